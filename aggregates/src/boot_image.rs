@@ -1,0 +1,217 @@
+//! A boot image: the files that install a system. The key is its name; every change is a new revision.
+//!
+//! `(none) ─DefineBootImage─► defined ─PutFile / RemoveFile─► … ─RetireBootImage─► retired`
+//!
+//! Events hold the hashes of files, never their content: templates may hold secrets.
+
+use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
+use crate::values::name::Name;
+use crate::values::sha256::Sha256;
+use crate::values::text::Text;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use utoipa::ToSchema;
+
+/// What a file is for. `/pxe/_{kind}` serves the image's first file of a kind, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    /// The kernel.
+    Kernel,
+    /// The initial file system.
+    Initrd,
+    /// The iPXE script that `/pxe/` serves.
+    BootIpxe,
+    /// The answers for the installer.
+    Kickstart,
+    /// Anything else.
+    Other,
+}
+
+impl FileKind {
+    /// As in URLs and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Initrd => "initrd",
+            Self::BootIpxe => "boot_ipxe",
+            Self::Kickstart => "kickstart",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for FileKind {
+    type Err = crate::values::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Kernel, Self::Initrd, Self::BootIpxe, Self::Kickstart, Self::Other]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| crate::values::ParseError::new(format!("{text:?} is not one of kernel, initrd, boot_ipxe, kickstart, other")))
+    }
+}
+
+/// A file of an image: where its content is found, and whether it is rendered before it is served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BootFile {
+    /// What it is for.
+    pub kind: FileKind,
+    /// The content's name in the store of files.
+    pub sha256: Sha256,
+    /// The content's length in bytes.
+    pub size: u64,
+    /// Whether the content is a template, rendered for each server.
+    pub template: bool,
+}
+
+/// What an image is, without its files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BootImageSpec {
+    /// For people.
+    #[serde(default)]
+    pub description: Text,
+    /// After how many minutes an open deployment is overdue.
+    #[serde(default = "usual_open_minutes")]
+    pub open_minutes: u32,
+    /// After how many minutes a deployment in progress is overdue.
+    #[serde(default = "usual_in_progress_minutes")]
+    pub in_progress_minutes: u32,
+}
+
+fn usual_open_minutes() -> u32 {
+    30
+}
+
+fn usual_in_progress_minutes() -> u32 {
+    120
+}
+
+/// What can be asked.
+#[derive(Clone, Debug)]
+pub enum BootImageCommand {
+    /// Creates or changes the image's description and limits.
+    DefineBootImage {
+        /// What it shall be.
+        spec: BootImageSpec,
+    },
+    /// Adds or replaces a file; its content is already stored and, if a template, checked.
+    PutFile {
+        /// The file's name, as in `/pxe/{name}`.
+        name: Name,
+        /// The file.
+        file: BootFile,
+    },
+    /// Removes a file.
+    RemoveFile {
+        /// The file's name.
+        name: Name,
+    },
+    /// No deployment may start with the image any more; live ones go on.
+    RetireBootImage,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum BootImageEvent {
+    /// The image is now this, its files unchanged.
+    BootImageDefined {
+        /// All but its files.
+        spec: BootImageSpec,
+    },
+    /// The file is now this.
+    BootFilePut {
+        /// The file's name.
+        name: Name,
+        /// The file.
+        file: BootFile,
+    },
+    /// The file is gone.
+    BootFileRemoved {
+        /// The file's name.
+        name: Name,
+    },
+    /// The image is retired.
+    BootImageRetired {},
+}
+
+/// The image as its events made it; also the shape that the catalogue shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BootImage {
+    /// Description and limits; `None` before the first definition.
+    pub spec: Option<BootImageSpec>,
+    /// How many changes it has had.
+    pub revision: u32,
+    /// The files by name.
+    pub files: BTreeMap<Name, BootFile>,
+    /// Whether it is retired.
+    pub retired: bool,
+}
+
+impl BootImage {
+    /// What is missing before a server can boot it, as a sentence.
+    pub fn incomplete(&self) -> Option<String> {
+        let scripts = self.files.values().filter(|file| file.kind == FileKind::BootIpxe).count();
+        match scripts {
+            0 => Some("it has no file of kind boot_ipxe, the script that /pxe/ serves".to_owned()),
+            1 => None,
+            n => Some(format!("it has {n} files of kind boot_ipxe where /pxe/ can serve only one")),
+        }
+    }
+
+    /// The first file of a kind, by name.
+    pub fn file_of_kind(&self, kind: FileKind) -> Option<(&Name, &BootFile)> {
+        self.files.iter().find(|(_, file)| file.kind == kind)
+    }
+
+    /// What the command leads to.
+    pub fn decide(&self, command: BootImageCommand) -> Result<Vec<BootImageEvent>, Refused> {
+        match command {
+            BootImageCommand::DefineBootImage { spec } => {
+                let zero = [("open_minutes", spec.open_minutes), ("in_progress_minutes", spec.in_progress_minutes)];
+                let broken = zero.iter().filter(|(_, minutes)| *minutes == 0);
+                Refused::unless_empty(broken.map(|(field, _)| BrokenRule::new(field, "limit_zero", "a time limit is at least one minute")).collect())?;
+                let same = !self.retired && self.spec.as_ref() == Some(&spec);
+                Ok(if same { vec![] } else { vec![BootImageEvent::BootImageDefined { spec }] })
+            }
+            BootImageCommand::RetireBootImage if self.spec.is_none() || self.retired => Ok(vec![]),
+            BootImageCommand::RetireBootImage => Ok(vec![BootImageEvent::BootImageRetired {}]),
+            _ if self.spec.is_none() => Err(Refused::because("", "boot_image_unknown", "there is no such boot image; define it first")),
+            _ if self.retired => Err(Refused::because("", "boot_image_retired", "the boot image is retired; define it again to use it")),
+            BootImageCommand::PutFile { name, file } => {
+                if name.as_str().starts_with('_') || name.as_str() == "done" || name.as_str() == "t" {
+                    return Err(Refused::because("name", "file_name_taken", format!("{name} means something else under /pxe/; choose another name")));
+                }
+                Ok(if self.files.get(&name) == Some(&file) { vec![] } else { vec![BootImageEvent::BootFilePut { name, file }] })
+            }
+            BootImageCommand::RemoveFile { name } => {
+                Ok(if self.files.contains_key(&name) { vec![BootImageEvent::BootFileRemoved { name }] } else { vec![] })
+            }
+        }
+    }
+
+    /// Takes an event in.
+    pub fn evolve(&mut self, event: BootImageEvent) {
+        self.revision += 1;
+        match event {
+            BootImageEvent::BootImageDefined { spec } => {
+                self.spec = Some(spec);
+                self.retired = false;
+            }
+            BootImageEvent::BootFilePut { name, file } => drop(self.files.insert(name, file)),
+            BootImageEvent::BootFileRemoved { name } => drop(self.files.remove(&name)),
+            BootImageEvent::BootImageRetired {} => self.retired = true,
+        }
+    }
+}
+
+aggregate!(BootImage, "boot_image", BootImageCommand, BootImageEvent);
+domain_event!(BootImageEvent { BootImageDefined, BootFilePut, BootFileRemoved, BootImageRetired });

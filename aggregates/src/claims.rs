@@ -1,0 +1,90 @@
+//! What may be held once at a time, and which events take and release it.
+//!
+//! Every event says as a pure function which claims it takes and releases (`claims` beside the
+//! events), so the table of claims can be rebuilt from the log. Within one command, releases come
+//! before takings.
+
+use crate::values::hostname::Hostname;
+use crate::values::ids::{DeploymentId, DeviceId};
+use crate::values::mac_address::MacAddress;
+use crate::values::text::Text;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::Ipv4Addr;
+use utoipa::ToSchema;
+
+/// One thing that has at most one holder.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", content = "value", rename_all = "snake_case")]
+pub enum Claim {
+    /// An IPv4 address.
+    #[schema(value_type = String)]
+    Ip(Ipv4Addr),
+    /// A host name.
+    Hostname(Hostname),
+    /// An Ethernet address.
+    Mac(MacAddress),
+    /// A serial number.
+    Serial(Text),
+    /// An asset number.
+    Asset(Text),
+    /// A device's one live deployment.
+    Deployment(DeviceId),
+}
+
+impl Claim {
+    /// The claim's kind and value, as stored.
+    pub fn parts(&self) -> (&'static str, String) {
+        match self {
+            Self::Ip(ip) => ("ip", ip.to_string()),
+            Self::Hostname(hostname) => ("hostname", hostname.to_string()),
+            Self::Mac(mac) => ("mac", mac.to_string()),
+            Self::Serial(serial) => ("serial", serial.to_string()),
+            Self::Asset(asset) => ("asset", asset.to_string()),
+            Self::Deployment(device) => ("deployment", device.to_string()),
+        }
+    }
+}
+
+/// Who holds a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Holder {
+    /// A device: its addresses, names, numbers.
+    Device(DeviceId),
+    /// A live deployment: its device.
+    Deployment(DeploymentId),
+}
+
+/// `device 0192…`, as stored and as told.
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(id) => write!(f, "device {id}"),
+            Self::Deployment(id) => write!(f, "deployment {id}"),
+        }
+    }
+}
+
+impl std::str::FromStr for Holder {
+    type Err = crate::values::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(' ') {
+            Some(("device", id)) => Ok(Self::Device(id.parse()?)),
+            Some(("deployment", id)) => Ok(Self::Deployment(id.parse()?)),
+            _ => Err(crate::values::ParseError::new(format!("{text:?} is no holder of a claim"))),
+        }
+    }
+}
+
+/// What an event does to claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClaimChange {
+    /// Gives back, if this holder has it; otherwise nothing.
+    Release(Claim, Holder),
+    /// Takes, which somebody else's claim prevents; taking again what one holds is nothing.
+    Take(Claim, Holder),
+    /// Gives back everything that this holder has.
+    ReleaseAll(Holder),
+}

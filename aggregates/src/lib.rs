@@ -1,0 +1,19 @@
+//! The domain of Bootledger: every rule about deploying a server, and nothing else.
+//!
+//! This crate does no I/O, reads no clock and draws no random number: identifiers, times and
+//! looked-up facts arrive in the commands, so that replaying the events always gives the same
+//! state. What is stored for ever is the JSON of the events; see `tests` beside each aggregate.
+
+pub mod boot_image;
+pub mod claims;
+pub mod deployment;
+pub mod device;
+pub mod dhcp_server;
+pub mod event;
+pub mod network;
+pub mod rack;
+pub mod rules;
+pub mod site;
+pub mod token;
+pub mod values;
+pub mod venture;

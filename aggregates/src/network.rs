@@ -1,0 +1,204 @@
+//! A network: which addresses may be given, and how a host of it reaches the world. The key is its name.
+//!
+//! `(none) ─DefineNetwork─► defined ─RetireNetwork─► retired ─DefineNetwork─► defined`
+
+use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
+use crate::values::dhcp_option::DhcpOption;
+use crate::values::hostname::DomainName;
+use crate::values::name::Name;
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+use utoipa::ToSchema;
+
+/// What a network is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NetworkSpec {
+    /// The network's addresses, such as `10.0.0.0/24`; host bits are zero.
+    #[schema(value_type = String, example = "10.0.0.0/24")]
+    pub cidr: Ipv4Net,
+    /// The site it belongs to.
+    pub site: Name,
+    /// The racks that it reaches.
+    #[serde(default)]
+    pub racks: Vec<Name>,
+    /// The router's address.
+    #[schema(value_type = Option<String>)]
+    pub gateway: Option<Ipv4Addr>,
+    /// The VLAN's number, 1 to 4094.
+    pub vlan: Option<u16>,
+    /// The resolvers that hosts use.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub dns_servers: Vec<Ipv4Addr>,
+    /// The domain that hosts get; the site's by default.
+    pub domain: Option<DomainName>,
+    /// How many addresses above the network's own are never given.
+    #[serde(default = "usual_margin_bottom")]
+    pub margin_bottom: u32,
+    /// How many addresses below the broadcast address are never given.
+    #[serde(default)]
+    pub margin_top: u32,
+    /// Whether DHCP servers serve it.
+    #[serde(default = "yes")]
+    pub dhcp: bool,
+    /// Options for every host of the network.
+    #[serde(default)]
+    pub dhcp_options: Vec<DhcpOption>,
+    /// Whether `/pxe/DONE/` and secret files are answered by address alone, without the token.
+    #[serde(default = "yes")]
+    pub ip_only_done: bool,
+}
+
+fn usual_margin_bottom() -> u32 {
+    10
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Why an address of a network may not be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    /// It does not lie in the network.
+    Outside,
+    /// The network's own address.
+    Network,
+    /// The broadcast address.
+    Broadcast,
+    /// The router's address.
+    Gateway,
+    /// In the bottom or top margin.
+    Margin,
+}
+
+impl NetworkSpec {
+    /// Why `ip` may not be given to a host, or `None` where it may.
+    pub fn reserved(&self, ip: Ipv4Addr) -> Option<Reserved> {
+        let (number, first, last) = (u64::from(u32::from(ip)), u64::from(u32::from(self.cidr.network())), u64::from(u32::from(self.cidr.broadcast())));
+        // A /31 has two hosts and no network or broadcast address (RFC 3021); a /32 is one host.
+        let ends = self.cidr.prefix_len() < 31;
+        if number < first || number > last {
+            Some(Reserved::Outside)
+        } else if ends && number == first {
+            Some(Reserved::Network)
+        } else if ends && number == last {
+            Some(Reserved::Broadcast)
+        } else if self.gateway == Some(ip) {
+            Some(Reserved::Gateway)
+        } else if number < first + u64::from(ends) + u64::from(self.margin_bottom) || number + u64::from(ends) + u64::from(self.margin_top) > last {
+            Some(Reserved::Margin)
+        } else {
+            None
+        }
+    }
+
+    /// The addresses that may be given, lowest first.
+    pub fn givable(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        let ends = u64::from(self.cidr.prefix_len() < 31);
+        let first = u64::from(u32::from(self.cidr.network())) + ends + u64::from(self.margin_bottom);
+        let end = (u64::from(u32::from(self.cidr.broadcast())) + 1).saturating_sub(ends + u64::from(self.margin_top));
+        (first..end).filter_map(|n| u32::try_from(n).ok()).map(Ipv4Addr::from).filter(|ip| self.gateway != Some(*ip))
+    }
+}
+
+/// What can be asked.
+#[derive(Clone, Debug)]
+pub enum NetworkCommand {
+    /// Creates or changes the network.
+    DefineNetwork {
+        /// What it shall be.
+        spec: Box<NetworkSpec>,
+        /// Whether the site is known and not retired; looked up.
+        site_exists: bool,
+        /// Those of the racks that are unknown or in another site; looked up.
+        foreign_racks: Vec<Name>,
+        /// Other networks in use that share addresses with it; looked up.
+        overlaps: Vec<Name>,
+    },
+    /// Takes the network out of use; `used` is how many of its addresses are held, looked up.
+    RetireNetwork {
+        /// Held addresses.
+        used: u64,
+    },
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum NetworkEvent {
+    /// The network is now this.
+    NetworkDefined {
+        /// All of it.
+        spec: Box<NetworkSpec>,
+    },
+    /// The network is out of use.
+    NetworkRetired {},
+}
+
+/// The state that the rules need.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Network {
+    defined: Option<Box<NetworkSpec>>,
+}
+
+impl Network {
+    /// What the command leads to.
+    pub fn decide(&self, command: NetworkCommand) -> Result<Vec<NetworkEvent>, Refused> {
+        match command {
+            NetworkCommand::DefineNetwork { spec, site_exists, foreign_racks, overlaps } => {
+                let mut broken = vec![];
+                if !site_exists {
+                    broken.push(BrokenRule::new("site", "site_unknown", format!("there is no site {}", spec.site)));
+                }
+                for rack in foreign_racks {
+                    broken.push(BrokenRule::new("racks", "rack_unknown", format!("there is no rack {rack} in site {}", spec.site)));
+                }
+                for other in overlaps {
+                    broken.push(
+                        BrokenRule::new("cidr", "network_overlaps", format!("{} shares addresses with network {other}", spec.cidr))
+                            .held_by(format!("network {other}")),
+                    );
+                }
+                broken.extend(shape(&spec));
+                Refused::unless_empty(broken)?;
+                Ok(if self.defined.as_ref() == Some(&spec) { vec![] } else { vec![NetworkEvent::NetworkDefined { spec }] })
+            }
+            NetworkCommand::RetireNetwork { used } if self.defined.is_some() && used > 0 => Err(Refused::because(
+                "",
+                "network_in_use",
+                format!("{used} addresses of the network are in use; release them first"),
+            )),
+            NetworkCommand::RetireNetwork { .. } => Ok(self.defined.iter().map(|_| NetworkEvent::NetworkRetired {}).collect()),
+        }
+    }
+
+    fn evolve(&mut self, event: NetworkEvent) {
+        self.defined = match event {
+            NetworkEvent::NetworkDefined { spec } => Some(spec),
+            NetworkEvent::NetworkRetired {} => None,
+        };
+    }
+}
+
+/// What is wrong with the description by itself.
+fn shape(spec: &NetworkSpec) -> Vec<BrokenRule> {
+    let mut broken = vec![];
+    if spec.cidr.trunc() != spec.cidr {
+        broken.push(BrokenRule::new("cidr", "cidr_host_bits", format!("{} has host bits set; did you mean {}?", spec.cidr, spec.cidr.trunc())));
+    }
+    if spec.cidr.prefix_len() < 8 {
+        broken.push(BrokenRule::new("cidr", "cidr_too_wide", "a network is at most a /8"));
+    }
+    if spec.gateway.is_some_and(|gateway| !spec.cidr.contains(&gateway)) {
+        broken.push(BrokenRule::new("gateway", "gateway_outside", format!("the gateway lies outside {}", spec.cidr)));
+    }
+    if spec.vlan.is_some_and(|vlan| !(1..=4094).contains(&vlan)) {
+        broken.push(BrokenRule::new("vlan", "vlan_range", "a VLAN's number is 1 to 4094 (IEEE 802.1Q)"));
+    }
+    broken
+}
+
+aggregate!(Network, "network", NetworkCommand, NetworkEvent);
+domain_event!(NetworkEvent { NetworkDefined, NetworkRetired });

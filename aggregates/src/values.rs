@@ -1,0 +1,23 @@
+//! The field's own words as types: parsed once at the edge, never checked again.
+
+pub mod dhcp_option;
+pub mod hostname;
+pub mod hostname_template;
+pub mod ids;
+pub mod mac_address;
+pub mod name;
+pub mod sha256;
+pub mod text;
+pub mod timestamp;
+
+/// Why a text is not a value of the wanted type: a sentence for the person who typed it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ParseError(pub String);
+
+impl ParseError {
+    /// An error with this sentence.
+    pub fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+}

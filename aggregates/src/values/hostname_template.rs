@@ -1,0 +1,169 @@
+//! Templates that number host names: `h<200,299>.dc1.example|h<400,499>.dc1.example`.
+
+use super::ParseError;
+use super::hostname::Hostname;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use utoipa::ToSchema;
+
+/// Alternatives in order of preference, each a text with one range of numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, example = "h<200,299>.dc1.example|h<400,499>.dc1.example")]
+pub struct HostnameTemplate {
+    alternatives: Vec<Alternative>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Alternative {
+    prefix: String,
+    first: u32,
+    last: u32,
+    suffix: String,
+}
+
+impl Alternative {
+    fn hostname(&self, number: u32) -> String {
+        format!("{}{number}{}", self.prefix, self.suffix)
+    }
+
+    /// The number that this alternative gives `hostname`, where it could have made it.
+    fn number(&self, hostname: &str) -> Option<u32> {
+        let digits = hostname.strip_prefix(&self.prefix)?.strip_suffix(&self.suffix)?;
+        let canonical = digits == "0" || !digits.starts_with('0');
+        let number = if canonical && digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse().ok()? } else { return None };
+        (self.first..=self.last).contains(&number).then_some(number)
+    }
+}
+
+impl HostnameTemplate {
+    /// The names that may be given next, best first: in each alternative the numbers behind the
+    /// highest one taken, then, when all alternatives are used up that way, the gaps. Numbers are
+    /// compared as numbers. `taken` lists host names in any order, also ones of other templates.
+    ///
+    /// Nothing taken gives h200; h203 taken gives h204; h299 taken gives h400.
+    pub fn free<'a>(&'a self, taken: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = Hostname> + 'a {
+        let mut used: Vec<std::collections::BTreeSet<u32>> = vec![std::collections::BTreeSet::new(); self.alternatives.len()];
+        for name in taken {
+            for (alternative, numbers) in self.alternatives.iter().zip(&mut used) {
+                numbers.extend(alternative.number(name));
+            }
+        }
+        let next = |(a, numbers): (&Alternative, &std::collections::BTreeSet<u32>)| {
+            numbers.last().map_or(Some(a.first), |highest| highest.checked_add(1))
+        };
+        let behind: Vec<(&Alternative, u32)> =
+            self.alternatives.iter().zip(&used).filter_map(|pair| next(pair).map(|n| (pair.0, n))).collect();
+        let gaps: Vec<_> = self.alternatives.iter().zip(used).collect();
+        behind
+            .into_iter()
+            .flat_map(|(a, from)| (from..=a.last).map(move |n| a.hostname(n)))
+            .chain(gaps.into_iter().flat_map(|(a, numbers)| {
+                let highest = numbers.last().copied().unwrap_or(a.first);
+                (a.first..highest).filter(move |n| !numbers.contains(n)).map(move |n| a.hostname(n))
+            }))
+            .filter_map(|name| name.parse().ok())
+    }
+}
+
+impl FromStr for HostnameTemplate {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let alternatives = text.trim().to_lowercase().split('|').map(alternative).collect::<Result<_, _>>()?;
+        Ok(Self { alternatives })
+    }
+}
+
+fn alternative(text: &str) -> Result<Alternative, ParseError> {
+    let wrong = |why: &str| ParseError::new(format!("{text:?}: {why}, as in h<200,299>.dc1.example"));
+    let text = text.trim();
+    let (prefix, rest) = text.split_once('<').ok_or_else(|| wrong("a range <first,last> is needed"))?;
+    let (range, suffix) = rest.split_once('>').ok_or_else(|| wrong("the range ends with '>'"))?;
+    let (first, last) = range.split_once(',').ok_or_else(|| wrong("a range has a first and a last number"))?;
+    let number = |digits: &str| digits.trim().parse::<u32>().map_err(|_| wrong("a range has whole numbers"));
+    let alternative =
+        Alternative { prefix: prefix.to_owned(), first: number(first)?, last: number(last)?, suffix: suffix.to_owned() };
+    if alternative.first > alternative.last {
+        return Err(wrong("the range's first number is not above its last"));
+    }
+    // The longest number makes the longest name, so the other names are valid when both ends are.
+    for number in [alternative.first, alternative.last] {
+        alternative.hostname(number).parse::<Hostname>()?;
+    }
+    Ok(alternative)
+}
+
+impl fmt::Display for HostnameTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, a) in self.alternatives.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "|" };
+            write!(f, "{separator}{}<{},{}>{}", a.prefix, a.first, a.last, a.suffix)?;
+        }
+        Ok(())
+    }
+}
+
+impl TryFrom<String> for HostnameTemplate {
+    type Error = ParseError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<HostnameTemplate> for String {
+    fn from(template: HostnameTemplate) -> Self {
+        template.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(taken: &[&str]) -> Option<String> {
+        let template: HostnameTemplate = "h<200,299>.dc1.example|h<400,499>.dc1.example".parse().expect("a template");
+        template.free(taken.iter().copied()).next().map(|name| name.to_string())
+    }
+
+    #[test]
+    fn the_first_name_is_h200() {
+        assert_eq!(next(&[]).as_deref(), Some("h200.dc1.example"));
+    }
+
+    #[test]
+    fn the_name_after_h203_is_h204_whatever_gaps_there_are() {
+        assert_eq!(next(&["h203.dc1.example", "h201.dc1.example"]).as_deref(), Some("h204.dc1.example"));
+    }
+
+    #[test]
+    fn when_the_first_range_ends_the_second_begins() {
+        assert_eq!(next(&["h299.dc1.example"]).as_deref(), Some("h400.dc1.example"));
+    }
+
+    #[test]
+    fn gaps_are_used_when_every_range_has_ended() {
+        assert_eq!(next(&["h200.dc1.example", "h299.dc1.example", "h499.dc1.example"]).as_deref(), Some("h201.dc1.example"));
+    }
+
+    #[test]
+    fn numbers_are_compared_as_numbers() {
+        let template: HostnameTemplate = "h<8,120>.dc1.example".parse().expect("a template");
+        let taken = ["h9.dc1.example", "h100.dc1.example", "h0101.dc1.example", "h1000.dc1.example"];
+        assert_eq!(template.free(taken).next().map(|name| name.to_string()).as_deref(), Some("h101.dc1.example"));
+    }
+
+    #[test]
+    fn a_full_template_offers_nothing() {
+        let template: HostnameTemplate = "h<1,2>.dc1.example".parse().expect("a template");
+        assert_eq!(template.free(["h1.dc1.example", "h2.dc1.example"]).next(), None);
+    }
+
+    #[test]
+    fn templates_that_make_no_host_names_are_refused() {
+        for text in ["", "h200.dc1.example", "h<200>.dc1", "h<3,2>.dc1.example", "h<1,2>", "h;<1,2>.dc1.example", "h<1,x>.dc1.example", "h<1,2>.dc1.example|"] {
+            assert!(text.parse::<HostnameTemplate>().is_err(), "{text:?} was accepted");
+        }
+    }
+}
