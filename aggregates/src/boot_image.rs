@@ -55,7 +55,9 @@ impl std::str::FromStr for FileKind {
         [Self::Kernel, Self::Initrd, Self::BootIpxe, Self::Kickstart, Self::Other]
             .into_iter()
             .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| crate::values::ParseError::new(format!("{text:?} is not one of kernel, initrd, boot_ipxe, kickstart, other")))
+            .ok_or_else(|| {
+                crate::values::ParseError::new(format!("{text:?} is not one of kernel, initrd, boot_ipxe, kickstart, other"))
+            })
     }
 }
 
@@ -178,17 +180,29 @@ impl BootImage {
             BootImageCommand::DefineBootImage { spec } => {
                 let zero = [("open_minutes", spec.open_minutes), ("in_progress_minutes", spec.in_progress_minutes)];
                 let broken = zero.iter().filter(|(_, minutes)| *minutes == 0);
-                Refused::unless_empty(broken.map(|(field, _)| BrokenRule::new(field, "limit_zero", "a time limit is at least one minute")).collect())?;
+                Refused::unless_empty(
+                    broken
+                        .map(|(field, _)| BrokenRule::new(field, "limit_zero", "a time limit is at least one minute"))
+                        .collect(),
+                )?;
                 let same = !self.retired && self.spec.as_ref() == Some(&spec);
                 Ok(if same { vec![] } else { vec![BootImageEvent::BootImageDefined { spec }] })
             }
             BootImageCommand::RetireBootImage if self.spec.is_none() || self.retired => Ok(vec![]),
             BootImageCommand::RetireBootImage => Ok(vec![BootImageEvent::BootImageRetired {}]),
-            _ if self.spec.is_none() => Err(Refused::because("", "boot_image_unknown", "there is no such boot image; define it first")),
-            _ if self.retired => Err(Refused::because("", "boot_image_retired", "the boot image is retired; define it again to use it")),
+            _ if self.spec.is_none() => {
+                Err(Refused::because("", "boot_image_unknown", "there is no such boot image; define it first"))
+            }
+            _ if self.retired => {
+                Err(Refused::because("", "boot_image_retired", "the boot image is retired; define it again to use it"))
+            }
             BootImageCommand::PutFile { name, file } => {
                 if name.as_str().starts_with('_') || name.as_str() == "done" || name.as_str() == "t" {
-                    return Err(Refused::because("name", "file_name_taken", format!("{name} means something else under /pxe/; choose another name")));
+                    return Err(Refused::because(
+                        "name",
+                        "file_name_taken",
+                        format!("{name} means something else under /pxe/; choose another name"),
+                    ));
                 }
                 Ok(if self.files.get(&name) == Some(&file) { vec![] } else { vec![BootImageEvent::BootFilePut { name, file }] })
             }

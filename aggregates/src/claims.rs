@@ -14,11 +14,10 @@ use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 
 /// One thing that has at most one holder.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub enum Claim {
     /// An IPv4 address.
-    #[schema(value_type = String)]
     Ip(Ipv4Addr),
     /// A host name.
     Hostname(Hostname),

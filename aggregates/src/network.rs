@@ -76,7 +76,8 @@ pub enum Reserved {
 impl NetworkSpec {
     /// Why `ip` may not be given to a host, or `None` where it may.
     pub fn reserved(&self, ip: Ipv4Addr) -> Option<Reserved> {
-        let (number, first, last) = (u64::from(u32::from(ip)), u64::from(u32::from(self.cidr.network())), u64::from(u32::from(self.cidr.broadcast())));
+        let (number, first, last) =
+            (u64::from(u32::from(ip)), u64::from(u32::from(self.cidr.network())), u64::from(u32::from(self.cidr.broadcast())));
         // A /31 has two hosts and no network or broadcast address (RFC 3021); a /32 is one host.
         let ends = self.cidr.prefix_len() < 31;
         if number < first || number > last {
@@ -87,7 +88,9 @@ impl NetworkSpec {
             Some(Reserved::Broadcast)
         } else if self.gateway == Some(ip) {
             Some(Reserved::Gateway)
-        } else if number < first + u64::from(ends) + u64::from(self.margin_bottom) || number + u64::from(ends) + u64::from(self.margin_top) > last {
+        } else if number < first + u64::from(ends) + u64::from(self.margin_bottom)
+            || number + u64::from(ends) + u64::from(self.margin_top) > last
+        {
             Some(Reserved::Margin)
         } else {
             None
@@ -153,12 +156,20 @@ impl Network {
                     broken.push(BrokenRule::new("site", "site_unknown", format!("there is no site {}", spec.site)));
                 }
                 for rack in foreign_racks {
-                    broken.push(BrokenRule::new("racks", "rack_unknown", format!("there is no rack {rack} in site {}", spec.site)));
+                    broken.push(BrokenRule::new(
+                        "racks",
+                        "rack_unknown",
+                        format!("there is no rack {rack} in site {}", spec.site),
+                    ));
                 }
                 for other in overlaps {
                     broken.push(
-                        BrokenRule::new("cidr", "network_overlaps", format!("{} shares addresses with network {other}", spec.cidr))
-                            .held_by(format!("network {other}")),
+                        BrokenRule::new(
+                            "cidr",
+                            "network_overlaps",
+                            format!("{} shares addresses with network {other}", spec.cidr),
+                        )
+                        .held_by(format!("network {other}")),
                     );
                 }
                 broken.extend(shape(&spec));
@@ -186,7 +197,11 @@ impl Network {
 fn shape(spec: &NetworkSpec) -> Vec<BrokenRule> {
     let mut broken = vec![];
     if spec.cidr.trunc() != spec.cidr {
-        broken.push(BrokenRule::new("cidr", "cidr_host_bits", format!("{} has host bits set; did you mean {}?", spec.cidr, spec.cidr.trunc())));
+        broken.push(BrokenRule::new(
+            "cidr",
+            "cidr_host_bits",
+            format!("{} has host bits set; did you mean {}?", spec.cidr, spec.cidr.trunc()),
+        ));
     }
     if spec.cidr.prefix_len() < 8 {
         broken.push(BrokenRule::new("cidr", "cidr_too_wide", "a network is at most a /8"));

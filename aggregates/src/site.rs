@@ -55,7 +55,9 @@ impl std::str::FromStr for BootUrl {
         let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '/' | '_' | '[' | ']');
         match rest {
-            Some(rest) if !rest.is_empty() && text.len() <= 200 && rest.chars().all(allowed) && !rest.starts_with('/') => Ok(Self(text.to_owned())),
+            Some(rest) if !rest.is_empty() && text.len() <= 200 && rest.chars().all(allowed) && !rest.starts_with('/') => {
+                Ok(Self(text.to_owned()))
+            }
             _ => Err(crate::values::ParseError::new(format!("{text:?} is not a URL such as http://10.0.0.1:8080"))),
         }
     }

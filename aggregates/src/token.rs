@@ -76,8 +76,12 @@ impl Token {
             (TokenCommand::CreateToken { name, .. }, Self::None) if name.is_empty() => {
                 Err(Refused::because("name", "name_empty", "a token needs a name, so that events can say who acted"))
             }
-            (TokenCommand::CreateToken { name, scope, expires }, Self::None) => Ok(vec![TokenEvent::TokenCreated { name, scope, expires }]),
-            (TokenCommand::CreateToken { .. }, _) => Err(Refused::because("", "token_exists", "there is a token with this id already")),
+            (TokenCommand::CreateToken { name, scope, expires }, Self::None) => {
+                Ok(vec![TokenEvent::TokenCreated { name, scope, expires }])
+            }
+            (TokenCommand::CreateToken { .. }, _) => {
+                Err(Refused::because("", "token_exists", "there is a token with this id already"))
+            }
             (TokenCommand::RevokeToken, Self::Valid) => Ok(vec![TokenEvent::TokenRevoked {}]),
             (TokenCommand::RevokeToken, Self::Revoked) => Ok(vec![]),
             (TokenCommand::RevokeToken, Self::None) => Err(Refused::because("", "token_unknown", "there is no such token")),

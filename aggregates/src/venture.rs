@@ -109,15 +109,21 @@ impl Venture {
                     }
                     if *parent == name || ancestors.contains(&name) {
                         return Err(Refused(vec![
-                            BrokenRule::new("parent", "venture_circle", format!("{parent} is a part of {name}, so it cannot be its parent"))
-                                .held_by(format!("venture {parent}")),
+                            BrokenRule::new(
+                                "parent",
+                                "venture_circle",
+                                format!("{parent} is a part of {name}, so it cannot be its parent"),
+                            )
+                            .held_by(format!("venture {parent}")),
                         ]));
                     }
                 }
                 Ok(if self.defined.as_ref() == Some(&spec) { vec![] } else { vec![VentureEvent::VentureDefined { spec }] })
             }
             VentureCommand::RetireVenture => Ok(self.defined.iter().map(|_| VentureEvent::VentureRetired {}).collect()),
-            _ if self.defined.is_none() => Err(Refused::because("", "venture_unknown", "there is no such venture; define it first")),
+            _ if self.defined.is_none() => {
+                Err(Refused::because("", "venture_unknown", "there is no such venture; define it first"))
+            }
             VentureCommand::DefineRole { role, spec } => {
                 Ok(if self.roles.get(&role) == Some(&spec) { vec![] } else { vec![VentureEvent::RoleDefined { role, spec }] })
             }

@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The only place of Bootledger that knows HTTP.
+
+pub mod commands;

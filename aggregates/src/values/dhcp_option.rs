@@ -23,7 +23,7 @@ pub struct DhcpOption {
 #[serde(rename_all = "snake_case")]
 pub enum OptionValue {
     /// One or more IPv4 addresses.
-    Addresses(Vec<Ipv4Addr>),
+    Addresses(Addresses),
     /// A text; quoted and escaped by whoever writes it.
     Text(Text),
     /// A whole number.
@@ -31,6 +31,12 @@ pub enum OptionValue {
     /// A flag.
     Flag(bool),
 }
+
+/// One or more IPv4 addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = Vec<String>)]
+pub struct Addresses(pub Vec<Ipv4Addr>);
 
 /// 1 to 64 lower-case letters, digits and hyphens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -50,7 +56,8 @@ impl FromStr for OptionName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if text.is_empty() || text.len() > 64 || !text.chars().all(allowed) || !text.starts_with(|c: char| c.is_ascii_lowercase()) {
+        if text.is_empty() || text.len() > 64 || !text.chars().all(allowed) || !text.starts_with(|c: char| c.is_ascii_lowercase())
+        {
             return Err(ParseError::new(format!("{text:?} is not the name of a DHCP option such as ntp-servers")));
         }
         Ok(Self(text.to_owned()))

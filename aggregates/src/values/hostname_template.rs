@@ -11,9 +11,7 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "h<200,299>.dc1.example|h<400,499>.dc1.example")]
-pub struct HostnameTemplate {
-    alternatives: Vec<Alternative>,
-}
+pub struct HostnameTemplate(Vec<Alternative>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Alternative {
@@ -44,9 +42,9 @@ impl HostnameTemplate {
     ///
     /// Nothing taken gives h200; h203 taken gives h204; h299 taken gives h400.
     pub fn free<'a>(&'a self, taken: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = Hostname> + 'a {
-        let mut used: Vec<std::collections::BTreeSet<u32>> = vec![std::collections::BTreeSet::new(); self.alternatives.len()];
+        let mut used: Vec<std::collections::BTreeSet<u32>> = vec![std::collections::BTreeSet::new(); self.0.len()];
         for name in taken {
-            for (alternative, numbers) in self.alternatives.iter().zip(&mut used) {
+            for (alternative, numbers) in self.0.iter().zip(&mut used) {
                 numbers.extend(alternative.number(name));
             }
         }
@@ -54,8 +52,8 @@ impl HostnameTemplate {
             numbers.last().map_or(Some(a.first), |highest| highest.checked_add(1))
         };
         let behind: Vec<(&Alternative, u32)> =
-            self.alternatives.iter().zip(&used).filter_map(|pair| next(pair).map(|n| (pair.0, n))).collect();
-        let gaps: Vec<_> = self.alternatives.iter().zip(used).collect();
+            self.0.iter().zip(&used).filter_map(|pair| next(pair).map(|n| (pair.0, n))).collect();
+        let gaps: Vec<_> = self.0.iter().zip(used).collect();
         behind
             .into_iter()
             .flat_map(|(a, from)| (from..=a.last).map(move |n| a.hostname(n)))
@@ -72,7 +70,7 @@ impl FromStr for HostnameTemplate {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let alternatives = text.trim().to_lowercase().split('|').map(alternative).collect::<Result<_, _>>()?;
-        Ok(Self { alternatives })
+        Ok(Self(alternatives))
     }
 }
 
@@ -97,7 +95,7 @@ fn alternative(text: &str) -> Result<Alternative, ParseError> {
 
 impl fmt::Display for HostnameTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, a) in self.alternatives.iter().enumerate() {
+        for (index, a) in self.0.iter().enumerate() {
             let separator = if index == 0 { "" } else { "|" };
             write!(f, "{separator}{}<{},{}>{}", a.prefix, a.first, a.last, a.suffix)?;
         }
@@ -162,7 +160,16 @@ mod tests {
 
     #[test]
     fn templates_that_make_no_host_names_are_refused() {
-        for text in ["", "h200.dc1.example", "h<200>.dc1", "h<3,2>.dc1.example", "h<1,2>", "h;<1,2>.dc1.example", "h<1,x>.dc1.example", "h<1,2>.dc1.example|"] {
+        for text in [
+            "",
+            "h200.dc1.example",
+            "h<200>.dc1",
+            "h<3,2>.dc1.example",
+            "h<1,2>",
+            "h;<1,2>.dc1.example",
+            "h<1,x>.dc1.example",
+            "h<1,2>.dc1.example|",
+        ] {
             assert!(text.parse::<HostnameTemplate>().is_err(), "{text:?} was accepted");
         }
     }

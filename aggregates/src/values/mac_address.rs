@@ -25,16 +25,16 @@ impl MacAddress {
 
     /// `5254.0012.3456`
     pub fn cisco(self) -> String {
-        let [a, b, c, d, e, f] = self.0;
-        format!("{a:02x}{b:02x}.{c:02x}{d:02x}.{e:02x}{f:02x}")
+        let bare = self.bare();
+        [&bare[0..4], &bare[4..8], &bare[8..12]].join(".")
     }
 }
 
 /// `52:54:00:12:34:56`
 impl fmt::Display for MacAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        let octets: Vec<String> = self.0.iter().map(|octet| format!("{octet:02x}")).collect();
+        f.write_str(&octets.join(":"))
     }
 }
 
@@ -108,7 +108,18 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "52:54:00:ab:cd", "52:54:00:ab:cd:5g", "52:54-00:ab-cd:56", "5:254:00:ab:cd:56", "01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00", "5２5400abcd56", "52:54:00:ab:cd:56;"] {
+        for text in [
+            "",
+            "52:54:00:ab:cd",
+            "52:54:00:ab:cd:5g",
+            "52:54-00:ab-cd:56",
+            "5:254:00:ab:cd:56",
+            "01:00:5e:00:00:01",
+            "ff:ff:ff:ff:ff:ff",
+            "00:00:00:00:00:00",
+            "5２5400abcd56",
+            "52:54:00:ab:cd:56;",
+        ] {
             assert!(text.parse::<MacAddress>().is_err(), "{text} was accepted");
         }
     }

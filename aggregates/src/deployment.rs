@@ -1,0 +1,229 @@
+//! A deployment: one server, one venture and role, one address, one name, one boot image.
+//!
+//! ```text
+//!            StartDeployment          every preparing plugin succeeded          MarkDone
+//!   (none) ───────────────► Open ───────────────────────────────► InProgress ───────────► Done
+//!                             │ Cancel                                │ Cancel
+//!                             └───────────────► Cancelled ◄───────────┘
+//! ```
+//!
+//! Done and Cancelled are for ever: nothing brings a deployment back. The plan of plugins is part
+//! of the first event, so that replay never depends on the plugins of today.
+
+pub mod command;
+pub mod event;
+pub mod plan;
+pub mod start;
+#[cfg(test)]
+mod tests;
+
+use crate::claims::Claim;
+use crate::rules::{BrokenRule, Refused, aggregate};
+use crate::values::ids::DeviceId;
+use crate::values::name::Name;
+use crate::values::sha256::Sha256;
+use crate::values::text::Text;
+use crate::values::timestamp::Timestamp;
+use command::DeploymentCommand;
+use event::{DeploymentEvent, Limits, Stage};
+use plan::{Plan, PluginStage};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How long the same file with the same content is not recorded again, in seconds.
+pub const SERVED_AGAIN_SECONDS: i64 = 60;
+
+/// The state that the rules need.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub enum Deployment {
+    /// Before its start.
+    #[default]
+    None,
+    /// Plugins prepare the device and its surroundings.
+    Open(Live),
+    /// The server may boot its image.
+    InProgress(Live),
+    /// The server said that it is installed.
+    Done(Served),
+    /// Somebody gave it up.
+    Cancelled,
+}
+
+/// What is known while a deployment is live.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Live {
+    device: DeviceId,
+    took: Vec<Claim>,
+    plan: Plan,
+    limits: Limits,
+    runs: BTreeMap<Name, Run>,
+    overdue: bool,
+    served: Served,
+}
+
+/// What is known of a plugin of the plan.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Run {
+    succeeded: bool,
+    attempts: u32,
+    waiting: Option<(Text, Vec<Text>)>,
+}
+
+/// Per file, the content and the moment that were last recorded.
+pub type Served = BTreeMap<Name, (Sha256, Timestamp)>;
+
+impl Deployment {
+    /// What the command leads to.
+    pub fn decide(&self, command: DeploymentCommand) -> Result<Vec<DeploymentEvent>, Refused> {
+        use DeploymentCommand as C;
+        match (command, self) {
+            (C::StartDeployment(request), Self::None) => start::start(*request),
+            (C::StartDeployment(_), _) => Err(refusal("deployment_exists", "there is a deployment with this id already")),
+            (_, Self::None) => Err(refusal("deployment_unknown", "there is no such deployment")),
+
+            (C::PluginSucceeded { plugin }, Self::Open(live) | Self::InProgress(live)) => self.plugin_succeeded(live, plugin),
+            (C::PluginFailed { plugin, reason, retry_at }, Self::Open(live) | Self::InProgress(live)) => {
+                let run = self.due(live, &plugin)?;
+                let attempt = run.attempts + 1;
+                Ok(if run.succeeded { vec![] } else { vec![DeploymentEvent::PluginFailed { plugin, attempt, reason, retry_at }] })
+            }
+            (C::PluginWaiting { plugin, reason, awaited }, Self::Open(live) | Self::InProgress(live)) => {
+                let run = self.due(live, &plugin)?;
+                let same = run.waiting.as_ref().is_some_and(|(r, a)| *r == reason && *a == awaited);
+                Ok(if run.succeeded || same { vec![] } else { vec![DeploymentEvent::PluginWaiting { plugin, reason, awaited }] })
+            }
+            (C::RetryPlugin { plugin }, Self::Open(live) | Self::InProgress(live)) => {
+                if self.due(live, &plugin)?.succeeded {
+                    return Err(refusal(
+                        "plugin_succeeded",
+                        format!("the plugin {plugin} has already succeeded and is never run twice"),
+                    ));
+                }
+                Ok(vec![DeploymentEvent::PluginRetryRequested { plugin }])
+            }
+            (C::MarkOverdue { stage, since, now }, Self::Open(live) | Self::InProgress(live)) => {
+                Ok(self.overdue(live, stage, since, now))
+            }
+            (C::MarkOverdue { .. }, _) => Ok(vec![]),
+
+            (C::RecordBoot { file, sha256, client, at }, Self::InProgress(Live { served, .. }) | Self::Done(served)) => {
+                let known = served
+                    .get(&file)
+                    .is_some_and(|(content, last)| *content == sha256 && at < last.plus_seconds(SERVED_AGAIN_SECONDS));
+                Ok(if known { vec![] } else { vec![DeploymentEvent::BootFileServed { file, sha256, client, at }] })
+            }
+            (C::RecordBoot { .. }, _) => Err(refusal("not_in_progress", "only a deployment in progress serves files")),
+
+            (C::MarkDone { by }, Self::InProgress(live)) => Ok(vec![DeploymentEvent::DeploymentDone { device: live.device, by }]),
+            (C::MarkDone { .. }, Self::Done(_)) => Ok(vec![]),
+            (C::MarkDone { .. }, Self::Open(_)) => {
+                Err(refusal("not_in_progress", "the deployment is still being prepared; only one in progress can be done"))
+            }
+            (C::CancelDeployment { by, reason }, Self::Open(live) | Self::InProgress(live)) => {
+                Ok(vec![DeploymentEvent::DeploymentCancelled { device: live.device, by, reason, released: live.took.clone() }])
+            }
+            (C::CancelDeployment { .. }, Self::Cancelled) => Ok(vec![]),
+            (C::CancelDeployment { .. }, Self::Done(_)) => {
+                Err(refusal("deployment_ended", "the deployment is done and archived; it cannot be cancelled"))
+            }
+            (_, Self::Done(_)) => Err(refusal("deployment_ended", "the deployment is done and archived; nothing can change it")),
+            (_, Self::Cancelled) => Err(refusal("deployment_ended", "the deployment was cancelled; start a new one")),
+        }
+    }
+
+    /// The run of a plugin that may report now: it is in the plan, at its stage, its requirements met.
+    fn due(&self, live: &Live, plugin: &Name) -> Result<Run, Refused> {
+        let Some(planned) = live.plan.find(plugin) else {
+            return Err(refusal("plugin_unknown", format!("the deployment's plan has no plugin {plugin}")));
+        };
+        let run = live.runs.get(plugin).cloned().unwrap_or_default();
+        let early = matches!((planned.stage, self), (PluginStage::InProgress, Self::Open(_)));
+        let missing: Vec<&str> =
+            planned.requires.iter().filter(|r| !live.runs.get(*r).is_some_and(|run| run.succeeded)).map(Name::as_str).collect();
+        if early || !missing.is_empty() {
+            let awaited = if missing.is_empty() { "the preparation".to_owned() } else { missing.join(", ") };
+            return Err(refusal("plugin_too_early", format!("the plugin {plugin} comes after {awaited}")));
+        }
+        Ok(run)
+    }
+
+    fn plugin_succeeded(&self, live: &Live, plugin: Name) -> Result<Vec<DeploymentEvent>, Refused> {
+        if self.due(live, &plugin)?.succeeded {
+            return Ok(vec![]);
+        }
+        let prepared = matches!(self, Self::Open(_))
+            && live
+                .plan
+                .preparing()
+                .all(|planned| planned.name == plugin || live.runs.get(&planned.name).is_some_and(|run| run.succeeded));
+        let mut events = vec![DeploymentEvent::PluginSucceeded { plugin }];
+        if prepared {
+            events.push(DeploymentEvent::DeploymentInProgress { device: live.device });
+        }
+        Ok(events)
+    }
+
+    fn overdue(&self, live: &Live, stage: Stage, since: Timestamp, now: Timestamp) -> Vec<DeploymentEvent> {
+        let current = if matches!(self, Self::Open(_)) { Stage::Open } else { Stage::InProgress };
+        let limit_minutes = match current {
+            Stage::Open => live.limits.open_minutes,
+            Stage::InProgress => live.limits.in_progress_minutes,
+        };
+        let late = now >= since.plus_seconds(i64::from(limit_minutes) * 60);
+        let marked = live.overdue || stage != current || !late;
+        if marked { vec![] } else { vec![DeploymentEvent::DeploymentOverdue { stage, since, limit_minutes }] }
+    }
+
+    fn evolve(&mut self, event: DeploymentEvent) {
+        use DeploymentEvent as E;
+        match (event, &mut *self) {
+            (E::DeploymentStarted(started), _) => {
+                *self = Self::Open(Live {
+                    device: started.device,
+                    took: started.took,
+                    plan: started.plan,
+                    limits: started.limits,
+                    runs: BTreeMap::new(),
+                    overdue: false,
+                    served: BTreeMap::new(),
+                });
+            }
+            (E::DeploymentInProgress { .. }, Self::Open(live)) => {
+                *self = Self::InProgress(Live { overdue: false, ..live.clone() });
+            }
+            (E::DeploymentDone { .. }, Self::InProgress(live)) => *self = Self::Done(std::mem::take(&mut live.served)),
+            (E::DeploymentCancelled { .. }, _) => *self = Self::Cancelled,
+            (E::BootFileServed { file, sha256, at, .. }, Self::InProgress(Live { served, .. }) | Self::Done(served)) => {
+                served.insert(file, (sha256, at));
+            }
+            (event, Self::Open(live) | Self::InProgress(live)) => live.evolve(event),
+            _ => {}
+        }
+    }
+}
+
+impl Live {
+    fn evolve(&mut self, event: DeploymentEvent) {
+        use DeploymentEvent as E;
+        match event {
+            E::PluginSucceeded { plugin } => {
+                let run = self.runs.entry(plugin).or_default();
+                *run = Run { succeeded: true, attempts: run.attempts, waiting: None };
+            }
+            E::PluginFailed { plugin, attempt, .. } => {
+                *self.runs.entry(plugin).or_default() = Run { succeeded: false, attempts: attempt, waiting: None };
+            }
+            E::PluginWaiting { plugin, reason, awaited } => {
+                self.runs.entry(plugin).or_default().waiting = Some((reason, awaited))
+            }
+            E::DeploymentOverdue { .. } => self.overdue = true,
+            _ => {}
+        }
+    }
+}
+
+fn refusal(rule: &str, message: impl Into<String>) -> Refused {
+    Refused(vec![BrokenRule::new("", rule, message)])
+}
+
+aggregate!(Deployment, "deployment", DeploymentCommand, DeploymentEvent);

@@ -1,0 +1,259 @@
+//! The rules of starting a deployment: all that are broken are told at once, with who holds what.
+
+use super::event::{DeploymentEvent, DeploymentStarted, Limits};
+use super::plan::Plan;
+use crate::claims::{Claim, Holder};
+use crate::network::{NetworkSpec, Reserved};
+use crate::rules::{BrokenRule, Refused};
+use crate::site::SiteSpec;
+use crate::values::hostname::{Hostname, reverse_name};
+use crate::values::ids::{DeviceId, ImportId};
+use crate::values::mac_address::MacAddress;
+use crate::values::name::Name;
+use std::net::Ipv4Addr;
+
+/// What was asked for, and the facts that were looked up for it.
+#[derive(Clone, Debug)]
+pub struct StartDeployment {
+    /// The server.
+    pub device: DeviceId,
+    /// The interface that it boots from.
+    pub mac: MacAddress,
+    /// Its new address.
+    pub ip: Ipv4Addr,
+    /// Its new name.
+    pub hostname: Hostname,
+    /// Its new owner.
+    pub venture: Name,
+    /// Its new role.
+    pub role: Name,
+    /// What it boots.
+    pub boot_image: Name,
+    /// The plugins to run.
+    pub plan: Plan,
+    /// The bulk import that it belongs to.
+    pub import: Option<ImportId>,
+    /// What was looked up.
+    pub facts: StartFacts,
+}
+
+/// What the rules need to know beyond the deployment itself.
+#[derive(Clone, Debug, Default)]
+pub struct StartFacts {
+    /// The device, where it is known.
+    pub device: Option<DeviceFacts>,
+    /// Who holds the address, name, MAC or the device's live deployment, where anybody does.
+    pub holders: Vec<(Claim, Holder)>,
+    /// The network in use that the address lies in.
+    pub network: Option<(Name, NetworkSpec)>,
+    /// The site of that network.
+    pub site: Option<SiteSpec>,
+    /// Whether the venture is known and in use.
+    pub venture_exists: bool,
+    /// Whether the venture has the role.
+    pub role_exists: bool,
+    /// The boot image, where it is known.
+    pub boot_image: Option<BootImageFacts>,
+}
+
+/// What the rules need to know of a device.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceFacts {
+    /// Its site.
+    pub site: Option<Name>,
+    /// Its interfaces.
+    pub macs: Vec<MacAddress>,
+    /// Whether somebody checked it.
+    pub verified: bool,
+    /// Whether it is out of use.
+    pub decommissioned: bool,
+}
+
+/// What the rules need to know of a boot image.
+#[derive(Clone, Debug)]
+pub struct BootImageFacts {
+    /// Its latest revision.
+    pub revision: u32,
+    /// Whether it is out of use.
+    pub retired: bool,
+    /// What it lacks.
+    pub incomplete: Option<String>,
+    /// Its time limits.
+    pub limits: Limits,
+}
+
+/// The first event, or every broken rule.
+pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Refused> {
+    let mut broken = vec![];
+    broken.extend(device(&request));
+    broken.extend(address(&request));
+    broken.extend(hostname(&request));
+    broken.extend(held(&request));
+    broken.extend(catalogue(&request));
+    let (Some((network, _)), Some(image), true) = (&request.facts.network, &request.facts.boot_image, broken.is_empty()) else {
+        return Err(Refused(broken));
+    };
+    let (network, revision, limits) = (network.clone(), image.revision, image.limits);
+    let site = request.facts.network.as_ref().map(|(_, spec)| spec.site.clone());
+    let Some(site) = site else { return Err(Refused(broken)) };
+    let own = Holder::Device(request.device);
+    let took = [Claim::Ip(request.ip), Claim::Hostname(request.hostname.clone())]
+        .into_iter()
+        .filter(|claim| !request.facts.holders.iter().any(|(held, holder)| held == claim && *holder == own))
+        .collect();
+    Ok(vec![DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted {
+        device: request.device,
+        mac: request.mac,
+        ip: request.ip,
+        hostname: request.hostname,
+        venture: request.venture,
+        role: request.role,
+        boot_image: request.boot_image,
+        boot_image_revision: revision,
+        network,
+        site,
+        plan: request.plan,
+        limits,
+        took,
+        import: request.import,
+    }))])
+}
+
+fn device(request: &StartDeployment) -> Vec<BrokenRule> {
+    let Some(device) = &request.facts.device else {
+        return vec![BrokenRule::new(
+            "device",
+            "device_unknown",
+            format!("there is no device {}; register it first", request.device),
+        )];
+    };
+    let mut broken = vec![];
+    if device.decommissioned {
+        broken.push(BrokenRule::new("device", "device_decommissioned", "the device is decommissioned and cannot be deployed"));
+    } else if !device.verified {
+        broken.push(BrokenRule::new(
+            "device",
+            "device_not_verified",
+            "the device is not verified; verify it before deploying it",
+        ));
+    }
+    if !device.macs.contains(&request.mac) {
+        let known: Vec<String> = device.macs.iter().map(ToString::to_string).collect();
+        let message = if known.is_empty() {
+            format!("{} is not an interface of the device, which has none; add it to the device first", request.mac)
+        } else {
+            format!("{} is not an interface of the device; it has {}", request.mac, known.join(", "))
+        };
+        broken.push(BrokenRule::new("mac", "mac_not_of_device", message));
+    }
+    if let (Some(site), Some((name, network))) = (&device.site, &request.facts.network)
+        && network.site != *site
+    {
+        broken.push(BrokenRule::new(
+            "ip",
+            "network_of_other_site",
+            format!("{} lies in network {name} of site {}, but the device stands in site {site}", request.ip, network.site),
+        ));
+    }
+    broken
+}
+
+fn address(request: &StartDeployment) -> Vec<BrokenRule> {
+    let ip = request.ip;
+    let Some((name, network)) = &request.facts.network else {
+        return vec![BrokenRule::new(
+            "ip",
+            "ip_outside_networks",
+            format!("{ip} lies in no known network; define its network first"),
+        )];
+    };
+    let refuse = |rule: &str, what: String| vec![BrokenRule::new("ip", rule, what).held_by(format!("network {name}"))];
+    match network.reserved(ip) {
+        None => vec![],
+        Some(Reserved::Outside) => {
+            refuse("ip_outside_networks", format!("{ip} does not lie in network {name}, {}", network.cidr))
+        }
+        Some(Reserved::Network) => refuse("ip_is_network", format!("{ip} is the address of network {name} itself")),
+        Some(Reserved::Broadcast) => refuse("ip_is_broadcast", format!("{ip} is the broadcast address of network {name}")),
+        Some(Reserved::Gateway) => refuse("ip_is_gateway", format!("{ip} is the gateway of network {name}")),
+        Some(Reserved::Margin) => refuse(
+            "ip_in_margin",
+            format!(
+                "{ip} is in the margin of network {name}: its lowest {} and highest {} addresses are reserved",
+                network.margin_bottom, network.margin_top
+            ),
+        ),
+    }
+}
+
+fn hostname(request: &StartDeployment) -> Vec<BrokenRule> {
+    let Some(site) = &request.facts.site else { return vec![] };
+    let mut broken = vec![];
+    let zones = || site.zones.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if site.forward_zone(&request.hostname).is_none() {
+        broken.push(BrokenRule::new(
+            "hostname",
+            "zone_not_managed",
+            format!("no zone of the site holds {}; its zones are {}", request.hostname, zones()),
+        ));
+    }
+    if site.zone_of(&reverse_name(request.ip)).is_none() {
+        broken.push(BrokenRule::new(
+            "ip",
+            "reverse_zone_not_managed",
+            format!("no zone of the site holds the PTR record {}; its zones are {}", reverse_name(request.ip), zones()),
+        ));
+    }
+    broken
+}
+
+fn held(request: &StartDeployment) -> Vec<BrokenRule> {
+    let others = request.facts.holders.iter().filter(|(_, holder)| *holder != Holder::Device(request.device));
+    let broken = others.filter_map(|(claim, holder)| held_claim(claim, *holder, request.device));
+    broken.collect()
+}
+
+/// How a claim of somebody else is told to who asked to deploy `device`.
+pub fn held_claim(claim: &Claim, holder: Holder, device: DeviceId) -> Option<BrokenRule> {
+    let (field, rule, what) = match claim {
+        Claim::Ip(ip) => ("ip", "ip_claimed", format!("{ip} is held by {holder}; choose another address")),
+        Claim::Hostname(name) => ("hostname", "hostname_claimed", format!("{name} is held by {holder}; choose another name")),
+        Claim::Mac(mac) => ("mac", "mac_claimed", format!("{mac} is held by {holder}")),
+        Claim::Serial(serial) => ("serial", "serial_claimed", format!("serial number {serial} is held by {holder}")),
+        Claim::Asset(asset) => ("asset", "asset_claimed", format!("asset number {asset} is held by {holder}")),
+        Claim::Deployment(of) if *of == device => {
+            ("device", "already_deploying", format!("the device has a live {holder}; wait for it or cancel it"))
+        }
+        Claim::Deployment(_) => return None,
+    };
+    Some(BrokenRule::new(field, rule, what).held_by(holder.to_string()))
+}
+
+fn catalogue(request: &StartDeployment) -> Vec<BrokenRule> {
+    let mut broken = vec![];
+    if !request.facts.venture_exists {
+        broken.push(BrokenRule::new("venture", "venture_unknown", format!("there is no venture {}", request.venture)));
+    } else if !request.facts.role_exists {
+        broken.push(BrokenRule::new("role", "role_unknown", format!("venture {} has no role {}", request.venture, request.role)));
+    }
+    match &request.facts.boot_image {
+        None => broken.push(BrokenRule::new(
+            "boot_image",
+            "boot_image_unknown",
+            format!("there is no boot image {}", request.boot_image),
+        )),
+        Some(image) if image.retired => broken.push(BrokenRule::new(
+            "boot_image",
+            "boot_image_retired",
+            format!("the boot image {} is retired; choose another", request.boot_image),
+        )),
+        Some(image) => broken.extend(image.incomplete.as_ref().map(|why| {
+            BrokenRule::new(
+                "boot_image",
+                "boot_image_incomplete",
+                format!("the boot image {} cannot be booted: {why}", request.boot_image),
+            )
+        })),
+    }
+    broken
+}

@@ -1,0 +1,1 @@
+//! Given events, when a command, then events: one test for each rule of a deployment.

@@ -1,0 +1,239 @@
+//! A device: a physical server, a blade or a virtual one, and every fact that is known of it.
+//!
+//! ```text
+//!   (none) ─RegisterDevice─► Registered ─DecommissionDevice─► Decommissioned
+//! ```
+//! A registered device is verified or not. While it is, only a live deployment changes its venture
+//! and role; while a deployment is live, only that deployment changes its addresses and entries.
+
+pub mod clean;
+pub mod command;
+pub mod event;
+pub mod facts;
+pub mod register;
+#[cfg(test)]
+mod tests;
+
+use crate::rules::{BrokenRule, Refused, aggregate};
+use crate::values::hostname::Hostname;
+use crate::values::ids::{DeploymentId, DeviceId};
+use crate::values::mac_address::MacAddress;
+use crate::values::name::Name;
+use crate::values::text::Text;
+use command::DeviceCommand;
+use event::{DeviceEvent, DhcpEntry, DnsEntry, Management, RemovedBecause};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+/// The state that the rules need.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub enum Device {
+    /// Before its registration.
+    #[default]
+    None,
+    /// In use.
+    Registered(Box<Registered>),
+    /// Out of use, for ever.
+    Decommissioned,
+}
+
+/// What is known of a device in use.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Registered {
+    serial: Option<Text>,
+    asset: Option<Text>,
+    site: Option<Name>,
+    rack: Option<Name>,
+    position: Option<u16>,
+    macs: BTreeSet<MacAddress>,
+    management: Option<Management>,
+    parent: Option<DeviceId>,
+    venture: Option<Name>,
+    role: Option<Name>,
+    verified: bool,
+    addresses: BTreeSet<Ipv4Addr>,
+    dns: BTreeSet<DnsEntry>,
+    dhcp: BTreeSet<DhcpEntry>,
+    software: BTreeSet<Text>,
+    disk_shares: BTreeSet<Text>,
+    operating_system: Option<Text>,
+    uptime_seconds: Option<u64>,
+    sub_devices: BTreeSet<DeviceId>,
+    /// The deployment that last finished cleaning the device.
+    cleaned_for: Option<DeploymentId>,
+}
+
+impl Device {
+    /// What the command leads to.
+    pub fn decide(&self, command: DeviceCommand) -> Result<Vec<DeviceEvent>, Refused> {
+        use DeviceCommand as C;
+        let device = match (command, self) {
+            (C::RegisterDevice { spec, facts }, Self::None) => return register::register(*spec, &facts),
+            (C::RegisterDevice { .. }, _) => return Err(refusal("device_exists", "there is a device with this id already")),
+            (_, Self::None) => return Err(refusal("device_unknown", "there is no such device; register it first")),
+            (C::DecommissionDevice { .. }, Self::Decommissioned) => return Ok(vec![]),
+            (_, Self::Decommissioned) => {
+                return Err(refusal("device_decommissioned", "the device is decommissioned; nothing can change it"));
+            }
+            (command, Self::Registered(device)) => (command, device),
+        };
+        let (command, device) = device;
+        match command {
+            C::RegisterDevice { .. } => Ok(vec![]),
+            C::ChangeDevice { change, facts } => register::change(device, *change, &facts),
+            C::RecordFacts { facts, held, live } => facts::record(device, *facts, &held, live),
+            C::VerifyDevice => device.verify(),
+            C::UnverifyDevice { live } => {
+                not_live(live, "unverified")?;
+                Ok(if device.verified { vec![DeviceEvent::DeviceUnverified {}] } else { vec![] })
+            }
+            C::DecommissionDevice { reason, live } => {
+                not_live(live, "decommissioned")?;
+                let mut events = device.withdraw_everything();
+                events.push(DeviceEvent::DeviceDecommissioned { reason });
+                Ok(events)
+            }
+            C::CleanDevice { deployment, live, keeps, remark_until } => {
+                is_live(deployment, live)?;
+                Ok(clean::clean(device, deployment, &keeps, &remark_until))
+            }
+            C::AssignRole { deployment, live, venture, role } => {
+                is_live(deployment, live)?;
+                let same = device.venture.as_ref() == Some(&venture) && device.role.as_ref() == Some(&role);
+                Ok(if same { vec![] } else { vec![DeviceEvent::RoleAssigned { deployment, venture, role }] })
+            }
+            C::CreateDnsEntry { deployment, live, entry } => {
+                is_live(deployment, live)?;
+                Ok(if device.dns.contains(&entry) { vec![] } else { vec![DeviceEvent::DnsEntryCreated { deployment, entry }] })
+            }
+            C::CreateDhcpEntry { deployment, live, entry } => {
+                is_live(deployment, live)?;
+                Ok(device.create_dhcp_entry(deployment, entry))
+            }
+            C::WithdrawDeployment { deployment, ip, hostname, released } => {
+                Ok(clean::withdraw(device, deployment, ip, &hostname, &released))
+            }
+        }
+    }
+
+    fn evolve(&mut self, event: DeviceEvent) {
+        match (event, &mut *self) {
+            (DeviceEvent::DeviceRegistered(spec), _) => {
+                *self = Self::Registered(Box::new(Registered {
+                    serial: spec.serial,
+                    asset: spec.asset,
+                    site: Some(spec.site),
+                    rack: spec.rack,
+                    position: spec.position,
+                    macs: spec.macs.into_iter().collect(),
+                    management: spec.management,
+                    parent: spec.parent,
+                    ..Registered::default()
+                }));
+            }
+            (DeviceEvent::DeviceDecommissioned { .. }, _) => *self = Self::Decommissioned,
+            (event, Self::Registered(device)) => device.evolve(event),
+            _ => {}
+        }
+    }
+}
+
+impl Registered {
+    fn verify(&self) -> Result<Vec<DeviceEvent>, Refused> {
+        let missing = [("venture", self.venture.is_none()), ("role", self.role.is_none())];
+        let broken = missing.iter().filter(|(_, missing)| *missing).map(|(field, _)| {
+            BrokenRule::new(field, &format!("{field}_missing"), format!("a device needs a {field} before it can be verified"))
+        });
+        Refused::unless_empty(broken.collect())?;
+        Ok(if self.verified { vec![] } else { vec![DeviceEvent::DeviceVerified {}] })
+    }
+
+    /// The entry takes the place of every other one of its address or MAC on this device.
+    fn create_dhcp_entry(&self, deployment: DeploymentId, entry: DhcpEntry) -> Vec<DeviceEvent> {
+        if self.dhcp.contains(&entry) {
+            return vec![];
+        }
+        let replaced: Vec<DhcpEntry> = self.dhcp.iter().filter(|e| e.ip == entry.ip || e.mac == entry.mac).cloned().collect();
+        let removed = removal(replaced, RemovedBecause::Replaced, Some(deployment));
+        removed.into_iter().chain([DeviceEvent::DhcpEntryCreated { deployment, entry }]).collect()
+    }
+
+    /// Entries and addresses of a device that goes out of use.
+    fn withdraw_everything(&self) -> Vec<DeviceEvent> {
+        let mut events: Vec<_> =
+            removal(self.dhcp.iter().cloned().collect(), RemovedBecause::Decommissioned, None).into_iter().collect();
+        if !self.dns.is_empty() {
+            let released = self.dns.iter().map(|entry| entry.hostname.clone()).collect::<BTreeSet<Hostname>>();
+            events.push(DeviceEvent::DnsEntriesRemoved {
+                entries: self.dns.iter().cloned().collect(),
+                released: released.into_iter().collect(),
+                deployment: None,
+            });
+        }
+        if !self.addresses.is_empty() {
+            let addresses: Vec<_> = self.addresses.iter().copied().collect();
+            events.push(DeviceEvent::AddressesReleased { addresses: addresses.clone(), released: addresses, deployment: None });
+        }
+        events
+    }
+
+    fn evolve(&mut self, event: DeviceEvent) {
+        use DeviceEvent as E;
+        match event {
+            E::DeviceChanged(change) => register::evolve(self, *change),
+            E::FactsRecorded(recorded) => facts::evolve(self, *recorded),
+            E::VentureRoleSet { venture, role } => (self.venture, self.role) = (venture, role),
+            E::DeviceVerified {} => self.verified = true,
+            E::DeviceUnverified {} => self.verified = false,
+            E::DhcpEntriesRemoved { entries, .. } => self.dhcp.retain(|entry| !entries.contains(entry)),
+            E::DnsEntriesRemoved { entries, .. } => self.dns.retain(|entry| !entries.contains(entry)),
+            E::AddressesReleased { addresses, .. } => self.addresses.retain(|ip| !addresses.contains(ip)),
+            E::SoftwareRemoved { .. } => self.software.clear(),
+            E::DiskSharesRemoved { .. } => self.disk_shares.clear(),
+            E::OperatingSystemRemoved { .. } => self.operating_system = None,
+            E::SubDevicesDetached { .. } => self.sub_devices.clear(),
+            E::UptimeReset { .. } => self.uptime_seconds = None,
+            E::AddressAssigned { deployment, ip } => {
+                self.addresses.insert(ip);
+                self.cleaned_for = Some(deployment);
+            }
+            E::RoleAssigned { venture, role, .. } => (self.venture, self.role) = (Some(venture), Some(role)),
+            E::DnsEntryCreated { entry, .. } => drop(self.dns.insert(entry)),
+            E::DhcpEntryCreated { entry, .. } => drop(self.dhcp.insert(entry)),
+            E::DeviceRegistered(_) | E::DeviceDecommissioned { .. } | E::RemarkAdded { .. } => {}
+        }
+    }
+}
+
+/// The removal of entries, where there are any.
+fn removal(entries: Vec<DhcpEntry>, because: RemovedBecause, deployment: Option<DeploymentId>) -> Option<DeviceEvent> {
+    (!entries.is_empty()).then_some(DeviceEvent::DhcpEntriesRemoved { entries, because, deployment })
+}
+
+fn refusal(rule: &str, message: impl Into<String>) -> Refused {
+    Refused(vec![BrokenRule::new("", rule, message)])
+}
+
+fn not_live(live: Option<DeploymentId>, what: &str) -> Result<(), Refused> {
+    live.map_or(Ok(()), |deployment| {
+        Err(Refused(vec![
+            BrokenRule::new(
+                "",
+                "already_deploying",
+                format!("the device is being deployed; it can be {what} when that has ended or was cancelled"),
+            )
+            .held_by(format!("deployment {deployment}")),
+        ]))
+    })
+}
+
+fn is_live(deployment: DeploymentId, live: Option<DeploymentId>) -> Result<(), Refused> {
+    if live == Some(deployment) {
+        return Ok(());
+    }
+    let holder = live.map_or_else(|| "none is live".to_owned(), |live| format!("deployment {live} is"));
+    Err(refusal("deployment_not_live", format!("deployment {deployment} is not the device's live one: {holder}")))
+}
+
+aggregate!(Device, "device", DeviceCommand, DeviceEvent);

@@ -1,0 +1,99 @@
+//! The clean plugin's eleven tasks, in the order of the document, and their undoing by a cancel.
+
+use super::event::{DeviceEvent, DhcpEntry, DnsEntry, RemovedBecause};
+use super::{Registered, removal};
+use crate::claims::Claim;
+use crate::values::hostname::Hostname;
+use crate::values::ids::DeploymentId;
+use crate::values::text::Text;
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+/// What the new role has, so that it is not given back in between for somebody else to take.
+#[derive(Clone, Debug)]
+pub struct Keeps {
+    /// The new address.
+    pub ip: Ipv4Addr,
+    /// The new name.
+    pub hostname: Hostname,
+}
+
+/// The eleven tasks, each left out where there is nothing to remove. Management addresses are not
+/// among the device's addresses, so they are never cleaned. Asked again for the same deployment,
+/// nothing is left to do.
+pub(super) fn clean(device: &Registered, deployment: DeploymentId, keeps: &Keeps, remark_until: &Text) -> Vec<DeviceEvent> {
+    if device.cleaned_for == Some(deployment) {
+        return vec![];
+    }
+    let for_this = Some(deployment);
+    let of_address = |entry: &DhcpEntry| device.addresses.contains(&entry.ip);
+    let (by_address, rest): (Vec<_>, Vec<_>) = device.dhcp.iter().cloned().partition(of_address);
+    let by_mac: Vec<_> = rest.into_iter().filter(|entry| device.macs.contains(&entry.mac)).collect();
+    let mut events = vec![];
+    events.extend(removal(by_address, RemovedBecause::Address, for_this));
+    if !device.dns.is_empty() {
+        let names: BTreeSet<_> =
+            device.dns.iter().map(|entry| entry.hostname.clone()).filter(|name| *name != keeps.hostname).collect();
+        events.push(DeviceEvent::DnsEntriesRemoved {
+            entries: device.dns.iter().cloned().collect(),
+            released: names.into_iter().collect(),
+            deployment: for_this,
+        });
+    }
+    events.extend(removal(by_mac, RemovedBecause::Mac, for_this));
+    if !device.addresses.is_empty() {
+        events.push(DeviceEvent::AddressesReleased {
+            addresses: device.addresses.iter().copied().collect(),
+            released: device.addresses.iter().copied().filter(|ip| *ip != keeps.ip).collect(),
+            deployment: for_this,
+        });
+    }
+    if !device.software.is_empty() {
+        events.push(DeviceEvent::SoftwareRemoved { software: device.software.iter().cloned().collect(), deployment });
+    }
+    if !device.disk_shares.is_empty() {
+        events.push(DeviceEvent::DiskSharesRemoved { disk_shares: device.disk_shares.iter().cloned().collect(), deployment });
+    }
+    if let Some(operating_system) = device.operating_system.clone() {
+        events.push(DeviceEvent::OperatingSystemRemoved { operating_system, deployment });
+    }
+    if !device.sub_devices.is_empty() {
+        events.push(DeviceEvent::SubDevicesDetached { devices: device.sub_devices.iter().copied().collect(), deployment });
+    }
+    if device.uptime_seconds.is_some() {
+        events.push(DeviceEvent::UptimeReset { deployment });
+    }
+    if let (Some(venture), Some(role)) = (&device.venture, &device.role) {
+        let remark = Text::fitted(&format!("Remarks below are for {venture}/{role} until {remark_until}"));
+        events.push(DeviceEvent::RemarkAdded { remark, deployment: for_this });
+    }
+    events.push(DeviceEvent::AddressAssigned { deployment, ip: keeps.ip });
+    events
+}
+
+/// Takes back the entries that a deployment made, and the address if the deployment had taken it.
+pub(super) fn withdraw(
+    device: &Registered,
+    deployment: DeploymentId,
+    ip: Ipv4Addr,
+    hostname: &Hostname,
+    released: &[Claim],
+) -> Vec<DeviceEvent> {
+    if device.cleaned_for != Some(deployment) {
+        return vec![];
+    }
+    let for_this = Some(deployment);
+    let mut events = vec![];
+    let dhcp: Vec<_> = device.dhcp.iter().filter(|entry| entry.ip == ip).cloned().collect();
+    events.extend(removal(dhcp, RemovedBecause::Cancelled, for_this));
+    let dns: Vec<_> = device.dns.iter().filter(|e| **e == DnsEntry { hostname: hostname.clone(), ip }).cloned().collect();
+    if !dns.is_empty() {
+        let taken = released.contains(&Claim::Hostname(hostname.clone()));
+        let names = if taken { vec![hostname.clone()] } else { vec![] };
+        events.push(DeviceEvent::DnsEntriesRemoved { entries: dns, released: names, deployment: for_this });
+    }
+    if device.addresses.contains(&ip) && released.contains(&Claim::Ip(ip)) {
+        events.push(DeviceEvent::AddressesReleased { addresses: vec![ip], released: vec![ip], deployment: for_this });
+    }
+    events
+}

@@ -1,0 +1,166 @@
+//! Facts that an inventory found on a device: addresses, entries, software, shares, system, uptime.
+
+use super::Registered;
+use super::event::{DeviceEvent, DhcpEntry, DnsEntry};
+use crate::claims::{Claim, Holder};
+use crate::rules::{BrokenRule, Refused};
+use crate::values::hostname::Hostname;
+use crate::values::ids::{DeploymentId, DeviceId};
+use crate::values::mac_address::MacAddress;
+use crate::values::text::Text;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use utoipa::ToSchema;
+
+/// What was found; what is left out stays as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    /// All of its addresses.
+    #[schema(value_type = Option<Vec<String>>)]
+    pub addresses: Option<Vec<Ipv4Addr>>,
+    /// All of its names.
+    pub dns_entries: Option<Vec<DnsEntry>>,
+    /// All of its fixed addresses.
+    pub dhcp_entries: Option<Vec<DhcpEntry>>,
+    /// All that is installed.
+    pub software: Option<Vec<Text>>,
+    /// All of its disk shares.
+    pub disk_shares: Option<Vec<Text>>,
+    /// Its operating system; empty for none.
+    pub operating_system: Option<Text>,
+    /// For how long it has been running.
+    pub uptime_seconds: Option<u64>,
+    /// All of its sub-devices.
+    pub sub_devices: Option<Vec<DeviceId>>,
+}
+
+/// What is new among the facts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactsRecorded {
+    /// New addresses.
+    pub addresses_added: Vec<Ipv4Addr>,
+    /// Addresses that it has no longer.
+    pub addresses_removed: Vec<Ipv4Addr>,
+    /// New names.
+    pub dns_added: Vec<DnsEntry>,
+    /// Names that it has no longer.
+    pub dns_removed: Vec<DnsEntry>,
+    /// The host names that it thereby gives back.
+    pub hostnames_released: Vec<Hostname>,
+    /// New fixed addresses.
+    pub dhcp_added: Vec<DhcpEntry>,
+    /// Fixed addresses that it has no longer.
+    pub dhcp_removed: Vec<DhcpEntry>,
+    /// All that is installed, where that changed.
+    pub software: Option<Vec<Text>>,
+    /// All of its disk shares, where they changed.
+    pub disk_shares: Option<Vec<Text>>,
+    /// Its operating system, where that changed; empty for none.
+    pub operating_system: Option<Text>,
+    /// For how long it had been running.
+    pub uptime_seconds: Option<u64>,
+    /// All of its sub-devices, where they changed.
+    pub sub_devices: Option<Vec<DeviceId>>,
+}
+
+impl FactsRecorded {
+    /// The claims released and taken.
+    pub(super) fn claims(&self) -> (Vec<Claim>, Vec<Claim>) {
+        let released = self.addresses_removed.iter().copied().map(Claim::Ip);
+        let released = released.chain(self.hostnames_released.iter().cloned().map(Claim::Hostname)).collect();
+        let ips: BTreeSet<Ipv4Addr> =
+            self.addresses_added.iter().copied().chain(self.dhcp_added.iter().map(|entry| entry.ip)).collect();
+        let names: BTreeSet<Hostname> = self.dns_added.iter().map(|entry| entry.hostname.clone()).collect();
+        (released, ips.into_iter().map(Claim::Ip).chain(names.into_iter().map(Claim::Hostname)).collect())
+    }
+}
+
+/// What is in `new` and not in `old`, and the reverse.
+fn difference<T: Ord + Clone>(old: &BTreeSet<T>, new: Option<Vec<T>>) -> (Vec<T>, Vec<T>) {
+    let Some(new) = new.map(|new| new.into_iter().collect::<BTreeSet<T>>()) else { return (vec![], vec![]) };
+    (new.difference(old).cloned().collect(), old.difference(&new).cloned().collect())
+}
+
+/// The whole of `new`, where it differs.
+fn changed<T: Ord + Clone>(old: &BTreeSet<T>, new: Option<Vec<T>>) -> Option<Vec<T>> {
+    let new: BTreeSet<T> = new?.into_iter().collect();
+    (new != *old).then(|| new.into_iter().collect())
+}
+
+pub(super) fn record(
+    device: &Registered,
+    facts: Facts,
+    held: &[(Claim, Holder)],
+    live: Option<DeploymentId>,
+) -> Result<Vec<DeviceEvent>, Refused> {
+    let mut broken: Vec<BrokenRule> = held
+        .iter()
+        .map(|(claim, holder)| {
+            let (kind, value) = claim.parts();
+            let field = if kind == "ip" { "addresses" } else { "dns_entries" };
+            BrokenRule::new(field, &format!("{kind}_claimed"), format!("{value} is held by {holder}")).held_by(holder.to_string())
+        })
+        .collect();
+    let foreign: Vec<MacAddress> =
+        facts.dhcp_entries.iter().flatten().map(|entry| entry.mac).filter(|mac| !device.macs.contains(mac)).collect();
+    for mac in foreign {
+        broken.push(BrokenRule::new("dhcp_entries", "mac_not_of_device", format!("{mac} is not an interface of the device")));
+    }
+    let (addresses_added, addresses_removed) = difference(&device.addresses, facts.addresses);
+    let (dns_added, dns_removed) = difference(&device.dns, facts.dns_entries);
+    let (dhcp_added, dhcp_removed) = difference(&device.dhcp, facts.dhcp_entries);
+    let left = |name: &Hostname| {
+        dns_added
+            .iter()
+            .chain(device.dns.iter().filter(|entry| !dns_removed.contains(entry)))
+            .any(|entry| entry.hostname == *name)
+    };
+    let hostnames_released: BTreeSet<Hostname> =
+        dns_removed.iter().map(|entry| entry.hostname.clone()).filter(|name| !left(name)).collect();
+    let recorded = FactsRecorded {
+        hostnames_released: hostnames_released.into_iter().collect(),
+        addresses_added,
+        addresses_removed,
+        dns_added,
+        dns_removed,
+        dhcp_added,
+        dhcp_removed,
+        software: changed(&device.software, facts.software),
+        disk_shares: changed(&device.disk_shares, facts.disk_shares),
+        operating_system: facts.operating_system.filter(|os| *os != device.operating_system.clone().unwrap_or_default()),
+        uptime_seconds: facts.uptime_seconds.filter(|uptime| device.uptime_seconds != Some(*uptime)),
+        sub_devices: changed(&device.sub_devices, facts.sub_devices),
+    };
+    let (released, taken) = recorded.claims();
+    if let (Some(live), false) = (live, released.is_empty() && taken.is_empty() && recorded.dhcp_removed.is_empty()) {
+        let message =
+            "the device is being deployed, and that deployment decides its addresses and entries; record them when it has ended";
+        broken.push(BrokenRule::new("addresses", "already_deploying", message).held_by(format!("deployment {live}")));
+    }
+    Refused::unless_empty(broken)?;
+    Ok(if recorded == FactsRecorded::default() { vec![] } else { vec![DeviceEvent::FactsRecorded(Box::new(recorded))] })
+}
+
+pub(super) fn evolve(device: &mut Registered, recorded: FactsRecorded) {
+    device.addresses.retain(|ip| !recorded.addresses_removed.contains(ip));
+    device.addresses.extend(recorded.addresses_added);
+    device.dns.retain(|entry| !recorded.dns_removed.contains(entry));
+    device.dns.extend(recorded.dns_added);
+    device.dhcp.retain(|entry| !recorded.dhcp_removed.contains(entry));
+    device.dhcp.extend(recorded.dhcp_added);
+    if let Some(software) = recorded.software {
+        device.software = software.into_iter().collect();
+    }
+    if let Some(disk_shares) = recorded.disk_shares {
+        device.disk_shares = disk_shares.into_iter().collect();
+    }
+    if let Some(operating_system) = recorded.operating_system {
+        device.operating_system = (!operating_system.is_empty()).then_some(operating_system);
+    }
+    device.uptime_seconds = recorded.uptime_seconds.or(device.uptime_seconds);
+    if let Some(sub_devices) = recorded.sub_devices {
+        device.sub_devices = sub_devices.into_iter().collect();
+    }
+}

@@ -1,0 +1,278 @@
+//! Registering a device and changing its description.
+
+use super::Registered;
+use super::event::{DeviceEvent, DeviceKind, Management};
+use crate::claims::{Claim, Holder};
+use crate::rules::{BrokenRule, Refused};
+use crate::values::ids::DeviceId;
+use crate::values::mac_address::MacAddress;
+use crate::values::name::Name;
+use crate::values::text::Text;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use utoipa::ToSchema;
+
+/// What a device is when it is registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeviceSpec {
+    /// What kind of device it is.
+    #[serde(default)]
+    pub kind: DeviceKind,
+    /// For people.
+    #[serde(default)]
+    pub name: Text,
+    /// The maker's serial number.
+    #[serde(default)]
+    pub serial: Option<Text>,
+    /// The owner's asset number.
+    #[serde(default)]
+    pub asset: Option<Text>,
+    /// Where it is.
+    pub site: Name,
+    /// The rack that it stands in.
+    #[serde(default)]
+    pub rack: Option<Name>,
+    /// Its lowest rack unit, from 1.
+    #[serde(default)]
+    pub position: Option<u16>,
+    /// Its interfaces.
+    #[serde(default)]
+    pub macs: Vec<MacAddress>,
+    /// How it is managed out of band.
+    #[serde(default)]
+    pub management: Option<Management>,
+    /// The device that it is a part of.
+    #[serde(default)]
+    pub parent: Option<DeviceId>,
+}
+
+/// What changes of a device; what is left out stays. An inner `null` removes the fact.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceChange {
+    /// For people.
+    pub name: Option<Text>,
+    /// The maker's serial number; empty removes it.
+    pub serial: Option<Text>,
+    /// The owner's asset number; empty removes it.
+    pub asset: Option<Text>,
+    /// Where it is.
+    pub site: Option<Name>,
+    /// The rack that it stands in.
+    pub rack: Option<Name>,
+    /// Its lowest rack unit, from 1.
+    pub position: Option<u16>,
+    /// All of its interfaces.
+    pub macs: Option<Vec<MacAddress>>,
+    /// How it is managed out of band.
+    pub management: Option<Management>,
+    /// Who owns it; only while it is not verified.
+    pub venture: Option<Name>,
+    /// What it does; only while it is not verified.
+    pub role: Option<Name>,
+    /// A remark to add.
+    pub remark: Option<Text>,
+}
+
+/// What changed of a device's description.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceChanged {
+    /// The new name for people.
+    pub name: Option<Text>,
+    /// The old and the new serial number; empty for none.
+    pub serial: Option<(Text, Text)>,
+    /// The old and the new asset number; empty for none.
+    pub asset: Option<(Text, Text)>,
+    /// Where it now is.
+    pub site: Option<Name>,
+    /// The rack that it now stands in.
+    pub rack: Option<Name>,
+    /// Its lowest rack unit now.
+    pub position: Option<u16>,
+    /// New interfaces.
+    pub macs_added: Vec<MacAddress>,
+    /// Interfaces that it has no longer.
+    pub macs_removed: Vec<MacAddress>,
+    /// How it is now managed out of band.
+    pub management: Option<Management>,
+}
+
+impl DeviceChanged {
+    /// The claims released and taken.
+    pub(super) fn claims(&self) -> (Vec<Claim>, Vec<Claim>) {
+        let mut released: Vec<Claim> = self.macs_removed.iter().copied().map(Claim::Mac).collect();
+        let mut taken: Vec<Claim> = self.macs_added.iter().copied().map(Claim::Mac).collect();
+        let mut replace = |pair: &Option<(Text, Text)>, claim: fn(Text) -> Claim| {
+            if let Some((old, new)) = pair {
+                released.extend((!old.is_empty()).then(|| claim(old.clone())));
+                taken.extend((!new.is_empty()).then(|| claim(new.clone())));
+            }
+        };
+        replace(&self.serial, Claim::Serial);
+        replace(&self.asset, Claim::Asset);
+        (released, taken)
+    }
+}
+
+/// What was looked up for a registration or change.
+#[derive(Clone, Debug, Default)]
+pub struct RegisterFacts {
+    /// Whether the site is known and in use.
+    pub site_exists: bool,
+    /// Whether the rack, where one is named, stands in the site.
+    pub rack_exists: bool,
+    /// Who holds the numbers and interfaces, where anybody does.
+    pub held: Vec<(Claim, Holder)>,
+    /// Which of venture and role, where they are named, is unknown or out of use.
+    pub unknown: Option<BrokenRuleOf>,
+    /// Interfaces that the live deployment boots from.
+    pub deploying: Vec<MacAddress>,
+    /// The device itself.
+    pub device: DeviceId,
+}
+
+/// Which of venture and role is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokenRuleOf {
+    /// There is no such venture.
+    Venture,
+    /// The venture has no such role.
+    Role,
+}
+
+fn place(site: &Name, rack: Option<&Name>, position: Option<u16>, facts: &RegisterFacts) -> Vec<BrokenRule> {
+    let mut broken = vec![];
+    if !facts.site_exists {
+        broken.push(BrokenRule::new("site", "site_unknown", format!("there is no site {site}")));
+    } else if let (Some(rack), false) = (rack, facts.rack_exists) {
+        broken.push(BrokenRule::new("rack", "rack_unknown", format!("there is no rack {rack} in site {site}")));
+    }
+    if position == Some(0) {
+        broken.push(BrokenRule::new("position", "position_range", "rack units are counted from 1"));
+    }
+    broken
+}
+
+fn held(facts: &RegisterFacts) -> Vec<BrokenRule> {
+    let others = facts.held.iter().filter(|(_, holder)| *holder != Holder::Device(facts.device));
+    others
+        .map(|(claim, holder)| {
+            let (field, what) = match claim {
+                Claim::Serial(_) => ("serial", "serial number"),
+                Claim::Asset(_) => ("asset", "asset number"),
+                _ => ("macs", "interface"),
+            };
+            let (kind, value) = claim.parts();
+            BrokenRule::new(field, &format!("{kind}_claimed"), format!("the {what} {value} is held by {holder}"))
+                .held_by(holder.to_string())
+        })
+        .collect()
+}
+
+pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Vec<DeviceEvent>, Refused> {
+    spec.macs = spec.macs.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+    spec.serial = spec.serial.filter(|serial| !serial.is_empty());
+    spec.asset = spec.asset.filter(|asset| !asset.is_empty());
+    let mut broken = place(&spec.site, spec.rack.as_ref(), spec.position, facts);
+    broken.extend(held(facts));
+    if spec.macs.is_empty() && spec.serial.is_none() && spec.asset.is_none() {
+        broken.push(BrokenRule::new(
+            "serial",
+            "device_unidentified",
+            "a device needs a serial number, an asset number or a MAC address",
+        ));
+    }
+    Refused::unless_empty(broken)?;
+    Ok(vec![DeviceEvent::DeviceRegistered(Box::new(spec))])
+}
+
+pub(super) fn change(device: &Registered, change: DeviceChange, facts: &RegisterFacts) -> Result<Vec<DeviceEvent>, Refused> {
+    let site = change.site.as_ref().or(device.site.as_ref());
+    let mut broken = site.map(|site| place(site, change.rack.as_ref(), change.position, facts)).unwrap_or_default();
+    broken.extend(held(facts));
+    broken.extend(venture_role(device, &change, facts));
+
+    let replaced = |new: Option<Text>, old: &Option<Text>| {
+        new.map(|new| (old.clone().unwrap_or_default(), new)).filter(|(old, new)| old != new)
+    };
+    let wanted: BTreeSet<MacAddress> = change.macs.map_or_else(|| device.macs.clone(), |macs| macs.into_iter().collect());
+    let changed = DeviceChanged {
+        name: change.name,
+        serial: replaced(change.serial, &device.serial),
+        asset: replaced(change.asset, &device.asset),
+        site: change.site.filter(|site| device.site.as_ref() != Some(site)),
+        rack: change.rack.filter(|rack| device.rack.as_ref() != Some(rack)),
+        position: change.position.filter(|position| device.position != Some(*position)),
+        macs_added: wanted.difference(&device.macs).copied().collect(),
+        macs_removed: device.macs.difference(&wanted).copied().collect(),
+        management: change.management.filter(|management| device.management.as_ref() != Some(management)),
+    };
+    for mac in &changed.macs_removed {
+        if facts.deploying.contains(mac) {
+            broken.push(BrokenRule::new(
+                "macs",
+                "mac_deploying",
+                format!("the live deployment boots from {mac}; cancel it first"),
+            ));
+        } else if device.dhcp.iter().any(|entry| entry.mac == *mac) {
+            broken.push(BrokenRule::new("macs", "mac_has_dhcp_entry", format!("{mac} has a DHCP entry; remove that first")));
+        }
+    }
+    if changed.site.is_some() && !facts.deploying.is_empty() {
+        broken.push(BrokenRule::new(
+            "site",
+            "already_deploying",
+            "the device cannot move to another site while it is being deployed",
+        ));
+    }
+    Refused::unless_empty(broken)?;
+
+    let mut events = vec![];
+    if changed != DeviceChanged::default() {
+        events.push(DeviceEvent::DeviceChanged(Box::new(changed)));
+    }
+    let (venture, role) = (change.venture.or_else(|| device.venture.clone()), change.role.or_else(|| device.role.clone()));
+    if (&venture, &role) != (&device.venture, &device.role) {
+        events.push(DeviceEvent::VentureRoleSet { venture, role });
+    }
+    events.extend(change.remark.filter(|r| !r.is_empty()).map(|remark| DeviceEvent::RemarkAdded { remark, deployment: None }));
+    Ok(events)
+}
+
+fn venture_role(device: &Registered, change: &DeviceChange, facts: &RegisterFacts) -> Option<BrokenRule> {
+    let differs = |new: &Option<Name>, old: &Option<Name>| new.is_some() && new != old;
+    if device.verified && (differs(&change.venture, &device.venture) || differs(&change.role, &device.role)) {
+        let field = if differs(&change.venture, &device.venture) { "venture" } else { "role" };
+        return Some(BrokenRule::new(
+            field,
+            "device_verified",
+            "the device is verified, so only a deployment changes its venture and role; deploy it, or unverify it first",
+        ));
+    }
+    let of = |name: &Option<Name>| name.as_ref().map(ToString::to_string).unwrap_or_default();
+    match facts.unknown {
+        None => None,
+        Some(BrokenRuleOf::Venture) => {
+            Some(BrokenRule::new("venture", "venture_unknown", format!("there is no venture {}", of(&change.venture))))
+        }
+        Some(BrokenRuleOf::Role) => {
+            Some(BrokenRule::new("role", "role_unknown", format!("the venture has no role {}", of(&change.role))))
+        }
+    }
+}
+
+pub(super) fn evolve(device: &mut Registered, change: DeviceChanged) {
+    let replace = |fact: &mut Option<Text>, pair: Option<(Text, Text)>| {
+        if let Some((_, new)) = pair {
+            *fact = (!new.is_empty()).then_some(new);
+        }
+    };
+    replace(&mut device.serial, change.serial);
+    replace(&mut device.asset, change.asset);
+    device.site = change.site.or(device.site.take());
+    device.rack = change.rack.or(device.rack.take());
+    device.position = change.position.or(device.position);
+    device.management = change.management.or(device.management.take());
+    device.macs.extend(change.macs_added);
+    device.macs.retain(|mac| !change.macs_removed.contains(mac));
+}

@@ -1,0 +1,235 @@
+//! What HTTP may ask of the domain. The root package answers; it looks up the facts that the
+//! rules need, appends the events, and retries conflicts. This crate only knows the questions,
+//! which is why the trait is here: `web` does not depend on the root package.
+
+use async_trait::async_trait;
+use bootledger_aggregates::boot_image::{BootFile, BootImageSpec};
+use bootledger_aggregates::deployment::event::DoneBy;
+use bootledger_aggregates::device::facts::Facts;
+use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec};
+use bootledger_aggregates::dhcp_server::DhcpServerSpec;
+use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::rack::RackSpec;
+use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::site::SiteSpec;
+use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId, TokenId};
+use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+use utoipa::ToSchema;
+
+/// A deployment that somebody wants. What is left out is filled in: the MAC and the venture, role
+/// and boot image from the device, role or venture; address and name with the next free ones,
+/// claimed in the transaction that starts the deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDeployment {
+    /// The server.
+    pub device: DeviceId,
+    /// The interface that it boots from.
+    pub mac: Option<MacAddress>,
+    /// Its new address.
+    #[schema(value_type = Option<String>)]
+    pub ip: Option<Ipv4Addr>,
+    /// The network to take the next free address of, where no address is given.
+    pub network: Option<Name>,
+    /// Its new name.
+    pub hostname: Option<Hostname>,
+    /// Its new owner.
+    pub venture: Option<Name>,
+    /// Its new role.
+    pub role: Option<Name>,
+    /// What it boots.
+    pub boot_image: Option<Name>,
+}
+
+/// Something to be done.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Makes a device known; the answer has its id. `venture` and `role` are set as well.
+    RegisterDevice { spec: Box<DeviceSpec>, venture: Option<Name>, role: Option<Name> },
+    /// Changes a device's description.
+    ChangeDevice(DeviceId, Box<DeviceChange>),
+    /// Records what was found on a device.
+    RecordFacts(DeviceId, Box<Facts>),
+    /// Says that a device was checked.
+    VerifyDevice(DeviceId),
+    /// Takes that back.
+    UnverifyDevice(DeviceId),
+    /// Takes a device out of use.
+    DecommissionDevice { device: DeviceId, reason: Text },
+
+    /// Starts a deployment; the answer has its id.
+    StartDeployment(Box<NewDeployment>),
+    /// Gives a deployment up.
+    CancelDeployment { deployment: DeploymentId, reason: Text },
+    /// The server is installed.
+    MarkDone { deployment: DeploymentId, by: DoneBy },
+    /// A plugin is to be tried now.
+    RetryPlugin { deployment: DeploymentId, plugin: Name },
+    /// A file was served to a server.
+    RecordBoot { deployment: DeploymentId, file: Name, sha256: Sha256, client: Ipv4Addr, at: Timestamp },
+
+    /// Creates or changes a site.
+    DefineSite(Name, Box<SiteSpec>),
+    /// Creates or changes a rack.
+    DefineRack(Name, RackSpec),
+    /// Creates or changes a network.
+    DefineNetwork(Name, Box<NetworkSpec>),
+    /// Creates or changes a DHCP server.
+    DefineDhcpServer(Name, DhcpServerSpec),
+    /// Creates or changes a venture.
+    DefineVenture(Name, VentureSpec),
+    /// Creates or changes a role of a venture.
+    DefineRole { venture: Name, role: Name, spec: RoleSpec },
+    /// Takes a role of a venture out of use.
+    RetireRole { venture: Name, role: Name },
+    /// Creates or changes a boot image.
+    DefineBootImage(Name, BootImageSpec),
+    /// Adds or replaces a file of a boot image; its content is already stored and checked.
+    PutBootFile { image: Name, name: Name, file: BootFile },
+    /// Removes a file of a boot image.
+    RemoveBootFile { image: Name, name: Name },
+    /// Takes something of the catalogue out of use.
+    Retire(Kind, Name),
+
+    /// A DHCP server runs this configuration.
+    ConfirmConfiguration { server: Name, revision: Sha256, position: i64 },
+    /// A DHCP server could not use a configuration.
+    ReportConfigurationFailure { server: Name, revision: Option<Sha256>, message: Text },
+
+    /// Makes a token; the answer has its id. `secret_sha256` is the hash of its secret.
+    CreateToken { name: Text, scope: Scope, expires: Option<Timestamp>, secret_sha256: Sha256 },
+    /// Ends a token.
+    RevokeToken(TokenId),
+}
+
+/// The kinds of things in the catalogue, as in the view `catalogue`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `site`
+    Site,
+    /// `rack`
+    Rack,
+    /// `network`
+    Network,
+    /// `dhcp_server`
+    DhcpServer,
+    /// `venture`
+    Venture,
+    /// `boot_image`
+    BootImage,
+}
+
+/// Who asks, and how repeats are recognised.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Who acts, such as `token ops`, `plugin dns`, `server 10.0.0.7`; it is in every event.
+    pub actor: String,
+    /// What ties a request to everything that it leads to; a UUID made at the edge, or the caller's.
+    pub correlation_id: String,
+    /// The event that led to this, as its position.
+    pub causation_id: Option<String>,
+    /// Asked again with the same key, the first answer is given again and nothing is done.
+    pub idempotency_key: Option<String>,
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The position of the last event, or of the log where nothing had to be done.
+    pub position: i64,
+    /// The aggregate that was changed or created: a UUID or a key.
+    pub id: String,
+}
+
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// Rules are broken; never empty.
+    #[error("{}", .0.iter().map(|broken| broken.message.as_str()).collect::<Vec<_>>().join("; "))]
+    Refused(Vec<BrokenRule>),
+    /// Others changed the same thing again and again; asking again may help.
+    #[error("{0}")]
+    Conflict(String),
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used before for another request; use a new one")]
+    KeyReused,
+    /// The database cannot be reached; asking again will help.
+    #[error("the database cannot be reached; try again")]
+    Unavailable(#[source] anyhow::Error),
+    /// A defect.
+    #[error("something is wrong inside")]
+    Internal(#[source] anyhow::Error),
+}
+
+/// One row of an import with what was worked out for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedRow {
+    /// The line of the file, from 1.
+    pub row: u64,
+    /// The device, where it is known already.
+    pub device: Option<DeviceId>,
+    /// The deployment, once it is started.
+    pub deployment: Option<DeploymentId>,
+    /// The interface that it boots from.
+    pub mac: MacAddress,
+    /// Its address.
+    #[schema(value_type = String)]
+    pub ip: Ipv4Addr,
+    /// Its name.
+    pub hostname: Hostname,
+    /// The network of the address.
+    pub network: Name,
+    /// The rack.
+    pub rack: Option<Name>,
+    /// Its owner.
+    pub venture: Name,
+    /// Its role.
+    pub role: Name,
+    /// What it boots.
+    pub boot_image: Name,
+}
+
+/// A broken rule of a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RowError {
+    /// The line of the file, from 1; 0 for the file as a whole.
+    pub row: u64,
+    /// The column's name, which is also the field of the rule.
+    pub column: String,
+    /// The rule.
+    #[serde(flatten)]
+    pub broken: BrokenRule,
+}
+
+/// What an import came to.
+#[derive(Clone, Debug)]
+pub enum Imported {
+    /// A dry run: what would be started.
+    Planned(Vec<PlannedRow>),
+    /// All rows are started.
+    Started { import: ImportId, receipt: Receipt, rows: Vec<PlannedRow> },
+    /// Nothing is started; every error of every row.
+    Refused(Vec<RowError>),
+}
+
+/// The one way from HTTP to the domain.
+#[async_trait]
+pub trait Commands: Send + Sync {
+    /// Does it, or says why not.
+    async fn execute(&self, command: Command, context: Context) -> Result<Receipt, CommandError>;
+
+    /// Starts a deployment for every row of a CSV text (RFC 4180 with `;` or `,`), or for none.
+    async fn import(&self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError>;
+}
