@@ -1,1 +1,175 @@
-//! Placeholder.
+//! A PostgreSQL database of its own for each test, so that tests run at once and never see each other's rows.
+//!
+//! `scripts/with-postgres` starts one throw-away cluster a run and names it in `BOOTLEDGER_TEST_POSTGRES`. The first
+//! test to come migrates a template database there; every test gets a copy of it, which takes some tens of
+//! milliseconds. This crate must not use `sqlx::query!`: it makes the database which those macros are checked against.
+
+mod template;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, Executor};
+
+/// The environment variable with the URL of the test run's cluster.
+pub const VARIABLE: &str = "BOOTLEDGER_TEST_POSTGRES";
+
+/// Where unqualified table names are looked for: the views first, then the event store.
+const SEARCH_PATH: &str = "views,public";
+
+/// The SQL files of the workspace, read when a test runs, so that a changed file needs no rebuild.
+const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
+
+/// A migrated, otherwise empty database, dropped with this value.
+#[derive(Debug)]
+pub struct TestDatabase {
+    name: String,
+    cluster: Cluster,
+    dropped_at_end: bool,
+}
+
+impl TestDatabase {
+    /// Makes a database with the workspace's migrations applied.
+    ///
+    /// Fails without a cluster (run through `scripts/with-postgres` or `make test`) and with a broken migration.
+    pub async fn create() -> Result<Self> {
+        Self::create_with(Path::new(MIGRATIONS)).await
+    }
+
+    /// Makes a database with the migrations of another directory applied, for tests of migrations themselves.
+    pub async fn create_with(migrations: &Path) -> Result<Self> {
+        let cluster = Cluster::from_environment()?;
+        let template = template::prepare(&cluster, migrations).await?;
+        let name = format!("test_{}", uuid::Uuid::now_v7().simple());
+        let mut connection = cluster.connect("postgres").await?;
+        let statement = format!("CREATE DATABASE {name} TEMPLATE {template}");
+        connection
+            .execute(statement.as_str())
+            .await
+            .with_context(|| format!("copy of the template database {template} failed"))?;
+        connection.close().await?;
+        Ok(Self {
+            name,
+            cluster,
+            dropped_at_end: true,
+        })
+    }
+
+    /// The database's URL, with the service's search path, for programs that take a `DATABASE_URL`.
+    pub fn url(&self) -> String {
+        self.cluster.url(&self.name)
+    }
+
+    /// The same as [`url`](Self::url), for code that connects by itself.
+    pub fn connect_options(&self) -> PgConnectOptions {
+        self.cluster
+            .options
+            .clone()
+            .database(&self.name)
+            .options([("search_path", SEARCH_PATH)])
+    }
+
+    /// A pool of at most `max_connections`; all tests of a run share the cluster's 300.
+    pub async fn pool(&self, max_connections: u32) -> Result<PgPool> {
+        PgPoolOptions::new()
+            .max_connections(max_connections)
+            .connect_with(self.connect_options())
+            .await
+            .with_context(|| format!("cannot connect to the test database {}", self.name))
+    }
+
+    /// Leaves the database to the end of the cluster and gives its URL, for another process to use.
+    pub fn keep(mut self) -> String {
+        self.dropped_at_end = false;
+        self.url()
+    }
+}
+
+impl Drop for TestDatabase {
+    /// Drops the database, connections or not. A failure is ignored: the whole cluster is thrown away soon.
+    fn drop(&mut self) {
+        if !self.dropped_at_end {
+            return;
+        }
+        let cluster = self.cluster.clone();
+        let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        // A runtime cannot be started or blocked on inside the test's own one, hence the thread.
+        let dropped = std::thread::spawn(move || -> Result<()> {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(async {
+                let mut connection = cluster.connect("postgres").await?;
+                connection.execute(statement.as_str()).await?;
+                Ok(connection.close().await?)
+            })
+        });
+        drop(dropped.join());
+    }
+}
+
+/// The cluster of this test run.
+#[derive(Clone, Debug)]
+struct Cluster {
+    url: String,
+    options: PgConnectOptions,
+}
+
+impl Cluster {
+    fn from_environment() -> Result<Self> {
+        Self::parse(std::env::var(VARIABLE).unwrap_or_default())
+    }
+
+    fn parse(url: String) -> Result<Self> {
+        ensure!(
+            !url.is_empty(),
+            "{VARIABLE} is not set, so there is no PostgreSQL to test with: run the tests through `make test`, or \
+             put `scripts/with-postgres` before the command, as in `scripts/with-postgres cargo nextest run`"
+        );
+        ensure!(
+            url.starts_with("postgres:///postgres?"),
+            "{VARIABLE} is `{url}`, but must look like `postgres:///postgres?host=DIRECTORY&user=postgres`, as \
+             `scripts/with-postgres` sets it"
+        );
+        let options = url
+            .parse::<PgConnectOptions>()
+            .with_context(|| format!("{VARIABLE} is not a PostgreSQL URL"))?
+            .disable_statement_logging();
+        Ok(Self { url, options })
+    }
+
+    fn url(&self, database: &str) -> String {
+        let query = self.url.trim_start_matches("postgres:///postgres?");
+        format!("postgres:///{database}?{query}&options=-c%20search_path%3D{SEARCH_PATH}")
+    }
+
+    /// Connects as the cluster's owner, with PostgreSQL's own search path.
+    async fn connect(&self, database: &str) -> Result<PgConnection> {
+        let options = self.options.clone().database(database);
+        PgConnection::connect_with(&options).await.with_context(|| {
+            format!("cannot connect to the test cluster at {VARIABLE}; was it stopped?")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_cluster_is_explained() {
+        let error = Cluster::parse(String::new()).unwrap_err().to_string();
+        assert!(error.contains("scripts/with-postgres"), "{error}");
+        assert!(error.contains("make test"), "{error}");
+    }
+
+    #[test]
+    fn the_url_names_the_database_and_keeps_the_socket() {
+        let cluster = Cluster::parse("postgres:///postgres?host=/tmp/x&user=postgres".to_owned());
+        assert_eq!(
+            cluster.unwrap().url("test_1"),
+            "postgres:///test_1?host=/tmp/x&user=postgres&options=-c%20search_path%3Dviews,public"
+        );
+    }
+}
