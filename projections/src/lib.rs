@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The read models and every query over them.
+
+pub mod at;

@@ -1,0 +1,22 @@
+//! Which moment a question is about.
+
+/// Now, or when the log ended at a position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum At {
+    /// The newest state that the views show.
+    #[default]
+    Now,
+    /// The state as it was when this position had been applied.
+    Position(i64),
+}
+
+impl At {
+    /// The parameter `$at` of every temporal query:
+    /// `($at::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $at AND (valid_to IS NULL OR valid_to > $at))`.
+    pub fn position(self) -> Option<i64> {
+        match self {
+            Self::Now => None,
+            Self::Position(position) => Some(position),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What every handler is given: the same in production and in tests.
+
+use crate::boot::table::BootTable;
+use crate::commands::Commands;
+use bootledger_aggregates::site::BootUrl;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use ipnet::IpNet;
+use object_store::ObjectStore;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The parts that handlers use. Cheap to clone.
+#[derive(Clone)]
+pub struct Application {
+    /// The way to the domain.
+    pub commands: Arc<dyn Commands>,
+    /// The views, and the log for reading.
+    pub views: sqlx::PgPool,
+    /// The position that the views show, moved by the projector (of this or another instance).
+    pub position: watch::Receiver<i64>,
+    /// The deployments in progress, in memory.
+    pub boot: Arc<BootTable>,
+    /// The contents of boot files, by SHA-256.
+    pub files: Arc<dyn ObjectStore>,
+    /// The service's key, from which a deployment's token is derived.
+    pub key: ServiceKey,
+    /// Where servers and people reach the service.
+    pub base_url: BootUrl,
+    /// The proxies whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Arc<[IpNet]>,
+    /// The clock of the edge; the domain is given times.
+    pub now: fn() -> Timestamp,
+    /// What `/metrics` shows.
+    pub metrics: prometheus::Registry,
+    /// The largest upload, in bytes.
+    pub max_upload: u64,
+    /// Whether the service is stopping; long polls and streams end.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// A secret of at least 32 random bytes; never shown.
+#[derive(Clone)]
+pub struct ServiceKey(Arc<[u8]>);
+
+impl ServiceKey {
+    /// The key with these bytes.
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The bytes, for an HMAC only.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for ServiceKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ServiceKey(…)")
+    }
+}

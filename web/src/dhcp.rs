@@ -1,0 +1,1 @@
+//! Configuration of DHCP servers, and their confirmations.
