@@ -28,6 +28,7 @@ pub(super) struct Service {
     process: Child,
     data: PathBuf,
     options: PgConnectOptions,
+    leaves_server: bool,
 }
 
 impl Service {
@@ -65,7 +66,7 @@ impl Service {
             process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
             panic!("the service did not start: {said}");
         }
-        Self { process, data, options: url.trim().parse().unwrap() }
+        Self { process, data, options: url.trim().parse().unwrap(), leaves_server: false }
     }
 
     pub(super) fn pid(&self) -> Pid {
@@ -108,10 +109,9 @@ impl Service {
         said
     }
 
-    /// SIGKILL.
+    /// SIGKILL, without a look at what becomes of the server.
     pub(super) fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+        self.leaves_server = true;
     }
 }
 
@@ -120,7 +120,7 @@ impl Drop for Service {
         drop(self.process.kill());
         drop(self.process.wait());
         // The sandbox is about to be removed under the server.
-        if let Some(server) = self.recorded_server() {
+        if let Some(server) = self.recorded_server().filter(|_| !self.leaves_server) {
             wait_until_gone(server);
         }
     }
