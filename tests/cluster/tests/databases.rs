@@ -72,3 +72,11 @@ async fn a_broken_migration_is_named() {
     let error = TestDatabase::create_with(broken.path()).await.unwrap_err();
     assert!(format!("{error:#}").contains("20260101000000"), "{error:#}");
 }
+
+#[tokio::test]
+async fn the_services_own_migrations_apply() {
+    let database = TestDatabase::create().await.unwrap();
+    let pool = database.pool(1).await.unwrap();
+    assert_eq!(count(&pool, "events").await, 0);
+    assert_eq!(count(&pool, "devices").await, 0);
+}
