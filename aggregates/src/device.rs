@@ -75,7 +75,7 @@ impl Device {
             (C::RegisterDevice { spec, facts }, Self::None) => return register::register(*spec, &facts),
             (C::RegisterDevice { .. }, _) => return Err(refusal("device_exists", "there is a device with this id already")),
             (_, Self::None) => return Err(refusal("device_unknown", "there is no such device; register it first")),
-            (C::DecommissionDevice { .. }, Self::Decommissioned) => return Ok(vec![]),
+            (C::DecommissionDevice { .. } | C::WithdrawDeployment { .. }, Self::Decommissioned) => return Ok(vec![]),
             (_, Self::Decommissioned) => {
                 return Err(refusal("device_decommissioned", "the device is decommissioned; nothing can change it"));
             }
@@ -172,7 +172,12 @@ impl Registered {
     fn create_dhcp_entry(&self, deployment: DeploymentId, entry: DhcpEntry) -> Vec<DeviceEvent> {
         let clashes = |other: &&DhcpEntry| **other != entry && (other.ip == entry.ip || other.mac == entry.mac);
         let replaced: Vec<DhcpEntry> = self.dhcp.iter().filter(clashes).cloned().collect();
+        let left = |ip: &Ipv4Addr| *ip != entry.ip && !self.addresses.contains(ip);
+        let released: Vec<Ipv4Addr> = replaced.iter().map(|other| other.ip).filter(left).collect();
         let mut events: Vec<_> = removal(replaced, RemovedBecause::Replaced, Some(deployment)).into_iter().collect();
+        if !released.is_empty() {
+            events.push(DeviceEvent::AddressesReleased { addresses: vec![], released, deployment: Some(deployment) });
+        }
         if !self.dhcp.contains(&entry) {
             events.push(DeviceEvent::DhcpEntryCreated { deployment, entry });
         }
