@@ -7,7 +7,9 @@ mod service;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use nix::unistd::Uid;
 use service::{Service, run, sandbox};
 
@@ -84,11 +86,25 @@ async fn what_was_written_is_there_after_a_restart() {
     let sandbox = sandbox();
     let service = Service::start(&sandbox);
     service.query("SELECT ''; CREATE TABLE kept (word text); INSERT INTO kept VALUES ('here')").await;
-    let server = service.server();
     service.stop();
-    assert!(!service::is_alive(server), "stop returned before the server's end");
     let service = Service::start(&sandbox);
     assert_eq!(service.query("SELECT word FROM kept").await, "here");
+}
+
+#[test]
+fn a_stop_of_the_service_waits_for_the_server() {
+    let sandbox = sandbox();
+    let service = Service::start(&sandbox);
+    let server = service.server();
+    // A server that takes its time: it cannot even begin before it is woken.
+    service::send(server, Signal::SIGSTOP);
+    let waking = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(500));
+        service::send(server, Signal::SIGCONT);
+    });
+    service.stop();
+    assert!(!service::is_alive(server), "the service ended first");
+    waking.join().unwrap();
 }
 
 #[tokio::test]

@@ -38,9 +38,9 @@ pub struct Arguments {
     remove: Option<PathBuf>,
     /// The server's program
     program: PathBuf,
-    /// The server's arguments
+    /// The server's options
     #[arg(last = true)]
-    arguments: Vec<OsString>,
+    options: Vec<OsString>,
 }
 
 /// Runs the server until the service is gone or the server ends by itself.
@@ -52,7 +52,7 @@ pub async fn run(arguments: &Arguments) -> Result<ExitStatus> {
     let lock: OwnedFd = std::io::stdout().as_fd().try_clone_to_owned()?;
     let mut command = Command::new(&arguments.program);
     // The lock goes down to every process of the server as its standard input, which none of them reads.
-    command.args(&arguments.arguments).stdin(Stdio::from(lock));
+    command.args(&arguments.options).stdin(Stdio::from(lock));
     let mut server =
         arguments.owner().adopt(&mut command).spawn().with_context(|| format!("cannot run {}", arguments.program.display()))?;
     let status = tokio::select! {

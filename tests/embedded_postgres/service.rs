@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
 /// How long anything here may take.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A directory that every user can write to, with a program that every user can run.
 pub(super) fn sandbox() -> TempDir {
@@ -97,16 +97,13 @@ impl Service {
 
     /// Asks the service to stop and waits until it has.
     pub(super) fn stop(mut self) {
-        nix::sys::signal::kill(self.pid(), Signal::SIGTERM).unwrap();
+        send(self.pid(), Signal::SIGTERM);
         assert!(self.process.wait().unwrap().success());
     }
 
     /// Waits until the service ends by itself and gives its last words.
     pub(super) fn end(mut self) -> String {
-        let mut said = String::new();
-        self.process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        assert!(!self.process.wait().unwrap().success());
-        said
+        last_words(&mut self.process)
     }
 
     /// SIGKILL, without a look at what becomes of the server.
@@ -128,15 +125,35 @@ impl Drop for Service {
 
 /// Runs the program where it must refuse to start; gives what it says.
 pub(super) fn run(sandbox: &TempDir, arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_bootledger"))
+    let mut process = Command::new(env!("CARGO_BIN_EXE_bootledger"))
         .arg("postgres")
         .arg("--data-dir")
         .arg(sandbox.path().join("data"))
         .args(arguments)
-        .output()
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
-    assert!(!output.status.success());
-    String::from_utf8(output.stderr).unwrap()
+    last_words(&mut process)
+}
+
+/// What a process said that ends by itself, and with a failure.
+fn last_words(process: &mut Child) -> String {
+    let began = Instant::now();
+    let status = loop {
+        if let Some(status) = process.try_wait().unwrap() {
+            break status;
+        }
+        if began.elapsed() > DEADLINE {
+            process.kill().unwrap();
+            panic!("the service still runs");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(!status.success());
+    let mut said = String::new();
+    process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    said
 }
 
 /// Whether a process runs; one that has ended and is waited for by nobody does not.
@@ -154,9 +171,13 @@ fn status(process: Pid) -> Option<String> {
     fs::read_to_string(format!("/proc/{process}/status")).ok()
 }
 
+pub(super) fn send(process: Pid, signal: Signal) {
+    nix::sys::signal::kill(process, signal).unwrap();
+}
+
 /// SIGKILL, and the end of it.
 pub(super) fn kill(process: Pid) {
-    nix::sys::signal::kill(process, Signal::SIGKILL).unwrap();
+    send(process, Signal::SIGKILL);
     wait_until_gone(process);
 }
 

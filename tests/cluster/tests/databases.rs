@@ -1,5 +1,7 @@
 //! What tests rely on: migrated databases, apart from each other, whoever comes first.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 use bootledger_test_cluster::TestDatabase;
 use tempfile::TempDir;
 
