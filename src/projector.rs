@@ -1,7 +1,7 @@
 //! Keeps the views moving: a step whenever the log has grown, by whichever instance holds the checkpoint.
 
 use crate::feed::Feed;
-use bootledger_projections::projector::{Step, step};
+use bootledger_projections::project::{Step, step};
 use sqlx::PgPool;
 use std::time::Duration;
 use tokio::sync::watch;

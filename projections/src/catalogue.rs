@@ -204,6 +204,11 @@ pub async fn networks(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry
     read_all(items!(at, "kind = 'network' AND NOT retired ORDER BY key").fetch_all(executor).await?)
 }
 
+/// Every rack in use, by name.
+pub async fn racks(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<RackSpec>>> {
+    read_all(items!(at, "kind = 'rack' AND NOT retired ORDER BY key").fetch_all(executor).await?)
+}
+
 /// Every venture in use, by name.
 pub async fn ventures(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<VentureView>>> {
     read_all(items!(at, "kind = 'venture' AND NOT retired ORDER BY key").fetch_all(executor).await?)

@@ -128,7 +128,7 @@ impl Ledger {
         let mut next = Some(venture.clone());
         while let Some(name) = next.filter(|name| lineage.iter().all(|entry| entry.key != *name)) {
             let Some(entry) = catalogue::venture(&self.views, &name, At::Now).await?.filter(|entry| !entry.retired) else { break };
-            next.clone_from(&entry.spec.spec.parent);
+            next = entry.spec.spec.parent.clone();
             lineage.push(entry);
         }
         Ok(lineage)

@@ -17,7 +17,7 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
 use bootledger_projections::deployments::{self, Status};
 use bootledger_web::commands::{CommandError, Context};
-use rand::Rng;
+use rand::RngExt;
 
 /// How often a run is decided again when others change the same things.
 const TRIES: u32 = 8;

@@ -36,7 +36,8 @@ impl Known {
         let mut devices = HashMap::new();
         let macs: Vec<MacAddress> = rows.iter().map(|row| row.mac).collect();
         for some in macs.chunks(CHUNK) {
-            for device in devices::by_macs(views, some, At::Now).await? {
+            let found = devices::by_macs(views, some, At::Now).await?;
+            for device in found.into_iter().filter(|device| !device.decommissioned) {
                 for mac in device.macs.clone() {
                     devices.insert(mac, device.clone());
                 }
