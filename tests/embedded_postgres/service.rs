@@ -95,8 +95,9 @@ impl Service {
         sqlx::Row::try_get(&rows[0], 0).unwrap()
     }
 
-    /// Asks the service to stop and waits until it has.
+    /// Asks the service to stop and waits until it has, which is when the server must have.
     pub(super) fn stop(mut self) {
+        self.leaves_server = true;
         send(self.pid(), Signal::SIGTERM);
         assert!(self.process.wait().unwrap().success());
     }
