@@ -37,7 +37,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     let tool = Tool::open(&arguments.store).await?;
     if let Some(file) = &arguments.catalogue {
         let files = crate::files::open(arguments.files.as_deref(), &arguments.store.data_dir)?;
-        let loaded = catalogue_file::load(&tool, files.as_ref(), file).await?;
+        let loaded = catalogue_file::load(&tool, files, file).await?;
         println!("{loaded} entries of the catalogue loaded");
     }
     let mut code = ExitCode::SUCCESS;

@@ -16,6 +16,7 @@ pub use execute::Failure;
 use crate::feed::Feed;
 use crate::store::EventLog;
 use async_trait::async_trait;
+use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Receipt};
 use sqlx::PgPool;
@@ -60,6 +61,11 @@ impl Ledger {
             _ => self.catalogue_command(command, context).await,
         }
     }
+}
+
+/// Who holds which of these, where anybody does; for programs that load what may be known already.
+pub async fn holders(views: &PgPool, claims: &[Claim]) -> Result<Vec<(Claim, Holder)>, CommandError> {
+    facts::holders(views, claims).await.map_err(CommandError::from)
 }
 
 #[async_trait]

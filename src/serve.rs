@@ -34,7 +34,7 @@ pub async fn run(arguments: ServeArguments) -> Result<()> {
 }
 
 /// Waits for a signal, or for the end of the embedded server.
-async fn wait(service: &mut Service) -> Result<()> {
+pub(crate) async fn wait(service: &mut Service) -> Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     let database = async {
