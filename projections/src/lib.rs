@@ -21,6 +21,7 @@ pub mod log;
 pub mod management_addresses;
 pub mod parked;
 pub mod plugin_runs;
+pub mod project;
 pub mod statistics;
 pub mod timeline;
 pub mod tokens;
