@@ -1,7 +1,7 @@
 //! Any event of any aggregate, as readers of the whole log meet it.
 
 #[cfg(test)]
-mod sampled;
+pub(crate) mod sampled;
 #[cfg(test)]
 mod tests;
 

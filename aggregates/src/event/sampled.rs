@@ -5,14 +5,14 @@ mod catalogue;
 mod deployment;
 mod device;
 
-pub(super) use catalogue::{boot_image, dhcp_server, network, rack, site, token, venture};
-pub(super) use deployment::deployment;
-pub(super) use device::device;
+pub(crate) use catalogue::{boot_image, dhcp_server, network, rack, site, token, venture};
+pub(crate) use deployment::deployment;
+pub(crate) use device::device;
 
 /// The samples, and a match of all the variants without a wildcard.
 macro_rules! sampled {
     ($name:ident: $event:ident { $($variant:ident => [$($sample:expr),+ $(,)?]),+ $(,)? }) => {
-        pub(in crate::event) fn $name() -> Vec<$event> {
+        pub(crate) fn $name() -> Vec<$event> {
             fn variant(event: &$event) -> &'static str {
                 match event {
                     $($event::$variant { .. } => stringify!($variant),)+
