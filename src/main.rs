@@ -1,2 +1,3 @@
 //! Placeholder.
+mod dhcp_agent;
 fn main() {}
