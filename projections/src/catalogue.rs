@@ -216,11 +216,7 @@ pub async fn boot_images(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<En
 
 /// The DHCP servers in use of a site, by name.
 pub async fn dhcp_servers_of(executor: impl PgExecutor<'_>, site: &Name, at: At) -> Result<Vec<Entry<DhcpServerView>>> {
-    let rows = items!(
-        at,
-        "kind = 'dhcp_server' AND NOT retired AND spec -> 'spec' ->> 'site' = $2 ORDER BY key",
-        site.as_str()
-    );
+    let rows = items!(at, "kind = 'dhcp_server' AND NOT retired AND spec -> 'spec' ->> 'site' = $2 ORDER BY key", site.as_str());
     read_all(rows.fetch_all(executor).await?)
 }
 
