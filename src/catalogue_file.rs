@@ -114,8 +114,9 @@ pub async fn load_text(tool: &Tool, files: Arc<dyn ObjectStore>, text: &str, fol
     let mut waiting: Vec<(Name, Venture)> = catalogue.ventures.into_iter().collect();
     while !waiting.is_empty() {
         let names: Vec<Name> = waiting.iter().map(|(name, _)| name.clone()).collect();
-        let (ready, rest): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|(_, venture)| venture.spec.parent.as_ref().is_none_or(|parent| !names.contains(parent)));
+        let (ready, rest): (Vec<_>, Vec<_>) = waiting
+            .into_iter()
+            .partition(|(_, venture)| venture.spec.parent.as_ref().is_none_or(|parent| !names.contains(parent)));
         ensure!(!ready.is_empty(), "the ventures {names:?} are parts of each other");
         for (key, venture) in ready {
             define(tool, &mut entries, "venture", &key, Command::DefineVenture(key.clone(), venture.spec)).await?;

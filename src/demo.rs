@@ -61,7 +61,8 @@ async fn administrator_token(service: &Service, arguments: &ServeArguments) -> R
         write_private(&file, &token)?;
         return Ok(token);
     }
-    std::fs::read_to_string(&file).with_context(|| format!("{} is gone; make a token with `bootledger token create`", file.display()))
+    std::fs::read_to_string(&file)
+        .with_context(|| format!("{} is gone; make a token with `bootledger token create`", file.display()))
 }
 
 /// Writes a file that only its owner reads.
@@ -79,7 +80,8 @@ async fn start_agents(service: &Service, arguments: &ServeArguments) -> Result<J
     let folder = arguments.store.data_dir.join("dhcp");
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let address = if arguments.listen.ip().is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { arguments.listen.ip() };
-    let url: bootledger_aggregates::site::BootUrl = format!("http://{}", std::net::SocketAddr::new(address, arguments.listen.port())).parse()?;
+    let url: bootledger_aggregates::site::BootUrl =
+        format!("http://{}", std::net::SocketAddr::new(address, arguments.listen.port())).parse()?;
     let mut agents = JoinSet::new();
     for (name, site, kind, file, checker) in DHCP_SERVERS {
         let (id, secret) = (TokenId(Uuid::now_v7()), TokenSecret::random());

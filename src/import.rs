@@ -71,4 +71,3 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
 fn show(row: &PlannedRow) {
     println!("{}  {}  {}  {}/{}  {}", row.mac, row.ip, row.hostname, row.venture, row.role, row.boot_image);
 }
-

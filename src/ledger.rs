@@ -71,7 +71,12 @@ pub async fn holders(views: &PgPool, claims: &[Claim]) -> Result<Vec<(Claim, Hol
 #[async_trait]
 impl Commands for Ledger {
     async fn execute(&self, command: Command, context: Context) -> Result<Receipt, CommandError> {
-        let span = info_span!("command", command.name = context::name(&command), actor = context.actor, correlation_id = context.correlation_id);
+        let span = info_span!(
+            "command",
+            command.name = context::name(&command),
+            actor = context.actor,
+            correlation_id = context.correlation_id
+        );
         let context = context::with_fingerprint(context, &command);
         async {
             if let Some(answered) = self.answered(&context).await? {
@@ -97,7 +102,8 @@ impl Commands for Ledger {
     }
 
     async fn import(&self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {
-        let span = info_span!("import", bytes = csv.len(), dry_run, actor = context.actor, correlation_id = context.correlation_id);
+        let span =
+            info_span!("import", bytes = csv.len(), dry_run, actor = context.actor, correlation_id = context.correlation_id);
         import::run(self, csv, dry_run, context).instrument(span).await
     }
 }

@@ -34,7 +34,10 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         }
         tool.close().await?;
         if !differences.is_empty() {
-            bail!("the views of {} tables differ from what the log says; `bootledger rebuild` makes them right", differences.len());
+            bail!(
+                "the views of {} tables differ from what the log says; `bootledger rebuild` makes them right",
+                differences.len()
+            );
         }
         println!("the views are what the log says, at position {end} or later");
         return Ok(());
