@@ -20,4 +20,5 @@ pub mod table;
 pub mod target;
 pub mod template;
 pub mod token;
+pub mod upload;
 pub mod variables;

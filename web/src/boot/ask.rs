@@ -32,10 +32,9 @@ impl Asker {
             .map_err(|error| refuse(request, StatusCode::BAD_REQUEST, &error.to_string()))?;
         let by_token = match request.match_info().get("token") {
             None => None,
-            Some(text) => Some(
-                token::verify(&application.key, text)
-                    .ok_or_else(|| refuse(request, StatusCode::NOT_FOUND, NO_SUCH_TOKEN))?,
-            ),
+            Some(text) => {
+                Some(token::verify(&application.key, text).ok_or_else(|| refuse(request, StatusCode::NOT_FOUND, NO_SUCH_TOKEN))?)
+            }
         };
         Ok(Self { client, by_token })
     }

@@ -139,7 +139,8 @@ async fn mark(
 fn not_done(request: &HttpRequest, deployment: DeploymentId, error: &CommandError) -> HttpResponse {
     match error {
         CommandError::Refused(broken) => {
-            let ended = broken.iter().any(|rule: &BrokenRule| rule.rule == "deployment_ended" || rule.rule == "deployment_unknown");
+            let ended =
+                broken.iter().any(|rule: &BrokenRule| rule.rule == "deployment_ended" || rule.rule == "deployment_unknown");
             refuse(request, if ended { StatusCode::NOT_FOUND } else { StatusCode::CONFLICT }, &error.to_string())
         }
         CommandError::NotFound(sentence) => refuse(request, StatusCode::NOT_FOUND, sentence),
@@ -155,9 +156,8 @@ fn not_done(request: &HttpRequest, deployment: DeploymentId, error: &CommandErro
 }
 
 fn token_needed(request: &HttpRequest, network: &Name) -> HttpResponse {
-    let sentence = format!(
-        "network {network} asks for the deployment's token: say it at the address that the template's done_url gives"
-    );
+    let sentence =
+        format!("network {network} asks for the deployment's token: say it at the address that the template's done_url gives");
     refuse(request, StatusCode::FORBIDDEN, &sentence)
 }
 

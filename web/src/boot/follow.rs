@@ -27,14 +27,19 @@ const BEFORE_OTHERS: usize = 16;
 /// Runs the boot service's background work until the service stops: loads the table, follows the views, renders
 /// scripts ahead, and records what was served.
 pub async fn run(application: Application) {
-    let recorder = application.boot.recorder.run(&application);
-    futures::join!(keep(&application), recorder);
+    let mut stopping = application.stopping.clone();
+    let kept = async {
+        tokio::select! {
+            () = keep(&application) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => {}
+        }
+    };
+    futures::join!(kept, application.boot.recorder.run(&application));
 }
 
 async fn keep(application: &Application) {
     let mut follower = Follower::new(application.views.clone());
     let mut position = application.position.clone();
-    let mut stopping = application.stopping.clone();
     let mut failing = false;
     loop {
         match follower.step(&application.boot).await {
@@ -61,7 +66,6 @@ async fn keep(application: &Application) {
         tokio::select! {
             () = moved => {}
             () = tokio::time::sleep(REGARDLESS) => {}
-            _ = stopping.wait_for(|stopping| *stopping) => return,
         }
     }
 }
@@ -125,7 +129,8 @@ impl Follower {
     async fn follow(&mut self, table: &BootTable, position: i64, now: i64) -> Result<Vec<Arc<Target>>, Error> {
         let mut came = vec![];
         if catalogue::places_changed_since(&self.views, position).await? {
-            let before = std::mem::replace(&mut self.places, self.read_places().await?);
+            let places = self.read_places().await?;
+            let before = std::mem::replace(&mut self.places, places);
             for target in table.targets() {
                 let network = &target.place.network;
                 if let Some(place) = self.places.get(network).filter(|place| before.get(network) != Some(place)) {
@@ -138,7 +143,9 @@ impl Follower {
         let (present, absent): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.present);
         let went: Vec<_> = absent.into_iter().map(|change| (change.target.ip, change.target.deployment)).collect();
         // Those that went are still in the table, and must not come back with their new place.
-        came.retain(|entry| !matches!(entry, Entry::Usable(target) if went.contains(&(target.identity.ip, target.identity.deployment))));
+        came.retain(
+            |entry| !matches!(entry, Entry::Usable(target) if went.contains(&(target.identity.ip, target.identity.deployment))),
+        );
         came.extend(self.entries(present.into_iter().map(|change| change.target).collect()).await?);
         let fresh = usable(&came);
         table.apply(&went, came, now);

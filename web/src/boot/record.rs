@@ -11,7 +11,7 @@ use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use prometheus::{IntCounterVec, Opts};
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -32,6 +32,9 @@ const AT_ONCE: usize = 16;
 
 /// How long to wait before telling it again to a database that is away.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How long a stopping service waits for what it is just telling.
+const AT_THE_END: Duration = Duration::from_secs(3);
 
 /// How many files are remembered as told before those over a minute old are forgotten.
 const REMEMBERED: usize = 10_000;
@@ -64,7 +67,8 @@ impl Default for Recorder {
 impl Recorder {
     fn with_room_for(places: usize) -> Self {
         let (queue, waiting) = mpsc::channel(places);
-        let outcomes = Opts::new("bootledger_boot_records_total", "Files served to booting servers, by what became of the record.");
+        let outcomes =
+            Opts::new("bootledger_boot_records_total", "Files served to booting servers, by what became of the record.");
         Self {
             queue,
             waiting: Mutex::new(Some(waiting)),
@@ -122,13 +126,24 @@ impl Recorder {
         if let Some(outcomes) = &self.outcomes {
             drop(application.metrics.register(Box::new(outcomes.clone())));
         }
+        let mut records = ReceiverStream::new(waiting);
         let mut stopping = application.stopping.clone();
-        let stopped = async move {
-            // An error means that whoever could stop the service is gone, which is the same.
-            drop(stopping.wait_for(|stopping| *stopping).await);
+        // An error means that whoever could stop the service is gone, which is the same.
+        let stopped = async move { drop(stopping.wait_for(|stopping| *stopping).await) }.shared();
+        let in_time = async {
+            let until_then = (&mut records).take_until(stopped.clone());
+            until_then.for_each_concurrent(AT_ONCE, |served| self.record(application, served)).await;
+            records.close();
+            (&mut records).for_each_concurrent(AT_ONCE, |served| self.record(application, served)).await;
         };
-        let records = ReceiverStream::new(waiting).take_until(stopped);
-        records.for_each_concurrent(AT_ONCE, |served| self.record(application, served)).await;
+        let too_late = async {
+            stopped.clone().await;
+            tokio::time::sleep(AT_THE_END).await;
+        };
+        tokio::select! {
+            () = in_time => {}
+            () = too_late => tracing::warn!("the service stops before all that was served is recorded"),
+        }
     }
 
     async fn record(&self, application: &Application, served: Served) {
