@@ -66,6 +66,9 @@ impl Rack {
                 if !site_exists {
                     return Err(Refused::because("site", "site_unknown", format!("there is no site {}", spec.site)));
                 }
+                if spec.units == 0 {
+                    return Err(Refused::because("units", "units_range", "a rack is at least one unit high"));
+                }
                 Ok(if self.defined.as_ref() == Some(&spec) { vec![] } else { vec![RackEvent::RackDefined { spec }] })
             }
             RackCommand::RetireRack => Ok(self.defined.iter().map(|_| RackEvent::RackRetired {}).collect()),

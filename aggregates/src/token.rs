@@ -88,6 +88,7 @@ impl Token {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "every aggregate takes its events in by value")]
     fn evolve(&mut self, event: TokenEvent) {
         *self = match event {
             TokenEvent::TokenCreated { .. } => Self::Valid,

@@ -204,6 +204,11 @@ pub async fn networks(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry
     read_all(items!(at, "kind = 'network' AND NOT retired ORDER BY key").fetch_all(executor).await?)
 }
 
+/// Every rack in use, by name.
+pub async fn racks(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<RackSpec>>> {
+    read_all(items!(at, "kind = 'rack' AND NOT retired ORDER BY key").fetch_all(executor).await?)
+}
+
 /// Every venture in use, by name.
 pub async fn ventures(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<VentureView>>> {
     read_all(items!(at, "kind = 'venture' AND NOT retired ORDER BY key").fetch_all(executor).await?)
@@ -216,11 +221,7 @@ pub async fn boot_images(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<En
 
 /// The DHCP servers in use of a site, by name.
 pub async fn dhcp_servers_of(executor: impl PgExecutor<'_>, site: &Name, at: At) -> Result<Vec<Entry<DhcpServerView>>> {
-    let rows = items!(
-        at,
-        "kind = 'dhcp_server' AND NOT retired AND spec -> 'spec' ->> 'site' = $2 ORDER BY key",
-        site.as_str()
-    );
+    let rows = items!(at, "kind = 'dhcp_server' AND NOT retired AND spec -> 'spec' ->> 'site' = $2 ORDER BY key", site.as_str());
     read_all(rows.fetch_all(executor).await?)
 }
 

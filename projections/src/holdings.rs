@@ -57,12 +57,7 @@ pub async fn holder_of(executor: impl PgExecutor<'_>, kind: &str, value: &str, a
 pub async fn holders(executor: impl PgExecutor<'_>, things: &[(&str, String)], at: At) -> Result<Vec<Holding>> {
     let kinds: Vec<String> = things.iter().map(|(kind, _)| (*kind).to_owned()).collect();
     let values: Vec<String> = things.iter().map(|(_, value)| value.clone()).collect();
-    let rows = holdings!(
-        at,
-        "(kind, value) IN (SELECT * FROM UNNEST($2::text[], $3::text[]))",
-        &kinds,
-        &values
-    );
+    let rows = holdings!(at, "(kind, value) IN (SELECT * FROM UNNEST($2::text[], $3::text[]))", &kinds, &values);
     rows.fetch_all(executor).await?.into_iter().map(Holding::try_from).collect()
 }
 

@@ -19,6 +19,7 @@ pub mod holdings;
 pub mod log;
 pub mod parked;
 pub mod plugin_runs;
+pub mod project;
 pub mod statistics;
 pub mod timeline;
 

@@ -79,12 +79,7 @@ impl Stored {
 }
 
 /// Up to `limit` events after a position, in order.
-pub async fn read_after(
-    executor: impl PgExecutor<'_>,
-    position: i64,
-    limit: i64,
-    filter: Filter<'_>,
-) -> Result<Vec<Stored>> {
+pub async fn read_after(executor: impl PgExecutor<'_>, position: i64, limit: i64, filter: Filter<'_>) -> Result<Vec<Stored>> {
     Ok(sqlx::query_as!(
         Stored,
         r#"SELECT position, sequence, aggregate_type, aggregate_id, event_type, event_version,

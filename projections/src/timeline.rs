@@ -108,7 +108,8 @@ macro_rules! lines {
                AND ($3::text IS NULL OR aggregate_type = $3) AND ($4::text IS NULL OR aggregate_id = $4)
                AND ($5::text IS NULL OR actor = $5) AND ($6::text IS NULL OR correlation_id = $6)
                AND ($7::text IS NULL OR event_type = $7)
-               AND ($8::bigint IS NULL OR position > $8) AND ($9::bigint IS NULL OR position < $9) " + $order,
+               AND ($8::bigint IS NULL OR position > $8) AND ($9::bigint IS NULL OR position < $9) "
+                + $order,
             $filter.device.map(|id| id.0),
             $filter.deployment.map(|id| id.0),
             $filter.aggregate_type.as_deref(),

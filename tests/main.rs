@@ -1,0 +1,3 @@
+//! The service from outside, one module a story, in one program.
+
+mod embedded_postgres;
