@@ -37,12 +37,11 @@ impl Service {
         let feed = Feed::start(pool.clone(), stop.clone()).await?;
         let log = EventLog::start(pool.clone(), database.options.clone());
         let ledger = Ledger::new(log, pool.clone(), feed.clone(), clock::now);
-        let boot = Arc::new(BootTable::default());
         let application = Application {
             commands: Arc::new(ledger.clone()),
             views: pool.clone(),
             position: feed.projected(),
-            boot: boot.clone(),
+            boot: Arc::new(BootTable::default()),
             files: files::open(arguments.files.as_deref(), &arguments.store.data_dir)?,
             key: key::load(arguments.key_file.as_deref(), &arguments.store.data_dir)?,
             base_url: arguments.base_url()?,
@@ -57,7 +56,7 @@ impl Service {
         let reactor = Reactor::new(ledger.clone());
         let reactor_stop = stop.clone();
         workers.spawn(async move { reactor.run(reactor_stop).await });
-        workers.spawn(boot.follow(pool, feed.projected(), stop));
+        workers.spawn(bootledger_web::boot::follow::run(application.clone()));
         Ok(Self { application, ledger, database, workers, stopping })
     }
 
