@@ -20,6 +20,7 @@ pub mod log;
 pub mod parked;
 pub mod plugin_runs;
 pub mod project;
+pub mod rebuild;
 pub mod statistics;
 pub mod timeline;
 
