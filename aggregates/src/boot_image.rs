@@ -4,6 +4,9 @@
 //!
 //! Events hold the hashes of files, never their content: templates may hold secrets.
 
+#[cfg(test)]
+mod tests;
+
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::name::Name;
 use crate::values::sha256::Sha256;
@@ -87,6 +90,9 @@ pub struct BootImageSpec {
     #[serde(default = "usual_in_progress_minutes")]
     pub in_progress_minutes: u32,
 }
+
+/// A year.
+const LONGEST_LIMIT_MINUTES: u32 = 365 * 24 * 60;
 
 fn usual_open_minutes() -> u32 {
     30
@@ -178,13 +184,13 @@ impl BootImage {
     pub fn decide(&self, command: BootImageCommand) -> Result<Vec<BootImageEvent>, Refused> {
         match command {
             BootImageCommand::DefineBootImage { spec } => {
-                let zero = [("open_minutes", spec.open_minutes), ("in_progress_minutes", spec.in_progress_minutes)];
-                let broken = zero.iter().filter(|(_, minutes)| *minutes == 0);
-                Refused::unless_empty(
-                    broken
-                        .map(|(field, _)| BrokenRule::new(field, "limit_zero", "a time limit is at least one minute"))
-                        .collect(),
-                )?;
+                let limits = [("open_minutes", spec.open_minutes), ("in_progress_minutes", spec.in_progress_minutes)];
+                let broken = limits.iter().filter_map(|(field, minutes)| match minutes {
+                    0 => Some(BrokenRule::new(field, "limit_zero", "a time limit is at least one minute")),
+                    1..=LONGEST_LIMIT_MINUTES => None,
+                    _ => Some(BrokenRule::new(field, "limit_too_long", "a time limit is at most a year, 525600 minutes")),
+                });
+                Refused::unless_empty(broken.collect())?;
                 let same = !self.retired && self.spec.as_ref() == Some(&spec);
                 Ok(if same { vec![] } else { vec![BootImageEvent::BootImageDefined { spec }] })
             }

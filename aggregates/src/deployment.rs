@@ -69,8 +69,8 @@ struct Run {
     waiting: Option<(Text, Vec<Text>)>,
 }
 
-/// Per file, the content and the moment that were last recorded.
-pub type Served = BTreeMap<Name, (Sha256, Timestamp)>;
+/// Per file and content, the moment that was last recorded.
+pub type Served = BTreeMap<Name, BTreeMap<Sha256, Timestamp>>;
 
 impl Deployment {
     /// What the command leads to.
@@ -84,7 +84,7 @@ impl Deployment {
             (C::PluginSucceeded { plugin }, Self::Open(live) | Self::InProgress(live)) => self.plugin_succeeded(live, plugin),
             (C::PluginFailed { plugin, reason, retry_at }, Self::Open(live) | Self::InProgress(live)) => {
                 let run = self.due(live, &plugin)?;
-                let attempt = run.attempts + 1;
+                let attempt = run.attempts.saturating_add(1);
                 Ok(if run.succeeded { vec![] } else { vec![DeploymentEvent::PluginFailed { plugin, attempt, reason, retry_at }] })
             }
             (C::PluginWaiting { plugin, reason, awaited }, Self::Open(live) | Self::InProgress(live)) => {
@@ -104,25 +104,25 @@ impl Deployment {
             (C::MarkOverdue { stage, since, now }, Self::Open(live) | Self::InProgress(live)) => {
                 Ok(self.overdue(live, stage, since, now))
             }
-            (C::MarkOverdue { .. }, _) => Ok(vec![]),
+            // Late clocks and repeated reports are nothing new.
+            (C::MarkOverdue { .. }, _) | (C::MarkDone { .. }, Self::Done(_)) | (C::CancelDeployment { .. }, Self::Cancelled) => {
+                Ok(vec![])
+            }
 
             (C::RecordBoot { file, sha256, client, at }, Self::InProgress(Live { served, .. }) | Self::Done(served)) => {
-                let known = served
-                    .get(&file)
-                    .is_some_and(|(content, last)| *content == sha256 && at < last.plus_seconds(SERVED_AGAIN_SECONDS));
+                let last = served.get(&file).and_then(|contents| contents.get(&sha256));
+                let known = last.is_some_and(|last| at < last.plus_seconds(SERVED_AGAIN_SECONDS));
                 Ok(if known { vec![] } else { vec![DeploymentEvent::BootFileServed { file, sha256, client, at }] })
             }
             (C::RecordBoot { .. }, _) => Err(refusal("not_in_progress", "only a deployment in progress serves files")),
 
             (C::MarkDone { by }, Self::InProgress(live)) => Ok(vec![DeploymentEvent::DeploymentDone { device: live.device, by }]),
-            (C::MarkDone { .. }, Self::Done(_)) => Ok(vec![]),
             (C::MarkDone { .. }, Self::Open(_)) => {
                 Err(refusal("not_in_progress", "the deployment is still being prepared; only one in progress can be done"))
             }
             (C::CancelDeployment { by, reason }, Self::Open(live) | Self::InProgress(live)) => {
                 Ok(vec![DeploymentEvent::DeploymentCancelled { device: live.device, by, reason, released: live.took.clone() }])
             }
-            (C::CancelDeployment { .. }, Self::Cancelled) => Ok(vec![]),
             (C::CancelDeployment { .. }, Self::Done(_)) => {
                 Err(refusal("deployment_ended", "the deployment is done and archived; it cannot be cancelled"))
             }
@@ -194,7 +194,7 @@ impl Deployment {
             (E::DeploymentDone { .. }, Self::InProgress(live)) => *self = Self::Done(std::mem::take(&mut live.served)),
             (E::DeploymentCancelled { .. }, _) => *self = Self::Cancelled,
             (E::BootFileServed { file, sha256, at, .. }, Self::InProgress(Live { served, .. }) | Self::Done(served)) => {
-                served.insert(file, (sha256, at));
+                served.entry(file).or_default().insert(sha256, at);
             }
             (event, Self::Open(live) | Self::InProgress(live)) => live.evolve(event),
             _ => {}
@@ -214,7 +214,7 @@ impl Live {
                 *self.runs.entry(plugin).or_default() = Run { succeeded: false, attempts: attempt, waiting: None };
             }
             E::PluginWaiting { plugin, reason, awaited } => {
-                self.runs.entry(plugin).or_default().waiting = Some((reason, awaited))
+                self.runs.entry(plugin).or_default().waiting = Some((reason, awaited));
             }
             E::DeploymentOverdue { .. } => self.overdue = true,
             _ => {}

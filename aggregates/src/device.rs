@@ -41,6 +41,7 @@ pub enum Device {
 /// What is known of a device in use.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Registered {
+    name: Text,
     serial: Option<Text>,
     asset: Option<Text>,
     site: Option<Name>,
@@ -55,6 +56,8 @@ pub struct Registered {
     addresses: BTreeSet<Ipv4Addr>,
     dns: BTreeSet<DnsEntry>,
     dhcp: BTreeSet<DhcpEntry>,
+    /// Names that a clean took the entries of but kept for the new role: held, whether there is an entry or not.
+    kept: BTreeSet<Hostname>,
     software: BTreeSet<Text>,
     disk_shares: BTreeSet<Text>,
     operating_system: Option<Text>,
@@ -72,7 +75,7 @@ impl Device {
             (C::RegisterDevice { spec, facts }, Self::None) => return register::register(*spec, &facts),
             (C::RegisterDevice { .. }, _) => return Err(refusal("device_exists", "there is a device with this id already")),
             (_, Self::None) => return Err(refusal("device_unknown", "there is no such device; register it first")),
-            (C::DecommissionDevice { .. }, Self::Decommissioned) => return Ok(vec![]),
+            (C::DecommissionDevice { .. } | C::WithdrawDeployment { .. }, Self::Decommissioned) => return Ok(vec![]),
             (_, Self::Decommissioned) => {
                 return Err(refusal("device_decommissioned", "the device is decommissioned; nothing can change it"));
             }
@@ -121,6 +124,7 @@ impl Device {
         match (event, &mut *self) {
             (DeviceEvent::DeviceRegistered(spec), _) => {
                 *self = Self::Registered(Box::new(Registered {
+                    name: spec.name,
                     serial: spec.serial,
                     asset: spec.asset,
                     site: Some(spec.site),
@@ -149,31 +153,55 @@ impl Registered {
         Ok(if self.verified { vec![] } else { vec![DeviceEvent::DeviceVerified {}] })
     }
 
+    /// Whether the address is the management controller's, whose entries no deployment touches.
+    fn manages(&self, ip: Ipv4Addr) -> bool {
+        self.management.as_ref().is_some_and(|management| management.address == ip)
+    }
+
+    /// The addresses that the device holds: its own and those of its DHCP entries.
+    fn held_addresses(&self) -> BTreeSet<Ipv4Addr> {
+        self.addresses.iter().copied().chain(self.dhcp.iter().map(|entry| entry.ip)).collect()
+    }
+
+    /// The names that the device holds: those of its DNS entries and those kept without one.
+    fn held_names(&self) -> BTreeSet<Hostname> {
+        self.dns.iter().map(|entry| entry.hostname.clone()).chain(self.kept.iter().cloned()).collect()
+    }
+
     /// The entry takes the place of every other one of its address or MAC on this device.
     fn create_dhcp_entry(&self, deployment: DeploymentId, entry: DhcpEntry) -> Vec<DeviceEvent> {
-        if self.dhcp.contains(&entry) {
-            return vec![];
+        let clashes = |other: &&DhcpEntry| **other != entry && (other.ip == entry.ip || other.mac == entry.mac);
+        let replaced: Vec<DhcpEntry> = self.dhcp.iter().filter(clashes).cloned().collect();
+        let left = |ip: &Ipv4Addr| *ip != entry.ip && !self.addresses.contains(ip);
+        let released: Vec<Ipv4Addr> = replaced.iter().map(|other| other.ip).filter(left).collect();
+        let mut events: Vec<_> = removal(replaced, RemovedBecause::Replaced, Some(deployment)).into_iter().collect();
+        if !released.is_empty() {
+            events.push(DeviceEvent::AddressesReleased { addresses: vec![], released, deployment: Some(deployment) });
         }
-        let replaced: Vec<DhcpEntry> = self.dhcp.iter().filter(|e| e.ip == entry.ip || e.mac == entry.mac).cloned().collect();
-        let removed = removal(replaced, RemovedBecause::Replaced, Some(deployment));
-        removed.into_iter().chain([DeviceEvent::DhcpEntryCreated { deployment, entry }]).collect()
+        if !self.dhcp.contains(&entry) {
+            events.push(DeviceEvent::DhcpEntryCreated { deployment, entry });
+        }
+        events
     }
 
     /// Entries and addresses of a device that goes out of use.
     fn withdraw_everything(&self) -> Vec<DeviceEvent> {
         let mut events: Vec<_> =
             removal(self.dhcp.iter().cloned().collect(), RemovedBecause::Decommissioned, None).into_iter().collect();
-        if !self.dns.is_empty() {
-            let released = self.dns.iter().map(|entry| entry.hostname.clone()).collect::<BTreeSet<Hostname>>();
+        let (names, addresses) = (self.held_names(), self.held_addresses());
+        if !names.is_empty() {
             events.push(DeviceEvent::DnsEntriesRemoved {
                 entries: self.dns.iter().cloned().collect(),
-                released: released.into_iter().collect(),
+                released: names.into_iter().collect(),
                 deployment: None,
             });
         }
-        if !self.addresses.is_empty() {
-            let addresses: Vec<_> = self.addresses.iter().copied().collect();
-            events.push(DeviceEvent::AddressesReleased { addresses: addresses.clone(), released: addresses, deployment: None });
+        if !addresses.is_empty() {
+            events.push(DeviceEvent::AddressesReleased {
+                addresses: self.addresses.iter().copied().collect(),
+                released: addresses.into_iter().collect(),
+                deployment: None,
+            });
         }
         events
     }
@@ -187,7 +215,15 @@ impl Registered {
             E::DeviceVerified {} => self.verified = true,
             E::DeviceUnverified {} => self.verified = false,
             E::DhcpEntriesRemoved { entries, .. } => self.dhcp.retain(|entry| !entries.contains(entry)),
-            E::DnsEntriesRemoved { entries, .. } => self.dns.retain(|entry| !entries.contains(entry)),
+            E::DnsEntriesRemoved { entries, released, deployment } => {
+                self.dns.retain(|entry| !entries.contains(entry));
+                // What a cancelled deployment made is taken back after its clean, and nothing of it is kept.
+                let withdrawn = deployment.is_some() && deployment == self.cleaned_for;
+                if !withdrawn {
+                    self.kept.extend(entries.into_iter().map(|entry| entry.hostname));
+                }
+                self.kept.retain(|name| !released.contains(name));
+            }
             E::AddressesReleased { addresses, .. } => self.addresses.retain(|ip| !addresses.contains(ip)),
             E::SoftwareRemoved { .. } => self.software.clear(),
             E::DiskSharesRemoved { .. } => self.disk_shares.clear(),

@@ -2,6 +2,9 @@
 //!
 //! `(none) ─DefineDhcpServer─► defined ─Confirm / ReportFailure─► … ─RetireDhcpServer─► retired`
 
+#[cfg(test)]
+mod tests;
+
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::name::Name;
 use crate::values::sha256::Sha256;
@@ -107,8 +110,8 @@ pub struct DhcpServer {
 }
 
 impl DhcpServer {
-    /// What the command leads to. An older confirmation than the last is nothing new, so a late
-    /// or repeated report can never take a confirmation back or fake one.
+    /// What the command leads to. An older confirmation than the last is nothing new, not even the
+    /// end of a failure, so a late or repeated report can never take a confirmation back or fake one.
     pub fn decide(&self, command: DhcpServerCommand) -> Result<Vec<DhcpServerEvent>, Refused> {
         match (command, &self.defined) {
             (DhcpServerCommand::DefineDhcpServer { spec, site_exists }, defined) => {
@@ -123,6 +126,9 @@ impl DhcpServer {
             }
             (_, None) => Err(Refused::because("", "dhcp_server_unknown", "there is no such DHCP server; define it first")),
             (DhcpServerCommand::ConfirmConfiguration { revision, position, last_position }, Some(spec)) => {
+                if position < 1 {
+                    return Err(Refused::because("position", "position_range", "positions of the log are counted from 1"));
+                }
                 if position > last_position {
                     return Err(Refused(vec![BrokenRule::new(
                         "position",
@@ -130,11 +136,11 @@ impl DhcpServer {
                         format!("position {position} does not exist yet; the last one is {last_position}"),
                     )]));
                 }
-                let known = self.confirmed.is_some_and(|(known, at)| at > position || (at == position && known == revision));
-                if known && self.failing.is_none() {
+                let late = self.confirmed.is_some_and(|(_, at)| position < at);
+                let repeated = self.confirmed == Some((revision, position)) && self.failing.is_none();
+                if late || repeated {
                     return Ok(vec![]);
                 }
-                let position = self.confirmed.map_or(position, |(_, at)| at.max(position));
                 Ok(vec![DhcpServerEvent::ConfigurationConfirmed { site: spec.site.clone(), revision, position }])
             }
             (DhcpServerCommand::ReportFailure { revision, message }, Some(spec)) => {
@@ -151,7 +157,7 @@ impl DhcpServer {
             DhcpServerEvent::DhcpServerDefined { spec } => {
                 // A server of another site or kind has confirmed nothing of its new configuration.
                 if self.defined.as_ref().is_some_and(|old| old.site != spec.site || old.kind != spec.kind) {
-                    self.confirmed = None;
+                    (self.confirmed, self.failing) = (None, None);
                 }
                 self.defined = Some(spec);
             }

@@ -13,6 +13,8 @@ pub mod event;
 pub mod network;
 pub mod rack;
 pub mod rules;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod site;
 pub mod token;
 pub mod values;

@@ -2,6 +2,9 @@
 //!
 //! `(none) ─DefineNetwork─► defined ─RetireNetwork─► retired ─DefineNetwork─► defined`
 
+#[cfg(test)]
+mod tests;
+
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::dhcp_option::DhcpOption;
 use crate::values::hostname::DomainName;
@@ -208,6 +211,16 @@ fn shape(spec: &NetworkSpec) -> Vec<BrokenRule> {
     }
     if spec.gateway.is_some_and(|gateway| !spec.cidr.contains(&gateway)) {
         broken.push(BrokenRule::new("gateway", "gateway_outside", format!("the gateway lies outside {}", spec.cidr)));
+    }
+    if let Some(gateway @ (Reserved::Network | Reserved::Broadcast)) =
+        spec.gateway.and_then(|ip| NetworkSpec { gateway: None, ..spec.clone() }.reserved(ip))
+    {
+        let what = if gateway == Reserved::Network { "network's own" } else { "broadcast" };
+        broken.push(BrokenRule::new(
+            "gateway",
+            "gateway_not_a_host",
+            format!("the gateway is the {what} address of {}", spec.cidr),
+        ));
     }
     if spec.vlan.is_some_and(|vlan| !(1..=4094).contains(&vlan)) {
         broken.push(BrokenRule::new("vlan", "vlan_range", "a VLAN's number is 1 to 4094 (IEEE 802.1Q)"));

@@ -2,6 +2,9 @@
 //!
 //! `(none) ─DefineRack─► defined ─RetireRack─► retired ─DefineRack─► defined`
 
+#[cfg(test)]
+mod tests;
+
 use crate::rules::{Refused, aggregate, domain_event};
 use crate::values::name::Name;
 use crate::values::text::Text;
@@ -65,6 +68,9 @@ impl Rack {
             RackCommand::DefineRack { spec, site_exists } => {
                 if !site_exists {
                     return Err(Refused::because("site", "site_unknown", format!("there is no site {}", spec.site)));
+                }
+                if spec.units == 0 {
+                    return Err(Refused::because("units", "units_range", "a rack is at least one unit high"));
                 }
                 Ok(if self.defined.as_ref() == Some(&spec) { vec![] } else { vec![RackEvent::RackDefined { spec }] })
             }

@@ -2,6 +2,9 @@
 //!
 //! `(none) ─DefineSite─► defined ─RetireSite─► retired ─DefineSite─► defined`
 
+#[cfg(test)]
+mod tests;
+
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::dhcp_option::DhcpOption;
 use crate::values::hostname::{DomainName, Hostname};
@@ -132,18 +135,16 @@ impl Site {
                 }
                 let mut broken = vec![];
                 if let Some(template) = &spec.hostname_template {
-                    let text = template.to_string();
-                    let outside = text.split('|').find(|part| {
-                        let suffix = part.rsplit('>').next().unwrap_or_default();
-                        spec.zone_of(suffix.trim_start_matches('.')).is_none() && spec.zone_of(&format!("h{suffix}")).is_none()
-                    });
-                    if let Some(part) = outside {
-                        broken.push(BrokenRule::new(
+                    let outside = template.examples().filter(|name| spec.forward_zone(name).is_none());
+                    broken.extend(outside.map(|name| {
+                        BrokenRule::new(
                             "hostname_template",
                             "zone_not_managed",
-                            format!("{part} makes names outside the site's zones; add their zone to `zones`"),
-                        ));
-                    }
+                            format!(
+                                "the template makes names such as {name} outside the site's zones; add their zone to `zones`"
+                            ),
+                        )
+                    }));
                 }
                 Refused::unless_empty(broken)?;
                 Ok(vec![SiteEvent::SiteDefined { spec }])

@@ -3,6 +3,9 @@
 //!
 //! `(none) ─CreateToken─► valid ─RevokeToken─► revoked`
 
+#[cfg(test)]
+mod tests;
+
 use crate::rules::{Refused, aggregate, domain_event};
 use crate::values::name::Name;
 use crate::values::text::Text;
@@ -88,6 +91,7 @@ impl Token {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "every aggregate takes its events in by value")]
     fn evolve(&mut self, event: TokenEvent) {
         *self = match event {
             TokenEvent::TokenCreated { .. } => Self::Valid,

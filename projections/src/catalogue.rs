@@ -204,6 +204,11 @@ pub async fn networks(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry
     read_all(items!(at, "kind = 'network' AND NOT retired ORDER BY key").fetch_all(executor).await?)
 }
 
+/// Every rack in use, by name.
+pub async fn racks(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<RackSpec>>> {
+    read_all(items!(at, "kind = 'rack' AND NOT retired ORDER BY key").fetch_all(executor).await?)
+}
+
 /// Every venture in use, by name.
 pub async fn ventures(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<VentureView>>> {
     read_all(items!(at, "kind = 'venture' AND NOT retired ORDER BY key").fetch_all(executor).await?)
@@ -242,4 +247,13 @@ pub async fn boot_image_revision(executor: impl PgExecutor<'_>, key: &Name, revi
         revision
     );
     row.fetch_optional(executor).await.map_err(Error::from)?.map(Item::read).transpose()
+}
+
+/// Whether a site or network changed after a position.
+pub async fn places_changed_since(executor: impl PgExecutor<'_>, position: i64) -> Result<bool> {
+    let changed = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM catalogue WHERE kind IN ('site', 'network') AND valid_from > $1) AS "changed!""#,
+        position
+    );
+    Ok(changed.fetch_one(executor).await?)
 }

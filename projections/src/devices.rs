@@ -11,7 +11,7 @@ use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::Serialize;
 use sqlx::PgExecutor;
 use std::net::Ipv4Addr;
@@ -255,4 +255,16 @@ pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit:
         limit
     );
     rows.fetch_all(executor).await?.into_iter().map(Device::try_from).collect()
+}
+
+/// The management addresses of devices in use that lie in a network; never given to anybody else.
+pub async fn management_addresses_in(executor: impl PgExecutor<'_>, network: Ipv4Net, at: At) -> Result<Vec<Ipv4Addr>> {
+    let rows = sqlx::query_scalar!(
+        r#"SELECT DISTINCT management_address AS "address!" FROM devices
+            WHERE management_address <<= $2 AND NOT decommissioned
+              AND (($1::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))"#,
+        at.position(),
+        IpNet::V4(network)
+    );
+    rows.fetch_all(executor).await?.into_iter().map(address).collect()
 }

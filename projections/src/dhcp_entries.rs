@@ -144,3 +144,14 @@ pub async fn of_site(executor: impl PgExecutor<'_>, site: &Name, at: At) -> Resu
     };
     rows.into_iter().map(|row| entry(row.ip, row.mac, row.hostname, row.network, row.live)).collect()
 }
+
+/// The position at which the device's entry of this address and interface was made, while it is there.
+pub async fn made_at(executor: impl PgExecutor<'_>, device: DeviceId, ip: Ipv4Addr, mac: MacAddress) -> Result<Option<i64>> {
+    let row = sqlx::query_scalar!(
+        "SELECT valid_from FROM dhcp_entries WHERE device = $1 AND ip = $2 AND mac = $3 AND valid_to IS NULL",
+        device.0,
+        inet(ip),
+        mac.to_string()
+    );
+    Ok(row.fetch_optional(executor).await?)
+}

@@ -16,12 +16,15 @@ pub mod dhcp_sites;
 pub mod dns_records;
 pub mod error;
 pub mod holdings;
+pub mod imports;
 pub mod log;
+pub mod management_addresses;
 pub mod parked;
 pub mod plugin_runs;
 pub mod project;
 pub mod rebuild;
 pub mod statistics;
 pub mod timeline;
+pub mod tokens;
 
 pub use error::{Error, Result};

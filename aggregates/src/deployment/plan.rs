@@ -55,6 +55,28 @@ impl Plan {
         self.0.iter().find(|planned| planned.name == *name)
     }
 
+    /// Why no deployment could follow the plan to its end, as a sentence: a plugin comes twice, requires
+    /// what does not come before it, or nothing prepares.
+    pub fn broken(&self) -> Option<String> {
+        for (place, planned) in self.0.iter().enumerate() {
+            let before = &self.0[..place];
+            if before.iter().any(|earlier| earlier.name == planned.name) {
+                return Some(format!("the plan has the plugin {} twice", planned.name));
+            }
+            // A preparing plugin that required a later stage would wait for ever.
+            let fits =
+                |required: &PlannedPlugin| required.stage == PluginStage::Preparing || planned.stage == PluginStage::InProgress;
+            let lacks = |name: &&Name| !before.iter().any(|earlier| earlier.name == **name && fits(earlier));
+            if let Some(required) = planned.requires.iter().find(lacks) {
+                return Some(format!("the plugin {} requires {required}, which the plan does not run before it", planned.name));
+            }
+        }
+        if self.preparing().next().is_none() {
+            return Some("the plan has no plugin that prepares, so its deployment would stay open for ever".to_owned());
+        }
+        None
+    }
+
     /// The plugins that prepare.
     pub fn preparing(&self) -> impl Iterator<Item = &PlannedPlugin> {
         self.0.iter().filter(|planned| planned.stage == PluginStage::Preparing)

@@ -90,12 +90,13 @@ pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Re
     broken.extend(hostname(&request));
     broken.extend(held(&request));
     broken.extend(catalogue(&request));
-    let (Some((network, _)), Some(image), true) = (&request.facts.network, &request.facts.boot_image, broken.is_empty()) else {
+    broken.extend(request.plan.broken().map(|why| BrokenRule::new("plan", "plan_invalid", why)));
+    // Without a network or an image, a rule above is broken.
+    let (Some((network, spec)), Some(image), true) = (&request.facts.network, &request.facts.boot_image, broken.is_empty())
+    else {
         return Err(Refused(broken));
     };
-    let (network, revision, limits) = (network.clone(), image.revision, image.limits);
-    let site = request.facts.network.as_ref().map(|(_, spec)| spec.site.clone());
-    let Some(site) = site else { return Err(Refused(broken)) };
+    let (network, site, revision, limits) = (network.clone(), spec.site.clone(), image.revision, image.limits);
     let own = Holder::Device(request.device);
     let took = [Claim::Ip(request.ip), Claim::Hostname(request.hostname.clone())]
         .into_iter()
@@ -187,7 +188,13 @@ fn address(request: &StartDeployment) -> Vec<BrokenRule> {
 }
 
 fn hostname(request: &StartDeployment) -> Vec<BrokenRule> {
-    let Some(site) = &request.facts.site else { return vec![] };
+    let Some(site) = &request.facts.site else {
+        let unknown = request.facts.network.iter().map(|(name, network)| {
+            let message = format!("network {name} belongs to site {}, which is not known; define the site first", network.site);
+            BrokenRule::new("ip", "site_unknown", message)
+        });
+        return unknown.collect();
+    };
     let mut broken = vec![];
     let zones = || site.zones.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if site.forward_zone(&request.hostname).is_none() {
@@ -208,7 +215,14 @@ fn hostname(request: &StartDeployment) -> Vec<BrokenRule> {
 }
 
 fn held(request: &StartDeployment) -> Vec<BrokenRule> {
-    let others = request.facts.holders.iter().filter(|(_, holder)| *holder != Holder::Device(request.device));
+    let wanted = [
+        Claim::Ip(request.ip),
+        Claim::Hostname(request.hostname.clone()),
+        Claim::Mac(request.mac),
+        Claim::Deployment(request.device),
+    ];
+    let own = Holder::Device(request.device);
+    let others = request.facts.holders.iter().filter(|(claim, holder)| wanted.contains(claim) && *holder != own);
     let broken = others.filter_map(|(claim, holder)| held_claim(claim, *holder, request.device));
     broken.collect()
 }

@@ -6,7 +6,6 @@ use crate::claims::Claim;
 use crate::values::hostname::Hostname;
 use crate::values::ids::DeploymentId;
 use crate::values::text::Text;
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 /// What the new role has, so that it is not given back in between for somebody else to take.
@@ -18,35 +17,31 @@ pub struct Keeps {
     pub hostname: Hostname,
 }
 
-/// The eleven tasks, each left out where there is nothing to remove. Management addresses are not
-/// among the device's addresses, so they are never cleaned. Asked again for the same deployment,
-/// nothing is left to do.
+/// The eleven tasks, each left out where there is nothing to remove. What belongs to the management
+/// address is never cleaned, even where an inventory found it among the device's addresses. Asked
+/// again for the same deployment, nothing is left to do.
 pub(super) fn clean(device: &Registered, deployment: DeploymentId, keeps: &Keeps, remark_until: &Text) -> Vec<DeviceEvent> {
     if device.cleaned_for == Some(deployment) {
         return vec![];
     }
     let for_this = Some(deployment);
     let of_address = |entry: &DhcpEntry| device.addresses.contains(&entry.ip);
-    let (by_address, rest): (Vec<_>, Vec<_>) = device.dhcp.iter().cloned().partition(of_address);
+    let dhcp = device.dhcp.iter().filter(|entry| !device.manages(entry.ip)).cloned();
+    let (by_address, rest): (Vec<_>, Vec<_>) = dhcp.partition(of_address);
     let by_mac: Vec<_> = rest.into_iter().filter(|entry| device.macs.contains(&entry.mac)).collect();
     let mut events = vec![];
     events.extend(removal(by_address, RemovedBecause::Address, for_this));
-    if !device.dns.is_empty() {
-        let names: BTreeSet<_> =
-            device.dns.iter().map(|entry| entry.hostname.clone()).filter(|name| *name != keeps.hostname).collect();
-        events.push(DeviceEvent::DnsEntriesRemoved {
-            entries: device.dns.iter().cloned().collect(),
-            released: names.into_iter().collect(),
-            deployment: for_this,
-        });
+    let (stay, entries): (Vec<_>, Vec<_>) = device.dns.iter().cloned().partition(|entry| device.manages(entry.ip));
+    let stays = |name: &Hostname| *name == keeps.hostname || stay.iter().any(|entry| entry.hostname == *name);
+    let released: Vec<_> = device.held_names().into_iter().filter(|name| !stays(name)).collect();
+    if !entries.is_empty() || !released.is_empty() {
+        events.push(DeviceEvent::DnsEntriesRemoved { entries, released, deployment: for_this });
     }
     events.extend(removal(by_mac, RemovedBecause::Mac, for_this));
-    if !device.addresses.is_empty() {
-        events.push(DeviceEvent::AddressesReleased {
-            addresses: device.addresses.iter().copied().collect(),
-            released: device.addresses.iter().copied().filter(|ip| *ip != keeps.ip).collect(),
-            deployment: for_this,
-        });
+    let addresses: Vec<_> = device.addresses.iter().copied().filter(|ip| !device.manages(*ip)).collect();
+    let released: Vec<_> = device.held_addresses().into_iter().filter(|ip| *ip != keeps.ip && !device.manages(*ip)).collect();
+    if !addresses.is_empty() || !released.is_empty() {
+        events.push(DeviceEvent::AddressesReleased { addresses, released, deployment: for_this });
     }
     if !device.software.is_empty() {
         events.push(DeviceEvent::SoftwareRemoved { software: device.software.iter().cloned().collect(), deployment });
@@ -71,13 +66,15 @@ pub(super) fn clean(device: &Registered, deployment: DeploymentId, keeps: &Keeps
     events
 }
 
-/// Takes back the entries that a deployment made, and the address if the deployment had taken it.
+/// Takes back the entries that a deployment made, and the address if the deployment had taken it
+/// (`given_back`). The cancelling itself gave the claims back, so none is released here: by now the
+/// same device may hold the same address or name for its next deployment.
 pub(super) fn withdraw(
     device: &Registered,
     deployment: DeploymentId,
     ip: Ipv4Addr,
     hostname: &Hostname,
-    released: &[Claim],
+    given_back: &[Claim],
 ) -> Vec<DeviceEvent> {
     if device.cleaned_for != Some(deployment) {
         return vec![];
@@ -88,12 +85,10 @@ pub(super) fn withdraw(
     events.extend(removal(dhcp, RemovedBecause::Cancelled, for_this));
     let dns: Vec<_> = device.dns.iter().filter(|e| **e == DnsEntry { hostname: hostname.clone(), ip }).cloned().collect();
     if !dns.is_empty() {
-        let taken = released.contains(&Claim::Hostname(hostname.clone()));
-        let names = if taken { vec![hostname.clone()] } else { vec![] };
-        events.push(DeviceEvent::DnsEntriesRemoved { entries: dns, released: names, deployment: for_this });
+        events.push(DeviceEvent::DnsEntriesRemoved { entries: dns, released: vec![], deployment: for_this });
     }
-    if device.addresses.contains(&ip) && released.contains(&Claim::Ip(ip)) {
-        events.push(DeviceEvent::AddressesReleased { addresses: vec![ip], released: vec![ip], deployment: for_this });
+    if device.addresses.contains(&ip) && given_back.contains(&Claim::Ip(ip)) {
+        events.push(DeviceEvent::AddressesReleased { addresses: vec![ip], released: vec![], deployment: for_this });
     }
     events
 }

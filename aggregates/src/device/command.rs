@@ -32,7 +32,7 @@ pub enum DeviceCommand {
     RecordFacts {
         /// What was found; what is left out stays.
         facts: Box<Facts>,
-        /// Who holds the addresses and names, where anybody does.
+        /// Who else holds the addresses and names, where anybody does.
         held: Vec<(Claim, Holder)>,
         /// The live deployment.
         live: Option<DeploymentId>,
@@ -91,7 +91,9 @@ pub enum DeviceCommand {
         /// Which.
         entry: DhcpEntry,
     },
-    /// Takes back what a cancelled deployment made.
+    /// Takes back what a cancelled deployment made. Its events are appended together with
+    /// `DeploymentCancelled`, which gives the claims back: in between, others could take the address
+    /// while this device still has its entries.
     WithdrawDeployment {
         /// Which.
         deployment: DeploymentId,
@@ -99,7 +101,7 @@ pub enum DeviceCommand {
         ip: Ipv4Addr,
         /// Its name.
         hostname: Hostname,
-        /// The claims that it had taken.
+        /// The claims that it had taken and its cancelling gave back.
         released: Vec<Claim>,
     },
 }

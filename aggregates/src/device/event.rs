@@ -124,7 +124,8 @@ pub enum DeviceEvent {
     DnsEntriesRemoved {
         /// Which.
         entries: Vec<DnsEntry>,
-        /// The names that the device gives back with them.
+        /// The names that the device gives back here, whether they had an entry or not. A cancelled
+        /// deployment gave its name back before.
         released: Vec<Hostname>,
         /// The deployment that removed them.
         deployment: Option<DeploymentId>,
@@ -133,7 +134,8 @@ pub enum DeviceEvent {
     AddressesReleased {
         /// Which.
         addresses: Vec<Ipv4Addr>,
-        /// Those of them that others may now have.
+        /// The addresses that the device gives back here: of these and of its DHCP entries. A cancelled
+        /// deployment gave its address back before.
         released: Vec<Ipv4Addr>,
         /// The deployment that released them.
         deployment: Option<DeploymentId>,

@@ -43,6 +43,8 @@ pub struct FactsRecorded {
     pub addresses_added: Vec<Ipv4Addr>,
     /// Addresses that it has no longer.
     pub addresses_removed: Vec<Ipv4Addr>,
+    /// The addresses that it thereby gives back; one with a DHCP entry stays held.
+    pub addresses_released: Vec<Ipv4Addr>,
     /// New names.
     pub dns_added: Vec<DnsEntry>,
     /// Names that it has no longer.
@@ -66,9 +68,16 @@ pub struct FactsRecorded {
 }
 
 impl FactsRecorded {
+    /// Whether anything changes that belongs to the live deployment while there is one.
+    fn decided_by_deployments(&self) -> bool {
+        let addresses = self.addresses_added.is_empty() && self.addresses_removed.is_empty();
+        let names = self.dns_added.is_empty() && self.dns_removed.is_empty() && self.hostnames_released.is_empty();
+        !(addresses && names && self.dhcp_added.is_empty() && self.dhcp_removed.is_empty())
+    }
+
     /// The claims released and taken.
     pub(super) fn claims(&self) -> (Vec<Claim>, Vec<Claim>) {
-        let released = self.addresses_removed.iter().copied().map(Claim::Ip);
+        let released = self.addresses_released.iter().copied().map(Claim::Ip);
         let released = released.chain(self.hostnames_released.iter().cloned().map(Claim::Hostname)).collect();
         let ips: BTreeSet<Ipv4Addr> =
             self.addresses_added.iter().copied().chain(self.dhcp_added.iter().map(|entry| entry.ip)).collect();
@@ -108,18 +117,18 @@ pub(super) fn record(
     for mac in foreign {
         broken.push(BrokenRule::new("dhcp_entries", "mac_not_of_device", format!("{mac} is not an interface of the device")));
     }
+    let names: Option<BTreeSet<Hostname>> =
+        facts.dns_entries.as_ref().map(|entries| entries.iter().map(|entry| entry.hostname.clone()).collect());
+    let hostnames_released = names.map_or_else(BTreeSet::new, |names| &device.held_names() - &names);
     let (addresses_added, addresses_removed) = difference(&device.addresses, facts.addresses);
     let (dns_added, dns_removed) = difference(&device.dns, facts.dns_entries);
     let (dhcp_added, dhcp_removed) = difference(&device.dhcp, facts.dhcp_entries);
-    let left = |name: &Hostname| {
-        dns_added
-            .iter()
-            .chain(device.dns.iter().filter(|entry| !dns_removed.contains(entry)))
-            .any(|entry| entry.hostname == *name)
-    };
-    let hostnames_released: BTreeSet<Hostname> =
-        dns_removed.iter().map(|entry| entry.hostname.clone()).filter(|name| !left(name)).collect();
+    let left = device.addresses.iter().filter(|ip| !addresses_removed.contains(ip)).chain(&addresses_added).copied();
+    let left_by_dhcp = device.dhcp.iter().filter(|entry| !dhcp_removed.contains(entry)).chain(&dhcp_added);
+    let left: BTreeSet<Ipv4Addr> = left.chain(left_by_dhcp.map(|entry| entry.ip)).collect();
+    let addresses_released = &device.held_addresses() - &left;
     let recorded = FactsRecorded {
+        addresses_released: addresses_released.into_iter().collect(),
         hostnames_released: hostnames_released.into_iter().collect(),
         addresses_added,
         addresses_removed,
@@ -133,8 +142,7 @@ pub(super) fn record(
         uptime_seconds: facts.uptime_seconds.filter(|uptime| device.uptime_seconds != Some(*uptime)),
         sub_devices: changed(&device.sub_devices, facts.sub_devices),
     };
-    let (released, taken) = recorded.claims();
-    if let (Some(live), false) = (live, released.is_empty() && taken.is_empty() && recorded.dhcp_removed.is_empty()) {
+    if let (Some(live), true) = (live, recorded.decided_by_deployments()) {
         let message =
             "the device is being deployed, and that deployment decides its addresses and entries; record them when it has ended";
         broken.push(BrokenRule::new("addresses", "already_deploying", message).held_by(format!("deployment {live}")));
@@ -144,6 +152,7 @@ pub(super) fn record(
 }
 
 pub(super) fn evolve(device: &mut Registered, recorded: FactsRecorded) {
+    device.kept.retain(|name| !recorded.hostnames_released.contains(name));
     device.addresses.retain(|ip| !recorded.addresses_removed.contains(ip));
     device.addresses.extend(recorded.addresses_added);
     device.dns.retain(|entry| !recorded.dns_removed.contains(entry));

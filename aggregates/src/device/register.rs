@@ -46,7 +46,7 @@ pub struct DeviceSpec {
     pub parent: Option<DeviceId>,
 }
 
-/// What changes of a device; what is left out stays. An inner `null` removes the fact.
+/// What changes of a device; what is left out stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceChange {
@@ -80,8 +80,10 @@ pub struct DeviceChanged {
     /// The new name for people.
     pub name: Option<Text>,
     /// The old and the new serial number; empty for none.
+    #[serde(with = "replaced", default)]
     pub serial: Option<(Text, Text)>,
     /// The old and the new asset number; empty for none.
+    #[serde(with = "replaced", default)]
     pub asset: Option<(Text, Text)>,
     /// Where it now is.
     pub site: Option<Name>,
@@ -95,6 +97,27 @@ pub struct DeviceChanged {
     pub macs_removed: Vec<MacAddress>,
     /// How it is now managed out of band.
     pub management: Option<Management>,
+}
+
+/// The JSON of a text that replaces another: `{"old": …, "new": …}`.
+mod replaced {
+    use crate::values::text::Text;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Replaced {
+        old: Text,
+        new: Text,
+    }
+
+    #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+    pub(super) fn serialize<S: Serializer>(pair: &Option<(Text, Text)>, serializer: S) -> Result<S::Ok, S::Error> {
+        pair.clone().map(|(old, new)| Replaced { old, new }).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(Text, Text)>, D::Error> {
+        Ok(Option::<Replaced>::deserialize(deserializer)?.map(|pair| (pair.old, pair.new)))
+    }
 }
 
 impl DeviceChanged {
@@ -123,7 +146,7 @@ pub struct RegisterFacts {
     pub rack_exists: bool,
     /// Who holds the numbers and interfaces, where anybody does.
     pub held: Vec<(Claim, Holder)>,
-    /// Which of venture and role, where they are named, is unknown or out of use.
+    /// Which of venture and role, as they would be after the change, is unknown or out of use.
     pub unknown: Option<BrokenRuleOf>,
     /// Interfaces that the live deployment boots from.
     pub deploying: Vec<MacAddress>,
@@ -153,6 +176,26 @@ fn place(site: &Name, rack: Option<&Name>, position: Option<u16>, facts: &Regist
     broken
 }
 
+fn identified(by_anything: bool) -> Option<BrokenRule> {
+    let message = "a device needs a serial number, an asset number or a MAC address";
+    (!by_anything).then(|| BrokenRule::new("serial", "device_unidentified", message))
+}
+
+/// The place that a change leads to. One that leaves site and rack alone is not asked about them.
+fn new_place(device: &Registered, change: &DeviceChange, facts: &RegisterFacts) -> Vec<BrokenRule> {
+    let moves = change.site.is_some() || change.rack.is_some();
+    let looked_up = RegisterFacts { site_exists: facts.site_exists || !moves, ..facts.clone() };
+    let site = change.site.as_ref().or(device.site.as_ref());
+    let mut broken = site.map(|site| place(site, change.rack.as_ref(), change.position, &looked_up)).unwrap_or_default();
+    if let (Some(to), Some(from), Some(rack), None) = (&change.site, &device.site, &device.rack, &change.rack)
+        && to != from
+    {
+        let message = format!("the device stands in rack {rack} of site {from}; name its rack in site {to}");
+        broken.push(BrokenRule::new("rack", "rack_of_other_site", message));
+    }
+    broken
+}
+
 fn held(facts: &RegisterFacts) -> Vec<BrokenRule> {
     let others = facts.held.iter().filter(|(_, holder)| *holder != Holder::Device(facts.device));
     others
@@ -175,20 +218,16 @@ pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Ve
     spec.asset = spec.asset.filter(|asset| !asset.is_empty());
     let mut broken = place(&spec.site, spec.rack.as_ref(), spec.position, facts);
     broken.extend(held(facts));
-    if spec.macs.is_empty() && spec.serial.is_none() && spec.asset.is_none() {
-        broken.push(BrokenRule::new(
-            "serial",
-            "device_unidentified",
-            "a device needs a serial number, an asset number or a MAC address",
-        ));
+    broken.extend(identified(!spec.macs.is_empty() || spec.serial.is_some() || spec.asset.is_some()));
+    if spec.parent.is_some_and(|parent| parent == facts.device) {
+        broken.push(BrokenRule::new("parent", "device_own_parent", "a device is not a part of itself"));
     }
     Refused::unless_empty(broken)?;
     Ok(vec![DeviceEvent::DeviceRegistered(Box::new(spec))])
 }
 
 pub(super) fn change(device: &Registered, change: DeviceChange, facts: &RegisterFacts) -> Result<Vec<DeviceEvent>, Refused> {
-    let site = change.site.as_ref().or(device.site.as_ref());
-    let mut broken = site.map(|site| place(site, change.rack.as_ref(), change.position, facts)).unwrap_or_default();
+    let mut broken = new_place(device, &change, facts);
     broken.extend(held(facts));
     broken.extend(venture_role(device, &change, facts));
 
@@ -197,7 +236,7 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     };
     let wanted: BTreeSet<MacAddress> = change.macs.map_or_else(|| device.macs.clone(), |macs| macs.into_iter().collect());
     let changed = DeviceChanged {
-        name: change.name,
+        name: change.name.filter(|name| device.name != *name),
         serial: replaced(change.serial, &device.serial),
         asset: replaced(change.asset, &device.asset),
         site: change.site.filter(|site| device.site.as_ref() != Some(site)),
@@ -207,6 +246,9 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
         macs_removed: device.macs.difference(&wanted).copied().collect(),
         management: change.management.filter(|management| device.management.as_ref() != Some(management)),
     };
+    let stays = |old: &Option<Text>, pair: &Option<(Text, Text)>| pair.as_ref().map_or(old.is_some(), |(_, new)| !new.is_empty());
+    let numbered = stays(&device.serial, &changed.serial) || stays(&device.asset, &changed.asset);
+    broken.extend(identified(numbered || !wanted.is_empty()));
     for mac in &changed.macs_removed {
         if facts.deploying.contains(mac) {
             broken.push(BrokenRule::new(
@@ -249,14 +291,17 @@ fn venture_role(device: &Registered, change: &DeviceChange, facts: &RegisterFact
             "the device is verified, so only a deployment changes its venture and role; deploy it, or unverify it first",
         ));
     }
-    let of = |name: &Option<Name>| name.as_ref().map(ToString::to_string).unwrap_or_default();
+    let of = |name: Option<&Name>| name.map(ToString::to_string).unwrap_or_default();
     match facts.unknown {
         None => None,
         Some(BrokenRuleOf::Venture) => {
-            Some(BrokenRule::new("venture", "venture_unknown", format!("there is no venture {}", of(&change.venture))))
+            Some(BrokenRule::new("venture", "venture_unknown", format!("there is no venture {}", of(change.venture.as_ref()))))
         }
         Some(BrokenRuleOf::Role) => {
-            Some(BrokenRule::new("role", "role_unknown", format!("the venture has no role {}", of(&change.role))))
+            let (venture, role) =
+                (change.venture.as_ref().or(device.venture.as_ref()), change.role.as_ref().or(device.role.as_ref()));
+            let message = format!("venture {} has no role {}", of(venture), of(role));
+            Some(BrokenRule::new("role", "role_unknown", message))
         }
     }
 }
@@ -267,6 +312,7 @@ pub(super) fn evolve(device: &mut Registered, change: DeviceChanged) {
             *fact = (!new.is_empty()).then_some(new);
         }
     };
+    device.name = change.name.unwrap_or_else(|| std::mem::take(&mut device.name));
     replace(&mut device.serial, change.serial);
     replace(&mut device.asset, change.asset);
     device.site = change.site.or(device.site.take());

@@ -1,1 +1,141 @@
 //! Given events, when a command, then events: one test for each rule of a device.
+
+mod clean;
+mod decommission;
+mod entries;
+mod facts;
+mod register;
+mod verify;
+mod withdraw;
+
+use super::Device;
+use super::clean::Keeps;
+use super::command::DeviceCommand;
+use super::event::{DeviceEvent, DhcpEntry, DnsEntry, Management, ManagementProtocol};
+use super::facts::Facts;
+use super::register::{DeviceChange, DeviceSpec, RegisterFacts};
+use crate::samples::{deployment_id, device_id, outcome, parsed};
+use crate::values::ids::DeploymentId;
+use crate::values::mac_address::MacAddress;
+
+/// A server with two interfaces and a management controller.
+fn spec() -> DeviceSpec {
+    DeviceSpec {
+        kind: super::event::DeviceKind::Physical,
+        name: parsed("server one"),
+        serial: Some(parsed("S-1")),
+        asset: Some(parsed("A-1")),
+        site: parsed("dc1"),
+        rack: Some(parsed("r1")),
+        position: Some(12),
+        macs: vec![mac(1), mac(2)],
+        management: Some(Management {
+            address: parsed("10.0.9.1"),
+            protocol: ManagementProtocol::Redfish,
+            credentials: Some(parsed("bmc")),
+        }),
+        parent: None,
+    }
+}
+
+fn mac(number: u8) -> MacAddress {
+    parsed(&format!("52:54:00:00:00:{number:02x}"))
+}
+
+/// What is looked up for a registration or change that breaks no rule.
+fn looked_up() -> RegisterFacts {
+    RegisterFacts { site_exists: true, rack_exists: true, device: device_id(1), ..RegisterFacts::default() }
+}
+
+fn register(spec: DeviceSpec, facts: RegisterFacts) -> DeviceCommand {
+    DeviceCommand::RegisterDevice { spec: Box::new(spec), facts }
+}
+
+fn change(change: DeviceChange) -> DeviceCommand {
+    DeviceCommand::ChangeDevice { change: Box::new(change), facts: looked_up() }
+}
+
+fn record(facts: Facts) -> DeviceCommand {
+    DeviceCommand::RecordFacts { facts: Box::new(facts), held: vec![], live: None }
+}
+
+fn dns(hostname: &str, ip: &str) -> DnsEntry {
+    DnsEntry { hostname: parsed(hostname), ip: parsed(ip) }
+}
+
+fn dhcp(ip: &str, number: u8) -> DhcpEntry {
+    DhcpEntry { ip: parsed(ip), mac: mac(number), hostname: None, network: parsed("dc1-prod") }
+}
+
+/// The events that these commands lead to, one after the other, behind those given.
+fn after(given: Vec<DeviceEvent>, commands: Vec<DeviceCommand>) -> Vec<DeviceEvent> {
+    commands.into_iter().fold(given, |mut events, command| {
+        events.extend(outcome::<Device>(&events, command).expect("the command is accepted"));
+        events
+    })
+}
+
+fn registered() -> Vec<DeviceEvent> {
+    after(vec![], vec![register(spec(), looked_up())])
+}
+
+/// Registered, with venture and role, and verified.
+fn verified() -> Vec<DeviceEvent> {
+    let owner = DeviceChange { venture: Some(parsed("shop")), role: Some(parsed("web")), ..DeviceChange::default() };
+    after(registered(), vec![change(owner), DeviceCommand::VerifyDevice])
+}
+
+/// Something of everything that the clean plugin removes.
+fn used_facts() -> Facts {
+    Facts {
+        addresses: Some(vec![parsed("10.0.0.30"), parsed("10.0.0.31")]),
+        dns_entries: Some(vec![dns("old.dc1.example", "10.0.0.30"), dns("alias.dc1.example", "10.0.0.31")]),
+        dhcp_entries: Some(vec![dhcp("10.0.0.30", 1), dhcp("10.0.0.40", 2)]),
+        software: Some(vec![parsed("nginx 1.26")]),
+        disk_shares: Some(vec![parsed("lun 7")]),
+        operating_system: Some(parsed("Debian 12")),
+        uptime_seconds: Some(86_400),
+        sub_devices: Some(vec![device_id(50)]),
+    }
+}
+
+/// A verified device in its old role.
+fn used() -> Vec<DeviceEvent> {
+    after(verified(), vec![record(used_facts())])
+}
+
+fn keeps(ip: &str, hostname: &str) -> Keeps {
+    Keeps { ip: parsed(ip), hostname: parsed(hostname) }
+}
+
+fn clean_for(number: u128, keeps: Keeps) -> DeviceCommand {
+    let deployment = deployment_id(number);
+    DeviceCommand::CleanDevice { deployment, live: Some(deployment), keeps, remark_until: parsed("2026-03-01") }
+}
+
+/// The clean of deployment 1, for 10.0.0.20 and h200.dc1.example.
+fn clean() -> DeviceCommand {
+    clean_for(1, keeps("10.0.0.20", "h200.dc1.example"))
+}
+
+fn create_dns(live: Option<DeploymentId>) -> DeviceCommand {
+    DeviceCommand::CreateDnsEntry { deployment: deployment_id(1), live, entry: dns("h200.dc1.example", "10.0.0.20") }
+}
+
+fn create_dhcp(live: Option<DeploymentId>) -> DeviceCommand {
+    DeviceCommand::CreateDhcpEntry { deployment: deployment_id(1), live, entry: dhcp("10.0.0.20", 1) }
+}
+
+fn assign_role(live: Option<DeploymentId>) -> DeviceCommand {
+    DeviceCommand::AssignRole { deployment: deployment_id(1), live, venture: parsed("bank"), role: parsed("db") }
+}
+
+/// A used device that deployment 1 has cleaned and given its role and entries.
+fn deployed() -> Vec<DeviceEvent> {
+    let live = Some(deployment_id(1));
+    after(used(), vec![clean(), assign_role(live), create_dns(live), create_dhcp(live)])
+}
+
+fn decommission(live: Option<DeploymentId>) -> DeviceCommand {
+    DeviceCommand::DecommissionDevice { reason: parsed("worn out"), live }
+}

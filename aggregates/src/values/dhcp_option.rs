@@ -32,11 +32,27 @@ pub enum OptionValue {
     Flag(bool),
 }
 
-/// One or more IPv4 addresses.
+/// One or more IPv4 addresses; no option is without any.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(transparent)]
+#[serde(try_from = "Vec<Ipv4Addr>", into = "Vec<Ipv4Addr>")]
 #[schema(value_type = Vec<String>)]
 pub struct Addresses(pub Vec<Ipv4Addr>);
+
+impl TryFrom<Vec<Ipv4Addr>> for Addresses {
+    type Error = ParseError;
+    fn try_from(addresses: Vec<Ipv4Addr>) -> Result<Self, Self::Error> {
+        if addresses.is_empty() {
+            return Err(ParseError::new("a DHCP option of addresses has at least one; leave the option out instead"));
+        }
+        Ok(Self(addresses))
+    }
+}
+
+impl From<Addresses> for Vec<Ipv4Addr> {
+    fn from(addresses: Addresses) -> Self {
+        addresses.0
+    }
+}
 
 /// 1 to 64 lower-case letters, digits and hyphens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]

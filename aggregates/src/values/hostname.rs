@@ -51,7 +51,8 @@ pub fn reverse_name(ip: Ipv4Addr) -> String {
 }
 
 fn labels(text: &str, slash: bool) -> Result<String, ParseError> {
-    let name = text.trim().to_lowercase();
+    // Only ASCII: the lower case of some other letters is an ASCII letter, such as of the Kelvin sign.
+    let name = text.trim().to_ascii_lowercase();
     if name.len() > 253 {
         return Err(ParseError::new("a domain name has at most 253 characters (RFC 1123)"));
     }

@@ -40,7 +40,8 @@ impl HostnameTemplate {
     /// highest one taken, then, when all alternatives are used up that way, the gaps. Numbers are
     /// compared as numbers. `taken` lists host names in any order, also ones of other templates.
     ///
-    /// Nothing taken gives h200; h203 taken gives h204; h299 taken gives h400.
+    /// Nothing taken gives h200; h203 taken gives h204; h299 taken gives h400. No name comes twice,
+    /// even where alternatives overlap: a bulk import takes one after the other.
     pub fn free<'a>(&'a self, taken: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = Hostname> + 'a {
         let mut used: Vec<std::collections::BTreeSet<u32>> = vec![std::collections::BTreeSet::new(); self.0.len()];
         for name in taken {
@@ -51,17 +52,23 @@ impl HostnameTemplate {
         let next = |(a, numbers): (&Alternative, &std::collections::BTreeSet<u32>)| {
             numbers.last().map_or(Some(a.first), |highest| highest.checked_add(1))
         };
-        let behind: Vec<(&Alternative, u32)> =
-            self.0.iter().zip(&used).filter_map(|pair| next(pair).map(|n| (pair.0, n))).collect();
-        let gaps: Vec<_> = self.0.iter().zip(used).collect();
+        let behind: Vec<(usize, &Alternative, u32)> =
+            self.0.iter().zip(&used).enumerate().filter_map(|(i, pair)| next(pair).map(|n| (i, pair.0, n))).collect();
+        let gaps: Vec<_> = self.0.iter().zip(used).enumerate().collect();
         behind
             .into_iter()
-            .flat_map(|(a, from)| (from..=a.last).map(move |n| a.hostname(n)))
-            .chain(gaps.into_iter().flat_map(|(a, numbers)| {
+            .flat_map(|(i, a, from)| (from..=a.last).map(move |n| (i, a.hostname(n))))
+            .chain(gaps.into_iter().flat_map(|(i, (a, numbers))| {
                 let highest = numbers.last().copied().unwrap_or(a.first);
-                (a.first..highest).filter(move |n| !numbers.contains(n)).map(move |n| a.hostname(n))
+                (a.first..highest).filter(move |n| !numbers.contains(n)).map(move |n| (i, a.hostname(n)))
             }))
-            .filter_map(|name| name.parse().ok())
+            .filter(|(i, name)| !self.0[..*i].iter().any(|earlier| earlier.number(name).is_some()))
+            .filter_map(|(_, name)| name.parse().ok())
+    }
+
+    /// The first name of each alternative, as examples of what the template makes.
+    pub fn examples(&self) -> impl Iterator<Item = Hostname> + '_ {
+        self.0.iter().filter_map(|a| a.hostname(a.first).parse().ok())
     }
 }
 
@@ -69,7 +76,7 @@ impl FromStr for HostnameTemplate {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let alternatives = text.trim().to_lowercase().split('|').map(alternative).collect::<Result<_, _>>()?;
+        let alternatives = text.trim().to_ascii_lowercase().split('|').map(alternative).collect::<Result<_, _>>()?;
         Ok(Self(alternatives))
     }
 }
@@ -80,7 +87,11 @@ fn alternative(text: &str) -> Result<Alternative, ParseError> {
     let (prefix, rest) = text.split_once('<').ok_or_else(|| wrong("a range <first,last> is needed"))?;
     let (range, suffix) = rest.split_once('>').ok_or_else(|| wrong("the range ends with '>'"))?;
     let (first, last) = range.split_once(',').ok_or_else(|| wrong("a range has a first and a last number"))?;
-    let number = |digits: &str| digits.trim().parse::<u32>().map_err(|_| wrong("a range has whole numbers"));
+    let number = |digits: &str| {
+        let digits = digits.trim();
+        let number = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u32>().ok()).flatten();
+        number.ok_or_else(|| wrong("a range has whole numbers"))
+    };
     let alternative =
         Alternative { prefix: prefix.to_owned(), first: number(first)?, last: number(last)?, suffix: suffix.to_owned() };
     if alternative.first > alternative.last {

@@ -1,4 +1,4 @@
-//! Identifiers of devices, deployments, imports and tokens: UUIDv7, made at the edge.
+//! Identifiers of devices, deployments, imports and tokens: `UUIDv7`, made at the edge.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

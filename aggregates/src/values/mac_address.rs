@@ -20,7 +20,11 @@ impl MacAddress {
 
     /// `525400123456`
     pub fn bare(self) -> String {
-        self.0.iter().map(|octet| format!("{octet:02x}")).collect()
+        self.pairs().concat()
+    }
+
+    fn pairs(self) -> [String; 6] {
+        self.0.map(|octet| format!("{octet:02x}"))
     }
 
     /// `5254.0012.3456`
@@ -33,8 +37,7 @@ impl MacAddress {
 /// `52:54:00:12:34:56`
 impl fmt::Display for MacAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let octets: Vec<String> = self.0.iter().map(|octet| format!("{octet:02x}")).collect();
-        f.write_str(&octets.join(":"))
+        f.write_str(&self.pairs().join(":"))
     }
 }
 

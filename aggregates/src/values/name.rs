@@ -24,7 +24,7 @@ impl FromStr for Name {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let name = text.trim().to_lowercase();
+        let name = text.trim().to_ascii_lowercase();
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
         if name.is_empty() {
             return Err(ParseError::new("a name must not be empty"));

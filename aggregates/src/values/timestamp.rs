@@ -1,20 +1,21 @@
 //! A moment, written as RFC 3339 in UTC wherever it is stored or shown.
 
 use serde::{Deserialize, Serialize};
-use time::{Duration, OffsetDateTime};
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime, UtcOffset};
 use utoipa::ToSchema;
 
-/// A moment in UTC. The domain never asks for the current one: it is given.
+/// A moment in UTC of the years 0 to 9999. The domain never asks for the current one: it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, format = DateTime)]
-pub struct Timestamp(#[serde(with = "time::serde::rfc3339")] pub OffsetDateTime);
+pub struct Timestamp(pub OffsetDateTime);
 
 impl Timestamp {
-    /// This moment moved by `seconds`, which may be negative.
+    /// This moment moved by `seconds`, which may be negative; at most to the first or last moment that time has.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
-        Self(self.0 + Duration::seconds(seconds))
+        Self(self.0.saturating_add(Duration::seconds(seconds)))
     }
 }
 
@@ -26,8 +27,11 @@ impl Default for Timestamp {
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = self.0.format(&time::format_description::well_known::Rfc3339).map_err(|_| std::fmt::Error)?;
-        f.write_str(&text)
+        // RFC 3339 has no years before 0; failing here would be a panic in `to_string`.
+        match self.0.checked_to_offset(UtcOffset::UTC).and_then(|at| at.format(&Rfc3339).ok()) {
+            Some(text) => f.write_str(&text),
+            None => write!(f, "{}", self.0),
+        }
     }
 }
 
@@ -35,8 +39,24 @@ impl std::str::FromStr for Timestamp {
     type Err = super::ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339)
-            .map(|at| Self(at.to_offset(time::UtcOffset::UTC)))
-            .map_err(|_| super::ParseError::new(format!("{text:?} is not an RFC 3339 time such as 2026-01-31T14:03:07Z")))
+        OffsetDateTime::parse(text, &Rfc3339)
+            .ok()
+            .and_then(|at| at.checked_to_offset(UtcOffset::UTC))
+            .filter(|at| at.year() >= 0)
+            .map(Self)
+            .ok_or_else(|| super::ParseError::new(format!("{text:?} is not an RFC 3339 time such as 2026-01-31T14:03:07Z")))
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = super::ParseError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(at: Timestamp) -> Self {
+        at.to_string()
     }
 }

@@ -1,0 +1,121 @@
+//! The plugins of a plan: their order, their failures, their waiting, their repeats.
+
+use super::*;
+use crate::samples::broken;
+use cqrs_es::Aggregate;
+
+#[test]
+fn each_plugin_comes_when_what_it_requires_has_succeeded() {
+    for (done, plugin) in [(&[][..], "clean"), (&["clean"], "role"), (&["clean", "role"], "dns")] {
+        assert_eq!(outcome::<Deployment>(&open_after(done), success(plugin)), Ok(vec![succeeded(plugin)]));
+    }
+}
+
+#[test]
+fn the_last_preparing_plugin_puts_the_deployment_in_progress() {
+    let events = outcome::<Deployment>(&open_after(&["clean", "role", "dns"]), success("dhcp"));
+    assert_eq!(events, Ok(vec![succeeded("dhcp"), in_progress_event()]));
+}
+
+#[test]
+fn a_plugin_before_its_requirements_reports_nothing() {
+    for (done, plugin) in [(&[][..], "role"), (&["clean"], "dns"), (&["clean"], "dhcp"), (&["clean", "role"], "dhcp")] {
+        for command in [success(plugin), failure(plugin), waiting(plugin, "a reason", &[]), retry(plugin)] {
+            assert_eq!(broken::<Deployment>(&open_after(done), command), ["plugin_too_early"], "{plugin} after {done:?}");
+        }
+    }
+}
+
+#[test]
+fn a_plugin_for_servers_in_progress_comes_after_the_preparation() {
+    let mut request = request();
+    let plan = &mut request.plan.0;
+    plan.iter_mut().filter(|planned| planned.name.as_str() == "reboot").for_each(|planned| planned.requires.clear());
+    let start = DeploymentCommand::StartDeployment(Box::new(request));
+    let given = outcome::<Deployment>(&[], start).expect("it starts");
+    assert_eq!(broken::<Deployment>(&given, success("reboot")), ["plugin_too_early"]);
+    assert_eq!(outcome::<Deployment>(&in_progress(), success("reboot")), Ok(vec![succeeded("reboot")]));
+}
+
+#[test]
+fn a_plugin_that_is_not_in_the_plan_reports_nothing() {
+    for command in [success("paint"), failure("paint"), waiting("paint", "a reason", &[]), retry("paint")] {
+        assert_eq!(broken::<Deployment>(&open(), command), ["plugin_unknown"]);
+    }
+}
+
+#[test]
+fn a_second_report_of_a_success_writes_nothing() {
+    for given in [open_after(&["clean"]), in_progress()] {
+        assert_eq!(outcome::<Deployment>(&given, success("clean")), Ok(vec![]));
+    }
+    assert_eq!(outcome::<Deployment>(&in_progress(), success("dhcp")), Ok(vec![]), "in progress only once");
+}
+
+#[test]
+fn after_a_success_late_failures_and_waits_write_nothing() {
+    for command in [failure("clean"), waiting("clean", "a reason", &[])] {
+        assert_eq!(outcome::<Deployment>(&open_after(&["clean"]), command), Ok(vec![]));
+    }
+}
+
+#[test]
+fn failures_are_counted_and_change_no_status() {
+    let mut given = open();
+    for expected in 1..=3 {
+        let events = outcome::<Deployment>(&given, failure("clean")).expect("a failure is recorded");
+        let [DeploymentEvent::PluginFailed { attempt, reason, retry_at, .. }] = events.as_slice() else { panic!("{events:?}") };
+        assert_eq!((*attempt, reason.as_str(), *retry_at), (expected, "no answer", noon(2)));
+        given.extend(events);
+    }
+    assert_eq!(outcome::<Deployment>(&given, success("clean")), Ok(vec![succeeded("clean")]));
+}
+
+#[test]
+fn waiting_is_recorded_when_what_is_awaited_changes_and_not_before() {
+    let mut given = open_after(&["clean", "role", "dns"]);
+    let record = |given: &mut Vec<DeploymentEvent>, command| {
+        let events = outcome::<Deployment>(given, command).expect("waiting is recorded");
+        given.extend(events.clone());
+        events.len()
+    };
+    let kea = ["dhcp-server:kea-1"];
+    assert_eq!(record(&mut given, waiting("dhcp", "not confirmed", &kea)), 1);
+    assert_eq!(record(&mut given, waiting("dhcp", "not confirmed", &kea)), 0);
+    assert_eq!(record(&mut given, waiting("dhcp", "reports an error", &kea)), 1);
+    assert_eq!(record(&mut given, waiting("dhcp", "reports an error", &["dhcp-server:kea-2"])), 1);
+    assert_eq!(record(&mut given, failure("dhcp")), 1);
+    assert_eq!(record(&mut given, waiting("dhcp", "reports an error", &["dhcp-server:kea-2"])), 1, "after a failure it is news");
+}
+
+#[test]
+fn waiting_is_not_counted_as_a_failure() {
+    let given: Vec<_> = open()
+        .into_iter()
+        .chain(outcome::<Deployment>(&open(), waiting("clean", "a reason", &[])).expect("waiting is recorded"))
+        .collect();
+    let events = outcome::<Deployment>(&given, failure("clean")).expect("a failure is recorded");
+    assert!(matches!(events.as_slice(), [DeploymentEvent::PluginFailed { attempt: 1, .. }]), "{events:?}");
+}
+
+#[test]
+fn an_operator_may_ask_for_a_plugin_now_until_it_has_succeeded() {
+    let requested = DeploymentEvent::PluginRetryRequested { plugin: parsed("clean") };
+    assert_eq!(outcome::<Deployment>(&open(), retry("clean")), Ok(vec![requested]));
+    assert_eq!(broken::<Deployment>(&open_after(&["clean"]), retry("clean")), ["plugin_succeeded"]);
+}
+
+#[test]
+fn replaying_the_events_gives_the_state_that_the_rules_saw() {
+    let mut deployment = Deployment::default();
+    let mut events = vec![];
+    for command in [start(), failure("clean"), success("clean"), success("role"), success("dns"), success("dhcp"), mark_done()] {
+        for event in deployment.decide(command).expect("accepted") {
+            deployment.apply(event.clone());
+            events.push(event);
+        }
+    }
+    let mut replayed = Deployment::default();
+    events.into_iter().for_each(|event| replayed.apply(event));
+    assert_eq!(serde_json::to_value(replayed).expect("JSON"), serde_json::to_value(deployment).expect("JSON"));
+}

@@ -1,0 +1,205 @@
+//! The rules of starting: each alone, and all at once.
+
+use super::*;
+use crate::claims::{Claim, Holder};
+use crate::deployment::plan::Plan;
+use crate::deployment::start::{DeviceFacts, StartDeployment, StartFacts, held_claim};
+use crate::rules::{BrokenRule, Refused};
+use crate::samples::deployment_id;
+
+/// The rules that a request breaks after one change to a good one.
+fn refused(change: impl FnOnce(&mut StartDeployment)) -> Vec<BrokenRule> {
+    let mut request = request();
+    change(&mut request);
+    let Refused(rules) =
+        outcome::<Deployment>(&[], DeploymentCommand::StartDeployment(Box::new(request))).expect_err("it was started");
+    rules
+}
+
+/// As `field rule`.
+fn codes(rules: &[BrokenRule]) -> Vec<String> {
+    rules.iter().map(|broken| format!("{} {}", broken.field, broken.rule)).collect()
+}
+
+fn facts_of_device(request: &mut StartDeployment) -> &mut DeviceFacts {
+    request.facts.device.as_mut().expect("a device")
+}
+
+#[test]
+fn the_first_event_carries_everything_that_was_decided() {
+    let events = open();
+    let [DeploymentEvent::DeploymentStarted(started)] = events.as_slice() else { panic!("{events:?}") };
+    let request = request();
+    assert_eq!((started.device, started.mac, started.ip), (request.device, request.mac, request.ip));
+    assert_eq!((&started.hostname, &started.venture, &started.role), (&request.hostname, &request.venture, &request.role));
+    assert_eq!((started.boot_image.as_str(), started.boot_image_revision), ("debian-13", 3));
+    assert_eq!((started.network.as_str(), started.site.as_str()), ("dc1-prod", "dc1"));
+    assert_eq!((started.limits.open_minutes, started.limits.in_progress_minutes), (30, 120));
+    assert_eq!(started.plan, request.plan);
+    assert_eq!(started.took, [Claim::Ip(request.ip), Claim::Hostname(request.hostname)]);
+}
+
+#[test]
+fn the_device_is_known_verified_and_in_use() {
+    assert_eq!(codes(&refused(|r| r.facts.device = None)), ["device device_unknown"]);
+    assert_eq!(codes(&refused(|r| facts_of_device(r).verified = false)), ["device device_not_verified"]);
+    assert_eq!(codes(&refused(|r| facts_of_device(r).decommissioned = true)), ["device device_decommissioned"]);
+}
+
+#[test]
+fn the_interface_is_one_of_the_devices() {
+    let other = refused(|r| facts_of_device(r).macs = vec![parsed("52:54:00:00:00:09")]);
+    assert_eq!(codes(&other), ["mac mac_not_of_device"]);
+    assert!(other[0].message.contains("it has 52:54:00:00:00:09"), "{}", other[0].message);
+    assert_eq!(codes(&refused(|r| facts_of_device(r).macs.clear())), ["mac mac_not_of_device"]);
+}
+
+#[test]
+fn the_network_is_of_the_devices_site() {
+    assert_eq!(codes(&refused(|r| facts_of_device(r).site = Some(parsed("dc2")))), ["ip network_of_other_site"]);
+}
+
+#[test]
+fn the_address_is_one_that_its_network_gives() {
+    for (ip, expected) in [
+        ("10.0.0.0", "ip ip_is_network"),
+        ("10.0.0.255", "ip ip_is_broadcast"),
+        ("10.0.0.254", "ip ip_is_gateway"),
+        ("10.0.0.1", "ip ip_in_margin"),
+        ("10.0.0.10", "ip ip_in_margin"),
+        ("10.0.1.20", "ip ip_outside_networks"),
+    ] {
+        let rules = refused(|r| r.ip = parsed(ip));
+        assert_eq!(codes(&rules), [expected], "{ip}");
+        assert_eq!(rules[0].holder.as_deref(), Some("network dc1-prod"), "{ip}");
+    }
+    assert_eq!(codes(&refused(|r| r.facts.network = None)), ["ip ip_outside_networks"]);
+    let mut lowest = request();
+    lowest.ip = parsed("10.0.0.11");
+    assert!(outcome::<Deployment>(&[], DeploymentCommand::StartDeployment(Box::new(lowest))).is_ok());
+}
+
+#[test]
+fn the_zones_of_name_and_address_are_managed() {
+    let elsewhere = refused(|r| r.hostname = parsed("h200.elsewhere.example"));
+    assert_eq!(codes(&elsewhere), ["hostname zone_not_managed"]);
+    assert!(elsewhere[0].message.contains("dc1.example, 0.10.in-addr.arpa"), "{}", elsewhere[0].message);
+    let forward_only = refused(|r| r.facts.site.as_mut().expect("a site").zones = vec![parsed("dc1.example")]);
+    assert_eq!(codes(&forward_only), ["ip reverse_zone_not_managed"]);
+}
+
+#[test]
+fn a_network_whose_site_is_unknown_starts_nothing() {
+    assert_eq!(codes(&refused(|r| r.facts.site = None)), ["ip site_unknown"]);
+}
+
+#[test]
+fn what_somebody_else_holds_is_refused_with_the_holder() {
+    let other = Holder::Device(device_id(2));
+    for (claim, expected) in [
+        (Claim::Ip(parsed("10.0.0.20")), "ip ip_claimed"),
+        (Claim::Hostname(parsed("h200.dc1.example")), "hostname hostname_claimed"),
+        (Claim::Mac(parsed("52:54:00:00:00:01")), "mac mac_claimed"),
+    ] {
+        let rules = refused(|r| r.facts.holders = vec![(claim, other)]);
+        assert_eq!(codes(&rules), [expected]);
+        assert_eq!(rules[0].holder, Some(other.to_string()));
+    }
+}
+
+#[test]
+fn a_device_has_one_live_deployment() {
+    let live = Holder::Deployment(deployment_id(7));
+    let rules = refused(|r| r.facts.holders = vec![(Claim::Deployment(r.device), live)]);
+    assert_eq!(codes(&rules), ["device already_deploying"]);
+    assert_eq!(rules[0].holder, Some(live.to_string()));
+}
+
+#[test]
+fn claims_that_have_nothing_to_do_with_the_request_do_not_matter() {
+    let mut request = request();
+    let other = Holder::Device(device_id(2));
+    request.facts.holders = vec![
+        (Claim::Ip(parsed("10.0.0.21")), other),
+        (Claim::Hostname(parsed("h201.dc1.example")), other),
+        (Claim::Deployment(device_id(2)), Holder::Deployment(deployment_id(7))),
+        (Claim::Ip(request.ip), Holder::Device(request.device)),
+    ];
+    assert!(outcome::<Deployment>(&[], DeploymentCommand::StartDeployment(Box::new(request))).is_ok());
+}
+
+#[test]
+fn every_kind_of_claim_is_told_in_words() {
+    let other = Holder::Device(device_id(2));
+    let told = |claim: &Claim| held_claim(claim, other, device_id(1)).map(|broken| broken.rule);
+    assert_eq!(told(&Claim::Serial(parsed("S1"))).as_deref(), Some("serial_claimed"));
+    assert_eq!(told(&Claim::Asset(parsed("A1"))).as_deref(), Some("asset_claimed"));
+    assert_eq!(told(&Claim::Deployment(device_id(2))), None);
+}
+
+#[test]
+fn venture_role_and_image_are_known_and_usable() {
+    assert_eq!(codes(&refused(|r| r.facts.venture_exists = false)), ["venture venture_unknown"]);
+    assert_eq!(codes(&refused(|r| r.facts.role_exists = false)), ["role role_unknown"]);
+    assert_eq!(codes(&refused(|r| r.facts.boot_image = None)), ["boot_image boot_image_unknown"]);
+    let image = |r: &mut StartDeployment| r.facts.boot_image.clone().expect("an image");
+    let retired = refused(|r| r.facts.boot_image = Some(crate::deployment::start::BootImageFacts { retired: true, ..image(r) }));
+    assert_eq!(codes(&retired), ["boot_image boot_image_retired"]);
+    let incomplete = Some("it has no script".to_owned());
+    let incomplete = refused(|r| r.facts.boot_image = Some(crate::deployment::start::BootImageFacts { incomplete, ..image(r) }));
+    assert_eq!(codes(&incomplete), ["boot_image boot_image_incomplete"]);
+    assert!(incomplete[0].message.ends_with("it has no script"), "{}", incomplete[0].message);
+}
+
+#[test]
+fn a_plan_without_an_end_starts_nothing() {
+    assert_eq!(codes(&refused(|r| r.plan = Plan::default())), ["plan plan_invalid"]);
+}
+
+#[test]
+fn all_broken_rules_are_told_at_once() {
+    let rules = refused(|r| {
+        r.mac = parsed("52:54:00:00:00:09");
+        r.ip = parsed("10.0.0.254");
+        r.hostname = parsed("h200.elsewhere.example");
+        let device = facts_of_device(r);
+        (device.verified, device.site) = (false, Some(parsed("dc2")));
+        let other = Holder::Device(device_id(2));
+        r.facts.holders = vec![
+            (Claim::Ip(r.ip), other),
+            (Claim::Hostname(r.hostname.clone()), other),
+            (Claim::Mac(r.mac), other),
+            (Claim::Deployment(r.device), Holder::Deployment(deployment_id(7))),
+        ];
+        r.facts.site.as_mut().expect("a site").zones = vec![parsed("dc1.example")];
+        r.facts.venture_exists = false;
+        r.facts.boot_image = None;
+        r.plan = Plan::default();
+    });
+    assert_eq!(
+        codes(&rules),
+        [
+            "device device_not_verified",
+            "mac mac_not_of_device",
+            "ip network_of_other_site",
+            "ip ip_is_gateway",
+            "hostname zone_not_managed",
+            "ip reverse_zone_not_managed",
+            "ip ip_claimed",
+            "hostname hostname_claimed",
+            "mac mac_claimed",
+            "device already_deploying",
+            "venture venture_unknown",
+            "boot_image boot_image_unknown",
+            "plan plan_invalid",
+        ]
+    );
+}
+
+#[test]
+fn a_request_of_which_nothing_is_known_is_refused_in_words() {
+    let rules = refused(|r| r.facts = StartFacts::default());
+    let expected =
+        ["device device_unknown", "ip ip_outside_networks", "venture venture_unknown", "boot_image boot_image_unknown"];
+    assert_eq!(codes(&rules), expected);
+}
