@@ -19,6 +19,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::boot_image::{BootFile, BootImage, FileKind};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -90,7 +91,7 @@ pub(crate) async fn put(
     let change = Change::of(receipt);
     let (mut revision, position) = (None, change.receipt.position);
     if let Ok(mut reading) = change.shown(&application).await {
-        revision = catalogue::boot_image(reading.connection(), &image, reading.at).await?.map(|entry| entry.spec.revision);
+        revision = catalogue::boot_image(reading.connection(), &image, At::Now).await?.map(|entry| entry.spec.revision);
     }
     let mut answer = HttpResponse::Ok().json(PutFile { image, name, file, revision });
     name_position(&mut answer, position);
@@ -144,7 +145,7 @@ pub(crate) async fn remove(
     let change = Change::make(&application, &caller, command).await?;
     match change.shown(&application).await {
         Ok(mut reading) => {
-            let entry = catalogue::boot_image(reading.connection(), &image, reading.at).await?;
+            let entry = catalogue::boot_image(reading.connection(), &image, At::Now).await?;
             Ok(change.answer(reading, &entry))
         }
         Err(accepted) => Ok(accepted),
