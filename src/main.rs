@@ -1,2 +1,76 @@
-//! Placeholder.
-fn main() {}
+//! The program. It only takes its arguments apart; the work is the library's.
+
+use anyhow::Result;
+use bootledger::config::{Arguments, Command};
+use bootledger::postgres::{Postgres, Settings, guard};
+use bootledger::{demo, deploy, dhcp_agent, export, import, rebuild, serve, telemetry, token, verify};
+use clap::Parser;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+fn main() -> ExitCode {
+    // A missing `.env` is fine; the environment itself goes before it.
+    drop(dotenvy::dotenv());
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(code) => code,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("bootledger: {error:#}");
+    ExitCode::FAILURE
+}
+
+async fn run(arguments: Arguments) -> Result<ExitCode> {
+    if let Command::PostgresGuard(arguments) = &arguments.command {
+        let status = guard::run(arguments).await?;
+        return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    telemetry::start(arguments.log_format, &arguments.log)?;
+    match arguments.command {
+        Command::Demo(arguments) => demo::run(arguments).await?,
+        Command::Serve(arguments) => serve::run(arguments).await?,
+        Command::Deploy(arguments) => deploy::run(&arguments).await?,
+        Command::Import(arguments) => return import::run(arguments).await,
+        Command::DhcpAgent(arguments) => dhcp_agent::run(arguments, told_to_stop()?).await?,
+        Command::Token(arguments) => token::run(arguments).await?,
+        Command::Export(arguments) => export::run(arguments).await?,
+        Command::Verify(arguments) => verify::run(arguments).await?,
+        Command::Rebuild(arguments) => rebuild::run(arguments).await?,
+        Command::PostgresGuard(_) => {}
+        Command::Postgres(arguments) => {
+            let settings = Settings { binaries: arguments.postgres_bin, ..Settings::new(arguments.data_dir)? };
+            let mut postgres = Postgres::start(&settings).await?;
+            println!("{}", postgres.url());
+            let mut stop = told_to_stop()?;
+            tokio::select! {
+                error = postgres.ended() => return Err(error.into()),
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+            postgres.stop().await?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Becomes true at Ctrl-C or SIGTERM.
+fn told_to_stop() -> Result<watch::Receiver<bool>> {
+    let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+        stop.send_replace(true);
+    });
+    Ok(stopped)
+}

@@ -1,3 +1,29 @@
 //! The read models and every query over them.
+//!
+//! One file a table: its row, the questions about it, and what events do to it. [`project`] moves
+//! all tables together to a later position of the log; nothing else writes to them. Questions that
+//! time travel can answer take an [`at::At`].
 
 pub mod at;
+pub mod boot_targets;
+pub mod catalogue;
+pub mod checkpoint;
+mod convert;
+pub mod deployments;
+pub mod devices;
+pub mod dhcp_entries;
+pub mod dhcp_sites;
+pub mod dns_records;
+pub mod error;
+pub mod holdings;
+pub mod imports;
+pub mod log;
+pub mod management_addresses;
+pub mod parked;
+pub mod plugin_runs;
+pub mod project;
+pub mod statistics;
+pub mod timeline;
+pub mod tokens;
+
+pub use error::{Error, Result};

@@ -52,6 +52,7 @@ pub struct NewDeployment {
 
 /// Something to be done.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
 pub enum Command {
     /// Makes a device known; the answer has its id. `venture` and `role` are set as well.
     RegisterDevice { spec: Box<DeviceSpec>, venture: Option<Name>, role: Option<Name> },
@@ -215,6 +216,7 @@ pub struct RowError {
 
 /// What an import came to.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
 pub enum Imported {
     /// A dry run: what would be started.
     Planned(Vec<PlannedRow>),

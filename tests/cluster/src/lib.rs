@@ -49,11 +49,7 @@ impl TestDatabase {
             .await
             .with_context(|| format!("copy of the template database {template} failed"))?;
         connection.close().await?;
-        Ok(Self {
-            name,
-            cluster,
-            dropped_at_end: true,
-        })
+        Ok(Self { name, cluster, dropped_at_end: true })
     }
 
     /// The database's URL, with the service's search path, for programs that take a `DATABASE_URL`.
@@ -63,11 +59,7 @@ impl TestDatabase {
 
     /// The same as [`url`](Self::url), for code that connects by itself.
     pub fn connect_options(&self) -> PgConnectOptions {
-        self.cluster
-            .options
-            .clone()
-            .database(&self.name)
-            .options([("search_path", SEARCH_PATH)])
+        self.cluster.options.clone().database(&self.name).options([("search_path", SEARCH_PATH)])
     }
 
     /// A pool of at most `max_connections`; all tests of a run share the cluster's 300.
@@ -96,9 +88,7 @@ impl Drop for TestDatabase {
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         // A runtime cannot be started or blocked on inside the test's own one, hence the thread.
         let dropped = std::thread::spawn(move || -> Result<()> {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 let mut connection = cluster.connect("postgres").await?;
                 connection.execute(statement.as_str()).await?;
@@ -147,9 +137,9 @@ impl Cluster {
     /// Connects as the cluster's owner, with PostgreSQL's own search path.
     async fn connect(&self, database: &str) -> Result<PgConnection> {
         let options = self.options.clone().database(database);
-        PgConnection::connect_with(&options).await.with_context(|| {
-            format!("cannot connect to the test cluster at {VARIABLE}; was it stopped?")
-        })
+        PgConnection::connect_with(&options)
+            .await
+            .with_context(|| format!("cannot connect to the test cluster at {VARIABLE}; was it stopped?"))
     }
 }
 

@@ -18,16 +18,12 @@ const ADVISORY_LOCK: i64 = 0x0b00_71ed_9e12;
 
 /// Gives the name of a template with all of `migrations` applied, making it if need be.
 pub(crate) async fn prepare(cluster: &Cluster, migrations: &Path) -> Result<String> {
-    let migrator = Migrator::new(migrations)
-        .await
-        .with_context(|| format!("cannot read the migrations in {}", migrations.display()))?;
+    let migrator =
+        Migrator::new(migrations).await.with_context(|| format!("cannot read the migrations in {}", migrations.display()))?;
     let name = name(&migrator);
     let mut connection = cluster.connect("postgres").await?;
     if !is_ready(&mut connection, &name).await? {
-        sqlx::query("SELECT pg_advisory_lock($1)")
-            .bind(ADVISORY_LOCK)
-            .execute(&mut connection)
-            .await?;
+        sqlx::query("SELECT pg_advisory_lock($1)").bind(ADVISORY_LOCK).execute(&mut connection).await?;
         if !is_ready(&mut connection, &name).await? {
             make(cluster, &mut connection, &migrator, &name).await?;
         }
@@ -53,31 +49,16 @@ async fn is_ready(connection: &mut PgConnection, name: &str) -> Result<bool> {
     Ok(found.is_some())
 }
 
-async fn make(
-    cluster: &Cluster,
-    connection: &mut PgConnection,
-    migrator: &Migrator,
-    name: &str,
-) -> Result<()> {
+async fn make(cluster: &Cluster, connection: &mut PgConnection, migrator: &Migrator, name: &str) -> Result<()> {
     let run = async |connection: &mut PgConnection, statement: String| {
-        connection
-            .execute(statement.as_str())
-            .await
-            .with_context(|| format!("`{statement}` failed"))
+        connection.execute(statement.as_str()).await.with_context(|| format!("`{statement}` failed"))
     };
-    run(
-        connection,
-        format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-    )
-    .await?;
+    run(connection, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
     run(connection, format!("CREATE DATABASE {name}")).await?;
     // With `views` first on the search path, sqlx would keep a second table of applied migrations there, once a
     // migration has made that schema, and apply everything again. Migrations run with `public` alone.
     let mut template = cluster.connect(name).await?;
-    migrator
-        .run(&mut template)
-        .await
-        .context("the migrations do not apply to an empty database")?;
+    migrator.run(&mut template).await.context("the migrations do not apply to an empty database")?;
     template.close().await?;
     let seal = format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true");
     run(connection, seal).await?;

@@ -1,24 +1,22 @@
 //! What tests rely on: migrated databases, apart from each other, whoever comes first.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 use bootledger_test_cluster::TestDatabase;
 use tempfile::TempDir;
 
 /// Migrations in the shape of the service's own; `marker` makes them different from those of other tests.
 fn migrations(marker: &str) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
-    let sql = format!(
-        "-- {marker}\nCREATE TABLE events (id bigint);\nCREATE SCHEMA views;\nCREATE TABLE views.devices (id bigint);"
-    );
+    let sql =
+        format!("-- {marker}\nCREATE TABLE events (id bigint);\nCREATE SCHEMA views;\nCREATE TABLE views.devices (id bigint);");
     std::fs::write(directory.path().join("20260101000000_start.sql"), sql).unwrap();
     directory
 }
 
 async fn count(pool: &sqlx::PgPool, table: &str) -> i64 {
     let statement = format!("SELECT count(*) FROM {table}");
-    sqlx::query_scalar(&statement)
-        .fetch_one(pool)
-        .await
-        .unwrap()
+    sqlx::query_scalar(&statement).fetch_one(pool).await.unwrap()
 }
 
 #[tokio::test]
@@ -39,10 +37,7 @@ async fn many_tests_that_begin_at_once_get_databases_of_their_own() {
     for database in futures::future::try_join_all(created).await.unwrap() {
         let pool = database.pool(1).await.unwrap();
         assert_eq!(count(&pool, "devices").await, 0);
-        sqlx::query("INSERT INTO devices VALUES (1)")
-            .execute(&pool)
-            .await
-            .unwrap();
+        sqlx::query("INSERT INTO devices VALUES (1)").execute(&pool).await.unwrap();
     }
 }
 
@@ -63,35 +58,27 @@ async fn a_database_goes_with_its_value_even_while_connected() {
     let database = TestDatabase::create_with(migrations.path()).await.unwrap();
     let other = TestDatabase::create_with(migrations.path()).await.unwrap();
     let pool = other.pool(1).await.unwrap();
-    let name = database
-        .connect_options()
-        .get_database()
-        .unwrap()
-        .to_owned();
+    let name = database.connect_options().get_database().unwrap().to_owned();
     let _still_connected = database.pool(1).await.unwrap();
     let exists = "SELECT count(*) FROM pg_database WHERE datname = $1";
-    let before: i64 = sqlx::query_scalar(exists)
-        .bind(&name)
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+    let before: i64 = sqlx::query_scalar(exists).bind(&name).fetch_one(&pool).await.unwrap();
     drop(database);
-    let after: i64 = sqlx::query_scalar(exists)
-        .bind(&name)
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+    let after: i64 = sqlx::query_scalar(exists).bind(&name).fetch_one(&pool).await.unwrap();
     assert_eq!((before, after), (1, 0));
 }
 
 #[tokio::test]
 async fn a_broken_migration_is_named() {
     let broken = tempfile::tempdir().unwrap();
-    std::fs::write(
-        broken.path().join("20260101000000_broken.sql"),
-        "CREATE TABEL x ()",
-    )
-    .unwrap();
+    std::fs::write(broken.path().join("20260101000000_broken.sql"), "CREATE TABEL x ()").unwrap();
     let error = TestDatabase::create_with(broken.path()).await.unwrap_err();
     assert!(format!("{error:#}").contains("20260101000000"), "{error:#}");
+}
+
+#[tokio::test]
+async fn the_services_own_migrations_apply() {
+    let database = TestDatabase::create().await.unwrap();
+    let pool = database.pool(1).await.unwrap();
+    assert_eq!(count(&pool, "events").await, 0);
+    assert_eq!(count(&pool, "devices").await, 0);
 }

@@ -1,0 +1,174 @@
+//! The deployments in progress, by the address that they boot with: what `/pxe/` answers from.
+
+use crate::at::At;
+use crate::convert::{address, cursor, inet, part};
+use crate::error::{Error, Result};
+use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
+use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::name::Name;
+use ipnet::IpNet;
+use serde::Serialize;
+use sqlx::PgExecutor;
+use std::net::Ipv4Addr;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A server that may boot its image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct BootTarget {
+    /// The address that it boots with.
+    #[schema(value_type = String)]
+    pub ip: Ipv4Addr,
+    /// Its deployment.
+    pub deployment: DeploymentId,
+    /// Its device.
+    pub device: DeviceId,
+    /// The interface that it boots from.
+    pub mac: MacAddress,
+    /// Its name.
+    pub hostname: Hostname,
+    /// Its owner.
+    pub venture: Name,
+    /// Its role.
+    pub role: Name,
+    /// What it boots.
+    pub boot_image: Name,
+    /// Which revision of that image.
+    pub boot_image_revision: i32,
+    /// The network of its address.
+    pub network: Name,
+    /// Its site.
+    pub site: Name,
+}
+
+impl BootTarget {
+    /// Its place in a list, for the next page's `after`.
+    pub fn cursor(&self) -> String {
+        format!("{} {}", self.ip, self.deployment)
+    }
+}
+
+/// A target that came or went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The target.
+    pub target: BootTarget,
+    /// Whether it is one now; otherwise it went.
+    pub present: bool,
+}
+
+struct Raw {
+    ip: IpNet,
+    deployment: Uuid,
+    device: Uuid,
+    mac: String,
+    hostname: String,
+    venture: String,
+    role: String,
+    boot_image: String,
+    boot_image_revision: i32,
+    network: String,
+    site: String,
+    valid_to: Option<i64>,
+}
+
+impl TryFrom<Raw> for BootTarget {
+    type Error = Error;
+
+    fn try_from(raw: Raw) -> Result<Self> {
+        Ok(Self {
+            ip: address(raw.ip)?,
+            deployment: DeploymentId(raw.deployment),
+            device: DeviceId(raw.device),
+            mac: raw.mac.parse()?,
+            hostname: raw.hostname.parse()?,
+            venture: raw.venture.parse()?,
+            role: raw.role.parse()?,
+            boot_image: raw.boot_image.parse()?,
+            boot_image_revision: raw.boot_image_revision,
+            network: raw.network.parse()?,
+            site: raw.site.parse()?,
+        })
+    }
+}
+
+macro_rules! boot_targets {
+    ($condition:literal $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            Raw,
+            "SELECT ip, deployment, device, mac, hostname, venture, role, boot_image, boot_image_revision, network, site,
+                    valid_to
+             FROM boot_targets WHERE " + $condition
+            $(, $argument)*
+        )
+    };
+}
+
+/// Which targets; what is left out does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// With this address.
+    pub ip: Option<Ipv4Addr>,
+    /// With this interface.
+    pub mac: Option<MacAddress>,
+    /// In this site.
+    pub site: Option<Name>,
+    /// With this boot image.
+    pub boot_image: Option<Name>,
+    /// With this text in address, interface or host name, in any case of letters.
+    pub q: Option<String>,
+    /// Only those after the one with this cursor.
+    pub after: Option<String>,
+}
+
+/// Up to `limit` targets by address and deployment.
+pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit: i64) -> Result<Vec<BootTarget>> {
+    let after = cursor::<2>(filter.after.as_deref())?;
+    let after_ip = after.as_ref().map(|parts| part(&parts[0]).map(inet)).transpose()?;
+    let after_deployment = after.as_ref().map(|parts| part::<Uuid>(&parts[1])).transpose()?;
+    let rows = boot_targets!(
+        "(($1::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
+         AND ($2::inet IS NULL OR ip = $2) AND ($3::text IS NULL OR mac = $3)
+         AND ($4::text IS NULL OR site = $4) AND ($5::text IS NULL OR boot_image = $5)
+         AND ($6::text IS NULL OR strpos(lower(concat_ws(' ', host(ip), mac, hostname)), lower($6)) > 0)
+         AND ($7::inet IS NULL OR (ip, deployment) > ($7, $8::uuid))
+         ORDER BY ip, deployment LIMIT $9",
+        at.position(),
+        filter.ip.map(inet),
+        filter.mac.map(|mac| mac.to_string()),
+        filter.site.as_ref().map(Name::as_str),
+        filter.boot_image.as_ref().map(Name::as_str),
+        filter.q.as_deref(),
+        after_ip,
+        after_deployment,
+        limit
+    );
+    rows.fetch_all(executor).await?.into_iter().map(BootTarget::try_from).collect()
+}
+
+/// Every target, by address and deployment.
+pub async fn all(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<BootTarget>> {
+    list(executor, &Filter::default(), at, i64::MAX).await
+}
+
+/// What came and what went after a position, in the order to apply it: what went, then what came.
+pub async fn changed_since(executor: impl PgExecutor<'_>, position: i64) -> Result<Vec<Change>> {
+    let rows = boot_targets!(
+        "valid_from > $1 OR (valid_to IS NOT NULL AND valid_to > $1) ORDER BY valid_to NULLS LAST, valid_from",
+        position
+    );
+    let rows = rows.fetch_all(executor).await?;
+    rows.into_iter()
+        .map(|row| {
+            let present = row.valid_to.is_none();
+            Ok(Change { target: BootTarget::try_from(row)?, present })
+        })
+        .collect()
+}
+
+/// The target that had an address last, whether it still is one or not.
+pub async fn last_of_ip(executor: impl PgExecutor<'_>, ip: Ipv4Addr) -> Result<Option<BootTarget>> {
+    let row = boot_targets!("ip = $1 ORDER BY valid_from DESC LIMIT 1", inet(ip));
+    row.fetch_optional(executor).await?.map(BootTarget::try_from).transpose()
+}

@@ -1,0 +1,311 @@
+//! Deployments, live and archived.
+
+use crate::at::At;
+use crate::convert::{address, inet};
+use crate::error::{Error, Result};
+use bootledger_aggregates::deployment::plan::Plan;
+use bootledger_aggregates::values::ParseError;
+use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId};
+use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use sqlx::PgExecutor;
+use std::net::Ipv4Addr;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Where a deployment is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Being prepared.
+    Open,
+    /// Booting and installing.
+    InProgress,
+    /// Installed.
+    Done,
+    /// Given up.
+    Cancelled,
+}
+
+impl Status {
+    /// As in the database and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::InProgress => "in_progress",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether the deployment is neither done nor cancelled.
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Open | Self::InProgress)
+    }
+}
+
+impl std::str::FromStr for Status {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        [Self::Open, Self::InProgress, Self::Done, Self::Cancelled]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or_else(|| ParseError::new(format!("{text:?} is not one of open, in_progress, done, cancelled")))
+    }
+}
+
+/// A deployment.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Deployment {
+    /// Which.
+    pub id: DeploymentId,
+    /// The server.
+    pub device: DeviceId,
+    /// The interface that it boots from.
+    pub mac: MacAddress,
+    /// Its address.
+    #[schema(value_type = String)]
+    pub ip: Ipv4Addr,
+    /// Its name.
+    pub hostname: Hostname,
+    /// Its owner.
+    pub venture: Name,
+    /// Its role.
+    pub role: Name,
+    /// What it boots.
+    pub boot_image: Name,
+    /// Which revision of that image.
+    pub boot_image_revision: i32,
+    /// The network of its address.
+    pub network: Name,
+    /// The site of network and server.
+    pub site: Name,
+    /// The bulk import that started it.
+    pub import: Option<ImportId>,
+    /// Where it is in its life.
+    pub status: Status,
+    /// Since when.
+    pub status_since: Timestamp,
+    /// Whether it takes longer than its boot image allows.
+    pub overdue: bool,
+    /// After how many minutes it is overdue while open.
+    pub open_minutes: i32,
+    /// After how many minutes it is overdue while in progress.
+    pub in_progress_minutes: i32,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Who began it.
+    pub started_by: String,
+    /// When it was prepared.
+    pub in_progress_at: Option<Timestamp>,
+    /// When it was done or cancelled.
+    pub ended_at: Option<Timestamp>,
+    /// Who said done or cancelled.
+    pub ended_by: Option<String>,
+    /// Why it was cancelled.
+    pub reason: Option<String>,
+    /// Its plugins.
+    pub plan: Plan,
+}
+
+/// Which deployments; what is left out does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// With this status.
+    pub status: Option<Status>,
+    /// Live (open or in progress), or not.
+    pub live: Option<bool>,
+    /// In this site.
+    pub site: Option<Name>,
+    /// Of this venture.
+    pub venture: Option<Name>,
+    /// Of this role.
+    pub role: Option<Name>,
+    /// With this boot image.
+    pub boot_image: Option<Name>,
+    /// Of this device.
+    pub device: Option<DeviceId>,
+    /// Of this import.
+    pub import: Option<ImportId>,
+    /// Overdue, or not.
+    pub overdue: Option<bool>,
+    /// With this text in its host name, address or MAC, in any case of letters.
+    pub q: Option<String>,
+    /// Only those older than this one.
+    pub after: Option<DeploymentId>,
+}
+
+/// How many deployments have a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct StatusCount {
+    /// The status.
+    pub status: Status,
+    /// How many.
+    pub count: i64,
+}
+
+struct Raw {
+    id: Uuid,
+    device: Uuid,
+    mac: String,
+    ip: IpNet,
+    hostname: String,
+    venture: String,
+    role: String,
+    boot_image: String,
+    boot_image_revision: i32,
+    network: String,
+    site: String,
+    import: Option<Uuid>,
+    status: String,
+    status_since: OffsetDateTime,
+    overdue: bool,
+    open_minutes: i32,
+    in_progress_minutes: i32,
+    started_at: OffsetDateTime,
+    started_by: String,
+    in_progress_at: Option<OffsetDateTime>,
+    ended_at: Option<OffsetDateTime>,
+    ended_by: Option<String>,
+    reason: Option<String>,
+    plan: String,
+}
+
+impl TryFrom<Raw> for Deployment {
+    type Error = Error;
+
+    fn try_from(raw: Raw) -> Result<Self> {
+        Ok(Self {
+            id: DeploymentId(raw.id),
+            device: DeviceId(raw.device),
+            mac: raw.mac.parse()?,
+            ip: address(raw.ip)?,
+            hostname: raw.hostname.parse()?,
+            venture: raw.venture.parse()?,
+            role: raw.role.parse()?,
+            boot_image: raw.boot_image.parse()?,
+            boot_image_revision: raw.boot_image_revision,
+            network: raw.network.parse()?,
+            site: raw.site.parse()?,
+            import: raw.import.map(ImportId),
+            status: raw.status.parse()?,
+            status_since: Timestamp(raw.status_since),
+            overdue: raw.overdue,
+            open_minutes: raw.open_minutes,
+            in_progress_minutes: raw.in_progress_minutes,
+            started_at: Timestamp(raw.started_at),
+            started_by: raw.started_by,
+            in_progress_at: raw.in_progress_at.map(Timestamp),
+            ended_at: raw.ended_at.map(Timestamp),
+            ended_by: raw.ended_by,
+            reason: raw.reason,
+            plan: serde_json::from_str(&raw.plan)?,
+        })
+    }
+}
+
+macro_rules! deployments {
+    ($at:expr, $condition:literal $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            Raw,
+            r#"SELECT id, device, mac, ip, hostname, venture, role, boot_image, boot_image_revision, network, site, import,
+                    status, status_since, overdue, open_minutes, in_progress_minutes, started_at, started_by,
+                    in_progress_at, ended_at, ended_by, reason, plan::text AS "plan!"
+             FROM deployments
+             WHERE (($1::bigint IS NULL AND valid_to IS NULL)
+                    OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND "# + $condition,
+            $at.position() $(, $argument)*
+        )
+    };
+}
+
+fn all(rows: Vec<Raw>) -> Result<Vec<Deployment>> {
+    rows.into_iter().map(Deployment::try_from).collect()
+}
+
+/// The deployment of this id.
+pub async fn find(executor: impl PgExecutor<'_>, id: DeploymentId, at: At) -> Result<Option<Deployment>> {
+    deployments!(at, "id = $2", id.0).fetch_optional(executor).await?.map(Deployment::try_from).transpose()
+}
+
+/// The deployments of these ids, in no order; unknown ones are left out.
+pub async fn find_many(executor: impl PgExecutor<'_>, ids: &[DeploymentId], at: At) -> Result<Vec<Deployment>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    all(deployments!(at, "id = ANY($2)", &ids).fetch_all(executor).await?)
+}
+
+/// The device's one live deployment.
+pub async fn live_of_device(executor: impl PgExecutor<'_>, device: DeviceId, at: At) -> Result<Option<Deployment>> {
+    let row = deployments!(at, "device = $2 AND status IN ('open', 'in_progress') LIMIT 1", device.0);
+    row.fetch_optional(executor).await?.map(Deployment::try_from).transpose()
+}
+
+/// The live deployment of an address, as the views show it now.
+pub async fn live_of_ip(executor: impl PgExecutor<'_>, ip: Ipv4Addr) -> Result<Option<Deployment>> {
+    let live = deployments!(At::Now, "ip = $2 AND valid_to IS NULL AND status IN ('open', 'in_progress') LIMIT 1", inet(ip));
+    live.fetch_optional(executor).await?.map(Deployment::try_from).transpose()
+}
+
+/// Live deployments of the device with any of these ids, in no order.
+pub async fn live_of_devices(executor: impl PgExecutor<'_>, devices: &[DeviceId], at: At) -> Result<Vec<Deployment>> {
+    let devices: Vec<Uuid> = devices.iter().map(|id| id.0).collect();
+    all(deployments!(at, "device = ANY($2) AND status IN ('open', 'in_progress')", &devices).fetch_all(executor).await?)
+}
+
+/// Up to `limit` deployments, the newest first.
+pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit: i64) -> Result<Vec<Deployment>> {
+    let rows = deployments!(
+        at,
+        "($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR site = $3)
+         AND ($4::text IS NULL OR venture = $4) AND ($5::text IS NULL OR role = $5)
+         AND ($6::text IS NULL OR boot_image = $6) AND ($7::uuid IS NULL OR device = $7)
+         AND ($8::uuid IS NULL OR import = $8) AND ($9::bool IS NULL OR overdue = $9)
+         AND ($10::text IS NULL OR strpos(lower(concat_ws(' ', hostname, host(ip), mac)), lower($10)) > 0)
+         AND ($11::uuid IS NULL OR id < $11)
+         AND ($12::bool IS NULL OR (status IN ('open', 'in_progress')) = $12)
+         ORDER BY id DESC LIMIT $13",
+        filter.status.map(Status::as_str),
+        filter.site.as_ref().map(Name::as_str),
+        filter.venture.as_ref().map(Name::as_str),
+        filter.role.as_ref().map(Name::as_str),
+        filter.boot_image.as_ref().map(Name::as_str),
+        filter.device.map(|id| id.0),
+        filter.import.map(|id| id.0),
+        filter.overdue,
+        filter.q.as_deref(),
+        filter.after.map(|id| id.0),
+        filter.live,
+        limit
+    );
+    all(rows.fetch_all(executor).await?)
+}
+
+/// Live deployments that are not marked overdue although the limit of their stage has passed, oldest first.
+pub async fn due_overdue(executor: impl PgExecutor<'_>, now: Timestamp) -> Result<Vec<Deployment>> {
+    let rows = deployments!(
+        At::Now,
+        "status IN ('open', 'in_progress') AND NOT overdue
+         AND status_since + make_interval(mins => CASE status WHEN 'open' THEN open_minutes ELSE in_progress_minutes END) <= $2
+         ORDER BY id LIMIT 1000",
+        now.0
+    );
+    all(rows.fetch_all(executor).await?)
+}
+
+/// How many deployments have each status; those that no deployment has are left out.
+pub async fn counts(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<StatusCount>> {
+    let rows = sqlx::query!(
+        r#"SELECT status, count(*) AS "count!" FROM deployments
+           WHERE (($1::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
+           GROUP BY status ORDER BY status"#,
+        at.position()
+    );
+    let rows = rows.fetch_all(executor).await?;
+    rows.into_iter().map(|row| Ok(StatusCount { status: row.status.parse()?, count: row.count })).collect()
+}

@@ -1,0 +1,270 @@
+//! Devices and every fact that is known of them.
+
+use crate::at::At;
+use crate::convert::{address, addresses, optional, parsed};
+use crate::error::{Error, Result};
+use bootledger_aggregates::device::event::{DeviceKind, Management, ManagementProtocol};
+use bootledger_aggregates::values::ParseError;
+use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use ipnet::{IpNet, Ipv4Net};
+use serde::Serialize;
+use sqlx::PgExecutor;
+use std::net::Ipv4Addr;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A device.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Device {
+    /// Which.
+    pub id: DeviceId,
+    /// How many events it has had.
+    pub sequence: i64,
+    /// What kind of device it is.
+    pub kind: DeviceKind,
+    /// For people.
+    pub name: Text,
+    /// The maker's serial number.
+    pub serial: Option<Text>,
+    /// The owner's asset number.
+    pub asset: Option<Text>,
+    /// Where it is.
+    pub site: Name,
+    /// The rack that it stands in.
+    pub rack: Option<Name>,
+    /// Its lowest rack unit, from 1.
+    pub rack_position: Option<i32>,
+    /// Its interfaces, sorted.
+    pub macs: Vec<MacAddress>,
+    /// How it is managed out of band.
+    pub management: Option<Management>,
+    /// The device that it is a part of.
+    pub parent: Option<DeviceId>,
+    /// Who owns it.
+    pub venture: Option<Name>,
+    /// What it does.
+    pub role: Option<Name>,
+    /// Whether somebody checked it.
+    pub verified: bool,
+    /// Whether it is out of use.
+    pub decommissioned: bool,
+    /// Its addresses, sorted.
+    #[schema(value_type = Vec<String>)]
+    pub addresses: Vec<Ipv4Addr>,
+    /// The names of its DNS entries, sorted, each once.
+    pub hostnames: Vec<Hostname>,
+    /// Its operating system.
+    pub operating_system: Option<Text>,
+    /// What is installed, sorted.
+    pub software: Vec<Text>,
+    /// Its disk shares, sorted.
+    pub disk_shares: Vec<Text>,
+    /// For how long it had been running when that was last found out.
+    pub uptime_seconds: Option<i64>,
+    /// The devices that are parts of it, sorted.
+    pub sub_devices: Vec<DeviceId>,
+    /// Remarks, oldest first.
+    pub remarks: Vec<Text>,
+    /// When it was registered.
+    pub registered_at: Timestamp,
+    /// When it last changed.
+    pub changed_at: Timestamp,
+}
+
+/// Which devices; what is left out does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In this site.
+    pub site: Option<Name>,
+    /// In this rack.
+    pub rack: Option<Name>,
+    /// Of this venture.
+    pub venture: Option<Name>,
+    /// Of this role.
+    pub role: Option<Name>,
+    /// Checked, or not.
+    pub verified: Option<bool>,
+    /// Out of use, or not.
+    pub decommissioned: Option<bool>,
+    /// With this interface.
+    pub mac: Option<MacAddress>,
+    /// With this serial number.
+    pub serial: Option<Text>,
+    /// Of this kind.
+    pub kind: Option<DeviceKind>,
+    /// With this text in its name, numbers, interfaces, host names or addresses, in any case of letters.
+    pub q: Option<String>,
+    /// Only those after this one.
+    pub after: Option<DeviceId>,
+}
+
+pub(crate) fn kind_text(kind: DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Physical => "physical",
+        DeviceKind::Blade => "blade",
+        DeviceKind::Virtual => "virtual",
+    }
+}
+
+pub(crate) fn protocol_text(protocol: ManagementProtocol) -> &'static str {
+    match protocol {
+        ManagementProtocol::Ipmi => "ipmi",
+        ManagementProtocol::Redfish => "redfish",
+    }
+}
+
+struct Raw {
+    id: Uuid,
+    sequence: i64,
+    kind: String,
+    name: String,
+    serial: Option<String>,
+    asset: Option<String>,
+    site: String,
+    rack: Option<String>,
+    rack_position: Option<i32>,
+    macs: Vec<String>,
+    management_address: Option<IpNet>,
+    management_protocol: Option<String>,
+    management_credentials: Option<String>,
+    parent: Option<Uuid>,
+    venture: Option<String>,
+    role: Option<String>,
+    verified: bool,
+    decommissioned: bool,
+    addresses: Vec<IpNet>,
+    hostnames: Vec<String>,
+    operating_system: Option<String>,
+    software: Vec<String>,
+    disk_shares: Vec<String>,
+    uptime_seconds: Option<i64>,
+    sub_devices: Vec<Uuid>,
+    remarks: Vec<String>,
+    registered_at: OffsetDateTime,
+    changed_at: OffsetDateTime,
+}
+
+impl TryFrom<Raw> for Device {
+    type Error = Error;
+
+    fn try_from(raw: Raw) -> Result<Self> {
+        let kind = [DeviceKind::Physical, DeviceKind::Blade, DeviceKind::Virtual].into_iter().find(|k| kind_text(*k) == raw.kind);
+        let protocol = match raw.management_protocol.as_deref() {
+            Some("redfish") => ManagementProtocol::Redfish,
+            _ => ManagementProtocol::Ipmi,
+        };
+        let credentials = optional(raw.management_credentials)?;
+        let management = raw.management_address.map(address).transpose()?;
+        Ok(Self {
+            id: DeviceId(raw.id),
+            sequence: raw.sequence,
+            kind: kind.ok_or_else(|| ParseError::new(format!("{:?} is no kind of device", raw.kind)))?,
+            name: raw.name.parse()?,
+            serial: optional(raw.serial)?,
+            asset: optional(raw.asset)?,
+            site: raw.site.parse()?,
+            rack: optional(raw.rack)?,
+            rack_position: raw.rack_position,
+            macs: parsed(raw.macs)?,
+            management: management.map(|address| Management { address, protocol, credentials }),
+            parent: raw.parent.map(DeviceId),
+            venture: optional(raw.venture)?,
+            role: optional(raw.role)?,
+            verified: raw.verified,
+            decommissioned: raw.decommissioned,
+            addresses: addresses(raw.addresses)?,
+            hostnames: parsed(raw.hostnames)?,
+            operating_system: optional(raw.operating_system)?,
+            software: parsed(raw.software)?,
+            disk_shares: parsed(raw.disk_shares)?,
+            uptime_seconds: raw.uptime_seconds,
+            sub_devices: raw.sub_devices.into_iter().map(DeviceId).collect(),
+            remarks: parsed(raw.remarks)?,
+            registered_at: Timestamp(raw.registered_at),
+            changed_at: Timestamp(raw.changed_at),
+        })
+    }
+}
+
+macro_rules! devices {
+    ($at:expr, $condition:literal $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            Raw,
+            "SELECT id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
+                    management_protocol, management_credentials, parent, venture, role, verified, decommissioned,
+                    addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, sub_devices, remarks,
+                    registered_at, changed_at
+             FROM devices
+             WHERE (($1::bigint IS NULL AND valid_to IS NULL)
+                    OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND " + $condition,
+            $at.position() $(, $argument)*
+        )
+    };
+}
+
+/// The device of this id.
+pub async fn find(executor: impl PgExecutor<'_>, id: DeviceId, at: At) -> Result<Option<Device>> {
+    devices!(at, "id = $2", id.0).fetch_optional(executor).await?.map(Device::try_from).transpose()
+}
+
+/// The devices of these ids, in no order; unknown ones are left out.
+pub async fn find_many(executor: impl PgExecutor<'_>, ids: &[DeviceId], at: At) -> Result<Vec<Device>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = devices!(at, "id = ANY($2)", &ids).fetch_all(executor).await?;
+    rows.into_iter().map(Device::try_from).collect()
+}
+
+/// The devices with any of these interfaces, in no order. Decommissioned ones are among them.
+pub async fn by_macs(executor: impl PgExecutor<'_>, macs: &[MacAddress], at: At) -> Result<Vec<Device>> {
+    let macs: Vec<String> = macs.iter().map(ToString::to_string).collect();
+    let rows = devices!(at, "macs && $2", &macs).fetch_all(executor).await?;
+    rows.into_iter().map(Device::try_from).collect()
+}
+
+/// Up to `limit` devices by id, which is the order of their registration.
+pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit: i64) -> Result<Vec<Device>> {
+    let mac: Option<Vec<String>> = filter.mac.map(|mac| vec![mac.to_string()]);
+    let rows = devices!(
+        at,
+        "($2::text IS NULL OR site = $2) AND ($3::text IS NULL OR rack = $3)
+         AND ($4::text IS NULL OR venture = $4) AND ($5::text IS NULL OR role = $5)
+         AND ($6::bool IS NULL OR verified = $6) AND ($7::bool IS NULL OR decommissioned = $7)
+         AND ($8::text[] IS NULL OR macs && $8) AND ($9::text IS NULL OR serial = $9)
+         AND ($10::text IS NULL OR kind = $10)
+         AND ($11::text IS NULL OR strpos(lower(concat_ws(' ', name, serial, asset, array_to_string(macs, ' '),
+              array_to_string(hostnames, ' '), array_to_string(addresses, ' '))), lower($11)) > 0)
+         AND ($12::uuid IS NULL OR id > $12)
+         ORDER BY id LIMIT $13",
+        filter.site.as_ref().map(Name::as_str),
+        filter.rack.as_ref().map(Name::as_str),
+        filter.venture.as_ref().map(Name::as_str),
+        filter.role.as_ref().map(Name::as_str),
+        filter.verified,
+        filter.decommissioned,
+        mac.as_deref(),
+        filter.serial.as_ref().map(Text::as_str),
+        filter.kind.map(kind_text),
+        filter.q.as_deref(),
+        filter.after.map(|id| id.0),
+        limit
+    );
+    rows.fetch_all(executor).await?.into_iter().map(Device::try_from).collect()
+}
+
+/// The management addresses of devices in use that lie in a network; never given to anybody else.
+pub async fn management_addresses_in(executor: impl PgExecutor<'_>, network: Ipv4Net, at: At) -> Result<Vec<Ipv4Addr>> {
+    let rows = sqlx::query_scalar!(
+        r#"SELECT DISTINCT management_address AS "address!" FROM devices
+            WHERE management_address <<= $2 AND NOT decommissioned
+              AND (($1::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))"#,
+        at.position(),
+        IpNet::V4(network)
+    );
+    rows.fetch_all(executor).await?.into_iter().map(address).collect()
+}

@@ -1,0 +1,157 @@
+//! The fixed addresses that DHCP servers hand out.
+
+use crate::at::At;
+use crate::convert::{address, cursor, inet, optional, part};
+use crate::error::{Error, Result};
+use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::name::Name;
+use ipnet::IpNet;
+use serde::Serialize;
+use sqlx::PgExecutor;
+use std::net::Ipv4Addr;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A fixed address of a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = DhcpEntryView)]
+pub struct DhcpEntry {
+    /// The address that is leased.
+    #[schema(value_type = String)]
+    pub ip: Ipv4Addr,
+    /// The interface that gets it.
+    pub mac: MacAddress,
+    /// The name that it is told.
+    pub hostname: Option<Hostname>,
+    /// The network of the address.
+    pub network: Name,
+    /// The device.
+    pub device: DeviceId,
+}
+
+impl DhcpEntry {
+    /// Its place in a list, for the next page's `after`.
+    pub fn cursor(&self) -> String {
+        format!("{} {} {}", self.ip, self.mac, self.device)
+    }
+}
+
+/// A fixed address as a site's DHCP configuration needs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SiteEntry {
+    /// The address that is leased.
+    #[schema(value_type = String)]
+    pub ip: Ipv4Addr,
+    /// The interface that gets it.
+    pub mac: MacAddress,
+    /// The name that it is told.
+    pub hostname: Option<Hostname>,
+    /// The network of the address.
+    pub network: Name,
+    /// Whether an open deployment or one in progress has this address and interface.
+    pub live: bool,
+}
+
+/// Which entries; what is left out does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// With this address.
+    pub ip: Option<Ipv4Addr>,
+    /// With this interface.
+    pub mac: Option<MacAddress>,
+    /// In this network.
+    pub network: Option<Name>,
+    /// Of this device.
+    pub device: Option<DeviceId>,
+    /// With this text in address, interface or host name, in any case of letters.
+    pub q: Option<String>,
+    /// Only those after the one with this cursor.
+    pub after: Option<String>,
+}
+
+struct Raw {
+    ip: IpNet,
+    mac: String,
+    hostname: Option<String>,
+    network: String,
+    device: Uuid,
+}
+
+impl TryFrom<Raw> for DhcpEntry {
+    type Error = Error;
+
+    fn try_from(raw: Raw) -> Result<Self> {
+        Ok(Self {
+            ip: address(raw.ip)?,
+            mac: raw.mac.parse()?,
+            hostname: optional(raw.hostname)?,
+            network: raw.network.parse()?,
+            device: DeviceId(raw.device),
+        })
+    }
+}
+
+/// Up to `limit` entries by address, interface and device.
+pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit: i64) -> Result<Vec<DhcpEntry>> {
+    let after = cursor::<3>(filter.after.as_deref())?;
+    let after_ip = after.as_ref().map(|parts| part(&parts[0]).map(inet)).transpose()?;
+    let after_device = after.as_ref().map(|parts| part::<Uuid>(&parts[2])).transpose()?;
+    let rows = sqlx::query_as!(
+        Raw,
+        "SELECT ip, mac, hostname, network, device FROM dhcp_entries
+         WHERE (($1::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
+           AND ($2::inet IS NULL OR ip = $2) AND ($3::text IS NULL OR mac = $3)
+           AND ($4::text IS NULL OR network = $4) AND ($5::uuid IS NULL OR device = $5)
+           AND ($6::text IS NULL OR strpos(lower(concat_ws(' ', host(ip), mac, hostname)), lower($6)) > 0)
+           AND ($7::inet IS NULL OR (ip, mac, device) > ($7, $8, $9::uuid))
+         ORDER BY ip, mac, device LIMIT $10",
+        at.position(),
+        filter.ip.map(inet),
+        filter.mac.map(|mac| mac.to_string()),
+        filter.network.as_ref().map(Name::as_str),
+        filter.device.map(|id| id.0),
+        filter.q.as_deref(),
+        after_ip,
+        after.as_ref().map(|parts| parts[1].as_str()),
+        after_device,
+        limit
+    );
+    rows.fetch_all(executor).await?.into_iter().map(DhcpEntry::try_from).collect()
+}
+
+/// The entries of a site's networks in use, by address and interface.
+pub async fn of_site(executor: impl PgExecutor<'_>, site: &Name, at: At) -> Result<Vec<SiteEntry>> {
+    let rows = sqlx::query!(
+        r#"SELECT e.ip, e.mac, e.hostname, e.network, d.id IS NOT NULL AS "live!"
+           FROM dhcp_entries e
+           JOIN catalogue n ON n.kind = 'network' AND n.key = e.network AND n.spec ->> 'site' = $2 AND NOT n.retired
+                AND (($1::bigint IS NULL AND n.valid_to IS NULL)
+                     OR (n.valid_from <= $1 AND (n.valid_to IS NULL OR n.valid_to > $1)))
+           LEFT JOIN deployments d ON d.mac = e.mac AND d.ip = e.ip AND d.status IN ('open', 'in_progress')
+                AND (($1::bigint IS NULL AND d.valid_to IS NULL)
+                     OR (d.valid_from <= $1 AND (d.valid_to IS NULL OR d.valid_to > $1)))
+           WHERE (($1::bigint IS NULL AND e.valid_to IS NULL)
+                  OR (e.valid_from <= $1 AND (e.valid_to IS NULL OR e.valid_to > $1)))
+           ORDER BY e.ip, e.mac, e.device"#,
+        at.position(),
+        site.as_str()
+    );
+    let rows = rows.fetch_all(executor).await?;
+    let entry = |ip, mac: String, hostname, network: String, live| -> Result<SiteEntry> {
+        Ok(SiteEntry { ip: address(ip)?, mac: mac.parse()?, hostname: optional(hostname)?, network: network.parse()?, live })
+    };
+    rows.into_iter().map(|row| entry(row.ip, row.mac, row.hostname, row.network, row.live)).collect()
+}
+
+/// The position at which the device's entry of this address and interface was made, while it is there.
+pub async fn made_at(executor: impl PgExecutor<'_>, device: DeviceId, ip: Ipv4Addr, mac: MacAddress) -> Result<Option<i64>> {
+    let row = sqlx::query_scalar!(
+        "SELECT valid_from FROM dhcp_entries WHERE device = $1 AND ip = $2 AND mac = $3 AND valid_to IS NULL",
+        device.0,
+        inet(ip),
+        mac.to_string()
+    );
+    Ok(row.fetch_optional(executor).await?)
+}

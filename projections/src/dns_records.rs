@@ -1,0 +1,97 @@
+//! The A and PTR records of all devices.
+
+use crate::at::At;
+use crate::convert::{cursor, part};
+use crate::error::{Error, Result};
+use bootledger_aggregates::values::hostname::DomainName;
+use bootledger_aggregates::values::ids::DeviceId;
+use serde::Serialize;
+use sqlx::PgExecutor;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A record.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+pub struct DnsRecord {
+    /// Its name, without the final dot.
+    pub name: String,
+    /// `A` or `PTR`.
+    #[serde(rename = "type")]
+    pub r#type: String,
+    /// The address, or the name without the final dot.
+    pub value: String,
+    /// The device that it is for.
+    pub device: DeviceId,
+}
+
+impl DnsRecord {
+    /// Its place in a list, for the next page's `after`.
+    pub fn cursor(&self) -> String {
+        format!("{} {} {} {}", self.name, self.r#type, self.value, self.device)
+    }
+}
+
+/// Which records; what is left out does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// With this name.
+    pub name: Option<String>,
+    /// Of this type: `A` or `PTR`.
+    pub r#type: Option<String>,
+    /// For this device.
+    pub device: Option<DeviceId>,
+    /// In this zone: its own name or below it.
+    pub zone: Option<DomainName>,
+    /// With this text in name or value.
+    pub q: Option<String>,
+    /// Only those after the one with this cursor.
+    pub after: Option<String>,
+}
+
+struct Raw {
+    name: String,
+    r#type: String,
+    value: String,
+    device: Uuid,
+}
+
+impl From<Raw> for DnsRecord {
+    fn from(raw: Raw) -> Self {
+        Self { name: raw.name, r#type: raw.r#type, value: raw.value, device: DeviceId(raw.device) }
+    }
+}
+
+/// Up to `limit` records by name, type, value and device.
+pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit: i64) -> Result<Vec<DnsRecord>> {
+    let after = cursor::<4>(filter.after.as_deref())?;
+    let device = after.as_ref().map(|parts| part::<Uuid>(&parts[3])).transpose()?;
+    let rows = sqlx::query_as!(
+        Raw,
+        r#"SELECT name, type AS "type", value, device FROM dns_records
+           WHERE (($1::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
+             AND ($2::text IS NULL OR name = $2) AND ($3::text IS NULL OR type = $3)
+             AND ($4::uuid IS NULL OR device = $4)
+             AND ($5::text IS NULL OR name = $5 OR right(name, length($5) + 1) = '.' || $5)
+             AND ($6::text IS NULL OR strpos(name || ' ' || value, lower($6)) > 0)
+             AND ($7::text IS NULL OR (name, type, value, device) > ($7, $8, $9, $10::uuid))
+           ORDER BY name, type, value, device LIMIT $11"#,
+        at.position(),
+        filter.name.as_deref(),
+        filter.r#type.as_deref(),
+        filter.device.map(|id| id.0),
+        filter.zone.as_ref().map(DomainName::as_str),
+        filter.q.as_deref(),
+        after.as_ref().map(|parts| parts[0].as_str()),
+        after.as_ref().map(|parts| parts[1].as_str()),
+        after.as_ref().map(|parts| parts[2].as_str()),
+        device,
+        limit
+    );
+    Ok(rows.fetch_all(executor).await?.into_iter().map(DnsRecord::from).collect())
+}
+
+/// Every record of a zone, by name, type and value.
+pub async fn of_zone(executor: impl PgExecutor<'_>, zone: &DomainName, at: At) -> Result<Vec<DnsRecord>> {
+    let filter = Filter { zone: Some(zone.clone()), ..Filter::default() };
+    list(executor, &filter, at, i64::MAX).await.map_err(Error::from)
+}

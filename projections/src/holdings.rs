@@ -1,0 +1,101 @@
+//! Who held what when: the claims, as a view.
+
+use crate::at::At;
+use crate::convert::address;
+use crate::error::{Error, Result};
+use bootledger_aggregates::claims::Holder;
+use ipnet::{IpNet, Ipv4Net};
+use serde::Serialize;
+use sqlx::PgExecutor;
+use std::net::Ipv4Addr;
+use utoipa::ToSchema;
+
+/// Something that is held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Holding {
+    /// What kind of thing: `ip`, `hostname`, `mac`, `serial`, `asset`, `deployment`.
+    pub kind: String,
+    /// Which.
+    pub value: String,
+    /// By whom.
+    pub holder: Holder,
+}
+
+struct Raw {
+    kind: String,
+    value: String,
+    holder: String,
+}
+
+impl TryFrom<Raw> for Holding {
+    type Error = Error;
+
+    fn try_from(raw: Raw) -> Result<Self> {
+        Ok(Self { kind: raw.kind, value: raw.value, holder: raw.holder.parse()? })
+    }
+}
+
+macro_rules! holdings {
+    ($at:expr, $condition:literal $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            Raw,
+            "SELECT kind, value, holder FROM holdings
+             WHERE (($1::bigint IS NULL AND valid_to IS NULL)
+                    OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND " + $condition,
+            $at.position() $(, $argument)*
+        )
+    };
+}
+
+/// Who holds a thing.
+pub async fn holder_of(executor: impl PgExecutor<'_>, kind: &str, value: &str, at: At) -> Result<Option<Holder>> {
+    let row = holdings!(at, "kind = $2 AND value = $3", kind, value).fetch_optional(executor).await?;
+    Ok(row.map(Holding::try_from).transpose()?.map(|holding| holding.holder))
+}
+
+/// Which of these things (kind and value) are held, and by whom; in no order.
+pub async fn holders(executor: impl PgExecutor<'_>, things: &[(&str, String)], at: At) -> Result<Vec<Holding>> {
+    let kinds: Vec<String> = things.iter().map(|(kind, _)| (*kind).to_owned()).collect();
+    let values: Vec<String> = things.iter().map(|(_, value)| value.clone()).collect();
+    let rows = holdings!(at, "(kind, value) IN (SELECT * FROM UNNEST($2::text[], $3::text[]))", &kinds, &values);
+    rows.fetch_all(executor).await?.into_iter().map(Holding::try_from).collect()
+}
+
+/// Everything that somebody holds, by kind and value.
+pub async fn of_holder(executor: impl PgExecutor<'_>, holder: Holder, at: At) -> Result<Vec<Holding>> {
+    let rows = holdings!(at, "holder = $2 ORDER BY kind, value", holder.to_string());
+    rows.fetch_all(executor).await?.into_iter().map(Holding::try_from).collect()
+}
+
+/// The held addresses of a network and by whom, lowest first.
+pub async fn ips_in(executor: impl PgExecutor<'_>, network: Ipv4Net, at: At) -> Result<Vec<(Ipv4Addr, Holder)>> {
+    let (first, last) = (IpNet::V4(Ipv4Net::from(network.network())), IpNet::V4(Ipv4Net::from(network.broadcast())));
+    let rows = sqlx::query!(
+        r#"SELECT ip AS "ip!", holder FROM holdings
+           WHERE (($1::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
+             AND ip IS NOT NULL AND ip BETWEEN $2 AND $3
+           ORDER BY ip"#,
+        at.position(),
+        first,
+        last
+    );
+    let rows = rows.fetch_all(executor).await?;
+    rows.into_iter().map(|row| Ok((address(row.ip)?, row.holder.parse()?))).collect()
+}
+
+/// Every host name that is held, in no order. Plain texts, since there may be hundreds of thousands.
+pub async fn hostnames(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<String>> {
+    hostnames_ending(executor, "", at).await
+}
+
+/// Every held host name with this end, such as `.dc1.example`, in no order.
+pub async fn hostnames_ending(executor: impl PgExecutor<'_>, suffix: &str, at: At) -> Result<Vec<String>> {
+    let rows = sqlx::query_scalar!(
+        "SELECT value FROM holdings
+         WHERE (($1::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
+           AND kind = 'hostname' AND right(value, length($2)) = $2",
+        at.position(),
+        suffix
+    );
+    Ok(rows.fetch_all(executor).await?)
+}

@@ -1,0 +1,162 @@
+//! The work queue of the reactor: where each plugin of each deployment stands. Not temporal.
+
+use crate::convert::parsed;
+use crate::error::{Error, Result};
+use bootledger_aggregates::deployment::plan::PluginStage;
+use bootledger_aggregates::values::ParseError;
+use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::PgExecutor;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// How a plugin stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Others come first.
+    Blocked,
+    /// It may run.
+    Due,
+    /// It waits for somebody; that is no failure.
+    Waiting,
+    /// It failed and will try again.
+    Failed,
+    /// It did its work.
+    Succeeded,
+    /// Its deployment ended before it did.
+    Stopped,
+}
+
+impl RunStatus {
+    /// As in the database and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Blocked => "blocked",
+            Self::Due => "due",
+            Self::Waiting => "waiting",
+            Self::Failed => "failed",
+            Self::Succeeded => "succeeded",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl std::str::FromStr for RunStatus {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        [Self::Blocked, Self::Due, Self::Waiting, Self::Failed, Self::Succeeded, Self::Stopped]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or_else(|| ParseError::new(format!("{text:?} is no status of a plugin")))
+    }
+}
+
+pub(crate) fn stage_text(stage: PluginStage) -> &'static str {
+    match stage {
+        PluginStage::Preparing => "preparing",
+        PluginStage::InProgress => "in_progress",
+    }
+}
+
+/// A plugin of a deployment.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Run {
+    /// Of which deployment.
+    pub deployment: DeploymentId,
+    /// Which plugin.
+    pub plugin: Name,
+    /// Its place in the plan, from 0.
+    pub place: i32,
+    /// When it runs.
+    pub stage: PluginStage,
+    /// The plugins that must have succeeded before.
+    pub requires: Vec<Name>,
+    /// How it stands.
+    pub status: RunStatus,
+    /// How often it failed.
+    pub attempts: i32,
+    /// Why it failed or waits.
+    pub reason: Option<String>,
+    /// What it waits for, such as `dhcp-server:kea-1`.
+    pub awaited: Vec<String>,
+    /// Since when it has this status and reason.
+    pub since: Timestamp,
+    /// The position of the event that gave it this status and reason.
+    pub since_position: i64,
+    /// When it may run; `None` while blocked, succeeded or stopped.
+    pub retry_at: Option<Timestamp>,
+}
+
+struct Raw {
+    deployment: Uuid,
+    plugin: String,
+    place: i32,
+    stage: String,
+    requires: Vec<String>,
+    status: String,
+    attempts: i32,
+    reason: Option<String>,
+    awaited: Vec<String>,
+    since: OffsetDateTime,
+    since_position: i64,
+    retry_at: Option<OffsetDateTime>,
+}
+
+impl TryFrom<Raw> for Run {
+    type Error = Error;
+
+    fn try_from(raw: Raw) -> Result<Self> {
+        let stage = if raw.stage == "in_progress" { PluginStage::InProgress } else { PluginStage::Preparing };
+        Ok(Self {
+            deployment: DeploymentId(raw.deployment),
+            plugin: raw.plugin.parse()?,
+            place: raw.place,
+            stage,
+            requires: parsed(raw.requires)?,
+            status: raw.status.parse()?,
+            attempts: raw.attempts,
+            reason: raw.reason,
+            awaited: raw.awaited,
+            since: Timestamp(raw.since),
+            since_position: raw.since_position,
+            retry_at: raw.retry_at.map(Timestamp),
+        })
+    }
+}
+
+macro_rules! runs {
+    ($condition:literal $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            Raw,
+            "SELECT deployment, plugin, place, stage, requires, status, attempts, reason, awaited, since, since_position,
+                    retry_at
+             FROM plugin_runs WHERE " + $condition
+            $(, $argument)*
+        )
+    };
+}
+
+fn all(rows: Vec<Raw>) -> Result<Vec<Run>> {
+    rows.into_iter().map(Run::try_from).collect()
+}
+
+/// The plugins of a deployment, in the order of its plan.
+pub async fn of(executor: impl PgExecutor<'_>, deployment: DeploymentId) -> Result<Vec<Run>> {
+    all(runs!("deployment = $1 ORDER BY place", deployment.0).fetch_all(executor).await?)
+}
+
+/// The plugins of these deployments, by deployment and in the order of its plan.
+pub async fn of_many(executor: impl PgExecutor<'_>, deployments: &[DeploymentId]) -> Result<Vec<Run>> {
+    let ids: Vec<Uuid> = deployments.iter().map(|id| id.0).collect();
+    all(runs!("deployment = ANY($1) ORDER BY deployment, place", &ids).fetch_all(executor).await?)
+}
+
+/// The plugins that wait for any of these, such as `dhcp-server:kea-1`.
+pub async fn waiting_for(executor: impl PgExecutor<'_>, awaited: &[String]) -> Result<Vec<Run>> {
+    all(runs!("status = 'waiting' AND awaited && $1 ORDER BY deployment, place", awaited).fetch_all(executor).await?)
+}

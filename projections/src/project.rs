@@ -1,0 +1,113 @@
+//! The projector: moves all views together to a later position of the log.
+//!
+//! A batch of events is read, the rows that they touch are loaded with a few statements, the events
+//! are folded over them in memory, and what came out is written with a few statements, together with
+//! the new checkpoint. The views after N events do not depend on how the log was cut into batches.
+//!
+//! It reads no clock and decides nothing: an event that does not fit is parked, never mended.
+
+mod catalogue;
+mod deployments;
+mod devices;
+mod holdings;
+mod load;
+mod runs;
+mod sentence;
+mod state;
+mod versions;
+mod write;
+
+use crate::error::Result;
+use crate::log::{self, Stored};
+use crate::parked::Parked;
+use bootledger_aggregates::event::Recorded;
+use sqlx::{PgConnection, PgPool};
+use state::State;
+
+/// How many events one transaction applies.
+pub const BATCH: i64 = 1000;
+
+/// What a step of the projector came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Another projector has the lease: it does the work.
+    Busy,
+    /// The views show this position, and the log has nothing later.
+    Idle(i64),
+    /// The views moved.
+    Advanced {
+        /// The position before.
+        from: i64,
+        /// The position now.
+        to: i64,
+        /// How many events that were.
+        events: usize,
+    },
+}
+
+/// Applies every projection to events that follow the checkpoint without a gap, and moves the checkpoint.
+/// `connection` must be inside a transaction that holds the checkpoint's row. Gives the new checkpoint.
+pub async fn project(connection: &mut PgConnection, batch: &[Stored]) -> Result<i64> {
+    let Some(last) = batch.last() else { return crate::checkpoint::position(&mut *connection).await };
+    // The questions about the current rows are written for custom plans; see `At`.
+    sqlx::query!("SET LOCAL plan_cache_mode = force_custom_plan").execute(&mut *connection).await?;
+    let events: Vec<(&Stored, Result<Recorded, String>)> = batch.iter().map(|stored| (stored, read(stored))).collect();
+    let readable = || events.iter().filter_map(|(_, read)| read.as_ref().ok());
+    let mut state = load::load(connection, readable()).await?;
+    for (stored, read) in &events {
+        apply(&mut state, stored, read);
+    }
+    write::write(connection, state).await?;
+    sqlx::query!("UPDATE checkpoint SET position = $1", last.position).execute(connection).await?;
+    Ok(last.position)
+}
+
+/// Moves the views by up to [`BATCH`] events in a transaction of its own, if no other projector is at it.
+pub async fn step(pool: &PgPool) -> Result<Step> {
+    let mut transaction = pool.begin().await?;
+    let lease = sqlx::query_scalar!("SELECT position FROM checkpoint FOR UPDATE SKIP LOCKED");
+    let Some(from) = lease.fetch_optional(&mut *transaction).await? else { return Ok(Step::Busy) };
+    let batch = log::read_after(&mut *transaction, from, BATCH, log::Filter::default()).await?;
+    if batch.is_empty() {
+        return Ok(Step::Idle(from));
+    }
+    let to = project(&mut transaction, &batch).await?;
+    sqlx::query!("SELECT pg_notify('bootledger_projected', $1)", to.to_string()).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(Step::Advanced { from, to, events: batch.len() })
+}
+
+fn read(stored: &Stored) -> Result<Recorded, String> {
+    stored.recorded().map_err(|error| {
+        let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
+        format!("it cannot be read: {error}{}", source.unwrap_or_default())
+    })
+}
+
+fn apply(state: &mut State, stored: &Stored, read: &Result<Recorded, String>) {
+    let aggregate = (stored.aggregate_type.clone(), stored.aggregate_id.clone());
+    let reason = if let Some(first) = state.blocked.get(&aggregate) {
+        Some(format!("follows parked event {first}"))
+    } else {
+        match read {
+            Err(reason) => Some(reason.clone()),
+            Ok(recorded) => state.apply(recorded, stored).err(),
+        }
+    };
+    if let Some(reason) = reason {
+        tracing::warn!(
+            event.position = stored.position,
+            aggregate.r#type = stored.aggregate_type,
+            aggregate.id = stored.aggregate_id,
+            "an event is parked: {reason}"
+        );
+        state.blocked.entry(aggregate).or_insert(stored.position);
+        state.parked.push(Parked {
+            position: stored.position,
+            aggregate_type: stored.aggregate_type.clone(),
+            aggregate_id: stored.aggregate_id.clone(),
+            event_type: stored.event_type.clone(),
+            reason,
+        });
+    }
+}

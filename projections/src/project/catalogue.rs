@@ -1,0 +1,174 @@
+//! What events of the catalogue do to the views.
+
+use super::runs;
+use super::state::{CatalogueRow, State};
+use crate::catalogue::{Confirmed, DhcpServerView, Failing, TokenView, VentureView};
+use bootledger_aggregates::boot_image::{BootImage, BootImageEvent};
+use bootledger_aggregates::dhcp_server::DhcpServerEvent;
+use bootledger_aggregates::event::{Event, Recorded};
+use bootledger_aggregates::network::{NetworkEvent, NetworkSpec};
+use bootledger_aggregates::rack::RackEvent;
+use bootledger_aggregates::site::SiteEvent;
+use bootledger_aggregates::token::TokenEvent;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::venture::VentureEvent;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The kind and key of a thing of the catalogue.
+pub(super) type Key = (&'static str, String);
+
+/// The thing of the catalogue that an event is of.
+pub(super) fn key(event: &Event) -> Option<Key> {
+    match event {
+        Event::Deployment(..) | Event::Device(..) => None,
+        Event::Site(key, _) => Some(("site", key.to_string())),
+        Event::Rack(key, _) => Some(("rack", key.to_string())),
+        Event::Network(key, _) => Some(("network", key.to_string())),
+        Event::DhcpServer(key, _) => Some(("dhcp_server", key.to_string())),
+        Event::Venture(key, _) => Some(("venture", key.to_string())),
+        Event::BootImage(key, _) => Some(("boot_image", key.to_string())),
+        Event::Token(key, _) => Some(("token", key.to_string())),
+    }
+}
+
+/// What waiting plugins may wait for and this event may have brought.
+pub(super) fn signals(event: &Event) -> Vec<String> {
+    let Event::DhcpServer(name, event) = event else { return vec![] };
+    let site = match event {
+        DhcpServerEvent::DhcpServerDefined { spec } => &spec.site,
+        DhcpServerEvent::DhcpServerRetired { site }
+        | DhcpServerEvent::ConfigurationConfirmed { site, .. }
+        | DhcpServerEvent::ConfigurationFailed { site, .. } => site,
+    };
+    vec![format!("dhcp-server:{name}"), format!("dhcp-site:{site}")]
+}
+
+/// Applies the event, or changes nothing and says why it does not fit.
+pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), String> {
+    let position = recorded.position;
+    match &recorded.event {
+        Event::Deployment(..) | Event::Device(..) => Ok(()),
+        Event::Site(name, SiteEvent::SiteDefined { spec }) => {
+            put(state, recorded, spec, false)?;
+            state.touch_site(name, position);
+            Ok(())
+        }
+        Event::Site(name, SiteEvent::SiteRetired {}) => {
+            retire(state, recorded)?;
+            state.touch_site(name, position);
+            Ok(())
+        }
+        Event::Rack(_, RackEvent::RackDefined { spec }) => put(state, recorded, spec, false),
+        Event::Network(_, NetworkEvent::NetworkDefined { spec }) => {
+            let old = current::<NetworkSpec>(state, recorded).ok().map(|(old, _)| old.site);
+            put(state, recorded, spec, false)?;
+            old.iter().chain([&spec.site]).for_each(|site| state.touch_site(site, position));
+            Ok(())
+        }
+        Event::Network(_, NetworkEvent::NetworkRetired {}) => {
+            let (spec, _) = current::<NetworkSpec>(state, recorded)?;
+            state.touch_site(&spec.site, position);
+            retire(state, recorded)
+        }
+        Event::DhcpServer(_, event) => dhcp_server(state, recorded, event),
+        Event::Venture(_, event) => venture(state, recorded, event),
+        Event::BootImage(_, event) => boot_image(state, recorded, event),
+        Event::Token(_, TokenEvent::TokenCreated { name, scope, expires }) => {
+            let (name, scope) = (name.clone(), scope.clone());
+            put(state, recorded, &TokenView { name, scope, expires: *expires, created_at: recorded.recorded_at }, false)
+        }
+        Event::Rack(_, RackEvent::RackRetired {}) | Event::Token(_, TokenEvent::TokenRevoked {}) => retire(state, recorded),
+    }
+}
+
+fn dhcp_server(state: &mut State, recorded: &Recorded, event: &DhcpServerEvent) -> Result<(), String> {
+    use DhcpServerEvent as E;
+    let mut sites: Vec<Name> = vec![];
+    match event {
+        E::DhcpServerDefined { spec } => {
+            let old = current::<DhcpServerView>(state, recorded).ok();
+            sites.extend(old.iter().map(|(old, _)| old.spec.site.clone()).chain([spec.site.clone()]));
+            // As in the aggregate: a server of another site or kind has confirmed nothing yet, one that comes back neither.
+            let (confirmed, failing) = match old {
+                Some((old, false)) if old.spec.site == spec.site && old.spec.kind == spec.kind => (old.confirmed, old.failing),
+                Some((old, false)) => (None, old.failing),
+                _ => (None, None),
+            };
+            put(state, recorded, &DhcpServerView { spec: spec.clone(), confirmed, failing }, false)?;
+        }
+        E::DhcpServerRetired { site } => {
+            retire(state, recorded)?;
+            sites.push(site.clone());
+        }
+        E::ConfigurationConfirmed { revision, position, .. } => {
+            let (view, retired) = current::<DhcpServerView>(state, recorded)?;
+            let confirmed = Some(Confirmed { revision: *revision, position: *position, at: recorded.recorded_at });
+            put(state, recorded, &DhcpServerView { confirmed, failing: None, ..view }, retired)?;
+        }
+        E::ConfigurationFailed { revision, message, .. } => {
+            let (view, retired) = current::<DhcpServerView>(state, recorded)?;
+            let failing = Some(Failing { revision: *revision, message: message.clone(), at: recorded.recorded_at });
+            put(state, recorded, &DhcpServerView { failing, ..view }, retired)?;
+        }
+    }
+    sites.iter().for_each(|site| state.touch_site(site, recorded.position));
+    runs::signal(state, &signals(&recorded.event), recorded);
+    Ok(())
+}
+
+fn venture(state: &mut State, recorded: &Recorded, event: &VentureEvent) -> Result<(), String> {
+    let known = current::<VentureView>(state, recorded);
+    let view = match (event, known) {
+        (VentureEvent::VentureDefined { spec }, Ok((view, false))) => VentureView { spec: spec.clone(), ..view },
+        (VentureEvent::VentureDefined { spec }, _) => VentureView { spec: spec.clone(), ..VentureView::default() },
+        (VentureEvent::RoleDefined { role, spec }, known) => {
+            let mut view = known?.0;
+            view.roles.insert(role.clone(), spec.clone());
+            view
+        }
+        (VentureEvent::RoleRetired { role }, known) => {
+            let mut view = known?.0;
+            view.roles.remove(role);
+            view
+        }
+        (VentureEvent::VentureRetired {}, _) => return retire(state, recorded),
+    };
+    put(state, recorded, &view, false)
+}
+
+fn boot_image(state: &mut State, recorded: &Recorded, event: &BootImageEvent) -> Result<(), String> {
+    let mut image = match (event, current::<BootImage>(state, recorded)) {
+        (_, Ok((image, _))) => image,
+        (BootImageEvent::BootImageDefined { .. }, Err(_)) => BootImage::default(),
+        (_, Err(reason)) => return Err(reason),
+    };
+    image.evolve(event.clone());
+    put(state, recorded, &image, image.retired)
+}
+
+/// The description as it stands, and whether it is out of use.
+fn current<T: DeserializeOwned>(state: &State, recorded: &Recorded) -> Result<(T, bool), String> {
+    let row = key(&recorded.event).and_then(|key| state.catalogue.current(&key)).ok_or_else(|| unknown(recorded))?;
+    let spec = T::deserialize(&row.spec).map_err(|error| format!("what the views hold of it cannot be read: {error}"))?;
+    Ok((spec, row.retired))
+}
+
+fn put(state: &mut State, recorded: &Recorded, spec: &impl Serialize, retired: bool) -> Result<(), String> {
+    let spec = serde_json::to_value(spec).map_err(|error| format!("it cannot be written as JSON: {error}"))?;
+    let key = key(&recorded.event).ok_or_else(|| unknown(recorded))?;
+    state.catalogue.set(key, CatalogueRow { sequence: recorded.sequence, spec, retired }, recorded.position);
+    Ok(())
+}
+
+fn retire(state: &mut State, recorded: &Recorded) -> Result<(), String> {
+    let key = key(&recorded.event).ok_or_else(|| unknown(recorded))?;
+    let row = state.catalogue.current(&key).ok_or_else(|| unknown(recorded))?;
+    let row = CatalogueRow { sequence: recorded.sequence, spec: row.spec.clone(), retired: true };
+    state.catalogue.set(key, row, recorded.position);
+    Ok(())
+}
+
+fn unknown(recorded: &Recorded) -> String {
+    key(&recorded.event).map_or_else(String::new, |(kind, key)| format!("there is no {} {key}", kind.replace('_', " ")))
+}

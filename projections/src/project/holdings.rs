@@ -1,0 +1,49 @@
+//! Claims, as a view: applied event by event, which comes to the same as the writer's command by command.
+
+use super::state::State;
+use bootledger_aggregates::claims::{Claim, ClaimChange, Holder};
+
+/// Whether every taking finds the thing free or its own.
+pub(super) fn check(state: &State, changes: &[ClaimChange]) -> Result<(), String> {
+    for change in changes {
+        let ClaimChange::Take(claim, taker) = change else { continue };
+        let key = claim.parts();
+        let Some(holder) = state.holdings.current(&key) else { continue };
+        if holder != taker && !changes.iter().any(|other| releases(other, claim, *holder)) {
+            return Err(format!("it gives {} {} to {taker}, but {holder} holds that", key.0, key.1));
+        }
+    }
+    Ok(())
+}
+
+fn releases(change: &ClaimChange, claim: &Claim, holder: Holder) -> bool {
+    match change {
+        ClaimChange::Release(released, by) => released == claim && *by == holder,
+        ClaimChange::ReleaseAll(by) => *by == holder,
+        ClaimChange::Take(..) => false,
+    }
+}
+
+/// Releases, then takes.
+pub(super) fn apply(state: &mut State, changes: &[ClaimChange], position: i64) {
+    for change in changes {
+        match change {
+            ClaimChange::Release(claim, holder) => {
+                let key = claim.parts();
+                if state.holdings.current(&key) == Some(holder) {
+                    state.holdings.remove(&key, position);
+                }
+            }
+            ClaimChange::ReleaseAll(holder) => {
+                let held: Vec<_> = state.holdings.keys().filter(|(_, by)| *by == holder).map(|(key, _)| key.clone()).collect();
+                held.iter().for_each(|key| state.holdings.remove(key, position));
+            }
+            ClaimChange::Take(..) => {}
+        }
+    }
+    for change in changes {
+        if let ClaimChange::Take(claim, holder) = change {
+            state.holdings.set(claim.parts(), *holder, position);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What events do to the work queue of plugins.
+
+use super::state::State;
+use crate::deployments::Status;
+use crate::plugin_runs::{Run, RunStatus};
+use bootledger_aggregates::deployment::plan::{Plan, PluginStage};
+use bootledger_aggregates::event::Recorded;
+use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use time::Duration;
+
+/// After how many seconds a waiting plugin looks again even if nothing told it to.
+const LOOK_AGAIN_SECONDS: i64 = 60;
+
+/// The plugins of a new deployment; those that require nothing are due.
+pub(super) fn start(state: &mut State, id: DeploymentId, plan: &Plan, recorded: &Recorded) {
+    let runs = plan.0.iter().zip(0_i32..).map(|(planned, place)| {
+        let run = Run {
+            deployment: id,
+            plugin: planned.name.clone(),
+            place,
+            stage: planned.stage,
+            requires: planned.requires.clone(),
+            status: RunStatus::Blocked,
+            attempts: 0,
+            reason: None,
+            awaited: vec![],
+            since: recorded.recorded_at,
+            since_position: recorded.position,
+            retry_at: None,
+        };
+        (place, run)
+    });
+    let runs: std::collections::BTreeMap<i32, Run> = runs.collect();
+    state.changed_runs.extend(runs.keys().map(|place| (id, *place)));
+    state.runs.insert(id, runs);
+    release(state, id, Status::Open, recorded);
+}
+
+/// Makes due what was blocked and is not any more: its requirements have succeeded, its stage has come.
+pub(super) fn release(state: &mut State, id: DeploymentId, status: Status, recorded: &Recorded) {
+    let Some(runs) = state.runs.get_mut(&id) else { return };
+    let free = |run: &Run| {
+        run.status == RunStatus::Blocked
+            && (run.stage == PluginStage::Preparing || status == Status::InProgress)
+            && run
+                .requires
+                .iter()
+                .all(|name| runs.values().any(|required| required.plugin == *name && required.status == RunStatus::Succeeded))
+    };
+    let places: Vec<i32> = runs.iter().filter(|(_, run)| free(run)).map(|(place, _)| *place).collect();
+    for place in places {
+        if let Some(run) = runs.get_mut(&place) {
+            turn(run, RunStatus::Due, None, Some(recorded.recorded_at), recorded);
+            state.changed_runs.insert((id, place));
+        }
+    }
+}
+
+pub(super) fn succeeded(state: &mut State, id: DeploymentId, plugin: &Name, status: Status, recorded: &Recorded) {
+    change(state, id, plugin, |run| turn(run, RunStatus::Succeeded, None, None, recorded));
+    release(state, id, status, recorded);
+}
+
+pub(super) fn failed(
+    state: &mut State,
+    id: DeploymentId,
+    plugin: &Name,
+    attempt: u32,
+    reason: &Text,
+    retry_at: Timestamp,
+    recorded: &Recorded,
+) {
+    change(state, id, plugin, |run| {
+        run.attempts = i32::try_from(attempt).unwrap_or(i32::MAX);
+        turn(run, RunStatus::Failed, Some(reason.to_string()), Some(stored(retry_at)), recorded);
+    });
+}
+
+pub(super) fn waiting(state: &mut State, id: DeploymentId, plugin: &Name, reason: &Text, awaited: &[Text], recorded: &Recorded) {
+    change(state, id, plugin, |run| {
+        let look_again = recorded.recorded_at.plus_seconds(LOOK_AGAIN_SECONDS);
+        turn(run, RunStatus::Waiting, Some(reason.to_string()), Some(look_again), recorded);
+        run.awaited = awaited.iter().map(ToString::to_string).collect();
+    });
+}
+
+pub(super) fn retry(state: &mut State, id: DeploymentId, plugin: &Name, recorded: &Recorded) {
+    change(state, id, plugin, |run| {
+        if matches!(run.status, RunStatus::Due | RunStatus::Waiting | RunStatus::Failed) {
+            run.retry_at = Some(recorded.recorded_at);
+        }
+    });
+}
+
+/// The deployment ended: what has not succeeded never will.
+pub(super) fn stop(state: &mut State, id: DeploymentId, recorded: &Recorded) {
+    let Some(runs) = state.runs.get_mut(&id) else { return };
+    for (place, run) in runs.iter_mut().filter(|(_, run)| run.status != RunStatus::Succeeded) {
+        let reason = run.reason.take();
+        turn(run, RunStatus::Stopped, reason, None, recorded);
+        state.changed_runs.insert((id, *place));
+    }
+}
+
+/// Something happened that waiting plugins may wait for: those that do look again now.
+pub(super) fn signal(state: &mut State, keys: &[String], recorded: &Recorded) {
+    for (id, runs) in &mut state.runs {
+        for (place, run) in runs.iter_mut() {
+            if run.status == RunStatus::Waiting && run.awaited.iter().any(|awaited| keys.contains(awaited)) {
+                run.retry_at = Some(recorded.recorded_at);
+                state.changed_runs.insert((*id, *place));
+            }
+        }
+    }
+}
+
+fn change(state: &mut State, id: DeploymentId, plugin: &Name, change: impl FnOnce(&mut Run)) {
+    let run = state.runs.get_mut(&id).and_then(|runs| runs.values_mut().find(|run| run.plugin == *plugin));
+    if let Some(run) = run {
+        change(run);
+        state.changed_runs.insert((id, run.place));
+    }
+}
+
+fn turn(run: &mut Run, status: RunStatus, reason: Option<String>, retry_at: Option<Timestamp>, recorded: &Recorded) {
+    if (run.status, &run.reason) != (status, &reason) {
+        (run.since, run.since_position) = (recorded.recorded_at, recorded.position);
+    }
+    (run.status, run.reason, run.retry_at) = (status, reason, retry_at);
+    run.awaited.clear();
+}
+
+/// A time as the database keeps it, so that a row is the same in memory and read back.
+fn stored(time: Timestamp) -> Timestamp {
+    Timestamp(time.0 - Duration::nanoseconds(i64::from(time.0.nanosecond() % 1000)))
+}

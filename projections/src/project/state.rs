@@ -1,0 +1,97 @@
+//! The rows that a batch touches, of all views, and one event's effect on them.
+
+use super::versions::Versions;
+use super::{catalogue, deployments, devices, holdings, sentence};
+use crate::boot_targets::BootTarget;
+use crate::deployments::Deployment;
+use crate::devices::Device;
+use crate::dns_records::DnsRecord;
+use crate::log::Stored;
+use crate::parked::Parked;
+use crate::plugin_runs::Run;
+use crate::timeline::Line;
+use bootledger_aggregates::claims::Holder;
+use bootledger_aggregates::event::{Event, Recorded};
+use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
+use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::name::Name;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::Ipv4Addr;
+use time::Date;
+
+/// A thing of the catalogue, without its key.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct CatalogueRow {
+    pub(super) sequence: i64,
+    pub(super) spec: serde_json::Value,
+    pub(super) retired: bool,
+}
+
+/// A DHCP entry, without its key.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct DhcpRow {
+    pub(super) hostname: Option<Hostname>,
+    pub(super) network: Name,
+}
+
+/// The rows that a batch touches.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// Aggregates with a parked event, and the first one's position.
+    pub(super) blocked: HashMap<(String, String), i64>,
+    /// Newly parked events.
+    pub(super) parked: Vec<Parked>,
+    pub(super) catalogue: Versions<(&'static str, String), CatalogueRow>,
+    pub(super) devices: Versions<DeviceId, Device>,
+    pub(super) deployments: Versions<DeploymentId, Deployment>,
+    /// The plugins of a deployment by place; of some deployments only those that wait.
+    pub(super) runs: HashMap<DeploymentId, BTreeMap<i32, Run>>,
+    /// Plugins that changed.
+    pub(super) changed_runs: HashSet<(DeploymentId, i32)>,
+    pub(super) holdings: Versions<(&'static str, String), Holder>,
+    pub(super) dns: Versions<DnsRecord, ()>,
+    /// The current records of each device that the batch touches: the index of `dns`.
+    pub(super) dns_of: HashMap<DeviceId, HashSet<DnsRecord>>,
+    pub(super) dhcp: Versions<(Ipv4Addr, MacAddress, DeviceId), DhcpRow>,
+    pub(super) boot_targets: Versions<(Ipv4Addr, DeploymentId), BootTarget>,
+    /// Sites whose DHCP configuration may have changed, and where last.
+    pub(super) dhcp_sites: HashMap<Name, i64>,
+    pub(super) statistics: HashMap<(Date, Name, &'static str), i64>,
+    pub(super) timeline: Vec<Line>,
+}
+
+impl State {
+    /// Applies an event to every view, or to none and says why.
+    pub(super) fn apply(&mut self, recorded: &Recorded, stored: &Stored) -> Result<(), String> {
+        let claims = recorded.event.claims();
+        holdings::check(self, &claims)?;
+        match &recorded.event {
+            Event::Deployment(id, event) => deployments::check(self, *id, event)?,
+            Event::Device(id, event) => devices::check(self, *id, event)?,
+            _ => catalogue::apply(self, recorded)?,
+        }
+        holdings::apply(self, &claims, recorded.position);
+        match &recorded.event {
+            Event::Deployment(id, event) => deployments::apply(self, *id, event, recorded),
+            Event::Device(id, event) => devices::apply(self, *id, event, recorded),
+            _ => {}
+        }
+        let line = sentence::line(self, recorded, stored);
+        self.timeline.push(line);
+        Ok(())
+    }
+
+    /// A site's DHCP configuration may have changed.
+    pub(super) fn touch_site(&mut self, site: &Name, position: i64) {
+        match self.dhcp_sites.get_mut(site) {
+            Some(last) => *last = position,
+            None => drop(self.dhcp_sites.insert(site.clone(), position)),
+        }
+    }
+
+    /// Adds to the day's sum of a site.
+    pub(super) fn count(&mut self, recorded: &Recorded, site: &Name, measure: &'static str, amount: i64) {
+        *self.statistics.entry((recorded.recorded_at.0.date(), site.clone(), measure)).or_default() += amount;
+    }
+}

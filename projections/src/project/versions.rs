@@ -1,0 +1,167 @@
+//! The versions of the rows of one temporal table, as a batch of events makes them.
+//!
+//! The fold is in memory: a version that begins and ends within the batch is written once, ended.
+//! What is written depends on the events alone, never on where the log was cut into batches.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// The rows that a batch touches.
+#[derive(Debug)]
+pub(crate) struct Versions<K, R> {
+    slots: HashMap<K, Slot<R>>,
+}
+
+#[derive(Debug)]
+struct Slot<R> {
+    /// The version that the table holds as the current one.
+    stored: Option<R>,
+    /// Where that one ends.
+    stored_ends: Option<i64>,
+    /// New versions, oldest first.
+    new: Vec<Version<R>>,
+}
+
+#[derive(Debug)]
+struct Version<R> {
+    from: i64,
+    to: Option<i64>,
+    row: R,
+}
+
+/// What is to be written of a table.
+#[derive(Debug)]
+pub(crate) struct Written<K, R> {
+    /// Keys of stored rows that end, and where.
+    pub(crate) ended: Vec<(K, i64)>,
+    /// New rows with their first position and the one where they end.
+    pub(crate) begun: Vec<(K, R, i64, Option<i64>)>,
+}
+
+impl<K, R> Default for Versions<K, R> {
+    fn default() -> Self {
+        Self { slots: HashMap::new() }
+    }
+}
+
+impl<R> Slot<R> {
+    fn current(&self) -> Option<&R> {
+        match self.new.last() {
+            Some(version) => version.to.is_none().then_some(&version.row),
+            None if self.stored_ends.is_none() => self.stored.as_ref(),
+            None => None,
+        }
+    }
+
+    fn end(&mut self, position: i64) {
+        match self.new.last_mut() {
+            Some(version) if version.to.is_some() => {}
+            Some(version) if version.from == position => drop(self.new.pop()),
+            Some(version) => version.to = Some(position),
+            None if self.stored.is_some() && self.stored_ends.is_none() => self.stored_ends = Some(position),
+            None => {}
+        }
+    }
+}
+
+impl<K: Hash + Eq + Clone, R: PartialEq> Versions<K, R> {
+    /// Says what the table holds now, before any event.
+    pub(crate) fn seed(&mut self, key: K, row: R) {
+        self.slots.insert(key, Slot { stored: Some(row), stored_ends: None, new: vec![] });
+    }
+
+    /// The row as the events so far left it.
+    pub(crate) fn current(&self, key: &K) -> Option<&R> {
+        self.slots.get(key).and_then(Slot::current)
+    }
+
+    /// The keys of all rows that the events so far left.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (&K, &R)> {
+        self.slots.iter().filter_map(|(key, slot)| slot.current().map(|row| (key, row)))
+    }
+
+    /// The row is this from `position` on.
+    pub(crate) fn set(&mut self, key: K, row: R, position: i64) {
+        let slot = self.slots.entry(key).or_insert_with(|| Slot { stored: None, stored_ends: None, new: vec![] });
+        if slot.current() == Some(&row) {
+            return;
+        }
+        slot.end(position);
+        // One event may take a row away and put the same one back: nothing happened then.
+        match slot.new.last_mut() {
+            Some(version) if version.to == Some(position) && version.row == row => version.to = None,
+            None if slot.stored_ends == Some(position) && slot.stored.as_ref() == Some(&row) => slot.stored_ends = None,
+            _ => slot.new.push(Version { from: position, to: None, row }),
+        }
+    }
+
+    /// There is no such row from `position` on.
+    pub(crate) fn remove(&mut self, key: &K, position: i64) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.end(position);
+        }
+    }
+
+    /// What is to be written.
+    pub(crate) fn written(self) -> Written<K, R> {
+        let mut written = Written { ended: vec![], begun: vec![] };
+        for (key, slot) in self.slots {
+            if let Some(position) = slot.stored_ends {
+                written.ended.push((key.clone(), position));
+            }
+            for version in slot.new {
+                written.begun.push((key.clone(), version.row, version.from, version.to));
+            }
+        }
+        written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(versions: Versions<u8, char>) -> (Vec<(u8, i64)>, Vec<(u8, char, i64, Option<i64>)>) {
+        let written = versions.written();
+        (written.ended, written.begun)
+    }
+
+    #[test]
+    fn a_stored_row_that_changes_twice_ends_once_and_leaves_two_versions() {
+        let mut versions = Versions::default();
+        versions.seed(1, 'a');
+        versions.set(1, 'b', 5);
+        versions.set(1, 'c', 7);
+        assert_eq!(written(versions), (vec![(1, 5)], vec![(1, 'b', 5, Some(7)), (1, 'c', 7, None)]));
+    }
+
+    #[test]
+    fn a_row_that_stays_the_same_is_not_written() {
+        let mut versions = Versions::default();
+        versions.seed(1, 'a');
+        versions.set(1, 'a', 5);
+        versions.remove(&1, 6);
+        versions.set(1, 'a', 6);
+        assert_eq!(written(versions), (vec![], vec![]));
+    }
+
+    #[test]
+    fn an_event_that_makes_and_unmakes_a_row_leaves_nothing() {
+        let mut versions = Versions::default();
+        versions.set(1, 'a', 5);
+        versions.set(1, 'b', 6);
+        versions.set(1, 'a', 6);
+        versions.remove(&2, 6);
+        assert_eq!(written(versions), (vec![], vec![(1, 'a', 5, None)]));
+    }
+
+    #[test]
+    fn a_row_may_end_and_come_back_later() {
+        let mut versions = Versions::default();
+        versions.seed(1, 'a');
+        versions.remove(&1, 5);
+        assert_eq!(versions.current(&1), None);
+        versions.set(1, 'a', 8);
+        assert_eq!(written(versions), (vec![(1, 5)], vec![(1, 'a', 8, None)]));
+    }
+}

@@ -1,0 +1,60 @@
+//! Writes what a batch came to: for each table one statement that ends rows and one that begins rows.
+
+mod flat;
+mod temporal;
+
+use super::state::State;
+use crate::error::Result;
+use sqlx::PgConnection;
+
+/// Writes all of it.
+pub(super) async fn write(connection: &mut PgConnection, mut state: State) -> Result<()> {
+    temporal::catalogue(connection, std::mem::take(&mut state.catalogue).written()).await?;
+    temporal::devices(connection, std::mem::take(&mut state.devices).written()).await?;
+    temporal::deployments(connection, std::mem::take(&mut state.deployments).written()).await?;
+    temporal::holdings(connection, std::mem::take(&mut state.holdings).written()).await?;
+    temporal::dns_records(connection, std::mem::take(&mut state.dns).written()).await?;
+    temporal::dhcp_entries(connection, std::mem::take(&mut state.dhcp).written()).await?;
+    temporal::boot_targets(connection, std::mem::take(&mut state.boot_targets).written()).await?;
+    flat::plugin_runs(connection, &state).await?;
+    flat::dhcp_sites(connection, &state).await?;
+    flat::statistics(connection, &state).await?;
+    flat::timeline(connection, &state.timeline).await?;
+    flat::parked(connection, &state.parked).await
+}
+
+/// One column of rows, as a parameter of `UNNEST`.
+macro_rules! column {
+    ($rows:expr, $pattern:pat => $value:expr) => {
+        &$rows.iter().map(|$pattern| $value).collect::<Vec<_>>()
+    };
+}
+use column;
+
+/// Texts as a literal of `text[]`: an array of arrays of different lengths cannot be a parameter.
+fn array_literal<T: ToString>(values: &[T]) -> String {
+    let mut literal = String::from("{");
+    for (index, value) in values.iter().enumerate() {
+        literal.push_str(if index == 0 { "\"" } else { ",\"" });
+        for character in value.to_string().chars() {
+            if matches!(character, '"' | '\\') {
+                literal.push('\\');
+            }
+            literal.push(character);
+        }
+        literal.push('"');
+    }
+    literal.push('}');
+    literal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_array_literal_keeps_every_text_to_the_letter() {
+        assert_eq!(array_literal::<String>(&[]), "{}");
+        assert_eq!(array_literal(&["a b", "", "NULL", r#"c"d\e,{f}"#]), r#"{"a b","","NULL","c\"d\\e,{f}"}"#);
+    }
+}

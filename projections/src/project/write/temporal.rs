@@ -1,0 +1,318 @@
+//! Writes the temporal tables: ends stored rows, then begins new ones, since a key has one current row.
+
+use super::{array_literal, column};
+use crate::boot_targets::BootTarget;
+use crate::convert::inet;
+use crate::deployments::Deployment;
+use crate::devices::{Device, kind_text, protocol_text};
+use crate::dns_records::DnsRecord;
+use crate::error::Result;
+use crate::project::catalogue::Key;
+use crate::project::state::{CatalogueRow, DhcpRow};
+use crate::project::versions::Written;
+use bootledger_aggregates::claims::Holder;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
+use bootledger_aggregates::values::mac_address::MacAddress;
+use sqlx::PgConnection;
+use std::net::Ipv4Addr;
+
+pub(super) async fn catalogue(connection: &mut PgConnection, Written { ended, begun }: Written<Key, CatalogueRow>) -> Result<()> {
+    if !ended.is_empty() {
+        sqlx::query!(
+            "UPDATE catalogue t SET valid_to = e.valid_to
+             FROM UNNEST($1::text[], $2::text[], $3::bigint[]) AS e (kind, key, valid_to)
+             WHERE t.kind = e.kind AND t.key = e.key AND t.valid_to IS NULL",
+            column!(ended, ((kind, _), _) => (*kind).to_owned()),
+            column!(ended, ((_, key), _) => key.clone()),
+            column!(ended, (_, to) => *to)
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !begun.is_empty() {
+        sqlx::query!(
+            "INSERT INTO catalogue (kind, key, sequence, spec, retired, valid_from, valid_to)
+             SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::jsonb[], $5::bool[], $6::bigint[], $7::bigint[])",
+            column!(begun, ((kind, _), ..) => (*kind).to_owned()),
+            column!(begun, ((_, key), ..) => key.clone()),
+            column!(begun, (_, row, ..) => row.sequence),
+            column!(begun, (_, row, ..) => row.spec.clone()),
+            column!(begun, (_, row, ..) => row.retired),
+            column!(begun, (_, _, from, _) => *from),
+            column!(begun, (_, _, _, to) => *to) as _
+        )
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn devices(connection: &mut PgConnection, Written { ended, begun }: Written<DeviceId, Device>) -> Result<()> {
+    if !ended.is_empty() {
+        sqlx::query!(
+            "UPDATE devices t SET valid_to = e.valid_to FROM UNNEST($1::uuid[], $2::bigint[]) AS e (id, valid_to)
+             WHERE t.id = e.id AND t.valid_to IS NULL",
+            column!(ended, (id, _) => id.0),
+            column!(ended, (_, to) => *to)
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    if begun.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "INSERT INTO devices (id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
+                              management_protocol, management_credentials, parent, venture, role, verified, decommissioned,
+                              addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, sub_devices,
+                              remarks, registered_at, changed_at, valid_from, valid_to)
+         SELECT id, sequence, kind, name, serial, asset, site, rack, rack_position, macs::text[], management_address,
+                management_protocol, management_credentials, parent, venture, role, verified, decommissioned,
+                addresses::inet[], hostnames::text[], operating_system, software::text[], disk_shares::text[],
+                uptime_seconds, sub_devices::uuid[], remarks::text[], registered_at, changed_at, valid_from, valid_to
+         FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                     $9::integer[], $10::text[], $11::inet[], $12::text[], $13::text[], $14::uuid[], $15::text[], $16::text[],
+                     $17::bool[], $18::bool[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::bigint[],
+                     $25::text[], $26::text[], $27::timestamptz[], $28::timestamptz[], $29::bigint[], $30::bigint[])
+              AS d (id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
+                    management_protocol, management_credentials, parent, venture, role, verified, decommissioned,
+                    addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, sub_devices,
+                    remarks, registered_at, changed_at, valid_from, valid_to)",
+        column!(begun, (id, ..) => id.0),
+        column!(begun, (_, row, ..) => row.sequence),
+        column!(begun, (_, row, ..) => kind_text(row.kind)) as _,
+        column!(begun, (_, row, ..) => row.name.as_str()) as _,
+        column!(begun, (_, row, ..) => row.serial.as_ref().map(|text| text.as_str())) as _,
+        column!(begun, (_, row, ..) => row.asset.as_ref().map(|text| text.as_str())) as _,
+        column!(begun, (_, row, ..) => row.site.as_str()) as _,
+        column!(begun, (_, row, ..) => row.rack.as_ref().map(|name| name.as_str())) as _,
+        column!(begun, (_, row, ..) => row.rack_position) as _,
+        column!(begun, (_, row, ..) => array_literal(&row.macs)),
+        column!(begun, (_, row, ..) => row.management.as_ref().map(|management| inet(management.address))) as _,
+        column!(begun, (_, row, ..) => row.management.as_ref().map(|management| protocol_text(management.protocol))) as _,
+        column!(begun, (_, row, ..) => row.management.as_ref().and_then(|m| m.credentials.as_ref().map(|name| name.as_str())))
+            as _,
+        column!(begun, (_, row, ..) => row.parent.map(|id| id.0)) as _,
+        column!(begun, (_, row, ..) => row.venture.as_ref().map(|name| name.as_str())) as _,
+        column!(begun, (_, row, ..) => row.role.as_ref().map(|name| name.as_str())) as _,
+        column!(begun, (_, row, ..) => row.verified),
+        column!(begun, (_, row, ..) => row.decommissioned),
+        column!(begun, (_, row, ..) => array_literal(&row.addresses)),
+        column!(begun, (_, row, ..) => array_literal(&row.hostnames)),
+        column!(begun, (_, row, ..) => row.operating_system.as_ref().map(|text| text.as_str())) as _,
+        column!(begun, (_, row, ..) => array_literal(&row.software)),
+        column!(begun, (_, row, ..) => array_literal(&row.disk_shares)),
+        column!(begun, (_, row, ..) => row.uptime_seconds) as _,
+        column!(begun, (_, row, ..) => array_literal(&row.sub_devices)),
+        column!(begun, (_, row, ..) => array_literal(&row.remarks)),
+        column!(begun, (_, row, ..) => row.registered_at.0),
+        column!(begun, (_, row, ..) => row.changed_at.0),
+        column!(begun, (_, _, from, _) => *from),
+        column!(begun, (_, _, _, to) => *to) as _
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn deployments(
+    connection: &mut PgConnection,
+    Written { ended, begun }: Written<DeploymentId, Deployment>,
+) -> Result<()> {
+    if !ended.is_empty() {
+        sqlx::query!(
+            "UPDATE deployments t SET valid_to = e.valid_to FROM UNNEST($1::uuid[], $2::bigint[]) AS e (id, valid_to)
+             WHERE t.id = e.id AND t.valid_to IS NULL",
+            column!(ended, (id, _) => id.0),
+            column!(ended, (_, to) => *to)
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    if begun.is_empty() {
+        return Ok(());
+    }
+    let plans = begun.iter().map(|(_, row, ..)| serde_json::to_value(&row.plan)).collect::<Result<Vec<_>, _>>()?;
+    sqlx::query!(
+        "INSERT INTO deployments (id, device, mac, ip, hostname, venture, role, boot_image, boot_image_revision, network, site,
+                                  import, status, status_since, overdue, open_minutes, in_progress_minutes, started_at,
+                                  started_by, in_progress_at, ended_at, ended_by, reason, plan, valid_from, valid_to)
+         SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::inet[], $5::text[], $6::text[], $7::text[], $8::text[],
+                              $9::integer[], $10::text[], $11::text[], $12::uuid[], $13::text[], $14::timestamptz[],
+                              $15::bool[], $16::integer[], $17::integer[], $18::timestamptz[], $19::text[],
+                              $20::timestamptz[], $21::timestamptz[], $22::text[], $23::text[], $24::jsonb[], $25::bigint[],
+                              $26::bigint[])",
+        column!(begun, (id, ..) => id.0),
+        column!(begun, (_, row, ..) => row.device.0),
+        column!(begun, (_, row, ..) => row.mac.to_string()),
+        column!(begun, (_, row, ..) => inet(row.ip)),
+        column!(begun, (_, row, ..) => row.hostname.as_str()) as _,
+        column!(begun, (_, row, ..) => row.venture.as_str()) as _,
+        column!(begun, (_, row, ..) => row.role.as_str()) as _,
+        column!(begun, (_, row, ..) => row.boot_image.as_str()) as _,
+        column!(begun, (_, row, ..) => row.boot_image_revision),
+        column!(begun, (_, row, ..) => row.network.as_str()) as _,
+        column!(begun, (_, row, ..) => row.site.as_str()) as _,
+        column!(begun, (_, row, ..) => row.import.map(|id| id.0)) as _,
+        column!(begun, (_, row, ..) => row.status.as_str()) as _,
+        column!(begun, (_, row, ..) => row.status_since.0),
+        column!(begun, (_, row, ..) => row.overdue),
+        column!(begun, (_, row, ..) => row.open_minutes),
+        column!(begun, (_, row, ..) => row.in_progress_minutes),
+        column!(begun, (_, row, ..) => row.started_at.0),
+        column!(begun, (_, row, ..) => row.started_by.as_str()) as _,
+        column!(begun, (_, row, ..) => row.in_progress_at.map(|at| at.0)) as _,
+        column!(begun, (_, row, ..) => row.ended_at.map(|at| at.0)) as _,
+        column!(begun, (_, row, ..) => row.ended_by.as_deref()) as _,
+        column!(begun, (_, row, ..) => row.reason.as_deref()) as _,
+        &plans,
+        column!(begun, (_, _, from, _) => *from),
+        column!(begun, (_, _, _, to) => *to) as _
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn holdings(
+    connection: &mut PgConnection,
+    Written { ended, begun }: Written<(&'static str, String), Holder>,
+) -> Result<()> {
+    if !ended.is_empty() {
+        sqlx::query!(
+            "UPDATE holdings t SET valid_to = e.valid_to
+             FROM UNNEST($1::text[], $2::text[], $3::bigint[]) AS e (kind, value, valid_to)
+             WHERE t.kind = e.kind AND t.value = e.value AND t.valid_to IS NULL",
+            column!(ended, ((kind, _), _) => (*kind).to_owned()),
+            column!(ended, ((_, value), _) => value.clone()),
+            column!(ended, (_, to) => *to)
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !begun.is_empty() {
+        sqlx::query!(
+            "INSERT INTO holdings (kind, value, holder, ip, valid_from, valid_to)
+             SELECT kind, value, holder, CASE kind WHEN 'ip' THEN value::inet END, valid_from, valid_to
+             FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
+                  AS h (kind, value, holder, valid_from, valid_to)",
+            column!(begun, ((kind, _), ..) => *kind) as _,
+            column!(begun, ((_, value), ..) => value.as_str()) as _,
+            column!(begun, (_, holder, ..) => holder.to_string()),
+            column!(begun, (_, _, from, _) => *from),
+            column!(begun, (_, _, _, to) => *to) as _
+        )
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn dns_records(connection: &mut PgConnection, Written { ended, begun }: Written<DnsRecord, ()>) -> Result<()> {
+    if !ended.is_empty() {
+        sqlx::query!(
+            "UPDATE dns_records t SET valid_to = e.valid_to
+             FROM UNNEST($1::text[], $2::text[], $3::text[], $4::uuid[], $5::bigint[]) AS e (name, type, value, device, valid_to)
+             WHERE t.name = e.name AND t.type = e.type AND t.value = e.value AND t.device = e.device AND t.valid_to IS NULL",
+            column!(ended, (record, _) => record.name.clone()),
+            column!(ended, (record, _) => record.r#type.clone()),
+            column!(ended, (record, _) => record.value.clone()),
+            column!(ended, (record, _) => record.device.0),
+            column!(ended, (_, to) => *to)
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !begun.is_empty() {
+        sqlx::query!(
+            "INSERT INTO dns_records (name, type, value, device, valid_from, valid_to)
+             SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::bigint[])",
+            column!(begun, (record, ..) => record.name.as_str()) as _,
+            column!(begun, (record, ..) => record.r#type.as_str()) as _,
+            column!(begun, (record, ..) => record.value.as_str()) as _,
+            column!(begun, (record, ..) => record.device.0),
+            column!(begun, (_, (), from, _) => *from),
+            column!(begun, (_, (), _, to) => *to) as _
+        )
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn dhcp_entries(
+    connection: &mut PgConnection,
+    Written { ended, begun }: Written<(Ipv4Addr, MacAddress, DeviceId), DhcpRow>,
+) -> Result<()> {
+    if !ended.is_empty() {
+        sqlx::query!(
+            "UPDATE dhcp_entries t SET valid_to = e.valid_to
+             FROM UNNEST($1::inet[], $2::text[], $3::uuid[], $4::bigint[]) AS e (ip, mac, device, valid_to)
+             WHERE t.ip = e.ip AND t.mac = e.mac AND t.device = e.device AND t.valid_to IS NULL",
+            column!(ended, ((ip, _, _), _) => inet(*ip)),
+            column!(ended, ((_, mac, _), _) => mac.to_string()),
+            column!(ended, ((_, _, device), _) => device.0),
+            column!(ended, (_, to) => *to)
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !begun.is_empty() {
+        sqlx::query!(
+            "INSERT INTO dhcp_entries (ip, mac, device, hostname, network, valid_from, valid_to)
+             SELECT * FROM UNNEST($1::inet[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])",
+            column!(begun, ((ip, _, _), ..) => inet(*ip)),
+            column!(begun, ((_, mac, _), ..) => mac.to_string()),
+            column!(begun, ((_, _, device), ..) => device.0),
+            column!(begun, (_, row, ..) => row.hostname.as_ref().map(|name| name.as_str())) as _,
+            column!(begun, (_, row, ..) => row.network.as_str()) as _,
+            column!(begun, (_, _, from, _) => *from),
+            column!(begun, (_, _, _, to) => *to) as _
+        )
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn boot_targets(
+    connection: &mut PgConnection,
+    Written { ended, begun }: Written<(Ipv4Addr, DeploymentId), BootTarget>,
+) -> Result<()> {
+    if !ended.is_empty() {
+        sqlx::query!(
+            "UPDATE boot_targets t SET valid_to = e.valid_to
+             FROM UNNEST($1::inet[], $2::uuid[], $3::bigint[]) AS e (ip, deployment, valid_to)
+             WHERE t.ip = e.ip AND t.deployment = e.deployment AND t.valid_to IS NULL",
+            column!(ended, ((ip, _), _) => inet(*ip)),
+            column!(ended, ((_, deployment), _) => deployment.0),
+            column!(ended, (_, to) => *to)
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !begun.is_empty() {
+        sqlx::query!(
+            "INSERT INTO boot_targets (ip, deployment, device, mac, hostname, venture, role, boot_image, boot_image_revision,
+                                       network, site, valid_from, valid_to)
+             SELECT * FROM UNNEST($1::inet[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                                  $9::integer[], $10::text[], $11::text[], $12::bigint[], $13::bigint[])",
+            column!(begun, (_, row, ..) => inet(row.ip)),
+            column!(begun, (_, row, ..) => row.deployment.0),
+            column!(begun, (_, row, ..) => row.device.0),
+            column!(begun, (_, row, ..) => row.mac.to_string()),
+            column!(begun, (_, row, ..) => row.hostname.as_str()) as _,
+            column!(begun, (_, row, ..) => row.venture.as_str()) as _,
+            column!(begun, (_, row, ..) => row.role.as_str()) as _,
+            column!(begun, (_, row, ..) => row.boot_image.as_str()) as _,
+            column!(begun, (_, row, ..) => row.boot_image_revision),
+            column!(begun, (_, row, ..) => row.network.as_str()) as _,
+            column!(begun, (_, row, ..) => row.site.as_str()) as _,
+            column!(begun, (_, _, from, _) => *from),
+            column!(begun, (_, _, _, to) => *to) as _
+        )
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}

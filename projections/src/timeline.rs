@@ -1,0 +1,136 @@
+//! One readable sentence an event.
+
+use crate::error::Result;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
+use bootledger_aggregates::values::timestamp::Timestamp;
+use serde::Serialize;
+use sqlx::PgExecutor;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// What an event says to people.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Line {
+    /// The event's position.
+    pub position: i64,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// The type of its aggregate.
+    pub aggregate_type: String,
+    /// The key of its aggregate.
+    pub aggregate_id: String,
+    /// The event's type.
+    pub event_type: String,
+    /// Who acted.
+    pub actor: String,
+    /// What ties it to everything else that its request led to.
+    pub correlation_id: String,
+    /// The device that it is about.
+    pub device: Option<DeviceId>,
+    /// The deployment that it is about.
+    pub deployment: Option<DeploymentId>,
+    /// The sentence.
+    pub sentence: String,
+}
+
+/// Which lines; what is left out does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// About this device.
+    pub device: Option<DeviceId>,
+    /// About this deployment.
+    pub deployment: Option<DeploymentId>,
+    /// Of this type of aggregate.
+    pub aggregate_type: Option<String>,
+    /// Of the aggregate with this key.
+    pub aggregate_id: Option<String>,
+    /// By this actor.
+    pub actor: Option<String>,
+    /// Of this request.
+    pub correlation_id: Option<String>,
+    /// Of this type of event.
+    pub event_type: Option<String>,
+    /// Only positions behind this one.
+    pub after: Option<i64>,
+    /// Only positions before this one.
+    pub before: Option<i64>,
+}
+
+/// In which order lines are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The newest first.
+    #[default]
+    NewestFirst,
+    /// The oldest first.
+    OldestFirst,
+}
+
+struct Raw {
+    position: i64,
+    recorded_at: OffsetDateTime,
+    aggregate_type: String,
+    aggregate_id: String,
+    event_type: String,
+    actor: String,
+    correlation_id: String,
+    device: Option<Uuid>,
+    deployment: Option<Uuid>,
+    sentence: String,
+}
+
+impl From<Raw> for Line {
+    fn from(raw: Raw) -> Self {
+        Self {
+            position: raw.position,
+            recorded_at: Timestamp(raw.recorded_at),
+            aggregate_type: raw.aggregate_type,
+            aggregate_id: raw.aggregate_id,
+            event_type: raw.event_type,
+            actor: raw.actor,
+            correlation_id: raw.correlation_id,
+            device: raw.device.map(DeviceId),
+            deployment: raw.deployment.map(DeploymentId),
+            sentence: raw.sentence,
+        }
+    }
+}
+
+macro_rules! lines {
+    ($executor:expr, $filter:expr, $limit:expr, $order:literal) => {
+        sqlx::query_as!(
+            Raw,
+            "SELECT position, recorded_at, aggregate_type, aggregate_id, event_type, actor, correlation_id, device,
+                    deployment, sentence
+             FROM timeline
+             WHERE ($1::uuid IS NULL OR device = $1) AND ($2::uuid IS NULL OR deployment = $2)
+               AND ($3::text IS NULL OR aggregate_type = $3) AND ($4::text IS NULL OR aggregate_id = $4)
+               AND ($5::text IS NULL OR actor = $5) AND ($6::text IS NULL OR correlation_id = $6)
+               AND ($7::text IS NULL OR event_type = $7)
+               AND ($8::bigint IS NULL OR position > $8) AND ($9::bigint IS NULL OR position < $9) "
+                + $order,
+            $filter.device.map(|id| id.0),
+            $filter.deployment.map(|id| id.0),
+            $filter.aggregate_type.as_deref(),
+            $filter.aggregate_id.as_deref(),
+            $filter.actor.as_deref(),
+            $filter.correlation_id.as_deref(),
+            $filter.event_type.as_deref(),
+            $filter.after,
+            $filter.before,
+            $limit
+        )
+        .fetch_all($executor)
+        .await?
+    };
+}
+
+/// Up to `limit` lines.
+pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, order: Order, limit: i64) -> Result<Vec<Line>> {
+    let rows = match order {
+        Order::NewestFirst => lines!(executor, filter, limit, "ORDER BY position DESC LIMIT $10"),
+        Order::OldestFirst => lines!(executor, filter, limit, "ORDER BY position LIMIT $10"),
+    };
+    Ok(rows.into_iter().map(Line::from).collect())
+}

@@ -1,0 +1,25 @@
+//! `bootledger deploy`: works on all plugin runs that are due, and on those that thereby become
+//! due, then ends; for cron. Runs that wait or failed are left for their time.
+
+use crate::config::StoreArguments;
+use crate::reactor::Reactor;
+use crate::tool::Tool;
+use anyhow::Result;
+
+/// One pass.
+pub async fn run(arguments: &StoreArguments) -> Result<()> {
+    let tool = Tool::open(arguments).await?;
+    let reactor = Reactor::new(tool.ledger.clone());
+    let mut runs = 0;
+    loop {
+        let done = reactor.pass().await?;
+        tool.catch_up().await?;
+        if done == 0 {
+            break;
+        }
+        runs += done;
+    }
+    println!("{runs} plugin runs");
+    drop(reactor);
+    tool.close().await
+}

@@ -1,0 +1,109 @@
+//! Carries out commands: looks up the facts that the rules need, has the aggregate decide, appends,
+//! and decides again when somebody else was faster. It decides nothing itself.
+
+mod catalogue;
+mod context;
+mod deployments;
+mod devices;
+mod execute;
+mod facts;
+pub mod import;
+mod start;
+mod tokens;
+
+pub use execute::Failure;
+
+use crate::feed::Feed;
+use crate::store::EventLog;
+use async_trait::async_trait;
+use bootledger_aggregates::claims::{Claim, Holder};
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Receipt};
+use sqlx::PgPool;
+use std::time::Duration;
+use tracing::{Instrument, info_span};
+
+/// How often a command is decided again when others change the same things.
+const TRIES: u32 = 8;
+
+/// How long a conflicting command waits for the views to show what it conflicts with.
+const CATCH_UP: Duration = Duration::from_secs(5);
+
+/// The command service. Cheap to clone.
+#[derive(Clone)]
+pub struct Ledger {
+    pub(crate) log: EventLog,
+    pub(crate) views: PgPool,
+    pub(crate) feed: Feed,
+    pub(crate) now: fn() -> Timestamp,
+}
+
+impl Ledger {
+    /// A service over this log and these views.
+    pub fn new(log: EventLog, views: PgPool, feed: Feed, now: fn() -> Timestamp) -> Self {
+        Self { log, views, feed, now }
+    }
+
+    async fn attempt(&self, command: &Command, context: &Context, excluded: &mut start::Excluded) -> Result<Receipt, Failure> {
+        match command {
+            Command::RegisterDevice { .. }
+            | Command::ChangeDevice(..)
+            | Command::RecordFacts(..)
+            | Command::VerifyDevice(_)
+            | Command::UnverifyDevice(_)
+            | Command::DecommissionDevice { .. } => self.device_command(command, context).await,
+            Command::StartDeployment(wanted) => self.start_deployment(wanted, excluded, context).await,
+            Command::CancelDeployment { .. }
+            | Command::MarkDone { .. }
+            | Command::RetryPlugin { .. }
+            | Command::RecordBoot { .. } => self.deployment_command(command, context).await,
+            Command::CreateToken { .. } | Command::RevokeToken(_) => self.token_command(command, context).await,
+            _ => self.catalogue_command(command, context).await,
+        }
+    }
+}
+
+/// Who holds which of these, where anybody does; for programs that load what may be known already.
+pub async fn holders(views: &PgPool, claims: &[Claim]) -> Result<Vec<(Claim, Holder)>, CommandError> {
+    facts::holders(views, claims).await.map_err(CommandError::from)
+}
+
+#[async_trait]
+impl Commands for Ledger {
+    async fn execute(&self, command: Command, context: Context) -> Result<Receipt, CommandError> {
+        let span = info_span!(
+            "command",
+            command.name = context::name(&command),
+            actor = context.actor,
+            correlation_id = context.correlation_id
+        );
+        let context = context::with_fingerprint(context, &command);
+        async {
+            if let Some(answered) = self.answered(&context).await? {
+                return Ok(answered);
+            }
+            let mut excluded = start::Excluded::default();
+            for _ in 0..TRIES {
+                match self.attempt(&command, &context.context, &mut excluded).await {
+                    Ok(receipt) => {
+                        self.feed.saw_appended(receipt.position);
+                        return Ok(receipt);
+                    }
+                    Err(Failure::Conflict) => self.catch_up().await?,
+                    Err(failure) => return Err(failure.into()),
+                }
+            }
+            Err(CommandError::Conflict(format!(
+                "others changed the same things {TRIES} times in a row; nothing was done, try again"
+            )))
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn import(&self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {
+        let span =
+            info_span!("import", bytes = csv.len(), dry_run, actor = context.actor, correlation_id = context.correlation_id);
+        import::run(self, csv, dry_run, context).instrument(span).await
+    }
+}

@@ -1,0 +1,144 @@
+//! Commands of the catalogue: sites, racks, networks, DHCP servers, ventures, boot images.
+
+use super::Ledger;
+use super::devices::unreachable_command;
+use super::execute::Failure;
+use super::facts::site_exists;
+use crate::store::repository::Terms;
+use bootledger_aggregates::boot_image::{BootImage, BootImageCommand};
+use bootledger_aggregates::dhcp_server::{DhcpServer, DhcpServerCommand};
+use bootledger_aggregates::network::{Network, NetworkCommand, NetworkSpec};
+use bootledger_aggregates::rack::{Rack, RackCommand};
+use bootledger_aggregates::site::{Site, SiteCommand};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::venture::{Venture, VentureCommand, VentureSpec};
+use bootledger_projections::at::At;
+use bootledger_projections::{catalogue, holdings, log};
+use bootledger_web::commands::{Command, Context, Kind, Receipt};
+
+impl Ledger {
+    pub(super) async fn catalogue_command(&self, command: &Command, context: &Context) -> Result<Receipt, Failure> {
+        let terms = Terms::default();
+        match command {
+            Command::DefineSite(key, spec) => {
+                self.run::<Site>(key, SiteCommand::DefineSite { spec: spec.clone() }, terms, context).await
+            }
+            Command::DefineRack(key, spec) => {
+                let site_exists = site_exists(&self.views, &spec.site).await?;
+                self.run::<Rack>(key, RackCommand::DefineRack { spec: spec.clone(), site_exists }, terms, context).await
+            }
+            Command::DefineNetwork(key, spec) => {
+                let command = self.define_network(key, spec).await?;
+                self.run::<Network>(key, command, terms, context).await
+            }
+            Command::DefineDhcpServer(key, spec) => {
+                let site_exists = site_exists(&self.views, &spec.site).await?;
+                let command = DhcpServerCommand::DefineDhcpServer { spec: spec.clone(), site_exists };
+                self.run::<DhcpServer>(key, command, terms, context).await
+            }
+            Command::DefineVenture(key, spec) => {
+                let ancestors = self.ancestors(spec).await?;
+                let command = VentureCommand::DefineVenture { name: key.clone(), spec: spec.clone(), ancestors };
+                self.run::<Venture>(key, command, terms, context).await
+            }
+            Command::DefineRole { venture, role, spec } => {
+                let command = VentureCommand::DefineRole { role: role.clone(), spec: spec.clone() };
+                self.run::<Venture>(venture, command, terms, context).await
+            }
+            Command::RetireRole { venture, role } => {
+                self.run::<Venture>(venture, VentureCommand::RetireRole { role: role.clone() }, terms, context).await
+            }
+            Command::DefineBootImage(key, spec) => {
+                self.run::<BootImage>(key, BootImageCommand::DefineBootImage { spec: spec.clone() }, terms, context).await
+            }
+            Command::PutBootFile { image, name, file } => {
+                let command = BootImageCommand::PutFile { name: name.clone(), file: file.clone() };
+                self.run::<BootImage>(image, command, terms, context).await
+            }
+            Command::RemoveBootFile { image, name } => {
+                self.run::<BootImage>(image, BootImageCommand::RemoveFile { name: name.clone() }, terms, context).await
+            }
+            Command::Retire(kind, key) => self.retire(*kind, key, context).await,
+            Command::ConfirmConfiguration { server, revision, position } => {
+                let last_position = log::last_position(&self.views).await?;
+                let command = DhcpServerCommand::ConfirmConfiguration { revision: *revision, position: *position, last_position };
+                self.run::<DhcpServer>(server, command, terms, context).await
+            }
+            Command::ReportConfigurationFailure { server, revision, message } => {
+                let command = DhcpServerCommand::ReportFailure { revision: *revision, message: message.clone() };
+                self.run::<DhcpServer>(server, command, terms, context).await
+            }
+            other => unreachable_command(other),
+        }
+    }
+
+    async fn define_network(&self, key: &Name, spec: &NetworkSpec) -> Result<NetworkCommand, Failure> {
+        let others = catalogue::networks(&self.views, At::Now).await?;
+        let shares = |other: &NetworkSpec| other.cidr.contains(&spec.cidr) || spec.cidr.contains(&other.cidr);
+        let overlaps = others.into_iter().filter(|entry| !entry.retired && entry.key != *key && shares(&entry.spec));
+        let mut foreign_racks = vec![];
+        for rack in &spec.racks {
+            if !super::facts::rack_exists(&self.views, rack, &spec.site).await? {
+                foreign_racks.push(rack.clone());
+            }
+        }
+        Ok(NetworkCommand::DefineNetwork {
+            spec: Box::new(spec.clone()),
+            site_exists: site_exists(&self.views, &spec.site).await?,
+            foreign_racks,
+            overlaps: overlaps.map(|entry| entry.key).collect(),
+        })
+    }
+
+    /// The known ancestors of a venture, nearest first; a circle ends the list.
+    async fn ancestors(&self, spec: &VentureSpec) -> Result<Vec<Name>, Failure> {
+        let mut ancestors: Vec<Name> = vec![];
+        let mut next = spec.parent.clone();
+        while let Some(name) = next.filter(|name| !ancestors.contains(name)) {
+            let Some(entry) = catalogue::venture(&self.views, &name, At::Now).await?.filter(|entry| !entry.retired) else {
+                break;
+            };
+            ancestors.push(name);
+            next = entry.spec.spec.parent;
+        }
+        Ok(ancestors)
+    }
+
+    async fn retire(&self, kind: Kind, key: &Name, context: &Context) -> Result<Receipt, Failure> {
+        let terms = Terms::default();
+        match kind {
+            Kind::Site => {
+                let command = SiteCommand::RetireSite { used_by: self.users_of_site(key).await? };
+                self.run::<Site>(key, command, terms, context).await
+            }
+            Kind::Rack => self.run::<Rack>(key, RackCommand::RetireRack, terms, context).await,
+            Kind::Network => {
+                let network = catalogue::network(&self.views, key, At::Now).await?;
+                let used = match network {
+                    Some(entry) => holdings::ips_in(&self.views, entry.spec.cidr, At::Now).await?.len() as u64,
+                    None => 0,
+                };
+                self.run::<Network>(key, NetworkCommand::RetireNetwork { used }, terms, context).await
+            }
+            Kind::DhcpServer => self.run::<DhcpServer>(key, DhcpServerCommand::RetireDhcpServer, terms, context).await,
+            Kind::Venture => self.run::<Venture>(key, VentureCommand::RetireVenture, terms, context).await,
+            Kind::BootImage => self.run::<BootImage>(key, BootImageCommand::RetireBootImage, terms, context).await,
+        }
+    }
+
+    async fn users_of_site(&self, site: &Name) -> Result<Vec<String>, Failure> {
+        let networks = catalogue::networks(&self.views, At::Now).await?;
+        let networks = networks.into_iter().filter(|entry| !entry.retired && entry.spec.site == *site);
+        let mut users: Vec<String> = networks.map(|entry| format!("network {}", entry.key)).collect();
+        let servers = catalogue::dhcp_servers_of(&self.views, site, At::Now).await?;
+        users.extend(servers.into_iter().filter(|entry| !entry.retired).map(|entry| format!("DHCP server {}", entry.key)));
+        let filter = bootledger_projections::devices::Filter {
+            site: Some(site.clone()),
+            decommissioned: Some(false),
+            ..Default::default()
+        };
+        let devices = bootledger_projections::devices::list(&self.views, &filter, At::Now, 3).await?;
+        users.extend(devices.into_iter().map(|device| format!("device {}", device.id)));
+        Ok(users)
+    }
+}

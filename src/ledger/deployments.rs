@@ -1,0 +1,67 @@
+//! Commands of deployments that have begun.
+
+use super::devices::unreachable_command;
+use super::execute::Failure;
+use super::{Ledger, context};
+use crate::store::draft::Draft;
+use crate::store::repository::Terms;
+use bootledger_aggregates::deployment::Deployment;
+use bootledger_aggregates::deployment::command::DeploymentCommand;
+use bootledger_aggregates::deployment::event::DeploymentEvent;
+use bootledger_aggregates::device::Device;
+use bootledger_aggregates::device::command::DeviceCommand;
+use bootledger_aggregates::rules::Refused;
+use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::text::Text;
+use bootledger_projections::at::At;
+use bootledger_projections::deployments;
+use bootledger_web::commands::{Command, Context, Receipt};
+
+impl Ledger {
+    pub(super) async fn deployment_command(&self, command: &Command, context: &Context) -> Result<Receipt, Failure> {
+        let terms = Terms::default();
+        match command {
+            Command::CancelDeployment { deployment, reason } => self.cancel(*deployment, reason, context).await,
+            Command::MarkDone { deployment, by } => {
+                self.run::<Deployment>(deployment, DeploymentCommand::MarkDone { by: by.clone() }, terms, context).await
+            }
+            Command::RetryPlugin { deployment, plugin } => {
+                let command = DeploymentCommand::RetryPlugin { plugin: plugin.clone() };
+                self.run::<Deployment>(deployment, command, terms, context).await
+            }
+            Command::RecordBoot { deployment, file, sha256, client, at } => {
+                let command = DeploymentCommand::RecordBoot { file: file.clone(), sha256: *sha256, client: *client, at: *at };
+                self.run::<Deployment>(deployment, command, terms, context).await
+            }
+            other => unreachable_command(other),
+        }
+    }
+
+    /// Gives the deployment up and, in the same transaction, takes back what it made on the device.
+    async fn cancel(&self, id: DeploymentId, reason: &Text, context: &Context) -> Result<Receipt, Failure> {
+        let unknown = || Refused::because("", "deployment_unknown", format!("there is no deployment {id}"));
+        let row = deployments::find(&self.views, id, At::Now).await?.ok_or_else(unknown)?;
+        let mut deployment = Draft::<Deployment>::load(&self.log, id.to_string()).await?;
+        let by = Text::fitted(&context.actor);
+        let mut released = vec![];
+        deployment.decide(|deployment| {
+            let events = deployment.decide(DeploymentCommand::CancelDeployment { by, reason: reason.clone() })?;
+            for event in &events {
+                if let DeploymentEvent::DeploymentCancelled { released: claims, .. } = event {
+                    released.clone_from(claims);
+                }
+            }
+            Ok(events)
+        })?;
+        let metadata = context::metadata_text(context);
+        let mut events = vec![];
+        if !deployment.is_empty() {
+            let mut device = Draft::<Device>::load(&self.log, row.device.to_string()).await?;
+            let withdraw = DeviceCommand::WithdrawDeployment { deployment: id, ip: row.ip, hostname: row.hostname, released };
+            device.decide(|device| device.decide(withdraw))?;
+            events.extend(device.into_events(&metadata)?);
+        }
+        events.extend(deployment.into_events(&metadata)?);
+        self.append(id, events, vec![], context).await
+    }
+}

@@ -1,0 +1,148 @@
+//! Commands of devices.
+
+use super::execute::Failure;
+use super::facts::{holders, live, rack_exists, site_exists};
+use super::{Ledger, context};
+use crate::store::draft::Draft;
+use crate::store::repository::Terms;
+use bootledger_aggregates::claims::{Claim, Holder};
+use bootledger_aggregates::device::Device;
+use bootledger_aggregates::device::command::DeviceCommand;
+use bootledger_aggregates::device::facts::Facts;
+use bootledger_aggregates::device::register::{BrokenRuleOf, DeviceChange, DeviceSpec, RegisterFacts};
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::at::At;
+use bootledger_projections::{catalogue, deployments, devices};
+use bootledger_web::commands::{Command, Context, Receipt};
+use uuid::Uuid;
+
+impl Ledger {
+    pub(super) async fn device_command(&self, command: &Command, context: &Context) -> Result<Receipt, Failure> {
+        let terms = Terms::default();
+        match command {
+            Command::RegisterDevice { spec, venture, role } => {
+                self.register(spec, venture.as_ref(), role.as_ref(), context).await
+            }
+            Command::ChangeDevice(id, change) => {
+                let facts = self.change_facts(*id, change).await?;
+                self.run::<Device>(id, DeviceCommand::ChangeDevice { change: change.clone(), facts }, terms, context).await
+            }
+            Command::RecordFacts(id, facts) => {
+                let (live, preconditions) = live(&self.views, *id).await?;
+                let held = self.held_by_others(*id, facts).await?;
+                let command = DeviceCommand::RecordFacts { facts: facts.clone(), held, live };
+                self.run::<Device>(id, command, Terms { preconditions, ..terms }, context).await
+            }
+            Command::VerifyDevice(id) => self.run::<Device>(id, DeviceCommand::VerifyDevice, terms, context).await,
+            Command::UnverifyDevice(id) => {
+                let (live, preconditions) = live(&self.views, *id).await?;
+                self.run::<Device>(id, DeviceCommand::UnverifyDevice { live }, Terms { preconditions, ..terms }, context).await
+            }
+            Command::DecommissionDevice { device, reason } => {
+                let (live, preconditions) = live(&self.views, *device).await?;
+                let command = DeviceCommand::DecommissionDevice { reason: reason.clone(), live };
+                self.run::<Device>(device, command, Terms { preconditions, ..terms }, context).await
+            }
+            other => unreachable_command(other),
+        }
+    }
+
+    async fn register(
+        &self,
+        spec: &DeviceSpec,
+        venture: Option<&Name>,
+        role: Option<&Name>,
+        context: &Context,
+    ) -> Result<Receipt, Failure> {
+        let id = DeviceId(Uuid::now_v7());
+        let claims: Vec<Claim> = spec
+            .macs
+            .iter()
+            .copied()
+            .map(Claim::Mac)
+            .chain(spec.serial.iter().cloned().map(Claim::Serial))
+            .chain(spec.asset.iter().cloned().map(Claim::Asset))
+            .collect();
+        let facts = RegisterFacts {
+            site_exists: site_exists(&self.views, &spec.site).await?,
+            rack_exists: match &spec.rack {
+                Some(rack) => rack_exists(&self.views, rack, &spec.site).await?,
+                None => true,
+            },
+            held: holders(&self.views, &claims).await?,
+            unknown: self.unknown_role(venture, role).await?,
+            deploying: vec![],
+            device: id,
+        };
+        let register = DeviceCommand::RegisterDevice { spec: Box::new(spec.clone()), facts: facts.clone() };
+        if venture.is_none() && role.is_none() {
+            return self.run::<Device>(id, register, Terms { fresh: true, ..Terms::default() }, context).await;
+        }
+        let change = DeviceChange { venture: venture.cloned(), role: role.cloned(), ..DeviceChange::default() };
+        let mut draft = Draft::<Device>::fresh(id.to_string());
+        draft.decide(|device| device.decide(register))?;
+        draft.decide(|device| device.decide(DeviceCommand::ChangeDevice { change: Box::new(change), facts }))?;
+        self.append(id, draft.into_events(&context::metadata_text(context))?, vec![], context).await
+    }
+
+    async fn change_facts(&self, id: DeviceId, change: &DeviceChange) -> Result<RegisterFacts, Failure> {
+        let views = &self.views;
+        let device = devices::find(views, id, At::Now).await?;
+        let site = change.site.clone().or_else(|| device.as_ref().map(|device| device.site.clone()));
+        let claims: Vec<Claim> = change
+            .macs
+            .iter()
+            .flatten()
+            .copied()
+            .map(Claim::Mac)
+            .chain(change.serial.iter().filter(|serial| !serial.is_empty()).cloned().map(Claim::Serial))
+            .chain(change.asset.iter().filter(|asset| !asset.is_empty()).cloned().map(Claim::Asset))
+            .collect();
+        let live = deployments::live_of_device(views, id, At::Now).await?;
+        let venture = change.venture.clone().or_else(|| device.as_ref().and_then(|device| device.venture.clone()));
+        Ok(RegisterFacts {
+            site_exists: match &site {
+                Some(site) => site_exists(views, site).await?,
+                None => true,
+            },
+            rack_exists: match (&change.rack, &site) {
+                (Some(rack), Some(site)) => rack_exists(views, rack, site).await?,
+                _ => true,
+            },
+            held: holders(views, &claims).await?,
+            unknown: match (&change.venture, &change.role) {
+                (None, None) => None,
+                _ => self.unknown_role(venture.as_ref(), change.role.as_ref()).await?,
+            },
+            deploying: live.map(|deployment| deployment.mac).into_iter().collect(),
+            device: id,
+        })
+    }
+
+    /// Which of venture and role does not exist.
+    async fn unknown_role(&self, venture: Option<&Name>, role: Option<&Name>) -> Result<Option<BrokenRuleOf>, Failure> {
+        let Some(venture) = venture else { return Ok(role.map(|_| BrokenRuleOf::Venture)) };
+        let entry = catalogue::venture(&self.views, venture, At::Now).await?.filter(|entry| !entry.retired);
+        Ok(match (entry, role) {
+            (None, _) => Some(BrokenRuleOf::Venture),
+            (Some(entry), Some(role)) if !entry.spec.roles.contains_key(role) => Some(BrokenRuleOf::Role),
+            _ => None,
+        })
+    }
+
+    async fn held_by_others(&self, id: DeviceId, facts: &Facts) -> Result<Vec<(Claim, Holder)>, Failure> {
+        let addresses =
+            facts.addresses.iter().flatten().copied().chain(facts.dhcp_entries.iter().flatten().map(|entry| entry.ip));
+        let names = facts.dns_entries.iter().flatten().map(|entry| entry.hostname.clone());
+        let claims: Vec<Claim> = addresses.map(Claim::Ip).chain(names.map(Claim::Hostname)).collect();
+        let held = holders(&self.views, &claims).await?;
+        Ok(held.into_iter().filter(|(_, holder)| *holder != Holder::Device(id)).collect())
+    }
+}
+
+/// A command that was handed to the wrong room: a defect, told as such.
+pub(super) fn unreachable_command(command: &Command) -> Result<Receipt, Failure> {
+    let name = context::name(command);
+    Err(Failure::Other(bootledger_web::commands::CommandError::Internal(anyhow::anyhow!("{name} has no handler here"))))
+}

@@ -1,0 +1,119 @@
+//! Everything that the rules of an import's rows need, looked up at once.
+
+use super::super::execute::Failure;
+use super::read::Row;
+use bootledger_aggregates::boot_image::BootImage;
+use bootledger_aggregates::claims::{Claim, Holder};
+use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::rack::RackSpec;
+use bootledger_aggregates::site::SiteSpec;
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue::{self, Entry, VentureView};
+use bootledger_projections::devices::{self, Device};
+use bootledger_projections::holdings;
+use sqlx::PgPool;
+use std::collections::{BTreeMap, HashMap};
+
+/// How many things are asked for in one query.
+const CHUNK: usize = 5_000;
+
+/// The catalogue in use, the known devices by MAC, and who holds what the rows name.
+pub(super) struct Known {
+    pub(super) sites: BTreeMap<Name, Entry<SiteSpec>>,
+    pub(super) racks: BTreeMap<Name, Entry<RackSpec>>,
+    pub(super) networks: BTreeMap<Name, Entry<NetworkSpec>>,
+    pub(super) ventures: BTreeMap<Name, Entry<VentureView>>,
+    pub(super) boot_images: BTreeMap<Name, Entry<BootImage>>,
+    pub(super) devices: HashMap<MacAddress, Device>,
+    pub(super) holders: HashMap<(&'static str, String), Holder>,
+}
+
+impl Known {
+    pub(super) async fn look_up(views: &PgPool, rows: &[Row]) -> Result<Self, Failure> {
+        let mut devices = HashMap::new();
+        let macs: Vec<MacAddress> = rows.iter().map(|row| row.mac).collect();
+        for some in macs.chunks(CHUNK) {
+            let found = devices::by_macs(views, some, At::Now).await?;
+            for device in found.into_iter().filter(|device| !device.decommissioned) {
+                for mac in device.macs.clone() {
+                    devices.insert(mac, device.clone());
+                }
+            }
+        }
+        let mut known = Self {
+            sites: by_key(catalogue::sites(views, At::Now).await?),
+            racks: by_key(catalogue::racks(views, At::Now).await?),
+            networks: by_key(catalogue::networks(views, At::Now).await?),
+            ventures: by_key(catalogue::ventures(views, At::Now).await?),
+            boot_images: catalogue::boot_images(views, At::Now)
+                .await?
+                .into_iter()
+                .map(|entry| (entry.key.clone(), entry))
+                .collect(),
+            devices,
+            holders: HashMap::new(),
+        };
+        let live = known.devices.values().map(|device| Claim::Deployment(device.id));
+        let named = rows.iter().flat_map(|row| {
+            let ip = row.ip.map(Claim::Ip);
+            let hostname = row.hostname.clone().map(Claim::Hostname);
+            let serial = row.serial.clone().map(Claim::Serial);
+            [Some(Claim::Mac(row.mac)), ip, hostname, serial].into_iter().flatten()
+        });
+        let claims: Vec<Claim> = named.chain(live).collect();
+        for some in claims.chunks(CHUNK) {
+            known.hold(super::super::facts::holders(views, some).await?);
+        }
+        Ok(known)
+    }
+
+    fn hold(&mut self, held: Vec<(Claim, Holder)>) {
+        self.holders.extend(held.into_iter().map(|(claim, holder)| (claim.parts(), holder)));
+    }
+
+    /// Who holds these, where anybody does.
+    pub(super) fn holders_of(&self, claims: impl IntoIterator<Item = Claim>) -> Vec<(Claim, Holder)> {
+        let of = |claim: Claim| self.holders.get(&claim.parts()).map(|holder| (claim, *holder));
+        claims.into_iter().filter_map(of).collect()
+    }
+
+    /// The addresses that the device holds in a network, lowest first.
+    pub(super) fn own_address(device: &Device, network: &NetworkSpec) -> Option<std::net::Ipv4Addr> {
+        device.addresses.iter().copied().find(|ip| network.reserved(*ip).is_none())
+    }
+
+    /// A venture and its ancestors in use, nearest first.
+    pub(super) fn lineage(&self, venture: &Name) -> Vec<Entry<VentureView>> {
+        let mut lineage: Vec<Entry<VentureView>> = vec![];
+        let mut next = self.ventures.get(venture);
+        while let Some(entry) = next.filter(|entry| lineage.iter().all(|known| known.key != entry.key)) {
+            lineage.push(entry.clone());
+            next = entry.spec.spec.parent.as_ref().and_then(|parent| self.ventures.get(parent));
+        }
+        lineage
+    }
+}
+
+/// The names that are held, of all devices.
+pub(super) async fn hostnames(views: &PgPool) -> Result<Vec<String>, Failure> {
+    Ok(holdings::hostnames(views, At::Now).await?)
+}
+
+/// The addresses of a network that are held or belong to a management controller.
+pub(super) async fn used_addresses(
+    views: &PgPool,
+    network: &NetworkSpec,
+) -> Result<Vec<(std::net::Ipv4Addr, Option<DeviceId>)>, Failure> {
+    let held = holdings::ips_in(views, network.cidr, At::Now).await?;
+    let managed = devices::management_addresses_in(views, network.cidr, At::Now).await?;
+    let of = |holder| if let Holder::Device(device) = holder { Some(device) } else { None };
+    Ok(held.into_iter().map(|(ip, holder)| (ip, of(holder))).chain(managed.into_iter().map(|ip| (ip, None))).collect())
+}
+
+/// Those in use, by key.
+fn by_key<T>(entries: Vec<Entry<T>>) -> BTreeMap<Name, Entry<T>> {
+    entries.into_iter().filter(|entry| !entry.retired).map(|entry| (entry.key.clone(), entry)).collect()
+}

@@ -1,0 +1,74 @@
+//! The plugins of a deployment: each looks at how things are and says what to do and what came of
+//! it. A plugin writes nothing itself: its effect on the device and its outcome are appended
+//! together by the reactor, so neither exists without the other.
+
+mod clean;
+mod dhcp;
+mod dns;
+mod reboot;
+mod role;
+
+use crate::store::append::Precondition;
+use bootledger_aggregates::device::command::DeviceCommand;
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::deployments::Deployment;
+use sqlx::PgPool;
+
+/// What a plugin is given.
+pub struct Work<'a> {
+    /// The deployment; it is live.
+    pub deployment: &'a Deployment,
+    /// The views.
+    pub views: &'a PgPool,
+    /// The time now.
+    pub now: Timestamp,
+}
+
+/// What came of a try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its work is done.
+    Succeeded,
+    /// It waits for others.
+    Waiting {
+        /// Why, for a person: for what and for whom.
+        reason: Text,
+        /// The keys of what it waits for.
+        awaited: Vec<Text>,
+    },
+}
+
+/// What a plugin wants to be appended.
+#[derive(Debug)]
+pub struct Report {
+    /// Its effect on the device, if any.
+    pub device: Option<DeviceCommand>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What it looked at, and must not have changed since.
+    pub preconditions: Vec<Precondition>,
+}
+
+impl Report {
+    fn done(command: DeviceCommand) -> Self {
+        Self { device: Some(command), outcome: Outcome::Succeeded, preconditions: vec![] }
+    }
+}
+
+/// Runs the plugin of this name.
+///
+/// # Errors
+/// When it cannot do its work now; it is tried again later.
+pub async fn run(name: &str, work: &Work<'_>) -> anyhow::Result<Report> {
+    match name {
+        "clean" => Ok(clean::run(work)),
+        "role" => Ok(role::run(work)),
+        "dns" => Ok(dns::run(work)),
+        "dhcp" => dhcp::run(work).await,
+        "reboot" => Ok(reboot::run(work)),
+        other => {
+            anyhow::bail!("this version of Bootledger has no plugin {other}; install one that has, or cancel the deployment")
+        }
+    }
+}

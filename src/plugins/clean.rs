@@ -1,0 +1,16 @@
+//! Releases what the server's old role left behind: the eleven tasks, which are the device's rules.
+
+use super::{Report, Work};
+use bootledger_aggregates::device::clean::Keeps;
+use bootledger_aggregates::device::command::DeviceCommand;
+use bootledger_aggregates::values::text::Text;
+
+pub(super) fn run(work: &Work<'_>) -> Report {
+    let deployment = work.deployment;
+    Report::done(DeviceCommand::CleanDevice {
+        deployment: deployment.id,
+        live: Some(deployment.id),
+        keeps: Keeps { ip: deployment.ip, hostname: deployment.hostname.clone() },
+        remark_until: Text::fitted(&work.now.0.date().to_string()),
+    })
+}

@@ -1,0 +1,67 @@
+//! Makes the DHCP entry, then waits until every DHCP server of the site has confirmed that it runs
+//! a configuration rendered at or after the entry's position.
+
+use super::{Outcome, Report, Work};
+use crate::store::append::Precondition;
+use bootledger_aggregates::device::command::DeviceCommand;
+use bootledger_aggregates::device::event::DhcpEntry;
+use bootledger_aggregates::values::text::Text;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue::{self, DhcpServerView, Entry};
+use bootledger_projections::dhcp_entries;
+
+pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
+    let deployment = work.deployment;
+    let servers = catalogue::dhcp_servers_of(work.views, &deployment.site, At::Now).await?;
+    let servers: Vec<_> = servers.into_iter().filter(|entry| !entry.retired).collect();
+    // A confirmation that arrives while this is decided makes it be decided again, so no wake-up is lost.
+    let preconditions = servers
+        .iter()
+        .map(|entry| Precondition::Sequence {
+            aggregate_type: "dhcp_server",
+            aggregate_id: entry.key.to_string(),
+            sequence: entry.sequence,
+        })
+        .collect();
+    let made_at = dhcp_entries::made_at(work.views, deployment.device, deployment.ip, deployment.mac).await?;
+    let entry = DhcpEntry {
+        ip: deployment.ip,
+        mac: deployment.mac,
+        hostname: Some(deployment.hostname.clone()),
+        network: deployment.network.clone(),
+    };
+    // Asked again, the device writes nothing: the entry is there.
+    let device = DeviceCommand::CreateDhcpEntry { deployment: deployment.id, live: Some(deployment.id), entry };
+    let behind: Vec<&Entry<DhcpServerView>> = servers.iter().filter(|server| !confirmed(server, made_at)).collect();
+    let outcome = if servers.is_empty() {
+        let site = &deployment.site;
+        waiting(
+            format!("site {site} has no DHCP server that could give the server its address; define one for the site"),
+            vec![format!("dhcp-site:{site}")],
+        )
+    } else if behind.is_empty() {
+        Outcome::Succeeded
+    } else {
+        let names: Vec<String> = behind.iter().map(|server| told(server)).collect();
+        let keys = behind.iter().map(|server| format!("dhcp-server:{}", server.key)).collect();
+        waiting(format!("waiting for a confirmed configuration with this entry from {}", names.join(", ")), keys)
+    };
+    Ok(Report { device: Some(device), outcome, preconditions })
+}
+
+fn confirmed(server: &Entry<DhcpServerView>, made_at: Option<i64>) -> bool {
+    let confirmed = server.spec.confirmed.as_ref().map(|confirmed| confirmed.position);
+    made_at.zip(confirmed).is_some_and(|(made_at, confirmed)| confirmed >= made_at)
+}
+
+/// The server's name, with its own words where it is failing.
+fn told(server: &Entry<DhcpServerView>) -> String {
+    match &server.spec.failing {
+        Some(failing) => format!("{} (which reports: {})", server.key, failing.message),
+        None => server.key.to_string(),
+    }
+}
+
+fn waiting(reason: String, awaited: Vec<String>) -> Outcome {
+    Outcome::Waiting { reason: Text::fitted(&reason), awaited: awaited.iter().map(|key| Text::fitted(key)).collect() }
+}

@@ -1,0 +1,116 @@
+//! A private PostgreSQL server for a service that was given no `DATABASE_URL`, so that one program and the
+//! distribution's package are all it takes to begin.
+//!
+//! ```text
+//! service ──pipe──▶ guard (bootledger postgres-guard) ──▶ postgres ──▶ its own processes
+//! ```
+//!
+//! The guard stops the server when the service's end of the pipe closes, which happens however the service dies.
+//! Two locks keep runs apart. `<data-dir>/lock` belongs to the service and refuses a second one at once.
+//! `<data-dir>/postgres/lock` is inherited by the guard, the server and every process of it, so that it is free exactly
+//! when nothing of an earlier run is left; a start waits for it.
+//!
+//! The cluster is reached through a Unix socket in a directory that only its owner (and root) can enter, hence
+//! needs no password. Nothing here may make a commit less durable than PostgreSQL's defaults do.
+
+mod binaries;
+mod cluster;
+mod error;
+pub mod guard;
+mod leftover;
+mod lock;
+mod owner;
+mod server;
+
+use std::path::{Path, PathBuf};
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+pub use error::{Error, Result};
+
+use binaries::Binaries;
+use cluster::{Cluster, NAME};
+use lock::Lock;
+use server::Server;
+
+/// What the embedded server needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The service's data directory; made if missing. Everything here lives in `postgres/`, `postgres.log` and `lock`.
+    pub data_directory: PathBuf,
+    /// The directory with `initdb` and `postgres`; searched for if `None`.
+    pub binaries: Option<PathBuf>,
+    /// The program that knows the `postgres-guard` subcommand.
+    pub guard: PathBuf,
+}
+
+impl Settings {
+    /// Settings for the running program, which must hand `postgres-guard` to [`guard::run`].
+    pub fn new(data_directory: impl Into<PathBuf>) -> Result<Self> {
+        let guard = std::env::current_exe().map_err(error::io("find this program's own file"))?;
+        Ok(Self { data_directory: data_directory.into(), binaries: None, guard })
+    }
+}
+
+/// A running server. Dropping it begins a fast shutdown; [`stop`](Self::stop) also waits for the end of it.
+#[derive(Debug)]
+pub struct Postgres {
+    server: Server,
+    socket_directory: PathBuf,
+    _lock: Lock,
+}
+
+impl Postgres {
+    /// Starts the server, with a new cluster on the first start, and returns when it accepts connections.
+    ///
+    /// Refuses a data directory that another service uses, one that the server's user cannot reach, and a cluster
+    /// of another major version. A server left by a crash is waited for.
+    pub async fn start(settings: &Settings) -> Result<Self> {
+        let directory = cluster::make_data_directory(&settings.data_directory)?;
+        let lock = Lock::take(&directory)?;
+        let cluster = Cluster::open(&directory)?;
+        let binaries = Binaries::find(settings.binaries.as_deref(), &cluster)?;
+        let alive = leftover::wait_for_end(&cluster).await?;
+        cluster.initialise(&binaries, &alive).await?;
+        let socket_directory = cluster.socket_directory()?;
+        let server = Server::start(&settings.guard, &binaries, &cluster, &socket_directory, alive)?;
+        let mut postgres = Self { server, socket_directory, _lock: lock };
+        let maintenance = postgres.connect_options().database("postgres");
+        postgres.server.wait_until_ready(&maintenance).await?;
+        tracing::info!(directory = %cluster.directory().display(), "PostgreSQL is ready");
+        Ok(postgres)
+    }
+
+    /// How to connect, as the owner of the service's own database.
+    pub fn connect_options(&self) -> PgConnectOptions {
+        PgConnectOptions::new_without_pgpass()
+            .socket(&self.socket_directory)
+            .port(5432)
+            .username(NAME)
+            .database(NAME)
+            .ssl_mode(PgSslMode::Disable)
+    }
+
+    /// The same as a URL, for `psql` and other programs.
+    pub fn url(&self) -> String {
+        let host = self.socket_directory.to_string_lossy();
+        let host = utf8_percent_encode(&host, NON_ALPHANUMERIC);
+        format!("postgres:///{NAME}?host={host}&port=5432&user={NAME}")
+    }
+
+    /// The directory with the server's Unix socket, `.s.PGSQL.5432`.
+    pub fn socket_directory(&self) -> &Path {
+        &self.socket_directory
+    }
+
+    /// Returns when the server has ended without being asked to, with the reason; for the service to end as well.
+    pub async fn ended(&mut self) -> Error {
+        self.server.ended().await
+    }
+
+    /// Shuts the server down (open connections are cut, everything committed is written) and waits for its end.
+    pub async fn stop(self) -> Result<()> {
+        self.server.stop().await
+    }
+}

@@ -1,0 +1,144 @@
+//! One plugin run from its start to its recorded outcome.
+
+use crate::ledger::{Failure, Ledger};
+use crate::plugins::{self, Outcome, Report, Work};
+use crate::store::append::NewEvent;
+use crate::store::draft::Draft;
+use crate::store::leases::Lease;
+use crate::store::repository::Terms;
+use anyhow::{Context as _, bail};
+use bootledger_aggregates::deployment::Deployment;
+use bootledger_aggregates::deployment::command::DeploymentCommand;
+use bootledger_aggregates::deployment::event::Stage;
+use bootledger_aggregates::device::Device;
+use bootledger_aggregates::rules::Refused;
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::at::At;
+use bootledger_projections::deployments::{self, Status};
+use bootledger_web::commands::{CommandError, Context};
+use rand::RngExt;
+
+/// How often a run is decided again when others change the same things.
+const TRIES: u32 = 8;
+
+/// How long a run that waits rests when no event wakes it.
+const REST_SECONDS: i64 = 60;
+
+/// The longest time between two tries of a failing plugin.
+const LONGEST_SECONDS: i64 = 300;
+
+/// Runs the plugin and records what came of it. Returns until when its lease rests, if it does.
+pub(super) async fn reach(ledger: &Ledger, lease: &Lease) -> anyhow::Result<Option<Timestamp>> {
+    for _ in 0..TRIES {
+        let row = deployments::find(&ledger.views, lease.deployment, At::Now).await?;
+        let row = row.context("the deployment is not in the views")?;
+        let now = (ledger.now)();
+        let report = match plugins::run(lease.plugin.as_str(), &Work { deployment: &row, views: &ledger.views, now }).await {
+            Ok(report) => report,
+            Err(error) => return Ok(fail(ledger, lease, &format!("{error:#}")).await),
+        };
+        let waiting = matches!(report.outcome, Outcome::Waiting { .. });
+        match record(ledger, lease, report, &row).await {
+            Ok(()) if waiting => return Ok(Some(now.plus_seconds(REST_SECONDS))),
+            Ok(()) => return Ok(None),
+            Err(Failure::Conflict) => ledger.catch_up().await?,
+            // The deployment ended meanwhile: the run ends with it, as the views will show.
+            Err(Failure::Refused(Refused(broken))) if broken.iter().any(|rule| rule.rule == "deployment_ended") => {
+                return Ok(None);
+            }
+            Err(Failure::Refused(refused)) => return Ok(fail(ledger, lease, &refused.to_string()).await),
+            Err(Failure::Claimed(claim, holder)) => {
+                let (kind, value) = claim.parts();
+                return Ok(fail(ledger, lease, &format!("the {kind} {value} is held by {holder}")).await);
+            }
+            Err(Failure::Other(error)) => return Err(chain(error)),
+        }
+    }
+    bail!("others changed the same things {TRIES} times in a row")
+}
+
+/// Appends the plugin's effect on the device and its outcome together.
+async fn record(ledger: &Ledger, lease: &Lease, report: Report, row: &deployments::Deployment) -> Result<(), Failure> {
+    let context = context(lease);
+    let metadata = Ledger::metadata(&context);
+    let mut deployment = Draft::<Deployment>::load(&ledger.log, lease.deployment.to_string()).await?;
+    let plugin = lease.plugin.clone();
+    let command = match report.outcome {
+        Outcome::Succeeded => DeploymentCommand::PluginSucceeded { plugin },
+        Outcome::Waiting { reason, awaited } => DeploymentCommand::PluginWaiting { plugin, reason, awaited },
+    };
+    deployment.decide(|deployment| deployment.decide(command))?;
+    let mut events: Vec<NewEvent> = vec![];
+    if let Some(command) = report.device {
+        let mut device = Draft::<Device>::load(&ledger.log, row.device.to_string()).await?;
+        device.decide(|device| device.decide(command))?;
+        events.extend(device.into_events(&metadata)?);
+    }
+    // The device's events are for a live deployment only: nothing may have happened to it meanwhile.
+    let mut preconditions = report.preconditions;
+    preconditions.push(crate::store::append::Precondition::Sequence {
+        aggregate_type: "deployment",
+        aggregate_id: lease.deployment.to_string(),
+        sequence: deployment.sequence(),
+    });
+    events.extend(deployment.into_events(&metadata)?);
+    ledger.append(lease.deployment, events, preconditions, &context).await.map(drop)
+}
+
+/// Records a failure, and returns until when the lease rests.
+pub(super) async fn fail(ledger: &Ledger, lease: &Lease, reason: &str) -> Option<Timestamp> {
+    tracing::warn!(reason, "a plugin failed and will be tried again");
+    let retry_at = later(ledger, lease.attempts);
+    let command = DeploymentCommand::PluginFailed { plugin: lease.plugin.clone(), reason: Text::fitted(reason), retry_at };
+    match ledger.run::<Deployment>(lease.deployment, command, Terms::default(), &context(lease)).await {
+        Ok(receipt) => ledger.feed.saw_appended(receipt.position),
+        Err(failure) => {
+            tracing::error!(error = %format!("{:#}", chain(failure.into())), "a plugin's failure could not be recorded")
+        }
+    }
+    Some(retry_at)
+}
+
+/// Records that a stage takes too long.
+pub(super) async fn mark_overdue(ledger: &Ledger, deployment: &deployments::Deployment, now: Timestamp) -> anyhow::Result<()> {
+    let stage = if deployment.status == Status::Open { Stage::Open } else { Stage::InProgress };
+    let command = DeploymentCommand::MarkOverdue { stage, since: deployment.status_since, now };
+    let context = Context {
+        actor: "reactor".to_owned(),
+        correlation_id: deployment.id.to_string(),
+        causation_id: None,
+        idempotency_key: None,
+    };
+    match ledger.run::<Deployment>(deployment.id, command, Terms::default(), &context).await {
+        Ok(receipt) => ledger.feed.saw_appended(receipt.position),
+        // Somebody else changed it: the next pass looks again.
+        Err(Failure::Conflict) => {}
+        Err(failure) => return Err(chain(failure.into())),
+    }
+    Ok(())
+}
+
+/// When to try again: 1 s, doubled with each failure up to 5 min, with up to a fifth of jitter.
+pub(super) fn later(ledger: &Ledger, failures: u32) -> Timestamp {
+    let seconds = 1_i64.checked_shl(failures.min(16)).unwrap_or(LONGEST_SECONDS).min(LONGEST_SECONDS);
+    let jitter = rand::rng().random_range(0..=seconds * 200);
+    Timestamp((ledger.now)().0 + time::Duration::milliseconds(seconds * 1000 + jitter))
+}
+
+fn context(lease: &Lease) -> Context {
+    Context {
+        actor: format!("plugin {}", lease.plugin),
+        correlation_id: lease.deployment.to_string(),
+        causation_id: None,
+        idempotency_key: None,
+    }
+}
+
+/// A command's error with its cause, for the log.
+fn chain(error: CommandError) -> anyhow::Error {
+    match error {
+        CommandError::Unavailable(cause) | CommandError::Internal(cause) => cause,
+        other => other.into(),
+    }
+}

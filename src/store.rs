@@ -1,0 +1,14 @@
+//! The event log in PostgreSQL: the only code that appends events, takes claims and answers
+//! idempotency keys. It knows no rules of the domain beyond the claims that each event names.
+
+pub mod answers;
+pub mod append;
+pub mod chain;
+pub mod draft;
+pub mod leases;
+pub mod repository;
+pub mod secrets;
+pub mod verify;
+mod writer;
+
+pub use writer::EventLog;

@@ -1,0 +1,21 @@
+//! What requests with an idempotency key were answered.
+
+use sqlx::PgPool;
+
+/// A request's answer.
+#[derive(Debug)]
+pub struct Answered {
+    /// SHA-256 of the request.
+    pub fingerprint: Vec<u8>,
+    /// The position of its last event.
+    pub position: i64,
+    /// What it was answered, JSON text.
+    pub answer: String,
+}
+
+/// The answer to the request with this key, if it was answered.
+pub async fn find(pool: &PgPool, key: &str) -> Result<Option<Answered>, sqlx::Error> {
+    sqlx::query_as!(Answered, r#"SELECT fingerprint, position, answer::text AS "answer!" FROM commands WHERE key = $1"#, key)
+        .fetch_optional(pool)
+        .await
+}

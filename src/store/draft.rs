@@ -1,0 +1,90 @@
+//! Events of several aggregates that belong together: drafted one aggregate at a time, appended as
+//! one batch. cqrs-es knows one aggregate a command; a cancelled deployment and the entries that it
+//! takes back, a plugin's effect and its outcome, or the rows of an import need more.
+
+use super::append::{NewEvent, Rejection};
+use super::writer::EventLog;
+use bootledger_aggregates::event::Event;
+use bootledger_aggregates::rules::Refused;
+use cqrs_es::persist::PersistedEventRepository;
+use cqrs_es::{Aggregate, DomainEvent};
+use serde_json::Value;
+
+/// An aggregate as it would be with the events that were drafted so far.
+#[derive(Debug)]
+pub struct Draft<A: Aggregate> {
+    id: String,
+    aggregate: A,
+    sequence: i64,
+    events: Vec<A::Event>,
+}
+
+impl<A: Aggregate> Draft<A> {
+    /// A draft of an aggregate that has no events yet.
+    pub fn fresh(id: impl Into<String>) -> Self {
+        Self { id: id.into(), aggregate: A::default(), sequence: 0, events: vec![] }
+    }
+
+    /// A draft of an aggregate as the log has it.
+    pub async fn load(log: &EventLog, id: impl Into<String>) -> Result<Self, Rejection> {
+        let mut draft = Self::fresh(id);
+        let unreadable = |error: &dyn std::fmt::Display| Rejection::Defect(format!("{} {}: {error}", A::TYPE, draft.id));
+        let stored = log.streams.get_events::<A>(&draft.id).await.map_err(|error| Rejection::Unavailable(error.to_string()))?;
+        let mut events = Vec::with_capacity(stored.len());
+        for event in stored {
+            draft.sequence = i64::try_from(event.sequence).unwrap_or(i64::MAX);
+            events.push(serde_json::from_value::<A::Event>(event.payload).map_err(|error| unreadable(&error))?);
+        }
+        for event in events {
+            draft.aggregate.apply(event);
+        }
+        Ok(draft)
+    }
+
+    /// The aggregate with everything drafted.
+    pub fn aggregate(&self) -> &A {
+        &self.aggregate
+    }
+
+    /// The sequence of the last event in the log, 0 for none.
+    pub fn sequence(&self) -> i64 {
+        self.sequence
+    }
+
+    /// Whether nothing has happened.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Drafts what a rule of the aggregate decides.
+    pub fn decide(&mut self, rule: impl FnOnce(&A) -> Result<Vec<A::Event>, Refused>) -> Result<(), Refused> {
+        for event in rule(&self.aggregate)? {
+            self.aggregate.apply(event.clone());
+            self.events.push(event);
+        }
+        Ok(())
+    }
+
+    /// The drafted events, ready to be appended.
+    pub fn into_events(self, metadata: &str) -> Result<Vec<NewEvent>, Rejection> {
+        let defect = |error: &dyn std::fmt::Display| Rejection::Defect(error.to_string());
+        let mut events = Vec::with_capacity(self.events.len());
+        for (sequence, event) in (self.sequence + 1..).zip(self.events) {
+            // Through `Value`, as cqrs-es does, so that one event has one JSON text whichever way it came.
+            let payload = serde_json::to_value(&event).map_err(|error| defect(&error))?;
+            let text = Value::to_string(&payload);
+            let claims = Event::read(A::TYPE, &self.id, &text).map_err(|error| defect(&error))?.claims();
+            events.push(NewEvent {
+                aggregate_type: A::TYPE.to_owned(),
+                aggregate_id: self.id.clone(),
+                sequence,
+                event_type: event.event_type(),
+                event_version: event.event_version(),
+                payload: text,
+                metadata: metadata.to_owned(),
+                claims,
+            });
+        }
+        Ok(events)
+    }
+}

@@ -1,0 +1,221 @@
+//! Reads the whole log, or an export of it, and proves that nothing in it was altered.
+
+use super::chain::{self, Link};
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+
+/// How many events are read at once.
+const PAGE: i64 = 5_000;
+
+/// An event as `bootledger export` writes it: one JSON object a line. Payload and metadata are the
+/// stored texts to the letter, since the chain covers them.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ExportedEvent {
+    /// The place in the log.
+    pub position: i64,
+    /// Such as `device`.
+    pub aggregate_type: String,
+    /// The aggregate's key.
+    pub aggregate_id: String,
+    /// The place in the stream.
+    pub sequence: i64,
+    /// Such as `DeviceVerified`.
+    pub event_type: String,
+    /// Of the payload's shape.
+    pub event_version: String,
+    /// When it was appended.
+    #[serde(with = "time::serde::rfc3339")]
+    pub recorded_at: OffsetDateTime,
+    /// What happened.
+    pub payload: Box<RawValue>,
+    /// Who did it.
+    pub metadata: Box<RawValue>,
+    /// The chain up to and with this event, 64 hexadecimal digits.
+    pub chain: String,
+}
+
+/// Where a log is not what it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Tampered {
+    /// An event's own bytes, or those of its chain, were altered.
+    #[error("the event at position {0} was altered: its hash does not follow from its bytes and the event before it")]
+    Altered(i64),
+    /// Events are missing or inserted.
+    #[error("behind position {after} comes position {found}: events are missing or were inserted")]
+    Gap {
+        /// The last position in order.
+        after: i64,
+        /// The one found behind it.
+        found: i64,
+    },
+    /// The end of the log was cut off, or its head altered.
+    #[error("the log ends at position {ends}, but its head says {head}: events were cut off at the end, or the head was altered")]
+    Cut {
+        /// The last event's position.
+        ends: i64,
+        /// What the head says.
+        head: i64,
+    },
+}
+
+/// A check under way.
+#[derive(Debug)]
+pub struct Verification {
+    position: i64,
+    chain: [u8; 32],
+}
+
+impl Verification {
+    /// A check from the first event.
+    pub fn new() -> Self {
+        Self { position: 0, chain: chain::START }
+    }
+
+    /// Takes the next event in.
+    pub fn next(&mut self, link: &Link<'_>, chain: &[u8]) -> Result<(), Tampered> {
+        if link.position != self.position + 1 {
+            return Err(Tampered::Gap { after: self.position, found: link.position });
+        }
+        self.chain = chain::next(&self.chain, link);
+        self.position = link.position;
+        if self.chain[..] == *chain { Ok(()) } else { Err(Tampered::Altered(link.position)) }
+    }
+
+    /// Compares the end with what the head says.
+    pub fn end(&self, head: i64, chain: &[u8]) -> Result<i64, Tampered> {
+        if head == self.position && self.chain[..] == *chain {
+            return Ok(head);
+        }
+        Err(Tampered::Cut { ends: self.position, head })
+    }
+
+    /// The last position taken in.
+    pub fn position(&self) -> i64 {
+        self.position
+    }
+}
+
+impl Default for Verification {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Checks the log in the database. `progress` is told positions. The outer error is a fault of the
+/// database, the inner one what was found.
+pub async fn database(pool: &PgPool, mut progress: impl FnMut(i64)) -> Result<Result<i64, Tampered>> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *transaction).await?;
+    let head = sqlx::query!("SELECT position, chain FROM log_head").fetch_one(&mut *transaction).await?;
+    let mut verification = Verification::new();
+    loop {
+        let events = page(&mut transaction, verification.position()).await?;
+        if events.is_empty() {
+            return Ok(verification.end(head.position, &head.chain));
+        }
+        for event in &events {
+            if let Err(tampered) = verification.next(&event.link(), &event.chain) {
+                return Ok(Err(tampered));
+            }
+        }
+        progress(verification.position());
+    }
+}
+
+/// Checks an export that begins with the first event, line by line.
+pub fn file(reader: impl std::io::BufRead, mut progress: impl FnMut(i64)) -> Result<Result<i64, Tampered>> {
+    let mut verification = Verification::new();
+    for (number, line) in reader.lines().enumerate() {
+        let line = line?;
+        let event: ExportedEvent =
+            serde_json::from_str(&line).with_context(|| format!("line {} is not an exported event", number + 1))?;
+        let chain = hex::decode(&event.chain).with_context(|| format!("line {}: the chain is not hexadecimal", number + 1))?;
+        if let Err(tampered) = verification.next(&event.link(), &chain) {
+            return Ok(Err(tampered));
+        }
+        progress(event.position);
+    }
+    Ok(Ok(verification.position()))
+}
+
+/// The events behind a position, up to a page of them, as an export has them.
+pub async fn export_after(pool: &PgPool, position: i64) -> Result<Vec<ExportedEvent>> {
+    let mut connection = pool.acquire().await?;
+    page(&mut connection, position).await?.into_iter().map(StoredEvent::export).collect()
+}
+
+struct StoredEvent {
+    position: i64,
+    aggregate_type: String,
+    aggregate_id: String,
+    sequence: i64,
+    event_type: String,
+    event_version: String,
+    recorded_at: OffsetDateTime,
+    payload: String,
+    metadata: String,
+    chain: Vec<u8>,
+}
+
+async fn page(connection: &mut sqlx::PgConnection, after: i64) -> Result<Vec<StoredEvent>> {
+    // The order is that of the positions; a row whose position was altered appears out of it.
+    let events = sqlx::query_as!(
+        StoredEvent,
+        r#"SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, recorded_at,
+                  payload::text AS "payload!", metadata::text AS "metadata!", chain
+             FROM events WHERE position > $1 ORDER BY position LIMIT $2"#,
+        after,
+        PAGE
+    );
+    Ok(events.fetch_all(connection).await?)
+}
+
+impl StoredEvent {
+    fn link(&self) -> Link<'_> {
+        Link {
+            position: self.position,
+            sequence: self.sequence,
+            recorded_at: self.recorded_at,
+            aggregate_type: &self.aggregate_type,
+            aggregate_id: &self.aggregate_id,
+            event_type: &self.event_type,
+            event_version: &self.event_version,
+            payload: &self.payload,
+            metadata: &self.metadata,
+        }
+    }
+
+    fn export(self) -> Result<ExportedEvent> {
+        Ok(ExportedEvent {
+            position: self.position,
+            aggregate_type: self.aggregate_type,
+            aggregate_id: self.aggregate_id,
+            sequence: self.sequence,
+            event_type: self.event_type,
+            event_version: self.event_version,
+            recorded_at: self.recorded_at,
+            payload: RawValue::from_string(self.payload)?,
+            metadata: RawValue::from_string(self.metadata)?,
+            chain: hex::encode(self.chain),
+        })
+    }
+}
+
+impl ExportedEvent {
+    fn link(&self) -> Link<'_> {
+        Link {
+            position: self.position,
+            sequence: self.sequence,
+            recorded_at: self.recorded_at,
+            aggregate_type: &self.aggregate_type,
+            aggregate_id: &self.aggregate_id,
+            event_type: &self.event_type,
+            event_version: &self.event_version,
+            payload: self.payload.get(),
+            metadata: self.metadata.get(),
+        }
+    }
+}

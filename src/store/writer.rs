@@ -1,0 +1,210 @@
+//! The group writer: one task appends everything that waits in one transaction.
+//!
+//! The row of `log_head` is locked first, so that the order of positions is the order of commits,
+//! with any number of instances: a reader never meets a gap that fills later. Then each batch is
+//! checked against what the database and the batches before it say; one that fails is answered
+//! alone, and the rest are written by a single statement.
+
+mod checks;
+mod sql;
+
+use super::append::{Appended, Batch, Rejection};
+use super::chain::{self, Link};
+use checks::Known;
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{Instrument, debug_span, warn};
+
+/// How many batches, and about how many events, are written together at most.
+const GROUP_BATCHES: usize = 512;
+const GROUP_EVENTS: usize = 20_000;
+
+/// How many batches may wait; further callers wait before they may wait.
+const QUEUE: usize = 4096;
+
+/// The log, for appending. Cheap to clone; all clones share one writer.
+#[derive(Clone)]
+pub struct EventLog {
+    waiting: mpsc::Sender<Waiting>,
+    pub(super) pool: PgPool,
+    pub(super) streams: Arc<postgres_es::PostgresEventRepository>,
+}
+
+struct Waiting {
+    batch: Batch,
+    answer: oneshot::Sender<Result<Appended, Rejection>>,
+}
+
+impl EventLog {
+    /// Starts the writer on a connection of its own. It ends with the last clone of the log.
+    pub fn start(pool: PgPool, options: PgConnectOptions) -> Self {
+        let (waiting, receiver) = mpsc::channel(QUEUE);
+        tokio::spawn(run(options, receiver));
+        let streams = Arc::new(postgres_es::PostgresEventRepository::new(pool.clone()));
+        Self { waiting, pool, streams }
+    }
+
+    /// Appends the batch, or says why not. Waits for its group's commit.
+    pub async fn append(&self, batch: Batch) -> Result<Appended, Rejection> {
+        let stopped = || Rejection::Unavailable("the service is stopping".to_owned());
+        let (answer, answered) = oneshot::channel();
+        self.waiting.send(Waiting { batch, answer }).await.map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
+    }
+
+    /// The pool that reads go through.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}
+
+async fn run(options: PgConnectOptions, mut receiver: mpsc::Receiver<Waiting>) {
+    let mut connection = None;
+    let mut group = Vec::new();
+    while receiver.recv_many(&mut group, GROUP_BATCHES).await > 0 {
+        let mut rest = std::mem::take(&mut group).into_iter().peekable();
+        while rest.peek().is_some() {
+            let mut events = 0;
+            let mut some = Vec::new();
+            while let Some(next) = rest.next_if(|next| some.is_empty() || events + next.batch.events.len() <= GROUP_EVENTS) {
+                events += next.batch.events.len();
+                some.push(next);
+            }
+            let span = debug_span!("append", batches = some.len(), events);
+            write(&options, &mut connection, some).instrument(span).await;
+        }
+    }
+}
+
+/// Writes a group and answers each of its callers.
+async fn write(options: &PgConnectOptions, connection: &mut Option<PgConnection>, group: Vec<Waiting>) {
+    let (batches, answers): (Vec<_>, Vec<_>) = group.into_iter().map(|waiting| (waiting.batch, waiting.answer)).unzip();
+    let results = match attempt(options, connection, &batches).await {
+        Ok(results) => results,
+        // One batch that the database itself refuses must not fail the others: each has its own try.
+        Err(Rejection::Defect(_)) if batches.len() > 1 => {
+            let mut results = Vec::with_capacity(batches.len());
+            for batch in &batches {
+                let alone = attempt(options, connection, std::slice::from_ref(batch)).await;
+                results.push(alone.and_then(|mut one| one.pop().unwrap_or(Err(Rejection::Defect("no answer".to_owned())))));
+            }
+            results
+        }
+        Err(rejection) => batches.iter().map(|_| Err(rejection.clone())).collect(),
+    };
+    for (answer, result) in answers.into_iter().zip(results) {
+        // A caller that went away does not want its answer; what was appended stays.
+        drop(answer.send(result));
+    }
+}
+
+/// One transaction. `Err` means that nothing of the group is in the log.
+async fn attempt(
+    options: &PgConnectOptions,
+    slot: &mut Option<PgConnection>,
+    batches: &[Batch],
+) -> Result<Vec<Result<Appended, Rejection>>, Rejection> {
+    let mut connection = match slot.take() {
+        Some(connection) => connection,
+        None => PgConnection::connect_with(options).await.map_err(|error| refused(&error))?,
+    };
+    match transact(&mut connection, batches).await {
+        Ok((results, _)) => {
+            *slot = Some(connection);
+            Ok(results)
+        }
+        Err(Failed::Before(error)) => {
+            // The connection is dropped, and with it the transaction, unless it is surely sound.
+            if error.as_database_error().is_some() && sql::rollback(&mut connection).await.is_ok() {
+                *slot = Some(connection);
+            }
+            Err(refused(&error))
+        }
+        Err(Failed::Commit { error, results, position, chain }) => {
+            // Nobody knows whether the commit was done: the log does.
+            warn!(%error, position, "the connection was lost while a commit was under way; looking whether it was done");
+            let mut fresh = PgConnection::connect_with(options).await.map_err(|error| refused(&error))?;
+            let done = sql::chain_at(&mut fresh, position).await.map_err(|error| refused(&error))?;
+            *slot = Some(fresh);
+            if done.as_deref() == Some(&chain[..]) { Ok(results) } else { Err(refused(&error)) }
+        }
+    }
+}
+
+enum Failed {
+    /// Nothing is in the log.
+    Before(sqlx::Error),
+    /// The group may be in the log or not.
+    Commit { error: sqlx::Error, results: Vec<Result<Appended, Rejection>>, position: i64, chain: [u8; 32] },
+}
+
+impl From<sqlx::Error> for Failed {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Before(error)
+    }
+}
+
+async fn transact(connection: &mut PgConnection, batches: &[Batch]) -> Result<(Vec<Result<Appended, Rejection>>, i64), Failed> {
+    sql::begin(connection).await?;
+    let head = sql::lock_head(connection).await?;
+    let mut known = Known::look_up(connection, batches).await?;
+    let mut rows = sql::Rows::default();
+    let (mut position, mut chain) = (head.position, head.chain);
+    let mut results = Vec::with_capacity(batches.len());
+    for batch in batches {
+        match known.check(batch) {
+            Ok(None) => {
+                for event in &batch.events {
+                    position += 1;
+                    chain = chain::next(
+                        &chain,
+                        &Link {
+                            position,
+                            sequence: event.sequence,
+                            recorded_at: head.now,
+                            aggregate_type: &event.aggregate_type,
+                            aggregate_id: &event.aggregate_id,
+                            event_type: &event.event_type,
+                            event_version: &event.event_version,
+                            payload: &event.payload,
+                            metadata: &event.metadata,
+                        },
+                    );
+                    rows.push(event, position, chain);
+                }
+                known.accept(batch, position);
+                results.push(Ok(Appended::At(position)));
+            }
+            Ok(Some(repeated)) => results.push(Ok(repeated)),
+            Err(rejection) => results.push(Err(rejection)),
+        }
+    }
+    if position == head.position && known.answered.is_empty() {
+        sql::rollback(connection).await?;
+        return Ok((results, position));
+    }
+    sql::write(connection, &rows, &known, position, &chain, head.now).await?;
+    match sql::commit(connection).await {
+        Ok(()) => Ok((results, position)),
+        Err(error) if error.as_database_error().is_some() => Err(Failed::Before(error)),
+        Err(error) => Err(Failed::Commit { error, results, position, chain }),
+    }
+}
+
+/// What a caller is told of an error of the database.
+fn refused(error: &sqlx::Error) -> Rejection {
+    let message = error.to_string();
+    match error {
+        // Classes 08 (connection), 53 (resources), 57 (intervention), 58 (system), 25006 (a standby), 40 (rollback).
+        sqlx::Error::Database(database) => match database.code().as_deref() {
+            Some(code) if ["08", "53", "57", "58", "40"].iter().any(|class| code.starts_with(class)) || code == "25006" => {
+                Rejection::Unavailable(message)
+            }
+            _ => Rejection::Defect(message),
+        },
+        sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => Rejection::Defect(message),
+        _ => Rejection::Unavailable(message),
+    }
+}

@@ -1,0 +1,160 @@
+//! What is known of streams, claims and keys while a group is decided: what the database says,
+//! changed by the batches of the group that were accepted before.
+
+use super::super::append::{Appended, Batch, Precondition, Rejection};
+use super::sql;
+use bootledger_aggregates::claims::{Claim, ClaimChange};
+use sqlx::postgres::PgConnection;
+use std::collections::{BTreeSet, HashMap};
+
+/// A claim's kind and value.
+pub(super) type ClaimKey = (&'static str, String);
+
+/// Changes of claims that one batch leads to: the claim's new holder, or none.
+type Changes = HashMap<ClaimKey, Option<String>>;
+
+#[derive(Default)]
+pub(super) struct Known {
+    /// The last sequence of each stream.
+    pub(super) sequences: HashMap<(String, String), i64>,
+    /// Who holds what.
+    pub(super) holders: HashMap<ClaimKey, String>,
+    /// What keys were answered with: position, fingerprint, answer.
+    pub(super) keys: HashMap<String, (i64, Vec<u8>, String)>,
+    /// Claims that changed in this group, with the position of the change.
+    pub(super) changed: HashMap<ClaimKey, i64>,
+    /// Keys that this group answers.
+    pub(super) answered: Vec<String>,
+}
+
+impl Known {
+    /// Reads everything that the batches touch, in one round trip.
+    pub(super) async fn look_up(connection: &mut PgConnection, batches: &[Batch]) -> Result<Self, sqlx::Error> {
+        let mut streams = BTreeSet::new();
+        let mut claims = BTreeSet::new();
+        let mut holders = BTreeSet::new();
+        let mut keys = BTreeSet::new();
+        for batch in batches {
+            for event in &batch.events {
+                streams.insert((event.aggregate_type.clone(), event.aggregate_id.clone()));
+                for change in &event.claims {
+                    match change {
+                        ClaimChange::Take(claim, _) | ClaimChange::Release(claim, _) => drop(claims.insert(claim.parts())),
+                        ClaimChange::ReleaseAll(holder) => drop(holders.insert(holder.to_string())),
+                    }
+                }
+            }
+            for precondition in &batch.preconditions {
+                match precondition {
+                    Precondition::Sequence { aggregate_type, aggregate_id, .. } => {
+                        streams.insert(((*aggregate_type).to_owned(), aggregate_id.clone()));
+                    }
+                    Precondition::Unclaimed(claim) => drop(claims.insert(claim.parts())),
+                }
+            }
+            keys.extend(batch.idempotency.iter().map(|idempotency| idempotency.key.clone()));
+        }
+        sql::look_up(connection, &streams, &claims, &holders, &keys).await
+    }
+
+    /// Whether the batch may be appended: `Some` where it was answered before.
+    pub(super) fn check(&self, batch: &Batch) -> Result<Option<Appended>, Rejection> {
+        if let Some(idempotency) = &batch.idempotency
+            && let Some((position, fingerprint, answer)) = self.keys.get(&idempotency.key)
+        {
+            return if *fingerprint == idempotency.fingerprint {
+                Ok(Some(Appended::Repeated { position: *position, answer: answer.clone() }))
+            } else {
+                Err(Rejection::KeyReused)
+            };
+        }
+        for precondition in &batch.preconditions {
+            match precondition {
+                Precondition::Sequence { aggregate_type, aggregate_id, sequence } => {
+                    self.check_sequence(aggregate_type, aggregate_id, *sequence)?;
+                }
+                Precondition::Unclaimed(claim) => self.check_holder(claim, None)?,
+            }
+        }
+        let mut next: HashMap<(&str, &str), i64> = HashMap::new();
+        for event in &batch.events {
+            let stream = (event.aggregate_type.as_str(), event.aggregate_id.as_str());
+            match next.get(&stream) {
+                None => self.check_sequence(stream.0, stream.1, event.sequence - 1)?,
+                Some(expected) if *expected == event.sequence => {}
+                Some(_) => return Err(Rejection::Defect(format!("the sequences of {} {} have a gap", stream.0, stream.1))),
+            }
+            next.insert(stream, event.sequence + 1);
+        }
+        self.changes(batch).map(|_| None)
+    }
+
+    fn check_sequence(&self, aggregate_type: &str, aggregate_id: &str, expected: i64) -> Result<(), Rejection> {
+        let key = (aggregate_type.to_owned(), aggregate_id.to_owned());
+        if self.sequences.get(&key).copied().unwrap_or(0) == expected {
+            return Ok(());
+        }
+        let (aggregate_type, aggregate_id) = key;
+        Err(Rejection::Conflict { aggregate_type, aggregate_id })
+    }
+
+    fn check_holder(&self, claim: &Claim, allowed: Option<&str>) -> Result<(), Rejection> {
+        match self.holders.get(&claim.parts()) {
+            Some(holder) if allowed != Some(holder) => Err(Rejection::Claimed { claim: claim.clone(), holder: holder.clone() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the batch does to claims: all releases first, then all takings.
+    fn changes(&self, batch: &Batch) -> Result<Changes, Rejection> {
+        let mut changes = Changes::new();
+        let all = || batch.events.iter().flat_map(|event| &event.claims);
+        for change in all() {
+            match change {
+                ClaimChange::Release(claim, holder) => {
+                    let key = claim.parts();
+                    if self.holders.get(&key).is_some_and(|held| *held == holder.to_string()) {
+                        changes.insert(key, None);
+                    }
+                }
+                ClaimChange::ReleaseAll(holder) => {
+                    let holder = holder.to_string();
+                    let held = self.holders.iter().filter(|(_, held)| **held == holder);
+                    changes.extend(held.map(|(key, _)| (key.clone(), None)));
+                }
+                ClaimChange::Take(..) => {}
+            }
+        }
+        for change in all() {
+            let ClaimChange::Take(claim, holder) = change else { continue };
+            let (key, taker) = (claim.parts(), holder.to_string());
+            let held = changes.get(&key).map_or_else(|| self.holders.get(&key), Option::as_ref);
+            match held {
+                Some(held) if *held == taker => {}
+                Some(held) => return Err(Rejection::Claimed { claim: claim.clone(), holder: held.clone() }),
+                None => drop(changes.insert(key, Some(taker))),
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Takes an accepted batch in; `position` is that of its last event.
+    pub(super) fn accept(&mut self, batch: &Batch, position: i64) {
+        let changes = self.changes(batch).unwrap_or_default();
+        for (key, holder) in changes {
+            self.changed.insert(key.clone(), position);
+            match holder {
+                Some(holder) => drop(self.holders.insert(key, holder)),
+                None => drop(self.holders.remove(&key)),
+            }
+        }
+        for event in &batch.events {
+            self.sequences.insert((event.aggregate_type.clone(), event.aggregate_id.clone()), event.sequence);
+        }
+        if let Some(idempotency) = &batch.idempotency {
+            let answer = (position, idempotency.fingerprint.to_vec(), idempotency.answer.clone());
+            self.keys.insert(idempotency.key.clone(), answer);
+            self.answered.push(idempotency.key.clone());
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The statements of the group writer: five round trips a group, whatever its size.
+
+use super::super::append::NewEvent;
+use super::checks::{ClaimKey, Known};
+use sqlx::Executor;
+use sqlx::postgres::PgConnection;
+use std::collections::BTreeSet;
+use time::OffsetDateTime;
+
+/// The end of the log.
+pub(super) struct Head {
+    pub(super) position: i64,
+    pub(super) chain: [u8; 32],
+    /// The database's clock, read behind the lock, so that one clock dates all events of all instances.
+    pub(super) now: OffsetDateTime,
+}
+
+pub(super) async fn begin(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection.execute("BEGIN").await.map(drop)
+}
+
+pub(super) async fn commit(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection.execute("COMMIT").await.map(drop)
+}
+
+pub(super) async fn rollback(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection.execute("ROLLBACK").await.map(drop)
+}
+
+/// Waits for its turn to append, and reads the end of the log.
+pub(super) async fn lock_head(connection: &mut PgConnection) -> Result<Head, sqlx::Error> {
+    let row = sqlx::query!(r#"SELECT position, chain, clock_timestamp() AS "now!" FROM log_head FOR UPDATE"#)
+        .fetch_one(connection)
+        .await?;
+    let chain = row.chain.try_into().map_err(|_| sqlx::Error::Decode("log_head.chain has not 32 bytes".into()))?;
+    Ok(Head { position: row.position, chain, now: row.now })
+}
+
+/// The chain of the event at a position, for finding out whether a lost commit was done.
+pub(super) async fn chain_at(connection: &mut PgConnection, position: i64) -> Result<Option<Vec<u8>>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT chain FROM events WHERE position = $1", position).fetch_optional(connection).await
+}
+
+pub(super) async fn look_up(
+    connection: &mut PgConnection,
+    streams: &BTreeSet<(String, String)>,
+    claims: &BTreeSet<ClaimKey>,
+    holders: &BTreeSet<String>,
+    keys: &BTreeSet<String>,
+) -> Result<Known, sqlx::Error> {
+    let (types, ids): (Vec<String>, Vec<String>) = streams.iter().cloned().unzip();
+    let (kinds, values): (Vec<String>, Vec<String>) =
+        claims.iter().map(|(kind, value)| ((*kind).to_owned(), value.clone())).unzip();
+    let holders: Vec<String> = holders.iter().cloned().collect();
+    let keys: Vec<String> = keys.iter().cloned().collect();
+    let rows = sqlx::query!(
+        r#"SELECT 'stream' AS "what!", s.t AS "one!", s.i AS "two!",
+                  coalesce((SELECT max(e.sequence) FROM events e WHERE e.aggregate_type = s.t AND e.aggregate_id = s.i), 0) AS "number!",
+                  '' AS "text!", NULL::bytea AS bytes
+             FROM UNNEST($1::text[], $2::text[]) AS s (t, i)
+           UNION ALL
+           SELECT 'claim', c.kind, c.value, c.position, c.holder, NULL
+             FROM UNNEST($3::text[], $4::text[]) AS w (kind, value) JOIN claims c ON c.kind = w.kind AND c.value = w.value
+           UNION ALL
+           SELECT 'claim', c.kind, c.value, c.position, c.holder, NULL FROM claims c WHERE c.holder = ANY($5)
+           UNION ALL
+           SELECT 'key', k.key, '', k.position, k.answer::text, k.fingerprint FROM commands k WHERE k.key = ANY($6)"#,
+        &types,
+        &ids,
+        &kinds,
+        &values,
+        &holders,
+        &keys,
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut known = Known::default();
+    for row in rows {
+        match row.what.as_str() {
+            "stream" => drop(known.sequences.insert((row.one, row.two), row.number)),
+            "claim" => drop(known.holders.insert((kind(&row.one)?, row.two), row.text)),
+            _ => drop(known.keys.insert(row.one, (row.number, row.bytes.unwrap_or_default(), row.text))),
+        }
+    }
+    Ok(known)
+}
+
+/// The stored kind as the constant that `Claim::parts` gives.
+fn kind(stored: &str) -> Result<&'static str, sqlx::Error> {
+    ["ip", "hostname", "mac", "serial", "asset", "deployment"]
+        .into_iter()
+        .find(|known| *known == stored)
+        .ok_or_else(|| sqlx::Error::Decode(format!("claims.kind {stored:?} is unknown").into()))
+}
+
+/// The columns of the events of a group.
+#[derive(Default)]
+pub(super) struct Rows {
+    types: Vec<String>,
+    ids: Vec<String>,
+    sequences: Vec<i64>,
+    event_types: Vec<String>,
+    versions: Vec<String>,
+    payloads: Vec<String>,
+    metadata: Vec<String>,
+    positions: Vec<i64>,
+    chains: Vec<Vec<u8>>,
+}
+
+impl Rows {
+    pub(super) fn push(&mut self, event: &NewEvent, position: i64, chain: [u8; 32]) {
+        self.types.push(event.aggregate_type.clone());
+        self.ids.push(event.aggregate_id.clone());
+        self.sequences.push(event.sequence);
+        self.event_types.push(event.event_type.clone());
+        self.versions.push(event.event_version.clone());
+        self.payloads.push(event.payload.clone());
+        self.metadata.push(event.metadata.clone());
+        self.positions.push(position);
+        self.chains.push(chain.to_vec());
+    }
+}
+
+/// Events, claims, keys, the head and the notice, in one statement.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    rows: &Rows,
+    known: &Known,
+    position: i64,
+    chain: &[u8; 32],
+    now: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    let mut released: (Vec<String>, Vec<String>) = Default::default();
+    let mut taken: (Vec<String>, Vec<String>, Vec<String>, Vec<i64>) = Default::default();
+    for (key, changed_at) in &known.changed {
+        match known.holders.get(key) {
+            Some(holder) => {
+                taken.0.push(key.0.to_owned());
+                taken.1.push(key.1.clone());
+                taken.2.push(holder.clone());
+                taken.3.push(*changed_at);
+            }
+            None => {
+                released.0.push(key.0.to_owned());
+                released.1.push(key.1.clone());
+            }
+        }
+    }
+    let mut answers: (Vec<String>, Vec<Vec<u8>>, Vec<i64>, Vec<String>) = Default::default();
+    for key in &known.answered {
+        if let Some((position, fingerprint, answer)) = known.keys.get(key) {
+            answers.0.push(key.clone());
+            answers.1.push(fingerprint.clone());
+            answers.2.push(*position);
+            answers.3.push(answer.clone());
+        }
+    }
+    sqlx::query!(
+        r#"WITH appended AS (
+               INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, recorded_at, chain)
+               SELECT t, i, s, e, v, p::json, m::json, n, $10, c
+                 FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bytea[])
+                      AS r (t, i, s, e, v, p, m, n, c)
+           ), released AS (
+               DELETE FROM claims USING UNNEST($11::text[], $12::text[]) AS r (kind, value)
+                WHERE claims.kind = r.kind AND claims.value = r.value
+           ), taken AS (
+               INSERT INTO claims (kind, value, holder, position)
+               SELECT * FROM UNNEST($13::text[], $14::text[], $15::text[], $16::bigint[])
+               ON CONFLICT (kind, value) DO UPDATE SET holder = excluded.holder, position = excluded.position
+           ), answered AS (
+               INSERT INTO commands (key, fingerprint, position, answer)
+               SELECT k, f, p, a::json FROM UNNEST($17::text[], $18::bytea[], $19::bigint[], $20::text[]) AS r (k, f, p, a)
+           ), moved AS (
+               UPDATE log_head SET position = $21, chain = $22
+           )
+           SELECT pg_notify('bootledger_appended', $21::bigint::text)::text AS notified"#,
+        &rows.types,
+        &rows.ids,
+        &rows.sequences,
+        &rows.event_types,
+        &rows.versions,
+        &rows.payloads,
+        &rows.metadata,
+        &rows.positions,
+        &rows.chains,
+        now,
+        &released.0,
+        &released.1,
+        &taken.0,
+        &taken.1,
+        &taken.2,
+        &taken.3,
+        &answers.0,
+        &answers.1,
+        &answers.2,
+        &answers.3,
+        position,
+        &chain[..],
+    )
+    .fetch_one(connection)
+    .await
+    .map(drop)
+}

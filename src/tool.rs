@@ -1,0 +1,47 @@
+//! What a program that runs once needs: the database, the command service, and views that are up
+//! to date, beside a running service or without one.
+
+use crate::clock;
+use crate::config::StoreArguments;
+use crate::database::Database;
+use crate::feed::Feed;
+use crate::ledger::Ledger;
+use crate::projector;
+use crate::store::EventLog;
+use anyhow::Result;
+use tokio::sync::watch;
+
+/// The parts.
+pub struct Tool {
+    /// The database.
+    pub database: Database,
+    /// The command service.
+    pub ledger: Ledger,
+    stopping: watch::Sender<bool>,
+}
+
+impl Tool {
+    /// Opens the database, shared with a running service if there is one.
+    pub async fn open(arguments: &StoreArguments) -> Result<Self> {
+        let database = Database::open(arguments, true).await?;
+        let (stopping, stop) = watch::channel(false);
+        let feed = Feed::start(database.pool.clone(), stop).await?;
+        let log = EventLog::start(database.pool.clone(), database.options.clone());
+        let ledger = Ledger::new(log, database.pool.clone(), feed, clock::now);
+        let tool = Self { database, ledger, stopping };
+        tool.catch_up().await?;
+        Ok(tool)
+    }
+
+    /// Brings the views to the end of the log.
+    pub async fn catch_up(&self) -> Result<()> {
+        projector::catch_up(&self.database.pool, &self.ledger.feed).await.map(drop)
+    }
+
+    /// Closes everything.
+    pub async fn close(self) -> Result<()> {
+        self.stopping.send_replace(true);
+        drop(self.ledger);
+        self.database.close().await
+    }
+}

@@ -1,0 +1,126 @@
+//! A place where a virtual server boots over a network of its own: the proof that DHCP, iPXE, `/pxe/` and DONE fit together.
+//!
+//! ```text
+//!   host namespace            namespace bootlab-N
+//!   the service  ──veth──  bridge br0 ── DHCP server (ISC or Kea)
+//!   10.213.N.1                │  10.213.N.2
+//!                           taps ── QEMU, from 10.213.N.10 on
+//! ```
+//!
+//! The service under test runs as users run it, as a plain process that listens on [`Lab::host_address`]. Everything else lives
+//! in the namespace, so labs of parallel tests never meet, and whatever is left of one is found and ended through it.
+//! The lab must not know Bootledger: it boots what it is told, and reports what the console says.
+//!
+//! It needs root, or sudo without a password, and what `scripts/setup test` installs. What a lab wrote stays in
+//! `target/lab/bootlab-N` until the next lab of that number, to be read when a test has failed.
+#![allow(dead_code, reason = "each test file uses only a part of the lab")]
+
+mod command;
+mod cpio;
+mod dhcp;
+mod disk;
+mod installer;
+mod network;
+mod vm;
+mod wait;
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+pub(crate) use dhcp::DhcpServer;
+pub(crate) use disk::LOCAL_DISK_BOOTED;
+pub(crate) use installer::{INSTALLED, Installer};
+pub(crate) use vm::{Vm, VmOptions};
+
+use network::{BRIDGE, Network};
+
+/// A network with room for a service, one DHCP server and some virtual servers. Dropping it ends all that runs in it.
+pub(crate) struct Lab {
+    network: Network,
+    folder: PathBuf,
+}
+
+impl Lab {
+    /// The interface in the namespace that a DHCP server serves.
+    pub(crate) const INTERFACE: &str = BRIDGE;
+
+    /// Builds a network that no other lab on this machine uses, after ending what dead test runs left behind.
+    pub(crate) async fn new() -> Result<Self> {
+        tokio::task::spawn_blocking(|| {
+            let network = Network::create().context("building the lab's network")?;
+            let folder = target_folder().join("lab").join(network.namespace());
+            if folder.exists() {
+                fs::remove_dir_all(&folder)
+                    .with_context(|| format!("emptying {}", folder.display()))?;
+            }
+            fs::create_dir_all(&folder)
+                .with_context(|| format!("creating {}", folder.display()))?;
+            Ok(Self { network, folder })
+        })
+        .await?
+    }
+
+    /// Where the service listens, and what servers know it by.
+    pub(crate) fn host_address(&self) -> Ipv4Addr {
+        self.network.address(1)
+    }
+
+    /// The DHCP server's own address, which is also its server identifier.
+    pub(crate) fn dhcp_address(&self) -> Ipv4Addr {
+        self.network.address(2)
+    }
+
+    /// An address for the `n`-th virtual server, `n` from 0 to 189; addresses from 200 on are left for a dynamic range.
+    pub(crate) fn server_address(&self, n: u8) -> Ipv4Addr {
+        assert!(n < 190, "the lab's network has addresses for 190 servers");
+        self.network.address(10 + n)
+    }
+
+    /// The network as a CIDR, like `10.213.7.0/24`.
+    pub(crate) fn network(&self) -> String {
+        format!("{}/24", self.network.address(0))
+    }
+
+    /// The network namespace's name, for `ip netns exec`.
+    pub(crate) fn namespace(&self) -> String {
+        self.network.namespace()
+    }
+
+    /// Where configurations, logs, consoles and disks of this lab lie. It exists, and is empty at first.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Starts ISC dhcpd on the bridge. The configuration may be rewritten in place later; see [`DhcpServer::reload`].
+    pub(crate) async fn start_dhcpd(&self, configuration: &Path) -> Result<DhcpServer> {
+        DhcpServer::isc(&self.network, &self.folder, configuration)?
+            .started()
+            .await
+    }
+
+    /// Starts Kea's `DHCPv4` server on the bridge. The configuration may be rewritten in place later.
+    pub(crate) async fn start_kea(&self, configuration: &Path) -> Result<DhcpServer> {
+        DhcpServer::kea(&self.network, &self.folder, configuration)?
+            .started()
+            .await
+    }
+
+    /// Switches a virtual server on. It boots from the network first, and from its disk when the network offers no file.
+    pub(crate) fn boot_vm(&self, mac: &str, options: &VmOptions) -> Result<Vm> {
+        Vm::boot(&self.network, &self.folder, mac, options)
+    }
+
+    /// A kernel and an initrd that stand for an operating system's installer.
+    pub(crate) fn installer(&self) -> Result<Installer> {
+        Installer::build(&target_folder().join("lab/kernel"), &self.folder)
+    }
+}
+
+/// Cargo's build folder, by the same rule as in `scripts/setup`, which unpacks the kernel there.
+fn target_folder() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    root.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}

@@ -1,0 +1,27 @@
+# Kea re-reads its configuration on SIGHUP, and tells its log how that went.
+#
+# Its default folders are the system's, which may not even exist, so it gets the lab's: by variables where it knows some, and
+# where it does not (leases, before 2.7) by a mount that only this process sees, as `ip netns exec` gives it mounts of its own.
+# A check runs in there, too: Kea refuses a configuration whose interfaces it cannot find.
+mkdir -p "$folder/leases"
+# shellcheck disable=SC2016
+settle='mount -t tmpfs lab /var/lib && mkdir /var/lib/kea && mount --bind "$0/leases" /var/lib/kea || exit 1
+export KEA_PIDFILE_DIR="$0" KEA_LOCKFILE_DIR="$0" KEA_CONTROL_SOCKET_DIR="$0" KEA_LOGGER_DESTINATION=stdout
+exec "$@"'
+check() {
+    # shellcheck disable=SC2086
+    $sudo ip netns exec "$namespace" sh -c "$settle" "$folder" "$program" -t "$1"
+}
+[ $action = check ] && { check "${1:-$configuration}"; exit; }
+
+# A configuration with a mistake must not reach the server that still serves the old one.
+check "$configuration" || exit 1
+if running; then
+    $sudo kill -HUP "$pid"
+    await DHCP4_DYNAMIC_RECONFIGURATION_SUCCESS 'DHCP4_DYNAMIC_RECONFIGURATION_FAIL|DHCP4_CONFIG_LOAD_FAIL' ||
+        complain "kea-dhcp4 does not take its new configuration"
+    exit 0
+fi
+# shellcheck disable=SC2086
+start $sudo ip netns exec "$namespace" sh -c "$settle" "$folder" "$program" -c "$configuration"
+await DHCP4_STARTED 'DHCP4_INIT_FAIL|DHCP4_CONFIG_LOAD_FAIL|DHCP4_OPEN_SOCKET_FAIL' || complain "kea-dhcp4 does not run"

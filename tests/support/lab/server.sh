@@ -1,0 +1,45 @@
+# What the scripts of both DHCP servers share. Before it come the lab's own values: program, configuration, folder, log,
+# namespace, interface, sudo (empty for root) and action.
+set -u
+
+complain() {
+    echo "$*" >&2
+    echo "--- the end of $log" >&2
+    tail -n 30 "$log" >&2
+    exit 1
+}
+
+# The server's process, or nothing. A number alone proves nothing: it must run the lab's own copy of the program.
+running() {
+    pid=$(cat "$folder/pid" 2>/dev/null) || return 1
+    [ -n "$pid" ] && $sudo readlink "/proc/$pid/exe" | grep -qxF "$program"
+}
+
+# Starts a command line in the namespace, detached from the caller, whose pipes it must not keep open.
+start() {
+    # shellcheck disable=SC2016
+    setsid sh -c 'echo $$ >"$0"; exec "$@"' "$folder/pid" "$@" </dev/null >>"$log" 2>&1 9>&- &
+}
+
+# Waits up to 20 s until the log, from byte $from on, holds $1, or fails as soon as it holds $2 or the server is gone.
+await() {
+    left=400
+    while [ $left -gt 0 ]; do
+        alive=yes
+        running || alive=no
+        tail -c "+$from" "$log" >"$folder/news"
+        grep -qE "$1" "$folder/news" && return 0
+        if grep -qE "$2" "$folder/news"; then return 1; fi
+        # A process that has only just been started may not run the program yet.
+        if [ $alive = no ] && [ $left -lt 360 ]; then return 1; fi
+        left=$((left - 1))
+        sleep 0.05
+    done
+    return 1
+}
+
+touch "$log"
+# Reloads that come together take turns.
+exec 9>"$folder/lock"
+flock 9
+from=$(($(wc -c <"$log") + 1))

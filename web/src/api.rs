@@ -1,0 +1,38 @@
+//! The API for programs: `/api/v1`, JSON, described by itself in [`crate::openapi`]. One noun a file.
+//! Paths are whole in every file, so that they can be searched for.
+
+pub mod boot_images;
+pub mod boot_targets;
+pub mod catalogue;
+pub mod deployments;
+pub mod devices;
+pub mod dhcp_entries;
+pub mod dhcp_servers;
+pub mod dns_records;
+pub mod events;
+pub mod imports;
+pub mod networks;
+pub mod racks;
+pub mod sites;
+pub mod tokens;
+pub mod ventures;
+
+use actix_web::web::ServiceConfig;
+
+/// Mounts every route of the API.
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    devices::configure(config);
+    deployments::configure(config);
+    sites::configure(config);
+    racks::configure(config);
+    networks::configure(config);
+    ventures::configure(config);
+    boot_images::configure(config);
+    dhcp_servers::configure(config);
+    imports::configure(config);
+    dns_records::configure(config);
+    dhcp_entries::configure(config);
+    boot_targets::configure(config);
+    events::configure(config);
+    tokens::configure(config);
+}

@@ -1,0 +1,77 @@
+//! What the routes of all kinds in the catalogue have in common: list, read, define, retire.
+
+use crate::application::Application;
+use crate::auth::caller::Caller;
+use crate::commands::Command;
+use crate::error::Error;
+use crate::request::answer::Change;
+use crate::request::page::{Page, limit};
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::catalogue::{self, Entry, Item};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+
+/// Which items of a kind; what is left out does not matter.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct CatalogueQuery {
+    /// With this text in key or description.
+    pub(super) q: Option<String>,
+    /// Only those behind this key: the `next` of the page before.
+    pub(super) after: Option<String>,
+    /// At most this many, 1 to 1000; 100 by default.
+    pub(super) limit: Option<u32>,
+}
+
+/// The items of a kind by key; retired ones are among them and say so.
+pub(super) async fn index<T: DeserializeOwned + Serialize>(
+    kind: &str,
+    query: CatalogueQuery,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let limit = limit(query.limit)?;
+    let (at, after, q) = (reading.at, query.after.as_deref(), query.q.as_deref());
+    let found = catalogue::list(reading.connection(), kind, at, after, i64::from(limit) + 1, q).await?;
+    let page = Page::of(found, limit, |item| item.key.clone());
+    let items = page.items.into_iter().map(Item::read::<T>).collect::<Result<Vec<_>, _>>()?;
+    Ok(reading.answer(&Page { items, next: page.next }))
+}
+
+async fn find<T: DeserializeOwned>(kind: &str, key: &str, reading: &mut Reading) -> Result<Entry<T>, Error> {
+    let at = reading.at;
+    let item = catalogue::find(reading.connection(), kind, key, at).await?;
+    let item = item.ok_or_else(|| Error::NotFound(format!("there is no {} {key}", kind.replace('_', " "))))?;
+    Ok(item.read()?)
+}
+
+/// One item of a kind, retired or not.
+pub(super) async fn show<T: DeserializeOwned + Serialize>(
+    kind: &str,
+    key: &Name,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let entry = find::<T>(kind, key.as_str(), &mut reading).await?;
+    Ok(reading.answer(&entry))
+}
+
+/// Changes an item of a kind and answers with it.
+pub(super) async fn change<T: DeserializeOwned + Serialize>(
+    kind: &str,
+    key: &Name,
+    application: &Application,
+    caller: &Caller,
+    command: Command,
+) -> Result<HttpResponse, Error> {
+    let change = Change::make(application, caller, command).await?;
+    match change.shown(application).await {
+        Ok(mut reading) => {
+            let entry = find::<T>(kind, key.as_str(), &mut reading).await?;
+            Ok(change.answer(reading, &entry))
+        }
+        Err(accepted) => Ok(accepted),
+    }
+}

@@ -1,0 +1,235 @@
+//! Deployments: starting, following, cancelling, ending.
+
+use crate::application::Application;
+use crate::auth::caller::{Operator, Viewer};
+use crate::commands::{Command, NewDeployment};
+use crate::error::Error;
+use crate::request::answer::Change;
+use crate::request::body::Json;
+use crate::request::page::{Page, limit};
+use crate::request::parameters::Parameters;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::web::{Data, ServiceConfig, resource};
+use bootledger_aggregates::deployment::event::DoneBy;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_projections::at::At;
+use bootledger_projections::deployments::{self, Deployment, Filter, Status};
+use bootledger_projections::parked;
+use bootledger_projections::plugin_runs::{self, Run};
+use bootledger_projections::timeline::{self, Line, Order};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/api/v1/deployments").get(index).post(create))
+        .service(resource("/api/v1/deployments/{id}").get(show))
+        .service(resource("/api/v1/deployments/{id}/cancel").post(cancel))
+        .service(resource("/api/v1/deployments/{id}/done").post(done))
+        .service(resource("/api/v1/deployments/{id}/plugins/{plugin}/retry").post(retry))
+        .service(resource("/api/v1/deployments/{id}/events").get(events));
+}
+
+/// Which deployments; what is left out does not matter.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct DeploymentQuery {
+    /// open, `in_progress`, done or cancelled.
+    #[param(value_type = Option<String>)]
+    status: Option<Status>,
+    /// Open or in progress (true), or ended (false).
+    live: Option<bool>,
+    /// In this site.
+    #[param(value_type = Option<String>)]
+    site: Option<Name>,
+    /// Of this venture.
+    #[param(value_type = Option<String>)]
+    venture: Option<Name>,
+    /// Of this role.
+    #[param(value_type = Option<String>)]
+    role: Option<Name>,
+    /// With this boot image.
+    #[param(value_type = Option<String>)]
+    boot_image: Option<Name>,
+    /// Of this device.
+    #[param(value_type = Option<String>)]
+    device: Option<DeviceId>,
+    /// Of this import.
+    #[param(value_type = Option<String>)]
+    import: Option<ImportId>,
+    /// Overdue, or not.
+    overdue: Option<bool>,
+    /// With this text in host name, address or MAC.
+    q: Option<String>,
+    /// Only those behind this one: the `next` of the page before.
+    #[param(value_type = Option<String>)]
+    after: Option<DeploymentId>,
+    /// At most this many, 1 to 1000; 100 by default.
+    limit: Option<u32>,
+}
+
+/// Why something is done.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// For people; it is kept in the event.
+    pub reason: Text,
+}
+
+/// A deployment and its plugins.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DeploymentAnswer {
+    #[serde(flatten)]
+    deployment: Deployment,
+    /// Where each plugin of the plan stands now; null with `?at=`, since only its events tell the past.
+    plugins: Option<Vec<Run>>,
+    /// Whether an event of the deployment could not be applied, so that what is shown of it is old.
+    blocked: bool,
+}
+
+async fn find(reading: &mut Reading, id: DeploymentId) -> Result<Deployment, Error> {
+    let at = reading.at;
+    let found = deployments::find(reading.connection(), id, at).await?;
+    found.ok_or_else(|| Error::NotFound(format!("there is no deployment {id}")))
+}
+
+async fn answer(reading: &mut Reading, id: DeploymentId) -> Result<DeploymentAnswer, Error> {
+    let deployment = find(reading, id).await?;
+    let plugins = if reading.at == At::Now { Some(plugin_runs::of(reading.connection(), id).await?) } else { None };
+    let blocked = parked::is_blocked(reading.connection(), "deployment", &id.to_string()).await?;
+    Ok(DeploymentAnswer { deployment, plugins, blocked })
+}
+
+async fn changed(application: &Application, change: Change) -> Result<HttpResponse, Error> {
+    match change.shown(application).await {
+        Ok(mut reading) => {
+            let id = change.receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
+            let body = answer(&mut reading, id).await?;
+            Ok(change.answer(reading, &body))
+        }
+        Err(accepted) => Ok(accepted),
+    }
+}
+
+/// The deployments, the newest first.
+#[utoipa::path(get, path = "/api/v1/deployments", tag = "deployments", params(DeploymentQuery),
+    responses((status = 200, body = Page<Deployment>)))]
+pub(crate) async fn index(
+    _: Viewer,
+    Parameters(query): Parameters<DeploymentQuery>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let limit = limit(query.limit)?;
+    let filter = Filter {
+        status: query.status,
+        live: query.live,
+        site: query.site,
+        venture: query.venture,
+        role: query.role,
+        boot_image: query.boot_image,
+        device: query.device,
+        import: query.import,
+        overdue: query.overdue,
+        q: query.q,
+        after: query.after,
+    };
+    let at = reading.at;
+    let found = deployments::list(reading.connection(), &filter, at, i64::from(limit) + 1).await?;
+    let page = Page::of(found, limit, |deployment| deployment.id.to_string());
+    Ok(reading.answer(&page))
+}
+
+/// Starts a deployment. What is left out is filled in: the next free address and name, the image of role or venture.
+#[utoipa::path(post, path = "/api/v1/deployments", tag = "deployments", request_body = NewDeployment,
+    responses((status = 201, body = DeploymentAnswer)))]
+pub(crate) async fn create(
+    caller: Operator,
+    application: Data<Application>,
+    Json(new): Json<NewDeployment>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::StartDeployment(Box::new(new));
+    changed(&application, Change::make(&application, &caller, command).await?.created("/api/v1/deployments/")).await
+}
+
+/// One deployment with its plugins.
+#[utoipa::path(get, path = "/api/v1/deployments/{id}", tag = "deployments",
+    params(("id" = DeploymentId, Path, description = "The deployment")), responses((status = 200, body = DeploymentAnswer)))]
+pub(crate) async fn show(_: Viewer, Path(id): Path<DeploymentId>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let body = answer(&mut reading, id).await?;
+    Ok(reading.answer(&body))
+}
+
+/// Gives a deployment up: what it took is given back.
+#[utoipa::path(post, path = "/api/v1/deployments/{id}/cancel", tag = "deployments", request_body = Reason,
+    params(("id" = DeploymentId, Path, description = "The deployment")), responses((status = 200, body = DeploymentAnswer)))]
+pub(crate) async fn cancel(
+    caller: Operator,
+    application: Data<Application>,
+    Path(deployment): Path<DeploymentId>,
+    Json(Reason { reason }): Json<Reason>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::CancelDeployment { deployment, reason };
+    changed(&application, Change::make(&application, &caller, command).await?).await
+}
+
+/// Says that the server is installed, as the server itself does with `/pxe/DONE/`.
+#[utoipa::path(post, path = "/api/v1/deployments/{id}/done", tag = "deployments",
+    params(("id" = DeploymentId, Path, description = "The deployment")), responses((status = 200, body = DeploymentAnswer)))]
+pub(crate) async fn done(
+    caller: Operator,
+    application: Data<Application>,
+    Path(deployment): Path<DeploymentId>,
+) -> Result<HttpResponse, Error> {
+    let by = DoneBy::Operator { name: Text::fitted(&caller.principal.actor()) };
+    changed(&application, Change::make(&application, &caller, Command::MarkDone { deployment, by }).await?).await
+}
+
+/// Tries a plugin of a deployment now, whatever it was waiting for.
+#[utoipa::path(post, path = "/api/v1/deployments/{id}/plugins/{plugin}/retry", tag = "deployments",
+    params(("id" = DeploymentId, Path, description = "The deployment"), ("plugin" = Name, Path, description = "Such as `dhcp`")),
+    responses((status = 200, body = DeploymentAnswer)))]
+pub(crate) async fn retry(
+    caller: Operator,
+    application: Data<Application>,
+    Path((deployment, plugin)): Path<(DeploymentId, Name)>,
+) -> Result<HttpResponse, Error> {
+    changed(&application, Change::make(&application, &caller, Command::RetryPlugin { deployment, plugin }).await?).await
+}
+
+/// Which part of a history.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct HistoryQuery {
+    /// Only events behind this position: the `next` of the page before.
+    after: Option<i64>,
+    /// At most this many, 1 to 1000; 100 by default.
+    limit: Option<u32>,
+}
+
+/// What happened to a deployment, and to its device because of it: a sentence an event, the oldest first.
+#[utoipa::path(get, path = "/api/v1/deployments/{id}/events", tag = "deployments",
+    params(("id" = DeploymentId, Path, description = "The deployment"), HistoryQuery), responses((status = 200, body = Page<Line>)))]
+pub(crate) async fn events(
+    _: Viewer,
+    Path(id): Path<DeploymentId>,
+    Parameters(query): Parameters<HistoryQuery>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let limit = limit(query.limit)?;
+    find(&mut reading, id).await?;
+    let filter = timeline::Filter {
+        deployment: Some(id),
+        after: query.after,
+        before: Some(reading.position + 1),
+        ..timeline::Filter::default()
+    };
+    let found = timeline::list(reading.connection(), &filter, Order::OldestFirst, i64::from(limit) + 1).await?;
+    let page = Page::of(found, limit, |line| line.position.to_string());
+    Ok(reading.answer(&page))
+}

@@ -1,0 +1,223 @@
+//! Devices: registering, describing, checking and retiring servers.
+
+use crate::api::deployments::Reason;
+use crate::application::Application;
+use crate::auth::caller::{Operator, Viewer};
+use crate::commands::Command;
+use crate::error::Error;
+use crate::request::answer::Change;
+use crate::request::body::Json;
+use crate::request::page::{Page, limit};
+use crate::request::parameters::Parameters;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::web::{Data, ServiceConfig, resource};
+use bootledger_aggregates::device::event::DeviceKind;
+use bootledger_aggregates::device::facts::Facts;
+use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec};
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_projections::devices::{self, Device, Filter};
+use bootledger_projections::parked;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/api/v1/devices").get(index).post(create))
+        .service(resource("/api/v1/devices/{id}").get(show).patch(change))
+        .service(resource("/api/v1/devices/{id}/verify").post(verify))
+        .service(resource("/api/v1/devices/{id}/unverify").post(unverify))
+        .service(resource("/api/v1/devices/{id}/decommission").post(decommission))
+        .service(resource("/api/v1/devices/{id}/facts").put(record_facts));
+}
+
+/// Which devices; what is left out does not matter.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct DeviceQuery {
+    /// In this site.
+    #[param(value_type = Option<String>)]
+    site: Option<Name>,
+    /// In this rack.
+    #[param(value_type = Option<String>)]
+    rack: Option<Name>,
+    /// Of this venture.
+    #[param(value_type = Option<String>)]
+    venture: Option<Name>,
+    /// Of this role.
+    #[param(value_type = Option<String>)]
+    role: Option<Name>,
+    /// Of this kind.
+    #[param(value_type = Option<String>)]
+    kind: Option<DeviceKind>,
+    /// Checked, or not.
+    verified: Option<bool>,
+    /// Out of use, or not.
+    decommissioned: Option<bool>,
+    /// With this interface.
+    #[param(value_type = Option<String>)]
+    mac: Option<MacAddress>,
+    /// With this serial number.
+    #[param(value_type = Option<String>)]
+    serial: Option<Text>,
+    /// With this text in name, numbers, interfaces, host names or addresses.
+    q: Option<String>,
+    /// Only those behind this one: the `next` of the page before.
+    #[param(value_type = Option<String>)]
+    after: Option<DeviceId>,
+    /// At most this many, 1 to 1000; 100 by default.
+    limit: Option<u32>,
+}
+
+/// A device to be registered.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct NewDevice {
+    /// The device.
+    #[serde(flatten)]
+    spec: DeviceSpec,
+    /// Who owns it.
+    venture: Option<Name>,
+    /// What it does.
+    role: Option<Name>,
+}
+
+/// A device, and whether what is shown of it is old.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DeviceAnswer {
+    #[serde(flatten)]
+    device: Device,
+    /// Whether an event of the device could not be applied, so that what is shown of it is old; `/readyz` says more.
+    blocked: bool,
+}
+
+async fn answer(reading: &mut Reading, id: DeviceId) -> Result<DeviceAnswer, Error> {
+    let at = reading.at;
+    let device = devices::find(reading.connection(), id, at).await?;
+    let device = device.ok_or_else(|| Error::NotFound(format!("there is no device {id}")))?;
+    let blocked = parked::is_blocked(reading.connection(), "device", &id.to_string()).await?;
+    Ok(DeviceAnswer { device, blocked })
+}
+
+async fn changed(application: &Application, change: Change) -> Result<HttpResponse, Error> {
+    match change.shown(application).await {
+        Ok(mut reading) => {
+            let id = change.receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
+            let body = answer(&mut reading, id).await?;
+            Ok(change.answer(reading, &body))
+        }
+        Err(accepted) => Ok(accepted),
+    }
+}
+
+/// The devices, in the order of their registration.
+#[utoipa::path(get, path = "/api/v1/devices", tag = "devices", params(DeviceQuery), responses((status = 200, body = Page<Device>)))]
+pub(crate) async fn index(
+    _: Viewer,
+    Parameters(query): Parameters<DeviceQuery>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let limit = limit(query.limit)?;
+    let filter = Filter {
+        site: query.site,
+        rack: query.rack,
+        venture: query.venture,
+        role: query.role,
+        verified: query.verified,
+        decommissioned: query.decommissioned,
+        mac: query.mac,
+        serial: query.serial,
+        kind: query.kind,
+        q: query.q,
+        after: query.after,
+    };
+    let at = reading.at;
+    let found = devices::list(reading.connection(), &filter, at, i64::from(limit) + 1).await?;
+    let page = Page::of(found, limit, |device| device.id.to_string());
+    Ok(reading.answer(&page))
+}
+
+/// Registers a device.
+#[utoipa::path(post, path = "/api/v1/devices", tag = "devices", request_body = NewDevice,
+    responses((status = 201, body = DeviceAnswer)))]
+pub(crate) async fn create(
+    caller: Operator,
+    application: Data<Application>,
+    Json(new): Json<NewDevice>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::RegisterDevice { spec: Box::new(new.spec), venture: new.venture, role: new.role };
+    changed(&application, Change::make(&application, &caller, command).await?.created("/api/v1/devices/")).await
+}
+
+/// One device.
+#[utoipa::path(get, path = "/api/v1/devices/{id}", tag = "devices", params(("id" = DeviceId, Path, description = "The device")),
+    responses((status = 200, body = DeviceAnswer)))]
+pub(crate) async fn show(_: Viewer, Path(id): Path<DeviceId>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let body = answer(&mut reading, id).await?;
+    Ok(reading.answer(&body))
+}
+
+/// Changes a device's description; what is left out stays.
+#[utoipa::path(patch, path = "/api/v1/devices/{id}", tag = "devices", params(("id" = DeviceId, Path, description = "The device")),
+    request_body = DeviceChange, responses((status = 200, body = DeviceAnswer)))]
+pub(crate) async fn change(
+    caller: Operator,
+    application: Data<Application>,
+    Path(id): Path<DeviceId>,
+    Json(change): Json<DeviceChange>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::ChangeDevice(id, Box::new(change));
+    changed(&application, Change::make(&application, &caller, command).await?).await
+}
+
+/// Says that somebody checked the device: it may be deployed. It needs a venture and a role.
+#[utoipa::path(post, path = "/api/v1/devices/{id}/verify", tag = "devices",
+    params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
+pub(crate) async fn verify(
+    caller: Operator,
+    application: Data<Application>,
+    Path(id): Path<DeviceId>,
+) -> Result<HttpResponse, Error> {
+    changed(&application, Change::make(&application, &caller, Command::VerifyDevice(id)).await?).await
+}
+
+/// Takes the check back: the device may not be deployed.
+#[utoipa::path(post, path = "/api/v1/devices/{id}/unverify", tag = "devices",
+    params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
+pub(crate) async fn unverify(
+    caller: Operator,
+    application: Data<Application>,
+    Path(id): Path<DeviceId>,
+) -> Result<HttpResponse, Error> {
+    changed(&application, Change::make(&application, &caller, Command::UnverifyDevice(id)).await?).await
+}
+
+/// Takes a device out of use and releases everything that it holds.
+#[utoipa::path(post, path = "/api/v1/devices/{id}/decommission", tag = "devices", request_body = Reason,
+    params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
+pub(crate) async fn decommission(
+    caller: Operator,
+    application: Data<Application>,
+    Path(device): Path<DeviceId>,
+    Json(Reason { reason }): Json<Reason>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::DecommissionDevice { device, reason };
+    changed(&application, Change::make(&application, &caller, command).await?).await
+}
+
+/// Records what an inventory found on a device; what is left out stays.
+#[utoipa::path(put, path = "/api/v1/devices/{id}/facts", tag = "devices", request_body = Facts,
+    params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
+pub(crate) async fn record_facts(
+    caller: Operator,
+    application: Data<Application>,
+    Path(id): Path<DeviceId>,
+    Json(facts): Json<Facts>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::RecordFacts(id, Box::new(facts));
+    changed(&application, Change::make(&application, &caller, command).await?).await
+}

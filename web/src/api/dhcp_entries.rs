@@ -1,0 +1,61 @@
+//! The fixed addresses that DHCP servers hand out.
+
+use crate::auth::caller::Viewer;
+use crate::error::Error;
+use crate::request::page::{Page, limit};
+use crate::request::parameters::Parameters;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::web::{ServiceConfig, resource};
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::dhcp_entries::{self, DhcpEntry, Filter};
+use serde::Deserialize;
+use std::net::Ipv4Addr;
+use utoipa::IntoParams;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config.service(resource("/api/v1/dhcp-entries").get(index));
+}
+
+/// Which ones; what is left out does not matter.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct DhcpEntryQuery {
+    /// With this address.
+    #[param(value_type = Option<String>)]
+    ip: Option<Ipv4Addr>,
+    /// With this interface.
+    #[param(value_type = Option<String>)]
+    mac: Option<MacAddress>,
+    /// In this network.
+    #[param(value_type = Option<String>)]
+    network: Option<Name>,
+    /// Of this device.
+    #[param(value_type = Option<String>)]
+    device: Option<DeviceId>,
+    /// With this text somewhere.
+    q: Option<String>,
+    /// Only those behind this one: the `next` of the page before.
+    after: Option<String>,
+    /// At most this many, 1 to 1000; 100 by default.
+    limit: Option<u32>,
+}
+
+/// The DHCP entries, by address.
+#[utoipa::path(get, path = "/api/v1/dhcp-entries", tag = "dhcp-entries", params(DhcpEntryQuery), responses((status = 200, body = Page<DhcpEntry>)))]
+pub(crate) async fn index(
+    _: Viewer,
+    Parameters(query): Parameters<DhcpEntryQuery>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let limit = limit(query.limit)?;
+    let filter =
+        Filter { ip: query.ip, mac: query.mac, network: query.network, device: query.device, q: query.q, after: query.after };
+    let at = reading.at;
+    let found = dhcp_entries::list(reading.connection(), &filter, at, i64::from(limit) + 1).await?;
+    let page = Page::of(found, limit, DhcpEntry::cursor);
+    Ok(reading.answer(&page))
+}

@@ -1,0 +1,66 @@
+//! DHCP servers, and which configuration each has confirmed.
+
+use crate::api::catalogue::{self, CatalogueQuery};
+use crate::application::Application;
+use crate::auth::caller::{Administrator, Viewer};
+use crate::commands::{Command, Kind};
+use crate::error::Error;
+use crate::request::body::Json;
+use crate::request::page::Page;
+use crate::request::parameters::Parameters;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::web::{Data, ServiceConfig, resource};
+use bootledger_aggregates::dhcp_server::DhcpServerSpec;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::catalogue::{DhcpServerView, Entry};
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/api/v1/dhcp-servers").get(index))
+        .service(resource("/api/v1/dhcp-servers/{key}").get(show).put(define).delete(retire));
+}
+
+/// The DHCP servers by name; retired ones are among them.
+#[utoipa::path(get, path = "/api/v1/dhcp-servers", tag = "dhcp-servers", params(CatalogueQuery),
+    responses((status = 200, body = Page<Entry<DhcpServerView>>)))]
+pub(crate) async fn index(
+    _: Viewer,
+    Parameters(query): Parameters<CatalogueQuery>,
+    reading: Reading,
+) -> Result<HttpResponse, Error> {
+    catalogue::index::<DhcpServerView>("dhcp_server", query, reading).await
+}
+
+/// One DHCP server.
+#[utoipa::path(get, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name")),
+    responses((status = 200, body = Entry<DhcpServerView>)))]
+pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, reading: Reading) -> Result<HttpResponse, Error> {
+    catalogue::show::<DhcpServerView>("dhcp_server", &key, reading).await
+}
+
+/// Creates or changes a DHCP server; a retired one is in use again.
+#[utoipa::path(put, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name")),
+    request_body = DhcpServerSpec, responses((status = 200, body = Entry<DhcpServerView>)))]
+pub(crate) async fn define(
+    caller: Administrator,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    Json(spec): Json<DhcpServerSpec>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::DefineDhcpServer(key.clone(), spec);
+    catalogue::change::<DhcpServerView>("dhcp_server", &key, &application, &caller, command).await
+}
+
+/// Takes a DHCP server out of use.
+#[utoipa::path(delete, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name")),
+    responses((status = 200, body = Entry<DhcpServerView>)))]
+pub(crate) async fn retire(
+    caller: Administrator,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::Retire(Kind::DhcpServer, key.clone());
+    catalogue::change::<DhcpServerView>("dhcp_server", &key, &application, &caller, command).await
+}

@@ -1,0 +1,128 @@
+//! Networks, and their free addresses.
+
+use crate::api::catalogue::{self, CatalogueQuery};
+use crate::application::Application;
+use crate::auth::caller::{Administrator, Viewer};
+use crate::commands::{Command, Kind};
+use crate::error::Error;
+use crate::request::body::Json;
+use crate::request::page::{MOST, Page};
+use crate::request::parameters::Parameters;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::web::{Data, ServiceConfig, resource};
+use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::catalogue::{self as items, Entry};
+use bootledger_projections::{holdings, management_addresses};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::net::Ipv4Addr;
+use utoipa::{IntoParams, ToSchema};
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/api/v1/networks").get(index))
+        .service(resource("/api/v1/networks/{key}").get(show).put(define).delete(retire))
+        .service(resource("/api/v1/networks/{key}/addresses").get(addresses));
+}
+
+/// The networks by name; retired ones are among them.
+#[utoipa::path(get, path = "/api/v1/networks", tag = "networks", params(CatalogueQuery),
+    responses((status = 200, body = Page<Entry<NetworkSpec>>)))]
+pub(crate) async fn index(
+    _: Viewer,
+    Parameters(query): Parameters<CatalogueQuery>,
+    reading: Reading,
+) -> Result<HttpResponse, Error> {
+    catalogue::index::<NetworkSpec>("network", query, reading).await
+}
+
+/// One network.
+#[utoipa::path(get, path = "/api/v1/networks/{key}", tag = "networks", params(("key" = Name, Path, description = "Its name")),
+    responses((status = 200, body = Entry<NetworkSpec>)))]
+pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, reading: Reading) -> Result<HttpResponse, Error> {
+    catalogue::show::<NetworkSpec>("network", &key, reading).await
+}
+
+/// Creates or changes a network; a retired one is in use again.
+#[utoipa::path(put, path = "/api/v1/networks/{key}", tag = "networks", params(("key" = Name, Path, description = "Its name")),
+    request_body = NetworkSpec, responses((status = 200, body = Entry<NetworkSpec>)))]
+pub(crate) async fn define(
+    caller: Administrator,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    Json(spec): Json<NetworkSpec>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::DefineNetwork(key.clone(), Box::new(spec));
+    catalogue::change::<NetworkSpec>("network", &key, &application, &caller, command).await
+}
+
+/// Takes a network out of use.
+#[utoipa::path(delete, path = "/api/v1/networks/{key}", tag = "networks", params(("key" = Name, Path, description = "Its name")),
+    responses((status = 200, body = Entry<NetworkSpec>)))]
+pub(crate) async fn retire(
+    caller: Administrator,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::Retire(Kind::Network, key.clone());
+    catalogue::change::<NetworkSpec>("network", &key, &application, &caller, command).await
+}
+
+/// How many free ones.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct FreeQuery {
+    /// At most this many, 1 to 1000; 1 by default.
+    #[serde(default = "one")]
+    pub(super) free: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl FreeQuery {
+    pub(super) fn count(self) -> Result<usize, Error> {
+        if (1..=MOST).contains(&self.free) {
+            Ok(self.free as usize)
+        } else {
+            Err(Error::rejected("free", "free_range", format!("free is {}, but 1 to {MOST} are told at once", self.free)))
+        }
+    }
+}
+
+/// The next free addresses of a network. They are only claimed when a deployment starts.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FreeAddresses {
+    /// The network.
+    network: Name,
+    /// The next free ones, lowest first; fewer than asked for where the network is full.
+    #[schema(value_type = Vec<String>)]
+    free: Vec<Ipv4Addr>,
+    /// How many of the network's addresses devices hold.
+    held: usize,
+}
+
+/// The next free addresses of a network: never its own, broadcast, gateway, in its margins, held, or of a management
+/// controller.
+#[utoipa::path(get, path = "/api/v1/networks/{key}/addresses", tag = "networks", responses((status = 200, body = FreeAddresses)),
+    params(("key" = Name, Path, description = "The network"), FreeQuery))]
+pub(crate) async fn addresses(
+    _: Viewer,
+    Path(key): Path<Name>,
+    Parameters(query): Parameters<FreeQuery>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let (count, at) = (query.count()?, reading.at);
+    let network = items::network(reading.connection(), &key, at).await?.filter(|network| !network.retired);
+    let network = network.ok_or_else(|| Error::NotFound(format!("there is no network {key} in use")))?.spec;
+    let held = holdings::ips_in(reading.connection(), network.cidr, at).await?;
+    let managed = management_addresses::within(reading.connection(), network.cidr, at).await?;
+    let taken: HashSet<Ipv4Addr> = held.iter().map(|(ip, _)| *ip).chain(managed).collect();
+    let free = network.givable().filter(|ip| !taken.contains(ip)).take(count).collect();
+    Ok(reading.answer(&FreeAddresses { network: key, free, held: held.len() }))
+}

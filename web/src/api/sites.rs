@@ -1,0 +1,102 @@
+//! Sites (data centres), and the host names that their templates offer.
+
+use crate::api::catalogue::{self, CatalogueQuery};
+use crate::api::networks::FreeQuery;
+use crate::application::Application;
+use crate::auth::caller::{Administrator, Viewer};
+use crate::commands::{Command, Kind};
+use crate::error::Error;
+use crate::request::body::Json;
+use crate::request::page::Page;
+use crate::request::parameters::Parameters;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::web::{Data, ServiceConfig, resource};
+use bootledger_aggregates::site::SiteSpec;
+use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::catalogue::{self as items, Entry};
+use bootledger_projections::holdings;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/api/v1/sites").get(index))
+        .service(resource("/api/v1/sites/{key}").get(show).put(define).delete(retire))
+        .service(resource("/api/v1/sites/{key}/hostnames").get(hostnames));
+}
+
+/// The sites by code; retired ones are among them.
+#[utoipa::path(get, path = "/api/v1/sites", tag = "sites", params(CatalogueQuery),
+    responses((status = 200, body = Page<Entry<SiteSpec>>)))]
+pub(crate) async fn index(
+    _: Viewer,
+    Parameters(query): Parameters<CatalogueQuery>,
+    reading: Reading,
+) -> Result<HttpResponse, Error> {
+    catalogue::index::<SiteSpec>("site", query, reading).await
+}
+
+/// One site.
+#[utoipa::path(get, path = "/api/v1/sites/{key}", tag = "sites", params(("key" = Name, Path, description = "Its code")),
+    responses((status = 200, body = Entry<SiteSpec>)))]
+pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, reading: Reading) -> Result<HttpResponse, Error> {
+    catalogue::show::<SiteSpec>("site", &key, reading).await
+}
+
+/// Creates or changes a site; a retired one is in use again.
+#[utoipa::path(put, path = "/api/v1/sites/{key}", tag = "sites", params(("key" = Name, Path, description = "Its code")),
+    request_body = SiteSpec, responses((status = 200, body = Entry<SiteSpec>)))]
+pub(crate) async fn define(
+    caller: Administrator,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    Json(spec): Json<SiteSpec>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::DefineSite(key.clone(), Box::new(spec));
+    catalogue::change::<SiteSpec>("site", &key, &application, &caller, command).await
+}
+
+/// Takes a site out of use.
+#[utoipa::path(delete, path = "/api/v1/sites/{key}", tag = "sites", params(("key" = Name, Path, description = "Its code")),
+    responses((status = 200, body = Entry<SiteSpec>)))]
+pub(crate) async fn retire(
+    caller: Administrator,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::Retire(Kind::Site, key.clone());
+    catalogue::change::<SiteSpec>("site", &key, &application, &caller, command).await
+}
+
+/// The next free host names of a site. They are only claimed when a deployment starts.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FreeHostnames {
+    /// The site.
+    site: Name,
+    /// The next free ones, best first; fewer than asked for where the template is used up.
+    free: Vec<Hostname>,
+}
+
+/// The next free host names of a site's template.
+#[utoipa::path(get, path = "/api/v1/sites/{key}/hostnames", tag = "sites", responses((status = 200, body = FreeHostnames)),
+    params(("key" = Name, Path, description = "The site"), FreeQuery))]
+pub(crate) async fn hostnames(
+    _: Viewer,
+    Path(key): Path<Name>,
+    Parameters(query): Parameters<FreeQuery>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let (count, at) = (query.count()?, reading.at);
+    let site = items::site(reading.connection(), &key, at).await?.filter(|site| !site.retired);
+    let site = site.ok_or_else(|| Error::NotFound(format!("there is no site {key} in use")))?.spec;
+    let template = site.hostname_template.ok_or_else(|| {
+        let message = format!("the site {key} has no hostname_template to number names by; add one to the site");
+        Error::rejected("key", "hostname_template_missing", message)
+    })?;
+    let taken = holdings::hostnames(reading.connection(), at).await?;
+    let free = template.free(taken.iter().map(String::as_str)).take(count).collect();
+    Ok(reading.answer(&FreeHostnames { site: key, free }))
+}

@@ -1,0 +1,158 @@
+//! Access tokens. A secret is shown once, when its token is made, and never again.
+
+use crate::api::catalogue::CatalogueQuery;
+use crate::application::Application;
+use crate::auth::caller::Administrator;
+use crate::auth::token::Secret;
+use crate::commands::Command;
+use crate::edge::position::{DEADLINE, reach};
+use crate::error::Error;
+use crate::request::answer::Change;
+use crate::request::body::Json;
+use crate::request::page::{Page, limit};
+use crate::request::parameters::Parameters;
+use crate::request::path::Path;
+use crate::request::reading::{Reading, name_position};
+use actix_web::HttpResponse;
+use actix_web::http::header::LOCATION;
+use actix_web::web::{Data, ServiceConfig, resource};
+use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::values::ids::TokenId;
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::catalogue::{self, Item, TokenView};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/api/v1/tokens").get(index).post(create))
+        .service(resource("/api/v1/tokens/{id}").get(show).delete(revoke));
+}
+
+/// A token, without its secret.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TokenAnswer {
+    /// Which.
+    id: String,
+    /// Whether it was ended.
+    revoked: bool,
+    #[serde(flatten)]
+    token: TokenView,
+}
+
+impl TokenAnswer {
+    fn of(item: Item) -> Result<Self, Error> {
+        let token = serde_json::from_value(item.spec).map_err(bootledger_projections::Error::from)?;
+        Ok(Self { id: item.key, revoked: item.retired, token })
+    }
+}
+
+/// A token to be made.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    /// For people; the actor's name in events.
+    name: Text,
+    /// What its bearer may do: `viewer`, `operator`, `administrator`, or `{"dhcp_server": "kea-1"}`.
+    scope: Scope,
+    /// When it ends; never, where it is left out.
+    expires: Option<Timestamp>,
+}
+
+/// A new token with its secret.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TokenMade {
+    /// Which.
+    id: TokenId,
+    /// The text for `Authorization: Bearer`; it is shown this once.
+    #[schema(example = "bl_0192f0c000007000800000000000000a_9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+    bearer: String,
+    /// For people.
+    name: Text,
+    /// What its bearer may do.
+    scope: Scope,
+    /// When it ends; never, where null.
+    expires: Option<Timestamp>,
+}
+
+/// The tokens without their secrets; revoked ones are among them.
+#[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", params(CatalogueQuery),
+    responses((status = 200, body = Page<TokenAnswer>)))]
+pub(crate) async fn index(
+    _: Administrator,
+    Parameters(query): Parameters<CatalogueQuery>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let (limit, at) = (limit(query.limit)?, reading.at);
+    let (after, q) = (query.after.as_deref(), query.q.as_deref());
+    let found = catalogue::list(reading.connection(), "token", at, after, i64::from(limit) + 1, q).await?;
+    let Page { items, next } = Page::of(found, limit, |item| item.key.clone());
+    let items = items.into_iter().map(TokenAnswer::of).collect::<Result<Vec<_>, _>>()?;
+    Ok(reading.answer(&Page { items, next }))
+}
+
+async fn find(reading: &mut Reading, id: TokenId) -> Result<TokenAnswer, Error> {
+    let at = reading.at;
+    let item = catalogue::find(reading.connection(), "token", &id.to_string(), at).await?;
+    TokenAnswer::of(item.ok_or_else(|| Error::NotFound(format!("there is no token {id}")))?)
+}
+
+/// One token without its secret.
+#[utoipa::path(get, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = TokenId, Path, description = "The token")),
+    responses((status = 200, body = TokenAnswer)))]
+pub(crate) async fn show(_: Administrator, Path(id): Path<TokenId>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let body = find(&mut reading, id).await?;
+    Ok(reading.answer(&body))
+}
+
+/// Makes a token. Its secret is in this answer and nowhere else.
+#[utoipa::path(post, path = "/api/v1/tokens", tag = "tokens", request_body = NewToken, responses((status = 201, body = TokenMade)))]
+pub(crate) async fn create(
+    caller: Administrator,
+    application: Data<Application>,
+    Json(new): Json<NewToken>,
+) -> Result<HttpResponse, Error> {
+    if caller.idempotency_key().is_some() {
+        let message =
+            "a secret is shown once, so this cannot be repeated; leave the key out, and revoke a token whose answer was lost";
+        return Err(Error::rejected("Idempotency-Key", "idempotency_key_not_taken", message));
+    }
+    if new.expires.is_some_and(|end| end <= (application.now)()) {
+        return Err(Error::rejected("expires", "expires_in_past", "the token would be over already; name a later time"));
+    }
+    let secret = Secret::random();
+    let command = Command::CreateToken {
+        name: new.name.clone(),
+        scope: new.scope.clone(),
+        expires: new.expires,
+        secret_sha256: secret.sha256(),
+    };
+    let receipt = application.commands.execute(command, caller.context()).await?;
+    let id: TokenId = receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
+    let shown = reach(&application, receipt.position, DEADLINE).await;
+    let body = TokenMade { id, bearer: secret.bearer(id), name: new.name, scope: new.scope, expires: new.expires };
+    let mut response = HttpResponse::Created().insert_header((LOCATION, format!("/api/v1/tokens/{id}"))).json(body);
+    if shown {
+        name_position(&mut response, receipt.position);
+    }
+    Ok(response)
+}
+
+/// Ends a token at once.
+#[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = TokenId, Path, description = "The token")),
+    responses((status = 200, body = TokenAnswer)))]
+pub(crate) async fn revoke(
+    caller: Administrator,
+    application: Data<Application>,
+    Path(id): Path<TokenId>,
+) -> Result<HttpResponse, Error> {
+    let change = Change::make(&application, &caller, Command::RevokeToken(id)).await?;
+    match change.shown(&application).await {
+        Ok(mut reading) => {
+            let body = find(&mut reading, id).await?;
+            Ok(change.answer(reading, &body))
+        }
+        Err(accepted) => Ok(accepted),
+    }
+}

@@ -1,0 +1,94 @@
+//! Ventures and their roles.
+
+use crate::api::catalogue::{self, CatalogueQuery};
+use crate::application::Application;
+use crate::auth::caller::{Administrator, Viewer};
+use crate::commands::{Command, Kind};
+use crate::error::Error;
+use crate::request::body::Json;
+use crate::request::page::Page;
+use crate::request::parameters::Parameters;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::web::{Data, ServiceConfig, resource};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
+use bootledger_projections::catalogue::{Entry, VentureView};
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/api/v1/ventures").get(index))
+        .service(resource("/api/v1/ventures/{key}").get(show).put(define).delete(retire))
+        .service(resource("/api/v1/ventures/{key}/roles/{role}").put(define_role).delete(retire_role));
+}
+
+/// The ventures by name; retired ones are among them.
+#[utoipa::path(get, path = "/api/v1/ventures", tag = "ventures", params(CatalogueQuery),
+    responses((status = 200, body = Page<Entry<VentureView>>)))]
+pub(crate) async fn index(
+    _: Viewer,
+    Parameters(query): Parameters<CatalogueQuery>,
+    reading: Reading,
+) -> Result<HttpResponse, Error> {
+    catalogue::index::<VentureView>("venture", query, reading).await
+}
+
+/// One venture.
+#[utoipa::path(get, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name")),
+    responses((status = 200, body = Entry<VentureView>)))]
+pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, reading: Reading) -> Result<HttpResponse, Error> {
+    catalogue::show::<VentureView>("venture", &key, reading).await
+}
+
+/// Creates or changes a venture; a retired one is in use again.
+#[utoipa::path(put, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name")),
+    request_body = VentureSpec, responses((status = 200, body = Entry<VentureView>)))]
+pub(crate) async fn define(
+    caller: Administrator,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    Json(spec): Json<VentureSpec>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::DefineVenture(key.clone(), spec);
+    catalogue::change::<VentureView>("venture", &key, &application, &caller, command).await
+}
+
+/// Takes a venture out of use.
+#[utoipa::path(delete, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name")),
+    responses((status = 200, body = Entry<VentureView>)))]
+pub(crate) async fn retire(
+    caller: Administrator,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::Retire(Kind::Venture, key.clone());
+    catalogue::change::<VentureView>("venture", &key, &application, &caller, command).await
+}
+
+/// Creates or changes a role of a venture.
+#[utoipa::path(put, path = "/api/v1/ventures/{key}/roles/{role}", tag = "ventures", request_body = RoleSpec,
+    params(("key" = Name, Path, description = "The venture"), ("role" = Name, Path, description = "Its role")),
+    responses((status = 200, body = Entry<VentureView>)))]
+pub(crate) async fn define_role(
+    caller: Administrator,
+    application: Data<Application>,
+    Path((venture, role)): Path<(Name, Name)>,
+    Json(spec): Json<RoleSpec>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::DefineRole { venture: venture.clone(), role, spec };
+    catalogue::change::<VentureView>("venture", &venture, &application, &caller, command).await
+}
+
+/// Takes a role of a venture out of use.
+#[utoipa::path(delete, path = "/api/v1/ventures/{key}/roles/{role}", tag = "ventures",
+    params(("key" = Name, Path, description = "The venture"), ("role" = Name, Path, description = "Its role")),
+    responses((status = 200, body = Entry<VentureView>)))]
+pub(crate) async fn retire_role(
+    caller: Administrator,
+    application: Data<Application>,
+    Path((venture, role)): Path<(Name, Name)>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::RetireRole { venture: venture.clone(), role };
+    catalogue::change::<VentureView>("venture", &venture, &application, &caller, command).await
+}

@@ -1,0 +1,114 @@
+//! What a handler takes to say which role it needs; each gives the [`Context`] for commands.
+
+use super::level::Level;
+use super::principal::Principal;
+use crate::commands::Context;
+use crate::edge::correlation;
+use crate::error::Error;
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use futures::future::{FutureExt, LocalBoxFuture};
+
+/// Somebody who may do what is asked.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Whose token it is.
+    pub principal: Principal,
+    correlation_id: String,
+    idempotency_key: Option<String>,
+}
+
+impl Caller {
+    /// Who asks, for a command.
+    pub fn context(&self) -> Context {
+        Context {
+            actor: self.principal.actor(),
+            correlation_id: self.correlation_id.clone(),
+            causation_id: None,
+            idempotency_key: self.idempotency_key.clone(),
+        }
+    }
+
+    /// The request's `Idempotency-Key`.
+    pub fn idempotency_key(&self) -> Option<&str> {
+        self.idempotency_key.as_deref()
+    }
+
+    async fn of(request: HttpRequest, needed: Level) -> Result<Self, Error> {
+        let principal = Principal::extract(&request).await?;
+        principal.require(needed)?;
+        Ok(Self { principal, correlation_id: correlation::of(&request), idempotency_key: idempotency_key(&request)? })
+    }
+}
+
+/// The most characters of an idempotency key.
+const KEY_LENGTH: usize = 200;
+
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Error> {
+    const NAME: &str = "Idempotency-Key";
+    let Some(value) = request.headers().get(NAME) else {
+        return Ok(None);
+    };
+    let visible = |text: &&str| (1..=KEY_LENGTH).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    let key = value.to_str().ok().filter(visible).ok_or_else(|| {
+        let message = format!("an idempotency key has 1 to {KEY_LENGTH} visible ASCII characters without spaces");
+        Error::bad_request(NAME, "idempotency_key_malformed", message)
+    })?;
+    Ok(Some(key.to_owned()))
+}
+
+macro_rules! role {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name(pub Caller);
+
+        impl FromRequest for $name {
+            type Error = Error;
+            type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                Caller::of(request.clone(), Level::$name).map(|caller| caller.map(Self)).boxed_local()
+            }
+        }
+
+        impl std::ops::Deref for $name {
+            type Target = Caller;
+            fn deref(&self) -> &Caller {
+                &self.0
+            }
+        }
+    };
+}
+
+role!(
+    /// Somebody who may read.
+    Viewer
+);
+role!(
+    /// Somebody who may register, verify, deploy and cancel.
+    Operator
+);
+role!(
+    /// Somebody who may change the catalogue and tokens.
+    Administrator
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn key(value: &str) -> Result<Option<String>, Error> {
+        idempotency_key(&TestRequest::default().insert_header(("idempotency-key", value)).to_http_request())
+    }
+
+    #[test]
+    fn an_idempotency_key_is_short_visible_text() {
+        assert_eq!(key("order-7/2026:A").expect("a key").as_deref(), Some("order-7/2026:A"));
+        assert_eq!(idempotency_key(&TestRequest::default().to_http_request()).expect("none"), None);
+        for wrong in ["", "two words", "a\tb", "ä", "x".repeat(201).as_str()] {
+            assert!(key(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The one gate before everything that needs a login. It decides by the decoded path, which is
+//! also what routing decides by, so that no spelling of a path gets around it; and it refuses
+//! changes to whoever only reads, whatever the handler behind it says.
+
+use super::level::Level;
+use super::principal::authenticate;
+use crate::edge::position;
+use crate::error::{Challenge, Error};
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage, HttpRequest};
+
+/// What of `/api` anybody may read: it says nothing about the data centre.
+pub const PUBLIC: [&str; 2] = ["/api/openapi.json", "/api/docs"];
+
+/// What logging in at a path looks like; `None` where no login is needed.
+fn login(path: &str) -> Option<Challenge> {
+    match path {
+        "/" => Some(Challenge::Basic),
+        _ if PUBLIC.contains(&path) => None,
+        _ if path == "/api" || path.starts_with("/api/") => Some(Challenge::Bearer),
+        _ => None,
+    }
+}
+
+async fn admit(request: &HttpRequest) -> Result<(), Error> {
+    if let Some(challenge) = login(request.match_info().as_str()) {
+        let principal = authenticate(request, challenge).await?;
+        principal.require(if request.method().is_safe() { Level::Viewer } else { Level::Operator })?;
+        request.extensions_mut().insert(principal);
+    }
+    position::wait(request).await
+}
+
+/// Lets a request in, or answers it.
+pub(crate) async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    match admit(request.request()).await {
+        Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
+        Err(error) => Ok(request.error_response(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_under_api_needs_a_token_but_its_own_description() {
+        for path in ["/api", "/api/", "/api/v1/devices", "/api/openapi.json/", "/api/docs/x", "/api/v2"] {
+            assert_eq!(login(path), Some(Challenge::Bearer), "{path}");
+        }
+        assert_eq!(login("/"), Some(Challenge::Basic));
+        for path in ["/api/openapi.json", "/api/docs", "/pxe/", "/healthz", "/apiary"] {
+            assert_eq!(login(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What happens to every request and every answer, whatever it is about: a correlation id, a span,
+//! a measurement, the security headers, and the one form of errors. This is the boundary where an
+//! internal error's chain is logged, once.
+
+pub mod correlation;
+mod headers;
+mod measurements;
+pub mod position;
+
+use crate::application::Application;
+use crate::error::Error;
+use crate::error::problem::Problem;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{HttpMessage, ResponseError};
+use correlation::Correlation;
+pub(crate) use measurements::Measurements;
+use std::time::Instant;
+use tracing::{Instrument, field};
+
+/// Surrounds everything else.
+pub(crate) async fn edge(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let started = Instant::now();
+    let correlation = Correlation::read(request.headers());
+    request.extensions_mut().insert(correlation.clone());
+    let method = measurements::method(request.method());
+    // Neither path nor query: a path may hold a deployment's token, a query anything.
+    let span = tracing::info_span!(
+        "request",
+        http.method = method,
+        http.route = field::Empty,
+        http.status = field::Empty,
+        correlation_id = %correlation.0,
+    );
+    async {
+        let mut response = finish(next.call(request).await?.map_into_boxed_body(), &correlation);
+        let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+        let status = response.status();
+        let span = tracing::Span::current();
+        span.record("http.route", route.as_str());
+        span.record("http.status", status.as_u16());
+        let elapsed = started.elapsed();
+        if let Some(measurements) = response.request().app_data::<Data<Measurements>>() {
+            measurements.observe(method, &route, status, elapsed);
+        }
+        headers::add(&mut response, &correlation);
+        let milliseconds = elapsed.as_millis();
+        if measurements::is_probe(&route) {
+            tracing::debug!(milliseconds, "answered {method} {route} with {}", status.as_u16());
+        } else {
+            tracing::info!(milliseconds, "answered {method} {route} with {}", status.as_u16());
+        }
+        Ok(response)
+    }
+    .instrument(span)
+    .await
+}
+
+/// Makes every failure a problem that names the request, and logs what is inside.
+fn finish(response: ServiceResponse, correlation: &Correlation) -> ServiceResponse {
+    let known = response.response().error().and_then(|error| error.as_error::<Error>());
+    let status = response.status();
+    let problem = match known {
+        Some(error) => {
+            log(error);
+            Some((error.problem(), error.error_response()))
+        }
+        None if (status.is_client_error() || status.is_server_error()) && silent(&response) => {
+            if let Some(error) = response.response().error() {
+                tracing::debug!("refused by the server: {error}");
+            }
+            let problem = Problem::of_status(status);
+            let answer = problem.response();
+            Some((problem, answer))
+        }
+        None => None,
+    };
+    let Some((mut problem, answer)) = problem else {
+        return response;
+    };
+    // A path under /pxe/ may hold a deployment's token, which must not get into what people copy around.
+    let path = response.request().path();
+    problem.instance = (!path.starts_with("/pxe/")).then(|| path.to_owned());
+    problem.correlation_id = Some(correlation.0.clone());
+    let (request, old) = response.into_parts();
+    let mut new = problem.response();
+    for (name, value) in old.headers().iter().chain(answer.headers()) {
+        if name != CONTENT_TYPE && name != CONTENT_LENGTH {
+            new.headers_mut().insert(name.clone(), value.clone());
+        }
+    }
+    ServiceResponse::new(request, new)
+}
+
+/// Whether an answer has no words of its own: it is empty, or the server's plain text about an error.
+fn silent(response: &ServiceResponse) -> bool {
+    let plain = |value: Option<&HeaderValue>| value.is_none_or(|value| value.as_bytes().starts_with(b"text/plain"));
+    let body = response.response().body().size();
+    matches!(body, BodySize::None | BodySize::Sized(0))
+        || response.response().error().is_some() && plain(response.headers().get(CONTENT_TYPE))
+}
+
+fn log(error: &Error) {
+    let chain = |source: &anyhow::Error| format!("{source:#}");
+    match error {
+        Error::Internal(source) => tracing::error!("a request failed inside: {}", chain(source)),
+        Error::Unavailable { message, source, .. } => {
+            tracing::warn!("a request could not be served: {message}: {}", source.as_ref().map(chain).unwrap_or_default());
+        }
+        _ => tracing::debug!("a request was refused: {error}"),
+    }
+}
+
+/// The position that an answer without a reading of its own carries.
+fn current_position(response: &ServiceResponse) -> Option<i64> {
+    response.request().app_data::<Data<Application>>().map(|application| *application.position.borrow())
+}

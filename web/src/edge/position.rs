@@ -1,0 +1,49 @@
+//! The header `Bootledger-Position`, and waiting until the views show one.
+
+use crate::application::Application;
+use crate::error::Error;
+use actix_web::{HttpRequest, web};
+use std::time::Duration;
+
+/// The header with the position that an answer shows.
+pub const HEADER: &str = "bootledger-position";
+/// The header with the position that an answer has to show at least.
+pub const LEAST_HEADER: &str = "Bootledger-Min-Position";
+/// How long a request waits for a position.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Waits until the views show `position`; whether they do, before the deadline and before the service stops.
+pub async fn reach(application: &Application, position: i64, deadline: Duration) -> bool {
+    let mut shown = application.position.clone();
+    let mut stopping = application.stopping.clone();
+    let reached = shown.wait_for(|shown| *shown >= position);
+    let stopped = stopping.wait_for(|stopping| *stopping);
+    tokio::select! {
+        biased;
+        result = reached => result.is_ok(),
+        _ = stopped => false,
+        () = tokio::time::sleep(deadline) => false,
+    }
+}
+
+/// Waits for the position that the request asks for.
+pub(crate) async fn wait(request: &HttpRequest) -> Result<(), Error> {
+    let Some(value) = request.headers().get(LEAST_HEADER) else {
+        return Ok(());
+    };
+    let number = value.to_str().ok().and_then(|text| text.parse::<i64>().ok()).filter(|number| *number >= 0);
+    let least = number.ok_or_else(|| {
+        let message = format!("{LEAST_HEADER} is a whole number, as in an earlier answer's Bootledger-Position");
+        Error::bad_request(LEAST_HEADER, "position_malformed", message)
+    })?;
+    let Some(application) = request.app_data::<web::Data<Application>>().cloned() else {
+        return Ok(());
+    };
+    if reach(&application, least, DEADLINE).await {
+        return Ok(());
+    }
+    let shown = *application.position.borrow();
+    let seconds = DEADLINE.as_secs();
+    let message = format!("the views show position {shown} and did not reach {least} within {seconds} seconds; ask again");
+    Err(Error::unavailable(message, 1))
+}

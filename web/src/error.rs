@@ -1,0 +1,339 @@
+//! What goes wrong between a request and its answer, and the one form in which it is told:
+//! RFC 9457 `application/problem+json`. Nothing of an internal error's cause ever leaves here; the
+//! chain is logged once, in [`crate::edge`], which also adds the correlation id.
+
+pub mod problem;
+
+use crate::auth::level::Level;
+use crate::commands::{CommandError, RowError};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use bootledger_aggregates::rules::BrokenRule;
+use problem::{Problem, Reason};
+
+/// How a client is asked to log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Challenge {
+    /// RFC 6750, for programs.
+    Bearer,
+    /// RFC 7617, for browsers: the password is the token.
+    Basic,
+}
+
+/// Why a request is not answered as it was meant.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing: 404.
+    #[error("{0}")]
+    NotFound(String),
+    /// Rules are broken: 422. `total` counts also those that are not listed.
+    #[error("{}", told(reasons, *total))]
+    Rejected {
+        /// Which rules, at most 10,000.
+        reasons: Vec<Reason>,
+        /// How many there are.
+        total: usize,
+    },
+    /// Others changed the same thing: 409.
+    #[error("{0}")]
+    Conflict(String),
+    /// An idempotency key was used for another request: 422.
+    #[error("the idempotency key was used before for another request; use a new one")]
+    KeyReused,
+    /// No valid token: 401.
+    #[error("{message}")]
+    Unauthorized {
+        /// What to do.
+        message: String,
+        /// Which scheme to offer.
+        challenge: Challenge,
+    },
+    /// The token may not do this: 403.
+    #[error("{has} may not do this: the role {needed} is needed")]
+    Forbidden {
+        /// The least role that may.
+        needed: Level,
+        /// Whose token it is and what it may do.
+        has: String,
+    },
+    /// It may work later: 503 with `Retry-After`.
+    #[error("{message}")]
+    Unavailable {
+        /// What is missing.
+        message: String,
+        /// After how many seconds to ask again.
+        retry_after: u32,
+        /// Why, for the log.
+        source: Option<anyhow::Error>,
+    },
+    /// The body has more bytes than this: 413.
+    #[error("the body is larger than {0} bytes, the most that is taken here; send less at once")]
+    TooLarge(u64),
+    /// The body is not of the wanted type: 415.
+    #[error("the body must be {0}; say so in the header Content-Type")]
+    UnsupportedMediaType(&'static str),
+    /// The body came too slowly: 408.
+    #[error("the body did not arrive within {0} seconds")]
+    TooSlow(u64),
+    /// The request cannot be read: 400.
+    #[error("{}", told(.0, .0.len()))]
+    BadRequest(Vec<Reason>),
+    /// A defect: 500.
+    #[error("something is wrong inside; the log says more under this correlation id")]
+    Internal(#[source] anyhow::Error),
+}
+
+/// A few reasons in words, or how many there are.
+fn told(reasons: &[Reason], total: usize) -> String {
+    if total > 3 {
+        return format!("{total} things are wrong; nothing was done. `errors` lists them");
+    }
+    reasons.iter().map(|reason| reason.message.as_str()).collect::<Vec<_>>().join("; ")
+}
+
+/// The most reasons that an answer lists.
+const LISTED: usize = 10_000;
+
+impl Error {
+    /// A request that cannot be read, for one reason. `field` is the parameter, header or part of the body.
+    pub fn bad_request(field: &str, rule: &str, message: impl Into<String>) -> Self {
+        Self::BadRequest(vec![Reason::new(field, rule, message)])
+    }
+
+    /// A request that breaks one rule.
+    pub fn rejected(field: &str, rule: &str, message: impl Into<String>) -> Self {
+        Self::Rejected { reasons: vec![Reason::new(field, rule, message)], total: 1 }
+    }
+
+    /// A file whose rows break rules.
+    pub fn rejected_rows(rows: Vec<RowError>) -> Self {
+        let total = rows.len();
+        Self::Rejected { reasons: rows.into_iter().take(LISTED).map(Reason::from).collect(), total }
+    }
+
+    /// Something that is missing for a while.
+    pub fn unavailable(message: impl Into<String>, retry_after: u32) -> Self {
+        Self::Unavailable { message: message.into(), retry_after, source: None }
+    }
+
+    /// The error's stable name: the end of the problem's `type`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "not-found",
+            Self::Rejected { .. } => "rejected",
+            Self::Conflict(_) => "conflict",
+            Self::KeyReused => "key-reused",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::Forbidden { .. } => "forbidden",
+            Self::Unavailable { .. } => "unavailable",
+            Self::TooLarge(_) => "too-large",
+            Self::UnsupportedMediaType(_) => "unsupported-media-type",
+            Self::TooSlow(_) => "too-slow",
+            Self::BadRequest(_) => "bad-request",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// The problem that the client is told, still without instance and correlation id.
+    pub fn problem(&self) -> Problem {
+        let (errors, total) = match self {
+            Self::Rejected { reasons, total } => (reasons.clone(), *total),
+            Self::BadRequest(reasons) => (reasons.clone(), reasons.len()),
+            _ => (vec![], 0),
+        };
+        let omitted = total - errors.len();
+        Problem { errors, errors_omitted: omitted, ..Problem::new(self.name(), self.status_code(), self.to_string()) }
+    }
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Rejected { .. } | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
+            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = self.problem().response();
+        let headers = response.headers_mut();
+        match self {
+            Self::Unauthorized { challenge, .. } => {
+                let value = match challenge {
+                    Challenge::Bearer => "Bearer realm=\"Bootledger\"",
+                    Challenge::Basic => "Basic realm=\"Bootledger\", charset=\"UTF-8\"",
+                };
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(value));
+            }
+            Self::Unavailable { retry_after, .. } => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<CommandError> for Error {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::NotFound(message) => Self::NotFound(message),
+            CommandError::Refused(broken) => broken.into(),
+            CommandError::Conflict(message) => Self::Conflict(message),
+            CommandError::KeyReused => Self::KeyReused,
+            CommandError::Unavailable(source) => Self::Unavailable {
+                message: "the database cannot be reached; try again".to_owned(),
+                retry_after: RETRY_SECONDS,
+                source: Some(source),
+            },
+            CommandError::Internal(source) => Self::Internal(source),
+        }
+    }
+}
+
+impl From<Vec<BrokenRule>> for Error {
+    fn from(broken: Vec<BrokenRule>) -> Self {
+        let total = broken.len();
+        Self::Rejected { reasons: broken.into_iter().take(LISTED).map(Reason::from).collect(), total }
+    }
+}
+
+/// After how many seconds a request that the database did not serve may be asked again.
+const RETRY_SECONDS: u32 = 2;
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        if passes(&error) {
+            Self::Unavailable {
+                message: "the database cannot be reached; try again".to_owned(),
+                retry_after: RETRY_SECONDS,
+                source: Some(anyhow::Error::new(error)),
+            }
+        } else {
+            Self::Internal(anyhow::Error::new(error))
+        }
+    }
+}
+
+/// Whether asking again may help: the connection, a shutdown, a failover, too much at once, a cancelled statement.
+fn passes(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(database) => {
+            let code = database.code().unwrap_or_default();
+            ["08", "40", "53", "55", "57", "58", "25006"].iter().any(|class| code.starts_with(class))
+        }
+        _ => false,
+    }
+}
+
+impl From<bootledger_projections::Error> for Error {
+    fn from(error: bootledger_projections::Error) -> Self {
+        use bootledger_projections::Error as E;
+        match error {
+            E::Database(error) => error.into(),
+            E::Cursor(_) => Self::bad_request("after", "cursor_malformed", error.to_string()),
+            E::RebuildRuns => Self::unavailable(error.to_string(), 30),
+            E::Damaged(_) | E::DamagedJson(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast::<sqlx::Error>() {
+            Ok(error) => error.into(),
+            Err(error) => Self::Internal(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+
+    #[test]
+    fn every_broken_rule_is_told_with_its_field_and_holder() {
+        let error = Error::from(CommandError::Refused(vec![
+            BrokenRule::new("hostname", "hostname_claimed", "h200.dc1.example is held by device 7").held_by("device 7"),
+            BrokenRule::new("role", "role_unknown", "the venture has no role web"),
+        ]));
+        insta::assert_json_snapshot!(error.problem(), @r#"
+        {
+          "type": "/api/docs#problem-rejected",
+          "title": "Rules are broken",
+          "status": 422,
+          "detail": "h200.dc1.example is held by device 7; the venture has no role web",
+          "errors": [
+            {
+              "field": "hostname",
+              "rule": "hostname_claimed",
+              "message": "h200.dc1.example is held by device 7",
+              "holder": "device 7"
+            },
+            {
+              "field": "role",
+              "rule": "role_unknown",
+              "message": "the venture has no role web"
+            }
+          ]
+        }
+        "#);
+    }
+
+    #[test]
+    fn a_row_is_told_with_its_line_and_column() {
+        let row = |row| RowError {
+            row,
+            column: "mac".to_owned(),
+            broken: BrokenRule::new("mac", "malformed", "\"x\" is not a MAC address"),
+        };
+        let error = Error::rejected_rows(vec![row(7)]);
+        insta::assert_json_snapshot!(error.problem().errors, @r#"
+        [
+          {
+            "field": "mac",
+            "row": 7,
+            "column": "mac",
+            "rule": "malformed",
+            "message": "\"x\" is not a MAC address"
+          }
+        ]
+        "#);
+        let many = Error::rejected_rows((0..10_007).map(row).collect()).problem();
+        assert_eq!((many.errors.len(), many.errors_omitted), (10_000, 7));
+        assert!(many.detail.starts_with("10007 things are wrong"), "{}", many.detail);
+    }
+
+    #[test]
+    fn the_cause_of_an_internal_error_stays_inside() {
+        let error = Error::from(CommandError::Internal(anyhow!("password authentication failed for user \"x\"")));
+        let problem = serde_json::to_string(&error.problem()).expect("JSON");
+        assert!(!problem.contains("password"), "{problem}");
+        assert_eq!(error.status_code(), 500);
+    }
+
+    #[test]
+    fn a_lost_database_is_worth_a_second_try_and_a_defect_is_not() {
+        let lost = Error::from(anyhow::Error::new(sqlx::Error::PoolTimedOut));
+        assert_eq!(lost.status_code(), 503);
+        assert!(lost.error_response().headers().contains_key("retry-after"));
+        assert_eq!(Error::from(sqlx::Error::RowNotFound).status_code(), 500);
+    }
+}

@@ -1,0 +1,20 @@
+//! What watches the service ask: `/healthz`, `/readyz`, `/metrics`. No login; nothing of the data centre is told.
+
+pub mod metrics;
+pub mod readiness;
+
+use actix_web::HttpResponse;
+use actix_web::web::{ServiceConfig, resource};
+
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/healthz").get(alive).head(alive))
+        .service(resource("/readyz").get(readiness::show).head(readiness::show))
+        .service(resource("/metrics").get(metrics::show));
+}
+
+/// Whether the process is alive; it asks nothing else, so that a lost database does not have it restarted.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = String, content_type = "text/plain")))]
+pub(crate) async fn alive() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
+}

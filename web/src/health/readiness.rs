@@ -1,0 +1,125 @@
+//! `/readyz`: whether this instance should be sent requests. Its database answers, and its views move.
+
+use crate::application::Application;
+use crate::error::Error;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::{checkpoint, log, parked};
+use serde::Serialize;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// How long the database may take to answer.
+const DEADLINE: Duration = Duration::from_secs(3);
+/// After how many seconds without any move, events waiting, the views are stuck.
+const STUCK_SECONDS: i64 = 30;
+
+/// How the service is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    /// Whether it can do its work.
+    ready: bool,
+    /// Whether the database answers.
+    database: bool,
+    /// The position of the log's last event.
+    log_position: Option<i64>,
+    /// The position that the views show.
+    views_position: Option<i64>,
+    /// How many events the views do not show yet.
+    lag: Option<i64>,
+    /// How many events could not be applied; what is shown of their aggregates is old.
+    parked: Option<i64>,
+    /// What is wrong, for people; empty where nothing is.
+    reasons: Vec<String>,
+}
+
+/// Since when the views have stood at a position while events were waiting.
+#[derive(Debug, Default)]
+pub(crate) struct Watched(Mutex<Option<(i64, Timestamp)>>);
+
+impl Watched {
+    /// For how many seconds the views have not moved although events wait, as far as this has been asked.
+    fn standing(&self, views: i64, last: i64, now: Timestamp) -> i64 {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match *seen {
+            _ if views >= last => *seen = None,
+            Some((position, _)) if position == views => {}
+            _ => *seen = Some((views, now)),
+        }
+        seen.map_or(0, |(_, since)| (now.0 - since.0).whole_seconds())
+    }
+}
+
+struct Counts {
+    last: i64,
+    views: i64,
+    parked: i64,
+}
+
+async fn ask(application: &Application) -> Result<Counts, Error> {
+    let asked = async {
+        let mut connection = application.views.acquire().await?;
+        Ok::<_, Error>(Counts {
+            last: log::last_position(&mut *connection).await?,
+            views: checkpoint::position(&mut *connection).await?,
+            parked: parked::count(&mut *connection).await?,
+        })
+    };
+    let late = |_| Error::unavailable("the database did not answer in time", 2);
+    tokio::time::timeout(DEADLINE, asked).await.map_err(late)?
+}
+
+/// Whether this instance is ready: 503 with the reasons where it is not.
+#[utoipa::path(get, path = "/readyz", tag = "health",
+    responses((status = 200, body = Readiness), (status = 503, description = "Not ready, and why", body = Readiness)))]
+pub(crate) async fn show(application: Data<Application>, watched: Data<Watched>) -> HttpResponse {
+    let mut reasons = vec![];
+    let counts = ask(&application).await;
+    match &counts {
+        Err(error) => {
+            tracing::warn!("not ready: {error}");
+            reasons.push("the database cannot be reached".to_owned());
+        }
+        Ok(Counts { last, views, .. }) => {
+            let standing = watched.standing(*views, *last, (application.now)());
+            if standing >= STUCK_SECONDS {
+                reasons.push(format!(
+                    "the views have stood at position {views} for {standing} seconds while the log goes to {last}; is a projector running?"
+                ));
+            }
+        }
+    }
+    if *application.stopping.borrow() {
+        reasons.push("the service is stopping".to_owned());
+    }
+    let ready = reasons.is_empty();
+    let counts = counts.ok();
+    let body = Readiness {
+        ready,
+        database: counts.is_some(),
+        log_position: counts.as_ref().map(|counts| counts.last),
+        views_position: counts.as_ref().map(|counts| counts.views),
+        lag: counts.as_ref().map(|counts| (counts.last - counts.views).max(0)),
+        parked: counts.as_ref().map(|counts| counts.parked),
+        reasons,
+    };
+    HttpResponse::build(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }).json(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn views_that_stand_while_events_wait_are_stuck() {
+        let (watched, start) = (Watched::default(), Timestamp::default());
+        assert_eq!(watched.standing(5, 9, start), 0);
+        assert_eq!(watched.standing(5, 12, start.plus_seconds(31)), 31);
+        assert_eq!(watched.standing(6, 12, start.plus_seconds(32)), 0, "they moved");
+        assert_eq!(watched.standing(12, 12, start.plus_seconds(90)), 0, "they caught up");
+        assert_eq!(watched.standing(12, 13, start.plus_seconds(91)), 0, "standing with nothing to do is no fault");
+    }
+}

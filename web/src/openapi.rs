@@ -1,0 +1,171 @@
+//! The description of the API (OpenAPI 3.1), made from the handlers themselves. What all routes
+//! have in common (security, problems, headers, `?at=`) is added here once.
+
+pub mod page;
+
+use crate::error::problem::{KINDS, Problem};
+use crate::{api, health};
+use actix_web::HttpResponse;
+use actix_web::web::{Data, ServiceConfig, resource};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder};
+use utoipa::{Modify, OpenApi, ToSchema};
+
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    config.service(resource("/api/openapi.json").get(show)).service(resource("/api/docs").get(page::show));
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Bootledger",
+        description = "Deploys physical servers and remembers everything. Lists page by cursor: `next` of one page is `after` of the next."
+    ),
+    paths(
+        api::devices::index, api::devices::create, api::devices::show, api::devices::change, api::devices::verify,
+        api::devices::unverify, api::devices::decommission, api::devices::record_facts,
+        api::deployments::index, api::deployments::create, api::deployments::show, api::deployments::cancel,
+        api::deployments::done, api::deployments::retry, api::deployments::events,
+        api::sites::index, api::sites::show, api::sites::define, api::sites::retire, api::sites::hostnames,
+        api::racks::index, api::racks::show, api::racks::define, api::racks::retire,
+        api::networks::index, api::networks::show, api::networks::define, api::networks::retire, api::networks::addresses,
+        api::ventures::index, api::ventures::show, api::ventures::define, api::ventures::retire,
+        api::ventures::define_role, api::ventures::retire_role,
+        api::boot_images::index, api::boot_images::show, api::boot_images::define, api::boot_images::retire,
+        api::dhcp_servers::index, api::dhcp_servers::show, api::dhcp_servers::define, api::dhcp_servers::retire,
+        api::imports::create, api::imports::show,
+        api::dns_records::index, api::dhcp_entries::index, api::boot_targets::index,
+        api::events::index,
+        api::tokens::index, api::tokens::create, api::tokens::show, api::tokens::revoke,
+        health::alive, health::readiness::show, health::metrics::show,
+    ),
+    modifiers(&InCommon)
+)]
+struct Document;
+
+/// The whole description.
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// The description as bytes, made once.
+#[derive(Debug)]
+pub(crate) struct Rendered {
+    json: String,
+    page: String,
+}
+
+impl Rendered {
+    pub(crate) fn new() -> Result<Self, serde_json::Error> {
+        let document = document();
+        let value = serde_json::to_value(&document)?;
+        Ok(Self { json: serde_json::to_string(&document)?, page: page::page(&value).into_string() })
+    }
+}
+
+async fn show(rendered: Data<Rendered>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(rendered.json.clone())
+}
+
+/// What all routes have in common.
+struct InCommon;
+
+impl Modify for InCommon {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("bl_…")
+            .description(Some(
+                "An access token: a viewer's reads, an operator's also deploys, an administrator's does everything.",
+            ))
+            .build();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+        let mut schemas = vec![(Problem::name().into_owned(), <Problem as utoipa::PartialSchema>::schema())];
+        Problem::schemas(&mut schemas);
+        components.schemas.extend(schemas);
+        for (path, item) in &mut document.paths.paths {
+            for (method, operation) in operations(item) {
+                describe(path, method, operation);
+            }
+        }
+    }
+}
+
+/// The operations of a path with their methods.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let all = [
+        ("get", item.get.as_mut()),
+        ("put", item.put.as_mut()),
+        ("post", item.post.as_mut()),
+        ("patch", item.patch.as_mut()),
+        ("delete", item.delete.as_mut()),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation?)))
+}
+
+fn describe(path: &str, method: &str, operation: &mut Operation) {
+    let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
+    let function = operation.operation_id.take().unwrap_or_default();
+    operation.operation_id = Some(format!("{}_{function}", tag.replace('-', "_")));
+    if !path.starts_with("/api/v1/") {
+        return;
+    }
+    operation.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
+    let text = || ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).build();
+    let number = || ObjectBuilder::new().schema_type(SchemaType::Type(Type::Integer)).build();
+    let parameter = |name: &str, place: ParameterIn, description: &str, schema| -> RefOr<Parameter> {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(place)
+            .required(Required::False)
+            .description(Some(description))
+            .schema(Some(schema))
+            .build()
+            .into()
+    };
+    let parameters = operation.parameters.get_or_insert_default();
+    let least = "Waits until the views show this position, at most 10 seconds";
+    parameters.push(parameter("Bootledger-Min-Position", ParameterIn::Header, least, number()));
+    if method == "get" {
+        let at = "The state as of this position of the log, or as of this RFC 3339 time";
+        parameters.push(parameter("at", ParameterIn::Query, at, text()));
+    } else if method == "post" && path != "/api/v1/tokens" {
+        let key = "1 to 200 visible ASCII characters: repeated with the same key, the first answer is given again";
+        parameters.push(parameter("Idempotency-Key", ParameterIn::Header, key, text()));
+    }
+    let mut problems = vec!["400", "401", "403", "422", "500", "503"];
+    if path.contains('{') {
+        problems.push("404");
+    }
+    if method != "get" {
+        problems.extend(["409"]);
+    }
+    if operation.request_body.is_some() {
+        problems.extend(["408", "413", "415"]);
+    }
+    let responses = &mut operation.responses.responses;
+    if method != "get" && tag != "imports" && tag != "tokens" {
+        let accepted = "Done, but the views did not show it within 10 seconds: only the id and the position";
+        responses.insert("202".to_owned(), RefOr::T(ResponseBuilder::new().description(accepted).build()));
+    }
+    for response in responses.values_mut() {
+        if let RefOr::T(response) = response {
+            if response.description.is_empty() {
+                "As described".clone_into(&mut response.description);
+            }
+            let position =
+                HeaderBuilder::new().schema(Some(number())).description(Some("The position that the answer shows")).build();
+            response.headers.insert("Bootledger-Position".to_owned(), RefOr::T(position));
+        }
+    }
+    for status in problems {
+        let title = KINDS.iter().find(|(_, number, _)| number.to_string() == status).map_or("", |(_, _, title)| title);
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
+        let response = ResponseBuilder::new().description(title).content("application/problem+json", content).build();
+        responses.entry(status.to_owned()).or_insert(RefOr::T(response));
+    }
+}

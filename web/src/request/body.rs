@@ -1,0 +1,162 @@
+//! The body of a request: read whole, up to a limit and within a time, so that neither a large nor
+//! a slow client can hold on to memory.
+
+use crate::error::Error;
+use crate::error::problem::Reason;
+use actix_web::HttpMessage;
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use futures::future::{FutureExt, LocalBoxFuture};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// The most bytes of a JSON body.
+pub const JSON_LIMIT: u64 = 1024 * 1024;
+/// The most bytes of a CSV file.
+pub const CSV_LIMIT: u64 = 128 * 1024 * 1024;
+/// How long a JSON body, or the next part of a file, may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A JSON body as a type. 400 where it is no JSON, 415 where it does not say so, 422 where a value is refused.
+#[derive(Clone, Debug)]
+pub struct Json<T>(pub T);
+
+/// A JSON body, or the type's default where the body is empty.
+#[derive(Clone, Debug)]
+pub struct OptionalJson<T>(pub T);
+
+/// A CSV file's bytes.
+#[derive(Clone, Debug)]
+pub struct Csv(pub Bytes);
+
+async fn read(request: &HttpRequest, mut payload: Payload, limit: u64) -> Result<Bytes, Error> {
+    let length = request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > limit) {
+        return Err(Error::TooLarge(limit));
+    }
+    let mut body = BytesMut::with_capacity(usize::try_from(length.unwrap_or(0)).unwrap_or(0).min(64 * 1024));
+    while let Some(part) = tokio::time::timeout(PATIENCE, payload.next()).await.map_err(|_| Error::TooSlow(PATIENCE.as_secs()))? {
+        let part = part.map_err(|error| Error::bad_request("", "body_broken", format!("the body ended early: {error}")))?;
+        if (body.len() + part.len()) as u64 > limit {
+            return Err(Error::TooLarge(limit));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body.freeze())
+}
+
+async fn read_json(request: &HttpRequest, payload: Payload) -> Result<Bytes, Error> {
+    let all = read(request, payload, JSON_LIMIT);
+    tokio::time::timeout(PATIENCE, all).await.map_err(|_| Error::TooSlow(PATIENCE.as_secs()))?
+}
+
+fn parse<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> Result<T, Error> {
+    let kind = request.content_type().to_ascii_lowercase();
+    if kind != "application/json" && !(kind.starts_with("application/") && kind.ends_with("+json")) {
+        return Err(Error::UnsupportedMediaType("application/json"));
+    }
+    parse_json(body)
+}
+
+fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." { "" } else { path.trim_end_matches(".?") };
+        let error = error.inner();
+        let place = if field.is_empty() { String::new() } else { format!("{field}: ") };
+        let message = format!("{place}{error}");
+        if error.is_data() {
+            Error::Rejected { reasons: vec![Reason::new(field, "malformed", message)], total: 1 }
+        } else {
+            Error::bad_request(field, "json_malformed", format!("the body is no JSON: {error}"))
+        }
+    })?;
+    deserializer
+        .end()
+        .map_err(|error| Error::bad_request("", "json_malformed", format!("there is more than one JSON value: {error}")))?;
+    Ok(value)
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        async move { parse(&request, &read_json(&request, payload).await?).map(Self) }.boxed_local()
+    }
+}
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJson<T> {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        async move {
+            let body = read_json(&request, payload).await?;
+            if body.is_empty() { Ok(Self(T::default())) } else { parse(&request, &body).map(Self) }
+        }
+        .boxed_local()
+    }
+}
+
+impl FromRequest for Csv {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        async move {
+            if !request.content_type().eq_ignore_ascii_case("text/csv") {
+                return Err(Error::UnsupportedMediaType("text/csv"));
+            }
+            read(&request, payload, CSV_LIMIT).await.map(Self)
+        }
+        .boxed_local()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::NewDeployment;
+    use actix_web::test::TestRequest;
+
+    fn refusal(body: &str) -> (u16, String, String) {
+        let problem = parse_json::<NewDeployment>(body.as_bytes()).expect_err(body).problem();
+        (problem.status, problem.errors[0].field.clone(), problem.detail)
+    }
+
+    #[test]
+    fn a_value_that_breaks_a_rule_is_told_with_its_field() {
+        let (status, field, detail) = refusal(r#"{"device": "0192f0c0-0000-7000-8000-000000000001", "mac": "5254"}"#);
+        assert_eq!((status, field.as_str()), (422, "mac"));
+        assert!(detail.contains("is not a MAC address such as"), "{detail}");
+        let (status, field, detail) = refusal(r#"{"device": "0192f0c0-0000-7000-8000-000000000001", "mca": "5254"}"#);
+        assert_eq!((status, field.as_str()), (422, "mca"));
+        assert!(detail.contains("unknown field"), "{detail}");
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_with_its_place() {
+        for body in ["", "{", "mac=1", "{} {}", "\u{feff}{}"] {
+            let (status, _, detail) = match parse_json::<std::collections::BTreeMap<String, String>>(body.as_bytes()) {
+                Ok(_) => panic!("{body:?} was accepted"),
+                Err(error) => (error.problem().status, (), error.to_string()),
+            };
+            assert_eq!(status, 400, "{body:?}");
+            assert!(detail.contains("line 1"), "{detail}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_body_over_the_limit_is_refused_before_it_is_all_read() {
+        let (request, payload) = TestRequest::default().set_payload(vec![b' '; 2048]).to_http_parts();
+        let error = read(&request, payload, 1024).await.expect_err("too large");
+        assert_eq!(error.problem().status, 413);
+    }
+}

@@ -1,0 +1,103 @@
+//! Everything put together: the same for `serve`, for the extra boot listener, and for tests.
+
+use crate::application::Application;
+use crate::auth::Sessions;
+use crate::auth::guard::guard;
+use crate::edge::{Measurements, edge};
+use crate::health::readiness::Watched;
+use crate::openapi::Rendered;
+use crate::{api, health, openapi, pages};
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::web::{Data, ServiceConfig, scope};
+use actix_web::{App, HttpResponse, HttpServer, web};
+use anyhow::Context;
+use std::net::TcpListener;
+use std::time::Duration;
+
+/// How long a client may take to send a request's head.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection without a request is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long requests in flight may take when the service stops, in seconds.
+const SHUTDOWN_SECONDS: u64 = 4;
+
+/// Which routes a listener has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of them.
+    Whole,
+    /// Only those of the boot network: boot, DHCP, DNS files and health.
+    BootOnly,
+}
+
+/// What all listeners of a process share. Cheap to clone.
+#[derive(Clone)]
+pub struct Site {
+    application: Data<Application>,
+    sessions: Data<Sessions>,
+    measurements: Data<Measurements>,
+    watched: Data<Watched>,
+    rendered: Data<Rendered>,
+}
+
+impl Site {
+    /// Prepares what is shared; once for an application, since it registers measurements.
+    ///
+    /// # Errors
+    /// Where the application's registry has them already.
+    pub fn new(application: Application) -> anyhow::Result<Self> {
+        let measurements = Measurements::register(&application.metrics).context("cannot register the request histogram")?;
+        Ok(Self {
+            sessions: Data::default(),
+            measurements: Data::new(measurements),
+            watched: Data::default(),
+            rendered: Data::new(Rendered::new().context("cannot write the description of the API")?),
+            application: Data::new(application),
+        })
+    }
+
+    /// Mounts a part: `App::new().configure(site.configure(Part::Whole))`.
+    pub fn configure(&self, part: Part) -> impl Fn(&mut ServiceConfig) + Clone + 'static {
+        let site = self.clone();
+        move |config| {
+            config
+                .app_data(site.application.clone())
+                .app_data(site.sessions.clone())
+                .app_data(site.measurements.clone())
+                .app_data(site.watched.clone())
+                .app_data(site.rendered.clone());
+            let routes = scope("")
+                .configure(health::configure)
+                .configure(|config| {
+                    if part == Part::Whole {
+                        whole(config)
+                    }
+                })
+                .default_service(web::to(HttpResponse::NotFound))
+                .wrap(from_fn(guard))
+                .wrap(from_fn(edge));
+            config.service(routes);
+        }
+    }
+
+    /// Serves a part on a listener until the returned server's handle stops it. Signals are the caller's.
+    pub fn serve(&self, listener: TcpListener, part: Part) -> std::io::Result<Server> {
+        let configure = self.configure(part);
+        let server = HttpServer::new(move || App::new().configure(configure.clone()))
+            .client_request_timeout(REQUEST_TIMEOUT)
+            .client_disconnect_timeout(Duration::from_secs(5))
+            .keep_alive(KEEP_ALIVE)
+            .shutdown_timeout(SHUTDOWN_SECONDS)
+            .disable_signals()
+            .listen(listener)?;
+        Ok(server.run())
+    }
+}
+
+/// The routes that the boot network does not have.
+fn whole(config: &mut ServiceConfig) {
+    api::configure(config);
+    openapi::configure(config);
+    pages::configure(config);
+}
