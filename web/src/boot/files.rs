@@ -80,8 +80,13 @@ pub(crate) async fn put(
     body: web::Payload,
 ) -> Result<HttpResponse, Error> {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let description =
-        Description { image: image.clone(), name: name.clone(), kind: query.kind, template: query.template, announced: query.sha256 };
+    let description = Description {
+        image: image.clone(),
+        name: name.clone(),
+        kind: query.kind,
+        template: query.template,
+        announced: query.sha256,
+    };
     let body = body.timeout(BETWEEN_BYTES).map(|bytes| match bytes {
         Ok(bytes) => bytes.map_err(anyhow::Error::new),
         Err(elapsed) => Err(anyhow::Error::new(elapsed)),
