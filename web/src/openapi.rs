@@ -40,7 +40,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         api::dns_records::index, api::dhcp_entries::index, api::boot_targets::index,
         api::events::index,
         api::tokens::index, api::tokens::create, api::tokens::show, api::tokens::revoke,
-        health::alive, health::readiness::show, health::metrics::show,
+        health::alive, health::readiness::ready, health::metrics::measured,
     ),
     modifiers(&InCommon)
 )]
