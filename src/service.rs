@@ -10,7 +10,7 @@ use crate::store::EventLog;
 use crate::{clock, files, key, projector};
 use anyhow::Result;
 use bootledger_web::application::Application;
-use bootledger_web::boot::table::BootTable;
+use bootledger_web::boot::{self, table::BootTable};
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -37,12 +37,11 @@ impl Service {
         let feed = Feed::start(pool.clone(), stop.clone()).await?;
         let log = EventLog::start(pool.clone(), database.options.clone());
         let ledger = Ledger::new(log, pool.clone(), feed.clone(), clock::now);
-        let boot = Arc::new(BootTable::default());
         let application = Application {
             commands: Arc::new(ledger.clone()),
             views: pool.clone(),
             position: feed.projected(),
-            boot: boot.clone(),
+            boot: Arc::new(BootTable::default()),
             files: files::open(arguments.files.as_deref(), &arguments.store.data_dir)?,
             key: key::load(arguments.key_file.as_deref(), &arguments.store.data_dir)?,
             base_url: arguments.base_url()?,
@@ -53,11 +52,10 @@ impl Service {
             stopping: stop.clone(),
         };
         let mut workers = JoinSet::new();
-        workers.spawn(projector::run(pool.clone(), feed.clone(), stop.clone()));
+        workers.spawn(boot::follow::run(application.clone()));
+        workers.spawn(projector::run(pool, feed, stop.clone()));
         let reactor = Reactor::new(ledger.clone());
-        let reactor_stop = stop.clone();
-        workers.spawn(async move { reactor.run(reactor_stop).await });
-        workers.spawn(boot.follow(pool, feed.projected(), stop));
+        workers.spawn(async move { reactor.run(stop).await });
         Ok(Self { application, ledger, database, workers, stopping })
     }
 

@@ -166,3 +166,9 @@ pub async fn changed_since(executor: impl PgExecutor<'_>, position: i64) -> Resu
         })
         .collect()
 }
+
+/// The target that had an address last, whether it still is one or not.
+pub async fn last_of_ip(executor: impl PgExecutor<'_>, ip: Ipv4Addr) -> Result<Option<BootTarget>> {
+    let row = boot_targets!("ip = $1 ORDER BY valid_from DESC LIMIT 1", inet(ip));
+    row.fetch_optional(executor).await?.map(BootTarget::try_from).transpose()
+}

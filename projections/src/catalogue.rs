@@ -248,3 +248,12 @@ pub async fn boot_image_revision(executor: impl PgExecutor<'_>, key: &Name, revi
     );
     row.fetch_optional(executor).await.map_err(Error::from)?.map(Item::read).transpose()
 }
+
+/// Whether a site or network changed after a position.
+pub async fn places_changed_since(executor: impl PgExecutor<'_>, position: i64) -> Result<bool> {
+    let changed = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM catalogue WHERE kind IN ('site', 'network') AND valid_from > $1) AS "changed!""#,
+        position
+    );
+    Ok(changed.fetch_one(executor).await?)
+}

@@ -1,7 +1,7 @@
 //! Deployments, live and archived.
 
 use crate::at::At;
-use crate::convert::address;
+use crate::convert::{address, inet};
 use crate::error::{Error, Result};
 use bootledger_aggregates::deployment::plan::Plan;
 use bootledger_aggregates::values::ParseError;
@@ -244,6 +244,12 @@ pub async fn find_many(executor: impl PgExecutor<'_>, ids: &[DeploymentId], at: 
 pub async fn live_of_device(executor: impl PgExecutor<'_>, device: DeviceId, at: At) -> Result<Option<Deployment>> {
     let row = deployments!(at, "device = $2 AND status IN ('open', 'in_progress') LIMIT 1", device.0);
     row.fetch_optional(executor).await?.map(Deployment::try_from).transpose()
+}
+
+/// The live deployment of an address, as the views show it now.
+pub async fn live_of_ip(executor: impl PgExecutor<'_>, ip: Ipv4Addr) -> Result<Option<Deployment>> {
+    let live = deployments!(At::Now, "ip = $2 AND valid_to IS NULL AND status IN ('open', 'in_progress') LIMIT 1", inet(ip));
+    live.fetch_optional(executor).await?.map(Deployment::try_from).transpose()
 }
 
 /// Live deployments of the device with any of these ids, in no order.

@@ -1,3 +1,25 @@
-//! The boot network: `/pxe/` and what belongs to it. No login; the client's address decides.
+//! What booting servers ask over HTTP: their script, their files, and to be done.
+//!
+//! `client` says who asks, `token` and `ask` for which deployment, `table` what is in progress, `render` what its files
+//! are, and `routes` answers. `follow` keeps the table as the views are and `record` tells what was served, both
+//! beside the requests. `files` is where operators put files, and `store` where their contents are.
 
+mod ask;
+pub mod client;
+mod done;
+pub mod files;
+pub mod follow;
+mod local_disk;
+mod range;
+mod record;
+mod refusal;
+mod render;
+pub mod routes;
+pub mod serve;
+pub mod store;
 pub mod table;
+pub mod target;
+pub mod template;
+pub mod token;
+pub mod upload;
+pub mod variables;

@@ -4,7 +4,7 @@
 pub mod page;
 
 use crate::error::problem::{KINDS, Problem};
-use crate::{api, health};
+use crate::{api, boot, health};
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
 use utoipa::openapi::header::HeaderBuilder;
@@ -35,6 +35,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         api::ventures::index, api::ventures::show, api::ventures::define, api::ventures::retire,
         api::ventures::define_role, api::ventures::retire_role,
         api::boot_images::index, api::boot_images::show, api::boot_images::define, api::boot_images::retire,
+        boot::files::put, boot::files::show, boot::files::remove,
         api::dhcp_servers::index, api::dhcp_servers::show, api::dhcp_servers::define, api::dhcp_servers::retire,
         api::imports::create, api::imports::show,
         api::dns_records::index, api::dhcp_entries::index, api::boot_targets::index,
@@ -107,10 +108,20 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut O
     all.into_iter().filter_map(|(method, operation)| Some((method, operation?)))
 }
 
+/// Such as `devices_index`, `devices_verify`, `boot_images_files_put`: the path's nouns and the handler's name.
+fn operation_id(path: &str, function: &str) -> String {
+    let nouns = path.trim_start_matches("/api/v1").split('/').filter(|part| !part.is_empty() && !part.starts_with('{'));
+    let mut parts: Vec<&str> = nouns.collect();
+    if parts.last() != Some(&function) {
+        parts.push(function);
+    }
+    parts.join("_").replace('-', "_")
+}
+
 fn describe(path: &str, method: &str, operation: &mut Operation) {
     let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
     let function = operation.operation_id.take().unwrap_or_default();
-    operation.operation_id = Some(format!("{}_{function}", tag.replace('-', "_")));
+    operation.operation_id = Some(operation_id(path, &function));
     if !path.starts_with("/api/v1/") {
         return;
     }

@@ -6,7 +6,7 @@ use crate::auth::guard::guard;
 use crate::edge::{Measurements, edge};
 use crate::health::readiness::Watched;
 use crate::openapi::Rendered;
-use crate::{api, health, openapi, pages};
+use crate::{api, boot, health, openapi, pages};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig, scope};
@@ -71,6 +71,7 @@ impl Site {
                 .app_data(site.rendered.clone());
             let routes = scope("")
                 .configure(health::configure)
+                .configure(boot::routes::configure)
                 .configure(|config| {
                     if part == Part::Whole {
                         whole(config)
@@ -102,6 +103,7 @@ impl Site {
 /// The routes that the boot network does not have.
 fn whole(config: &mut ServiceConfig) {
     api::configure(config);
+    boot::files::configure(config);
     openapi::configure(config);
     pages::configure(config);
 }

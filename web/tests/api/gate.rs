@@ -17,7 +17,12 @@ fn operations() -> Vec<(Method, String)> {
         let item = item.as_object().expect("an item");
         methods.into_iter().filter(|method| item.contains_key(*method)).map(|method| {
             let id = Uuid::nil().to_string();
-            let path = path.replace("{id}", &id).replace("{key}", "dc1").replace("{role}", "web").replace("{plugin}", "dns");
+            let parts = path.split('/').map(|part| match part {
+                "{id}" => id.as_str(),
+                variable if variable.starts_with('{') => "dc1",
+                part => part,
+            });
+            let path = parts.collect::<Vec<_>>().join("/");
             (method.to_uppercase().parse().expect("a method"), path)
         })
     });

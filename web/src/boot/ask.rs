@@ -1,0 +1,71 @@
+//! Whose files a request is about: by the deployment's token, else by the client's address.
+
+use super::refusal::refuse;
+use super::table::Found;
+use super::{client, token};
+use crate::application::Application;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::values::ids::DeploymentId;
+use std::net::Ipv4Addr;
+
+/// Who asks, and for which deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asker {
+    /// Where the request comes from.
+    pub(super) client: Ipv4Addr,
+    /// The deployment whose token is in the path; it counts, whatever the address.
+    pub(super) by_token: Option<DeploymentId>,
+}
+
+/// Why a token leads nowhere; the same words whether it is wrong, old or of another service.
+const NO_SUCH_TOKEN: &str =
+    "no deployment in progress has this token; where it was right, the deployment is done or was cancelled";
+
+impl Asker {
+    /// Who asks.
+    ///
+    /// # Errors
+    /// The answer where the client is not known, or the token in the path is none.
+    pub(super) fn of(request: &HttpRequest, application: &Application) -> Result<Self, HttpResponse> {
+        let client = client::address(request, &application.trusted_proxies)
+            .map_err(|error| refuse(request, StatusCode::BAD_REQUEST, &error.to_string()))?;
+        let by_token = match request.match_info().get("token") {
+            None => None,
+            Some(text) => {
+                Some(token::verify(&application.key, text).ok_or_else(|| refuse(request, StatusCode::NOT_FOUND, NO_SUCH_TOKEN))?)
+            }
+        };
+        Ok(Self { client, by_token })
+    }
+
+    /// What the table knows.
+    pub(super) fn find(self, application: &Application) -> Found {
+        match self.by_token {
+            Some(deployment) => application.boot.of_deployment(deployment),
+            None => application.boot.of_ip(self.client),
+        }
+    }
+
+    /// The answer where there is no single target.
+    pub(super) fn refuse(self, request: &HttpRequest, found: &Found) -> HttpResponse {
+        let client = self.client;
+        let (status, sentence) = match found {
+            Found::Nothing | Found::Target(_) if self.by_token.is_some() => (StatusCode::NOT_FOUND, NO_SUCH_TOKEN.to_owned()),
+            Found::Nothing | Found::Target(_) => (StatusCode::NOT_FOUND, format!("no deployment is in progress for {client}")),
+            Found::Ambiguous => (
+                StatusCode::CONFLICT,
+                format!("several deployments are in progress for {client}, so that none is served; cancel all but one"),
+            ),
+            Found::Unusable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("the deployment of {client} cannot be served: its boot image or network cannot be read; see the log"),
+            ),
+            Found::Unknown => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "which deployments are in progress is not known at the moment; ask again".to_owned(),
+            ),
+        };
+        refuse(request, status, &sentence)
+    }
+}

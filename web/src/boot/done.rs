@@ -1,0 +1,166 @@
+//! `/pxe/DONE/`: a server says that it is installed.
+//!
+//! Saying it again is answered as the first time, because the first answer may have been lost. What the domain
+//! decides is final; here it is only found out which deployment is meant.
+
+use super::ask::Asker;
+use super::refusal::refuse;
+use super::table::Found;
+use crate::application::Application;
+use crate::commands::{Command, CommandError, Context};
+use crate::edge::correlation;
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::deployment::event::DoneBy;
+use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::at::At;
+use bootledger_projections::deployments::Status;
+use bootledger_projections::{Error, boot_targets, catalogue, deployments};
+use std::net::Ipv4Addr;
+
+/// `GET` and `POST`, with the token and without.
+pub(super) async fn done(request: HttpRequest, application: Data<Application>) -> HttpResponse {
+    let asker = match Asker::of(&request, &application) {
+        Ok(asker) => asker,
+        Err(refusal) => return refusal,
+    };
+    match asker.by_token {
+        // Whoever has the token means that deployment, in whatever state it is.
+        Some(deployment) => mark(&request, &application, deployment, DoneBy::Token { address: asker.client }, asker).await,
+        None => by_address(&request, &application, asker).await,
+    }
+}
+
+async fn by_address(request: &HttpRequest, application: &Application, asker: Asker) -> HttpResponse {
+    let client = asker.client;
+    match asker.find(application) {
+        Found::Target(target) if target.place.ip_only_done => {
+            let by = DoneBy::Ip { address: client };
+            mark(request, application, target.identity.deployment, by, asker).await
+        }
+        Found::Target(target) => token_needed(request, &target.place.network),
+        Found::Nothing if application.boot.just_done(client).is_some() => ok(),
+        Found::Nothing => match earlier(application, client).await {
+            Ok(earlier) => earlier.answer(request, client),
+            Err(error) => {
+                tracing::error!("what is known of {client} could not be read: {:#}", anyhow::Error::new(error));
+                refuse(request, StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached; ask again")
+            }
+        },
+        found => asker.refuse(request, &found),
+    }
+}
+
+/// What is known of an address for which nothing is in progress.
+enum Earlier {
+    Nothing,
+    Open(DeploymentId),
+    /// The table has not heard of it yet.
+    InProgress,
+    Done,
+    DoneWhereTokenNeeded(Name),
+    Cancelled(DeploymentId),
+}
+
+async fn earlier(application: &Application, client: Ipv4Addr) -> Result<Earlier, Error> {
+    let views = &application.views;
+    if let Some(open) = deployments::live_of_ip(views, client).await? {
+        return Ok(if open.status == Status::Open { Earlier::Open(open.id) } else { Earlier::InProgress });
+    }
+    let Some(last) = boot_targets::last_of_ip(views, client).await? else {
+        return Ok(Earlier::Nothing);
+    };
+    let status = deployments::find(views, last.deployment, At::Now).await?.map(|deployment| deployment.status);
+    Ok(match status {
+        Some(Status::Done) => match catalogue::network(views, &last.network, At::Now).await? {
+            Some(network) if !network.spec.ip_only_done => Earlier::DoneWhereTokenNeeded(last.network),
+            _ => Earlier::Done,
+        },
+        Some(Status::Cancelled) => Earlier::Cancelled(last.deployment),
+        Some(Status::Open | Status::InProgress) => Earlier::InProgress,
+        None => Earlier::Nothing,
+    })
+}
+
+impl Earlier {
+    fn answer(self, request: &HttpRequest, client: Ipv4Addr) -> HttpResponse {
+        let (status, sentence) = match self {
+            Self::Done => return ok(),
+            Self::DoneWhereTokenNeeded(network) => return token_needed(request, &network),
+            Self::Nothing => (StatusCode::NOT_FOUND, format!("no deployment is in progress for {client}, and none ever was")),
+            Self::Open(deployment) => (
+                StatusCode::CONFLICT,
+                format!("deployment {deployment} of {client} is still being prepared; only one in progress can be done"),
+            ),
+            Self::InProgress => {
+                (StatusCode::SERVICE_UNAVAILABLE, format!("the deployment of {client} is only just in progress; ask again"))
+            }
+            Self::Cancelled(deployment) => {
+                (StatusCode::NOT_FOUND, format!("deployment {deployment} of {client} was cancelled; start a new one"))
+            }
+        };
+        refuse(request, status, &sentence)
+    }
+}
+
+async fn mark(
+    request: &HttpRequest,
+    application: &Application,
+    deployment: DeploymentId,
+    by: DoneBy,
+    asker: Asker,
+) -> HttpResponse {
+    let context = Context {
+        actor: format!("server {}", asker.client),
+        correlation_id: correlation::of(request),
+        causation_id: None,
+        idempotency_key: None,
+    };
+    // The address is asked for before: afterwards the table may have heard of the end already.
+    let ip = match application.boot.of_deployment(deployment) {
+        Found::Target(target) => Some(target.identity.ip),
+        _ => None,
+    };
+    match application.commands.execute(Command::MarkDone { deployment, by }, context).await {
+        Ok(receipt) => {
+            if let Some(ip) = ip {
+                application.boot.end(deployment, ip, receipt.position);
+            }
+            ok()
+        }
+        Err(error) => not_done(request, deployment, &error),
+    }
+}
+
+fn not_done(request: &HttpRequest, deployment: DeploymentId, error: &CommandError) -> HttpResponse {
+    match error {
+        CommandError::Refused(broken) => {
+            let ended =
+                broken.iter().any(|rule: &BrokenRule| rule.rule == "deployment_ended" || rule.rule == "deployment_unknown");
+            refuse(request, if ended { StatusCode::NOT_FOUND } else { StatusCode::CONFLICT }, &error.to_string())
+        }
+        CommandError::NotFound(sentence) => refuse(request, StatusCode::NOT_FOUND, sentence),
+        CommandError::Conflict(_) | CommandError::Unavailable(_) => {
+            tracing::warn!(deployment.id = %deployment, "a server's DONE could not be recorded yet: {error}");
+            refuse(request, StatusCode::SERVICE_UNAVAILABLE, "DONE could not be recorded; ask again")
+        }
+        CommandError::KeyReused | CommandError::Internal(_) => {
+            tracing::error!(deployment.id = %deployment, "a server's DONE could not be recorded: {error:?}");
+            refuse(request, StatusCode::INTERNAL_SERVER_ERROR, "DONE could not be recorded; the log says why")
+        }
+    }
+}
+
+fn token_needed(request: &HttpRequest, network: &Name) -> HttpResponse {
+    let sentence =
+        format!("network {network} asks for the deployment's token: say it at the address that the template's done_url gives");
+    refuse(request, StatusCode::FORBIDDEN, &sentence)
+}
+
+fn ok() -> HttpResponse {
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).content_type("text/plain; charset=utf-8").body("OK")
+}

@@ -1,0 +1,216 @@
+//! Keeps the boot table as the views are.
+//!
+//! One path for everything: at every move of the views, and every second regardless, it asks what changed. So nothing
+//! depends on a message that may be lost, and a database that was away is caught up with. When the views were rebuilt
+//! and stand at an earlier position, everything is loaded anew.
+
+use super::render;
+use super::table::{BootTable, Entry};
+use super::target::{Identity, Image, Place, Target};
+use crate::application::Application;
+use bootledger_aggregates::site::SiteSpec;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::at::At;
+use bootledger_projections::boot_targets::BootTarget;
+use bootledger_projections::{Error, boot_targets, catalogue, checkpoint};
+use sqlx::PgPool;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the views are asked even where nothing seems to have moved.
+const REGARDLESS: Duration = Duration::from_secs(1);
+
+/// How many scripts are rendered before others get the processor.
+const BEFORE_OTHERS: usize = 16;
+
+/// Runs the boot service's background work until the service stops: loads the table, follows the views, renders
+/// scripts ahead, and records what was served.
+pub async fn run(application: Application) {
+    let mut stopping = application.stopping.clone();
+    let kept = async {
+        tokio::select! {
+            () = keep(&application) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => {}
+        }
+    };
+    futures::join!(kept, application.boot.recorder.run(&application));
+}
+
+async fn keep(application: &Application) {
+    let mut follower = Follower::new(application.views.clone());
+    let mut position = application.position.clone();
+    let mut failing = false;
+    loop {
+        match follower.step(&application.boot).await {
+            Ok(fresh) => {
+                if failing {
+                    tracing::info!("the boot table follows the views again");
+                }
+                failing = false;
+                prepare(application, fresh).await;
+            }
+            Err(error) => {
+                if !failing {
+                    tracing::error!("the boot table cannot follow the views: {:#}", anyhow::Error::new(error));
+                }
+                failing = true;
+            }
+        }
+        let moved = async {
+            // Where it fails, nothing will ever move it again, and asking regardless goes on.
+            if failing || position.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = moved => {}
+            () = tokio::time::sleep(REGARDLESS) => {}
+        }
+    }
+}
+
+async fn prepare(application: &Application, fresh: Vec<Arc<Target>>) {
+    for (target, number) in fresh.into_iter().zip(1_usize..) {
+        if let Err(error) = render::prepare(application, &target).await {
+            tracing::error!(deployment.id = %target.identity.deployment, "a server will not boot: {error}");
+        }
+        if number.is_multiple_of(BEFORE_OTHERS) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// What is needed to make targets of rows.
+#[derive(Debug)]
+pub struct Follower {
+    views: PgPool,
+    images: HashMap<(Name, i32), Arc<Image>>,
+    places: HashMap<Name, Arc<Place>>,
+    /// What the table shows; `None` before it is loaded.
+    position: Option<i64>,
+}
+
+impl Follower {
+    /// A follower that has not asked yet.
+    pub fn new(views: PgPool) -> Self {
+        Self { views, images: HashMap::new(), places: HashMap::new(), position: None }
+    }
+
+    /// Brings a table to what the views show, and gives the targets that are new in it.
+    ///
+    /// # Errors
+    /// Where the database does not answer; the table stays as it is, and after a while says that it does not know.
+    pub async fn step(&mut self, table: &BootTable) -> Result<Vec<Arc<Target>>, Error> {
+        // The position is read first: what is read afterwards is at least as new, and what is newer comes again.
+        let now = checkpoint::position(&self.views).await?;
+        let fresh = match self.position {
+            Some(position) if position == now => {
+                table.hear();
+                return Ok(vec![]);
+            }
+            Some(position) if position < now && !table.has_unusable() => self.follow(table, position, now).await?,
+            _ => self.load(table, now).await?,
+        };
+        self.position = Some(now);
+        self.images.retain(|_, image| Arc::strong_count(image) > 1);
+        Ok(fresh)
+    }
+
+    async fn load(&mut self, table: &BootTable, now: i64) -> Result<Vec<Arc<Target>>, Error> {
+        self.places = self.read_places().await?;
+        let rows = boot_targets::all(&self.views, At::Now).await?;
+        let entries = self.entries(rows).await?;
+        let fresh = usable(&entries);
+        table.load(entries, now);
+        Ok(fresh)
+    }
+
+    async fn follow(&mut self, table: &BootTable, position: i64, now: i64) -> Result<Vec<Arc<Target>>, Error> {
+        let mut came = vec![];
+        if catalogue::places_changed_since(&self.views, position).await? {
+            let places = self.read_places().await?;
+            let before = std::mem::replace(&mut self.places, places);
+            for target in table.targets() {
+                let network = &target.place.network;
+                if let Some(place) = self.places.get(network).filter(|place| before.get(network) != Some(place)) {
+                    let identity = target.identity.clone();
+                    came.push(Entry::Usable(Arc::new(Target::new(identity, Arc::clone(&target.image), Arc::clone(place)))));
+                }
+            }
+        }
+        let changes = boot_targets::changed_since(&self.views, position).await?;
+        let (present, absent): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.present);
+        let went: Vec<_> = absent.into_iter().map(|change| (change.target.ip, change.target.deployment)).collect();
+        // Those that went are still in the table, and must not come back with their new place.
+        came.retain(
+            |entry| !matches!(entry, Entry::Usable(target) if went.contains(&(target.identity.ip, target.identity.deployment))),
+        );
+        came.extend(self.entries(present.into_iter().map(|change| change.target).collect()).await?);
+        let fresh = usable(&came);
+        table.apply(&went, came, now);
+        Ok(fresh)
+    }
+
+    async fn read_places(&self) -> Result<HashMap<Name, Arc<Place>>, Error> {
+        let sites = catalogue::sites(&self.views, At::Now).await?;
+        let sites: HashMap<Name, SiteSpec> = sites.into_iter().map(|site| (site.key, site.spec)).collect();
+        let networks = catalogue::networks(&self.views, At::Now).await?;
+        let places = networks.into_iter().filter_map(|network| {
+            let place = Place::new(network.key.clone(), network.spec.clone(), sites.get(&network.spec.site)?);
+            Some((network.key, Arc::new(place)))
+        });
+        Ok(places.collect())
+    }
+
+    async fn entries(&mut self, rows: Vec<BootTarget>) -> Result<Vec<Entry>, Error> {
+        let mut entries = Vec::with_capacity(rows.len());
+        for row in rows {
+            entries.push(self.entry(row).await?);
+        }
+        Ok(entries)
+    }
+
+    async fn entry(&mut self, row: BootTarget) -> Result<Entry, Error> {
+        let image = self.image(&row.boot_image, row.boot_image_revision).await?;
+        let place = self.places.get(&row.network).cloned();
+        let (Some(image), Some(place)) = (image, place) else {
+            tracing::error!(
+                deployment.id = %row.deployment,
+                "a server cannot boot: the views lack revision {} of the boot image {}, or network {} or its site",
+                row.boot_image_revision, row.boot_image, row.network
+            );
+            return Ok(Entry::Unusable { ip: row.ip, deployment: row.deployment });
+        };
+        let identity = Identity {
+            deployment: row.deployment,
+            ip: row.ip,
+            mac: row.mac,
+            hostname: row.hostname,
+            venture: row.venture,
+            role: row.role,
+        };
+        Ok(Entry::Usable(Arc::new(Target::new(identity, image, place))))
+    }
+
+    async fn image(&mut self, name: &Name, revision: i32) -> Result<Option<Arc<Image>>, Error> {
+        let key = (name.clone(), revision);
+        if let Some(image) = self.images.get(&key) {
+            return Ok(Some(Arc::clone(image)));
+        }
+        let Some(found) = catalogue::boot_image_revision(&self.views, name, revision).await? else {
+            return Ok(None);
+        };
+        let image = Arc::new(Image::new(found.key, found.spec));
+        self.images.insert(key, Arc::clone(&image));
+        Ok(Some(image))
+    }
+}
+
+fn usable(entries: &[Entry]) -> Vec<Arc<Target>> {
+    let targets = entries.iter().filter_map(|entry| match entry {
+        Entry::Usable(target) => Some(Arc::clone(target)),
+        Entry::Unusable { .. } => None,
+    });
+    targets.collect()
+}

@@ -1,0 +1,180 @@
+//! Which files were served, as events, written behind the answers.
+//!
+//! A booting server must not wait for the event log, so that what was served is queued, and a task tells it to the
+//! domain. The queue has an end: where it is full, an answer waits some milliseconds for a place, and what then still
+//! finds none is counted and logged, never dropped in silence. What was told within the last minute is not told again.
+
+use crate::application::Application;
+use crate::commands::{Command, CommandError, Context};
+use bootledger_aggregates::deployment::SERVED_AGAIN_SECONDS;
+use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use futures::{FutureExt, StreamExt};
+use prometheus::{IntCounterVec, Opts};
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use uuid::Uuid;
+
+/// How many records may wait; an empty place costs nothing.
+const QUEUE: usize = 100_000;
+
+/// How long an answer waits for a place in the queue.
+const PRESSURE: Duration = Duration::from_millis(5);
+
+/// How many records are told at once, so that the event log writes them in groups.
+const AT_ONCE: usize = 16;
+
+/// How long to wait before telling it again to a database that is away.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// How long a stopping service waits for what it is just telling.
+const AT_THE_END: Duration = Duration::from_secs(3);
+
+/// How many files are remembered as told before those over a minute old are forgotten.
+const REMEMBERED: usize = 10_000;
+
+/// A file that was served.
+#[derive(Clone, Debug)]
+pub(super) struct Served {
+    pub(super) deployment: DeploymentId,
+    pub(super) file: Name,
+    pub(super) sha256: Sha256,
+    pub(super) client: Ipv4Addr,
+    pub(super) at: Timestamp,
+}
+
+/// The queue, and what was told lately.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    queue: mpsc::Sender<Served>,
+    waiting: Mutex<Option<mpsc::Receiver<Served>>>,
+    told: Mutex<HashMap<(DeploymentId, Name), (Sha256, u64)>>,
+    outcomes: Option<IntCounterVec>,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self::with_room_for(QUEUE)
+    }
+}
+
+impl Recorder {
+    fn with_room_for(places: usize) -> Self {
+        let (queue, waiting) = mpsc::channel(places);
+        let outcomes =
+            Opts::new("bootledger_boot_records_total", "Files served to booting servers, by what became of the record.");
+        Self {
+            queue,
+            waiting: Mutex::new(Some(waiting)),
+            told: Mutex::default(),
+            outcomes: IntCounterVec::new(outcomes, &["outcome"]).ok(),
+        }
+    }
+
+    /// Whether a file with this content was not told within the last minute; if so, it counts as told now.
+    /// `now` is in seconds from any beginning.
+    pub(super) fn is_news(&self, deployment: DeploymentId, file: &Name, sha256: Sha256, now: u64) -> bool {
+        let recent = |at: u64| now < at + SERVED_AGAIN_SECONDS.unsigned_abs();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= REMEMBERED {
+            told.retain(|_, (_, at)| recent(*at));
+        }
+        let before = told.insert((deployment, file.clone()), (sha256, now));
+        match before {
+            Some((content, at)) if content == sha256 && recent(at) => {
+                told.insert((deployment, file.clone()), (content, at));
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// Queues a record.
+    pub(super) async fn tell(&self, served: Served) {
+        let lost = match self.queue.try_send(served) {
+            Ok(()) => return,
+            Err(mpsc::error::TrySendError::Closed(served)) => Some(served),
+            Err(mpsc::error::TrySendError::Full(served)) => {
+                let copy = served.clone();
+                let sent = tokio::time::timeout(PRESSURE, self.queue.send(served)).await;
+                (!matches!(sent, Ok(Ok(())))).then_some(copy)
+            }
+        };
+        if let Some(served) = lost {
+            self.count("lost");
+            tracing::warn!(
+                deployment.id = %served.deployment,
+                "that {} was served to {} is not recorded: too many records wait for the event log",
+                served.file,
+                served.client
+            );
+        }
+    }
+
+    /// Tells the queue to the domain until the service stops, and then what still waits.
+    pub(super) async fn run(&self, application: &Application) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(waiting) = waiting else {
+            return;
+        };
+        if let Some(outcomes) = &self.outcomes {
+            drop(application.metrics.register(Box::new(outcomes.clone())));
+        }
+        let mut records = ReceiverStream::new(waiting);
+        let mut stopping = application.stopping.clone();
+        // An error means that whoever could stop the service is gone, which is the same.
+        let stopped = async move { drop(stopping.wait_for(|stopping| *stopping).await) }.shared();
+        let in_time = async {
+            let until_then = (&mut records).take_until(stopped.clone());
+            until_then.for_each_concurrent(AT_ONCE, |served| self.record(application, served)).await;
+            records.close();
+            (&mut records).for_each_concurrent(AT_ONCE, |served| self.record(application, served)).await;
+        };
+        let too_late = async {
+            stopped.clone().await;
+            tokio::time::sleep(AT_THE_END).await;
+        };
+        tokio::select! {
+            () = in_time => {}
+            () = too_late => tracing::warn!("the service stops before all that was served is recorded"),
+        }
+    }
+
+    async fn record(&self, application: &Application, served: Served) {
+        loop {
+            let Served { deployment, file, sha256, client, at } = served.clone();
+            let context = Context {
+                actor: format!("server {client}"),
+                correlation_id: Uuid::now_v7().to_string(),
+                causation_id: None,
+                idempotency_key: None,
+            };
+            let command = Command::RecordBoot { deployment, file, sha256, client, at };
+            match application.commands.execute(command, context).await {
+                Ok(_) => return self.count("recorded"),
+                Err(CommandError::Unavailable(_) | CommandError::Conflict(_)) if !*application.stopping.borrow() => {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                // The deployment ended while the record waited.
+                Err(CommandError::Refused(_) | CommandError::NotFound(_)) => return self.count("refused"),
+                Err(error) => {
+                    self.count("lost");
+                    tracing::error!(deployment.id = %deployment, "that {} was served is not recorded: {error}", served.file);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn count(&self, outcome: &str) {
+        if let Some(outcomes) = &self.outcomes {
+            outcomes.with_label_values(&[outcome]).inc();
+        }
+    }
+}

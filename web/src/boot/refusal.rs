@@ -1,0 +1,54 @@
+//! How a booting server, or whoever tries by hand what it does, is told no: a sentence, or a problem (RFC 9457) for a
+//! client that asks for JSON.
+
+use super::render::RenderError;
+use super::store::StoreError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ACCEPT, CACHE_CONTROL, RETRY_AFTER};
+use actix_web::{HttpRequest, HttpResponse};
+
+/// After how many seconds a server shall ask again.
+const SECONDS: &str = "2";
+
+/// Whether the client asks for JSON by name; iPXE and installers do not.
+pub(super) fn wants_json(request: &HttpRequest) -> bool {
+    let accepted = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    accepted.contains("application/json") || accepted.contains("application/problem+json")
+}
+
+/// The answer with this status and sentence, the latter without a final line break.
+pub(super) fn refuse(request: &HttpRequest, status: StatusCode, sentence: &str) -> HttpResponse {
+    let mut answer = HttpResponse::build(status);
+    answer.insert_header((CACHE_CONTROL, "no-store"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        answer.insert_header((RETRY_AFTER, SECONDS));
+    }
+    if wants_json(request) {
+        let title = status.canonical_reason().unwrap_or_default();
+        let problem = serde_json::json!({ "title": title, "status": status.as_u16(), "detail": sentence });
+        return answer.content_type("application/problem+json").body(problem.to_string());
+    }
+    answer.content_type("text/plain; charset=utf-8").body(format!("{sentence}\n"))
+}
+
+/// The answer where a file cannot be served; logged here, where it ends.
+pub(super) fn failed(request: &HttpRequest, error: &RenderError) -> HttpResponse {
+    let status = match error {
+        RenderError::NoScript { .. } => StatusCode::NOT_FOUND,
+        RenderError::Template { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        RenderError::Store { source, .. } => return store_failed(request, source),
+    };
+    tracing::error!("a booting server is not served: {error}");
+    refuse(request, status, &error.to_string())
+}
+
+/// The answer where the store of files fails: what it said is for the log.
+pub(super) fn store_failed(request: &HttpRequest, error: &StoreError) -> HttpResponse {
+    tracing::error!("a boot file is not served: {:#}", anyhow::anyhow!("{error:?}"));
+    match error {
+        StoreError::Missing(_) => {
+            refuse(request, StatusCode::INTERNAL_SERVER_ERROR, "the file's content is missing; an operator must upload it again")
+        }
+        _ => refuse(request, StatusCode::SERVICE_UNAVAILABLE, "the store of boot files does not answer; ask again"),
+    }
+}

@@ -1,0 +1,192 @@
+//! `/pxe/`: the script, the files, and DONE. No login: servers that boot have none.
+
+use super::ask::Asker;
+use super::record::Served;
+use super::refusal::{failed, refuse, store_failed, wants_json};
+use super::render;
+use super::serve::{Source, media_type, serve};
+use super::table::Found;
+use super::target::{Rendered, Target};
+use super::{done, local_disk};
+use crate::application::Application;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Resource};
+use bootledger_aggregates::boot_image::{BootFile, FileKind};
+use bootledger_aggregates::deployment::SERVED_AGAIN_SECONDS;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+/// Adds the routes; the application is found as `web::Data<Application>`.
+pub fn configure(configuration: &mut ServiceConfig) {
+    // Each path is its own resource and none ends in a redirect, which iPXE would follow and installers might not.
+    for path in ["/pxe", "/pxe/", "/pxe/t/{token}", "/pxe/t/{token}/"] {
+        configuration.service(readable(path, |resource, route| resource.route(route.to(script))));
+    }
+    for path in ["/pxe/DONE", "/pxe/DONE/", "/pxe/t/{token}/DONE", "/pxe/t/{token}/DONE/"] {
+        let resource = web::resource(path).route(web::get().to(done::done)).route(web::post().to(done::done));
+        configuration.service(resource);
+    }
+    for path in ["/pxe/{name}", "/pxe/t/{token}/{name}"] {
+        configuration.service(readable(path, |resource, route| resource.route(route.to(file))));
+    }
+    configuration.service(web::resource("/pxe/{path:.*}").to(nothing));
+}
+
+fn readable(path: &str, add: impl Fn(Resource, actix_web::Route) -> Resource) -> Resource {
+    add(add(web::resource(path), web::get()), web::head())
+}
+
+/// `GET /pxe/`: the script of the deployment in progress, else the one that boots the local disk.
+async fn script(request: HttpRequest, application: Data<Application>) -> HttpResponse {
+    let asker = match Asker::of(&request, &application) {
+        Ok(asker) => asker,
+        Err(refusal) => return refusal,
+    };
+    let found = asker.find(&application);
+    let target = match &found {
+        Found::Target(target) => target,
+        Found::Nothing if asker.by_token.is_none() && !wants_json(&request) => return local_disk::script(),
+        _ => return asker.refuse(&request, &found),
+    };
+    let (name, script) = match render::script_of(target) {
+        Ok(script) => script,
+        Err(error) => return failed(&request, &error),
+    };
+    if let Some(rendered) = target.script() {
+        return script_answer(&request, &application, target, name, rendered, asker.client).await;
+    }
+    match render::file(&application, target, name, script).await {
+        Ok(content) => match content.source {
+            Source::Memory(bytes) => {
+                let rendered = Rendered { bytes, sha256: content.sha256 };
+                application.boot.keep_script(target, rendered.clone());
+                script_answer(&request, &application, target, name, &rendered, asker.client).await
+            }
+            Source::Stored(_) => file_answer(&request, &application, target, name, script, asker.client).await,
+        },
+        Err(error) => failed(&request, &error),
+    }
+}
+
+/// The hot path: no query, and hardly an allocation.
+async fn script_answer(
+    request: &HttpRequest,
+    application: &Application,
+    target: &Target,
+    name: &Name,
+    rendered: &Rendered,
+    client: Ipv4Addr,
+) -> HttpResponse {
+    let table = &application.boot;
+    if request.method() == Method::GET && target.script_is_news(table.seconds(), SERVED_AGAIN_SECONDS.unsigned_abs()) {
+        tell(application, target, name, rendered.sha256, client).await;
+    }
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")))
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .insert_header((ETAG, format!("\"{}\"", rendered.sha256)))
+        .body(rendered.bytes.clone())
+}
+
+/// `GET /pxe/{name}` and `GET /pxe/_{type}`.
+async fn file(request: HttpRequest, application: Data<Application>) -> HttpResponse {
+    let asker = match Asker::of(&request, &application) {
+        Ok(asker) => asker,
+        Err(refusal) => return refusal,
+    };
+    let asked = request.match_info().get("name").unwrap_or_default();
+    let Some(wanted) = Wanted::parse(asked) else {
+        return refuse(&request, StatusCode::NOT_FOUND, NO_FILE_NAME);
+    };
+    let found = asker.find(&application);
+    let Found::Target(target) = &found else {
+        return asker.refuse(&request, &found);
+    };
+    let Some((name, boot_file)) = wanted.of(target) else {
+        return refuse(&request, StatusCode::NOT_FOUND, &no_such_file(target, asked));
+    };
+    if asker.by_token.is_none() && target.needs_token(boot_file) {
+        let network = &target.place.network;
+        let sentence = format!(
+            "network {network} asks for the deployment's token: fetch {name} by the address that the template's \
+             kickstart_url gives, or as /pxe/t/TOKEN/{name}"
+        );
+        return refuse(&request, StatusCode::FORBIDDEN, &sentence);
+    }
+    file_answer(&request, &application, target, name, boot_file, asker.client).await
+}
+
+async fn file_answer(
+    request: &HttpRequest,
+    application: &Application,
+    target: &Target,
+    name: &Name,
+    boot_file: &BootFile,
+    client: Ipv4Addr,
+) -> HttpResponse {
+    let content = match render::file(application, target, name, boot_file).await {
+        Ok(content) => content,
+        Err(error) => return failed(request, &error),
+    };
+    let sha256 = content.sha256;
+    let answer = match serve(request, content, media_type(boot_file.kind)).await {
+        Ok(answer) => answer,
+        Err(error) => return store_failed(request, &error),
+    };
+    // Bytes begin to be sent: the server has been given the file. A HEAD, a 304 and a 416 give nothing.
+    let given = matches!(answer.status(), StatusCode::OK | StatusCode::PARTIAL_CONTENT);
+    let (recorder, now) = (&application.boot.recorder, application.boot.seconds());
+    if given && request.method() == Method::GET && recorder.is_news(target.identity.deployment, name, sha256, now) {
+        tell(application, target, name, sha256, client).await;
+    }
+    answer
+}
+
+async fn tell(application: &Application, target: &Target, file: &Name, sha256: Sha256, client: Ipv4Addr) {
+    let deployment = target.identity.deployment;
+    let served = Served { deployment, file: file.clone(), sha256, client, at: (application.now)() };
+    application.boot.recorder.tell(served).await;
+}
+
+/// What is not a file's name is refused before anything is looked up.
+const NO_FILE_NAME: &str = "a file is asked for by its name in the boot image (letters, digits, '.', '_' and '-'), or as \
+     _kernel, _initrd, _boot_ipxe, _kickstart or _other";
+
+/// `/pxe/` with more or other parts than any route has.
+async fn nothing(request: HttpRequest) -> HttpResponse {
+    refuse(&request, StatusCode::NOT_FOUND, NO_FILE_NAME)
+}
+
+/// Which file is asked for.
+enum Wanted {
+    Named(Name),
+    OfKind(FileKind),
+}
+
+impl Wanted {
+    fn parse(text: &str) -> Option<Self> {
+        if let Some(kind) = text.strip_prefix('_') {
+            return kind.parse().ok().map(Self::OfKind);
+        }
+        // A name is read without what is around it, which a path must not have.
+        let name: Name = text.parse().ok()?;
+        (name.as_str().len() == text.len()).then_some(Self::Named(name))
+    }
+
+    fn of<'target>(&self, target: &'target Arc<Target>) -> Option<(&'target Name, &'target BootFile)> {
+        match self {
+            Self::Named(name) => target.image.files.get_key_value(name),
+            Self::OfKind(kind) => target.image.file_of_kind(*kind),
+        }
+    }
+}
+
+fn no_such_file(target: &Target, asked: &str) -> String {
+    let image = &target.image;
+    let names: Vec<&str> = image.files.keys().map(Name::as_str).collect();
+    format!("the boot image {}, revision {}, has no file {asked}; it has {}", image.name, image.revision, names.join(", "))
+}

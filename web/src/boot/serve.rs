@@ -1,0 +1,86 @@
+//! A content as an answer: whole or in part, with its hash as entity tag, never held in memory where it is stored.
+
+use super::range::{self, Asked};
+use super::store::{Contents, StoreError};
+use actix_web::body::SizedStream;
+use actix_web::http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use bootledger_aggregates::boot_image::FileKind;
+use bootledger_aggregates::values::sha256::Sha256;
+use bytes::Bytes;
+use futures::stream;
+
+/// What is served.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// The hash of all of it.
+    pub sha256: Sha256,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Where it is.
+    pub source: Source,
+}
+
+/// Where a content is.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Here.
+    Memory(Bytes),
+    /// In the store, under its hash.
+    Stored(Contents),
+}
+
+/// The media type of a file: scripts and answers for installers are text, whatever a browser would guess.
+pub fn media_type(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::BootIpxe | FileKind::Kickstart => "text/plain; charset=utf-8",
+        FileKind::Kernel | FileKind::Initrd | FileKind::Other => "application/octet-stream",
+    }
+}
+
+/// The answer to a GET or HEAD for a content: 200, 206, 304 or 416.
+///
+/// # Errors
+/// Where the store lacks the content or does not work.
+pub async fn serve(request: &HttpRequest, content: Content, media_type: &'static str) -> Result<HttpResponse, StoreError> {
+    let etag = format!("\"{}\"", content.sha256);
+    if range::has_already(request.headers(), &etag) {
+        return Ok(builder(StatusCode::NOT_MODIFIED, &etag, media_type).finish());
+    }
+    let (status, part) = match range::asked(request.headers(), content.size, &etag) {
+        Asked::Whole => (StatusCode::OK, 0..content.size),
+        Asked::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
+        Asked::Unsatisfiable => {
+            return Ok(builder(StatusCode::RANGE_NOT_SATISFIABLE, &etag, "text/plain; charset=utf-8")
+                .insert_header((CONTENT_RANGE, format!("bytes */{}", content.size)))
+                .body(format!("the file has {} bytes, and the range begins behind its end\n", content.size)));
+        }
+    };
+    let mut answer = builder(status, &etag, media_type);
+    if status == StatusCode::PARTIAL_CONTENT {
+        answer.insert_header((CONTENT_RANGE, format!("bytes {}-{}/{}", part.start, part.end - 1, content.size)));
+    }
+    let size = part.end - part.start;
+    if request.method() == Method::HEAD {
+        return Ok(answer.body(SizedStream::new(size, stream::empty::<Result<Bytes, object_store::Error>>())));
+    }
+    Ok(match content.source {
+        Source::Memory(bytes) => {
+            let index = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(bytes.len());
+            answer.body(bytes.slice(index(part.start)..index(part.end)))
+        }
+        Source::Stored(contents) => answer.body(SizedStream::new(size, contents.read(content.sha256, part).await?)),
+    })
+}
+
+fn builder(status: StatusCode, etag: &str, media_type: &'static str) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::build(status);
+    answer
+        .insert_header((ETAG, etag))
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static(media_type)))
+        .insert_header((ACCEPT_RANGES, HeaderValue::from_static("bytes")))
+        // Another server, or this one after its deployment, must never be given it by a cache on the way.
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    answer
+}

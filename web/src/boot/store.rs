@@ -1,0 +1,194 @@
+//! The contents of boot files, named by their SHA-256.
+//!
+//! A content is written under a temporary name, hashed on the way, and only when it is complete and durable does it
+//! get its own name, so that what can be read under a name is always the whole of that content. A content is never
+//! changed and is shared by all files that have it. Nothing here knows images, names of files or HTTP, and no path
+//! is ever made of anything but a hash and a UUID.
+
+use bootledger_aggregates::values::sha256::Sha256;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, WriteMultipart};
+use sha2::Digest;
+use std::ops::Range;
+use std::pin::pin;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// How many parts of 5 MiB an upload may have on their way at once: enough to hash while writing.
+const PARTS_AT_ONCE: usize = 2;
+
+/// A content that is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its name.
+    pub sha256: Sha256,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+/// Why a content is not stored or not read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// More bytes than allowed came; nothing is kept.
+    #[error("the content has more than {limit} bytes")]
+    TooLarge {
+        /// The most that is allowed.
+        limit: u64,
+    },
+    /// The sender stopped before the end; nothing is kept.
+    #[error("the content was not sent to its end")]
+    Aborted(#[source] anyhow::Error),
+    /// The content is not what was announced; nothing is kept.
+    #[error("the content's SHA-256 is {actual}, not {announced} as announced")]
+    Mismatch {
+        /// What was announced.
+        announced: Sha256,
+        /// What came.
+        actual: Sha256,
+    },
+    /// The store lacks a content that a file names.
+    #[error("the store has no content {0}")]
+    Missing(Sha256),
+    /// The store does not work.
+    #[error("the store of boot files failed")]
+    Failed(#[source] object_store::Error),
+}
+
+impl From<object_store::Error> for StoreError {
+    fn from(error: object_store::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The contents in an object store.
+#[derive(Clone, Debug)]
+pub struct Contents(Arc<dyn ObjectStore>);
+
+impl Contents {
+    /// The contents in this store.
+    pub fn new(store: Arc<dyn ObjectStore>) -> Self {
+        Self(store)
+    }
+
+    /// Stores what a stream brings, up to `limit` bytes, and nothing where the stream fails or its content is not the announced one.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn store<E: Into<anyhow::Error>>(
+        &self,
+        content: impl Stream<Item = Result<Bytes, E>>,
+        limit: u64,
+        announced: Option<Sha256>,
+    ) -> Result<Stored, StoreError> {
+        let temporary = Path::from(format!("incoming/{}", Uuid::now_v7().simple()));
+        let mut upload = Upload(Some(WriteMultipart::new(self.0.put_multipart(&temporary).await?)));
+        let mut hash = sha2::Sha256::new();
+        let mut size = 0;
+        let mut content = pin!(content);
+        while let Some(bytes) = content.next().await {
+            let bytes = bytes.map_err(|error| StoreError::Aborted(error.into()))?;
+            size += bytes.len() as u64;
+            if size > limit {
+                return Err(StoreError::TooLarge { limit });
+            }
+            hash.update(&bytes);
+            if let Some(parts) = &mut upload.0 {
+                parts.wait_for_capacity(PARTS_AT_ONCE).await?;
+                parts.put(bytes);
+            }
+        }
+        let stored = Stored { sha256: Sha256::new(hash.finalize().into()), size };
+        if let Some(announced) = announced.filter(|announced| *announced != stored.sha256) {
+            return Err(StoreError::Mismatch { announced, actual: stored.sha256 });
+        }
+        // The end goes on where the request is given up: a temporary content must not be left behind.
+        let (store, parts) = (Arc::clone(&self.0), upload.0.take());
+        let end = tokio::spawn(async move {
+            if let Some(parts) = parts {
+                parts.finish().await?;
+                name(&*store, &temporary, stored.sha256).await?;
+            }
+            Ok(stored)
+        });
+        end.await.unwrap_or_else(|ended| Err(StoreError::Aborted(ended.into())))
+    }
+
+    /// Stores a content that is in memory.
+    ///
+    /// # Errors
+    /// Where the store does not work.
+    pub async fn store_bytes(&self, content: Bytes) -> Result<Stored, StoreError> {
+        let limit = content.len() as u64;
+        self.store(futures::stream::iter([Ok::<_, std::convert::Infallible>(content)]), limit, None).await
+    }
+
+    /// A part of a content, from its first byte to before its last, as it is read from the store.
+    ///
+    /// # Errors
+    /// Where there is no such content, or the store does not work.
+    pub async fn read(
+        &self,
+        sha256: Sha256,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, object_store::Error>>, StoreError> {
+        let options = GetOptions { range: (!range.is_empty()).then_some(GetRange::Bounded(range)), ..GetOptions::default() };
+        match self.0.get_opts(&path(sha256), options).await {
+            Ok(found) => Ok(found.into_stream()),
+            Err(object_store::Error::NotFound { .. }) => Err(StoreError::Missing(sha256)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The whole of a content of `size` bytes; for small ones only.
+    ///
+    /// # Errors
+    /// Where there is no such content, or the store does not work.
+    pub async fn read_whole(&self, sha256: Sha256, size: u64) -> Result<Bytes, StoreError> {
+        let parts: Vec<Bytes> = self.read(sha256, 0..size).await?.try_collect().await?;
+        Ok(parts.concat().into())
+    }
+}
+
+/// `sha256/ab/cdef…`: two digits make folders that stay small.
+fn path(sha256: Sha256) -> Path {
+    let digits = sha256.to_string();
+    Path::from(format!("sha256/{}/{}", &digits[..2], &digits[2..]))
+}
+
+/// Gives a complete content its name, or drops it where it is there already.
+async fn name(store: &dyn ObjectStore, temporary: &Path, sha256: Sha256) -> Result<(), object_store::Error> {
+    let named = path(sha256);
+    match store.head(&named).await {
+        Ok(_) => store.delete(temporary).await,
+        // Where two uploads of one content come to this at once, the second replaces the first with the same bytes.
+        Err(object_store::Error::NotFound { .. }) => {
+            let renamed = store.rename(temporary, &named).await;
+            if renamed.is_err() {
+                drop(store.delete(temporary).await);
+            }
+            renamed
+        }
+        Err(error) => {
+            drop(store.delete(temporary).await);
+            Err(error)
+        }
+    }
+}
+
+/// An upload that is given up unless it is taken out.
+struct Upload(Option<WriteMultipart>);
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let (Some(parts), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move {
+                if let Err(error) = parts.abort().await {
+                    tracing::warn!("parts of an aborted upload of a boot file may be left in the store: {error}");
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Putting a file into a boot image: its content into the store, and then the fact into the log.
+//!
+//! In this order, so that an event never names a content that is not there. A content whose file the domain refuses
+//! stays in the store under its hash, where it harms nobody.
+
+use super::store::{Contents, StoreError, Stored};
+use super::template::{MAX_TEMPLATE, check_template};
+use crate::application::Application;
+use crate::commands::{Command, CommandError, Context, Receipt};
+use bootledger_aggregates::boot_image::{BootFile, FileKind};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, StreamExt};
+use sha2::Digest;
+use std::pin::pin;
+use std::sync::Arc;
+
+/// What an operator says about a file beside its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// The image.
+    pub image: Name,
+    /// The file's name in it.
+    pub name: Name,
+    /// What the file is for.
+    pub kind: FileKind,
+    /// Whether it is a template.
+    pub template: bool,
+    /// The hash that the bytes shall have.
+    pub announced: Option<Sha256>,
+}
+
+/// Why a file is not put.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// There are no bytes.
+    #[error("the body is empty; send the file's bytes")]
+    Empty,
+    /// More bytes than are taken.
+    #[error("the body has more than {0} bytes")]
+    TooLarge(u64),
+    /// The sender stopped before the end.
+    #[error("the body was not sent to its end")]
+    Aborted(#[source] anyhow::Error),
+    /// The bytes are not those that were announced.
+    #[error("the body's SHA-256 is {actual}, not {announced} as announced; send it again")]
+    Mismatch {
+        /// What was announced.
+        announced: Sha256,
+        /// What came.
+        actual: Sha256,
+    },
+    /// The template could not be rendered; the message says where and why.
+    #[error("{0}")]
+    Template(String),
+    /// The store does not work.
+    #[error("the store of boot files failed")]
+    Store(#[source] StoreError),
+    /// The domain refuses.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
+impl From<StoreError> for UploadError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::TooLarge { limit } => Self::TooLarge(limit),
+            StoreError::Aborted(source) => Self::Aborted(source),
+            StoreError::Mismatch { announced, actual } => Self::Mismatch { announced, actual },
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// Stores the bytes and puts the file. `length` is what the sender says, so that too much is refused before it comes.
+///
+/// # Errors
+/// See [`UploadError`]; the image is as it was.
+pub async fn put<E: Into<anyhow::Error>>(
+    application: &Application,
+    description: Description,
+    length: Option<u64>,
+    body: impl Stream<Item = Result<Bytes, E>>,
+    context: Context,
+) -> Result<(Stored, Receipt), UploadError> {
+    let limit = if description.template { MAX_TEMPLATE as u64 } else { application.max_upload };
+    if length.is_some_and(|length| length > limit) {
+        return Err(UploadError::TooLarge(limit));
+    }
+    let contents = Contents::new(Arc::clone(&application.files));
+    let stored = if description.template {
+        let text = whole(body, limit).await?;
+        if text.is_empty() {
+            return Err(UploadError::Empty);
+        }
+        checked(&text, description.announced)?;
+        contents.store_bytes(text).await?
+    } else {
+        let mut body = pin!(body.peekable());
+        if body.as_mut().peek().await.is_none() {
+            return Err(UploadError::Empty);
+        }
+        contents.store(body, limit, description.announced).await?
+    };
+    let file = BootFile { kind: description.kind, sha256: stored.sha256, size: stored.size, template: description.template };
+    let command = Command::PutBootFile { image: description.image, name: description.name, file };
+    let receipt = application.commands.execute(command, context).await?;
+    Ok((stored, receipt))
+}
+
+async fn whole<E: Into<anyhow::Error>>(body: impl Stream<Item = Result<Bytes, E>>, limit: u64) -> Result<Bytes, UploadError> {
+    let mut body = pin!(body);
+    let mut text = BytesMut::new();
+    while let Some(bytes) = body.next().await {
+        text.extend_from_slice(&bytes.map_err(|error| UploadError::Aborted(error.into()))?);
+        if text.len() as u64 > limit {
+            return Err(UploadError::TooLarge(limit));
+        }
+    }
+    Ok(text.freeze())
+}
+
+fn checked(text: &Bytes, announced: Option<Sha256>) -> Result<(), UploadError> {
+    let actual = Sha256::new(sha2::Sha256::digest(text).into());
+    if let Some(announced) = announced.filter(|announced| *announced != actual) {
+        return Err(UploadError::Mismatch { announced, actual });
+    }
+    let text = std::str::from_utf8(text).map_err(|error| {
+        UploadError::Template(format!("a template is UTF-8 text, but byte {} of this one is not", error.valid_up_to() + 1))
+    })?;
+    check_template(text).map_err(|error| UploadError::Template(error.to_string()))
+}

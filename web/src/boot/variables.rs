@@ -1,0 +1,164 @@
+//! The variables of templates: the values of one server, and nothing else.
+//!
+//! Every value is of a type that holds no control characters, so that none can begin a new line in a script.
+
+use super::target::Target;
+use bootledger_aggregates::boot_image::FileKind;
+use bootledger_aggregates::values::name::Name;
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+/// Every variable's name, in the order in which they are told to people.
+pub const NAMES: [&str; 19] = [
+    "filename",
+    "filetype",
+    "mac",
+    "ip",
+    "hostname",
+    "domain",
+    "venture",
+    "role",
+    "site",
+    "network",
+    "gateway",
+    "netmask",
+    "base_url",
+    "done_url",
+    "token",
+    "kernel_url",
+    "initrd_url",
+    "kickstart_url",
+    DNS_SERVERS,
+];
+
+/// The one variable that is a list.
+const DNS_SERVERS: &str = "dns_servers";
+
+/// The values for one file of one server. What there is none of (a gateway, a kernel) is an empty text.
+#[derive(Debug)]
+pub struct Variables {
+    /// The values of `NAMES` in that order, but for the last, which is a list.
+    texts: [String; NAMES.len() - 1],
+    dns_servers: Vec<Ipv4Addr>,
+}
+
+impl Variables {
+    /// The values for a file of a target. `base_url` has no final slash; `token` is the deployment's.
+    pub fn new(target: &Target, filename: &Name, filetype: FileKind, base_url: &str, token: &str) -> Self {
+        let (identity, place) = (&target.identity, &target.place);
+        let url = |rest: &str| format!("{base_url}/pxe/t/{token}/{rest}");
+        let url_of = |kind| target.image.file_of_kind(kind).map_or_else(String::new, |(name, _)| url(name.as_str()));
+        let texts = [
+            filename.to_string(),
+            filetype.to_string(),
+            identity.mac.to_string(),
+            identity.ip.to_string(),
+            identity.hostname.to_string(),
+            place.domain.clone(),
+            identity.venture.to_string(),
+            identity.role.to_string(),
+            place.site.to_string(),
+            place.network.to_string(),
+            place.gateway.map_or_else(String::new, |gateway| gateway.to_string()),
+            place.netmask.to_string(),
+            base_url.to_owned(),
+            url("DONE/"),
+            token.to_owned(),
+            url_of(FileKind::Kernel),
+            url_of(FileKind::Initrd),
+            url_of(FileKind::Kickstart),
+        ];
+        Self { texts, dns_servers: place.dns_servers.clone() }
+    }
+
+    /// The values of a server that has everything, with which templates are checked.
+    pub fn sample() -> Self {
+        let token = "0".repeat(64);
+        let url = |rest: &str| format!("http://10.0.0.1:8080/pxe/t/{token}/{rest}");
+        let texts = [
+            "boot.ipxe".to_owned(),
+            "boot_ipxe".to_owned(),
+            "52:54:00:12:34:56".to_owned(),
+            "10.0.0.20".to_owned(),
+            "h200.dc1.example".to_owned(),
+            "dc1.example".to_owned(),
+            "shop".to_owned(),
+            "web".to_owned(),
+            "dc1".to_owned(),
+            "dc1-servers".to_owned(),
+            "10.0.0.1".to_owned(),
+            "255.255.255.0".to_owned(),
+            "http://10.0.0.1:8080".to_owned(),
+            url("DONE/"),
+            token.clone(),
+            url("vmlinuz"),
+            url("initrd.img"),
+            url("preseed.cfg"),
+        ];
+        Self { texts, dns_servers: vec![Ipv4Addr::new(10, 0, 0, 2), Ipv4Addr::new(10, 0, 0, 3)] }
+    }
+
+    /// The same server in a network without gateway and resolvers, with an image that has no kernel, initrd or kickstart.
+    pub fn bare_sample() -> Self {
+        let mut sample = Self::sample();
+        for (name, text) in NAMES.iter().zip(&mut sample.texts) {
+            if matches!(*name, "gateway" | "kernel_url" | "initrd_url" | "kickstart_url") {
+                text.clear();
+            }
+        }
+        sample.dns_servers.clear();
+        sample
+    }
+}
+
+impl Object for Variables {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
+        if name == DNS_SERVERS {
+            return Some(Value::from_object(Addresses(self.dns_servers.clone())));
+        }
+        let (_, text) = NAMES.iter().zip(&self.texts).find(|(known, _)| **known == name)?;
+        // The types refuse control characters. Should one ever let them pass, the variable is unknown and rendering fails.
+        (!text.contains(char::is_control)).then(|| Value::from(text.as_str()))
+    }
+}
+
+/// Addresses: a list for loops and filters, and with blanks between them where they are written as one text.
+#[derive(Debug)]
+struct Addresses(Vec<Ipv4Addr>);
+
+impl Object for Addresses {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.0.get(key.as_usize()?).map(|address| Value::from(address.to_string()))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Seq(self.0.len())
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&texts.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_with_a_control_character_is_never_written() {
+        let mut variables = Variables::sample();
+        variables.texts[4] = "h200.dc1.example\nchain http://evil.example/".to_owned();
+        assert!(Arc::new(variables).get_value_by_str("hostname").is_none());
+    }
+}

@@ -1,0 +1,104 @@
+//! `/pxe/DONE/`.
+
+use crate::harness::Harness;
+use actix_web::http::Method;
+use bootledger_web::commands::Command;
+
+#[actix_web::test]
+async fn a_server_says_that_it_is_done_and_boots_its_disk_from_then_on() {
+    for path in ["/pxe/DONE", "/pxe/DONE/"] {
+        for method in [Method::GET, Method::POST] {
+            let harness = Harness::new();
+            let target = harness.target("10.0.0.20", true).await;
+            harness.load(&[&target]);
+            let answer = harness.ask(method, path, "10.0.0.20", &[]).await;
+            assert_eq!((answer.status.as_u16(), answer.text()), (200, "OK"));
+            let asked = harness.asked();
+            assert_eq!(asked.len(), 1);
+            assert!(asked[0].contains("MarkDone") && asked[0].contains("Ip { address: 10.0.0.20 }"), "{asked:?}");
+            assert_eq!(harness.domain.asked.lock().expect("asked")[0].1.actor, "server 10.0.0.20");
+            // At once, although the views do not show it yet.
+            assert!(harness.get("/pxe/", "10.0.0.20").await.text().contains("sanboot"));
+            // Loading again what the views still show does not bring it back.
+            harness.load(&[&target]);
+            assert!(harness.get("/pxe/", "10.0.0.20").await.text().contains("sanboot"));
+        }
+    }
+}
+
+#[actix_web::test]
+async fn done_is_answered_the_same_way_when_it_is_said_again() {
+    let harness = Harness::new();
+    let target = harness.target("10.0.0.20", true).await;
+    harness.load(&[&target]);
+    let token = harness.token(target.identity.deployment);
+    for path in ["/pxe/DONE/".to_owned(), "/pxe/DONE/".to_owned(), format!("/pxe/t/{token}/DONE/")] {
+        let answer = harness.get(&path, "10.0.0.20").await;
+        assert_eq!((answer.status.as_u16(), answer.text()), (200, "OK"), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_token_is_enough_from_any_address_and_the_address_is_not_where_the_network_says_so() {
+    let harness = Harness::new();
+    let target = harness.target("10.0.0.20", false).await;
+    harness.load(&[&target]);
+    let answer = harness.get("/pxe/DONE/", "10.0.0.20").await;
+    assert_eq!(answer.status, 403);
+    assert!(answer.text().contains("done_url"), "{}", answer.text());
+    assert!(harness.asked().is_empty());
+    let token = harness.token(target.identity.deployment);
+    let answer = harness.ask(Method::POST, &format!("/pxe/t/{token}/DONE"), "10.9.9.9", &[]).await;
+    assert_eq!((answer.status.as_u16(), answer.text()), (200, "OK"));
+    assert!(harness.asked()[0].contains("Token { address: 10.9.9.9 }"), "{:?}", harness.asked());
+}
+
+#[actix_web::test]
+async fn a_foreign_token_ends_nothing() {
+    let harness = Harness::new();
+    let target = harness.target("10.0.0.20", true).await;
+    harness.load(&[&target]);
+    let token = harness.token(target.identity.deployment);
+    let wrong = format!("{}{}", &token[..63], if token.ends_with('0') { '1' } else { '0' });
+    let answer = harness.get(&format!("/pxe/t/{wrong}/DONE/"), "10.0.0.20").await;
+    assert_eq!(answer.status, 404);
+    let asked = harness.domain.asked.lock().expect("asked");
+    assert!(!asked.iter().any(|(command, _)| matches!(command, Command::MarkDone { .. })));
+}
+
+#[actix_web::test]
+async fn what_the_domain_refuses_is_told_in_its_words() {
+    let harness = Harness::new();
+    let target = harness.target("10.0.0.20", true).await;
+    harness.load(&[]);
+    let deployment = target.identity.deployment;
+    let path = format!("/pxe/t/{}/DONE/", harness.token(deployment));
+    for (rule, status) in [("not_in_progress", 409), ("deployment_ended", 404), ("deployment_unknown", 404)] {
+        harness.domain.refusing.lock().expect("refusing").insert(deployment, Some(rule));
+        let answer = harness.get(&path, "10.0.0.20").await;
+        assert_eq!((answer.status.as_u16(), answer.text()), (status, format!("it broke {rule}\n").as_str()));
+    }
+}
+
+#[actix_web::test]
+async fn a_database_that_is_away_is_worth_asking_again() {
+    let harness = Harness::new();
+    let target = harness.target("10.0.0.20", true).await;
+    harness.load(&[&target]);
+    *harness.domain.away.lock().expect("away") = true;
+    let answer = harness.get("/pxe/DONE/", "10.0.0.20").await;
+    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "2"));
+    // It is not done, and still boots its installer.
+    assert!(harness.get("/pxe/", "10.0.0.20").await.text().contains("h200.dc1.example"));
+    *harness.domain.away.lock().expect("away") = false;
+    assert_eq!(harness.get("/pxe/DONE/", "10.0.0.20").await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_head_changes_nothing() {
+    let harness = Harness::new();
+    let target = harness.target("10.0.0.20", true).await;
+    harness.load(&[&target]);
+    harness.ask(Method::HEAD, "/pxe/DONE/", "10.0.0.20", &[]).await;
+    assert!(harness.asked().is_empty());
+}

@@ -1,0 +1,222 @@
+//! A boot service with nothing real missing but the domain behind it: its routes, its table, a folder for contents, and
+//! commands that are written down.
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::header::HeaderValue;
+use actix_web::http::{Method, StatusCode};
+use actix_web::test::{self, TestRequest};
+use actix_web::{App, web};
+use async_trait::async_trait;
+use bootledger_aggregates::boot_image::{BootFile, FileKind};
+use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_web::application::{Application, ServiceKey};
+use bootledger_web::boot::store::Contents;
+use bootledger_web::boot::table::{BootTable, Entry};
+use bootledger_web::boot::target::{Identity, Image, Place, Target};
+use bootledger_web::boot::token::Token;
+use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Receipt};
+use bytes::Bytes;
+use object_store::local::LocalFileSystem;
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// The domain as far as boot asks it: what is asked is written down, and answered as a deployment's state says.
+#[derive(Default)]
+pub struct Domain {
+    pub asked: Mutex<Vec<(Command, Context)>>,
+    /// Deployments that are not in progress: the rule that MarkDone breaks, or `None` where it is done already.
+    pub refusing: Mutex<HashMap<DeploymentId, Option<&'static str>>>,
+    pub away: Mutex<bool>,
+}
+
+#[async_trait]
+impl Commands for Domain {
+    async fn execute(&self, command: Command, context: Context) -> Result<Receipt, CommandError> {
+        if *self.away.lock().expect("away") {
+            return Err(CommandError::Unavailable(anyhow::anyhow!("no connection")));
+        }
+        let id = match &command {
+            Command::MarkDone { deployment, .. } => {
+                if let Some(Some(rule)) = self.refusing.lock().expect("refusing").get(deployment) {
+                    let message = format!("it broke {rule}");
+                    return Err(CommandError::Refused(vec![BrokenRule::new("", rule, message)]));
+                }
+                deployment.to_string()
+            }
+            _ => String::new(),
+        };
+        let mut asked = self.asked.lock().expect("asked");
+        asked.push((command, context));
+        Ok(Receipt { position: 100 + i64::try_from(asked.len()).expect("few"), id })
+    }
+
+    async fn import(&self, _: &[u8], _: bool, _: Context) -> Result<Imported, CommandError> {
+        Err(CommandError::NotFound("no imports here".to_owned()))
+    }
+}
+
+pub struct Harness {
+    pub application: Application,
+    pub domain: Arc<Domain>,
+    pub folder: TempDir,
+    pub stop: watch::Sender<bool>,
+    pub position: watch::Sender<i64>,
+}
+
+/// The script of the sample image.
+pub const IPXE: &str = "#!ipxe
+# {{ filename }} ({{ filetype }}) for {{ hostname }}
+kernel {{ kernel_url }} initrd=initrd.img ip={{ ip }}::{{ gateway }}:{{ netmask }} ks={{ kickstart_url }} note='a&b'
+initrd {{ initrd_url }}
+boot
+";
+
+impl Harness {
+    /// A service whose database, should it be asked, is not there.
+    pub fn new() -> Self {
+        Self::with_views(sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").expect("a URL"))
+    }
+
+    pub fn with_views(views: sqlx::PgPool) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("files")).expect("a folder");
+        let files = LocalFileSystem::new_with_prefix(folder.path().join("files")).expect("a store");
+        let domain = Arc::new(Domain::default());
+        let (position, shown) = watch::channel(0);
+        let (stop, stopping) = watch::channel(false);
+        let application = Application {
+            commands: domain.clone(),
+            views,
+            position: shown,
+            boot: Arc::new(BootTable::default()),
+            files: Arc::new(files.with_automatic_cleanup(true).with_fsync(true)),
+            key: ServiceKey::new(vec![7; 32]),
+            base_url: "http://boot.example:8080".parse().expect("a URL"),
+            trusted_proxies: Arc::from(vec!["192.0.2.1/32".parse().expect("a network")]),
+            now: || Timestamp::default(),
+            metrics: prometheus::Registry::new(),
+            max_upload: 1024 * 1024,
+            stopping,
+        };
+        Self { application, domain, folder, stop, position }
+    }
+
+    /// A request from an address, with headers.
+    pub async fn ask(&self, method: Method, path: &str, client: &str, headers: &[(&str, &str)]) -> Answer {
+        let data = web::Data::new(self.application.clone());
+        let service = test::init_service(App::new().app_data(data).configure(bootledger_web::boot::routes::configure)).await;
+        let mut request = TestRequest::with_uri(path).method(method).peer_addr(format!("{client}:50000").parse().expect(client));
+        for (name, value) in headers {
+            request = request.append_header((*name, *value));
+        }
+        let response = test::call_service(&service, request.to_request()).await;
+        let status = response.status();
+        let text = |value: &HeaderValue| value.to_str().expect("text").to_owned();
+        let mut headers: HashMap<_, _> = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        if let BodySize::Sized(size) = response.response().body().size() {
+            headers.insert("content-length".to_owned(), size.to_string());
+        }
+        let body = test::try_read_body(response).await.map(|body| body.to_vec()).unwrap_or_default();
+        Answer { status, headers, body }
+    }
+
+    /// A GET without headers.
+    pub async fn get(&self, path: &str, client: &str) -> Answer {
+        self.ask(Method::GET, path, client, &[]).await
+    }
+
+    pub fn token(&self, deployment: DeploymentId) -> String {
+        Token::of(&self.application.key, deployment).as_str().to_owned()
+    }
+
+    pub async fn stored(&self, kind: FileKind, template: bool, content: impl Into<Bytes>) -> BootFile {
+        let contents = Contents::new(self.application.files.clone());
+        let stored = contents.store_bytes(content.into()).await.expect("stored");
+        BootFile { kind, sha256: stored.sha256, size: stored.size, template }
+    }
+
+    /// The sample image, its contents stored.
+    pub async fn image(&self) -> Arc<Image> {
+        let files = BTreeMap::from([
+            (name("boot.ipxe"), self.stored(FileKind::BootIpxe, true, IPXE).await),
+            (name("vmlinuz"), self.stored(FileKind::Kernel, false, kernel()).await),
+            (name("initrd.img"), self.stored(FileKind::Initrd, false, "an initrd").await),
+            (name("preseed.cfg"), self.stored(FileKind::Kickstart, true, "host {{ hostname }}\nlate {{ done_url }}\n").await),
+            (name("readme"), self.stored(FileKind::Other, false, "read me").await),
+        ]);
+        Arc::new(Image { name: name("debian-13"), revision: 6, files })
+    }
+
+    /// A target in progress in a network that does or does not answer by address alone; not in the table yet.
+    pub async fn target(&self, ip: &str, ip_only_done: bool) -> Arc<Target> {
+        let place = Place {
+            network: name("dc1-servers"),
+            site: name("dc1"),
+            boot_url: None,
+            domain: "dc1.example".to_owned(),
+            gateway: Some(Ipv4Addr::new(10, 0, 0, 1)),
+            netmask: Ipv4Addr::new(255, 255, 255, 0),
+            dns_servers: vec![],
+            ip_only_done,
+        };
+        Arc::new(Target::new(identity(ip), self.image().await, Arc::new(place)))
+    }
+
+    /// The table has exactly these.
+    pub fn load(&self, targets: &[&Arc<Target>]) {
+        self.application.boot.load(targets.iter().map(|target| Entry::Usable(Arc::clone(target))).collect(), 1);
+    }
+
+    /// The commands that were executed, without their contexts.
+    pub fn asked(&self) -> Vec<String> {
+        self.domain.asked.lock().expect("asked").iter().map(|(command, _)| format!("{command:?}")).collect()
+    }
+}
+
+pub fn name(text: &str) -> Name {
+    text.parse().expect(text)
+}
+
+/// More than one read of the store.
+pub fn kernel() -> Vec<u8> {
+    (0..100_000_u32).map(|number| number.to_le_bytes()[0] ^ number.to_le_bytes()[1]).collect()
+}
+
+pub fn identity(ip: &str) -> Identity {
+    Identity {
+        deployment: DeploymentId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 | u128::from(u32::from(address(ip))))),
+        ip: address(ip),
+        mac: "52:54:00:12:34:56".parse().expect("a MAC address"),
+        hostname: "h200.dc1.example".parse().expect("a host name"),
+        venture: name("shop"),
+        role: name("web"),
+    }
+}
+
+pub fn address(text: &str) -> Ipv4Addr {
+    text.parse().expect(text)
+}
+
+/// What came back.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HashMap<String, String>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("UTF-8")
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
