@@ -174,11 +174,9 @@ impl From<UploadError> for Error {
 }
 
 fn store_failed(error: StoreError) -> Error {
-    match error {
-        StoreError::Missing(_) => Error::Internal(error.into()),
-        _ => {
-            let message = "the store of boot files does not answer; ask again".to_owned();
-            Error::Unavailable { message, retry_after: 2, source: Some(error.into()) }
-        }
+    if matches!(error, StoreError::Missing(_)) {
+        return Error::Internal(error.into());
     }
+    let message = "the store of boot files does not answer; ask again".to_owned();
+    Error::Unavailable { message, retry_after: 2, source: Some(error.into()) }
 }
