@@ -7,6 +7,10 @@ MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
+# Queries are checked against the committed .sqlx, even where a .env names a database for running the service.
+# scripts/sqlx-prepare, which refreshes it, says otherwise.
+export SQLX_OFFLINE := true
+
 CARGO ?= cargo
 # Arguments for `bootledger demo`, as in `make demo ARGS='--listen 127.0.0.1:8088'`.
 ARGS ?=
