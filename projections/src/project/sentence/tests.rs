@@ -10,12 +10,12 @@ fn v<T: std::str::FromStr>(text: &str) -> T {
     text.parse().unwrap_or_else(|_| panic!("{text} is no value"))
 }
 
-fn of_deployment(event: DeploymentEvent) -> String {
-    deployment("h200.dc1.example", &event, " by token ops")
+fn of_deployment(event: &DeploymentEvent) -> String {
+    deployment("h200.dc1.example", event, " by token ops")
 }
 
-fn of_device(event: DeviceEvent) -> String {
-    device("rack server 7", &event, " by token ops")
+fn of_device(event: &DeviceEvent) -> String {
+    device("rack server 7", event, " by token ops")
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn a_deployment_is_told_by_its_host_name_with_who_acted_and_why() {
         .into_iter()
         .chain([overdue, cancelled(""), cancelled("wrong rack"), done(DoneBy::Token { address: v("10.0.0.11") })])
         .chain([done(DoneBy::Operator { name: v("token ops") }), done(DoneBy::Puppet { certname: v("h200.dc1.example") })]);
-    insta::assert_snapshot!(told.map(of_deployment).collect::<Vec<_>>().join("\n"), @r"
+    insta::assert_snapshot!(told.map(|event| of_deployment(&event)).collect::<Vec<_>>().join("\n"), @r"
     h200.dc1.example: dns failed for the 1st time and tries again at 2026-01-31T14:03:07Z: no answer
     h200.dc1.example: dns failed for the 12th time and tries again at 2026-01-31T14:03:07Z: no answer
     h200.dc1.example: dns failed for the 22nd time and tries again at 2026-01-31T14:03:07Z: no answer
@@ -78,7 +78,7 @@ fn a_device_is_told_by_its_name_and_long_lists_are_cut() {
         DeviceEvent::SubDevicesDetached { devices: vec![DeviceId::default()], deployment: DeploymentId::default() },
         DeviceEvent::DeviceDecommissioned { reason: v("old") },
     ];
-    insta::assert_snapshot!(told.map(of_device).join("\n"), @r"
+    insta::assert_snapshot!(told.each_ref().map(of_device).join("\n"), @r"
     rack server 7: DNS entries removed: h1.dc1.example at 10.0.0.1, h2.dc1.example at 10.0.0.2, h3.dc1.example at 10.0.0.3, h4.dc1.example at 10.0.0.4, h5.dc1.example at 10.0.0.5 and 2 more
     rack server 7 was changed by token ops: no serial number, rack r2, new interface 52:54:00:00:00:01
     rack server 7: facts recorded by token ops: address 10.0.0.9, 2 pieces of software, no operating system, an uptime of 60 s
