@@ -74,7 +74,7 @@ impl Site {
                 .configure(boot::routes::configure)
                 .configure(|config| {
                     if part == Part::Whole {
-                        whole(config)
+                        whole(config);
                     }
                 })
                 .default_service(web::to(HttpResponse::NotFound))
