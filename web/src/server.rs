@@ -3,10 +3,11 @@
 use crate::application::Application;
 use crate::auth::Sessions;
 use crate::auth::guard::guard;
+use crate::dhcp::held::Configurations;
 use crate::edge::{Measurements, edge};
 use crate::health::readiness::Watched;
 use crate::openapi::Rendered;
-use crate::{api, boot, health, openapi, pages};
+use crate::{api, boot, dhcp, dns, health, openapi, pages};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig, scope};
@@ -41,6 +42,7 @@ pub struct Site {
     measurements: Data<Measurements>,
     watched: Data<Watched>,
     rendered: Data<Rendered>,
+    configurations: Data<Configurations>,
 }
 
 impl Site {
@@ -54,6 +56,7 @@ impl Site {
             sessions: Data::default(),
             measurements: Data::new(measurements),
             watched: Data::default(),
+            configurations: Data::default(),
             rendered: Data::new(Rendered::new().context("cannot write the description of the API")?),
             application: Data::new(application),
         })
@@ -68,10 +71,13 @@ impl Site {
                 .app_data(site.sessions.clone())
                 .app_data(site.measurements.clone())
                 .app_data(site.watched.clone())
-                .app_data(site.rendered.clone());
+                .app_data(site.rendered.clone())
+                .app_data(site.configurations.clone());
             let routes = scope("")
                 .configure(health::configure)
                 .configure(boot::routes::configure)
+                .configure(dhcp::routes::configure)
+                .configure(dns::routes::configure)
                 .configure(|config| {
                     if part == Part::Whole {
                         whole(config);
