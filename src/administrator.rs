@@ -30,12 +30,7 @@ pub async fn ensure(ledger: &Ledger, given: Option<&Secret>) -> Result<Option<St
 
 /// The context of what this program does by itself.
 pub fn by(actor: &str) -> Context {
-    Context {
-        actor: actor.to_owned(),
-        correlation_id: Uuid::now_v7().to_string(),
-        causation_id: None,
-        idempotency_key: None,
-    }
+    Context { actor: actor.to_owned(), correlation_id: Uuid::now_v7().to_string(), causation_id: None, idempotency_key: None }
 }
 
 /// A command's error for a person at a terminal: with its cause.

@@ -35,8 +35,7 @@ impl Database {
         // Plans are made for each question, since one statement asks about now and about the past.
         let options: PgConnectOptions = options
             .application_name("bootledger")
-            .options([("search_path", "views,public"), ("plan_cache_mode", "force_custom_plan")])
-            .log_statements(log::LevelFilter::Trace);
+            .options([("search_path", "views,public"), ("plan_cache_mode", "force_custom_plan")]);
         migrate(&options).await?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
@@ -60,7 +59,8 @@ impl Database {
 /// Brings the schema up to date. With the views' schema first on the path, sqlx would keep its own
 /// table of migrations there, and a rebuild would lose it.
 async fn migrate(options: &PgConnectOptions) -> Result<()> {
-    let mut connection = options.clone().options([("search_path", "public")]).connect().await.context("the database cannot be reached")?;
+    let mut connection =
+        options.clone().options([("search_path", "public")]).connect().await.context("the database cannot be reached")?;
     let migrated = sqlx::migrate!("./migrations").run(&mut connection).await;
     migrated.context("the database's schema cannot be brought up to date")?;
     Ok(connection.close().await?)
@@ -70,7 +70,9 @@ async fn embedded(arguments: &StoreArguments, may_share: bool) -> Result<(PgConn
     let settings = Settings { binaries: arguments.postgres_bin.clone(), ..Settings::new(&arguments.data_dir)? };
     match Postgres::start(&settings).await {
         Ok(postgres) => {
-            tokio::fs::write(url_file(&arguments.data_dir), postgres.url()).await.context("the data directory cannot be written")?;
+            tokio::fs::write(url_file(&arguments.data_dir), postgres.url())
+                .await
+                .context("the data directory cannot be written")?;
             Ok((postgres.connect_options(), Some(postgres)))
         }
         Err(postgres::Error::InUse { .. }) if may_share => {

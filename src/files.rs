@@ -17,6 +17,7 @@ pub fn open(setting: Option<&str>, data_directory: &Path) -> Result<Arc<dyn Obje
     }
     let folder = setting.map_or_else(|| data_directory.join("files"), Into::into);
     std::fs::create_dir_all(&folder).with_context(|| format!("the folder {} for boot files cannot be made", folder.display()))?;
-    let local = LocalFileSystem::new_with_prefix(&folder).with_context(|| format!("the folder {} cannot be used", folder.display()))?;
+    let local =
+        LocalFileSystem::new_with_prefix(&folder).with_context(|| format!("the folder {} cannot be used", folder.display()))?;
     Ok(Arc::new(local.with_automatic_cleanup(true).with_fsync(true)))
 }

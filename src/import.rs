@@ -37,7 +37,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     let tool = Tool::open(&arguments.store).await?;
     if let Some(file) = &arguments.catalogue {
         let files = crate::files::open(arguments.files.as_deref(), &arguments.store.data_dir)?;
-        let loaded = catalogue_file::load(&tool, files.as_ref(), file).await?;
+        let loaded = catalogue_file::load(&tool, files, file).await?;
         println!("{loaded} entries of the catalogue loaded");
     }
     let mut code = ExitCode::SUCCESS;
@@ -71,4 +71,3 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
 fn show(row: &PlannedRow) {
     println!("{}  {}  {}  {}/{}  {}", row.mac, row.ip, row.hostname, row.venture, row.role, row.boot_image);
 }
-

@@ -35,6 +35,10 @@ pub fn load(file: Option<&Path>, data_directory: &Path) -> Result<ServiceKey> {
 fn read(file: &Path) -> Result<ServiceKey> {
     let bytes = std::fs::read(file).with_context(|| format!("the key file {} cannot be read", file.display()))?;
     let bytes = bytes.trim_ascii().to_vec();
-    ensure!(bytes.len() >= LEAST, "the key file {} has less than {LEAST} bytes; make one with `openssl rand -hex 32`", file.display());
+    ensure!(
+        bytes.len() >= LEAST,
+        "the key file {} has less than {LEAST} bytes; make one with `openssl rand -hex 32`",
+        file.display()
+    );
     Ok(ServiceKey::new(bytes))
 }

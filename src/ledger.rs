@@ -16,6 +16,7 @@ pub use execute::Failure;
 use crate::feed::Feed;
 use crate::store::EventLog;
 use async_trait::async_trait;
+use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Receipt};
 use sqlx::PgPool;
@@ -62,10 +63,20 @@ impl Ledger {
     }
 }
 
+/// Who holds which of these, where anybody does; for programs that load what may be known already.
+pub async fn holders(views: &PgPool, claims: &[Claim]) -> Result<Vec<(Claim, Holder)>, CommandError> {
+    facts::holders(views, claims).await.map_err(CommandError::from)
+}
+
 #[async_trait]
 impl Commands for Ledger {
     async fn execute(&self, command: Command, context: Context) -> Result<Receipt, CommandError> {
-        let span = info_span!("command", command.name = context::name(&command), actor = context.actor, correlation_id = context.correlation_id);
+        let span = info_span!(
+            "command",
+            command.name = context::name(&command),
+            actor = context.actor,
+            correlation_id = context.correlation_id
+        );
         let context = context::with_fingerprint(context, &command);
         async {
             if let Some(answered) = self.answered(&context).await? {
@@ -91,7 +102,8 @@ impl Commands for Ledger {
     }
 
     async fn import(&self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {
-        let span = info_span!("import", bytes = csv.len(), dry_run, actor = context.actor, correlation_id = context.correlation_id);
+        let span =
+            info_span!("import", bytes = csv.len(), dry_run, actor = context.actor, correlation_id = context.correlation_id);
         import::run(self, csv, dry_run, context).instrument(span).await
     }
 }

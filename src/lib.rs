@@ -4,10 +4,30 @@
 //! one file a subcommand. It is a library so that tests start what production starts. The rules are
 //! in `aggregates`, the read models in `projections`, HTTP in `web`.
 
+pub mod administrator;
+pub mod catalogue_file;
+pub mod clock;
+pub mod config;
+pub mod database;
+pub mod demo;
+pub mod deploy;
+pub mod dhcp_agent;
+pub mod export;
 pub mod feed;
+pub mod files;
+pub mod import;
+pub mod key;
 pub mod ledger;
 pub mod plugins;
 pub mod postgres;
+pub mod progress;
 pub mod projector;
 pub mod reactor;
+pub mod rebuild;
+pub mod serve;
+pub mod service;
 pub mod store;
+pub mod telemetry;
+pub mod token;
+pub mod tool;
+pub mod verify;

@@ -67,6 +67,8 @@ pub async fn run(name: &str, work: &Work<'_>) -> anyhow::Result<Report> {
         "dns" => Ok(dns::run(work)),
         "dhcp" => dhcp::run(work).await,
         "reboot" => Ok(reboot::run(work)),
-        other => anyhow::bail!("this version of Bootledger has no plugin {other}; install one that has, or cancel the deployment"),
+        other => {
+            anyhow::bail!("this version of Bootledger has no plugin {other}; install one that has, or cancel the deployment")
+        }
     }
 }

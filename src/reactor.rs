@@ -11,7 +11,7 @@ use crate::store::leases::{self, Lease};
 use futures::StreamExt;
 use std::time::Duration;
 use tokio::sync::watch;
-use tracing::{error, info_span, Instrument};
+use tracing::{Instrument, error, info_span};
 use uuid::Uuid;
 
 /// How many runs are under way at once.
@@ -47,7 +47,9 @@ impl Reactor {
             match self.pass().await {
                 Ok(0) => {}
                 Ok(_) => continue,
-                Err(error) => error!(error = %format!("{error:#}"), "the queue of plugin runs could not be worked on; trying again"),
+                Err(error) => {
+                    error!(error = %format!("{error:#}"), "the queue of plugin runs could not be worked on; trying again")
+                }
             }
             tokio::select! {
                 _ = projected.changed() => {}

@@ -3,16 +3,13 @@
 use crate::administrator;
 use crate::config::ServeArguments;
 use crate::service::Service;
-use actix_web::{App, HttpServer};
 use anyhow::{Context, Result};
-use bootledger_web::server;
-use std::net::SocketAddr;
-use std::time::Duration;
+use bootledger_web::server::{Part, Site};
+
+use std::net::{SocketAddr, TcpListener};
+
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
-
-/// How long requests under way may take when the service stops.
-const GRACE_SECONDS: u64 = 3;
 
 /// Runs until Ctrl-C or SIGTERM. `ready` is called when it listens, with the addresses.
 pub async fn run(arguments: ServeArguments) -> Result<()> {
@@ -34,7 +31,7 @@ pub async fn run(arguments: ServeArguments) -> Result<()> {
 }
 
 /// Waits for a signal, or for the end of the embedded server.
-async fn wait(service: &mut Service) -> Result<()> {
+pub(crate) async fn wait(service: &mut Service) -> Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     let database = async {
@@ -60,31 +57,26 @@ pub struct Web {
 impl Web {
     /// Listens and serves.
     pub fn bind(service: &Service, arguments: &ServeArguments) -> Result<Self> {
+        let site = Site::new(service.application.clone())?;
         let mut web = Self { handles: vec![], addresses: vec![] };
-        let application = service.application.clone();
-        let whole = HttpServer::new(move || App::new().wrap(server::middleware(&application)).configure(server::configure(application.clone())));
-        let whole = whole.bind(arguments.listen).with_context(|| format!("cannot listen on {}", arguments.listen))?;
-        web.addresses.extend(whole.addrs());
-        web.serve(whole.client_request_timeout(Duration::from_secs(10)).disable_signals().shutdown_timeout(GRACE_SECONDS).run());
+        web.listen(&site, arguments.listen, Part::Whole)?;
         if let Some(address) = arguments.boot_listen {
-            let application = service.application.clone();
-            let boot = HttpServer::new(move || {
-                App::new().wrap(server::middleware(&application)).configure(server::configure_boot(application.clone()))
-            });
-            let boot = boot.bind(address).with_context(|| format!("cannot listen on {address}"))?;
-            web.addresses.extend(boot.addrs());
-            web.serve(boot.client_request_timeout(Duration::from_secs(10)).disable_signals().shutdown_timeout(GRACE_SECONDS).run());
+            web.listen(&site, address, Part::BootOnly)?;
         }
         Ok(web)
     }
 
-    fn serve(&mut self, server: actix_web::dev::Server) {
+    fn listen(&mut self, site: &Site, address: SocketAddr, part: Part) -> Result<()> {
+        let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+        self.addresses.push(listener.local_addr()?);
+        let server = site.serve(listener, part)?;
         self.handles.push(server.handle());
         tokio::spawn(async move {
             if let Err(error) = server.await {
                 warn!(%error, "a web server ended");
             }
         });
+        Ok(())
     }
 
     /// Where it listens.

@@ -10,7 +10,7 @@ use crate::store::EventLog;
 use crate::{clock, files, key, projector};
 use anyhow::Result;
 use bootledger_web::application::Application;
-use bootledger_web::boot::table::BootTable;
+use bootledger_web::boot::{self, table::BootTable};
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -52,11 +52,10 @@ impl Service {
             stopping: stop.clone(),
         };
         let mut workers = JoinSet::new();
-        workers.spawn(projector::run(pool.clone(), feed.clone(), stop.clone()));
+        workers.spawn(boot::follow::run(application.clone()));
+        workers.spawn(projector::run(pool, feed, stop.clone()));
         let reactor = Reactor::new(ledger.clone());
-        let reactor_stop = stop.clone();
-        workers.spawn(async move { reactor.run(reactor_stop).await });
-        workers.spawn(bootledger_web::boot::follow::run(application.clone()));
+        workers.spawn(async move { reactor.run(stop).await });
         Ok(Self { application, ledger, database, workers, stopping })
     }
 

@@ -97,7 +97,10 @@ async fn list(tool: &Tool) -> Result<()> {
             let token = catalogue::token(&tool.database.pool, id, At::Now).await?.context("the token is gone")?;
             let state = if token.retired { "revoked" } else { "valid" };
             let expires = token.spec.expires.map_or_else(|| "never".to_owned(), |at| at.to_string());
-            println!("{id}  {state:7}  {}  {:?}  made {}  ends {expires}", token.spec.name, token.spec.scope, token.spec.created_at);
+            println!(
+                "{id}  {state:7}  {}  {:?}  made {}  ends {expires}",
+                token.spec.name, token.spec.scope, token.spec.created_at
+            );
         }
     }
 }

@@ -4,6 +4,9 @@
 //!
 //! Events hold the hashes of files, never their content: templates may hold secrets.
 
+#[cfg(test)]
+mod tests;
+
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::name::Name;
 use crate::values::sha256::Sha256;

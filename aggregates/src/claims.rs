@@ -4,6 +4,9 @@
 //! events), so the table of claims can be rebuilt from the log. Within one command, releases come
 //! before takings.
 
+#[cfg(test)]
+mod tests;
+
 use crate::values::hostname::Hostname;
 use crate::values::ids::{DeploymentId, DeviceId};
 use crate::values::mac_address::MacAddress;

@@ -2,6 +2,9 @@
 //!
 //! `(none) ─DefineDhcpServer─► defined ─Confirm / ReportFailure─► … ─RetireDhcpServer─► retired`
 
+#[cfg(test)]
+mod tests;
+
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::name::Name;
 use crate::values::sha256::Sha256;

@@ -1,5 +1,10 @@
 //! Any event of any aggregate, as readers of the whole log meet it.
 
+#[cfg(test)]
+pub(crate) mod sampled;
+#[cfg(test)]
+mod tests;
+
 use crate::boot_image::BootImageEvent;
 use crate::claims::ClaimChange;
 use crate::deployment::event::DeploymentEvent;

@@ -2,6 +2,9 @@
 //!
 //! `(none) ─DefineRack─► defined ─RetireRack─► retired ─DefineRack─► defined`
 
+#[cfg(test)]
+mod tests;
+
 use crate::rules::{Refused, aggregate, domain_event};
 use crate::values::name::Name;
 use crate::values::text::Text;

@@ -2,6 +2,9 @@
 //!
 //! `(none) ─DefineSite─► defined ─RetireSite─► retired ─DefineSite─► defined`
 
+#[cfg(test)]
+mod tests;
+
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::dhcp_option::DhcpOption;
 use crate::values::hostname::{DomainName, Hostname};

@@ -3,6 +3,9 @@
 //!
 //! `(none) ─CreateToken─► valid ─RevokeToken─► revoked`
 
+#[cfg(test)]
+mod tests;
+
 use crate::rules::{Refused, aggregate, domain_event};
 use crate::values::name::Name;
 use crate::values::text::Text;

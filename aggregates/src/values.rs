@@ -7,6 +7,8 @@ pub mod ids;
 pub mod mac_address;
 pub mod name;
 pub mod sha256;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod timestamp;
 

@@ -2,6 +2,9 @@
 //!
 //! `(none) ─DefineVenture─► defined ─DefineRole / RetireRole─► … ─RetireVenture─► retired`
 
+#[cfg(test)]
+mod tests;
+
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::name::Name;
 use crate::values::text::Text;

@@ -61,8 +61,7 @@ impl Ledger {
             Command::Retire(kind, key) => self.retire(*kind, key, context).await,
             Command::ConfirmConfiguration { server, revision, position } => {
                 let last_position = log::last_position(&self.views).await?;
-                let command =
-                    DhcpServerCommand::ConfirmConfiguration { revision: *revision, position: *position, last_position };
+                let command = DhcpServerCommand::ConfirmConfiguration { revision: *revision, position: *position, last_position };
                 self.run::<DhcpServer>(server, command, terms, context).await
             }
             Command::ReportConfigurationFailure { server, revision, message } => {
@@ -96,7 +95,9 @@ impl Ledger {
         let mut ancestors: Vec<Name> = vec![];
         let mut next = spec.parent.clone();
         while let Some(name) = next.filter(|name| !ancestors.contains(name)) {
-            let Some(entry) = catalogue::venture(&self.views, &name, At::Now).await?.filter(|entry| !entry.retired) else { break };
+            let Some(entry) = catalogue::venture(&self.views, &name, At::Now).await?.filter(|entry| !entry.retired) else {
+                break;
+            };
             ancestors.push(name);
             next = entry.spec.spec.parent;
         }

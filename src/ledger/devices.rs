@@ -21,7 +21,9 @@ impl Ledger {
     pub(super) async fn device_command(&self, command: &Command, context: &Context) -> Result<Receipt, Failure> {
         let terms = Terms::default();
         match command {
-            Command::RegisterDevice { spec, venture, role } => self.register(spec, venture.as_ref(), role.as_ref(), context).await,
+            Command::RegisterDevice { spec, venture, role } => {
+                self.register(spec, venture.as_ref(), role.as_ref(), context).await
+            }
             Command::ChangeDevice(id, change) => {
                 let facts = self.change_facts(*id, change).await?;
                 self.run::<Device>(id, DeviceCommand::ChangeDevice { change: change.clone(), facts }, terms, context).await
@@ -46,7 +48,13 @@ impl Ledger {
         }
     }
 
-    async fn register(&self, spec: &DeviceSpec, venture: Option<&Name>, role: Option<&Name>, context: &Context) -> Result<Receipt, Failure> {
+    async fn register(
+        &self,
+        spec: &DeviceSpec,
+        venture: Option<&Name>,
+        role: Option<&Name>,
+        context: &Context,
+    ) -> Result<Receipt, Failure> {
         let id = DeviceId(Uuid::now_v7());
         let claims: Vec<Claim> = spec
             .macs
@@ -124,7 +132,8 @@ impl Ledger {
     }
 
     async fn held_by_others(&self, id: DeviceId, facts: &Facts) -> Result<Vec<(Claim, Holder)>, Failure> {
-        let addresses = facts.addresses.iter().flatten().copied().chain(facts.dhcp_entries.iter().flatten().map(|entry| entry.ip));
+        let addresses =
+            facts.addresses.iter().flatten().copied().chain(facts.dhcp_entries.iter().flatten().map(|entry| entry.ip));
         let names = facts.dns_entries.iter().flatten().map(|entry| entry.hostname.clone());
         let claims: Vec<Claim> = addresses.map(Claim::Ip).chain(names.map(Claim::Hostname)).collect();
         let held = holders(&self.views, &claims).await?;

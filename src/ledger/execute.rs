@@ -76,7 +76,9 @@ pub(super) fn claimed(claim: &Claim, holder: &str) -> BrokenRule {
     let device = if let Claim::Deployment(device) = claim { *device } else { DeviceId::default() };
     let known = holder.parse::<Holder>().ok().and_then(|holder| held_claim(claim, holder, device));
     let (kind, value) = claim.parts();
-    known.unwrap_or_else(|| BrokenRule::new(kind, &format!("{kind}_claimed"), format!("{value} is held by {holder}")).held_by(holder))
+    known.unwrap_or_else(|| {
+        BrokenRule::new(kind, &format!("{kind}_claimed"), format!("{value} is held by {holder}")).held_by(holder)
+    })
 }
 
 impl Ledger {
@@ -136,7 +138,10 @@ impl Ledger {
         if self.feed.wait_for(end, CATCH_UP).await {
             return Ok(());
         }
-        Err(CommandError::Unavailable(anyhow::anyhow!("the views are behind the log by more than {} s of work", CATCH_UP.as_secs())))
+        Err(CommandError::Unavailable(anyhow::anyhow!(
+            "the views are behind the log by more than {} s of work",
+            CATCH_UP.as_secs()
+        )))
     }
 }
 

@@ -50,13 +50,17 @@ pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Con
             }
             Ok(crate::store::append::Appended::Repeated { position, answer }) => return repeated(position, &answer),
             Err(Failure::Conflict) => {}
-            Err(Failure::Claimed(claim, holder)) => raced = vec![RowError { row: 0, column: String::new(), broken: claimed(&claim, &holder) }],
+            Err(Failure::Claimed(claim, holder)) => {
+                raced = vec![RowError { row: 0, column: String::new(), broken: claimed(&claim, &holder) }]
+            }
             Err(failure) => return Err(failure.into()),
         }
         ledger.catch_up().await?;
     }
     if raced.is_empty() {
-        return Err(CommandError::Conflict("others changed the same things again and again; nothing was started, try again".to_owned()));
+        return Err(CommandError::Conflict(
+            "others changed the same things again and again; nothing was started, try again".to_owned(),
+        ));
     }
     Ok(Imported::Refused(raced))
 }
@@ -64,7 +68,8 @@ pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Con
 /// The answer to the same file with the same key, if it was given before.
 async fn already(ledger: &Ledger, idempotency: Option<Idempotency>) -> Result<Option<Imported>, CommandError> {
     let Some(Idempotency { key, fingerprint, .. }) = idempotency else { return Ok(None) };
-    let found = crate::store::answers::find(&ledger.views, &key).await.map_err(|error| CommandError::Unavailable(error.into()))?;
+    let found =
+        crate::store::answers::find(&ledger.views, &key).await.map_err(|error| CommandError::Unavailable(error.into()))?;
     match found {
         Some(answered) if answered.fingerprint != fingerprint => Err(CommandError::KeyReused),
         Some(answered) => repeated(answered.position, &answered.answer).map(Some),

@@ -52,7 +52,8 @@ impl Ledger {
             let message = format!("there is no device {}; register it first", wanted.device);
             return Err(Refused::because("device", "device_unknown", message).into());
         };
-        let venture = wanted.venture.clone().or_else(|| device.venture.clone()).ok_or_else(|| missing("venture", "the device has none"));
+        let venture =
+            wanted.venture.clone().or_else(|| device.venture.clone()).ok_or_else(|| missing("venture", "the device has none"));
         let role = wanted.role.clone().or_else(|| device.role.clone()).ok_or_else(|| missing("role", "the device has none"));
         let lineage = match &venture {
             Ok(venture) => self.lineage(venture).await?,
@@ -127,7 +128,9 @@ impl Ledger {
         let mut lineage: Vec<Entry<VentureView>> = vec![];
         let mut next = Some(venture.clone());
         while let Some(name) = next.filter(|name| lineage.iter().all(|entry| entry.key != *name)) {
-            let Some(entry) = catalogue::venture(&self.views, &name, At::Now).await?.filter(|entry| !entry.retired) else { break };
+            let Some(entry) = catalogue::venture(&self.views, &name, At::Now).await?.filter(|entry| !entry.retired) else {
+                break;
+            };
             next = entry.spec.spec.parent.clone();
             lineage.push(entry);
         }
@@ -172,14 +175,16 @@ impl Ledger {
     /// The networks in use that reach the device's rack, by name.
     async fn networks_of(&self, device: &Device) -> Result<Vec<Entry<NetworkSpec>>, Failure> {
         let networks = catalogue::networks(&self.views, At::Now).await?.into_iter();
-        let reaches = |spec: &NetworkSpec| spec.site == device.site && device.rack.as_ref().is_some_and(|rack| spec.racks.contains(rack));
+        let reaches =
+            |spec: &NetworkSpec| spec.site == device.site && device.rack.as_ref().is_some_and(|rack| spec.racks.contains(rack));
         Ok(networks.filter(|entry| !entry.retired && reaches(&entry.spec)).collect())
     }
 
     async fn next_free(&self, network: &NetworkSpec, excluded: &Excluded) -> Result<Option<Ipv4Addr>, Failure> {
         let held: BTreeSet<Ipv4Addr> =
             holdings::ips_in(&self.views, network.cidr, At::Now).await?.into_iter().map(|(ip, _)| ip).collect();
-        let managed: BTreeSet<Ipv4Addr> = devices::management_addresses_in(&self.views, network.cidr, At::Now).await?.into_iter().collect();
+        let managed: BTreeSet<Ipv4Addr> =
+            devices::management_addresses_in(&self.views, network.cidr, At::Now).await?.into_iter().collect();
         let free = |ip: &Ipv4Addr| !held.contains(ip) && !managed.contains(ip) && !excluded.addresses.contains(ip);
         Ok(network.givable().find(free))
     }
@@ -199,7 +204,9 @@ impl Ledger {
         let taken = holdings::hostnames(&self.views, At::Now).await?;
         let excluded = excluded.hostnames.iter().map(Hostname::as_str);
         let next = template.free(taken.iter().map(String::as_str).chain(excluded)).next();
-        Ok(next.ok_or_else(|| BrokenRule::new("hostname", "hostnames_used_up", format!("every name of the template {template} is taken"))))
+        Ok(next.ok_or_else(|| {
+            BrokenRule::new("hostname", "hostnames_used_up", format!("every name of the template {template} is taken"))
+        }))
     }
 }
 
@@ -214,7 +221,9 @@ fn all(
     hostname: Chosen<Hostname>,
 ) -> Result<(Name, Name, Name, MacAddress, Ipv4Addr, Hostname), Failure> {
     match (venture, role, boot_image, mac, ip, hostname) {
-        (Ok(venture), Ok(role), Ok(boot_image), Ok(mac), Ok(ip), Ok(hostname)) => Ok((venture, role, boot_image, mac, ip, hostname)),
+        (Ok(venture), Ok(role), Ok(boot_image), Ok(mac), Ok(ip), Ok(hostname)) => {
+            Ok((venture, role, boot_image, mac, ip, hostname))
+        }
         (venture, role, boot_image, mac, ip, hostname) => {
             let broken = [venture.err(), role.err(), boot_image.err(), mac.err(), ip.err(), hostname.err()];
             Err(Refused(broken.into_iter().flatten().collect()).into())
@@ -246,7 +255,8 @@ pub(super) fn device_facts(device: &Device) -> DeviceFacts {
 }
 
 pub(super) fn image_facts(entry: &Entry<bootledger_aggregates::boot_image::BootImage>) -> BootImageFacts {
-    let minutes = |of: fn(&bootledger_aggregates::boot_image::BootImageSpec) -> u32, usual| entry.spec.spec.as_ref().map_or(usual, of);
+    let minutes =
+        |of: fn(&bootledger_aggregates::boot_image::BootImageSpec) -> u32, usual| entry.spec.spec.as_ref().map_or(usual, of);
     BootImageFacts {
         revision: entry.spec.revision,
         retired: entry.spec.retired,

@@ -50,6 +50,12 @@ impl Ledger {
     ) -> Result<Receipt, Failure> {
         // The hash comes first: a token that is known but has no secret could never be used.
         secrets::remember(&self.views, id, secret).await?;
-        self.run::<Token>(id, TokenCommand::CreateToken { name, scope, expires }, Terms { fresh: true, ..Terms::default() }, context).await
+        self.run::<Token>(
+            id,
+            TokenCommand::CreateToken { name, scope, expires },
+            Terms { fresh: true, ..Terms::default() },
+            context,
+        )
+        .await
     }
 }

@@ -44,7 +44,9 @@ pub(super) async fn reach(ledger: &Ledger, lease: &Lease) -> anyhow::Result<Opti
             Ok(()) => return Ok(None),
             Err(Failure::Conflict) => ledger.catch_up().await?,
             // The deployment ended meanwhile: the run ends with it, as the views will show.
-            Err(Failure::Refused(Refused(broken))) if broken.iter().any(|rule| rule.rule == "deployment_ended") => return Ok(None),
+            Err(Failure::Refused(Refused(broken))) if broken.iter().any(|rule| rule.rule == "deployment_ended") => {
+                return Ok(None);
+            }
             Err(Failure::Refused(refused)) => return Ok(fail(ledger, lease, &refused.to_string()).await),
             Err(Failure::Claimed(claim, holder)) => {
                 let (kind, value) = claim.parts();
@@ -91,7 +93,9 @@ pub(super) async fn fail(ledger: &Ledger, lease: &Lease, reason: &str) -> Option
     let command = DeploymentCommand::PluginFailed { plugin: lease.plugin.clone(), reason: Text::fitted(reason), retry_at };
     match ledger.run::<Deployment>(lease.deployment, command, Terms::default(), &context(lease)).await {
         Ok(receipt) => ledger.feed.saw_appended(receipt.position),
-        Err(failure) => tracing::error!(error = %format!("{:#}", chain(failure.into())), "a plugin's failure could not be recorded"),
+        Err(failure) => {
+            tracing::error!(error = %format!("{:#}", chain(failure.into())), "a plugin's failure could not be recorded")
+        }
     }
     Some(retry_at)
 }

@@ -15,11 +15,7 @@ pub struct Answered {
 
 /// The answer to the request with this key, if it was answered.
 pub async fn find(pool: &PgPool, key: &str) -> Result<Option<Answered>, sqlx::Error> {
-    sqlx::query_as!(
-        Answered,
-        r#"SELECT fingerprint, position, answer::text AS "answer!" FROM commands WHERE key = $1"#,
-        key
-    )
-    .fetch_optional(pool)
-    .await
+    sqlx::query_as!(Answered, r#"SELECT fingerprint, position, answer::text AS "answer!" FROM commands WHERE key = $1"#, key)
+        .fetch_optional(pool)
+        .await
 }

@@ -91,7 +91,9 @@ pub enum DeviceCommand {
         /// Which.
         entry: DhcpEntry,
     },
-    /// Takes back what a cancelled deployment made.
+    /// Takes back what a cancelled deployment made. Its events are appended together with
+    /// `DeploymentCancelled`, which gives the claims back: in between, others could take the address
+    /// while this device still has its entries.
     WithdrawDeployment {
         /// Which.
         deployment: DeploymentId,

@@ -80,8 +80,10 @@ pub struct DeviceChanged {
     /// The new name for people.
     pub name: Option<Text>,
     /// The old and the new serial number; empty for none.
+    #[serde(with = "replaced", default)]
     pub serial: Option<(Text, Text)>,
     /// The old and the new asset number; empty for none.
+    #[serde(with = "replaced", default)]
     pub asset: Option<(Text, Text)>,
     /// Where it now is.
     pub site: Option<Name>,
@@ -95,6 +97,27 @@ pub struct DeviceChanged {
     pub macs_removed: Vec<MacAddress>,
     /// How it is now managed out of band.
     pub management: Option<Management>,
+}
+
+/// The JSON of a text that replaces another: `{"old": …, "new": …}`.
+mod replaced {
+    use crate::values::text::Text;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Replaced {
+        old: Text,
+        new: Text,
+    }
+
+    #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+    pub(super) fn serialize<S: Serializer>(pair: &Option<(Text, Text)>, serializer: S) -> Result<S::Ok, S::Error> {
+        pair.clone().map(|(old, new)| Replaced { old, new }).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(Text, Text)>, D::Error> {
+        Ok(Option::<Replaced>::deserialize(deserializer)?.map(|pair| (pair.old, pair.new)))
+    }
 }
 
 impl DeviceChanged {

@@ -46,8 +46,11 @@ impl Free {
             for (name, site) in &known.sites {
                 let Some(template) = &site.spec.hostname_template else { continue };
                 // Two sites may share a template: what one gives, the other does not.
-                let free: VecDeque<Hostname> =
-                    template.free(taken.iter().map(String::as_str)).filter(|free| !given.contains(free)).take(rows.len()).collect();
+                let free: VecDeque<Hostname> = template
+                    .free(taken.iter().map(String::as_str))
+                    .filter(|free| !given.contains(free))
+                    .take(rows.len())
+                    .collect();
                 given.extend(free.iter().cloned());
                 hostnames.insert(name.clone(), free);
             }

@@ -48,7 +48,11 @@ impl Known {
             racks: by_key(catalogue::racks(views, At::Now).await?),
             networks: by_key(catalogue::networks(views, At::Now).await?),
             ventures: by_key(catalogue::ventures(views, At::Now).await?),
-            boot_images: catalogue::boot_images(views, At::Now).await?.into_iter().map(|entry| (entry.key.clone(), entry)).collect(),
+            boot_images: catalogue::boot_images(views, At::Now)
+                .await?
+                .into_iter()
+                .map(|entry| (entry.key.clone(), entry))
+                .collect(),
             devices,
             holders: HashMap::new(),
         };
@@ -99,7 +103,10 @@ pub(super) async fn hostnames(views: &PgPool) -> Result<Vec<String>, Failure> {
 }
 
 /// The addresses of a network that are held or belong to a management controller.
-pub(super) async fn used_addresses(views: &PgPool, network: &NetworkSpec) -> Result<Vec<(std::net::Ipv4Addr, Option<DeviceId>)>, Failure> {
+pub(super) async fn used_addresses(
+    views: &PgPool,
+    network: &NetworkSpec,
+) -> Result<Vec<(std::net::Ipv4Addr, Option<DeviceId>)>, Failure> {
     let held = holdings::ips_in(views, network.cidr, At::Now).await?;
     let managed = devices::management_addresses_in(views, network.cidr, At::Now).await?;
     let of = |holder| if let Holder::Device(device) = holder { Some(device) } else { None };

@@ -61,7 +61,8 @@ pub(super) async fn plan(
             Err(broken) => errors.extend(broken),
         }
     }
-    let of_catalogue = |((aggregate_type, aggregate_id), sequence)| Precondition::Sequence { aggregate_type, aggregate_id, sequence };
+    let of_catalogue =
+        |((aggregate_type, aggregate_id), sequence)| Precondition::Sequence { aggregate_type, aggregate_id, sequence };
     planned.preconditions.extend(used.into_iter().map(of_catalogue));
     Ok(if errors.is_empty() { Ok(planned) } else { Err(errors) })
 }
@@ -94,14 +95,23 @@ impl Common<'_> {
         let (Some(hostname), Some(boot_image)) = (hostname, boot_image.clone()) else {
             let mut broken = vec![];
             if boot_image.is_none() {
-                broken.push(error(row.row, "boot_image", "boot_image_missing", "no boot image was given, and neither role nor venture has a default"));
+                broken.push(error(
+                    row.row,
+                    "boot_image",
+                    "boot_image_missing",
+                    "no boot image was given, and neither role nor venture has a default",
+                ));
             } else {
                 let message = format!("no host name was given, and the template of site {} has none left", network.spec.site);
                 broken.push(error(row.row, "hostname", "hostname_missing", message));
             }
             return Ok(Err(broken));
         };
-        let rack = row.rack.clone().or_else(|| known_device.and_then(|device| device.rack.clone())).or_else(|| network.spec.racks.first().cloned());
+        let rack = row
+            .rack
+            .clone()
+            .or_else(|| known_device.and_then(|device| device.rack.clone()))
+            .or_else(|| network.spec.racks.first().cloned());
         let id = known_device.map_or_else(|| DeviceId(Uuid::now_v7()), |device| device.id);
         let mut broken: Vec<BrokenRule> = self.rack(row, rack.as_ref(), network).into_iter().collect();
         let device = match self.device(ledger, row, id, rack.as_ref(), &network.spec.site).await? {
@@ -116,7 +126,12 @@ impl Common<'_> {
         let claims = [Claim::Ip(ip), Claim::Hostname(hostname.clone()), Claim::Mac(row.mac), Claim::Deployment(id)];
         let facts = StartFacts {
             device: Some(known_device.map_or_else(
-                || DeviceFacts { site: Some(network.spec.site.clone()), macs: vec![row.mac], verified: true, decommissioned: false },
+                || DeviceFacts {
+                    site: Some(network.spec.site.clone()),
+                    macs: vec![row.mac],
+                    verified: true,
+                    decommissioned: false,
+                },
                 device_facts,
             )),
             holders: self.known.holders_of(claims),
@@ -192,7 +207,12 @@ impl Common<'_> {
             let anywhere = || self.known.networks.values().find(|entry| row.network.is_none() && entry.spec.cidr.contains(&ip));
             return match found.or_else(anywhere).or(networks.first().copied()) {
                 Some(network) => Ok((network, ip)),
-                None => Err(error(row.row, "ip", "ip_outside_networks", format!("{ip} lies in no known network; define its network first"))),
+                None => Err(error(
+                    row.row,
+                    "ip",
+                    "ip_outside_networks",
+                    format!("{ip} lies in no known network; define its network first"),
+                )),
             };
         }
         if networks.is_empty() {
@@ -200,7 +220,8 @@ impl Common<'_> {
             return Err(error(row.row, "network", "network_missing", message));
         }
         let device = self.known.devices.get(&row.mac);
-        let own = device.and_then(|device| networks.iter().find_map(|network| Some((*network, Known::own_address(device, &network.spec)?))));
+        let own = device
+            .and_then(|device| networks.iter().find_map(|network| Some((*network, Known::own_address(device, &network.spec)?))));
         let next = || networks.iter().find_map(|network| Some((*network, free.address(&network.key)?)));
         let full = || {
             let names: Vec<&str> = networks.iter().map(|network| network.key.as_str()).collect();
@@ -214,7 +235,9 @@ impl Common<'_> {
         let message = match self.known.racks.get(rack) {
             None => format!("there is no rack {rack}"),
             Some(entry) if entry.spec.site != network.spec.site => format!("rack {rack} is not in site {}", network.spec.site),
-            Some(_) if row.rack.is_some() && !network.spec.racks.contains(rack) => format!("network {} does not reach rack {rack}", network.key),
+            Some(_) if row.rack.is_some() && !network.spec.racks.contains(rack) => {
+                format!("network {} does not reach rack {rack}", network.key)
+            }
             Some(_) => return None,
         };
         Some(BrokenRule::new("rack", "rack_unknown", message))

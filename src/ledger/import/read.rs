@@ -46,7 +46,8 @@ pub(super) fn rows(csv: &[u8]) -> Result<Vec<Row>, Vec<RowError>> {
     let first = csv.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.is_empty()).unwrap_or_default();
     let count = |wanted: u8| first.iter().filter(|byte| **byte == wanted).count();
     let delimiter = if count(b';') >= count(b',') { b';' } else { b',' };
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(csv);
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(csv);
     let mut errors = vec![];
     let mut rows = vec![];
     let mut order: Option<Vec<Option<usize>>> = None;
@@ -120,7 +121,9 @@ fn header(line: u64, cells: &[&str]) -> Header {
     let mut wrong: Vec<RowError> = names
         .iter()
         .filter(|name| !COLUMNS.contains(&name.as_str()))
-        .map(|name| error(line, name, "column_unknown", format!("there is no column {name:?}; the columns are {}", COLUMNS.join(", "))))
+        .map(|name| {
+            error(line, name, "column_unknown", format!("there is no column {name:?}; the columns are {}", COLUMNS.join(", ")))
+        })
         .collect();
     for name in COLUMNS {
         let times = names.iter().filter(|other| *other == name).count();
@@ -169,7 +172,9 @@ fn optional<T: FromStr<Err: std::fmt::Display>>(line: u64, index: usize, cell: &
         return None;
     }
     let column = COLUMNS[index];
-    cell.parse().map_err(|why: T::Err| errors.push(error(line, column, &format!("{column}_invalid"), format!("{cell:?}: {why}")))).ok()
+    cell.parse()
+        .map_err(|why: T::Err| errors.push(error(line, column, &format!("{column}_invalid"), format!("{cell:?}: {why}"))))
+        .ok()
 }
 
 fn needed<T: FromStr<Err: std::fmt::Display>>(line: u64, index: usize, cell: &str, errors: &mut Vec<RowError>) -> Option<T> {
@@ -181,7 +186,12 @@ fn needed<T: FromStr<Err: std::fmt::Display>>(line: u64, index: usize, cell: &st
 }
 
 /// Tells every row after the first with the same value.
-fn repeated<K: Eq + Hash + std::fmt::Display>(rows: &[Row], key: impl Fn(&Row) -> Option<K>, column: &str, errors: &mut Vec<RowError>) {
+fn repeated<K: Eq + Hash + std::fmt::Display>(
+    rows: &[Row],
+    key: impl Fn(&Row) -> Option<K>,
+    column: &str,
+    errors: &mut Vec<RowError>,
+) {
     let mut seen: HashMap<K, u64> = HashMap::new();
     for row in rows {
         let Some(value) = key(row) else { continue };
@@ -222,7 +232,11 @@ mod tests {
         ];
         for text in texts {
             let rows = rows(text.as_bytes()).unwrap_or_else(|errors| panic!("{text:?}: {errors:?}"));
-            assert_eq!((rows.len(), rows[0].ip, rows[0].venture.as_str()), (1, Some(Ipv4Addr::new(10, 0, 0, 20)), "shop"), "{text:?}");
+            assert_eq!(
+                (rows.len(), rows[0].ip, rows[0].venture.as_str()),
+                (1, Some(Ipv4Addr::new(10, 0, 0, 20)), "shop"),
+                "{text:?}"
+            );
         }
     }
 
@@ -242,7 +256,10 @@ mod tests {
 
     #[test]
     fn bytes_that_are_not_utf_8_are_told_and_an_empty_file_is_an_error() {
-        assert_eq!(told(b"52:54:00:00:00:01;\xff\xfe;prod;shop;web;debian"), [(1, "management_ip".to_owned(), "not_utf8".to_owned())]);
+        assert_eq!(
+            told(b"52:54:00:00:00:01;\xff\xfe;prod;shop;web;debian"),
+            [(1, "management_ip".to_owned(), "not_utf8".to_owned())]
+        );
         assert_eq!(told(b"")[0].2, "csv_empty");
         assert_eq!(told(b"mac;venture;role;nonsense\n")[0].2, "column_unknown");
     }

@@ -1,0 +1,139 @@
+//! Which events take and give back which claims; and that no sequence of commands breaks what
+//! claims promise.
+
+mod model;
+mod promises;
+
+use super::{ClaimChange, Holder};
+use crate::event::{Event, sampled};
+use crate::samples::{deployment_id, device_id, parsed};
+use crate::values::ids::TokenId;
+use cqrs_es::DomainEvent;
+
+/// Such as `take ip 10.0.0.20 for device`; the samples have one device and one deployment as holders.
+fn told(change: &ClaimChange) -> String {
+    let own = |holder: &Holder| match holder {
+        Holder::Device(id) if *id == device_id(1) => "device",
+        Holder::Deployment(id) if *id == deployment_id(1) => "deployment",
+        other => panic!("a foreign holder: {other}"),
+    };
+    let what = |claim: &super::Claim| {
+        let (kind, value) = claim.parts();
+        format!("{kind} {value}")
+    };
+    match change {
+        ClaimChange::Take(claim, holder) => format!("take {} for {}", what(claim), own(holder)),
+        ClaimChange::Release(claim, holder) => format!("release {} of {}", what(claim), own(holder)),
+        ClaimChange::ReleaseAll(holder) => format!("release all of {}", own(holder)),
+    }
+}
+
+/// The events that change claims, each as its type and the changes; those that change none are left out.
+fn table<E: DomainEvent + Clone>(samples: Vec<E>, event: impl Fn(E) -> Event) -> Vec<(String, Vec<String>)> {
+    samples
+        .into_iter()
+        .map(|sample| (sample.event_type(), event(sample).claims().iter().map(told).collect::<Vec<_>>()))
+        .filter(|(_, changes)| !changes.is_empty())
+        .collect()
+}
+
+fn expected(rows: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
+    let owned = |changes: &[&str]| changes.iter().map(|change| (*change).to_owned()).collect();
+    rows.iter().map(|(event, changes)| ((*event).to_owned(), owned(changes))).collect()
+}
+
+#[test]
+fn a_deployment_takes_at_its_start_and_gives_back_at_its_end() {
+    let slot = format!("deployment {}", device_id(1));
+    let (take_slot, release_slot) = (format!("take {slot} for deployment"), format!("release {slot} of deployment"));
+    let started = [
+        take_slot.as_str(),
+        "take ip 10.0.0.20 for device",
+        "take hostname h200.dc1.example for device",
+        "take mac 52:54:00:00:00:01 for device",
+    ];
+    let done = [release_slot.as_str()];
+    let cancelled = ["release ip 10.0.0.20 of device", "release hostname h200.dc1.example of device", release_slot.as_str()];
+    assert_eq!(
+        table(sampled::deployment(), |event| Event::Deployment(deployment_id(1), event)),
+        expected(&[
+            ("DeploymentStarted", &started),
+            ("DeploymentStarted", &started),
+            ("DeploymentDone", &done),
+            ("DeploymentDone", &done),
+            ("DeploymentDone", &done),
+            ("DeploymentDone", &done),
+            ("DeploymentCancelled", &cancelled),
+            ("DeploymentCancelled", &done),
+        ])
+    );
+}
+
+#[test]
+fn a_device_takes_and_gives_back_what_its_events_say() {
+    assert_eq!(
+        table(sampled::device(), |event| Event::Device(device_id(1), event)),
+        expected(&[
+            (
+                "DeviceRegistered",
+                &[
+                    "take mac 52:54:00:00:00:01 for device",
+                    "take mac 52:54:00:00:00:02 for device",
+                    "take serial S-1 for device",
+                    "take asset A-1 for device",
+                ]
+            ),
+            ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device"]),
+            ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device"]),
+            (
+                "DeviceChanged",
+                &[
+                    "release mac 52:54:00:00:00:01 of device",
+                    "release asset A-1 of device",
+                    "take mac 52:54:00:00:00:03 for device",
+                    "take serial S-2 for device",
+                ]
+            ),
+            (
+                "FactsRecorded",
+                &[
+                    "release ip 10.0.0.30 of device",
+                    "release hostname old.dc1.example of device",
+                    "take ip 10.0.0.20 for device",
+                    "take hostname h200.dc1.example for device",
+                ]
+            ),
+            ("DnsEntriesRemoved", &["release hostname h200.dc1.example of device"]),
+            ("AddressesReleased", &["release ip 10.0.0.30 of device"]),
+            ("AddressAssigned", &["take ip 10.0.0.20 for device"]),
+            ("DnsEntryCreated", &["take hostname h200.dc1.example for device"]),
+            ("DhcpEntryCreated", &["take ip 10.0.0.20 for device"]),
+            ("DeviceDecommissioned", &["release all of device"]),
+        ])
+    );
+}
+
+#[test]
+fn the_catalogue_and_tokens_claim_nothing() {
+    let key = || parsed("some-key");
+    let tables = [
+        table(sampled::site(), |event| Event::Site(key(), event)),
+        table(sampled::rack(), |event| Event::Rack(key(), event)),
+        table(sampled::network(), |event| Event::Network(key(), event)),
+        table(sampled::dhcp_server(), |event| Event::DhcpServer(key(), event)),
+        table(sampled::venture(), |event| Event::Venture(key(), event)),
+        table(sampled::boot_image(), |event| Event::BootImage(key(), event)),
+        table(sampled::token(), |event| Event::Token(TokenId::default(), event)),
+    ];
+    assert_eq!(tables.concat(), []);
+}
+
+#[test]
+fn holders_are_read_back_from_what_is_stored() {
+    for holder in [Holder::Device(device_id(1)), Holder::Deployment(deployment_id(1))] {
+        assert_eq!(holder.to_string().parse(), Ok(holder));
+    }
+    for text in ["", "device", "device ", "rack r1", &device_id(1).to_string()] {
+        assert!(text.parse::<Holder>().is_err(), "{text:?}");
+    }
+}

@@ -1,0 +1,266 @@
+//! A small data centre in memory: the aggregates, the log, and a table of claims that is kept as
+//! the store keeps it. It looks facts up truthfully, so every accepted command must fit the table.
+
+use crate::claims::{Claim, ClaimChange, Holder};
+use crate::deployment::Deployment;
+use crate::deployment::command::DeploymentCommand;
+use crate::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy};
+use crate::deployment::start::{DeviceFacts, StartDeployment};
+use crate::device::Device;
+use crate::device::clean::Keeps;
+use crate::device::command::DeviceCommand;
+use crate::device::event::{DhcpEntry, DnsEntry};
+use crate::device::facts::Facts;
+use crate::device::register::{DeviceChange, DeviceSpec, RegisterFacts};
+use crate::event::Event;
+use crate::samples::{deployment_id, device_id, parsed, request};
+use crate::values::ids::{DeploymentId, DeviceId};
+use crate::values::mac_address::MacAddress;
+use cqrs_es::Aggregate;
+use std::collections::BTreeMap;
+
+/// What the model knows of a deployment beside its state.
+pub(super) struct Known {
+    pub(super) started: DeploymentStarted,
+    pub(super) state: Deployment,
+    /// The plugins of the plan that have not succeeded yet.
+    left: Vec<&'static str>,
+    /// What a cancelled one gave back, until that is withdrawn from the device.
+    pub(super) to_withdraw: Option<Vec<Claim>>,
+}
+
+#[derive(Default)]
+pub(super) struct Model {
+    pub(super) devices: BTreeMap<DeviceId, Device>,
+    pub(super) deployments: BTreeMap<DeploymentId, Known>,
+    pub(super) claims: BTreeMap<Claim, Holder>,
+    pub(super) log: Vec<Event>,
+}
+
+/// What a table of claims is after some changes that belong together: releases come before takings.
+pub(super) fn changed(
+    claims: &BTreeMap<Claim, Holder>,
+    changes: &[ClaimChange],
+) -> Result<BTreeMap<Claim, Holder>, (Claim, Holder)> {
+    let mut claims = claims.clone();
+    for change in changes {
+        match change {
+            ClaimChange::Release(claim, holder) if claims.get(claim) == Some(holder) => drop(claims.remove(claim)),
+            ClaimChange::ReleaseAll(holder) => claims.retain(|_, held| held != holder),
+            ClaimChange::Release(..) | ClaimChange::Take(..) => {}
+        }
+    }
+    for change in changes {
+        let ClaimChange::Take(claim, holder) = change else { continue };
+        match claims.insert(claim.clone(), *holder) {
+            Some(other) if other != *holder => return Err((claim.clone(), other)),
+            _ => {}
+        }
+    }
+    Ok(claims)
+}
+
+pub(super) fn is_live(deployment: &Deployment) -> bool {
+    matches!(deployment, Deployment::Open(_) | Deployment::InProgress(_))
+}
+
+impl Model {
+    /// Three verified servers with two interfaces each.
+    pub(super) fn new() -> Self {
+        let mut model = Self::default();
+        for number in 1..=3 {
+            let id = device_id(number);
+            let spec = DeviceSpec {
+                kind: crate::device::event::DeviceKind::Physical,
+                name: parsed(""),
+                serial: Some(parsed(&format!("S-{number}"))),
+                asset: None,
+                site: parsed("dc1"),
+                rack: None,
+                position: None,
+                macs: [number, number + 3].map(|n| mac(n as usize)).into(),
+                management: None,
+                parent: None,
+            };
+            let facts = RegisterFacts { site_exists: true, device: id, ..RegisterFacts::default() };
+            model.device(id, DeviceCommand::RegisterDevice { spec: Box::new(spec), facts: facts.clone() });
+            let owner = DeviceChange { venture: Some(parsed("shop")), role: Some(parsed("web")), ..DeviceChange::default() };
+            model.device(id, DeviceCommand::ChangeDevice { change: Box::new(owner), facts });
+            model.device(id, DeviceCommand::VerifyDevice);
+        }
+        model
+    }
+
+    /// Appends what belongs together; panics where the rules accepted what the claims do not allow.
+    fn append(&mut self, events: Vec<Event>) {
+        let changes: Vec<_> = events.iter().flat_map(Event::claims).collect();
+        self.claims = changed(&self.claims, &changes)
+            .unwrap_or_else(|(claim, holder)| panic!("{claim:?} is held by {holder}, yet taken by {events:?}"));
+        self.log.extend(events);
+    }
+
+    fn device(&mut self, id: DeviceId, command: DeviceCommand) {
+        let Ok(events) = self.devices.entry(id).or_default().decide(command) else { return };
+        for event in events.iter().cloned() {
+            self.devices.entry(id).or_default().apply(event);
+        }
+        self.append(events.into_iter().map(|event| Event::Device(id, event)).collect());
+    }
+
+    fn deployment(&mut self, id: DeploymentId, command: DeploymentCommand) {
+        let Some(known) = self.deployments.get_mut(&id) else { return };
+        let Ok(events) = known.state.decide(command) else { return };
+        for event in events.iter().cloned() {
+            known.state.apply(event.clone());
+            if let DeploymentEvent::DeploymentCancelled { released, .. } = event {
+                known.to_withdraw = Some(released);
+            }
+        }
+        self.append(events.into_iter().map(|event| Event::Deployment(id, event)).collect());
+    }
+
+    pub(super) fn live(&self, device: DeviceId) -> Option<DeploymentId> {
+        let live = |(_, known): &(&DeploymentId, &Known)| known.started.device == device && is_live(&known.state);
+        self.deployments.iter().find(live).map(|(id, _)| *id)
+    }
+
+    /// Who holds these claims, where anybody but the device does.
+    fn held_by_others(&self, device: DeviceId, claims: impl IntoIterator<Item = Claim>) -> Vec<(Claim, Holder)> {
+        let held = claims.into_iter().filter_map(|claim| self.claims.get(&claim).map(|holder| (claim.clone(), *holder)));
+        held.filter(|(_, holder)| *holder != Holder::Device(device)).collect()
+    }
+
+    /// The state of a device as JSON: the rules keep it to themselves.
+    pub(super) fn state(&self, device: DeviceId) -> serde_json::Value {
+        serde_json::to_value(self.devices.get(&device)).expect("JSON")["Registered"].clone()
+    }
+
+    pub(super) fn macs(&self, device: DeviceId) -> Vec<MacAddress> {
+        let state = self.state(device);
+        state["macs"].as_array().map_or(vec![], |macs| macs.iter().filter_map(|m| m.as_str()).map(parsed).collect())
+    }
+
+    /// Starts a deployment with truthfully looked up facts.
+    pub(super) fn start(&mut self, device: DeviceId, ip: usize, hostname: usize, interface: usize) {
+        let macs = self.macs(device);
+        let state = self.state(device);
+        let mut request = StartDeployment { device, ip: address(ip), hostname: name(hostname), ..request() };
+        request.mac = macs.get(interface).or(macs.first()).copied().unwrap_or(request.mac);
+        request.facts.device = Some(DeviceFacts {
+            site: Some(parsed("dc1")),
+            macs,
+            verified: state["verified"] == true,
+            decommissioned: matches!(self.devices.get(&device), Some(Device::Decommissioned)),
+        });
+        let wanted = [
+            Claim::Ip(request.ip),
+            Claim::Hostname(request.hostname.clone()),
+            Claim::Mac(request.mac),
+            Claim::Deployment(device),
+        ];
+        request.facts.holders =
+            wanted.into_iter().filter_map(|c| self.claims.get(&c).map(|holder| (c.clone(), *holder))).collect();
+        let id = deployment_id(self.deployments.len() as u128 + 1);
+        let mut state = Deployment::default();
+        let Ok(events) = state.decide(DeploymentCommand::StartDeployment(Box::new(request))) else { return };
+        for event in &events {
+            state.apply(event.clone());
+            if let DeploymentEvent::DeploymentStarted(started) = event {
+                let left = vec!["reboot", "dhcp", "dns", "role", "clean"];
+                let known = Known { started: (**started).clone(), state: state.clone(), left, to_withdraw: None };
+                self.deployments.insert(id, known);
+            }
+        }
+        self.append(events.into_iter().map(|event| Event::Deployment(id, event)).collect());
+    }
+
+    /// Runs the next plugin of a device's live deployment as the reactor does: effect first, then outcome.
+    pub(super) fn run_plugin(&mut self, device: DeviceId) {
+        let Some(id) = self.live(device) else { return };
+        let Some(plugin) = self.deployments.get_mut(&id).and_then(|known| known.left.pop()) else { return };
+        let started = self.deployments[&id].started.clone();
+        let (deployment, live) = (id, Some(id));
+        let effect = match plugin {
+            "clean" => {
+                let keeps = Keeps { ip: started.ip, hostname: started.hostname };
+                Some(DeviceCommand::CleanDevice { deployment, live, keeps, remark_until: parsed("2026-03-01") })
+            }
+            "role" => Some(DeviceCommand::AssignRole { deployment, live, venture: started.venture, role: started.role }),
+            "dns" => {
+                let entry = DnsEntry { hostname: started.hostname, ip: started.ip };
+                Some(DeviceCommand::CreateDnsEntry { deployment, live, entry })
+            }
+            "dhcp" => {
+                let hostname = Some(started.hostname);
+                let entry = DhcpEntry { ip: started.ip, mac: started.mac, hostname, network: started.network };
+                Some(DeviceCommand::CreateDhcpEntry { deployment, live, entry })
+            }
+            _ => None,
+        };
+        if let Some(effect) = effect {
+            self.device(device, effect);
+        }
+        self.deployment(id, DeploymentCommand::PluginSucceeded { plugin: parsed(plugin) });
+    }
+
+    pub(super) fn done(&mut self, device: DeviceId) {
+        let Some(id) = self.live(device) else { return };
+        self.deployment(id, DeploymentCommand::MarkDone { by: DoneBy::Operator { name: parsed("ada") } });
+    }
+
+    pub(super) fn cancel(&mut self, device: DeviceId) {
+        let Some(id) = self.live(device) else { return };
+        self.deployment(id, DeploymentCommand::CancelDeployment { by: parsed("ada"), reason: parsed("") });
+    }
+
+    /// Takes back what the cancelled deployments of a device made, however late.
+    pub(super) fn withdraw(&mut self, device: DeviceId) {
+        let late: Vec<_> = self.deployments.iter_mut().filter(|(_, known)| known.started.device == device).collect();
+        let late = late
+            .into_iter()
+            .filter_map(|(id, known)| known.to_withdraw.take().map(|released| (*id, known.started.clone(), released)));
+        for (deployment, started, released) in late.collect::<Vec<_>>() {
+            let (ip, hostname) = (started.ip, started.hostname);
+            self.device(device, DeviceCommand::WithdrawDeployment { deployment, ip, hostname, released });
+        }
+    }
+
+    pub(super) fn facts(&mut self, device: DeviceId, facts: Facts) {
+        let ips = facts.addresses.iter().flatten().copied();
+        let ips = ips.chain(facts.dhcp_entries.iter().flatten().map(|entry| entry.ip)).map(Claim::Ip);
+        let names = facts.dns_entries.iter().flatten().map(|entry| Claim::Hostname(entry.hostname.clone()));
+        let held = self.held_by_others(device, ips.chain(names));
+        let live = self.live(device);
+        self.device(device, DeviceCommand::RecordFacts { facts: Box::new(facts), held, live });
+    }
+
+    pub(super) fn set_macs(&mut self, device: DeviceId, macs: Vec<MacAddress>) {
+        let facts = RegisterFacts {
+            site_exists: true,
+            device,
+            held: self.held_by_others(device, macs.iter().copied().map(Claim::Mac)),
+            deploying: self.live(device).map(|id| self.deployments[&id].started.mac).into_iter().collect(),
+            ..RegisterFacts::default()
+        };
+        let change = Box::new(DeviceChange { macs: Some(macs), ..DeviceChange::default() });
+        self.device(device, DeviceCommand::ChangeDevice { change, facts });
+    }
+
+    pub(super) fn decommission(&mut self, device: DeviceId) {
+        let live = self.live(device);
+        self.device(device, DeviceCommand::DecommissionDevice { reason: parsed(""), live });
+    }
+}
+
+/// A few values each, so that commands meet each other's.
+pub(super) fn address(number: usize) -> std::net::Ipv4Addr {
+    parsed(&format!("10.0.0.{}", 20 + number))
+}
+
+pub(super) fn name(number: usize) -> crate::values::hostname::Hostname {
+    parsed(&format!("h{number}.dc1.example"))
+}
+
+pub(super) fn mac(number: usize) -> MacAddress {
+    parsed(&format!("52:54:00:00:00:{number:02x}"))
+}

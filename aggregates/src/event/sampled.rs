@@ -1,0 +1,29 @@
+//! At least one sample of every variant of every event: with all that it can hold, and with as
+//! little as it can. A new variant does not compile until it is sampled here.
+
+mod catalogue;
+mod deployment;
+mod device;
+
+pub(crate) use catalogue::{boot_image, dhcp_server, network, rack, site, token, venture};
+pub(crate) use deployment::deployment;
+pub(crate) use device::device;
+
+/// The samples, and a match of all the variants without a wildcard.
+macro_rules! sampled {
+    ($name:ident: $event:ident { $($variant:ident => [$($sample:expr),+ $(,)?]),+ $(,)? }) => {
+        pub(crate) fn $name() -> Vec<$event> {
+            fn variant(event: &$event) -> &'static str {
+                match event {
+                    $($event::$variant { .. } => stringify!($variant),)+
+                }
+            }
+            let samples: Vec<(&str, $event)> = vec![$($((stringify!($variant), $sample),)+)+];
+            for (name, sample) in &samples {
+                assert_eq!(variant(sample), *name, "a sample stands under the wrong variant");
+            }
+            samples.into_iter().map(|(_, sample)| sample).collect()
+        }
+    };
+}
+use sampled;

@@ -1,0 +1,158 @@
+//! Every event of the catalogue and of tokens.
+
+use super::sampled;
+use crate::boot_image::{BootImageEvent, BootImageSpec, FileKind};
+use crate::dhcp_server::{DhcpKind, DhcpServerEvent, DhcpServerSpec};
+use crate::network::{NetworkEvent, NetworkSpec};
+use crate::rack::{RackEvent, RackSpec};
+use crate::samples::{self, boot_file, noon, parsed};
+use crate::site::{SiteEvent, SiteSpec};
+use crate::token::{Scope, TokenEvent};
+use crate::values::dhcp_option::{Addresses, DhcpOption, OptionValue};
+use crate::venture::{RoleSpec, VentureEvent, VentureSpec};
+use std::collections::BTreeMap;
+
+fn every_option() -> Vec<DhcpOption> {
+    let option = |name: &str, value| DhcpOption { name: parsed(name), value };
+    vec![
+        option("ntp-servers", OptionValue::Addresses(Addresses(vec![parsed("10.0.0.3")]))),
+        option("root-path", OptionValue::Text(parsed("/srv/root"))),
+        option("default-ip-ttl", OptionValue::Number(64)),
+        option("ip-forwarding", OptionValue::Flag(false)),
+    ]
+}
+
+fn least_site() -> SiteSpec {
+    SiteSpec {
+        name: parsed(""),
+        next_server: None,
+        boot_url: None,
+        domain: parsed("dc2.example"),
+        zones: vec![],
+        hostname_template: None,
+        dhcp_header: vec![],
+    }
+}
+
+fn full_network() -> NetworkSpec {
+    NetworkSpec {
+        racks: vec![parsed("r1")],
+        gateway: Some(parsed("10.0.0.254")),
+        vlan: Some(12),
+        dns_servers: vec![parsed("10.0.0.53")],
+        domain: Some(parsed("prod.dc1.example")),
+        dhcp_options: every_option(),
+        ..samples::network("10.0.0.0/24")
+    }
+}
+
+fn defined_file(kind: FileKind) -> BootImageEvent {
+    BootImageEvent::BootFilePut { name: parsed("file"), file: boot_file(kind) }
+}
+
+fn created(scope: Scope) -> TokenEvent {
+    TokenEvent::TokenCreated { name: parsed("ops"), scope, expires: Some(noon(0)) }
+}
+
+fn dhcp_server_spec(kind: DhcpKind) -> DhcpServerEvent {
+    DhcpServerEvent::DhcpServerDefined { spec: DhcpServerSpec { site: parsed("dc1"), address: Some(parsed("10.0.0.2")), kind } }
+}
+
+fn role() -> RoleSpec {
+    RoleSpec {
+        description: parsed("Shop front"),
+        default_boot_image: Some(parsed("debian-13")),
+        puppet_classes: vec![parsed("profile::nginx")],
+        puppet_parameters: BTreeMap::from([(parsed("workers"), parsed("4"))]),
+    }
+}
+
+sampled!(site: SiteEvent {
+    SiteDefined => [
+        SiteEvent::SiteDefined { spec: Box::new(SiteSpec { dhcp_header: every_option(), ..samples::site() }) },
+        SiteEvent::SiteDefined { spec: Box::new(least_site()) },
+    ],
+    SiteRetired => [SiteEvent::SiteRetired {}],
+});
+
+sampled!(rack: RackEvent {
+    RackDefined => [RackEvent::RackDefined {
+        spec: RackSpec { site: parsed("dc1"), description: parsed("By the door"), units: 42 },
+    }],
+    RackRetired => [RackEvent::RackRetired {}],
+});
+
+sampled!(network: NetworkEvent {
+    NetworkDefined => [
+        NetworkEvent::NetworkDefined { spec: Box::new(full_network()) },
+        NetworkEvent::NetworkDefined { spec: Box::new(samples::network("10.1.0.0/16")) },
+    ],
+    NetworkRetired => [NetworkEvent::NetworkRetired {}],
+});
+
+sampled!(dhcp_server: DhcpServerEvent {
+    DhcpServerDefined => [
+        dhcp_server_spec(DhcpKind::Isc),
+        dhcp_server_spec(DhcpKind::Kea),
+        dhcp_server_spec(DhcpKind::Dnsmasq),
+    ],
+    DhcpServerRetired => [DhcpServerEvent::DhcpServerRetired { site: parsed("dc1") }],
+    ConfigurationConfirmed => [DhcpServerEvent::ConfigurationConfirmed {
+        site: parsed("dc1"),
+        revision: parsed(&"ab".repeat(32)),
+        position: 42,
+    }],
+    ConfigurationFailed => [
+        DhcpServerEvent::ConfigurationFailed {
+            site: parsed("dc1"),
+            revision: Some(parsed(&"ab".repeat(32))),
+            message: parsed("dhcpd: line 7: semicolon expected"),
+        },
+        DhcpServerEvent::ConfigurationFailed { site: parsed("dc1"), revision: None, message: parsed("connection refused") },
+    ],
+});
+
+sampled!(venture: VentureEvent {
+    VentureDefined => [
+        VentureEvent::VentureDefined {
+            spec: VentureSpec {
+                description: parsed("The shop"),
+                parent: Some(parsed("retail")),
+                default_boot_image: Some(parsed("debian-13")),
+            },
+        },
+        VentureEvent::VentureDefined { spec: VentureSpec::default() },
+    ],
+    RoleDefined => [
+        VentureEvent::RoleDefined { role: parsed("web"), spec: role() },
+        VentureEvent::RoleDefined { role: parsed("web"), spec: RoleSpec::default() },
+    ],
+    RoleRetired => [VentureEvent::RoleRetired { role: parsed("web") }],
+    VentureRetired => [VentureEvent::VentureRetired {}],
+});
+
+sampled!(boot_image: BootImageEvent {
+    BootImageDefined => [BootImageEvent::BootImageDefined {
+        spec: BootImageSpec { description: parsed("Debian 13"), open_minutes: 30, in_progress_minutes: 120 },
+    }],
+    BootFilePut => [
+        defined_file(FileKind::BootIpxe),
+        defined_file(FileKind::Kernel),
+        defined_file(FileKind::Initrd),
+        defined_file(FileKind::Kickstart),
+        defined_file(FileKind::Other),
+    ],
+    BootFileRemoved => [BootImageEvent::BootFileRemoved { name: parsed("file") }],
+    BootImageRetired => [BootImageEvent::BootImageRetired {}],
+});
+
+sampled!(token: TokenEvent {
+    TokenCreated => [
+        created(Scope::Viewer),
+        created(Scope::Operator),
+        created(Scope::Administrator),
+        created(Scope::DhcpServer(parsed("kea-1"))),
+        TokenEvent::TokenCreated { name: parsed("for ever"), scope: Scope::Viewer, expires: None },
+    ],
+    TokenRevoked => [TokenEvent::TokenRevoked {}],
+});

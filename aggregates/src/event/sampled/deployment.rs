@@ -1,0 +1,86 @@
+//! Every event of a deployment.
+
+use super::sampled;
+use crate::claims::Claim;
+use crate::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy, Limits, Stage};
+use crate::deployment::plan::{Plan, PlannedPlugin, PluginStage};
+use crate::samples::{device_id, noon, parsed};
+use crate::values::ids::ImportId;
+use uuid::Uuid;
+
+fn started() -> DeploymentStarted {
+    DeploymentStarted {
+        device: device_id(1),
+        mac: parsed("52:54:00:00:00:01"),
+        ip: parsed("10.0.0.20"),
+        hostname: parsed("h200.dc1.example"),
+        venture: parsed("shop"),
+        role: parsed("web"),
+        boot_image: parsed("debian-13"),
+        boot_image_revision: 3,
+        network: parsed("dc1-prod"),
+        site: parsed("dc1"),
+        plan: Plan::standard().expect("the standard plan"),
+        limits: Limits { open_minutes: 30, in_progress_minutes: 120 },
+        took: vec![Claim::Ip(parsed("10.0.0.20")), Claim::Hostname(parsed("h200.dc1.example"))],
+        import: Some(ImportId(Uuid::from_u128(9))),
+    }
+}
+
+fn least_started() -> DeploymentStarted {
+    let clean = PlannedPlugin { name: parsed("clean"), requires: vec![], stage: PluginStage::Preparing };
+    DeploymentStarted { plan: Plan(vec![clean]), took: vec![], import: None, ..started() }
+}
+
+fn done(by: DoneBy) -> DeploymentEvent {
+    DeploymentEvent::DeploymentDone { device: device_id(1), by }
+}
+
+sampled!(deployment: DeploymentEvent {
+    DeploymentStarted => [
+        DeploymentEvent::DeploymentStarted(Box::new(started())),
+        DeploymentEvent::DeploymentStarted(Box::new(least_started())),
+    ],
+    PluginSucceeded => [DeploymentEvent::PluginSucceeded { plugin: parsed("clean") }],
+    PluginFailed => [DeploymentEvent::PluginFailed {
+        plugin: parsed("dns"),
+        attempt: 2,
+        reason: parsed("connection refused"),
+        retry_at: noon(4),
+    }],
+    PluginWaiting => [
+        DeploymentEvent::PluginWaiting {
+            plugin: parsed("dhcp"),
+            reason: parsed("kea-1 has not confirmed position 42"),
+            awaited: vec![parsed("dhcp-server:kea-1")],
+        },
+        DeploymentEvent::PluginWaiting { plugin: parsed("dhcp"), reason: parsed(""), awaited: vec![] },
+    ],
+    PluginRetryRequested => [DeploymentEvent::PluginRetryRequested { plugin: parsed("dns") }],
+    DeploymentInProgress => [DeploymentEvent::DeploymentInProgress { device: device_id(1) }],
+    BootFileServed => [DeploymentEvent::BootFileServed {
+        file: parsed("script.ipxe"),
+        sha256: parsed(&"ab".repeat(32)),
+        client: parsed("10.0.0.20"),
+        at: noon(0),
+    }],
+    DeploymentOverdue => [
+        DeploymentEvent::DeploymentOverdue { stage: Stage::Open, since: noon(0), limit_minutes: 30 },
+        DeploymentEvent::DeploymentOverdue { stage: Stage::InProgress, since: noon(0), limit_minutes: 120 },
+    ],
+    DeploymentDone => [
+        done(DoneBy::Ip { address: parsed("10.0.0.20") }),
+        done(DoneBy::Token { address: parsed("10.0.0.20") }),
+        done(DoneBy::Operator { name: parsed("ada") }),
+        done(DoneBy::Puppet { certname: parsed("h200.dc1.example") }),
+    ],
+    DeploymentCancelled => [
+        DeploymentEvent::DeploymentCancelled {
+            device: device_id(1),
+            by: parsed("ada"),
+            reason: parsed("wrong server"),
+            released: vec![Claim::Ip(parsed("10.0.0.20")), Claim::Hostname(parsed("h200.dc1.example"))],
+        },
+        DeploymentEvent::DeploymentCancelled { device: device_id(1), by: parsed(""), reason: parsed(""), released: vec![] },
+    ],
+});

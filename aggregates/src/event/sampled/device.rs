@@ -1,0 +1,160 @@
+//! Every event of a device.
+
+use super::sampled;
+use crate::device::event::{DeviceEvent, DeviceKind, DhcpEntry, DnsEntry, Management, ManagementProtocol, RemovedBecause};
+use crate::device::facts::FactsRecorded;
+use crate::device::register::{DeviceChanged, DeviceSpec};
+use crate::samples::{deployment_id, device_id, parsed};
+
+fn management(protocol: ManagementProtocol) -> Management {
+    Management { address: parsed("10.0.9.1"), protocol, credentials: Some(parsed("bmc")) }
+}
+
+fn spec() -> DeviceSpec {
+    DeviceSpec {
+        kind: DeviceKind::Physical,
+        name: parsed("server one"),
+        serial: Some(parsed("S-1")),
+        asset: Some(parsed("A-1")),
+        site: parsed("dc1"),
+        rack: Some(parsed("r1")),
+        position: Some(12),
+        macs: vec![parsed("52:54:00:00:00:01"), parsed("52:54:00:00:00:02")],
+        management: Some(management(ManagementProtocol::Redfish)),
+        parent: Some(device_id(2)),
+    }
+}
+
+fn least_spec(kind: DeviceKind) -> DeviceSpec {
+    DeviceSpec {
+        kind,
+        name: parsed(""),
+        serial: None,
+        asset: None,
+        site: parsed("dc1"),
+        rack: None,
+        position: None,
+        macs: vec![parsed("52:54:00:00:00:01")],
+        management: Some(Management { credentials: None, ..management(ManagementProtocol::Ipmi) }),
+        parent: None,
+    }
+}
+
+fn changed() -> DeviceChanged {
+    DeviceChanged {
+        name: Some(parsed("server two")),
+        serial: Some((parsed(""), parsed("S-2"))),
+        asset: Some((parsed("A-1"), parsed(""))),
+        site: Some(parsed("dc2")),
+        rack: Some(parsed("r2")),
+        position: Some(1),
+        macs_added: vec![parsed("52:54:00:00:00:03")],
+        macs_removed: vec![parsed("52:54:00:00:00:01")],
+        management: Some(management(ManagementProtocol::Ipmi)),
+    }
+}
+
+fn dns() -> DnsEntry {
+    DnsEntry { hostname: parsed("h200.dc1.example"), ip: parsed("10.0.0.20") }
+}
+
+fn dhcp() -> DhcpEntry {
+    DhcpEntry {
+        ip: parsed("10.0.0.20"),
+        mac: parsed("52:54:00:00:00:01"),
+        hostname: Some(parsed("h200.dc1.example")),
+        network: parsed("dc1-prod"),
+    }
+}
+
+fn recorded() -> FactsRecorded {
+    FactsRecorded {
+        addresses_added: vec![parsed("10.0.0.20")],
+        addresses_removed: vec![parsed("10.0.0.30")],
+        addresses_released: vec![parsed("10.0.0.30")],
+        dns_added: vec![dns()],
+        dns_removed: vec![DnsEntry { hostname: parsed("old.dc1.example"), ip: parsed("10.0.0.30") }],
+        hostnames_released: vec![parsed("old.dc1.example")],
+        dhcp_added: vec![dhcp()],
+        dhcp_removed: vec![DhcpEntry { hostname: None, ..dhcp() }],
+        software: Some(vec![parsed("nginx 1.26")]),
+        disk_shares: Some(vec![parsed("lun 7")]),
+        operating_system: Some(parsed("Debian 13")),
+        uptime_seconds: Some(86_400),
+        sub_devices: Some(vec![device_id(3)]),
+    }
+}
+
+fn dhcp_removed(because: RemovedBecause) -> DeviceEvent {
+    DeviceEvent::DhcpEntriesRemoved { entries: vec![dhcp()], because, deployment: Some(deployment_id(1)) }
+}
+
+sampled!(device: DeviceEvent {
+    DeviceRegistered => [
+        DeviceEvent::DeviceRegistered(Box::new(spec())),
+        DeviceEvent::DeviceRegistered(Box::new(least_spec(DeviceKind::Blade))),
+        DeviceEvent::DeviceRegistered(Box::new(least_spec(DeviceKind::Virtual))),
+    ],
+    DeviceChanged => [
+        DeviceEvent::DeviceChanged(Box::new(changed())),
+        DeviceEvent::DeviceChanged(Box::default()),
+    ],
+    VentureRoleSet => [
+        DeviceEvent::VentureRoleSet { venture: Some(parsed("shop")), role: Some(parsed("web")) },
+        DeviceEvent::VentureRoleSet { venture: None, role: None },
+    ],
+    FactsRecorded => [
+        DeviceEvent::FactsRecorded(Box::new(recorded())),
+        DeviceEvent::FactsRecorded(Box::default()),
+    ],
+    DeviceVerified => [DeviceEvent::DeviceVerified {}],
+    DeviceUnverified => [DeviceEvent::DeviceUnverified {}],
+    DhcpEntriesRemoved => [
+        dhcp_removed(RemovedBecause::Address),
+        dhcp_removed(RemovedBecause::Mac),
+        dhcp_removed(RemovedBecause::Replaced),
+        dhcp_removed(RemovedBecause::Cancelled),
+        DeviceEvent::DhcpEntriesRemoved {
+            entries: vec![DhcpEntry { hostname: None, ..dhcp() }],
+            because: RemovedBecause::Decommissioned,
+            deployment: None,
+        },
+    ],
+    DnsEntriesRemoved => [
+        DeviceEvent::DnsEntriesRemoved {
+            entries: vec![dns()],
+            released: vec![parsed("h200.dc1.example")],
+            deployment: Some(deployment_id(1)),
+        },
+        DeviceEvent::DnsEntriesRemoved { entries: vec![], released: vec![], deployment: None },
+    ],
+    AddressesReleased => [
+        DeviceEvent::AddressesReleased {
+            addresses: vec![parsed("10.0.0.30")],
+            released: vec![parsed("10.0.0.30")],
+            deployment: Some(deployment_id(1)),
+        },
+        DeviceEvent::AddressesReleased { addresses: vec![], released: vec![], deployment: None },
+    ],
+    SoftwareRemoved => [DeviceEvent::SoftwareRemoved { software: vec![parsed("nginx 1.26")], deployment: deployment_id(1) }],
+    DiskSharesRemoved => [DeviceEvent::DiskSharesRemoved { disk_shares: vec![parsed("lun 7")], deployment: deployment_id(1) }],
+    OperatingSystemRemoved => [
+        DeviceEvent::OperatingSystemRemoved { operating_system: parsed("Debian 12"), deployment: deployment_id(1) },
+    ],
+    SubDevicesDetached => [DeviceEvent::SubDevicesDetached { devices: vec![device_id(3)], deployment: deployment_id(1) }],
+    UptimeReset => [DeviceEvent::UptimeReset { deployment: deployment_id(1) }],
+    RemarkAdded => [
+        DeviceEvent::RemarkAdded {
+            remark: parsed("Remarks below are for shop/web until 2026-03-01"),
+            deployment: Some(deployment_id(1)),
+        },
+        DeviceEvent::RemarkAdded { remark: parsed("new board"), deployment: None },
+    ],
+    AddressAssigned => [DeviceEvent::AddressAssigned { deployment: deployment_id(1), ip: parsed("10.0.0.20") }],
+    RoleAssigned => [
+        DeviceEvent::RoleAssigned { deployment: deployment_id(1), venture: parsed("shop"), role: parsed("web") },
+    ],
+    DnsEntryCreated => [DeviceEvent::DnsEntryCreated { deployment: deployment_id(1), entry: dns() }],
+    DhcpEntryCreated => [DeviceEvent::DhcpEntryCreated { deployment: deployment_id(1), entry: dhcp() }],
+    DeviceDecommissioned => [DeviceEvent::DeviceDecommissioned { reason: parsed("worn out") }],
+});

@@ -1,0 +1,67 @@
+//! What is stored for ever: the JSON of every event, reviewed in `snapshots`. A snapshot changes
+//! only together with an upcaster that reads the old form.
+
+use super::{Event, UnreadableEvent, sampled};
+use crate::samples::{deployment_id, device_id};
+use cqrs_es::DomainEvent;
+use serde::Serialize;
+use std::path::Path;
+
+/// The JSON of the samples, compared with the snapshot of that aggregate type, and read back from it.
+fn contract<E: DomainEvent + Serialize + Clone>(aggregate_type: &str, key: &str, samples: &[E], event: impl Fn(E) -> Event) {
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_json_snapshot!(aggregate_type, samples);
+    });
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/event/snapshots/{aggregate_type}.snap"));
+    let snapshot = std::fs::read_to_string(file).expect("the snapshot");
+    let (_, json) = snapshot.trim_start_matches("---\n").split_once("---\n").expect("a header");
+    let stored: Vec<serde_json::Value> = serde_json::from_str(json).expect("JSON");
+    assert_eq!(stored.len(), samples.len());
+    for (payload, sample) in stored.iter().zip(samples) {
+        assert_eq!(payload["type"], sample.event_type(), "the column `event_type` and the payload say the same");
+        assert_eq!(sample.event_version(), "1");
+        let read = Event::read(aggregate_type, key, &payload.to_string()).expect("it is read");
+        assert_eq!(read, event(sample.clone()));
+    }
+}
+
+#[test]
+fn events_of_deployments_are_stored_like_this_for_ever() {
+    let id = deployment_id(1);
+    contract("deployment", &id.to_string(), &sampled::deployment(), |event| Event::Deployment(id, event));
+}
+
+#[test]
+fn events_of_devices_are_stored_like_this_for_ever() {
+    let id = device_id(1);
+    contract("device", &id.to_string(), &sampled::device(), |event| Event::Device(id, event));
+}
+
+#[test]
+fn events_of_the_catalogue_are_stored_like_this_for_ever() {
+    let key = || crate::samples::parsed("some-key");
+    contract("site", "some-key", &sampled::site(), |event| Event::Site(key(), event));
+    contract("rack", "some-key", &sampled::rack(), |event| Event::Rack(key(), event));
+    contract("network", "some-key", &sampled::network(), |event| Event::Network(key(), event));
+    contract("dhcp_server", "some-key", &sampled::dhcp_server(), |event| Event::DhcpServer(key(), event));
+    contract("venture", "some-key", &sampled::venture(), |event| Event::Venture(key(), event));
+    contract("boot_image", "some-key", &sampled::boot_image(), |event| Event::BootImage(key(), event));
+}
+
+#[test]
+fn events_of_tokens_are_stored_like_this_for_ever() {
+    let id = crate::values::ids::TokenId(device_id(1).0);
+    contract("token", &id.to_string(), &sampled::token(), |event| Event::Token(id, event));
+}
+
+#[test]
+fn what_cannot_be_read_is_told_apart_and_never_a_panic() {
+    let id = device_id(1).to_string();
+    let verified = r#"{"type":"DeviceVerified"}"#;
+    assert!(Event::read("device", &id, verified).is_ok());
+    assert!(matches!(Event::read("gadget", &id, verified), Err(UnreadableEvent::AggregateType(_))));
+    assert!(matches!(Event::read("device", "one", verified), Err(UnreadableEvent::Key(_))));
+    for payload in ["", "{}", r#"{"type":"DeviceVerified""#, r#"{"type":"DevicePainted"}"#, "\0"] {
+        assert!(matches!(Event::read("device", &id, payload), Err(UnreadableEvent::Payload(_))), "{payload:?}");
+    }
+}

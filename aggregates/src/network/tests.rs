@@ -1,0 +1,152 @@
+//! One test for each rule of a network, and which of its addresses may be given.
+
+use super::*;
+use crate::samples::{broken, network, outcome, parsed};
+use proptest::prelude::*;
+
+fn define(spec: NetworkSpec) -> NetworkCommand {
+    NetworkCommand::DefineNetwork { spec: Box::new(spec), site_exists: true, foreign_racks: vec![], overlaps: vec![] }
+}
+
+fn defined() -> Vec<NetworkEvent> {
+    vec![NetworkEvent::NetworkDefined { spec: Box::new(network("10.0.0.0/24")) }]
+}
+
+/// A network without margins and router.
+fn bare(cidr: &str) -> NetworkSpec {
+    NetworkSpec { margin_bottom: 0, ..network(cidr) }
+}
+
+fn given(spec: &NetworkSpec) -> Vec<String> {
+    spec.givable().map(|ip| ip.to_string()).collect()
+}
+
+#[test]
+fn a_network_is_defined_and_the_same_again_writes_nothing() {
+    assert_eq!(outcome::<Network>(&[], define(network("10.0.0.0/24"))), Ok(defined()));
+    assert_eq!(outcome::<Network>(&defined(), define(network("10.0.0.0/24"))), Ok(vec![]));
+    assert_eq!(outcome::<Network>(&defined(), define(network("10.0.0.0/23"))).map(|e| e.len()), Ok(1));
+}
+
+#[test]
+fn every_rule_of_a_network_is_told_at_once() {
+    let spec = NetworkSpec { gateway: Some(parsed("192.0.2.1")), vlan: Some(4095), ..network("4.0.0.1/6") };
+    let command = NetworkCommand::DefineNetwork {
+        spec: Box::new(spec),
+        site_exists: false,
+        foreign_racks: vec![parsed("r1"), parsed("r2")],
+        overlaps: vec![parsed("other")],
+    };
+    let expected = [
+        "site_unknown",
+        "rack_unknown",
+        "rack_unknown",
+        "network_overlaps",
+        "cidr_host_bits",
+        "cidr_too_wide",
+        "gateway_outside",
+        "vlan_range",
+    ];
+    assert_eq!(broken::<Network>(&[], command), expected);
+}
+
+#[test]
+fn a_vlan_is_one_of_4094() {
+    let vlan = |vlan| define(NetworkSpec { vlan: Some(vlan), ..network("10.0.0.0/24") });
+    for wrong in [0, 4095, u16::MAX] {
+        assert_eq!(broken::<Network>(&[], vlan(wrong)), ["vlan_range"]);
+    }
+    assert!(outcome::<Network>(&[], vlan(1)).is_ok() && outcome::<Network>(&[], vlan(4094)).is_ok());
+}
+
+#[test]
+fn a_gateway_is_a_host_of_its_network() {
+    let gateway = |cidr: &str, ip: &str| define(NetworkSpec { gateway: Some(parsed(ip)), ..network(cidr) });
+    assert_eq!(broken::<Network>(&[], gateway("10.0.0.0/24", "10.0.1.1")), ["gateway_outside"]);
+    assert_eq!(broken::<Network>(&[], gateway("10.0.0.0/24", "10.0.0.0")), ["gateway_not_a_host"]);
+    assert_eq!(broken::<Network>(&[], gateway("10.0.0.0/24", "10.0.0.255")), ["gateway_not_a_host"]);
+    for (cidr, ip) in [("10.0.0.0/24", "10.0.0.1"), ("10.0.0.0/31", "10.0.0.0"), ("10.0.0.0/31", "10.0.0.1")] {
+        assert!(outcome::<Network>(&[], gateway(cidr, ip)).is_ok(), "{ip} of {cidr}");
+    }
+}
+
+#[test]
+fn a_network_in_use_is_not_retired() {
+    assert_eq!(broken::<Network>(&defined(), NetworkCommand::RetireNetwork { used: 1 }), ["network_in_use"]);
+    let retire = NetworkCommand::RetireNetwork { used: 0 };
+    assert_eq!(outcome::<Network>(&defined(), retire.clone()), Ok(vec![NetworkEvent::NetworkRetired {}]));
+    assert_eq!(outcome::<Network>(&[], retire.clone()), Ok(vec![]));
+    let retired: Vec<_> = defined().into_iter().chain([NetworkEvent::NetworkRetired {}]).collect();
+    assert_eq!(outcome::<Network>(&retired, retire), Ok(vec![]));
+}
+
+#[test]
+fn an_address_is_reserved_for_the_first_reason_that_holds() {
+    let spec = NetworkSpec { gateway: Some(parsed("10.0.0.5")), margin_bottom: 10, margin_top: 4, ..network("10.0.0.0/24") };
+    for (ip, expected) in [
+        ("9.255.255.255", Some(Reserved::Outside)),
+        ("10.0.0.0", Some(Reserved::Network)),
+        ("10.0.0.1", Some(Reserved::Margin)),
+        ("10.0.0.5", Some(Reserved::Gateway)),
+        ("10.0.0.10", Some(Reserved::Margin)),
+        ("10.0.0.11", None),
+        ("10.0.0.250", None),
+        ("10.0.0.251", Some(Reserved::Margin)),
+        ("10.0.0.254", Some(Reserved::Margin)),
+        ("10.0.0.255", Some(Reserved::Broadcast)),
+        ("10.0.1.0", Some(Reserved::Outside)),
+    ] {
+        assert_eq!(spec.reserved(parsed(ip)), expected, "{ip}");
+    }
+}
+
+#[test]
+fn addresses_are_given_from_the_bottom_margin_to_the_top_without_the_gateway() {
+    let spec = NetworkSpec { gateway: Some(parsed("10.0.0.12")), margin_top: 241, ..network("10.0.0.0/24") };
+    assert_eq!(given(&spec), ["10.0.0.11", "10.0.0.13"]);
+    assert_eq!(network("10.0.0.0/24").givable().count(), 244);
+}
+
+#[test]
+fn small_networks_give_what_they_have() {
+    assert_eq!(given(&bare("10.0.0.0/30")), ["10.0.0.1", "10.0.0.2"]);
+    assert_eq!(given(&bare("10.0.0.0/31")), ["10.0.0.0", "10.0.0.1"]);
+    assert_eq!(given(&bare("10.0.0.7/32")), ["10.0.0.7"]);
+    assert_eq!(given(&NetworkSpec { gateway: Some(parsed("10.0.0.0")), ..bare("10.0.0.0/31") }), ["10.0.0.1"]);
+}
+
+#[test]
+fn margins_larger_than_the_network_leave_nothing_and_are_no_panic() {
+    for (bottom, top) in [(u32::MAX, 0), (0, u32::MAX), (u32::MAX, u32::MAX), (200, 200)] {
+        for cidr in ["10.0.0.0/24", "10.0.0.0/31", "10.0.0.0/32", "255.255.255.0/24", "0.0.0.0/24"] {
+            let spec = NetworkSpec { margin_bottom: bottom, margin_top: top, ..network(cidr) };
+            assert_eq!(spec.givable().count(), 0, "{cidr} with {bottom} and {top}");
+        }
+    }
+}
+
+#[test]
+fn the_ends_of_all_addresses_are_no_special_case() {
+    assert_eq!(given(&bare("255.255.255.252/30")), ["255.255.255.253", "255.255.255.254"]);
+    assert_eq!(given(&bare("255.255.255.255/32")), ["255.255.255.255"]);
+    assert_eq!(given(&bare("0.0.0.0/31")), ["0.0.0.0", "0.0.0.1"]);
+    assert_eq!(bare("0.0.0.0/0").reserved(parsed("255.255.255.255")), Some(Reserved::Broadcast));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_given_is_exactly_what_is_not_reserved(
+        base in any::<u32>(), prefix in 23..=32u8, bottom in 0..600u32, top in 0..600u32, gateway in proptest::option::of(0..512u32),
+    ) {
+        let cidr = Ipv4Net::new(Ipv4Addr::from(base), prefix).expect("a prefix").trunc();
+        let first = u32::from(cidr.network());
+        let gateway = gateway.map(|offset| Ipv4Addr::from(first.saturating_add(offset)));
+        let spec = NetworkSpec { cidr, margin_bottom: bottom, margin_top: top, gateway, ..network("10.0.0.0/24") };
+        let last = u32::from(cidr.broadcast());
+        let around = first.saturating_sub(2)..=last.saturating_add(2);
+        let expected: Vec<Ipv4Addr> = around.map(Ipv4Addr::from).filter(|ip| spec.reserved(*ip).is_none()).collect();
+        prop_assert_eq!(spec.givable().collect::<Vec<_>>(), expected);
+    }
+}

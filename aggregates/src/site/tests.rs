@@ -1,0 +1,67 @@
+//! One test for each rule of a site.
+
+use super::*;
+use crate::samples::{broken, outcome, parsed, site};
+
+fn define(spec: SiteSpec) -> SiteCommand {
+    SiteCommand::DefineSite { spec: Box::new(spec) }
+}
+
+fn defined() -> Vec<SiteEvent> {
+    vec![SiteEvent::SiteDefined { spec: Box::new(site()) }]
+}
+
+#[test]
+fn a_site_is_defined_and_changed_and_the_same_again_writes_nothing() {
+    assert_eq!(outcome::<Site>(&[], define(site())), Ok(defined()));
+    assert_eq!(outcome::<Site>(&defined(), define(site())), Ok(vec![]));
+    let changed = SiteSpec { next_server: None, ..site() };
+    let expected = SiteEvent::SiteDefined { spec: Box::new(changed.clone()) };
+    assert_eq!(outcome::<Site>(&defined(), define(changed)), Ok(vec![expected]));
+}
+
+#[test]
+fn host_names_of_the_template_lie_in_the_sites_zones() {
+    let template = |text: &str| SiteSpec { hostname_template: Some(parsed(text)), ..site() };
+    assert_eq!(broken::<Site>(&[], define(template("h<1,9>.elsewhere.example"))), ["zone_not_managed"]);
+    assert_eq!(broken::<Site>(&[], define(template("h<1,9>.dc1.example|h<1,9>.dc2.example"))), ["zone_not_managed"]);
+    assert_eq!(
+        broken::<Site>(&[], define(template("h<1,9>dc1.example"))),
+        ["zone_not_managed"],
+        "h1dc1.example is no name of dc1.example"
+    );
+    for inside in ["h<1,9>.dc1.example", "<1,9>x.dc1.example", "web.<1,9>.dc1.example", "h<1,9>.lab.dc1.example"] {
+        assert!(outcome::<Site>(&[], define(template(inside))).is_ok(), "{inside}");
+    }
+    assert!(outcome::<Site>(&[], define(SiteSpec { hostname_template: None, zones: vec![], ..site() })).is_ok());
+}
+
+#[test]
+fn a_name_belongs_to_the_longest_zone_that_contains_it() {
+    let spec = SiteSpec { zones: ["example", "dc1.example", "0.10.in-addr.arpa"].map(parsed).into(), ..site() };
+    let zone = |name: &str| spec.zone_of(name).map(ToString::to_string);
+    assert_eq!(zone("h1.dc1.example").as_deref(), Some("dc1.example"));
+    assert_eq!(zone("h1.dc2.example").as_deref(), Some("example"));
+    assert_eq!(zone("5.0.0.10.in-addr.arpa").as_deref(), Some("0.10.in-addr.arpa"));
+    assert_eq!(zone("h1.other"), None);
+}
+
+#[test]
+fn a_site_is_retired_when_nothing_uses_it() {
+    let retire = |used_by: &[&str]| SiteCommand::RetireSite { used_by: used_by.iter().map(ToString::to_string).collect() };
+    assert_eq!(broken::<Site>(&defined(), retire(&["network dc1-prod"])), ["site_in_use"]);
+    assert_eq!(outcome::<Site>(&defined(), retire(&[])), Ok(vec![SiteEvent::SiteRetired {}]));
+    let retired: Vec<_> = defined().into_iter().chain([SiteEvent::SiteRetired {}]).collect();
+    for given in [vec![], retired.clone()] {
+        assert_eq!(outcome::<Site>(&given, retire(&[])), Ok(vec![]), "there is nothing to retire");
+    }
+    assert_eq!(outcome::<Site>(&retired, define(site())), Ok(defined()), "it may come back");
+}
+
+#[test]
+fn a_boot_url_is_plain() {
+    assert_eq!(parsed::<BootUrl>(" https://boot.dc1.example:8443/base/ ").as_str(), "https://boot.dc1.example:8443/base");
+    for text in ["", "http://", "https:///x", "ftp://a", "http://a?b", "http://u@a", "http://a b", "http://a\nset x", "//a"] {
+        assert!(text.parse::<BootUrl>().is_err(), "{text:?}");
+    }
+}

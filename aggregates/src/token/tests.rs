@@ -1,0 +1,32 @@
+//! One test for each rule of a token.
+
+use super::*;
+use crate::samples::{broken, noon, outcome, parsed};
+
+fn create(name: &str) -> TokenCommand {
+    TokenCommand::CreateToken { name: parsed(name), scope: Scope::Operator, expires: Some(noon(0)) }
+}
+
+fn created() -> Vec<TokenEvent> {
+    vec![TokenEvent::TokenCreated { name: parsed("ops"), scope: Scope::Operator, expires: Some(noon(0)) }]
+}
+
+fn revoked() -> Vec<TokenEvent> {
+    created().into_iter().chain([TokenEvent::TokenRevoked {}]).collect()
+}
+
+#[test]
+fn a_token_is_created_once_with_a_name() {
+    assert_eq!(outcome::<Token>(&[], create("ops")), Ok(created()));
+    assert_eq!(broken::<Token>(&[], create("")), ["name_empty"]);
+    for given in [created(), revoked()] {
+        assert_eq!(broken::<Token>(&given, create("ops")), ["token_exists"]);
+    }
+}
+
+#[test]
+fn a_token_is_revoked_once_and_for_ever() {
+    assert_eq!(outcome::<Token>(&created(), TokenCommand::RevokeToken), Ok(vec![TokenEvent::TokenRevoked {}]));
+    assert_eq!(outcome::<Token>(&revoked(), TokenCommand::RevokeToken), Ok(vec![]));
+    assert_eq!(broken::<Token>(&[], TokenCommand::RevokeToken), ["token_unknown"]);
+}

@@ -1,0 +1,150 @@
+//! `bootledger demo`: the service with a small data centre, DHCP agents that write into the data
+//! folder, and a command that deploys a server.
+
+use crate::administrator::{by, shown};
+use crate::catalogue_file;
+use crate::config::{Secret, ServeArguments};
+use crate::serve::{Web, wait};
+use crate::service::Service;
+use crate::tool::Tool;
+use crate::{administrator, dhcp_agent};
+use anyhow::{Context, Result};
+use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::values::ids::TokenId;
+use bootledger_projections::at::At;
+use bootledger_projections::devices;
+use bootledger_web::auth::token::Secret as TokenSecret;
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+/// What the demo's data centre is.
+const CATALOGUE: &str = include_str!("demo/catalogue.yaml");
+
+/// Its DHCP servers: name, site, kind, file in the data folder, the program that can check it.
+const DHCP_SERVERS: [(&str, &str, dhcp_agent::Kind, &str, &str); 2] = [
+    ("kea-dc1", "dc1", dhcp_agent::Kind::Kea, "kea-dc1.json", "kea-dhcp4"),
+    ("isc-dc2", "dc2", dhcp_agent::Kind::Isc, "isc-dc2.conf", "dhcpd"),
+];
+
+/// Runs until Ctrl-C or SIGTERM.
+pub async fn run(mut arguments: ServeArguments) -> Result<()> {
+    // One's own machine may stand for any booting server, so that the demo can be played with curl.
+    arguments.trusted_proxy.push(IpNet::from(arguments.listen.ip()));
+    let mut service = Service::start(&arguments).await?;
+    let token = administrator_token(&service, &arguments).await?;
+    let tool = Tool::open(&arguments.store).await?;
+    catalogue_file::load_text(&tool, Arc::clone(&service.application.files), CATALOGUE, Path::new(".")).await?;
+    let web = Web::bind(&service, &arguments)?;
+    let mut agents = start_agents(&service, &arguments).await?;
+    greet(&service, &token).await?;
+    tool.close().await?;
+    let ended = wait(&mut service).await;
+    service.begin_to_stop();
+    while agents.join_next().await.is_some() {}
+    web.stop().await;
+    service.stop().await?;
+    ended
+}
+
+/// The administrator's token: the given one, or one that is kept in the data folder for the next start.
+async fn administrator_token(service: &Service, arguments: &ServeArguments) -> Result<String> {
+    let file = arguments.store.data_dir.join("demo.token");
+    if let Some(given) = &arguments.admin_token {
+        administrator::ensure(&service.ledger, Some(given)).await?;
+        return Ok(given.expose().to_owned());
+    }
+    if let Some(token) = administrator::ensure(&service.ledger, None).await? {
+        write_private(&file, &token)?;
+        return Ok(token);
+    }
+    std::fs::read_to_string(&file)
+        .with_context(|| format!("{} is gone; make a token with `bootledger token create`", file.display()))
+}
+
+/// Writes a file that only its owner reads.
+fn write_private(file: &Path, text: &str) -> Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let open = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
+    let written = open.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("{} cannot be written", file.display()))
+}
+
+/// An agent for each DHCP server. Nothing is reloaded, since no server runs; each configuration is
+/// checked by the real server's program where that is installed.
+async fn start_agents(service: &Service, arguments: &ServeArguments) -> Result<JoinSet<()>> {
+    let folder = arguments.store.data_dir.join("dhcp");
+    std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let address = if arguments.listen.ip().is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { arguments.listen.ip() };
+    let url: bootledger_aggregates::site::BootUrl =
+        format!("http://{}", std::net::SocketAddr::new(address, arguments.listen.port())).parse()?;
+    let mut agents = JoinSet::new();
+    for (name, site, kind, file, checker) in DHCP_SERVERS {
+        let (id, secret) = (TokenId(Uuid::now_v7()), TokenSecret::random());
+        let expires = Some((service.application.now)().plus_seconds(30 * 86_400));
+        let scope = Scope::DhcpServer(name.parse()?);
+        let label = format!("demo agent of {name}").parse()?;
+        service.ledger.create_token(id, label, scope, expires, secret.sha256(), &by("demo")).await.map_err(shown)?;
+        let token: Secret = secret.bearer(id).parse()?;
+        let settings = dhcp_agent::Arguments {
+            server_name: name.parse()?,
+            site: site.parse()?,
+            kind,
+            url: url.clone(),
+            token_file: None,
+            token: Some(token),
+            config: folder.join(file),
+            check_command: (!installed(checker)).then(|| "true".to_owned()),
+            reload_command: Some("true".to_owned()),
+            command_timeout: 60,
+            wait: 30,
+            once: false,
+        };
+        let stopping = service.stopping();
+        agents.spawn(async move {
+            if let Err(error) = dhcp_agent::run(settings, stopping).await {
+                tracing::error!(error = %format!("{error:#}"), server = name, "the demo's DHCP agent ended");
+            }
+        });
+    }
+    Ok(agents)
+}
+
+/// Whether a program of this name can be found, also in the folders of system programs.
+fn installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).any(|folder| folder.join(program).is_file())
+}
+
+async fn greet(service: &Service, token: &str) -> Result<()> {
+    let url = service.application.base_url.as_str();
+    let serial = devices::Filter { serial: Some("SVC7Q01".parse()?), ..Default::default() };
+    let found = devices::list(&service.application.views, &serial, At::Now, 1).await?;
+    let device = found.first().context("the demo's device is gone")?.id;
+    println!(
+        "Bootledger runs at {url}
+  log in with the token   {token}
+  API documentation       {url}/api/docs
+  DHCP configurations     written to the folder dhcp in the data folder by two agents
+
+Deploy the server R640 no. 1:
+
+  curl -s {url}/api/v1/deployments -H 'Authorization: Bearer {token}' \\
+       -H 'Content-Type: application/json' -d '{{\"device\":\"{device}\",\"venture\":\"shop\",\"role\":\"web\"}}'
+
+Some moments later it is in progress. Boot it, which takes its address; here curl plays the server:
+
+  curl -s {url}/pxe/ -H 'X-Forwarded-For: 10.20.0.11'
+
+and when it is installed, it says so:
+
+  curl -s {url}/pxe/DONE/ -H 'X-Forwarded-For: 10.20.0.11'
+
+Stop with Ctrl-C."
+    );
+    Ok(())
+}

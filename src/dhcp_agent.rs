@@ -1,0 +1,179 @@
+//! `bootledger dhcp-agent`: keeps one DHCP server's configuration current, and confirms what the server runs.
+//!
+//! It runs beside the DHCP server and needs nothing of the service but its HTTP interface. Whatever it does, the file that
+//! the server reads is complete and was accepted by the server's own checker, and nothing is confirmed that the
+//! server does not run. It must not decide anything about deployments, and it never logs its token.
+
+mod agent;
+mod command;
+mod disk;
+mod service;
+#[cfg(test)]
+mod tests;
+
+use crate::config::Secret;
+use agent::{Agent, Outcome};
+use anyhow::{Context, Result, bail, ensure};
+use bootledger_aggregates::dhcp_server::DhcpKind;
+use bootledger_aggregates::site::BootUrl;
+use bootledger_aggregates::values::name::Name;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// What the agent is told.
+///
+/// Commands are given to `sh -c`. In the check command, `{}` stands for the file to be checked, already quoted; without a
+/// `{}`, the file is appended as the last argument. A command succeeds with exit status 0; what it prints is reported otherwise.
+#[derive(Args, Clone, Debug)]
+pub struct Arguments {
+    /// The DHCP server's name in Bootledger's catalogue
+    #[arg(long, env = "BOOTLEDGER_SERVER_NAME")]
+    pub server_name: Name,
+
+    /// The site that it serves
+    #[arg(long, env = "BOOTLEDGER_SITE")]
+    pub site: Name,
+
+    /// The software that it runs
+    #[arg(long, env = "BOOTLEDGER_KIND", value_enum)]
+    pub kind: Kind,
+
+    /// Where Bootledger is, such as http://10.0.0.1:8080
+    #[arg(long, env = "BOOTLEDGER_URL")]
+    pub url: BootUrl,
+
+    /// A file with the server's token; without it, the token is taken from the environment
+    #[arg(long, env = "BOOTLEDGER_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// The server's token; prefer the environment or a file, since others can read a running program's arguments
+    #[arg(long, env = "BOOTLEDGER_TOKEN", hide_env_values = true, conflicts_with = "token_file")]
+    pub token: Option<Secret>,
+
+    /// The file that the DHCP server reads; it is replaced
+    #[arg(long, env = "BOOTLEDGER_CONFIG")]
+    pub config: PathBuf,
+
+    /// Checks a configuration, `{}`, before it is used [default: `dhcpd -4 -t -cf {}` or `kea-dhcp4 -t {}`]
+    #[arg(long, env = "BOOTLEDGER_CHECK_COMMAND")]
+    pub check_command: Option<String>,
+
+    /// Makes the server read its file again [default: `systemctl restart isc-dhcp-server` or `systemctl reload-or-restart kea-dhcp4-server`]
+    #[arg(long, env = "BOOTLEDGER_RELOAD_COMMAND")]
+    pub reload_command: Option<String>,
+
+    /// How many seconds one of these commands may take
+    #[arg(long, env = "BOOTLEDGER_COMMAND_TIMEOUT", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub command_timeout: u64,
+
+    /// How many seconds a request for news waits for some; the service allows up to 60
+    #[arg(long, env = "BOOTLEDGER_WAIT", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=60))]
+    pub wait: u64,
+
+    /// Fetch, load and confirm once, then exit: with status 1 if the server does not run the newest configuration
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// The software that a DHCP server runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// ISC dhcpd
+    Isc,
+    /// Kea
+    Kea,
+}
+
+impl Kind {
+    /// The file's name in the service's URLs.
+    fn file(self) -> &'static str {
+        match self {
+            Self::Isc => "isc.conf",
+            Self::Kea => "kea.json",
+        }
+    }
+
+    fn check_command(self) -> &'static str {
+        match self {
+            Self::Isc => "dhcpd -4 -t -cf {}",
+            Self::Kea => "kea-dhcp4 -t {}",
+        }
+    }
+
+    fn reload_command(self) -> &'static str {
+        match self {
+            Self::Isc => "systemctl restart isc-dhcp-server",
+            Self::Kea => "systemctl reload-or-restart kea-dhcp4-server",
+        }
+    }
+}
+
+impl From<Kind> for DhcpKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Isc => Self::Isc,
+            Kind::Kea => Self::Kea,
+        }
+    }
+}
+
+/// Runs until `shutdown` holds true, or with `--once` until the server runs and has confirmed the newest configuration.
+///
+/// Stopped in the middle of anything, it leaves a complete file behind, and loads that again when it is next started.
+pub async fn run(arguments: Arguments, mut shutdown: watch::Receiver<bool>) -> Result<()> {
+    let once = arguments.once;
+    let mut agent = Agent::new(&arguments).await?;
+    loop {
+        let outcome = tokio::select! {
+            outcome = agent.step() => outcome,
+            _ = shutdown.wait_for(|stopping| *stopping) => return Ok(()),
+        };
+        log(&outcome);
+        if once {
+            match outcome {
+                Outcome::Failed { message, .. } => bail!("the server keeps its old configuration: {message}"),
+                Outcome::Away { error } => return Err(error),
+                Outcome::Loaded { .. } | Outcome::Confirmed { .. } | Outcome::Unchanged => return Ok(()),
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(agent.pause()) => {}
+            _ = shutdown.wait_for(|stopping| *stopping) => return Ok(()),
+        }
+    }
+}
+
+fn log(outcome: &Outcome) {
+    match outcome {
+        Outcome::Loaded { revision, position } => tracing::info!(%revision, position, "the server runs a new configuration"),
+        Outcome::Confirmed { revision, position } => tracing::info!(%revision, position, "confirmed what the server runs"),
+        Outcome::Failed { revision, message } => {
+            tracing::error!(%revision, message, "the server refused a configuration and keeps the old one");
+        }
+        Outcome::Away { error } => tracing::warn!(error = format!("{error:#}"), "this did not work; trying again"),
+        Outcome::Unchanged => tracing::debug!("nothing has changed"),
+    }
+}
+
+/// The token, from the file, else as given. Never empty.
+async fn token(arguments: &Arguments) -> Result<Secret> {
+    let text = match (&arguments.token_file, &arguments.token) {
+        (Some(path), _) => {
+            tokio::fs::read_to_string(path).await.with_context(|| format!("the token cannot be read from {}", path.display()))?
+        }
+        (None, Some(token)) => token.expose().to_owned(),
+        (None, None) => bail!(
+            "the agent needs the token of DHCP server {0}: make one with `bootledger token create --dhcp-server {0}` and give it \
+             in BOOTLEDGER_TOKEN or with --token-file",
+            arguments.server_name
+        ),
+    };
+    let text = text.trim();
+    ensure!(!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()), "the token is empty or no single word");
+    Ok(Secret::new(text))
+}
+
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);

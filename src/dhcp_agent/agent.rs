@@ -1,0 +1,271 @@
+//! The agent's one step: fetch, check, replace, load, confirm. Whoever calls it again and again keeps a server current.
+
+use super::disk::{Disk, Loaded};
+use super::service::{Delivery, Fetched, Place, Report, Service};
+use super::{Arguments, LONGEST_PAUSE, command};
+use anyhow::{Error, Result};
+use bootledger_aggregates::values::sha256::Sha256;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The first pause after something went wrong.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The pause after a step that went well, whatever the service answers how fast.
+const BETWEEN_STEPS: Duration = Duration::from_millis(200);
+
+/// The pause after a reload: changes that arrive meanwhile are loaded together.
+const BETWEEN_RELOADS: Duration = Duration::from_millis(500);
+
+/// One DHCP server's agent.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    service: Service,
+    disk: Disk,
+    check: String,
+    reload: String,
+    limit: Duration,
+    wait: Duration,
+    /// What the server runs, where that is known.
+    loaded: Option<Loaded>,
+    /// What the server could not use.
+    failed: Option<Failure>,
+    /// What the service does not know yet.
+    unsent: Option<Report>,
+    /// How often in a row the service could not be asked or told.
+    misses: u32,
+    /// How long to let changes gather.
+    settled: Duration,
+}
+
+/// A configuration that the server could not use. It is tried again, ever more rarely: the reason may have been the
+/// machine's. Something newer is tried at once.
+#[derive(Debug)]
+struct Failure {
+    revision: Sha256,
+    bytes: Vec<u8>,
+    place: Place,
+    times: u32,
+    again: Instant,
+}
+
+/// What a step came to.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The server has loaded this, and it is confirmed.
+    Loaded { revision: Sha256, position: i64 },
+    /// The server runs the same bytes as before, and that these are still right is confirmed.
+    Confirmed { revision: Sha256, position: i64 },
+    /// There is no news.
+    Unchanged,
+    /// The server could not use this and keeps what it has; that is reported.
+    Failed { revision: Sha256, message: String },
+    /// The service could not be asked or told, or the agent's own files not be used. What is to be told is kept.
+    Away { error: Error },
+}
+
+impl Agent {
+    /// The agent of a server, which finds out what its server runs. Fails on a path or token that cannot be used.
+    pub(crate) async fn new(arguments: &Arguments) -> Result<Self> {
+        let disk = Disk::new(&arguments.config)?;
+        let loaded = disk.loaded()?;
+        Ok(Self {
+            service: Service::new(arguments, super::token(arguments).await?)?,
+            check: command::with_file(arguments.check_command.as_deref().unwrap_or(arguments.kind.check_command())),
+            reload: arguments.reload_command.clone().unwrap_or_else(|| arguments.kind.reload_command().to_owned()),
+            limit: Duration::from_secs(arguments.command_timeout),
+            wait: Duration::from_secs(if arguments.once { 0 } else { arguments.wait }),
+            disk,
+            loaded,
+            failed: None,
+            unsent: None,
+            misses: 0,
+            settled: Duration::ZERO,
+        })
+    }
+
+    /// Waits for news and acts on them.
+    pub(crate) async fn step(&mut self) -> Outcome {
+        self.settled = Duration::ZERO;
+        match self.try_step().await {
+            Ok(outcome) => outcome,
+            Err(error) => self.missed(error),
+        }
+    }
+
+    /// Fails only where the agent's own files cannot be read or written.
+    async fn try_step(&mut self) -> Result<Outcome> {
+        if self.unsent.is_some()
+            && let Err(outcome) = self.tell().await?
+        {
+            return Ok(outcome);
+        }
+        // A server whose file was changed by somebody else does not run what it should after its next restart.
+        if self.loaded.is_some() && self.disk.loaded()?.map(|loaded| loaded.revision) != self.loaded.map(|loaded| loaded.revision)
+        {
+            self.loaded = None;
+        }
+        let now = Instant::now();
+        let (have, confirmed, wait) = match (&self.failed, &self.loaded) {
+            (Some(failure), _) => (Some(failure.revision), None, self.wait.min(failure.again.saturating_duration_since(now))),
+            (None, Some(loaded)) => {
+                let wait = if loaded.confirmed.is_some() { self.wait } else { Duration::ZERO };
+                (Some(loaded.revision), loaded.confirmed, wait)
+            }
+            (None, None) => (None, None, self.wait),
+        };
+        let fetched = match self.service.fetch(have, confirmed, wait).await {
+            Ok(fetched) => fetched,
+            Err(error) => return Ok(self.missed(error)),
+        };
+        self.misses = 0;
+        match (fetched, self.failed.take()) {
+            (Fetched::Same(place), Some(failure)) => {
+                if Instant::now() < failure.again {
+                    self.failed = Some(Failure { place, ..failure });
+                    return Ok(Outcome::Unchanged);
+                }
+                self.apply(failure.bytes, failure.revision, place, failure.times).await
+            }
+            (Fetched::Same(place), None) => self.still_right(place).await,
+            // The server was never taken from what it runs, so a failure of something else is over.
+            (Fetched::New { revision, place, .. }, _) if self.loaded.is_some_and(|loaded| loaded.revision == revision) => {
+                self.loaded = self.loaded.map(|loaded| Loaded { confirmed: None, ..loaded });
+                self.still_right(place).await
+            }
+            (Fetched::New { bytes, revision, place }, failure) => {
+                let times = failure.filter(|failure| failure.revision == revision).map_or(0, |failure| failure.times);
+                self.apply(bytes, revision, place, times).await
+            }
+        }
+    }
+
+    /// How long to wait before the next step.
+    pub(crate) fn pause(&self) -> Duration {
+        match self.misses {
+            0 => self.settled.max(BETWEEN_STEPS),
+            misses => back_off(misses),
+        }
+    }
+
+    /// Makes a failure be tried again at the next step.
+    #[cfg(test)]
+    pub(crate) fn end_pause(&mut self) {
+        if let Some(failure) = &mut self.failed {
+            failure.again = Instant::now();
+        }
+    }
+
+    /// Confirms unchanged bytes, but only where an event may have changed them since: a confirmation is an event, too.
+    async fn still_right(&mut self, place: Place) -> Result<Outcome> {
+        let Some(loaded) = self.loaded else { return Ok(Outcome::Unchanged) };
+        if loaded.confirmed.is_some_and(|confirmed| confirmed >= place.changed) {
+            return Ok(Outcome::Unchanged);
+        }
+        self.unsent = Some(Report { revision: loaded.revision, position: place.current, ok: true, message: String::new() });
+        Ok(match self.tell().await? {
+            Ok(()) => Outcome::Confirmed { revision: loaded.revision, position: place.current },
+            Err(outcome) => outcome,
+        })
+    }
+
+    /// Has a configuration checked, puts it in place, has it loaded and confirms it; or puts everything back and reports.
+    async fn apply(&mut self, bytes: Vec<u8>, revision: Sha256, place: Place, times: u32) -> Result<Outcome> {
+        self.settled = BETWEEN_RELOADS;
+        // What is wrong with this machine is for the operator, too: a full disk, a missing shell.
+        if let Err(message) = self.load(&bytes, revision).await.unwrap_or_else(|error| Err(format!("{error:#}"))) {
+            let times = times.saturating_add(1);
+            let again = Instant::now() + back_off(times);
+            self.unsent = Some(Report { revision, position: place.current, ok: false, message: message.clone() });
+            self.failed = Some(Failure { revision, bytes, place, times, again });
+            return Ok(match self.tell().await? {
+                Ok(()) => Outcome::Failed { revision, message },
+                Err(outcome) => outcome,
+            });
+        }
+        self.unsent = Some(Report { revision, position: place.current, ok: true, message: String::new() });
+        Ok(match self.tell().await? {
+            Ok(()) => Outcome::Loaded { revision, position: place.current },
+            Err(outcome) => outcome,
+        })
+    }
+
+    /// Makes the server run these bytes. The inner error is why it does not; it then runs what it ran before.
+    async fn load(&mut self, bytes: &[u8], revision: Sha256) -> Result<Result<(), String>> {
+        let candidate = self.disk.write_candidate(bytes)?;
+        if let Err(said) = command::run(&self.check, Some(candidate), self.limit).await? {
+            self.disk.drop_candidate()?;
+            return Ok(Err(said));
+        }
+        // From here until the server has loaded something, nobody knows what it runs.
+        self.disk.forget()?;
+        let before = self.disk.accept_candidate()?;
+        let Err(said) = command::run(&self.reload, None, self.limit).await? else {
+            let loaded = Loaded { revision, confirmed: None };
+            self.disk.note(loaded)?;
+            self.loaded = Some(loaded);
+            return Ok(Ok(()));
+        };
+        let had = self.loaded.take();
+        if !self.disk.restore(before)? {
+            return Ok(Err(said));
+        }
+        if let Err(again) = command::run(&self.reload, None, self.limit).await? {
+            return Ok(Err(format!("{said}; and the old configuration cannot be loaded either: {again}")));
+        }
+        if let Some(restored) = self.disk.revision()? {
+            let confirmed = had.filter(|had| had.revision == restored).and_then(|had| had.confirmed);
+            let loaded = Loaded { revision: restored, confirmed };
+            self.disk.note(loaded)?;
+            self.loaded = Some(loaded);
+        }
+        Ok(Err(said))
+    }
+
+    /// Tells the service what it does not know yet. The inner error is what the step came to instead.
+    async fn tell(&mut self) -> Result<Result<(), Outcome>> {
+        let Some(report) = self.unsent.take() else { return Ok(Ok(())) };
+        match self.service.report(&report).await {
+            Delivery::Taken => {
+                self.misses = 0;
+                if report.ok
+                    && let Some(loaded) = self.loaded.as_mut().filter(|loaded| loaded.revision == report.revision)
+                {
+                    loaded.confirmed = Some(report.position);
+                    self.disk.note(*loaded)?;
+                }
+                Ok(Ok(()))
+            }
+            // What is refused now is made anew from the service's next answer, where it is still true.
+            Delivery::Refused(error) => Ok(Err(self.missed(error))),
+            Delivery::Away(error) => {
+                self.unsent = Some(report);
+                Ok(Err(self.missed(error)))
+            }
+        }
+    }
+
+    fn missed(&mut self, error: Error) -> Outcome {
+        self.misses = self.misses.saturating_add(1);
+        Outcome::Away { error }
+    }
+}
+
+/// Doubles from a second to a minute; half of it is chance, so that a hundred agents do not come back at once.
+fn back_off(times: u32) -> Duration {
+    let whole = SHORTEST_PAUSE.saturating_mul(1 << times.saturating_sub(1).min(6)).min(LONGEST_PAUSE);
+    whole.mul_f64(rand::random_range(0.5..=1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_minute_and_differ() {
+        let pauses: Vec<f64> = (1..100).map(|times| back_off(times).as_secs_f64()).collect();
+        assert!((0.5..=1.0).contains(&pauses[0]) && (1.0..=2.0).contains(&pauses[1]), "{pauses:?}");
+        assert!(pauses[10..].iter().all(|pause| (30.0..=60.0).contains(pause)), "{pauses:?}");
+        assert!(pauses[10..].windows(2).any(|pair| pair[0].to_bits() != pair[1].to_bits()), "{pauses:?}");
+    }
+}

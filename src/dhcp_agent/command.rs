@@ -1,0 +1,123 @@
+//! Runs the checker and the reload command. Knows nothing of what they are about.
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// How much of a command's output is read, in bytes.
+const READ: u64 = 64 * 1024;
+
+/// What the report of a failure may have, in characters; what the service keeps.
+const REPORTED: usize = 300;
+
+/// Runs `command` with `sh -c`; `file`, if any, is `$1`. The error is what the command said, on one line.
+///
+/// A file takes the output, not a pipe: a server that a reload command starts keeps what it inherits open for ever. The
+/// command is a process group of its own, which ends when `limit` has passed.
+pub(crate) async fn run(command: &str, file: Option<&Path>, limit: Duration) -> Result<Result<(), String>> {
+    let mut output = tempfile::tempfile().context("there is no room for the output of a command")?;
+    let mut child = Command::new("sh")
+        .args(["-c", command, "bootledger"])
+        .args(file)
+        .env_remove("BOOTLEDGER_TOKEN")
+        .env_remove("BOOTLEDGER_TOKEN_FILE")
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output.try_clone()?)
+        .process_group(0)
+        .spawn()
+        .context("no shell can be started")?;
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+    let ended = tokio::time::timeout(limit, child.wait()).await;
+    let status = match ended {
+        Ok(status) => status.with_context(|| format!("the end of `{command}` cannot be waited for"))?,
+        Err(_) => {
+            // Its failure means that the group has just ended by itself.
+            let _ = group.map(|group| killpg(group, Signal::SIGKILL));
+            child.wait().await.with_context(|| format!("the end of `{command}` cannot be waited for"))?;
+            return Ok(Err(format!("`{command}` took more than {} s and was ended", limit.as_secs())));
+        }
+    };
+    if status.success() {
+        return Ok(Ok(()));
+    }
+    let length = output.seek(SeekFrom::End(0))?;
+    output.seek(SeekFrom::Start(length.saturating_sub(READ)))?;
+    let mut said = vec![];
+    output.take(READ).read_to_end(&mut said)?;
+    let said = gist(&String::from_utf8_lossy(&said));
+    Ok(Err(if said.is_empty() { format!("`{command}` failed with {status}") } else { said }))
+}
+
+/// The check command with the file as `$1`.
+pub(crate) fn with_file(command: &str) -> String {
+    if command.contains("{}") { command.replace("{}", "\"$1\"") } else { format!("{command} \"$1\"") }
+}
+
+/// The lines that say what is wrong, on one line: checkers print greetings before them and advice behind them.
+fn gist(said: &str) -> String {
+    const FRAME: [&str; 10] = [
+        "Internet Systems Consortium DHCP Server",
+        "Copyright ",
+        "All rights reserved",
+        "For info, please visit",
+        "If you think you have received this message due to a bug",
+        "than a configuration issue please read the section",
+        "bugs on either our web page",
+        "before submitting a bug.",
+        "process and the information we find helpful",
+        "exiting.",
+    ];
+    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !FRAME.iter().any(|frame| line.starts_with(frame)));
+    let lines: Vec<&str> = lines.collect();
+    let telling = |line: &&&str| {
+        let line = line.to_lowercase();
+        ["error", "fail", "line ", "invalid", "unknown", "cannot", "can't", "denied"].iter().any(|word| line.contains(word))
+    };
+    let mut chosen: Vec<&str> = lines.iter().filter(telling).copied().collect();
+    if chosen.is_empty() {
+        chosen = lines;
+    }
+    chosen.join(" | ").chars().map(|c| if c.is_control() { ' ' } else { c }).take(REPORTED).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_that_matter_survive_a_checkers_greeting() {
+        let said = "Internet Systems Consortium DHCP Server 4.4.3-P1\nCopyright 2004-2022 Internet Systems Consortium.\n\
+                    All rights reserved.\n\n/etc/dhcp/x line 3: semicolon expected.\noption\n ^\nConfiguration file errors encountered -- exiting\n\
+                    If you think you have received this message due to a bug rather\nexiting.\n";
+        assert_eq!(gist(said), "/etc/dhcp/x line 3: semicolon expected. | Configuration file errors encountered -- exiting");
+        assert_eq!(gist("one\n\n t\u{7}wo \n"), "one | t wo");
+        assert_eq!(gist(&"error ".repeat(200)).chars().count(), REPORTED);
+    }
+
+    #[test]
+    fn the_file_is_an_argument_and_never_part_of_the_command() {
+        assert_eq!(with_file("dhcpd -t -cf {}"), "dhcpd -t -cf \"$1\"");
+        assert_eq!(with_file("/usr/local/bin/check"), "/usr/local/bin/check \"$1\"");
+    }
+
+    #[tokio::test]
+    async fn a_command_that_hangs_is_ended_with_its_children() {
+        let failed = run("sleep 1000 & sleep 1000", None, Duration::from_millis(200)).await.expect("a run");
+        assert!(failed.expect_err("it hung").contains("took more than"));
+    }
+
+    #[tokio::test]
+    async fn a_server_left_running_does_not_keep_the_command_open() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pid = folder.path().join("pid");
+        run("sleep 1000 & echo $! >\"$1\"", Some(&pid), Duration::from_secs(60)).await.expect("a run").expect("success");
+        let pid = std::fs::read_to_string(pid).expect("a process id").trim().parse().expect("a number");
+        nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it is still running");
+    }
+}

@@ -1,0 +1,171 @@
+//! The agent's side of the service's HTTP interface: fetching configurations, and reporting about them.
+
+use super::{Arguments, disk};
+use crate::config::Secret;
+use anyhow::{Context, Result, ensure};
+use bootledger_aggregates::values::sha256::Sha256;
+use reqwest::header::{AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
+use reqwest::{Response, StatusCode};
+use serde::Serialize;
+use std::time::Duration;
+
+/// How long an answer may take beyond what it was asked to wait, and how long its next bytes may.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A configuration larger than this is none, in bytes.
+const LARGEST: usize = 512 * 1024 * 1024;
+
+/// The service, as one DHCP server sees it.
+#[derive(Debug)]
+pub(crate) struct Service {
+    client: reqwest::Client,
+    configuration: String,
+    confirmation: String,
+    token: Secret,
+}
+
+/// A configuration's place in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The position up to which it is current.
+    pub(crate) current: i64,
+    /// The position of the last event that may have changed it.
+    pub(crate) changed: i64,
+}
+
+/// What the service has.
+#[derive(Debug)]
+pub(crate) enum Fetched {
+    /// What the agent has already.
+    Same(Place),
+    /// Something else.
+    New { bytes: Vec<u8>, revision: Sha256, place: Place },
+}
+
+/// What the agent tells the service; `PUT /dhcp/servers/{name}/confirmation`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Report {
+    /// The configuration.
+    pub(crate) revision: Sha256,
+    /// The position up to which it is current.
+    pub(crate) position: i64,
+    /// Whether the server runs it.
+    pub(crate) ok: bool,
+    /// Why not.
+    pub(crate) message: String,
+}
+
+/// What became of a report.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    /// The service has it.
+    Taken,
+    /// The service will not have it, however often it is told.
+    Refused(anyhow::Error),
+    /// Not now.
+    Away(anyhow::Error),
+}
+
+impl Service {
+    pub(crate) fn new(arguments: &Arguments, token: Secret) -> Result<Self> {
+        // The provider may have been installed already, by another part of the same program.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(10))
+            // A redirect could lead the token elsewhere.
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("bootledger-dhcp-agent/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .context("no HTTP client can be made")?;
+        let url = arguments.url.as_str();
+        Ok(Self {
+            client,
+            configuration: format!("{url}/dhcp/{}/{}", arguments.site, arguments.kind.file()),
+            confirmation: format!("{url}/dhcp/servers/{}/confirmation", arguments.server_name),
+            token,
+        })
+    }
+
+    /// Waits up to `wait` for something else than `have`, or for an event after `confirmed` that may have changed it.
+    pub(crate) async fn fetch(&self, have: Option<Sha256>, confirmed: Option<i64>, wait: Duration) -> Result<Fetched> {
+        let mut request = self.client.get(&self.configuration).query(&[("wait", wait.as_secs())]);
+        if let Some(have) = have {
+            request = request.header(IF_NONE_MATCH, format!("\"{have}\""));
+        }
+        if let Some(confirmed) = confirmed {
+            request = request.query(&[("confirmed", confirmed)]);
+        }
+        let response = tokio::time::timeout(wait + PATIENCE, request.send())
+            .await
+            .context("the service has not answered in time")?
+            .with_context(|| format!("{} cannot be reached", self.configuration))?;
+        match response.status() {
+            StatusCode::NOT_MODIFIED => Ok(Fetched::Same(place(response.headers())?)),
+            StatusCode::OK => {
+                let place = place(response.headers())?;
+                let named =
+                    response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(|tag| tag.trim_matches('"').to_owned());
+                let bytes = read(response).await?;
+                let revision = disk::revision(&bytes);
+                ensure!(
+                    named.as_deref() == Some(revision.to_string().as_str()),
+                    "the configuration arrived damaged: its hash is {revision}, but its ETag {named:?}"
+                );
+                Ok(Fetched::New { bytes, revision, place })
+            }
+            _ => Err(refusal(response).await),
+        }
+    }
+
+    /// Tells the service what the server runs, or why it does not run something.
+    pub(crate) async fn report(&self, report: &Report) -> Delivery {
+        let Ok(mut authorization) = HeaderValue::from_str(&format!("Bearer {}", self.token.expose())) else {
+            return Delivery::Refused(anyhow::anyhow!("the token cannot be sent"));
+        };
+        authorization.set_sensitive(true);
+        let report = Report { message: report.message.replace(self.token.expose(), "…"), ..report.clone() };
+        let request = self.client.put(&self.confirmation).header(AUTHORIZATION, authorization).json(&report).timeout(PATIENCE);
+        match request.send().await {
+            Err(error) => Delivery::Away(anyhow::Error::new(error).context("the service cannot be told")),
+            Ok(response) if response.status().is_success() => Delivery::Taken,
+            Ok(response) => {
+                let status = response.status();
+                let error = refusal(response).await;
+                let passes = status.is_server_error()
+                    || matches!(status, StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+                if passes { Delivery::Away(error) } else { Delivery::Refused(error) }
+            }
+        }
+    }
+}
+
+/// The answer's positions.
+fn place(headers: &HeaderMap) -> Result<Place> {
+    let position = |name: &str| -> Result<i64> {
+        let value = headers.get(name).with_context(|| format!("the answer has no {name}; is this Bootledger?"))?;
+        value.to_str()?.parse().with_context(|| format!("the answer's {name} is no position"))
+    };
+    Ok(Place { current: position("Bootledger-Position")?, changed: position("Bootledger-Changed-Position")? })
+}
+
+async fn read(mut response: Response) -> Result<Vec<u8>> {
+    let mut bytes = vec![];
+    while let Some(chunk) =
+        tokio::time::timeout(PATIENCE, response.chunk()).await.context("the service has stopped in the middle")??
+    {
+        ensure!(bytes.len() + chunk.len() <= LARGEST, "the configuration has more than {LARGEST} bytes");
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// An answer that is no success, in the service's own words.
+async fn refusal(response: Response) -> anyhow::Error {
+    let (status, url) = (response.status(), response.url().path().to_owned());
+    let body = tokio::time::timeout(PATIENCE, response.text()).await.ok().and_then(Result::ok).unwrap_or_default();
+    let said = serde_json::from_str::<serde_json::Value>(&body)
+        .ok()
+        .and_then(|problem| ["detail", "title"].iter().find_map(|field| problem[field].as_str().map(str::to_owned)));
+    let said: String = said.unwrap_or(body).chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
+    anyhow::anyhow!("{url} was answered with {status}: {}", said.trim())
+}

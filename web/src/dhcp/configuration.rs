@@ -1,0 +1,191 @@
+//! What a DHCP configuration is made of, brought into the one order that every format is written in.
+//!
+//! It knows no format's syntax. It makes sure that no server refuses the whole file because of two entries.
+
+use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::site::{BootUrl, SiteSpec};
+use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
+use bootledger_aggregates::values::hostname::DomainName;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::dhcp_entries::SiteEntry;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt;
+use std::net::Ipv4Addr;
+
+/// How long a client may use its address before it asks again, in seconds. Addresses are fixed, so this only says
+/// how soon a running server notices that its network's options have changed.
+pub(crate) const LEASE_SECONDS: u32 = 3600;
+
+/// BOOTP's field for the boot file has 128 bytes, the last of them zero (RFC 951). What is longer goes into option 67.
+const BOOT_FILE_FIELD: usize = 127;
+
+/// A format that a DHCP server reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// `isc.conf`
+    Isc,
+    /// `kea.json`
+    Kea,
+}
+
+impl Format {
+    /// The format of a file's name in a URL.
+    pub fn of_file(name: &str) -> Option<Self> {
+        match name {
+            "isc.conf" => Some(Self::Isc),
+            "kea.json" => Some(Self::Kea),
+            _ => None,
+        }
+    }
+
+    /// Its media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Isc => "text/plain; charset=utf-8",
+            Self::Kea => "application/json",
+        }
+    }
+
+    /// Writes a configuration in this format.
+    pub fn render(self, configuration: &Configuration) -> String {
+        match self {
+            Self::Isc => super::isc::render(configuration),
+            Self::Kea => super::kea::render(configuration),
+        }
+    }
+}
+
+/// `isc.conf` or `kea.json`
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Isc => "isc.conf",
+            Self::Kea => "kea.json",
+        })
+    }
+}
+
+/// Everything that a site's DHCP configuration says.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// The site's code.
+    pub site: Name,
+    /// Its networks that DHCP serves, by address.
+    pub networks: Vec<Network>,
+    /// What live entries are told beside their address.
+    pub boot: Boot,
+}
+
+/// A network and its hosts, by address.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Its name.
+    pub name: Name,
+    /// Its description.
+    pub spec: NetworkSpec,
+    /// The domain of its hosts: its own, else the site's.
+    pub domain: DomainName,
+    /// Its entries: no address and no interface twice.
+    pub entries: Vec<SiteEntry>,
+}
+
+/// What a host with a live deployment is told.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// BOOTP's `siaddr`.
+    pub next_server: Option<Ipv4Addr>,
+    /// The iPXE script's URL.
+    pub file: String,
+    /// The site's header.
+    pub options: Vec<DhcpOption>,
+}
+
+impl Configuration {
+    /// The configuration of a site with these networks and entries, given in any order. Networks without DHCP, and
+    /// entries of no network with DHCP, are left out. `base_url` counts where the site has no boot URL of its own.
+    pub fn new(
+        site: Name,
+        spec: &SiteSpec,
+        base_url: &BootUrl,
+        networks: impl IntoIterator<Item = (Name, NetworkSpec)>,
+        entries: impl IntoIterator<Item = SiteEntry>,
+    ) -> Self {
+        let mut networks: Vec<Network> = networks
+            .into_iter()
+            .filter(|(_, network)| network.dhcp)
+            .map(|(name, network)| Network {
+                domain: network.domain.clone().unwrap_or_else(|| spec.domain.clone()),
+                name,
+                spec: network,
+                entries: vec![],
+            })
+            .collect();
+        let mut places: HashMap<Name, Vec<SiteEntry>> = networks.iter().map(|network| (network.name.clone(), vec![])).collect();
+        for entry in entries {
+            if let Some(place) = places.get_mut(&entry.network) {
+                place.push(entry);
+            }
+        }
+        for network in &mut networks {
+            let cidr = network.spec.cidr;
+            network.spec.dhcp_options = usable(&network.spec.dhcp_options);
+            let mut entries = places.remove(&network.name).unwrap_or_default();
+            entries.retain(|entry| cidr.contains(&entry.ip));
+            network.entries = without_repeats(entries);
+        }
+        networks.sort_by(|a, b| (a.spec.cidr, &a.name).cmp(&(b.spec.cidr, &b.name)));
+        let boot_url = spec.boot_url.as_ref().unwrap_or(base_url);
+        let file = format!("{}/pxe/", boot_url.as_str());
+        let boot = Boot { next_server: spec.next_server, file, options: usable(&spec.dhcp_header) };
+        Self { site, networks, boot }
+    }
+}
+
+impl Network {
+    /// Whether its own options say something else than the option `name` that follows from its description.
+    pub(crate) fn overrides(&self, name: &str) -> bool {
+        self.spec.dhcp_options.iter().any(|option| option.name.as_str() == name)
+    }
+}
+
+impl Boot {
+    /// The boot file where BOOTP's own field has room for it.
+    pub(crate) fn field(&self) -> Option<&str> {
+        (self.file.len() <= BOOT_FILE_FIELD).then_some(self.file.as_str())
+    }
+
+    /// The boot file where only option 67 (RFC 2132, 9.5) has room for it.
+    pub(crate) fn option(&self) -> Option<&str> {
+        (self.file.len() > BOOT_FILE_FIELD).then_some(self.file.as_str())
+    }
+}
+
+/// Sorts by address and keeps one entry an address and an interface: Kea refuses a file with two, and with it
+/// the whole site. The one with a live deployment wins, then the lower address; facts about old servers may repeat.
+fn without_repeats(mut entries: Vec<SiteEntry>) -> Vec<SiteEntry> {
+    entries.sort_by(|a, b| (!a.live, a.ip, a.mac, &a.hostname).cmp(&(!b.live, b.ip, b.mac, &b.hostname)));
+    let (mut ips, mut macs) = (HashSet::with_capacity(entries.len()), HashSet::with_capacity(entries.len()));
+    entries.retain(|entry| !ips.contains(&entry.ip) && macs.insert(entry.mac) && ips.insert(entry.ip));
+    entries.sort_by_key(|entry| entry.ip);
+    entries
+}
+
+/// The options that have a value, the last one of each name: Kea takes no empty text.
+fn usable(options: &[DhcpOption]) -> Vec<DhcpOption> {
+    let has_value = |option: &DhcpOption| !matches!(&option.value, OptionValue::Text(text) if text.is_empty());
+    let mut names = BTreeSet::new();
+    let mut usable: Vec<DhcpOption> =
+        options.iter().rev().filter(|option| has_value(option) && names.insert(&option.name)).cloned().collect();
+    usable.reverse();
+    usable
+}
+
+/// The names in a list-valued text: `domain-search` alone is a list of names in both formats.
+pub(crate) fn search_list(option: &DhcpOption) -> Option<Vec<&str>> {
+    match &option.value {
+        OptionValue::Text(text) if option.name.as_str() == "domain-search" => {
+            Some(text.as_str().split([',', ' ']).filter(|name| !name.is_empty()).collect())
+        }
+        _ => None,
+    }
+}

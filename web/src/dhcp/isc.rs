@@ -1,0 +1,146 @@
+//! `isc.conf`: what ISC dhcpd reads (dhcpd.conf(5), dhcp-options(5)).
+//!
+//! Hosts are declared outside the networks, as dhcpd.conf(5) advises; their address says which network they are in.
+//! Everything that a person may have written goes through [`quoted`]; nothing else is free text.
+
+use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, search_list};
+use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
+use bootledger_projections::dhcp_entries::SiteEntry;
+use std::fmt::Write;
+
+/// Writes the configuration. The same configuration gives the same bytes.
+pub fn render(configuration: &Configuration) -> String {
+    let hosts: usize = configuration.networks.iter().map(|network| network.entries.len()).sum();
+    let mut text = String::with_capacity(2048 + configuration.networks.len() * 512 + hosts * 256);
+    head(&mut text, configuration);
+    for one in &configuration.networks {
+        network(&mut text, one);
+    }
+    let booting = live_statements(&configuration.boot);
+    for entry in configuration.networks.iter().flat_map(|network| &network.entries) {
+        host(&mut text, entry, &booting);
+    }
+    text
+}
+
+/// Appends one line. Writing to a `String` cannot fail.
+macro_rules! line {
+    ($text:expr, $($format:tt)*) => {
+        let _ = writeln!($text, $($format)*);
+    };
+}
+
+fn head(text: &mut String, configuration: &Configuration) {
+    line!(text, "# ISC dhcpd configuration of site {}, written by Bootledger.", configuration.site);
+    line!(text, "# Changes made here are lost with the next download.");
+    text.push_str(
+        "
+authoritative;
+ddns-update-style none;
+",
+    );
+    line!(text, "default-lease-time {LEASE_SECONDS};");
+    line!(text, "max-lease-time {LEASE_SECONDS};");
+    text.push_str(
+        "
+# Tells iPXE that nobody else offers it a boot file, for which it would wait some seconds.
+option space ipxe;
+option ipxe.no-pxedhcp code 176 = unsigned integer 8;
+option ipxe-encapsulated code 175 = encapsulate ipxe;
+option ipxe.no-pxedhcp 1;
+",
+    );
+}
+
+fn network(text: &mut String, network: &Network) {
+    let cidr = network.spec.cidr;
+    line!(text, "\nshared-network {} {{", quoted(network.name.as_str()));
+    line!(text, "    subnet {} netmask {} {{", cidr.network(), cidr.netmask());
+    if let Some(gateway) = network.spec.gateway.filter(|_| !network.overrides("routers")) {
+        line!(text, "        option routers {gateway};");
+    }
+    if !network.overrides("domain-name") {
+        line!(text, "        option domain-name {};", quoted(network.domain.as_str()));
+    }
+    if !network.spec.dns_servers.is_empty() && !network.overrides("domain-name-servers") {
+        line!(text, "        option domain-name-servers {};", joined(&network.spec.dns_servers));
+    }
+    for one in &network.spec.dhcp_options {
+        line!(text, "        {}", option(one));
+    }
+    text.push_str("        deny unknown-clients;\n    }\n}\n");
+}
+
+/// The statements of every host with a live deployment. All of them get the script's URL, which only an iPXE
+/// understands: the network card's own, or one that was started from a disk or by another server's TFTP.
+fn live_statements(boot: &Boot) -> String {
+    let mut text = String::new();
+    if let Some(next_server) = boot.next_server {
+        line!(text, "    next-server {next_server};");
+    }
+    if let Some(file) = boot.field() {
+        line!(text, "    filename {};", quoted(file));
+    }
+    if let Some(file) = boot.option() {
+        line!(text, "    option bootfile-name {};", quoted(file));
+    }
+    for one in &boot.options {
+        line!(text, "    {}", option(one));
+    }
+    text
+}
+
+/// Host names may repeat and an interface may have an entry in several networks; an address never does, so it names the declaration.
+fn host(text: &mut String, entry: &SiteEntry, booting: &str) {
+    let [a, b, c, d] = entry.ip.octets();
+    line!(text, "\nhost ip-{a}-{b}-{c}-{d} {{");
+    line!(text, "    hardware ethernet {};", entry.mac);
+    line!(text, "    fixed-address {};", entry.ip);
+    if let Some(hostname) = &entry.hostname {
+        line!(text, "    option host-name {};", quoted(hostname.as_str()));
+    }
+    if entry.live {
+        text.push_str(booting);
+    }
+    text.push_str("}\n");
+}
+
+/// `option NAME VALUE;`
+fn option(option: &DhcpOption) -> String {
+    // The one standard option whose name the two servers spell differently.
+    let name = if option.name.as_str() == "boot-file-name" { "bootfile-name" } else { option.name.as_str() };
+    let value = match &option.value {
+        OptionValue::Addresses(addresses) => joined(&addresses.0),
+        OptionValue::Text(text) => match search_list(option) {
+            Some(names) => names.into_iter().map(quoted).collect::<Vec<_>>().join(", "),
+            None => quoted(text.as_str()),
+        },
+        OptionValue::Number(number) => number.to_string(),
+        OptionValue::Flag(flag) => flag.to_string(),
+    };
+    format!("option {name} {value};")
+}
+
+fn joined(addresses: &[std::net::Ipv4Addr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// A string of dhcpd.conf. What could end it or begin an escape, and every byte outside printable ASCII, is written
+/// as three octal digits, which dhcpd turns back into that byte.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => {
+                let _ = write!(out, "\\{byte:03o}");
+            }
+            b' '..=b'~' => out.push(char::from(byte)),
+            _ => {
+                let _ = write!(out, "\\{byte:03o}");
+            }
+        }
+    }
+    out.push('"');
+    out
+}

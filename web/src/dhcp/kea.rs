@@ -1,0 +1,167 @@
+//! `kea.json`: what `kea-dhcp4` reads (Kea Administrator Reference Manual, chapter 8).
+//!
+//! Subnets have no pools, so that a client without a reservation gets nothing, and leases are kept in memory only:
+//! the reservations alone decide who has an address. A lease that outlived a change would keep an address
+//! from its new owner; this way every reload, hence every change, forgets it.
+
+use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, search_list};
+use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
+use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_projections::dhcp_entries::SiteEntry;
+use ipnet::Ipv4Net;
+use serde::Serialize;
+use std::fmt::Write;
+use std::net::Ipv4Addr;
+
+/// The settings of the whole server that no site changes. Firmware, iPXE, installer and system of one interface each send
+/// another client identifier, so that only the interface counts. Option 175 tells iPXE that nobody else offers it a boot
+/// file, for which it would wait some seconds.
+const HEAD: &str = r#"  "interfaces-config": { "interfaces": ["*"], "dhcp-socket-type": "raw" },
+  "lease-database": { "type": "memfile", "persist": false },
+  "authoritative": true,
+  "match-client-id": false,
+  "host-reservation-identifiers": ["hw-address"],
+  "reservations-global": false,
+  "reservations-in-subnet": true,
+  "reservations-out-of-pool": true,
+  "option-def": [
+    { "name": "no-pxedhcp", "code": 176, "space": "ipxe", "type": "uint8" },
+    { "name": "ipxe", "code": 175, "space": "dhcp4", "type": "empty", "encapsulate": "ipxe" }
+  ],
+  "option-data": [
+    { "name": "ipxe" },
+    { "name": "no-pxedhcp", "space": "ipxe", "data": "1" }
+  ],
+"#;
+
+/// Writes the configuration, a reservation a line. The same configuration gives the same bytes.
+pub fn render(configuration: &Configuration) -> String {
+    let hosts: usize = configuration.networks.iter().map(|network| network.entries.len()).sum();
+    let mut text = String::with_capacity(4096 + configuration.networks.len() * 512 + hosts * 320);
+    let comment =
+        format!("site {}, written by Bootledger; changes made here are lost with the next download", configuration.site);
+    let _ = writeln!(text, "{{\n\"Dhcp4\": {{\n  \"user-context\": {{ \"comment\": {} }},", json(&comment));
+    text.push_str(HEAD);
+    let _ = writeln!(text, "  \"valid-lifetime\": {LEASE_SECONDS},");
+    text.push_str("  \"subnet4\": [");
+    let boot = Booting::new(&configuration.boot);
+    for (index, network) in configuration.networks.iter().enumerate() {
+        text.push_str(if index == 0 { "\n" } else { ",\n" });
+        subnet(&mut text, network, &boot);
+    }
+    text.push_str("\n  ]\n}\n}\n");
+    text
+}
+
+/// What every reservation with a live deployment says. All of them get the script's URL, which only an iPXE
+/// understands: the network card's own, or one that was started from a disk or by another server's TFTP.
+struct Booting<'a> {
+    next_server: Option<Ipv4Addr>,
+    file: Option<&'a str>,
+    options: Vec<OptionData>,
+}
+
+impl<'a> Booting<'a> {
+    fn new(boot: &'a Boot) -> Self {
+        let file = boot.option().map(|file| OptionData { name: "boot-file-name".to_owned(), data: escaped(file) });
+        let options = file.into_iter().chain(boot.options.iter().map(option)).collect();
+        Self { next_server: boot.next_server, file: boot.field(), options }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Reservation<'a> {
+    hw_address: String,
+    ip_address: Ipv4Addr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hostname: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_server: Option<Ipv4Addr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boot_file_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    option_data: &'a [OptionData],
+}
+
+#[derive(Serialize)]
+struct OptionData {
+    name: String,
+    data: String,
+}
+
+fn subnet(text: &mut String, network: &Network, booting: &Booting<'_>) {
+    let spec = &network.spec;
+    let mut options = vec![];
+    if let Some(gateway) = spec.gateway.filter(|_| !network.overrides("routers")) {
+        options.push(OptionData { name: "routers".to_owned(), data: gateway.to_string() });
+    }
+    if !network.overrides("domain-name") {
+        options.push(OptionData { name: "domain-name".to_owned(), data: network.domain.to_string() });
+    }
+    if !spec.dns_servers.is_empty() && !network.overrides("domain-name-servers") {
+        options.push(OptionData { name: "domain-name-servers".to_owned(), data: joined(&spec.dns_servers) });
+    }
+    options.extend(spec.dhcp_options.iter().map(option));
+    let _ = write!(
+        text,
+        "    {{\n      \"id\": {},\n      \"subnet\": {},\n      \"user-context\": {{ \"network\": {} }},\n      \"option-data\": {},\n      \"reservations\": [",
+        subnet_id(spec.cidr),
+        json(&spec.cidr),
+        json(&network.name),
+        json(&options),
+    );
+    for (index, entry) in network.entries.iter().enumerate() {
+        text.push_str(if index == 0 { "\n        " } else { ",\n        " });
+        text.push_str(&reservation(entry, booting));
+    }
+    text.push_str("\n      ]\n    }");
+}
+
+fn reservation(entry: &SiteEntry, booting: &Booting<'_>) -> String {
+    let live = entry.live.then_some(booting);
+    let reservation = Reservation {
+        hw_address: entry.mac.to_string(),
+        ip_address: entry.ip,
+        hostname: entry.hostname.as_ref().map(Hostname::as_str),
+        next_server: live.and_then(|live| live.next_server),
+        boot_file_name: live.and_then(|live| live.file),
+        option_data: live.map_or(&[], |live| live.options.as_slice()),
+    };
+    json(&reservation)
+}
+
+/// A value as JSON on one line. Texts, numbers, lists and structs always have such a form.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// A subnet's number: its address, so that a network keeps it whatever comes and goes beside it. Networks never share
+/// addresses. Kea's numbers are 1 to 4294967294, which leaves out only the first and last address of all.
+fn subnet_id(cidr: Ipv4Net) -> u32 {
+    u32::from(cidr.network()).clamp(1, u32::MAX - 1)
+}
+
+fn option(option: &DhcpOption) -> OptionData {
+    // The one standard option whose name the two servers spell differently.
+    let name = if option.name.as_str() == "bootfile-name" { "boot-file-name" } else { option.name.as_str() };
+    let data = match &option.value {
+        OptionValue::Addresses(addresses) => joined(&addresses.0),
+        OptionValue::Text(text) => match search_list(option) {
+            Some(names) => names.join(", "),
+            None => escaped(text.as_str()),
+        },
+        OptionValue::Number(number) => number.to_string(),
+        OptionValue::Flag(flag) => flag.to_string(),
+    };
+    OptionData { name: name.to_owned(), data }
+}
+
+fn joined(addresses: &[Ipv4Addr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// A text as one value: Kea splits an option's data at commas unless a backslash stands before them.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace(',', "\\,")
+}

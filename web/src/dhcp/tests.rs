@@ -1,0 +1,268 @@
+//! Both formats as a whole, and what the servers' own checkers say of them.
+
+use super::configuration::{Configuration, Format};
+use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::site::{BootUrl, SiteSpec};
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::dhcp_entries::SiteEntry;
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
+
+const FORMATS: [Format; 2] = [Format::Isc, Format::Kea];
+
+fn site() -> SiteSpec {
+    site_with(
+        json!([{"name": "root-path", "value": {"text": "/srv/install"}}, {"name": "ntp-servers", "value": {"addresses": ["10.0.0.2", "10.0.0.3"]}}]),
+    )
+}
+
+fn site_with(header: Value) -> SiteSpec {
+    serde_json::from_value(json!({
+        "next_server": "10.0.0.1", "boot_url": null, "domain": "dc1.example", "zones": ["dc1.example"], "hostname_template": null,
+        "dhcp_header": header,
+    }))
+    .expect("a site")
+}
+
+fn network(cidr: &str, more: Value) -> NetworkSpec {
+    let mut spec = json!({"cidr": cidr, "site": "dc1", "gateway": null, "vlan": null, "domain": null});
+    spec.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    serde_json::from_value(spec).expect("a network")
+}
+
+fn name(text: &str) -> Name {
+    text.parse().expect("a name")
+}
+
+fn entry(ip: &str, mac: &str, hostname: Option<&str>, network: &str, live: bool) -> SiteEntry {
+    SiteEntry {
+        ip: ip.parse().expect("an address"),
+        mac: mac.parse().expect("a MAC"),
+        hostname: hostname.map(|text| text.parse().expect("a host name")),
+        network: name(network),
+        live,
+    }
+}
+
+fn configuration(site: &SiteSpec, networks: Vec<(&str, NetworkSpec)>, entries: Vec<SiteEntry>) -> Configuration {
+    let base_url: BootUrl = "http://10.0.0.1:8080".parse().expect("a URL");
+    Configuration::new(name("dc1"), site, &base_url, networks.into_iter().map(|(key, spec)| (name(key), spec)), entries)
+}
+
+fn small() -> Configuration {
+    let production = network(
+        "10.0.0.0/24",
+        json!({
+            "gateway": "10.0.0.254", "dns_servers": ["10.0.0.53", "10.0.1.53"],
+            "dhcp_options": [
+                {"name": "interface-mtu", "value": {"number": 9000}},
+                {"name": "ip-forwarding", "value": {"flag": false}},
+                {"name": "domain-search", "value": {"text": "dc1.example, example"}},
+            ],
+        }),
+    );
+    let storage = network("10.9.0.0/16", json!({"domain": "storage.dc1.example"}));
+    let without_dhcp = network("10.8.0.0/24", json!({"dhcp": false}));
+    configuration(
+        &site(),
+        vec![("storage", storage), ("quiet", without_dhcp), ("production", production)],
+        vec![
+            entry("10.9.0.20", "52:54:00:00:00:01", Some("h200.dc1.example"), "storage", false),
+            entry("10.0.0.100", "52:54:00:00:00:02", None, "production", false),
+            entry("10.0.0.20", "52:54:00:00:00:01", Some("h200.dc1.example"), "production", true),
+            entry("10.8.0.20", "52:54:00:00:00:03", None, "quiet", false),
+        ],
+    )
+}
+
+/// `hosts` hosts in networks of up to 65,000 addresses; every tenth has a live deployment.
+fn large(hosts: u32) -> Configuration {
+    let networks: Vec<(String, NetworkSpec)> = (0..=hosts / 65_000)
+        .map(|n| (format!("n{n}"), network(&format!("10.{n}.0.0/16"), json!({"gateway": format!("10.{n}.0.1")}))))
+        .collect();
+    let entries = (0..hosts).map(|n| SiteEntry {
+        ip: Ipv4Addr::from((10 << 24) + ((n / 65_000) << 16) + 10 + n % 65_000),
+        mac: format!("525400{n:06x}").parse().expect("a MAC"),
+        hostname: Some(format!("h{n}.dc1.example").parse().expect("a host name")),
+        network: name(&format!("n{}", n / 65_000)),
+        live: n % 10 == 0,
+    });
+    let networks = networks.iter().map(|(key, spec)| (key.as_str(), spec.clone())).collect();
+    configuration(&site(), networks, entries.collect())
+}
+
+/// What the server's own checker says; on success nothing that matters.
+fn check(format: Format, text: &str) -> Result<(), String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join(format.to_string());
+    std::fs::write(&file, text).expect("a written file");
+    let (program, arguments) = match format {
+        Format::Isc => ("dhcpd", vec!["-4", "-t", "-cf"]),
+        Format::Kea => ("kea-dhcp4", vec!["-t"]),
+    };
+    let installed = ["/usr/sbin", "/usr/local/sbin"].map(|bin| Path::new(bin).join(program));
+    let installed = installed.iter().find(|path| path.exists()).unwrap_or_else(|| {
+        panic!("{program} is not installed, so nobody can check its configuration: install isc-dhcp-server and kea-dhcp4-server")
+    });
+    // AppArmor knows a server by its path and keeps it in its system folders; a copy may read this one.
+    let copy = folder.path().join(program);
+    std::fs::copy(installed, &copy).expect("a copied server");
+    let output = Command::new(&copy)
+        .args(arguments)
+        .arg(&file)
+        .envs(["KEA_PIDFILE_DIR", "KEA_LOCKFILE_DIR", "KEA_CONTROL_SOCKET_DIR"].map(|variable| (variable, folder.path())))
+        .output()
+        .expect("a run of the checker");
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    if output.status.success() { Ok(()) } else { Err(said) }
+}
+
+#[test]
+fn isc_configuration_reads_as_documented() {
+    insta::assert_snapshot!(Format::Isc.render(&small()));
+}
+
+#[test]
+fn kea_configuration_reads_as_documented() {
+    insta::assert_snapshot!(Format::Kea.render(&small()));
+}
+
+#[test]
+fn only_live_entries_are_told_what_to_boot() {
+    for format in FORMATS {
+        let text = format.render(&small());
+        assert_eq!(text.matches("http://10.0.0.1:8080/pxe/").count(), 1, "{format}");
+        assert_eq!(text.matches("/srv/install").count(), 1, "{format}");
+        assert_eq!(text.matches("next-server").count(), 1, "{format}");
+    }
+}
+
+#[test]
+fn order_of_the_rows_does_not_change_a_byte() {
+    let (mut there, mut back) = (small(), small());
+    let entries: Vec<SiteEntry> = there.networks.iter().flat_map(|network| network.entries.clone()).collect();
+    let networks = |configuration: &Configuration| {
+        configuration.networks.iter().map(|n| (n.name.clone(), n.spec.clone())).collect::<Vec<_>>()
+    };
+    let base_url: BootUrl = "http://10.0.0.1:8080".parse().expect("a URL");
+    there = Configuration::new(name("dc1"), &site(), &base_url, networks(&there), entries.clone());
+    back = Configuration::new(name("dc1"), &site(), &base_url, networks(&back).into_iter().rev(), entries.into_iter().rev());
+    for format in FORMATS {
+        assert_eq!(format.render(&there), format.render(&back));
+    }
+}
+
+#[test]
+fn servers_accept_a_site_of_any_size() {
+    let empty = configuration(&site(), vec![], vec![]);
+    for format in FORMATS {
+        for configuration in [&empty, &small(), &large(1), &large(1_000), &large(20_000)] {
+            let hosts: usize = configuration.networks.iter().map(|network| network.entries.len()).sum();
+            check(format, &format.render(configuration)).unwrap_or_else(|said| panic!("{format} with {hosts} hosts: {said}"));
+        }
+    }
+}
+
+#[test]
+fn checkers_would_notice_a_mistake() {
+    for format in FORMATS {
+        let broken = format.render(&small()).replacen('{', "", 2);
+        assert!(check(format, &broken).is_err(), "{format}");
+    }
+}
+
+#[test]
+fn texts_of_people_are_never_syntax() {
+    let wide = "🖧".repeat(300);
+    for text in [
+        r#"quote " quote"#,
+        r#""; } host evil { filename "x"; } #"#,
+        r#""}]}, "evil": [{"a": ""#,
+        r"back\slash at the end\",
+        r"\",
+        r"\n\x41\101",
+        "brace { } ; semicolon",
+        "comma, and, comma",
+        ",",
+        "# comment // comment /* comment */",
+        "${config}",
+        "<?include \"/etc/passwd\"?>",
+        "gräfin ünïcode",
+        wide.as_str(),
+    ] {
+        let site = site_with(json!([{"name": "root-path", "value": {"text": text}}]));
+        let entries = vec![entry("10.0.0.20", "52:54:00:00:00:01", None, "production", true)];
+        let options = json!({"dhcp_options": [{"name": "merit-dump", "value": {"text": text}}]});
+        let with = configuration(&site, vec![("production", network("10.0.0.0/24", options))], entries);
+        for format in FORMATS {
+            check(format, &format.render(&with)).unwrap_or_else(|said| panic!("{format} with {text}: {said}"));
+        }
+        let kea: Value = serde_json::from_str(&Format::Kea.render(&with)).expect("JSON");
+        let data = kea["Dhcp4"]["subnet4"][0]["reservations"][0]["option-data"][0]["data"].as_str().expect("a text");
+        assert_eq!(data.replace(r"\,", ",").replace(r"\\", r"\"), text);
+        // Nothing but the two statements came of it.
+        let isc = Format::Isc.render(&with);
+        assert_eq!(isc.lines().filter(|line| line.trim_start().starts_with("host ")).count(), 1, "{isc}");
+        assert_eq!(isc.matches('"').count(), 10, "{isc}");
+    }
+}
+
+#[test]
+fn options_without_a_value_are_left_out_and_the_last_of_a_name_counts() {
+    let options = json!({"gateway": "10.0.0.1", "dhcp_options": [
+        {"name": "root-path", "value": {"text": ""}},
+        {"name": "routers", "value": {"addresses": ["10.0.0.2"]}},
+        {"name": "routers", "value": {"addresses": ["10.0.0.3"]}},
+        {"name": "bootfile-name", "value": {"text": "a"}},
+    ]});
+    let with = configuration(&site(), vec![("n", network("10.0.0.0/24", options))], vec![]);
+    for format in FORMATS {
+        let text = format.render(&with);
+        check(format, &text).unwrap_or_else(|said| panic!("{format}: {said}"));
+        assert!(text.contains("10.0.0.3") && !text.contains("10.0.0.2\"") && !text.contains("10.0.0.1,"), "{text}");
+        assert_eq!(text.matches("routers").count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn a_repeated_address_or_interface_does_not_stop_a_site() {
+    let entries = vec![
+        entry("10.0.0.20", "52:54:00:00:00:01", None, "n", false),
+        entry("10.0.0.20", "52:54:00:00:00:02", None, "n", true),
+        entry("10.0.0.21", "52:54:00:00:00:02", None, "n", false),
+        entry("10.0.0.22", "52:54:00:00:00:01", None, "n", false),
+        entry("10.7.0.22", "52:54:00:00:00:04", None, "n", false),
+    ];
+    let with = configuration(&site(), vec![("n", network("10.0.0.0/24", json!({})))], entries);
+    let kept: Vec<String> = with.networks[0].entries.iter().map(|entry| format!("{} {}", entry.ip, entry.mac)).collect();
+    assert_eq!(kept, ["10.0.0.20 52:54:00:00:00:02", "10.0.0.22 52:54:00:00:00:01"]);
+    for format in FORMATS {
+        check(format, &format.render(&with)).unwrap_or_else(|said| panic!("{format}: {said}"));
+    }
+}
+
+#[test]
+fn boot_urls_of_any_length_reach_the_host() {
+    let mut site = site();
+    site.boot_url = Some(format!("http://{}", "a".repeat(190)).parse().expect("a URL"));
+    let entries = vec![entry("10.0.0.20", "52:54:00:00:00:01", None, "n", true)];
+    let with = configuration(&site, vec![("n", network("10.0.0.0/24", json!({})))], entries);
+    for format in FORMATS {
+        let text = format.render(&with);
+        check(format, &text).unwrap_or_else(|said| panic!("{format}: {said}"));
+        assert!(text.contains("/pxe/\""), "{text}");
+    }
+}
+
+#[test]
+fn a_hundred_thousand_hosts_are_all_written() {
+    let configuration = large(100_000);
+    for format in FORMATS {
+        let started = std::time::Instant::now();
+        let text = format.render(&configuration);
+        println!("{format}: {} bytes in {:?}", text.len(), started.elapsed());
+        assert_eq!(text.matches("52:54:00:").count(), 100_000);
+    }
+}
