@@ -122,6 +122,11 @@ impl ServeArguments {
 pub struct Secret(String);
 
 impl Secret {
+    /// The secret with this text.
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The secret itself.
     pub fn expose(&self) -> &str {
         &self.0

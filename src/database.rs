@@ -35,8 +35,7 @@ impl Database {
         // Plans are made for each question, since one statement asks about now and about the past.
         let options: PgConnectOptions = options
             .application_name("bootledger")
-            .options([("search_path", "views,public"), ("plan_cache_mode", "force_custom_plan")])
-            .log_statements(log::LevelFilter::Trace);
+            .options([("search_path", "views,public"), ("plan_cache_mode", "force_custom_plan")]);
         migrate(&options).await?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)

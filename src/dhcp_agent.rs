@@ -17,7 +17,7 @@ use bootledger_aggregates::dhcp_server::DhcpKind;
 use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::name::Name;
 use clap::{Args, ValueEnum};
-use service::Secret;
+use crate::config::Secret;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::watch;

@@ -22,6 +22,7 @@ pub mod management_addresses;
 pub mod parked;
 pub mod plugin_runs;
 pub mod project;
+pub mod rebuild;
 pub mod statistics;
 pub mod timeline;
 pub mod tokens;

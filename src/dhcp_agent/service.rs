@@ -1,13 +1,12 @@
 //! The agent's side of the service's HTTP interface: fetching configurations, and reporting about them.
 
 use super::{Arguments, disk};
+use crate::config::Secret;
 use anyhow::{Context, Result, ensure};
 use bootledger_aggregates::values::sha256::Sha256;
 use reqwest::header::{AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Response, StatusCode};
 use serde::Serialize;
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long an answer may take beyond what it was asked to wait, and how long its next bytes may.
@@ -15,35 +14,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A configuration larger than this is none, in bytes.
 const LARGEST: usize = 512 * 1024 * 1024;
-
-/// A token; never shown.
-#[derive(Clone)]
-pub struct Secret(Arc<str>);
-
-impl Secret {
-    /// The secret with this text.
-    pub fn new(text: &str) -> Self {
-        Self(text.into())
-    }
-
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::str::FromStr for Secret {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self::new(text))
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
 
 /// The service, as one DHCP server sees it.
 #[derive(Debug)]

@@ -7,6 +7,7 @@
 mod ask;
 pub mod client;
 mod done;
+pub mod files;
 pub mod follow;
 mod local_disk;
 mod range;

@@ -4,7 +4,7 @@
 pub mod page;
 
 use crate::error::problem::{KINDS, Problem};
-use crate::{api, health};
+use crate::{api, boot, health};
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
 use utoipa::openapi::header::HeaderBuilder;
@@ -35,6 +35,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         api::ventures::index, api::ventures::show, api::ventures::define, api::ventures::retire,
         api::ventures::define_role, api::ventures::retire_role,
         api::boot_images::index, api::boot_images::show, api::boot_images::define, api::boot_images::retire,
+        boot::files::put, boot::files::show, boot::files::remove,
         api::dhcp_servers::index, api::dhcp_servers::show, api::dhcp_servers::define, api::dhcp_servers::retire,
         api::imports::create, api::imports::show,
         api::dns_records::index, api::dhcp_entries::index, api::boot_targets::index,

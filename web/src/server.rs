@@ -7,7 +7,7 @@ use crate::dhcp::held::Configurations;
 use crate::edge::{Measurements, edge};
 use crate::health::readiness::Watched;
 use crate::openapi::Rendered;
-use crate::{api, dhcp, dns, health, openapi, pages};
+use crate::{api, boot, dhcp, dns, health, openapi, pages};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig, scope};
@@ -73,6 +73,7 @@ impl Site {
                 .app_data(site.configurations.clone());
             let routes = scope("")
                 .configure(health::configure)
+                .configure(boot::routes::configure)
                 .configure(dhcp::routes::configure)
                 .configure(dns::routes::configure)
                 .configure(|config| {
@@ -104,6 +105,7 @@ impl Site {
 /// The routes that the boot network does not have.
 fn whole(config: &mut ServiceConfig) {
     api::configure(config);
+    boot::files::configure(config);
     openapi::configure(config);
     pages::configure(config);
 }

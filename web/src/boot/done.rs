@@ -8,6 +8,7 @@ use super::refusal::refuse;
 use super::table::Found;
 use crate::application::Application;
 use crate::commands::{Command, CommandError, Context};
+use crate::edge::correlation;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
@@ -20,7 +21,6 @@ use bootledger_projections::at::At;
 use bootledger_projections::deployments::Status;
 use bootledger_projections::{Error, boot_targets, catalogue, deployments};
 use std::net::Ipv4Addr;
-use uuid::Uuid;
 
 /// `GET` and `POST`, with the token and without.
 pub(super) async fn done(request: HttpRequest, application: Data<Application>) -> HttpResponse {
@@ -116,7 +116,7 @@ async fn mark(
 ) -> HttpResponse {
     let context = Context {
         actor: format!("server {}", asker.client),
-        correlation_id: Uuid::now_v7().to_string(),
+        correlation_id: correlation::of(request),
         causation_id: None,
         idempotency_key: None,
     };

@@ -9,7 +9,6 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, WriteMultipart};
 use sha2::Digest;
@@ -62,16 +61,6 @@ impl From<object_store::Error> for StoreError {
     fn from(error: object_store::Error) -> Self {
         Self::Failed(error)
     }
-}
-
-/// A store in a folder, for services without an S3 bucket. The folder is made where there is none. Contents are
-/// written through to the disk before they get their name.
-///
-/// # Errors
-/// Where the folder cannot be made or read.
-pub fn folder(directory: &std::path::Path) -> anyhow::Result<Arc<dyn ObjectStore>> {
-    std::fs::create_dir_all(directory)?;
-    Ok(Arc::new(LocalFileSystem::new_with_prefix(directory)?.with_fsync(true)))
 }
 
 /// The contents in an object store.

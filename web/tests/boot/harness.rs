@@ -13,12 +13,13 @@ use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_web::application::{Application, ServiceKey};
-use bootledger_web::boot::store::{self, Contents};
+use bootledger_web::boot::store::Contents;
 use bootledger_web::boot::table::{BootTable, Entry};
 use bootledger_web::boot::target::{Identity, Image, Place, Target};
 use bootledger_web::boot::token::Token;
 use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Receipt};
 use bytes::Bytes;
+use object_store::local::LocalFileSystem;
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
@@ -85,6 +86,8 @@ impl Harness {
 
     pub fn with_views(views: sqlx::PgPool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("files")).expect("a folder");
+        let files = LocalFileSystem::new_with_prefix(folder.path().join("files")).expect("a store");
         let domain = Arc::new(Domain::default());
         let (position, shown) = watch::channel(0);
         let (stop, stopping) = watch::channel(false);
@@ -93,7 +96,7 @@ impl Harness {
             views,
             position: shown,
             boot: Arc::new(BootTable::default()),
-            files: store::folder(&folder.path().join("files")).expect("a store"),
+            files: Arc::new(files.with_automatic_cleanup(true).with_fsync(true)),
             key: ServiceKey::new(vec![7; 32]),
             base_url: "http://boot.example:8080".parse().expect("a URL"),
             trusted_proxies: Arc::from(vec!["192.0.2.1/32".parse().expect("a network")]),

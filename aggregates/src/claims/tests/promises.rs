@@ -178,7 +178,9 @@ fn the_random_commands_reach_every_end() {
     for _ in 0..200 {
         let steps = vec(step(), 40..80).new_tree(&mut runner).expect("steps").current();
         let mut model = Model::new();
-        steps.into_iter().for_each(|(device, step)| take(&mut model, device_id(device), step, false));
+        for (device, step) in steps {
+            take(&mut model, device_id(device), step, false);
+        }
         for known in model.deployments.values() {
             match known.state {
                 Deployment::Done(_) => done += 1,

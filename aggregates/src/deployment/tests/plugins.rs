@@ -116,6 +116,8 @@ fn replaying_the_events_gives_the_state_that_the_rules_saw() {
         }
     }
     let mut replayed = Deployment::default();
-    events.into_iter().for_each(|event| replayed.apply(event));
+    for event in events {
+        replayed.apply(event);
+    }
     assert_eq!(serde_json::to_value(replayed).expect("JSON"), serde_json::to_value(deployment).expect("JSON"));
 }

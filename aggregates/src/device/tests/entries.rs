@@ -4,24 +4,20 @@ use super::*;
 use crate::device::event::RemovedBecause;
 use std::net::Ipv4Addr;
 
-fn live() -> Option<DeploymentId> {
-    Some(deployment_id(1))
-}
-
 #[test]
 fn a_dns_entry_is_made_once() {
     let created = DeviceEvent::DnsEntryCreated { deployment: deployment_id(1), entry: dns("h200.dc1.example", "10.0.0.20") };
     let given = after(used(), vec![clean()]);
-    assert_eq!(outcome::<Device>(&given, create_dns(live())), Ok(vec![created]));
-    assert_eq!(outcome::<Device>(&deployed(), create_dns(live())), Ok(vec![]));
+    assert_eq!(outcome::<Device>(&given, create_dns(Some(deployment_id(1)))), Ok(vec![created]));
+    assert_eq!(outcome::<Device>(&deployed(), create_dns(Some(deployment_id(1)))), Ok(vec![]));
 }
 
 #[test]
 fn a_dhcp_entry_is_made_once() {
     let created = DeviceEvent::DhcpEntryCreated { deployment: deployment_id(1), entry: dhcp("10.0.0.20", 1) };
     let given = after(used(), vec![clean()]);
-    assert_eq!(outcome::<Device>(&given, create_dhcp(live())), Ok(vec![created]));
-    assert_eq!(outcome::<Device>(&deployed(), create_dhcp(live())), Ok(vec![]));
+    assert_eq!(outcome::<Device>(&given, create_dhcp(Some(deployment_id(1)))), Ok(vec![created]));
+    assert_eq!(outcome::<Device>(&deployed(), create_dhcp(Some(deployment_id(1)))), Ok(vec![]));
 }
 
 #[test]
@@ -33,9 +29,12 @@ fn a_dhcp_entry_takes_the_place_of_others_of_its_interface_or_address() {
         (dhcp("10.0.0.99", 2), false),
     ] {
         let given = after(verified(), vec![record(Facts { dhcp_entries: Some(vec![old.clone()]), ..Facts::default() })]);
-        let events = outcome::<Device>(&given, create_dhcp(live())).expect("it is created");
-        let removed =
-            DeviceEvent::DhcpEntriesRemoved { entries: vec![old.clone()], because: RemovedBecause::Replaced, deployment: live() };
+        let events = outcome::<Device>(&given, create_dhcp(Some(deployment_id(1)))).expect("it is created");
+        let removed = DeviceEvent::DhcpEntriesRemoved {
+            entries: vec![old.clone()],
+            because: RemovedBecause::Replaced,
+            deployment: Some(deployment_id(1)),
+        };
         assert_eq!(events.contains(&removed), replaced, "{old:?}");
         let released = events.iter().find_map(|event| match event {
             DeviceEvent::AddressesReleased { released, .. } => Some(released.clone()),
@@ -44,7 +43,7 @@ fn a_dhcp_entry_takes_the_place_of_others_of_its_interface_or_address() {
         let expected = (replaced && old.ip != parsed::<Ipv4Addr>("10.0.0.20")).then(|| vec![old.ip]);
         assert_eq!(released, expected, "the address of {old:?}");
         assert!(matches!(events.last(), Some(DeviceEvent::DhcpEntryCreated { .. })));
-        let created = after(given, vec![create_dhcp(live())]);
-        assert_eq!(outcome::<Device>(&created, create_dhcp(live())), Ok(vec![]));
+        let created = after(given, vec![create_dhcp(Some(deployment_id(1)))]);
+        assert_eq!(outcome::<Device>(&created, create_dhcp(Some(deployment_id(1)))), Ok(vec![]));
     }
 }

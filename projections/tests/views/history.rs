@@ -1,0 +1,156 @@
+//! A log for tests: events appended as the writer would, gapless and in order, with a chain that proves nothing.
+
+use anyhow::Result;
+use bootledger_aggregates::event::Event;
+use bootledger_projections::log::{self, Filter};
+use bootledger_projections::project::project;
+use bootledger_test_cluster::TestDatabase;
+use cqrs_es::DomainEvent;
+use sqlx::{PgConnection, PgPool};
+use time::{Duration, OffsetDateTime};
+
+/// A stored event before it has a place.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Written {
+    pub(crate) aggregate_type: &'static str,
+    pub(crate) aggregate_id: String,
+    pub(crate) event_type: String,
+    pub(crate) payload: String,
+    pub(crate) actor: String,
+    /// Seconds after the beginning of the test's time.
+    pub(crate) second: i64,
+}
+
+/// When the log of every test begins: shortly before midnight, so that statistics meet two days.
+pub(crate) fn beginning() -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(1_800_000_000 - 1_800_000_000 % 86_400 + 86_400 - 40).expect("a time")
+}
+
+/// An event as the writer stores it.
+pub(crate) fn written(event: &Event, actor: &str, second: i64) -> Written {
+    let payload = |event: &dyn erased::Json| event.json();
+    let (aggregate_type, aggregate_id, event_type, payload) = match event {
+        Event::Deployment(id, e) => ("deployment", id.to_string(), e.event_type(), payload(e)),
+        Event::Device(id, e) => ("device", id.to_string(), e.event_type(), payload(e)),
+        Event::Site(id, e) => ("site", id.to_string(), e.event_type(), payload(e)),
+        Event::Rack(id, e) => ("rack", id.to_string(), e.event_type(), payload(e)),
+        Event::Network(id, e) => ("network", id.to_string(), e.event_type(), payload(e)),
+        Event::DhcpServer(id, e) => ("dhcp_server", id.to_string(), e.event_type(), payload(e)),
+        Event::Venture(id, e) => ("venture", id.to_string(), e.event_type(), payload(e)),
+        Event::BootImage(id, e) => ("boot_image", id.to_string(), e.event_type(), payload(e)),
+        Event::Token(id, e) => ("token", id.to_string(), e.event_type(), payload(e)),
+    };
+    Written { aggregate_type, aggregate_id, event_type, payload, actor: actor.to_owned(), second }
+}
+
+mod erased {
+    pub(crate) trait Json {
+        fn json(&self) -> String;
+    }
+    impl<T: serde::Serialize> Json for T {
+        fn json(&self) -> String {
+            serde_json::to_string(self).expect("events are JSON")
+        }
+    }
+}
+
+/// A test's database and its log.
+pub(crate) struct History {
+    pub(crate) pool: PgPool,
+    _database: TestDatabase,
+}
+
+impl History {
+    pub(crate) async fn new(events: &[Written]) -> Result<Self> {
+        let database = TestDatabase::create().await?;
+        let pool = database.pool(4).await?;
+        let history = Self { pool, _database: database };
+        history.append(events).await?;
+        Ok(history)
+    }
+
+    /// Appends events to the log, and holds the claims that they take as the writer would.
+    pub(crate) async fn append(&self, events: &[Written]) -> Result<()> {
+        let mut transaction = self.pool.begin().await?;
+        let mut position = log::last_position(&mut *transaction).await?;
+        for event in events {
+            position += 1;
+            sqlx::query(
+                "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata,
+                                     position, recorded_at, chain)
+                 SELECT $1, $2, 1 + count(*), $3, '1', $4::json, $5::json, $6, $7, decode(repeat('00', 32), 'hex')
+                 FROM events WHERE aggregate_type = $1 AND aggregate_id = $2",
+            )
+            .bind(event.aggregate_type)
+            .bind(&event.aggregate_id)
+            .bind(&event.event_type)
+            .bind(&event.payload)
+            .bind(serde_json::json!({"actor": event.actor, "correlation_id": format!("request {}", event.second)}).to_string())
+            .bind(position)
+            .bind(beginning() + Duration::seconds(event.second))
+            .execute(&mut *transaction)
+            .await?;
+        }
+        sqlx::query("UPDATE log_head SET position = $1").bind(position).execute(&mut *transaction).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Writes what the write side's table of claims would hold.
+    pub(crate) async fn claim(&self, claims: &[(String, String, String)]) -> Result<()> {
+        for (kind, value, holder) in claims {
+            let claim = sqlx::query("INSERT INTO claims (kind, value, holder, position) VALUES ($1, $2, $3, 1)");
+            claim.bind(kind).bind(value).bind(holder).execute(&self.pool).await?;
+        }
+        Ok(())
+    }
+
+    /// Projects the next `count` events; gives the position reached.
+    pub(crate) async fn advance(&self, count: i64) -> Result<i64> {
+        let mut transaction = self.pool.begin().await?;
+        let position = bootledger_projections::checkpoint::position(&mut *transaction).await?;
+        let batch = log::read_after(&mut *transaction, position, count, Filter::default()).await?;
+        let position = project(&mut transaction, &batch).await?;
+        transaction.commit().await?;
+        Ok(position)
+    }
+
+    /// Empties the views.
+    pub(crate) async fn forget(&self) -> Result<()> {
+        for table in TABLES {
+            sqlx::query(&format!("TRUNCATE views.{table}")).execute(&self.pool).await?;
+        }
+        sqlx::query("UPDATE checkpoint SET position = 0").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Every row of every view, as JSON, in an order of their own.
+    pub(crate) async fn rows(&self) -> Result<Vec<(&'static str, Vec<String>)>> {
+        let mut connection = self.pool.acquire().await?;
+        let mut all = vec![];
+        for table in TABLES {
+            all.push((table, rows(&mut connection, table).await?));
+        }
+        Ok(all)
+    }
+}
+
+async fn rows(connection: &mut PgConnection, table: &str) -> Result<Vec<String>> {
+    let statement = format!("SELECT to_jsonb(t)::text FROM {table} t ORDER BY to_jsonb(t)::text");
+    Ok(sqlx::query_scalar(&statement).fetch_all(connection).await?)
+}
+
+/// Every view but the checkpoint.
+pub(crate) const TABLES: [&str; 12] = [
+    "parked",
+    "catalogue",
+    "devices",
+    "deployments",
+    "plugin_runs",
+    "holdings",
+    "dns_records",
+    "dhcp_entries",
+    "boot_targets",
+    "dhcp_sites",
+    "timeline",
+    "statistics",
+];

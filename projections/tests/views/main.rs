@@ -1,0 +1,7 @@
+//! The views against a real PostgreSQL: what events do to them, and that they never depend on how they were built.
+//!
+//! Run through `scripts/with-postgres`.
+
+mod history;
+mod property;
+mod world;

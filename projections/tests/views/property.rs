@@ -1,0 +1,248 @@
+//! Any history gives the same views however they were built: event by event, in batches of any size, by a rebuild,
+//! and asked "as of" any position of the log.
+
+use crate::history::History;
+use crate::world::{
+    World, confirm, create_token, define_server, deployment_id, device_id, mac, put_file, rack, sha, site_spec, v,
+};
+use anyhow::{Result, ensure};
+use bootledger_aggregates::boot_image::{BootImageCommand, BootImageSpec, FileKind};
+use bootledger_aggregates::claims::Holder;
+use bootledger_aggregates::deployment::command::DeploymentCommand;
+use bootledger_aggregates::deployment::event::Stage;
+use bootledger_aggregates::device::command::DeviceCommand;
+use bootledger_aggregates::device::event::{DhcpEntry, DnsEntry};
+use bootledger_aggregates::device::facts::Facts;
+use bootledger_aggregates::device::register::DeviceChange;
+use bootledger_aggregates::dhcp_server::DhcpServerCommand;
+use bootledger_aggregates::network::NetworkCommand;
+use bootledger_aggregates::rack::RackCommand;
+use bootledger_aggregates::rules::Refused;
+use bootledger_aggregates::site::SiteCommand;
+use bootledger_aggregates::token::TokenCommand;
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::venture::{RoleSpec, VentureCommand, VentureSpec};
+use bootledger_projections::at::At;
+use bootledger_projections::{
+    boot_targets, catalogue, deployments, devices, dhcp_entries, dns_records, holdings, parked, rebuild,
+};
+use proptest::prelude::*;
+use sqlx::PgConnection;
+
+/// How many devices there are; few, so that they want the same things.
+const DEVICES: u8 = 4;
+
+/// Does one of everything that can be done, told by three numbers; what the rules refuse is not done.
+fn act(world: &mut World, step: u8, action: u8, a: u8, b: u8) -> Result<(), Refused> {
+    let n = a % DEVICES;
+    let device = device_id(n);
+    let live = world.live(device).unwrap_or_else(|| deployment_id(255));
+    let plugin = world.next_plugin(live).unwrap_or_else(|| v("clean"));
+    match action % 32 {
+        0 | 1 => world.register(n, if b % 3 == 0 { "dc2" } else { "dc1" }),
+        2..=5 => world.start(deployment_id(step), n, 11 + b % 6, 200 + u16::from(b % 5)),
+        6..=12 => world.run_next(live),
+        13 => {
+            let retry_at = world.now().plus_seconds(i64::from(b));
+            world.deployment(live, "plugin", DeploymentCommand::PluginFailed { plugin, reason: v("no answer"), retry_at })
+        }
+        14 | 15 => {
+            let awaited = vec![v("dhcp-server:kea-1"), v(if b % 2 == 0 { "dhcp-site:dc1" } else { "dhcp-site:dc2" })];
+            let reason = Text::fitted(&format!("kea-1 has not confirmed {}", b % 2));
+            world.deployment(live, "plugin", DeploymentCommand::PluginWaiting { plugin, reason, awaited })
+        }
+        16 => world.deployment(live, "token ops", DeploymentCommand::RetryPlugin { plugin }),
+        17 | 18 => world.done(live),
+        19 => world.cancel(live),
+        20 => world.overdue(live, if b % 2 == 0 { Stage::Open } else { Stage::InProgress }),
+        21 => {
+            let (at, client) = (world.now(), v("10.0.0.11"));
+            world.deployment(live, "boot", DeploymentCommand::RecordBoot { file: v("boot.ipxe"), sha256: sha(1), client, at })
+        }
+        22 | 23 => world.record(n, facts(n, b)),
+        24 => world.change(n, change(n, b)),
+        25 => {
+            let live = world.live(device);
+            world.device(device, if b % 2 == 0 { DeviceCommand::UnverifyDevice { live } } else { DeviceCommand::VerifyDevice })
+        }
+        26 if b % 3 == 0 => {
+            let live = world.live(device);
+            world.device(device, DeviceCommand::DecommissionDevice { reason: v("old"), live })
+        }
+        27 | 28 => {
+            world.server("kea-1", server(b, i64::from(step)));
+            Ok(())
+        }
+        _ => {
+            describe(world, a, b);
+            Ok(())
+        }
+    }
+}
+
+fn facts(n: u8, b: u8) -> Facts {
+    let ip = |last: u8| v(&format!("10.0.0.{last}"));
+    let entry = |name: u8, last: u8| DnsEntry { hostname: v(&format!("h20{name}.dc1.example")), ip: ip(last) };
+    let lease = |last: u8| DhcpEntry { ip: ip(last), mac: mac(n), hostname: None, network: v("dc1-prod") };
+    Facts {
+        addresses: (b & 1 > 0).then(|| vec![ip(11 + b % 6), ip(12)]),
+        dns_entries: (b & 2 > 0).then(|| vec![entry(b % 5, 11), entry(b % 5, 12 + b % 2)]),
+        dhcp_entries: (b & 4 > 0).then(|| vec![lease(11 + b % 6)]),
+        software: (b & 8 > 0).then(|| vec![v("nginx"), v(r#"a "quoted", \{braced\} name"#)]),
+        disk_shares: (b & 16 > 0).then(|| vec![v("lun 7")]),
+        operating_system: (b & 32 > 0).then(|| v(if b & 1 > 0 { "Debian" } else { "" })),
+        uptime_seconds: Some(u64::from(b)),
+        sub_devices: (b & 64 > 0).then(|| vec![device_id((n + 1) % DEVICES)]),
+    }
+}
+
+fn change(n: u8, b: u8) -> DeviceChange {
+    match b % 4 {
+        0 => DeviceChange { name: Some(v(&format!("renamed {b}"))), remark: Some(v("seen")), ..DeviceChange::default() },
+        1 => DeviceChange { serial: Some(v(&format!("SN{}", b % DEVICES))), ..DeviceChange::default() },
+        2 => DeviceChange { macs: Some(vec![mac(n), mac(b)]), ..DeviceChange::default() },
+        _ => DeviceChange { site: Some(v("dc2")), ..DeviceChange::default() },
+    }
+}
+
+fn server(b: u8, position: i64) -> DhcpServerCommand {
+    match b % 6 {
+        0 => DhcpServerCommand::ReportFailure { revision: None, message: v("syntax error") },
+        1 => DhcpServerCommand::RetireDhcpServer,
+        2 => define_server(if b % 4 == 0 { "dc1" } else { "dc2" }),
+        _ => confirm(position),
+    }
+}
+
+fn describe(world: &mut World, a: u8, b: u8) {
+    let site = if b % 2 == 0 { "dc1" } else { "dc2" };
+    match a % 10 {
+        0 => world.site(site, SiteCommand::DefineSite { spec: Box::new(site_spec(site, &format!("site {b}"))) }),
+        1 => world.define_network("dc1-prod", site),
+        2 => world.network("dc2-prod", NetworkCommand::RetireNetwork { used: 0 }),
+        3 => world.define_network("dc2-prod", "dc2"),
+        4 => world.rack("r1", RackCommand::DefineRack { spec: rack(site, 40 + u16::from(b % 3)), site_exists: true }),
+        5 => match b % 4 {
+            0 => world.venture("shop", VentureCommand::RetireVenture),
+            1 => world.venture("shop", VentureCommand::RetireRole { role: v("db") }),
+            2 => world.venture("shop", VentureCommand::DefineRole { role: v("db"), spec: RoleSpec::default() }),
+            _ => {
+                let spec = VentureSpec { description: v(site), ..VentureSpec::default() };
+                world.venture("shop", VentureCommand::DefineVenture { name: v("shop"), spec, ancestors: vec![] });
+            }
+        },
+        6 if b % 4 == 0 => world.image("debian-12", BootImageCommand::RetireBootImage),
+        6 => world.image("debian-12", put_file("kernel", FileKind::Kernel, i64::from(b))),
+        7 => {
+            let spec = BootImageSpec { description: v("again"), open_minutes: 1, in_progress_minutes: u32::from(b) + 1 };
+            world.image("debian-12", BootImageCommand::DefineBootImage { spec });
+        }
+        8 => world.token(b % 2, create_token()),
+        _ => world.token(b % 2, TokenCommand::RevokeToken),
+    }
+}
+
+/// Everything that the questions of this crate tell about a moment.
+async fn told(connection: &mut PgConnection, at: At) -> Result<Vec<String>> {
+    let c = connection;
+    let mut told = vec![];
+    for kind in ["site", "rack", "network", "dhcp_server", "venture", "boot_image", "token"] {
+        told.push(format!("{:?}", catalogue::list(&mut *c, kind, at, None, 100, None).await?));
+    }
+    told.push(format!("{:?}", catalogue::networks(&mut *c, at).await?));
+    told.push(format!("{:?}", catalogue::network_of(&mut *c, v("10.0.0.11"), at).await?));
+    told.push(format!("{:?}", catalogue::dhcp_servers_of(&mut *c, &v("dc1"), at).await?));
+    told.push(format!("{:#?}", devices::list(&mut *c, &devices::Filter::default(), at, 100).await?));
+    told.push(format!("{:#?}", deployments::list(&mut *c, &deployments::Filter::default(), at, 100).await?));
+    told.push(format!("{:?}", deployments::counts(&mut *c, at).await?));
+    for n in 0..DEVICES {
+        told.push(format!("{:?}", holdings::of_holder(&mut *c, Holder::Device(device_id(n)), at).await?));
+        told.push(format!("{:?}", deployments::live_of_device(&mut *c, device_id(n), at).await?));
+    }
+    told.push(format!("{:?}", holdings::ips_in(&mut *c, v("10.0.0.0/8"), at).await?));
+    let mut names = holdings::hostnames(&mut *c, at).await?;
+    names.sort();
+    told.push(format!("{names:?}"));
+    told.push(format!("{:?}", dns_records::list(&mut *c, &dns_records::Filter::default(), at, 100).await?));
+    told.push(format!("{:?}", dhcp_entries::list(&mut *c, &dhcp_entries::Filter::default(), at, 100).await?));
+    told.push(format!("{:?}", dhcp_entries::of_site(&mut *c, &v("dc1"), at).await?));
+    told.push(format!("{:?}", boot_targets::all(&mut *c, at).await?));
+    Ok(told)
+}
+
+async fn holds(world: &World, cuts: &[u8], damaged: bool) -> Result<()> {
+    let history = History::new(&world.log).await?;
+    let events = i64::try_from(world.log.len())?;
+
+    // Event by event, remembering what was told at each position.
+    let mut then = vec![];
+    let mut connection = history.pool.acquire().await?;
+    for _ in 0..events {
+        let position = history.advance(1).await?;
+        then.push((position, told(&mut connection, At::Now).await?));
+    }
+    for (position, then) in &then {
+        let now = told(&mut connection, At::Position(*position)).await?;
+        for (now, then) in now.iter().zip(then) {
+            ensure!(now == then, "as of {position}:\n{now}\nbut it was\n{then}");
+        }
+    }
+    drop(connection);
+    let parked = parked::count(&history.pool).await?;
+    ensure!(damaged || parked == 0, "{parked} events are parked: {:?}", parked::list(&history.pool, 0, 3).await?);
+    let one_by_one = history.rows().await?;
+
+    // By a comparison with a rebuild, which also knows the claims.
+    if !damaged {
+        let holder = |(claim, holder): (&bootledger_aggregates::claims::Claim, &Holder)| {
+            let (kind, value) = claim.parts();
+            (kind.to_owned(), value, holder.to_string())
+        };
+        history.claim(&world.claims.iter().map(holder).collect::<Vec<_>>()).await?;
+    }
+    let differences = rebuild::compare(&history.pool, |_, _| {}).await?;
+    ensure!(damaged || differences.is_empty(), "a rebuild differs: {differences:?}");
+    ensure!(differences.iter().all(|d| d.table == "claims"), "a rebuild differs: {differences:?}");
+
+    // In batches of any size.
+    history.forget().await?;
+    let mut cuts = cuts.iter().cycle();
+    while history.advance(i64::from(*cuts.next().unwrap_or(&1)) % 13 + 1).await? < events {}
+    let in_batches = history.rows().await?;
+    for ((table, one), (_, batches)) in one_by_one.iter().zip(&in_batches) {
+        ensure!(one == batches, "{table} in batches:\n{}\nbut event by event:\n{}", batches.join("\n"), one.join("\n"));
+    }
+
+    // And by a rebuild that takes their place.
+    rebuild::rebuild(&history.pool, |_, _| {}).await?;
+    ensure!(history.rows().await? == one_by_one, "the rebuilt views differ");
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_history_gives_the_same_views_however_they_are_built(
+        actions in prop::collection::vec((any::<u8>(), any::<u8>(), any::<u8>()), 20..90),
+        cuts in prop::collection::vec(any::<u8>(), 1..20),
+        damage in prop::option::weighted(0.3, (0_usize..40, any::<u8>())),
+    ) {
+        let mut world = World::furnished();
+        for n in 0..DEVICES - 1 {
+            let registered = world.register(n, "dc1");
+            prop_assert!(registered.is_ok(), "{registered:?}");
+        }
+        for (step, (action, a, b)) in (0_u8..).zip(&actions) {
+            // What is refused leaves no event.
+            drop(act(&mut world, step, *action, *a, *b));
+            if let Some((at, n)) = damage && at == usize::from(step) {
+                world.damage(n % DEVICES);
+            }
+        }
+        let damaged = damage.is_some_and(|(at, _)| at < actions.len());
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let outcome = runtime.block_on(holds(&world, &cuts, damaged));
+        prop_assert!(outcome.is_ok(), "{:?}", outcome);
+    }
+}

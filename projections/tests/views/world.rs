@@ -1,0 +1,403 @@
+//! A small data centre whose commands go to the real aggregates: what they accept is a history that could have happened.
+//!
+//! It plays the part of the application: it looks up the facts that the rules ask for, and keeps the claims.
+
+use crate::history::{Written, beginning, written};
+use bootledger_aggregates::boot_image::{BootFile, BootImage, BootImageCommand, BootImageSpec, FileKind};
+use bootledger_aggregates::claims::{Claim, ClaimChange, Holder};
+use bootledger_aggregates::deployment::Deployment;
+use bootledger_aggregates::deployment::command::DeploymentCommand;
+use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy, Limits, Stage};
+use bootledger_aggregates::deployment::plan::Plan;
+use bootledger_aggregates::deployment::start::{BootImageFacts, DeviceFacts, StartDeployment, StartFacts};
+use bootledger_aggregates::device::Device;
+use bootledger_aggregates::device::clean::Keeps;
+use bootledger_aggregates::device::command::DeviceCommand;
+use bootledger_aggregates::device::event::{DeviceEvent, DhcpEntry, DnsEntry};
+use bootledger_aggregates::device::facts::Facts;
+use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec, RegisterFacts};
+use bootledger_aggregates::dhcp_server::{DhcpKind, DhcpServer, DhcpServerCommand, DhcpServerSpec};
+use bootledger_aggregates::event::Event;
+use bootledger_aggregates::network::{Network, NetworkCommand, NetworkSpec};
+use bootledger_aggregates::rack::{Rack, RackCommand, RackSpec};
+use bootledger_aggregates::rules::Refused;
+use bootledger_aggregates::site::{Site, SiteCommand, SiteSpec};
+use bootledger_aggregates::token::{Scope, Token, TokenCommand};
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, TokenId};
+use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::venture::{RoleSpec, Venture, VentureCommand, VentureSpec};
+use cqrs_es::Aggregate;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use uuid::Uuid;
+
+/// A value of the domain from its text.
+pub(crate) fn v<T: std::str::FromStr>(text: &str) -> T {
+    text.parse().unwrap_or_else(|_| panic!("{text} is no value"))
+}
+
+pub(crate) fn device_id(n: u8) -> DeviceId {
+    DeviceId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + u128::from(n)))
+}
+
+pub(crate) fn deployment_id(n: u8) -> DeploymentId {
+    DeploymentId(Uuid::from_u128(0x0191_0000_0000_7000_8000_0000_0000_0000 + u128::from(n)))
+}
+
+pub(crate) fn mac(n: u8) -> MacAddress {
+    v(&format!("52:54:00:00:00:{n:02x}"))
+}
+
+pub(crate) fn network_spec(site: &str) -> NetworkSpec {
+    let number = if site == "dc1" { 0 } else { 1 };
+    serde_json::from_value(serde_json::json!({"cidr": format!("10.{number}.0.0/24"), "site": site})).expect("a network")
+}
+
+pub(crate) fn site_spec(site: &str, name: &str) -> SiteSpec {
+    serde_json::from_value(serde_json::json!({
+        "name": name, "domain": format!("{site}.example"), "zones": [format!("{site}.example"), "10.in-addr.arpa"]
+    }))
+    .expect("a site")
+}
+
+/// The data centre.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) log: Vec<Written>,
+    pub(crate) claims: BTreeMap<Claim, Holder>,
+    second: i64,
+    devices: BTreeMap<DeviceId, (Device, View)>,
+    deployments: BTreeMap<DeploymentId, (Deployment, Option<DeploymentStarted>, Vec<Name>)>,
+    servers: BTreeMap<Name, DhcpServer>,
+    networks: BTreeMap<Name, Network>,
+    sites: BTreeMap<Name, Site>,
+    racks: BTreeMap<Name, Rack>,
+    ventures: BTreeMap<Name, Venture>,
+    images: BTreeMap<Name, BootImage>,
+    tokens: BTreeMap<TokenId, Token>,
+}
+
+/// What a start needs to know of a device.
+#[derive(Default)]
+struct View {
+    facts: DeviceFacts,
+}
+
+impl World {
+    /// Two sites with a network each, a DHCP server, a venture with two roles and an image.
+    pub(crate) fn furnished() -> Self {
+        let mut world = Self::default();
+        for site in ["dc1", "dc2"] {
+            world.site(site, SiteCommand::DefineSite { spec: Box::new(site_spec(site, "")) });
+            world.define_network(&format!("{site}-prod"), site);
+        }
+        world.rack("r1", RackCommand::DefineRack { spec: rack("dc1", 42), site_exists: true });
+        world.server("kea-1", define_server("dc1"));
+        let spec = VentureSpec::default();
+        world.venture("shop", VentureCommand::DefineVenture { name: v("shop"), spec, ancestors: vec![] });
+        for role in ["web", "db"] {
+            world.venture("shop", VentureCommand::DefineRole { role: v(role), spec: RoleSpec::default() });
+        }
+        let spec = BootImageSpec { description: Text::default(), open_minutes: 1, in_progress_minutes: 1 };
+        world.image("debian-12", BootImageCommand::DefineBootImage { spec });
+        world.image("debian-12", put_file("boot.ipxe", FileKind::BootIpxe, 1));
+        world
+    }
+
+    /// The events of one command, appended with the same time.
+    fn accept(&mut self, actor: &str, events: Vec<Event>) {
+        self.second += 1;
+        for event in events {
+            let changes = event.claims();
+            for change in &changes {
+                match change {
+                    ClaimChange::Release(claim, holder) if self.claims.get(claim) == Some(holder) => {
+                        self.claims.remove(claim);
+                    }
+                    ClaimChange::ReleaseAll(holder) => self.claims.retain(|_, by| by != holder),
+                    _ => {}
+                }
+            }
+            for change in changes {
+                if let ClaimChange::Take(claim, holder) = change {
+                    self.claims.insert(claim, holder);
+                }
+            }
+            self.log.push(written(&event, actor, self.second));
+        }
+    }
+
+    /// Appends something that no version of the program can read.
+    pub(crate) fn damage(&mut self, device: u8) {
+        let (aggregate_type, aggregate_id) = ("device", device_id(device).to_string());
+        let payload = r#"{"type":"DeviceTeleported"}"#.to_owned();
+        let event_type = "DeviceTeleported".to_owned();
+        let actor = "token ops".to_owned();
+        self.log.push(Written { aggregate_type, aggregate_id, event_type, payload, actor, second: self.second });
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp(beginning()).plus_seconds(self.second)
+    }
+
+    pub(crate) fn holder(&self, claim: &Claim) -> Option<Holder> {
+        self.claims.get(claim).copied()
+    }
+
+    fn holders(&self, claims: impl IntoIterator<Item = Claim>) -> Vec<(Claim, Holder)> {
+        claims.into_iter().filter_map(|claim| self.holder(&claim).map(|holder| (claim, holder))).collect()
+    }
+
+    /// The device's live deployment.
+    pub(crate) fn live(&self, device: DeviceId) -> Option<DeploymentId> {
+        match self.holder(&Claim::Deployment(device)) {
+            Some(Holder::Deployment(id)) => Some(id),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn device(&mut self, id: DeviceId, command: DeviceCommand) -> Result<(), Refused> {
+        let (device, view) = self.devices.entry(id).or_default();
+        let events = device.decide(command)?;
+        for event in &events {
+            device.apply(event.clone());
+            match event {
+                DeviceEvent::DeviceRegistered(spec) => {
+                    view.facts = DeviceFacts { site: Some(spec.site.clone()), macs: spec.macs.clone(), ..DeviceFacts::default() };
+                }
+                DeviceEvent::DeviceChanged(change) => {
+                    view.facts.site = change.site.clone().or(view.facts.site.take());
+                    view.facts.macs.extend(&change.macs_added);
+                    view.facts.macs.retain(|mac| !change.macs_removed.contains(mac));
+                }
+                DeviceEvent::DeviceVerified {} => view.facts.verified = true,
+                DeviceEvent::DeviceUnverified {} => view.facts.verified = false,
+                DeviceEvent::DeviceDecommissioned { .. } => view.facts.decommissioned = true,
+                _ => {}
+            }
+        }
+        self.accept("token ops", events.into_iter().map(|event| Event::Device(id, event)).collect());
+        Ok(())
+    }
+
+    pub(crate) fn register(&mut self, n: u8, site: &str) -> Result<(), Refused> {
+        let id = device_id(n);
+        let spec = DeviceSpec {
+            kind: Default::default(),
+            name: v(&format!("server {n}")),
+            serial: Some(v(&format!("SN{n}"))),
+            asset: None,
+            site: v(site),
+            rack: (n % 2 == 0 && site == "dc1").then(|| v("r1")),
+            position: None,
+            macs: vec![mac(n), mac(n + 100)],
+            management: None,
+            parent: None,
+        };
+        let held = self.holders([Claim::Mac(mac(n)), Claim::Mac(mac(n + 100)), Claim::Serial(v(&format!("SN{n}")))]);
+        let facts = RegisterFacts { site_exists: true, rack_exists: true, held, device: id, ..RegisterFacts::default() };
+        self.device(id, DeviceCommand::RegisterDevice { spec: Box::new(spec), facts })?;
+        let (venture, role) = (Some(v("shop")), Some(v("web")));
+        self.change(n, DeviceChange { venture, role, ..DeviceChange::default() })?;
+        self.device(id, DeviceCommand::VerifyDevice)
+    }
+
+    pub(crate) fn change(&mut self, n: u8, change: DeviceChange) -> Result<(), Refused> {
+        let id = device_id(n);
+        let serial = change.serial.iter().cloned().map(Claim::Serial);
+        let held = self.holders(serial.chain(change.macs.iter().flatten().copied().map(Claim::Mac)));
+        let deploying = self.live(id).and_then(|live| self.started(live)).map(|started| started.mac).into_iter().collect();
+        let facts = RegisterFacts { site_exists: true, rack_exists: true, held, device: id, deploying, unknown: None };
+        self.device(id, DeviceCommand::ChangeDevice { change: Box::new(change), facts })
+    }
+
+    pub(crate) fn record(&mut self, n: u8, facts: Facts) -> Result<(), Refused> {
+        let id = device_id(n);
+        let ips = facts.addresses.iter().flatten().copied().chain(facts.dhcp_entries.iter().flatten().map(|entry| entry.ip));
+        let names = facts.dns_entries.iter().flatten().map(|entry| Claim::Hostname(entry.hostname.clone()));
+        let mut held = self.holders(ips.map(Claim::Ip).chain(names));
+        held.retain(|(_, holder)| *holder != Holder::Device(id));
+        let live = self.live(id);
+        self.device(id, DeviceCommand::RecordFacts { facts: Box::new(facts), held, live })
+    }
+
+    fn started(&self, id: DeploymentId) -> Option<&DeploymentStarted> {
+        self.deployments.get(&id)?.1.as_ref()
+    }
+
+    pub(crate) fn deployment(&mut self, id: DeploymentId, actor: &str, command: DeploymentCommand) -> Result<(), Refused> {
+        let (deployment, started, succeeded) = self.deployments.entry(id).or_default();
+        let events = deployment.decide(command)?;
+        for event in &events {
+            deployment.apply(event.clone());
+            match event {
+                DeploymentEvent::DeploymentStarted(begun) => *started = Some((**begun).clone()),
+                DeploymentEvent::PluginSucceeded { plugin } => succeeded.push(plugin.clone()),
+                _ => {}
+            }
+        }
+        self.accept(actor, events.into_iter().map(|event| Event::Deployment(id, event)).collect());
+        Ok(())
+    }
+
+    /// Starts a deployment of device `n` to `10.x.0.ip` as `h{name}`.
+    pub(crate) fn start(&mut self, id: DeploymentId, n: u8, ip: u8, name: u16) -> Result<(), Refused> {
+        let device = device_id(n);
+        let known = self.devices.get(&device).map(|(_, view)| view.facts.clone()).filter(|facts| facts.site.is_some());
+        let site = known.as_ref().and_then(|facts| facts.site.clone()).unwrap_or_else(|| v("dc1"));
+        let spec = network_spec(site.as_str());
+        let ip = Ipv4Addr::new(10, spec.cidr.network().octets()[1], 0, ip);
+        let hostname = v(&format!("h{name}.{site}.example"));
+        let claims = [Claim::Ip(ip), Claim::Hostname(hostname), Claim::Mac(mac(n)), Claim::Deployment(device)];
+        let image = self.images.get(&v::<Name>("debian-12")).cloned().unwrap_or_default();
+        let facts = StartFacts {
+            device: known,
+            holders: self.holders(claims.clone()),
+            network: Some((v(&format!("{site}-prod")), spec)),
+            site: Some(site_spec(site.as_str(), "")),
+            venture_exists: true,
+            role_exists: true,
+            boot_image: Some(BootImageFacts {
+                revision: image.revision,
+                retired: image.retired,
+                incomplete: image.incomplete(),
+                limits: Limits { open_minutes: 1, in_progress_minutes: 1 },
+            }),
+        };
+        let [_, Claim::Hostname(hostname), ..] = claims else { return Ok(()) };
+        let request = StartDeployment {
+            device,
+            mac: mac(n),
+            ip,
+            hostname,
+            venture: v("shop"),
+            role: v("db"),
+            boot_image: v("debian-12"),
+            plan: Plan::standard().expect("the plan"),
+            import: None,
+            facts,
+        };
+        self.deployment(id, "token ops", DeploymentCommand::StartDeployment(Box::new(request)))
+    }
+
+    /// What the next plugin of a deployment does, and its success.
+    pub(crate) fn run_next(&mut self, id: DeploymentId) -> Result<(), Refused> {
+        let Some(plugin) = self.next_plugin(id) else { return Ok(()) };
+        let Some(started) = self.started(id).cloned() else { return Ok(()) };
+        let (deployment, live) = (id, self.live(started.device));
+        let command = match plugin.as_str() {
+            "clean" => {
+                let keeps = Keeps { ip: started.ip, hostname: started.hostname };
+                Some(DeviceCommand::CleanDevice { deployment, live, keeps, remark_until: v("2027-01-15") })
+            }
+            "role" => Some(DeviceCommand::AssignRole { deployment, live, venture: started.venture, role: started.role }),
+            "dns" => {
+                let entry = DnsEntry { hostname: started.hostname, ip: started.ip };
+                Some(DeviceCommand::CreateDnsEntry { deployment, live, entry })
+            }
+            "dhcp" => {
+                let (hostname, network) = (Some(started.hostname), started.network);
+                let entry = DhcpEntry { ip: started.ip, mac: started.mac, hostname, network };
+                Some(DeviceCommand::CreateDhcpEntry { deployment, live, entry })
+            }
+            _ => None,
+        };
+        if let Some(command) = command {
+            self.device(started.device, command)?;
+        }
+        self.deployment(id, &format!("plugin {plugin}"), DeploymentCommand::PluginSucceeded { plugin })
+    }
+
+    pub(crate) fn next_plugin(&self, id: DeploymentId) -> Option<Name> {
+        let (_, started, succeeded) = self.deployments.get(&id)?;
+        started.as_ref()?.plan.0.iter().map(|planned| planned.name.clone()).find(|name| !succeeded.contains(name))
+    }
+
+    pub(crate) fn done(&mut self, id: DeploymentId) -> Result<(), Refused> {
+        let by = DoneBy::Ip { address: v("10.0.0.20") };
+        self.deployment(id, "server 10.0.0.20", DeploymentCommand::MarkDone { by })
+    }
+
+    pub(crate) fn cancel(&mut self, id: DeploymentId) -> Result<(), Refused> {
+        self.deployment(id, "token ops", DeploymentCommand::CancelDeployment { by: v("token ops"), reason: v("wrong rack") })?;
+        let Some(started) = self.started(id).cloned() else { return Ok(()) };
+        let (ip, hostname, released) = (started.ip, started.hostname, started.took);
+        self.device(started.device, DeviceCommand::WithdrawDeployment { deployment: id, ip, hostname, released })
+    }
+
+    pub(crate) fn overdue(&mut self, id: DeploymentId, stage: Stage) -> Result<(), Refused> {
+        let since = self.now();
+        let now = since.plus_seconds(60);
+        self.deployment(id, "clock", DeploymentCommand::MarkOverdue { stage, since, now })
+    }
+
+    pub(crate) fn define_network(&mut self, name: &str, site: &str) {
+        let spec =
+            Box::new(NetworkSpec { vlan: Some(u16::try_from(self.second % 4000 + 1).expect("a VLAN")), ..network_spec(site) });
+        let define = NetworkCommand::DefineNetwork { spec, site_exists: true, foreign_racks: vec![], overlaps: vec![] };
+        self.network(name, define);
+    }
+}
+
+/// Commands of the small aggregates; what they refuse is no history.
+macro_rules! small {
+    ($function:ident, $field:ident, $variant:ident, $command:ty) => {
+        impl World {
+            pub(crate) fn $function(&mut self, name: &str, command: $command) {
+                let name: Name = v(name);
+                let aggregate = self.$field.entry(name.clone()).or_default();
+                let events = aggregate.decide(command).unwrap_or_default();
+                events.iter().for_each(|event| aggregate.apply(event.clone()));
+                self.accept("token root", events.into_iter().map(|event| Event::$variant(name.clone(), event)).collect());
+            }
+        }
+    };
+}
+
+small!(site, sites, Site, SiteCommand);
+small!(rack, racks, Rack, RackCommand);
+small!(network, networks, Network, NetworkCommand);
+small!(server, servers, DhcpServer, DhcpServerCommand);
+small!(venture, ventures, Venture, VentureCommand);
+small!(image, images, BootImage, BootImageCommand);
+
+impl World {
+    pub(crate) fn token(&mut self, n: u8, command: TokenCommand) {
+        let id = TokenId(Uuid::from_u128(u128::from(n)));
+        let token = self.tokens.entry(id).or_default();
+        let events = token.decide(command).unwrap_or_default();
+        events.iter().for_each(|event| token.apply(event.clone()));
+        self.accept("token root", events.into_iter().map(|event| Event::Token(id, event)).collect());
+    }
+}
+
+pub(crate) fn create_token() -> TokenCommand {
+    TokenCommand::CreateToken { name: v("ci"), scope: Scope::Operator, expires: None }
+}
+
+pub(crate) fn rack(site: &str, units: u16) -> RackSpec {
+    RackSpec { site: v(site), description: Text::default(), units }
+}
+
+pub(crate) fn define_server(site: &str) -> DhcpServerCommand {
+    let spec = DhcpServerSpec { site: v(site), address: None, kind: DhcpKind::Kea };
+    DhcpServerCommand::DefineDhcpServer { spec, site_exists: true }
+}
+
+pub(crate) fn confirm(position: i64) -> DhcpServerCommand {
+    DhcpServerCommand::ConfirmConfiguration { revision: sha(position), position, last_position: position }
+}
+
+pub(crate) fn sha(n: i64) -> Sha256 {
+    let mut bytes = [7; 32];
+    bytes[..8].copy_from_slice(&n.to_be_bytes());
+    Sha256::new(bytes)
+}
+
+pub(crate) fn put_file(name: &str, kind: FileKind, n: i64) -> BootImageCommand {
+    BootImageCommand::PutFile { name: v(name), file: BootFile { kind, sha256: sha(n), size: 10, template: false } }
+}
