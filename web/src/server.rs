@@ -13,15 +13,17 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig, scope};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::Context;
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How long a client may take to send a request's head.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection without a request is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long requests in flight may take when the service stops, in seconds.
-const SHUTDOWN_SECONDS: u64 = 4;
+/// How long a client may take to close its connection.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long requests in flight may take when the service stops, in seconds; it stops within five.
+const SHUTDOWN_SECONDS: u64 = 3;
 
 /// Which routes a listener has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,17 +90,19 @@ impl Site {
         }
     }
 
-    /// Serves a part on a listener until the returned server's handle stops it. Signals are the caller's.
-    pub fn serve(&self, listener: TcpListener, part: Part) -> std::io::Result<Server> {
+    /// Listens on an address and serves a part there: the server, to be awaited, and the addresses that it listens on.
+    /// Signals are the caller's, who stops it with its handle.
+    pub fn serve(&self, address: SocketAddr, part: Part) -> std::io::Result<(Server, Vec<SocketAddr>)> {
         let configure = self.configure(part);
         let server = HttpServer::new(move || App::new().configure(configure.clone()))
             .client_request_timeout(REQUEST_TIMEOUT)
-            .client_disconnect_timeout(Duration::from_secs(5))
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .keep_alive(KEEP_ALIVE)
             .shutdown_timeout(SHUTDOWN_SECONDS)
             .disable_signals()
-            .listen(listener)?;
-        Ok(server.run())
+            .bind(address)?;
+        let addresses = server.addrs();
+        Ok((server.run(), addresses))
     }
 }
 

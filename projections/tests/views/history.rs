@@ -72,25 +72,31 @@ impl History {
     /// Appends events to the log, and holds the claims that they take as the writer would.
     pub(crate) async fn append(&self, events: &[Written]) -> Result<()> {
         let mut transaction = self.pool.begin().await?;
-        let mut position = log::last_position(&mut *transaction).await?;
-        for event in events {
-            position += 1;
-            sqlx::query(
-                "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata,
-                                     position, recorded_at, chain)
-                 SELECT $1, $2, 1 + count(*), $3, '1', $4::json, $5::json, $6, $7, decode(repeat('00', 32), 'hex')
-                 FROM events WHERE aggregate_type = $1 AND aggregate_id = $2",
-            )
-            .bind(event.aggregate_type)
-            .bind(&event.aggregate_id)
-            .bind(&event.event_type)
-            .bind(&event.payload)
-            .bind(serde_json::json!({"actor": event.actor, "correlation_id": format!("request {}", event.second)}).to_string())
-            .bind(position)
-            .bind(beginning() + Duration::seconds(event.second))
-            .execute(&mut *transaction)
-            .await?;
-        }
+        let first = log::last_position(&mut *transaction).await?;
+        let position = first + i64::try_from(events.len())?;
+        let metadata = |event: &Written| {
+            serde_json::json!({"actor": event.actor, "correlation_id": format!("request {}", event.second)}).to_string()
+        };
+        sqlx::query(
+            "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata,
+                                 position, recorded_at, chain)
+             SELECT n.type, n.id,
+                    row_number() OVER (PARTITION BY n.type, n.id ORDER BY n.place)
+                    + (SELECT count(*) FROM events o WHERE o.aggregate_type = n.type AND o.aggregate_id = n.id),
+                    n.event_type, '1', n.payload::json, n.metadata::json, $1 + n.place, n.recorded_at,
+                    decode(repeat('00', 32), 'hex')
+             FROM UNNEST($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
+                  WITH ORDINALITY AS n (type, id, event_type, payload, metadata, recorded_at, place)",
+        )
+        .bind(first)
+        .bind(events.iter().map(|event| event.aggregate_type).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.aggregate_id.as_str()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.event_type.as_str()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.payload.as_str()).collect::<Vec<_>>())
+        .bind(events.iter().map(metadata).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| beginning() + Duration::seconds(event.second)).collect::<Vec<_>>())
+        .execute(&mut *transaction)
+        .await?;
         sqlx::query("UPDATE log_head SET position = $1").bind(position).execute(&mut *transaction).await?;
         Ok(transaction.commit().await?)
     }

@@ -3,5 +3,10 @@
 //! Run through `scripts/with-postgres`.
 
 mod history;
+mod parked;
 mod property;
+mod queue;
+mod rebuild;
+mod step;
+mod story;
 mod world;

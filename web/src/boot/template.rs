@@ -206,7 +206,7 @@ mod checks {
 
     #[test]
     fn every_variable_has_its_value() {
-        let text: String = variables::NAMES.iter().map(|name| format!("{name}={{{{ {name} }}}}\n")).collect();
+        let text: String = variables::NAMES.map(|name| format!("{name}={{{{ {name} }}}}\n")).concat();
         insta::assert_snapshot!(render(&text), @r"
         filename=boot.ipxe
         filetype=boot_ipxe

@@ -64,7 +64,8 @@ fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
-        let field = if path == "." { "" } else { path.trim_end_matches(".?") };
+        // Where the text ends before a field's name is known, the path ends in a question mark.
+        let field = if matches!(path.as_str(), "." | "?") { "" } else { path.trim_end_matches(".?") };
         let error = error.inner();
         let place = if field.is_empty() { String::new() } else { format!("{field}: ") };
         let message = format!("{place}{error}");

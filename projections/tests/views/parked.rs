@@ -1,0 +1,77 @@
+//! An event that does not fit stops its own aggregate and nobody else's.
+
+use crate::history::{History, Written};
+use crate::world::{World, deployment_id, device_id, v};
+use anyhow::Result;
+use bootledger_aggregates::device::register::DeviceChange;
+use bootledger_projections::at::At;
+use bootledger_projections::{checkpoint, devices, parked, timeline};
+
+#[tokio::test]
+async fn an_unreadable_event_parks_itself_and_its_followers_while_others_go_on() -> Result<()> {
+    let mut world = World::furnished();
+    world.register(1, "dc1")?;
+    world.damage(1);
+    let damaged = i64::try_from(world.log.len())?;
+    world.change(1, DeviceChange { name: Some(v("never seen")), ..DeviceChange::default() })?;
+    world.register(2, "dc1")?;
+    let history = History::new(&world.log).await?;
+    let end = history.advance(1000).await?;
+
+    let parked = parked::list(&history.pool, 0, 10).await?;
+    assert_eq!(parked.len(), 2, "{parked:?}");
+    assert_eq!((parked[0].position, parked[0].event_type.as_str()), (damaged, "DeviceTeleported"));
+    assert!(parked[0].reason.contains("cannot be read") && parked[0].reason.contains("DeviceTeleported"), "{parked:?}");
+    assert_eq!(parked[1].reason, format!("follows parked event {damaged}"));
+    assert!(parked::is_blocked(&history.pool, "device", &device_id(1).to_string()).await?);
+    assert!(!parked::is_blocked(&history.pool, "device", &device_id(2).to_string()).await?);
+    let blocked = devices::find(&history.pool, device_id(1), At::Now).await?.expect("the device");
+    assert_eq!(blocked.name.as_str(), "server 1");
+    assert!(devices::find(&history.pool, device_id(2), At::Now).await?.is_some_and(|device| device.verified));
+    assert_eq!(checkpoint::position(&history.pool).await?, end);
+    let filter = timeline::Filter { after: Some(damaged - 1), before: Some(damaged + 2), ..timeline::Filter::default() };
+    assert_eq!(timeline::list(&history.pool, &filter, timeline::Order::OldestFirst, 10).await?, vec![]);
+
+    // A later batch knows what was parked in an earlier one.
+    world.log.clear();
+    world.change(1, DeviceChange { name: Some(v("still not")), ..DeviceChange::default() })?;
+    history.append(&world.log).await?;
+    history.advance(1000).await?;
+    assert_eq!(parked::count(&history.pool).await?, 3);
+    assert_eq!(parked::list(&history.pool, end, 10).await?[0].reason, format!("follows parked event {damaged}"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn events_that_contradict_the_views_are_parked_with_the_reason() -> Result<()> {
+    let mut world = World::furnished();
+    world.register(1, "dc1")?;
+    let registered = world.log.iter().find(|event| event.event_type == "DeviceRegistered").cloned().expect("a registration");
+    let of = |aggregate_type, aggregate_id: String, payload: &str| Written {
+        aggregate_type,
+        aggregate_id,
+        event_type: "Whatever".to_owned(),
+        payload: payload.to_owned(),
+        ..registered.clone()
+    };
+    let unknown = deployment_id(9);
+    world.log.extend([
+        of("device", device_id(2).to_string(), &registered.payload),
+        of("device", device_id(3).to_string(), r#"{"type":"DeviceVerified"}"#),
+        of("deployment", unknown.to_string(), r#"{"type":"PluginSucceeded","plugin":"clean"}"#),
+        of("venture", "nobody".to_owned(), r#"{"type":"RoleRetired","role":"web"}"#),
+        of("teapot", "1".to_owned(), r#"{"type":"Poured"}"#),
+        of("device", "no-uuid".to_owned(), r#"{"type":"DeviceVerified"}"#),
+    ]);
+    let history = History::new(&world.log).await?;
+    history.advance(1000).await?;
+    let reasons: Vec<String> = parked::list(&history.pool, 0, 10).await?.into_iter().map(|parked| parked.reason).collect();
+    assert_eq!(reasons.len(), 6, "{reasons:#?}");
+    assert!(reasons[0].ends_with(&format!("to device {}, but device {} holds that", device_id(2), device_id(1))), "{reasons:#?}");
+    assert_eq!(reasons[1], format!("there is no device {}", device_id(3)));
+    assert_eq!(reasons[2], format!("there is no deployment {unknown}"));
+    assert_eq!(reasons[3], "there is no venture nobody");
+    assert!(reasons[4].contains("no aggregate type \"teapot\""), "{reasons:#?}");
+    assert!(reasons[5].contains("the aggregate's key is wrong"), "{reasons:#?}");
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! The projector's step: one at a time, in the log's order, and whoever waits is told.
+
+use crate::history::History;
+use crate::world::World;
+use anyhow::Result;
+use bootledger_projections::checkpoint;
+use bootledger_projections::project::{BATCH, Step, step};
+use sqlx::postgres::PgListener;
+
+#[tokio::test]
+async fn a_step_moves_the_views_tells_so_and_rests_at_the_end() -> Result<()> {
+    let mut world = World::furnished();
+    while world.log.len() <= usize::try_from(BATCH)? {
+        world.define_network("dc1-prod", "dc1");
+    }
+    let end = i64::try_from(world.log.len())?;
+    let history = History::new(&world.log).await?;
+    let mut listener = PgListener::connect_with(&history.pool).await?;
+    listener.listen("bootledger_projected").await?;
+
+    assert_eq!(step(&history.pool).await?, Step::Advanced { from: 0, to: BATCH, events: usize::try_from(BATCH)? });
+    assert_eq!(listener.recv().await?.payload(), BATCH.to_string());
+    assert_eq!(step(&history.pool).await?, Step::Advanced { from: BATCH, to: end, events: usize::try_from(end - BATCH)? });
+    assert_eq!(step(&history.pool).await?, Step::Idle(end));
+    assert_eq!(checkpoint::position(&history.pool).await?, end);
+    Ok(())
+}
+
+#[tokio::test]
+async fn while_one_projector_works_another_does_not_and_a_broken_off_batch_leaves_nothing() -> Result<()> {
+    let history = History::new(&World::furnished().log).await?;
+    let mut other = history.pool.begin().await?;
+    sqlx::query("SELECT position FROM checkpoint FOR UPDATE").execute(&mut *other).await?;
+    let batch = bootledger_projections::log::read_after(&mut *other, 0, 5, Default::default()).await?;
+    bootledger_projections::project::project(&mut other, &batch).await?;
+    assert_eq!(step(&history.pool).await?, Step::Busy);
+    other.rollback().await?;
+    assert!(history.rows().await?.iter().all(|(_, rows)| rows.is_empty()));
+    assert!(matches!(step(&history.pool).await?, Step::Advanced { from: 0, .. }));
+    Ok(())
+}
