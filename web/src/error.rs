@@ -248,7 +248,7 @@ impl From<bootledger_projections::Error> for Error {
         match error {
             E::Database(error) => error.into(),
             E::Cursor(_) => Self::bad_request("after", "cursor_malformed", error.to_string()),
-            E::RebuildRuns => Self::unavailable(error.to_string(), 30),
+            E::RebuildRuns | E::Stopped => Self::unavailable(error.to_string(), 30),
             E::Damaged(_) | E::DamagedJson(_) => Self::Internal(error.into()),
         }
     }
