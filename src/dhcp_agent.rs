@@ -11,13 +11,13 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+use crate::config::Secret;
 use agent::{Agent, Outcome};
 use anyhow::{Context, Result, bail, ensure};
 use bootledger_aggregates::dhcp_server::DhcpKind;
 use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::name::Name;
 use clap::{Args, ValueEnum};
-use crate::config::Secret;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::watch;

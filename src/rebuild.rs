@@ -30,7 +30,13 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         let differences = rebuild::compare(&tool.database.pool, advance).await?;
         bar.finish_and_clear();
         for difference in &differences {
-            println!("{difference}");
+            println!(
+                "{}: {} rows only in the old views, {} only in the new; {}",
+                difference.table,
+                difference.only_old,
+                difference.only_new,
+                difference.sample.as_deref().unwrap_or("no sample")
+            );
         }
         tool.close().await?;
         if !differences.is_empty() {

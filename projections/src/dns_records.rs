@@ -95,3 +95,19 @@ pub async fn of_zone(executor: impl PgExecutor<'_>, zone: &DomainName, at: At) -
     let filter = Filter { zone: Some(zone.clone()), ..Filter::default() };
     list(executor, &filter, at, i64::MAX).await
 }
+
+/// The position of the last event that may have changed a zone's file: one of its records, or a site, came or went.
+pub async fn zone_changed_at(executor: impl PgExecutor<'_>, zone: &DomainName, at: At) -> Result<i64> {
+    let position = sqlx::query_scalar!(
+        r#"SELECT COALESCE(GREATEST(
+               (SELECT max(valid_from) FROM dns_records
+                WHERE (name = $2 OR right(name, length($2) + 1) = '.' || $2) AND ($1::bigint IS NULL OR valid_from <= $1)),
+               (SELECT max(valid_to) FROM dns_records
+                WHERE (name = $2 OR right(name, length($2) + 1) = '.' || $2) AND ($1::bigint IS NULL OR valid_to <= $1)),
+               (SELECT max(valid_from) FROM catalogue WHERE kind = 'site' AND ($1::bigint IS NULL OR valid_from <= $1))
+           ), 0) AS "position!""#,
+        at.position(),
+        zone.as_str()
+    );
+    Ok(position.fetch_one(executor).await?)
+}

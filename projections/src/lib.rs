@@ -18,7 +18,6 @@ pub mod error;
 pub mod holdings;
 pub mod imports;
 pub mod log;
-pub mod management_addresses;
 pub mod parked;
 pub mod plugin_runs;
 pub mod project;

@@ -4,8 +4,11 @@
 //! their SHA-256, the *revision*, says exactly what a server runs. Nothing here reads a clock while it renders.
 
 pub mod configuration;
+pub mod held;
 pub mod isc;
 pub mod kea;
+pub(crate) mod revision;
+pub mod routes;
 
 #[cfg(test)]
 mod tests;

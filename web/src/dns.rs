@@ -1,1 +1,6 @@
-//! Zone files (RFC 1035).
+//! Zone files (RFC 1035) of the zones that sites manage: `GET /dns/zones/{zone}` for anybody.
+//!
+//! A file is a pure function of the views at one position, for DNS servers that read files. It updates no server.
+
+pub mod routes;
+pub mod zone;

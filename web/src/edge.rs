@@ -18,8 +18,11 @@ use actix_web::web::Data;
 use actix_web::{HttpMessage, ResponseError};
 use correlation::Correlation;
 pub(crate) use measurements::Measurements;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tracing::{Instrument, field};
+
+/// An answer that took longer is logged.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// Surrounds everything else.
 pub(crate) async fn edge(
@@ -51,10 +54,11 @@ pub(crate) async fn edge(
         }
         headers::add(&mut response, &correlation);
         let milliseconds = elapsed.as_millis();
-        if measurements::is_probe(&route) {
-            tracing::debug!(milliseconds, "answered {method} {route} with {}", status.as_u16());
-        } else {
+        // Thousands of servers may boot at once, so that only what changes something, fails or drags is worth a line.
+        if !response.request().method().is_safe() || status.is_server_error() || elapsed > SLOW {
             tracing::info!(milliseconds, "answered {method} {route} with {}", status.as_u16());
+        } else {
+            tracing::debug!(milliseconds, "answered {method} {route} with {}", status.as_u16());
         }
         Ok(response)
     }

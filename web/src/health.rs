@@ -9,8 +9,8 @@ use actix_web::web::{ServiceConfig, resource};
 pub(crate) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/healthz").get(alive).head(alive))
-        .service(resource("/readyz").get(readiness::show).head(readiness::show))
-        .service(resource("/metrics").get(metrics::show));
+        .service(resource("/readyz").get(readiness::ready).head(readiness::ready))
+        .service(resource("/metrics").get(metrics::measured));
 }
 
 /// Whether the process is alive; it asks nothing else, so that a lost database does not have it restarted.

@@ -1,4 +1,4 @@
-//! The description of the API (OpenAPI 3.1), made from the handlers themselves. What all routes
+//! The description of the API (`OpenAPI` 3.1), made from the handlers themselves. What all routes
 //! have in common (security, problems, headers, `?at=`) is added here once.
 
 pub mod page;
@@ -41,7 +41,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         api::dns_records::index, api::dhcp_entries::index, api::boot_targets::index,
         api::events::index,
         api::tokens::index, api::tokens::create, api::tokens::show, api::tokens::revoke,
-        health::alive, health::readiness::show, health::metrics::show,
+        health::alive, health::readiness::ready, health::metrics::measured,
     ),
     modifiers(&InCommon)
 )]
@@ -108,10 +108,20 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut O
     all.into_iter().filter_map(|(method, operation)| Some((method, operation?)))
 }
 
+/// Such as `devices_index`, `devices_verify`, `boot_images_files_put`: the path's nouns and the handler's name.
+fn operation_id(path: &str, function: &str) -> String {
+    let nouns = path.trim_start_matches("/api/v1").split('/').filter(|part| !part.is_empty() && !part.starts_with('{'));
+    let mut parts: Vec<&str> = nouns.collect();
+    if parts.last() != Some(&function) {
+        parts.push(function);
+    }
+    parts.join("_").replace('-', "_")
+}
+
 fn describe(path: &str, method: &str, operation: &mut Operation) {
     let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
     let function = operation.operation_id.take().unwrap_or_default();
-    operation.operation_id = Some(format!("{}_{function}", tag.replace('-', "_")));
+    operation.operation_id = Some(operation_id(path, &function));
     if !path.starts_with("/api/v1/") {
         return;
     }

@@ -3,24 +3,27 @@
 use crate::application::Application;
 use crate::auth::Sessions;
 use crate::auth::guard::guard;
+use crate::dhcp::held::Configurations;
 use crate::edge::{Measurements, edge};
 use crate::health::readiness::Watched;
 use crate::openapi::Rendered;
-use crate::{api, boot, health, openapi, pages};
+use crate::{api, boot, dhcp, dns, health, openapi, pages};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig, scope};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::Context;
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How long a client may take to send a request's head.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection without a request is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long requests in flight may take when the service stops, in seconds.
-const SHUTDOWN_SECONDS: u64 = 4;
+/// How long a client may take to close its connection.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long requests in flight may take when the service stops, in seconds; it stops within five.
+const SHUTDOWN_SECONDS: u64 = 3;
 
 /// Which routes a listener has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,7 @@ pub struct Site {
     measurements: Data<Measurements>,
     watched: Data<Watched>,
     rendered: Data<Rendered>,
+    configurations: Data<Configurations>,
 }
 
 impl Site {
@@ -52,6 +56,7 @@ impl Site {
             sessions: Data::default(),
             measurements: Data::new(measurements),
             watched: Data::default(),
+            configurations: Data::default(),
             rendered: Data::new(Rendered::new().context("cannot write the description of the API")?),
             application: Data::new(application),
         })
@@ -66,13 +71,16 @@ impl Site {
                 .app_data(site.sessions.clone())
                 .app_data(site.measurements.clone())
                 .app_data(site.watched.clone())
-                .app_data(site.rendered.clone());
+                .app_data(site.rendered.clone())
+                .app_data(site.configurations.clone());
             let routes = scope("")
                 .configure(health::configure)
                 .configure(boot::routes::configure)
+                .configure(dhcp::routes::configure)
+                .configure(dns::routes::configure)
                 .configure(|config| {
                     if part == Part::Whole {
-                        whole(config)
+                        whole(config);
                     }
                 })
                 .default_service(web::to(HttpResponse::NotFound))
@@ -82,17 +90,19 @@ impl Site {
         }
     }
 
-    /// Serves a part on a listener until the returned server's handle stops it. Signals are the caller's.
-    pub fn serve(&self, listener: TcpListener, part: Part) -> std::io::Result<Server> {
+    /// Listens on an address and serves a part there: the server, to be awaited, and the addresses that it listens on.
+    /// Signals are the caller's, who stops it with its handle.
+    pub fn serve(&self, address: SocketAddr, part: Part) -> std::io::Result<(Server, Vec<SocketAddr>)> {
         let configure = self.configure(part);
         let server = HttpServer::new(move || App::new().configure(configure.clone()))
             .client_request_timeout(REQUEST_TIMEOUT)
-            .client_disconnect_timeout(Duration::from_secs(5))
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .keep_alive(KEEP_ALIVE)
             .shutdown_timeout(SHUTDOWN_SECONDS)
             .disable_signals()
-            .listen(listener)?;
-        Ok(server.run())
+            .bind(address)?;
+        let addresses = server.addrs();
+        Ok((server.run(), addresses))
     }
 }
 

@@ -15,7 +15,7 @@ use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::catalogue::{self as items, Entry};
-use bootledger_projections::{holdings, management_addresses};
+use bootledger_projections::{devices, holdings};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
@@ -121,7 +121,7 @@ pub(crate) async fn addresses(
     let network = items::network(reading.connection(), &key, at).await?.filter(|network| !network.retired);
     let network = network.ok_or_else(|| Error::NotFound(format!("there is no network {key} in use")))?.spec;
     let held = holdings::ips_in(reading.connection(), network.cidr, at).await?;
-    let managed = management_addresses::within(reading.connection(), network.cidr, at).await?;
+    let managed = devices::management_addresses_in(reading.connection(), network.cidr, at).await?;
     let taken: HashSet<Ipv4Addr> = held.iter().map(|(ip, _)| *ip).chain(managed).collect();
     let free = network.givable().filter(|ip| !taken.contains(ip)).take(count).collect();
     Ok(reading.answer(&FreeAddresses { network: key, free, held: held.len() }))

@@ -1,6 +1,6 @@
 //! Whose files a request is about: by the deployment's token, else by the client's address.
 
-use super::refusal::refuse;
+use super::refusal::{Refusal, refuse};
 use super::table::Found;
 use super::{client, token};
 use crate::application::Application;
@@ -26,14 +26,15 @@ impl Asker {
     /// Who asks.
     ///
     /// # Errors
-    /// The answer where the client is not known, or the token in the path is none.
-    pub(super) fn of(request: &HttpRequest, application: &Application) -> Result<Self, HttpResponse> {
+    /// Where the client is not known, or the token in the path is none.
+    pub(super) fn of(request: &HttpRequest, application: &Application) -> Result<Self, Refusal> {
         let client = client::address(request, &application.trusted_proxies)
-            .map_err(|error| refuse(request, StatusCode::BAD_REQUEST, &error.to_string()))?;
+            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
         let by_token = match request.match_info().get("token") {
             None => None,
             Some(text) => {
-                Some(token::verify(&application.key, text).ok_or_else(|| refuse(request, StatusCode::NOT_FOUND, NO_SUCH_TOKEN))?)
+                let known = token::verify(&application.key, text);
+                Some(known.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, NO_SUCH_TOKEN.to_owned()))?)
             }
         };
         Ok(Self { client, by_token })

@@ -26,7 +26,7 @@ use std::net::Ipv4Addr;
 pub(super) async fn done(request: HttpRequest, application: Data<Application>) -> HttpResponse {
     let asker = match Asker::of(&request, &application) {
         Ok(asker) => asker,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.answer(&request),
     };
     match asker.by_token {
         // Whoever has the token means that deployment, in whatever state it is.

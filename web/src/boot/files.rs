@@ -80,8 +80,13 @@ pub(crate) async fn put(
     body: web::Payload,
 ) -> Result<HttpResponse, Error> {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let description =
-        Description { image: image.clone(), name: name.clone(), kind: query.kind, template: query.template, announced: query.sha256 };
+    let description = Description {
+        image: image.clone(),
+        name: name.clone(),
+        kind: query.kind,
+        template: query.template,
+        announced: query.sha256,
+    };
     let body = body.timeout(BETWEEN_BYTES).map(|bytes| match bytes {
         Ok(bytes) => bytes.map_err(anyhow::Error::new),
         Err(elapsed) => Err(anyhow::Error::new(elapsed)),
@@ -169,11 +174,9 @@ impl From<UploadError> for Error {
 }
 
 fn store_failed(error: StoreError) -> Error {
-    match error {
-        StoreError::Missing(_) => Error::Internal(error.into()),
-        _ => {
-            let message = "the store of boot files does not answer; ask again".to_owned();
-            Error::Unavailable { message, retry_after: 2, source: Some(error.into()) }
-        }
+    if matches!(error, StoreError::Missing(_)) {
+        return Error::Internal(error.into());
     }
+    let message = "the store of boot files does not answer; ask again".to_owned();
+    Error::Unavailable { message, retry_after: 2, source: Some(error.into()) }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub(super) enum Asked {
     /// All of it: 200.
     Whole,
     /// These bytes, of which there is at least one: 206.
@@ -16,7 +16,7 @@ pub enum Asked {
 
 /// What a request asks for of a file of `size` bytes with this entity tag. Several ranges at once, other units and
 /// malformed headers are answered with the whole file, as the RFC allows.
-pub fn asked(headers: &HeaderMap, size: u64, etag: &str) -> Asked {
+pub(super) fn asked(headers: &HeaderMap, size: u64, etag: &str) -> Asked {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     if text(IF_RANGE).is_some_and(|condition| condition.trim() != etag) {
         return Asked::Whole;
@@ -25,7 +25,7 @@ pub fn asked(headers: &HeaderMap, size: u64, etag: &str) -> Asked {
 }
 
 /// Whether the client has this very content already.
-pub fn has_already(headers: &HeaderMap, etag: &str) -> bool {
+pub(super) fn has_already(headers: &HeaderMap, etag: &str) -> bool {
     let lines = headers.get_all(IF_NONE_MATCH).filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }

@@ -16,6 +16,23 @@ pub(super) fn wants_json(request: &HttpRequest) -> bool {
     accepted.contains("application/json") || accepted.contains("application/problem+json")
 }
 
+/// A status and a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    sentence: String,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, sentence: String) -> Self {
+        Self { status, sentence }
+    }
+
+    pub(super) fn answer(&self, request: &HttpRequest) -> HttpResponse {
+        refuse(request, self.status, &self.sentence)
+    }
+}
+
 /// The answer with this status and sentence, the latter without a final line break.
 pub(super) fn refuse(request: &HttpRequest, status: StatusCode, sentence: &str) -> HttpResponse {
     let mut answer = HttpResponse::build(status);

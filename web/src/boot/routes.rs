@@ -44,7 +44,7 @@ fn readable(path: &str, add: impl Fn(Resource, actix_web::Route) -> Resource) ->
 async fn script(request: HttpRequest, application: Data<Application>) -> HttpResponse {
     let asker = match Asker::of(&request, &application) {
         Ok(asker) => asker,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.answer(&request),
     };
     let found = asker.find(&application);
     let target = match &found {
@@ -96,10 +96,10 @@ async fn script_answer(
 async fn file(request: HttpRequest, application: Data<Application>) -> HttpResponse {
     let asker = match Asker::of(&request, &application) {
         Ok(asker) => asker,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.answer(&request),
     };
-    let asked = request.match_info().get("name").unwrap_or_default();
-    let Some(wanted) = Wanted::parse(asked) else {
+    let text = request.match_info().get("name").unwrap_or_default();
+    let Some(wanted) = Wanted::parse(text) else {
         return refuse(&request, StatusCode::NOT_FOUND, NO_FILE_NAME);
     };
     let found = asker.find(&application);
@@ -107,7 +107,7 @@ async fn file(request: HttpRequest, application: Data<Application>) -> HttpRespo
         return asker.refuse(&request, &found);
     };
     let Some((name, boot_file)) = wanted.of(target) else {
-        return refuse(&request, StatusCode::NOT_FOUND, &no_such_file(target, asked));
+        return refuse(&request, StatusCode::NOT_FOUND, &no_such_file(target, text));
     };
     if asker.by_token.is_none() && target.needs_token(boot_file) {
         let network = &target.place.network;

@@ -83,7 +83,8 @@ impl Contents {
         limit: u64,
         announced: Option<Sha256>,
     ) -> Result<Stored, StoreError> {
-        let temporary = Path::from(format!("incoming/{}", Uuid::now_v7().simple()));
+        // In no folder of its own: a folder store removes empty folders, and another upload may just need it.
+        let temporary = Path::from(format!("incoming-{}", Uuid::now_v7().simple()));
         let mut upload = Upload(Some(WriteMultipart::new(self.0.put_multipart(&temporary).await?)));
         let mut hash = sha2::Sha256::new();
         let mut size = 0;

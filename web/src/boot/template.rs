@@ -133,6 +133,8 @@ impl Template {
         let template = self.0.get_template(NAME).map_err(|error| TemplateError::of(&error))?;
         let mut output = Limited(Vec::with_capacity(1024));
         template.render_captured_to(Value::from_object(variables), &mut output).map_err(|error| TemplateError::of(&error))?;
+        // It may be kept for each of many servers.
+        output.0.shrink_to_fit();
         Ok(output.0)
     }
 
@@ -206,7 +208,7 @@ mod checks {
 
     #[test]
     fn every_variable_has_its_value() {
-        let text: String = variables::NAMES.iter().map(|name| format!("{name}={{{{ {name} }}}}\n")).collect();
+        let text: String = variables::NAMES.map(|name| format!("{name}={{{{ {name} }}}}\n")).concat();
         insta::assert_snapshot!(render(&text), @r"
         filename=boot.ipxe
         filetype=boot_ipxe

@@ -97,7 +97,8 @@ pub async fn put<E: Into<anyhow::Error>>(
         checked(&text, description.announced)?;
         contents.store_bytes(text).await?
     } else {
-        let mut body = pin!(body.peekable());
+        let some = |bytes: &Result<Bytes, E>| std::future::ready(!bytes.as_ref().is_ok_and(Bytes::is_empty));
+        let mut body = pin!(body.filter(some).peekable());
         if body.as_mut().peek().await.is_none() {
             return Err(UploadError::Empty);
         }

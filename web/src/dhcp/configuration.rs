@@ -5,9 +5,9 @@
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::site::{BootUrl, SiteSpec};
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
-use bootledger_aggregates::values::hostname::{DomainName, Hostname};
-use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::name::Name;
+use bootledger_projections::dhcp_entries::SiteEntry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -65,21 +65,6 @@ impl fmt::Display for Format {
     }
 }
 
-/// A fixed address for an interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The address.
-    pub ip: Ipv4Addr,
-    /// The interface.
-    pub mac: MacAddress,
-    /// The name that the host is told.
-    pub hostname: Option<Hostname>,
-    /// The network of the address.
-    pub network: Name,
-    /// Whether a deployment of this interface and address is live: only then is it told what to boot.
-    pub live: bool,
-}
-
 /// Everything that a site's DHCP configuration says.
 #[derive(Clone, Debug)]
 pub struct Configuration {
@@ -101,7 +86,7 @@ pub struct Network {
     /// The domain of its hosts: its own, else the site's.
     pub domain: DomainName,
     /// Its entries: no address and no interface twice.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<SiteEntry>,
 }
 
 /// What a host with a live deployment is told.
@@ -123,7 +108,7 @@ impl Configuration {
         spec: &SiteSpec,
         base_url: &BootUrl,
         networks: impl IntoIterator<Item = (Name, NetworkSpec)>,
-        entries: impl IntoIterator<Item = Entry>,
+        entries: impl IntoIterator<Item = SiteEntry>,
     ) -> Self {
         let mut networks: Vec<Network> = networks
             .into_iter()
@@ -135,7 +120,7 @@ impl Configuration {
                 entries: vec![],
             })
             .collect();
-        let mut places: HashMap<Name, Vec<Entry>> = networks.iter().map(|network| (network.name.clone(), vec![])).collect();
+        let mut places: HashMap<Name, Vec<SiteEntry>> = networks.iter().map(|network| (network.name.clone(), vec![])).collect();
         for entry in entries {
             if let Some(place) = places.get_mut(&entry.network) {
                 place.push(entry);
@@ -177,7 +162,7 @@ impl Boot {
 
 /// Sorts by address and keeps one entry an address and an interface: Kea refuses a file with two, and with it
 /// the whole site. The one with a live deployment wins, then the lower address; facts about old servers may repeat.
-fn without_repeats(mut entries: Vec<Entry>) -> Vec<Entry> {
+fn without_repeats(mut entries: Vec<SiteEntry>) -> Vec<SiteEntry> {
     entries.sort_by(|a, b| (!a.live, a.ip, a.mac, &a.hostname).cmp(&(!b.live, b.ip, b.mac, &b.hostname)));
     let (mut ips, mut macs) = (HashSet::with_capacity(entries.len()), HashSet::with_capacity(entries.len()));
     entries.retain(|entry| !ips.contains(&entry.ip) && macs.insert(entry.mac) && ips.insert(entry.ip));
@@ -185,13 +170,9 @@ fn without_repeats(mut entries: Vec<Entry>) -> Vec<Entry> {
     entries
 }
 
-/// The options that have a value, the last one of each name: neither server takes an option without one.
+/// The options that have a value, the last one of each name: Kea takes no empty text.
 fn usable(options: &[DhcpOption]) -> Vec<DhcpOption> {
-    let has_value = |option: &DhcpOption| match &option.value {
-        OptionValue::Addresses(addresses) => !addresses.0.is_empty(),
-        OptionValue::Text(text) => !text.is_empty(),
-        OptionValue::Number(_) | OptionValue::Flag(_) => true,
-    };
+    let has_value = |option: &DhcpOption| !matches!(&option.value, OptionValue::Text(text) if text.is_empty());
     let mut names = BTreeSet::new();
     let mut usable: Vec<DhcpOption> =
         options.iter().rev().filter(|option| has_value(option) && names.insert(&option.name)).cloned().collect();

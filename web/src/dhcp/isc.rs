@@ -3,8 +3,9 @@
 //! Hosts are declared outside the networks, as dhcpd.conf(5) advises; their address says which network they are in.
 //! Everything that a person may have written goes through [`quoted`]; nothing else is free text.
 
-use super::configuration::{Boot, Configuration, Entry, LEASE_SECONDS, Network, search_list};
+use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, search_list};
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
+use bootledger_projections::dhcp_entries::SiteEntry;
 use std::fmt::Write;
 
 /// Writes the configuration. The same configuration gives the same bytes.
@@ -90,7 +91,7 @@ fn live_statements(boot: &Boot) -> String {
 }
 
 /// Host names may repeat and an interface may have an entry in several networks; an address never does, so it names the declaration.
-fn host(text: &mut String, entry: &Entry, booting: &str) {
+fn host(text: &mut String, entry: &SiteEntry, booting: &str) {
     let [a, b, c, d] = entry.ip.octets();
     line!(text, "\nhost ip-{a}-{b}-{c}-{d} {{");
     line!(text, "    hardware ethernet {};", entry.mac);

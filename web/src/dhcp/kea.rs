@@ -4,9 +4,10 @@
 //! the reservations alone decide who has an address. A lease that outlived a change would keep an address
 //! from its new owner; this way every reload, hence every change, forgets it.
 
-use super::configuration::{Boot, Configuration, Entry, LEASE_SECONDS, Network, search_list};
+use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, search_list};
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
 use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_projections::dhcp_entries::SiteEntry;
 use ipnet::Ipv4Net;
 use serde::Serialize;
 use std::fmt::Write;
@@ -117,7 +118,7 @@ fn subnet(text: &mut String, network: &Network, booting: &Booting<'_>) {
     text.push_str("\n      ]\n    }");
 }
 
-fn reservation(entry: &Entry, booting: &Booting<'_>) -> String {
+fn reservation(entry: &SiteEntry, booting: &Booting<'_>) -> String {
     let live = entry.live.then_some(booting);
     let reservation = Reservation {
         hw_address: entry.mac.to_string(),

@@ -1,9 +1,10 @@
 //! Both formats as a whole, and what the servers' own checkers say of them.
 
-use super::configuration::{Configuration, Entry, Format};
+use super::configuration::{Configuration, Format};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::site::{BootUrl, SiteSpec};
 use bootledger_aggregates::values::name::Name;
+use bootledger_projections::dhcp_entries::SiteEntry;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -35,8 +36,8 @@ fn name(text: &str) -> Name {
     text.parse().expect("a name")
 }
 
-fn entry(ip: &str, mac: &str, hostname: Option<&str>, network: &str, live: bool) -> Entry {
-    Entry {
+fn entry(ip: &str, mac: &str, hostname: Option<&str>, network: &str, live: bool) -> SiteEntry {
+    SiteEntry {
         ip: ip.parse().expect("an address"),
         mac: mac.parse().expect("a MAC"),
         hostname: hostname.map(|text| text.parse().expect("a host name")),
@@ -45,7 +46,7 @@ fn entry(ip: &str, mac: &str, hostname: Option<&str>, network: &str, live: bool)
     }
 }
 
-fn configuration(site: &SiteSpec, networks: Vec<(&str, NetworkSpec)>, entries: Vec<Entry>) -> Configuration {
+fn configuration(site: &SiteSpec, networks: Vec<(&str, NetworkSpec)>, entries: Vec<SiteEntry>) -> Configuration {
     let base_url: BootUrl = "http://10.0.0.1:8080".parse().expect("a URL");
     Configuration::new(name("dc1"), site, &base_url, networks.into_iter().map(|(key, spec)| (name(key), spec)), entries)
 }
@@ -81,7 +82,7 @@ fn large(hosts: u32) -> Configuration {
     let networks: Vec<(String, NetworkSpec)> = (0..=hosts / 65_000)
         .map(|n| (format!("n{n}"), network(&format!("10.{n}.0.0/16"), json!({"gateway": format!("10.{n}.0.1")}))))
         .collect();
-    let entries = (0..hosts).map(|n| Entry {
+    let entries = (0..hosts).map(|n| SiteEntry {
         ip: Ipv4Addr::from((10 << 24) + ((n / 65_000) << 16) + 10 + n % 65_000),
         mac: format!("525400{n:06x}").parse().expect("a MAC"),
         hostname: Some(format!("h{n}.dc1.example").parse().expect("a host name")),
@@ -141,7 +142,7 @@ fn only_live_entries_are_told_what_to_boot() {
 #[test]
 fn order_of_the_rows_does_not_change_a_byte() {
     let (mut there, mut back) = (small(), small());
-    let entries: Vec<Entry> = there.networks.iter().flat_map(|network| network.entries.clone()).collect();
+    let entries: Vec<SiteEntry> = there.networks.iter().flat_map(|network| network.entries.clone()).collect();
     let networks = |configuration: &Configuration| {
         configuration.networks.iter().map(|n| (n.name.clone(), n.spec.clone())).collect::<Vec<_>>()
     };
@@ -211,7 +212,6 @@ fn texts_of_people_are_never_syntax() {
 #[test]
 fn options_without_a_value_are_left_out_and_the_last_of_a_name_counts() {
     let options = json!({"gateway": "10.0.0.1", "dhcp_options": [
-        {"name": "ntp-servers", "value": {"addresses": []}},
         {"name": "root-path", "value": {"text": ""}},
         {"name": "routers", "value": {"addresses": ["10.0.0.2"]}},
         {"name": "routers", "value": {"addresses": ["10.0.0.3"]}},

@@ -40,8 +40,3 @@ pub(super) fn method(method: &Method) -> &'static str {
         _ => "OTHER",
     }
 }
-
-/// Whether a route is asked again and again by machines that watch the service.
-pub(super) fn is_probe(route: &str) -> bool {
-    matches!(route, "/healthz" | "/readyz" | "/metrics")
-}

@@ -75,7 +75,7 @@ async fn ask(application: &Application) -> Result<Counts, Error> {
 /// Whether this instance is ready: 503 with the reasons where it is not.
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses((status = 200, body = Readiness), (status = 503, description = "Not ready, and why", body = Readiness)))]
-pub(crate) async fn show(application: Data<Application>, watched: Data<Watched>) -> HttpResponse {
+pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>) -> HttpResponse {
     let mut reasons = vec![];
     let counts = ask(&application).await;
     match &counts {

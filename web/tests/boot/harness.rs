@@ -29,11 +29,11 @@ use uuid::Uuid;
 
 /// The domain as far as boot asks it: what is asked is written down, and answered as a deployment's state says.
 #[derive(Default)]
-pub struct Domain {
-    pub asked: Mutex<Vec<(Command, Context)>>,
-    /// Deployments that are not in progress: the rule that MarkDone breaks, or `None` where it is done already.
-    pub refusing: Mutex<HashMap<DeploymentId, Option<&'static str>>>,
-    pub away: Mutex<bool>,
+pub(crate) struct Domain {
+    pub(crate) asked: Mutex<Vec<(Command, Context)>>,
+    /// Deployments that are not in progress: the rule that `MarkDone` breaks, or `None` where it is done already.
+    pub(crate) refusing: Mutex<HashMap<DeploymentId, Option<&'static str>>>,
+    pub(crate) away: Mutex<bool>,
 }
 
 #[async_trait]
@@ -62,16 +62,16 @@ impl Commands for Domain {
     }
 }
 
-pub struct Harness {
-    pub application: Application,
-    pub domain: Arc<Domain>,
-    pub folder: TempDir,
-    pub stop: watch::Sender<bool>,
-    pub position: watch::Sender<i64>,
+pub(crate) struct Harness {
+    pub(crate) application: Application,
+    pub(crate) domain: Arc<Domain>,
+    pub(crate) folder: TempDir,
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) position: watch::Sender<i64>,
 }
 
 /// The script of the sample image.
-pub const IPXE: &str = "#!ipxe
+pub(crate) const IPXE: &str = "#!ipxe
 # {{ filename }} ({{ filetype }}) for {{ hostname }}
 kernel {{ kernel_url }} initrd=initrd.img ip={{ ip }}::{{ gateway }}:{{ netmask }} ks={{ kickstart_url }} note='a&b'
 initrd {{ initrd_url }}
@@ -80,11 +80,11 @@ boot
 
 impl Harness {
     /// A service whose database, should it be asked, is not there.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_views(sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").expect("a URL"))
     }
 
-    pub fn with_views(views: sqlx::PgPool) -> Self {
+    pub(crate) fn with_views(views: sqlx::PgPool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("files")).expect("a folder");
         let files = LocalFileSystem::new_with_prefix(folder.path().join("files")).expect("a store");
@@ -109,7 +109,7 @@ impl Harness {
     }
 
     /// A request from an address, with headers.
-    pub async fn ask(&self, method: Method, path: &str, client: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn ask(&self, method: Method, path: &str, client: &str, headers: &[(&str, &str)]) -> Answer {
         let data = web::Data::new(self.application.clone());
         let service = test::init_service(App::new().app_data(data).configure(bootledger_web::boot::routes::configure)).await;
         let mut request = TestRequest::with_uri(path).method(method).peer_addr(format!("{client}:50000").parse().expect(client));
@@ -128,22 +128,22 @@ impl Harness {
     }
 
     /// A GET without headers.
-    pub async fn get(&self, path: &str, client: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str, client: &str) -> Answer {
         self.ask(Method::GET, path, client, &[]).await
     }
 
-    pub fn token(&self, deployment: DeploymentId) -> String {
+    pub(crate) fn token(&self, deployment: DeploymentId) -> String {
         Token::of(&self.application.key, deployment).as_str().to_owned()
     }
 
-    pub async fn stored(&self, kind: FileKind, template: bool, content: impl Into<Bytes>) -> BootFile {
+    pub(crate) async fn stored(&self, kind: FileKind, template: bool, content: impl Into<Bytes>) -> BootFile {
         let contents = Contents::new(self.application.files.clone());
         let stored = contents.store_bytes(content.into()).await.expect("stored");
         BootFile { kind, sha256: stored.sha256, size: stored.size, template }
     }
 
     /// The sample image, its contents stored.
-    pub async fn image(&self) -> Arc<Image> {
+    pub(crate) async fn image(&self) -> Arc<Image> {
         let files = BTreeMap::from([
             (name("boot.ipxe"), self.stored(FileKind::BootIpxe, true, IPXE).await),
             (name("vmlinuz"), self.stored(FileKind::Kernel, false, kernel()).await),
@@ -155,7 +155,7 @@ impl Harness {
     }
 
     /// A target in progress in a network that does or does not answer by address alone; not in the table yet.
-    pub async fn target(&self, ip: &str, ip_only_done: bool) -> Arc<Target> {
+    pub(crate) async fn target(&self, ip: &str, ip_only_done: bool) -> Arc<Target> {
         let place = Place {
             network: name("dc1-servers"),
             site: name("dc1"),
@@ -170,26 +170,26 @@ impl Harness {
     }
 
     /// The table has exactly these.
-    pub fn load(&self, targets: &[&Arc<Target>]) {
+    pub(crate) fn load(&self, targets: &[&Arc<Target>]) {
         self.application.boot.load(targets.iter().map(|target| Entry::Usable(Arc::clone(target))).collect(), 1);
     }
 
     /// The commands that were executed, without their contexts.
-    pub fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.domain.asked.lock().expect("asked").iter().map(|(command, _)| format!("{command:?}")).collect()
     }
 }
 
-pub fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     text.parse().expect(text)
 }
 
 /// More than one read of the store.
-pub fn kernel() -> Vec<u8> {
+pub(crate) fn kernel() -> Vec<u8> {
     (0..100_000_u32).map(|number| number.to_le_bytes()[0] ^ number.to_le_bytes()[1]).collect()
 }
 
-pub fn identity(ip: &str) -> Identity {
+pub(crate) fn identity(ip: &str) -> Identity {
     Identity {
         deployment: DeploymentId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 | u128::from(u32::from(address(ip))))),
         ip: address(ip),
@@ -200,23 +200,23 @@ pub fn identity(ip: &str) -> Identity {
     }
 }
 
-pub fn address(text: &str) -> Ipv4Addr {
+pub(crate) fn address(text: &str) -> Ipv4Addr {
     text.parse().expect(text)
 }
 
 /// What came back.
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HashMap<String, String>,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("UTF-8")
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 }

@@ -2,8 +2,13 @@
 #![expect(clippy::expect_used, reason = "a test ends where its preparation fails")]
 
 mod done;
+mod done_earlier;
 mod files;
+mod follow;
 mod harness;
+mod log;
 mod paths;
 mod records;
 mod script;
+mod store;
+mod uploads;

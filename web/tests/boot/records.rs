@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Waits until so many commands were executed, and stops the service, which tells what still waits.
 async fn told(harness: &Harness, count: usize) -> Vec<(String, Sha256)> {
-    let running = actix_web::rt::spawn(follow::run(harness.application.clone()));
+    let running = tokio::spawn(follow::run(harness.application.clone()));
     let all = async {
         while harness.asked().len() < count {
             tokio::task::yield_now().await;

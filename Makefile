@@ -1,0 +1,63 @@
+# Everything that a developer or CI does here. Each target does its own set-up (see scripts/setup) and works as root
+# and as an ordinary user, who needs sudo to install packages and to build the virtual servers' networks.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+# Queries are checked against the committed .sqlx, even where a .env names a database for running the service.
+# scripts/sqlx-prepare, which refreshes it, says otherwise.
+export SQLX_OFFLINE := true
+
+CARGO ?= cargo
+# Arguments for `bootledger demo`, as in `make demo ARGS='--listen 127.0.0.1:8088'`.
+ARGS ?=
+
+.PHONY: help
+help: ## Says what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand --tabs=14
+
+.PHONY: demo
+demo: ## Starts Bootledger with its own PostgreSQL and a small data centre to try it; Ctrl-C stops it
+	@scripts/setup run
+	@echo 'make: building the release binary; the first time this takes several minutes on two cores'
+	@exec $(CARGO) run --release --locked -- demo $(ARGS)
+
+# nextest comes last, so that its summary is the last thing that is said.
+.PHONY: test
+test: ## Runs every check and every test
+	@scripts/setup test
+	$(CARGO) fmt --all --check
+	scripts/sqlx-prepare --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
+	$(CARGO) test --quiet --locked --workspace --doc
+	scripts/with-postgres $(CARGO) nextest run --locked --workspace
+
+.PHONY: check
+check: ## The quick loop: formatting, clippy, unit tests
+	@scripts/setup check
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	scripts/with-postgres $(CARGO) nextest run --workspace --lib
+
+# Not beside scripts/with-postgres, whose database is not durable: the benchmark starts the service's own.
+.PHONY: bench
+bench: ## Measures, against the limits of this machine, and prints one table
+	@scripts/setup bench
+	$(CARGO) bench --locked --bench table
+
+.PHONY: lint
+lint: ## Licences, sources and unused dependencies, and the shell scripts
+	@scripts/setup lint
+	shellcheck .ci/run scripts/*
+	$(CARGO) machete
+	$(CARGO) deny --locked check bans licenses sources
+
+# Apart from lint, since it asks GitHub for today's list.
+.PHONY: audit
+audit: ## Known faults of the dependencies (RustSec), and yanked ones
+	@scripts/setup lint
+	$(CARGO) deny --locked check advisories

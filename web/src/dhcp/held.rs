@@ -1,0 +1,93 @@
+//! The newest configurations, in memory: rendered once for all who ask, and again only after an event that may
+//! have changed them.
+//!
+//! It may forget anything at any time. What it gives is true at the position that it names, because the position, the mark of
+//! the last change and the rows are read in one snapshot of the views.
+
+use super::configuration::{Configuration, Format};
+use super::revision::Revision;
+use crate::application::Application;
+use crate::error::Error;
+use crate::request::reading::Reading;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::{catalogue, dhcp_entries, dhcp_sites};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A configuration and when it is true.
+#[derive(Clone, Debug)]
+pub(crate) struct Current {
+    /// The configuration.
+    pub(crate) revision: Arc<Revision>,
+    /// The position up to which it is current.
+    pub(crate) position: i64,
+    /// The position of the last event that may have changed it.
+    pub(crate) changed: i64,
+}
+
+/// Where one site's configuration in one format is kept; whoever holds it may render.
+type Place = Arc<tokio::sync::Mutex<Option<Current>>>;
+
+/// The configurations of an application; share one between all of its servers.
+#[derive(Debug, Default)]
+pub struct Configurations(Mutex<HashMap<(Name, Format), Place>>);
+
+impl Configurations {
+    /// The newest configuration of a site. While the views do not move, this asks no database.
+    pub(crate) async fn current(&self, application: &Application, site: &Name, format: Format) -> Result<Current, Error> {
+        let key = (site.clone(), format);
+        let known = self.places().get(&key).cloned();
+        // Only places of sites that exist are kept, so that asking for others takes no memory.
+        let place = known.clone().unwrap_or_default();
+        let mut held = place.lock().await;
+        let shown = *application.position.borrow();
+        if let Some(current) = held.as_ref().filter(|current| current.position >= shown) {
+            return Ok(current.clone());
+        }
+        let mut reading = Reading::now(application).await?;
+        let changed = dhcp_sites::changed_at(reading.connection(), site).await?;
+        let revision = match held.as_ref().filter(|current| current.changed == changed) {
+            Some(current) => Arc::clone(&current.revision),
+            None => match render(application, &mut reading, site, format).await {
+                Ok(revision) => Arc::new(revision),
+                Err(error) => {
+                    self.places().remove(&key);
+                    return Err(error);
+                }
+            },
+        };
+        let current = Current { revision, position: reading.position, changed };
+        *held = Some(current.clone());
+        if known.is_none() {
+            self.places().entry(key).or_insert_with(|| Arc::clone(&place));
+        }
+        Ok(current)
+    }
+
+    fn places(&self) -> std::sync::MutexGuard<'_, HashMap<(Name, Format), Place>> {
+        // Nothing is ever left half-done in the map.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The configuration of a site at the reading's moment.
+pub(crate) async fn render(
+    application: &Application,
+    reading: &mut Reading,
+    site: &Name,
+    format: Format,
+) -> Result<Revision, Error> {
+    let at = reading.at;
+    let entry = catalogue::site(reading.connection(), site, at).await?.filter(|entry| !entry.retired);
+    let entry = entry.ok_or_else(|| Error::NotFound(format!("there is no site {site}, so it has no DHCP configuration")))?;
+    let networks = catalogue::networks(reading.connection(), at).await?;
+    let entries = dhcp_entries::of_site(reading.connection(), site, at).await?;
+    let (site, base_url) = (site.clone(), application.base_url.clone());
+    let written = tokio::task::spawn_blocking(move || {
+        let networks =
+            networks.into_iter().filter(|network| network.spec.site == site).map(|network| (network.key, network.spec));
+        let configuration = Configuration::new(site.clone(), &entry.spec, &base_url, networks, entries);
+        Revision::of(format.render(&configuration))
+    });
+    written.await.map_err(|error| Error::Internal(error.into()))
+}

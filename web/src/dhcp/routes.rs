@@ -1,0 +1,153 @@
+//! `GET /dhcp/{site}/isc.conf|kea.json` for anybody, and `PUT /dhcp/servers/{name}/confirmation` for the server's agent.
+
+use super::configuration::Format;
+use super::held::{Configurations, Current, render};
+use crate::application::Application;
+use crate::auth::principal::Principal;
+use crate::commands::{Command, Context};
+use crate::edge::correlation;
+use crate::error::Error;
+use crate::request::body::Json;
+use crate::request::parameters::Parameters;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_aggregates::values::text::Text;
+use serde::Deserialize;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The header with the position up to which the answer is current.
+const POSITION: &str = "Bootledger-Position";
+/// The header with the position of the last event that may have changed the answer.
+const CHANGED_POSITION: &str = "Bootledger-Changed-Position";
+
+/// The longest that a request waits for news, in seconds.
+const LONGEST_WAIT: u64 = 60;
+
+/// How long to let events gather that arrive together: they come to one revision, hence to one reload.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// The routes. They need `Data<Configurations>`, one for all workers.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/dhcp/servers/{name}/confirmation").route(web::put().to(confirm)))
+        .service(web::resource("/dhcp/{site}/{file}").route(web::get().to(show)).route(web::head().to(show)));
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct News {
+    /// How many seconds to wait for a configuration that the client does not have.
+    wait: u64,
+    /// The position that the client's server has last confirmed: an event after it that may have changed the configuration
+    /// ends the wait even where the bytes are the same, because somebody waits for that to be confirmed.
+    confirmed: Option<i64>,
+}
+
+async fn show(
+    application: web::Data<Application>,
+    configurations: web::Data<Configurations>,
+    request: HttpRequest,
+    Path((site, file)): Path<(Name, String)>,
+    Parameters(news): Parameters<News>,
+) -> Result<HttpResponse, Error> {
+    let format = Format::of_file(&file).ok_or_else(|| {
+        Error::NotFound(format!("DHCP configurations are written as isc.conf (ISC dhcpd) and kea.json (Kea), not as {file:?}"))
+    })?;
+    if form_urlencoded::parse(request.query_string().as_bytes()).any(|(name, _)| name == "at") {
+        return past(&application, &request, &site, format).await;
+    }
+    let deadline = Instant::now() + Duration::from_secs(news.wait.min(LONGEST_WAIT));
+    loop {
+        let current = configurations.current(&application, &site, format).await?;
+        let news_of_it = news.confirmed.is_some_and(|confirmed| current.changed > confirmed);
+        if !current.revision.is_held_by(&request) || news_of_it || !event_after(&application, current.position, deadline).await {
+            return Ok(answer(&request, format, &current));
+        }
+    }
+}
+
+/// Waits until the views show more than `position`; false where the deadline has come or the service stops.
+async fn event_after(application: &Application, position: i64, deadline: Instant) -> bool {
+    let (mut shown, mut stopping) = (application.position.clone(), application.stopping.clone());
+    let moved = async {
+        let moved = shown.wait_for(|shown| *shown > position).await.is_ok();
+        tokio::time::sleep(GATHER).await;
+        moved
+    };
+    tokio::select! {
+        biased;
+        _ = stopping.wait_for(|stopping| *stopping) => false,
+        () = tokio::time::sleep_until(deadline) => false,
+        moved = moved => moved,
+    }
+}
+
+fn answer(request: &HttpRequest, format: Format, current: &Current) -> HttpResponse {
+    let held = current.revision.is_held_by(request);
+    let mut response = if held { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response.insert_header((ETAG, current.revision.tag.clone())).insert_header((CACHE_CONTROL, "no-cache"));
+    response.insert_header((POSITION, current.position)).insert_header((CHANGED_POSITION, current.changed));
+    if held {
+        return response.finish();
+    }
+    response.insert_header((CONTENT_TYPE, format.media_type())).body(current.revision.bytes.clone())
+}
+
+/// The configuration as it was. What last changed it is not known there, and nothing is waited for.
+async fn past(application: &Application, request: &HttpRequest, site: &Name, format: Format) -> Result<HttpResponse, Error> {
+    let mut reading = Reading::extract(request).await?;
+    let revision = render(application, &mut reading, site, format).await?;
+    let held = revision.is_held_by(request);
+    let mut response = if held { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response.insert_header((ETAG, revision.tag.clone())).insert_header((CACHE_CONTROL, "no-cache"));
+    response.insert_header((POSITION, reading.position));
+    if held {
+        return Ok(response.finish());
+    }
+    Ok(response.insert_header((CONTENT_TYPE, format.media_type())).body(revision.bytes))
+}
+
+/// What a server's agent reports.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Confirmation {
+    /// Hash of the bytes: of those that the server runs, or of those that it could not use.
+    revision: Sha256,
+    /// The position up to which they are current, from the answer that brought or confirmed them.
+    position: i64,
+    /// Whether the server runs them.
+    ok: bool,
+    /// Why not.
+    #[serde(default)]
+    message: String,
+}
+
+async fn confirm(
+    application: web::Data<Application>,
+    request: HttpRequest,
+    Path(server): Path<Name>,
+    principal: Principal,
+    Json(report): Json<Confirmation>,
+) -> Result<HttpResponse, Error> {
+    principal.require_dhcp_server(&server)?;
+    let command = if report.ok {
+        Command::ConfirmConfiguration { server, revision: report.revision, position: report.position }
+    } else {
+        let message = Text::fitted(&report.message);
+        let message = if message.is_empty() { Text::fitted("the server gave no reason") } else { message };
+        Command::ReportConfigurationFailure { server, revision: Some(report.revision), message }
+    };
+    let context = Context {
+        actor: principal.actor(),
+        correlation_id: correlation::of(&request),
+        causation_id: None,
+        idempotency_key: None,
+    };
+    let receipt = application.commands.execute(command, context).await?;
+    Ok(HttpResponse::Ok().json(receipt))
+}

@@ -1,0 +1,72 @@
+//! The API's description of itself.
+
+use crate::support::TestSite;
+use actix_web::test::TestRequest;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+#[actix_web::test]
+async fn the_description_lists_these_routes() {
+    let site = TestSite::create().await;
+    let document = site.ask(TestRequest::get().uri("/api/openapi.json")).await.json();
+    let mut routes = String::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let methods: Vec<String> = item.as_object().expect("an item").keys().map(|method| method.to_uppercase()).collect();
+        writeln!(routes, "{path} {}", methods.join(" ")).expect("a line");
+    }
+    insta::assert_snapshot!(routes);
+}
+
+/// Every `$ref` in a document.
+fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get("$ref").and_then(Value::as_str));
+            fields.values().for_each(|field| references(field, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
+#[actix_web::test]
+async fn the_description_is_whole() {
+    let site = TestSite::create().await;
+    let document = site.ask(TestRequest::get().uri("/api/openapi.json")).await.json();
+    let schemas: BTreeSet<&String> = document["components"]["schemas"].as_object().expect("schemas").keys().collect();
+    let mut found = BTreeSet::new();
+    references(&document, &mut found);
+    for reference in found {
+        let name = reference.strip_prefix("#/components/schemas/").expect("a schema");
+        assert!(schemas.contains(&name.to_owned()), "{name} is described nowhere");
+    }
+    let mut ids = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("an item") {
+            assert!(ids.insert(operation["operationId"].as_str().expect("an id").to_owned()), "{path} {method}: id twice");
+            assert!(!operation["summary"].as_str().unwrap_or_default().is_empty(), "{path} {method}: no summary");
+            if path.starts_with("/api/v1/") {
+                assert!(operation["responses"]["401"]["content"]["application/problem+json"].is_object(), "{path} {method}");
+                assert_eq!(operation["security"][0]["token"], serde_json::json!([]), "{path} {method}");
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn the_page_of_the_api_needs_no_script_and_shows_every_route() {
+    let site = TestSite::create().await;
+    let page = site.ask(TestRequest::get().uri("/api/docs")).await;
+    assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(!page.text.contains("<script") && !page.text.contains("style="), "the page's own policy would block it");
+    let html = scraper::Html::parse_document(&page.text);
+    let count = |selector: &str| html.select(&scraper::Selector::parse(selector).expect("a selector")).count();
+    assert!(count("section[id^='tag-'] > details") > 45, "{}", count("section[id^='tag-'] > details"));
+    assert!(count("#schema-NewDeployment tbody tr") >= 8, "the fields of a deployment are missing");
+    let ids: BTreeSet<&str> = html.root_element().descendent_elements().filter_map(|element| element.attr("id")).collect();
+    for link in html.select(&scraper::Selector::parse("a[href^='#']").expect("a selector")) {
+        let target = link.attr("href").expect("a link").trim_start_matches('#');
+        assert!(ids.contains(target), "a link leads to #{target}, which is not there");
+    }
+}

@@ -1,0 +1,48 @@
+//! What watches the service asks.
+
+use crate::support::{TestSite, site_defined};
+use actix_web::test::TestRequest;
+use bootledger_aggregates::token::Scope;
+use serde_json::json;
+
+#[actix_web::test]
+async fn readiness_tells_of_lag_and_parked_events() {
+    let site = TestSite::create().await;
+    site.append("site", "dc1", site_defined()).await;
+    site.append_unseen("site", "dc1", json!({"type": "SiteRetired"})).await;
+    let answer = site.ask(TestRequest::get().uri("/readyz")).await;
+    assert_eq!(answer.status, 200);
+    insta::assert_json_snapshot!(answer.json(), @r#"
+    {
+      "database": true,
+      "lag": 1,
+      "log_position": 2,
+      "parked": 0,
+      "ready": true,
+      "reasons": [],
+      "views_position": 1
+    }
+    "#);
+}
+
+#[actix_web::test]
+async fn without_its_database_the_service_lives_but_is_not_ready() {
+    let site = TestSite::create().await;
+    site.pool.close().await;
+    let answer = site.ask(TestRequest::get().uri("/readyz")).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["reasons"]), (503, &json!(["the database cannot be reached"])));
+    assert_eq!(site.ask(TestRequest::get().uri("/healthz")).await.status, 200);
+}
+
+#[actix_web::test]
+async fn requests_are_measured_by_route_and_never_by_path() {
+    let site = TestSite::create().await;
+    let viewer = site.bearer(Scope::Viewer).await;
+    let path = "/api/v1/devices/0192f0c0-0000-7000-8000-000000000001";
+    assert_eq!(site.ask_as(&viewer, TestRequest::get().uri(path)).await.status, 404);
+    site.ask(TestRequest::get().uri("/pxe/t/secret/x")).await;
+    let text = site.ask(TestRequest::get().uri("/metrics")).await.text;
+    let line = r#"bootledger_http_request_seconds_count{method="GET",route="/api/v1/devices/{id}",status="404"} 1"#;
+    assert!(text.contains(line), "{text}");
+    assert!(!text.contains("0192f0c0") && !text.contains("secret"), "{text}");
+}

@@ -1,0 +1,14 @@
+//! The API from outside: the same configuration as in production, a database of its own for each
+//! test, and a domain that answers what a test wants. What the real domain answers is tested by the root package.
+
+mod documentation;
+mod gate;
+mod health;
+mod lists;
+mod page;
+mod position;
+mod problems;
+mod stream;
+mod support;
+mod tokens;
+mod writes;

@@ -1,0 +1,225 @@
+//! A site with a database and a scripted domain.
+
+use actix_http::Request;
+use actix_web::body::BoxBody;
+use actix_web::dev::{Service, ServiceResponse};
+use actix_web::test::{TestRequest, init_service, read_body};
+use actix_web::{App, http::StatusCode};
+use async_trait::async_trait;
+use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::values::ids::TokenId;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::project;
+use bootledger_test_cluster::TestDatabase;
+use bootledger_web::application::{Application, ServiceKey};
+use bootledger_web::auth::token::Secret;
+use bootledger_web::boot::table::BootTable;
+use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Receipt};
+use bootledger_web::server::{Part, Site};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use time::OffsetDateTime;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// A domain that answers what it is told to, and remembers what it was asked.
+#[derive(Default)]
+pub(crate) struct Scripted {
+    pub(crate) answers: Mutex<VecDeque<Result<Receipt, CommandError>>>,
+    pub(crate) imports: Mutex<VecDeque<Result<Imported, CommandError>>>,
+    pub(crate) asked: Mutex<Vec<(Command, Context)>>,
+}
+
+#[async_trait]
+impl Commands for Scripted {
+    async fn execute(&self, command: Command, context: Context) -> Result<Receipt, CommandError> {
+        self.asked.lock().expect("no panic").push((command, context));
+        let answer = self.answers.lock().expect("no panic").pop_front();
+        answer.unwrap_or_else(|| Err(CommandError::NotFound("the test has no answer left".to_owned())))
+    }
+
+    async fn import(&self, _: &[u8], _: bool, _: Context) -> Result<Imported, CommandError> {
+        let answer = self.imports.lock().expect("no panic").pop_front();
+        answer.unwrap_or_else(|| Err(CommandError::NotFound("the test has no answer left".to_owned())))
+    }
+}
+
+/// A site of a test.
+pub(crate) struct TestSite {
+    pub(crate) pool: sqlx::PgPool,
+    pub(crate) domain: Arc<Scripted>,
+    pub(crate) site: Site,
+    pub(crate) shown: watch::Sender<i64>,
+    pub(crate) stopping: watch::Sender<bool>,
+    _database: TestDatabase,
+}
+
+/// The clock of the tests.
+pub(crate) fn now() -> Timestamp {
+    Timestamp(OffsetDateTime::now_utc())
+}
+
+impl TestSite {
+    pub(crate) async fn create() -> Self {
+        let database = TestDatabase::create().await.expect("a database");
+        let pool = database.pool(4).await.expect("a pool");
+        let domain = Arc::new(Scripted::default());
+        let (shown, position) = watch::channel(0);
+        let (stopping, stop) = watch::channel(false);
+        let application = Application {
+            commands: domain.clone(),
+            views: pool.clone(),
+            position,
+            boot: Arc::new(BootTable::default()),
+            files: Arc::new(object_store::memory::InMemory::new()),
+            key: ServiceKey::new(vec![7; 32]),
+            base_url: "http://127.0.0.1:8080".parse().expect("a URL"),
+            trusted_proxies: Arc::new([]),
+            now,
+            metrics: prometheus::Registry::new(),
+            max_upload: 1 << 20,
+            stopping: stop,
+        };
+        let site = Site::new(application).expect("a site");
+        Self { pool, domain, site, shown, stopping, _database: database }
+    }
+
+    /// Appends an event and has the views show it; its position.
+    pub(crate) async fn append(&self, kind: &str, id: &str, payload: Value) -> i64 {
+        let position = self.append_unseen(kind, id, payload).await;
+        self.show().await;
+        position
+    }
+
+    /// Appends an event that the views do not show yet.
+    pub(crate) async fn append_unseen(&self, kind: &str, id: &str, payload: Value) -> i64 {
+        let metadata = json!({"actor": "token test", "correlation_id": "c-1"});
+        let (position,): (i64,) = sqlx::query_as(
+            "WITH head AS (UPDATE log_head SET position = position + 1 RETURNING position)
+             INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position,
+                                 recorded_at, chain)
+             SELECT $1, $2, (SELECT count(*) + 1 FROM events WHERE aggregate_type = $1 AND aggregate_id = $2), $3::json ->> 'type',
+                    '1', $3::json, $4::json, head.position, clock_timestamp(), decode(repeat('00', 32), 'hex')
+             FROM head RETURNING position",
+        )
+        .bind(kind)
+        .bind(id)
+        .bind(payload.to_string())
+        .bind(metadata.to_string())
+        .fetch_one(&self.pool)
+        .await
+        .expect("an event");
+        position
+    }
+
+    /// Moves the views to the end of the log.
+    pub(crate) async fn show(&self) {
+        while let project::Step::Advanced { .. } = project::step(&self.pool).await.expect("a step") {}
+        let position = bootledger_projections::checkpoint::position(&self.pool).await.expect("a position");
+        self.shown.send_replace(position);
+        let parked = bootledger_projections::parked::list(&self.pool, 0, 10).await.expect("an answer");
+        assert!(parked.is_empty(), "{parked:?}");
+    }
+
+    /// A new token of this scope: its id and text.
+    pub(crate) async fn token(&self, scope: Scope, expires: Option<Timestamp>) -> (TokenId, String) {
+        let (id, secret) = (TokenId(Uuid::now_v7()), Secret::random());
+        sqlx::query("INSERT INTO token_secrets (token, sha256) VALUES ($1, $2)")
+            .bind(id.0)
+            .bind(secret.sha256().bytes().as_slice())
+            .execute(&self.pool)
+            .await
+            .expect("a secret");
+        let created = json!({"type": "TokenCreated", "name": "ops", "scope": scope, "expires": expires});
+        self.append("token", &id.to_string(), created).await;
+        (id, secret.bearer(id))
+    }
+
+    /// The text of a new token of this scope.
+    pub(crate) async fn bearer(&self, scope: Scope) -> String {
+        self.token(scope, None).await.1
+    }
+
+    /// Has the domain answer the next command so.
+    pub(crate) fn answer(&self, answer: Result<Receipt, CommandError>) {
+        self.domain.answers.lock().expect("no panic").push_back(answer);
+    }
+
+    /// The site as a service.
+    pub(crate) async fn start(&self) -> impl Service<Request, Response = ServiceResponse<BoxBody>, Error = actix_web::Error> {
+        init_service(App::new().configure(self.site.configure(Part::Whole))).await
+    }
+
+    /// Asks once.
+    pub(crate) async fn ask(&self, request: TestRequest) -> Answer {
+        let service = self.start().await;
+        Answer::of(service.call(request.to_request()).await.expect("an answer")).await
+    }
+
+    /// Asks once as the bearer of a token.
+    pub(crate) async fn ask_as(&self, bearer: &str, request: TestRequest) -> Answer {
+        self.ask(request.insert_header(("authorization", format!("Bearer {bearer}")))).await
+    }
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: actix_web::http::header::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    async fn of(response: ServiceResponse<BoxBody>) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = String::from_utf8(read_body(response).await.to_vec()).expect("UTF-8");
+        Self { status, headers, text }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The status, having checked that the answer is a problem that says the same.
+    pub(crate) fn problem(&self) -> (u16, Value) {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status.as_u16(), "{self:?}");
+        assert_eq!(problem["correlation_id"], self.header("bootledger-correlation-id"), "{self:?}");
+        (self.status.as_u16(), problem)
+    }
+}
+
+/// A request with a JSON body.
+pub(crate) fn sending(request: TestRequest, body: &Value) -> TestRequest {
+    request.insert_header(("content-type", "application/json")).set_payload(body.to_string())
+}
+
+/// The description of a site.
+pub(crate) fn site_defined() -> Value {
+    json!({"type": "SiteDefined", "spec": {
+        "name": "First", "next_server": null, "boot_url": null, "domain": "dc1.example", "zones": ["dc1.example"],
+        "hostname_template": "h<200,299>.dc1.example", "dhcp_header": []
+    }})
+}
+
+/// The description of a network of that site.
+pub(crate) fn network_defined() -> Value {
+    json!({"type": "NetworkDefined", "spec": {
+        "cidr": "10.0.0.0/24", "site": "dc1", "racks": [], "gateway": "10.0.0.12", "vlan": null, "dns_servers": [], "domain": null,
+        "margin_bottom": 10, "margin_top": 0, "dhcp": true, "dhcp_options": [], "ip_only_done": true
+    }})
+}
+
+/// The registration of a device of that site.
+pub(crate) fn device_registered(mac: &str, management: Option<&str>) -> Value {
+    json!({"type": "DeviceRegistered", "kind": "physical", "name": "", "serial": null, "asset": null, "site": "dc1", "rack": null,
+        "position": null, "macs": [mac], "parent": null,
+        "management": management.map(|address| json!({"address": address, "protocol": "ipmi", "credentials": null}))})
+}

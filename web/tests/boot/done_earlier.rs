@@ -1,0 +1,67 @@
+//! `/pxe/DONE/` by address, where nothing is in progress for it (any more).
+
+use crate::harness::Harness;
+use crate::log::Log;
+use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_web::boot::follow::Follower;
+use uuid::Uuid;
+
+async fn done(harness: &Harness, client: &str) -> (u16, String) {
+    Follower::new(harness.application.views.clone()).step(&harness.application.boot).await.expect("the views answer");
+    let answer = harness.get("/pxe/DONE/", client).await;
+    (answer.status.as_u16(), answer.text().to_owned())
+}
+
+#[actix_web::test]
+async fn done_again_long_after_is_ok() {
+    let log = Log::new().await;
+    log.data_centre(true).await;
+    let deployment = log.in_progress("10.0.0.20").await;
+    log.done(deployment).await;
+    assert_eq!(done(&log.harness, "10.0.0.20").await, (200, "OK".to_owned()));
+    assert!(log.harness.asked().is_empty(), "nothing is left to be done");
+    log.end();
+}
+
+#[actix_web::test]
+async fn done_without_any_deployment_is_told_so() {
+    let log = Log::new().await;
+    log.data_centre(true).await;
+    let expected = "no deployment is in progress for 10.0.0.20, and none ever was\n";
+    assert_eq!(done(&log.harness, "10.0.0.20").await, (404, expected.to_owned()));
+    log.end();
+}
+
+#[actix_web::test]
+async fn done_too_early_is_refused_although_an_earlier_deployment_was_done() {
+    let log = Log::new().await;
+    log.data_centre(true).await;
+    let earlier = log.in_progress("10.0.0.20").await;
+    log.done(earlier).await;
+    let open = log.open_as(DeploymentId(Uuid::now_v7()), "10.0.0.20").await;
+    let expected = format!("deployment {open} of 10.0.0.20 is still being prepared; only one in progress can be done\n");
+    assert_eq!(done(&log.harness, "10.0.0.20").await, (409, expected));
+    log.end();
+}
+
+#[actix_web::test]
+async fn done_of_a_cancelled_deployment_is_told_so() {
+    let log = Log::new().await;
+    log.data_centre(true).await;
+    let deployment = log.in_progress("10.0.0.20").await;
+    log.cancelled(deployment).await;
+    let (status, sentence) = done(&log.harness, "10.0.0.20").await;
+    assert_eq!(status, 404);
+    assert!(sentence.contains("was cancelled"), "{sentence}");
+    log.end();
+}
+
+#[actix_web::test]
+async fn a_network_that_asks_for_the_token_tells_nothing_without_it() {
+    let log = Log::new().await;
+    log.data_centre(false).await;
+    let deployment = log.in_progress("10.0.0.20").await;
+    log.done(deployment).await;
+    assert_eq!(done(&log.harness, "10.0.0.20").await.0, 403);
+    log.end();
+}

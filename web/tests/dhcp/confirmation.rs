@@ -1,0 +1,87 @@
+//! `PUT /dhcp/servers/{name}/confirmation`: who may, and what the domain is asked.
+
+use crate::data_centre::data_centre;
+use crate::support::{Answer, TestSite, sending};
+use actix_web::test::TestRequest;
+use bootledger_aggregates::token::Scope;
+use bootledger_web::commands::{Command, Receipt};
+use serde_json::{Value, json};
+
+const PATH: &str = "/dhcp/servers/isc-1/confirmation";
+
+fn report(ok: bool, message: &str) -> Value {
+    json!({"revision": "ab".repeat(32), "position": 7, "ok": ok, "message": message})
+}
+
+async fn put(site: &TestSite, bearer: &str, body: &Value) -> Answer {
+    site.answer(Ok(Receipt { position: 9, id: "isc-1".to_owned() }));
+    site.ask_as(bearer, sending(TestRequest::put().uri(PATH), body)).await
+}
+
+fn asked(site: &TestSite) -> Vec<String> {
+    site.domain
+        .asked
+        .lock()
+        .expect("no panic")
+        .drain(..)
+        .map(|(command, context)| format!("{}: {command:?}", context.actor))
+        .collect()
+}
+
+#[actix_web::test]
+async fn a_server_confirms_with_its_own_token() {
+    let site = data_centre().await;
+    let bearer = site.bearer(Scope::DhcpServer("isc-1".parse().expect("a name"))).await;
+    let answer = put(&site, &bearer, &report(true, "")).await;
+    assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({"position": 9, "id": "isc-1"})));
+    let revision = "ab".repeat(32);
+    assert_eq!(
+        asked(&site),
+        [format!("token ops: ConfirmConfiguration {{ server: \"isc-1\", revision: {revision}, position: 7 }}")]
+    );
+}
+
+#[actix_web::test]
+async fn a_failure_is_reported_with_the_checkers_words() {
+    let site = data_centre().await;
+    let bearer = site.bearer(Scope::DhcpServer("isc-1".parse().expect("a name"))).await;
+    for (said, kept) in [("line 3:\tsemicolon\nexpected", "line 3: semicolon expected"), ("", "the server gave no reason")] {
+        assert_eq!(put(&site, &bearer, &report(false, said)).await.status, 200);
+        let commands = site.domain.asked.lock().expect("no panic").drain(..).map(|(command, _)| command).collect::<Vec<_>>();
+        let [Command::ReportConfigurationFailure { server, revision: Some(_), message }] = &commands[..] else {
+            panic!("{commands:?}")
+        };
+        assert_eq!((server.as_str(), message.as_str()), ("isc-1", kept));
+    }
+    let long = put(&site, &bearer, &report(false, &"x".repeat(100_000))).await;
+    assert_eq!(long.status, 200);
+}
+
+#[actix_web::test]
+async fn nobody_else_may() {
+    let site = data_centre().await;
+    let request = || sending(TestRequest::put().uri(PATH), &report(true, ""));
+    assert_eq!(site.ask(request()).await.problem().0, 401);
+    for scope in [Scope::Viewer, Scope::Operator, Scope::DhcpServer("isc-2".parse().expect("a name"))] {
+        let bearer = site.bearer(scope.clone()).await;
+        assert_eq!(site.ask_as(&bearer, request()).await.problem().0, 403, "{scope:?}");
+    }
+    assert_eq!(asked(&site), Vec::<String>::new());
+    let administrator = site.bearer(Scope::Administrator).await;
+    assert_eq!(put(&site, &administrator, &report(true, "")).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_report_that_cannot_be_read_is_told_where() {
+    let site = data_centre().await;
+    let bearer = site.bearer(Scope::Administrator).await;
+    for (body, field) in [
+        (json!({"revision": "x", "position": 7, "ok": true}), "revision"),
+        (json!({"revision": "ab".repeat(32), "position": "7", "ok": true}), "position"),
+        (json!({"revision": "ab".repeat(32), "position": 7}), "ok"),
+    ] {
+        let (status, problem) = site.ask_as(&bearer, sending(TestRequest::put().uri(PATH), &body)).await.problem();
+        assert!((400..500).contains(&status) && problem.to_string().contains(field), "{problem}");
+    }
+    assert_eq!(asked(&site), Vec::<String>::new());
+}
