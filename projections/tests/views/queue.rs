@@ -113,3 +113,28 @@ async fn a_failed_plugin_tries_again_at_its_time_or_when_told_to() -> Result<()>
     assert!(queue(&history).await?.iter().all(|(_, status, at)| (*status, *at) == (S::Stopped, None)));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_plugin_of_the_installation_waits_for_its_stage_even_if_it_requires_nothing() -> Result<()> {
+    let history = History::new(&[]).await?;
+    let mut world = World::furnished();
+    let plan = serde_json::json!([
+        {"name": "clean", "requires": [], "stage": "preparing"},
+        {"name": "reboot", "requires": [], "stage": "in_progress"},
+        {"name": "role", "requires": ["clean"], "stage": "preparing"},
+    ]);
+    world.plan = Some(serde_json::from_value(plan)?);
+    world.register(1, "dc1")?;
+    let id = deployment_id(1);
+    world.start(id, 1, 11, 200)?;
+    world.run_next(id)?;
+    let at = catch_up(&mut world, &history).await?;
+    let shown = queue(&history).await?.into_iter().map(|(_, status, at)| (status, at)).collect::<Vec<_>>();
+    assert_eq!(shown, [(S::Succeeded, None), (S::Blocked, None), (S::Due, Some(at))]);
+
+    world.deployment(id, "plugin role", DeploymentCommand::PluginSucceeded { plugin: v("role") })?;
+    let at = catch_up(&mut world, &history).await?;
+    let shown = queue(&history).await?.into_iter().map(|(_, status, at)| (status, at)).collect::<Vec<_>>();
+    assert_eq!(shown, [(S::Succeeded, None), (S::Due, Some(at)), (S::Succeeded, None)]);
+    Ok(())
+}

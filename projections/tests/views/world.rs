@@ -69,6 +69,8 @@ pub(crate) fn site_spec(site: &str, name: &str) -> SiteSpec {
 pub(crate) struct World {
     pub(crate) log: Vec<Written>,
     pub(crate) claims: BTreeMap<Claim, Holder>,
+    /// Another plan than the standard one.
+    pub(crate) plan: Option<Plan>,
     second: i64,
     devices: BTreeMap<DeviceId, (Device, View)>,
     deployments: BTreeMap<DeploymentId, (Deployment, Option<DeploymentStarted>, Vec<Name>)>,
@@ -277,7 +279,7 @@ impl World {
             venture: v("shop"),
             role: v("db"),
             boot_image: v("debian-12"),
-            plan: Plan::standard().expect("the plan"),
+            plan: self.plan.clone().unwrap_or_else(|| Plan::standard().expect("the plan")),
             import: None,
             facts,
         };
