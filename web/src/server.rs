@@ -13,7 +13,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig, scope};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::Context;
-use std::net::SocketAddr;
+use std::net::TcpListener;
 use std::time::Duration;
 
 /// How long a client may take to send a request's head.
@@ -90,9 +90,9 @@ impl Site {
         }
     }
 
-    /// Listens on an address and serves a part there: the server, to be awaited, and the addresses that it listens on.
-    /// Signals are the caller's, who stops it with its handle.
-    pub fn serve(&self, address: SocketAddr, part: Part) -> std::io::Result<(Server, Vec<SocketAddr>)> {
+    /// Serves a part on a listener; the returned server is to be awaited. Signals are the caller's, who stops it with
+    /// its handle.
+    pub fn serve(&self, listener: TcpListener, part: Part) -> std::io::Result<Server> {
         let configure = self.configure(part);
         let server = HttpServer::new(move || App::new().configure(configure.clone()))
             .client_request_timeout(REQUEST_TIMEOUT)
@@ -100,9 +100,8 @@ impl Site {
             .keep_alive(KEEP_ALIVE)
             .shutdown_timeout(SHUTDOWN_SECONDS)
             .disable_signals()
-            .bind(address)?;
-        let addresses = server.addrs();
-        Ok((server.run(), addresses))
+            .listen(listener)?;
+        Ok(server.run())
     }
 }
 
