@@ -43,7 +43,7 @@ fn value<T: std::str::FromStr>(text: &str) -> Result<T> {
     text.parse().ok().with_context(|| format!("{text:?} is no value"))
 }
 
-fn row(aggregate: &'static str, id: impl ToString, event: &impl Serialize) -> Result<Row> {
+fn row(aggregate: &'static str, id: &impl ToString, event: &impl Serialize) -> Result<Row> {
     Ok((aggregate, id.to_string(), serde_json::to_string(event)?))
 }
 
@@ -55,10 +55,10 @@ fn catalogue() -> Result<Vec<Row>> {
     let spec = DhcpServerSpec { site: value("dc1")?, address: None, kind: DhcpKind::Kea };
     let image = BootImageSpec { description: Text::default(), open_minutes: 30, in_progress_minutes: 120 };
     Ok(vec![
-        row("site", "dc1", &site)?,
-        row("network", "prod", &network)?,
-        row("dhcp_server", "kea-1", &DhcpServerEvent::DhcpServerDefined { spec })?,
-        row("boot_image", "debian-12", &BootImageEvent::BootImageDefined { spec: image })?,
+        row("site", &"dc1", &site)?,
+        row("network", &"prod", &network)?,
+        row("dhcp_server", &"kea-1", &DhcpServerEvent::DhcpServerDefined { spec })?,
+        row("boot_image", &"debian-12", &BootImageEvent::BootImageDefined { spec: image })?,
     ])
 }
 
@@ -88,8 +88,8 @@ fn server(n: u32, now: Timestamp) -> Result<Vec<Row>> {
         took: vec![Claim::Ip(ip), Claim::Hostname(hostname.clone())],
         import: None,
     };
-    let on = |event: DeviceEvent| row("device", device, &event);
-    let of = |event: DeploymentEvent| row("deployment", id, &event);
+    let on = |event: DeviceEvent| row("device", &device, &event);
+    let of = |event: DeploymentEvent| row("deployment", &id, &event);
     let succeeded = |plugin: &str| of(DeploymentEvent::PluginSucceeded { plugin: value(plugin)? });
     let served = |file: &str| {
         of(DeploymentEvent::BootFileServed { file: value(file)?, sha256: Sha256::new([7; 32]), client: ip, at: now })
@@ -137,7 +137,7 @@ async fn generate(pool: &PgPool, wanted: i64) -> Result<i64> {
                 if (step * AT_ONCE + index) % 100 == 99 {
                     let (site, revision) = (value("dc1")?, Sha256::new([1; 32]));
                     let confirmed = DhcpServerEvent::ConfigurationConfirmed { site, revision, position };
-                    batch.push(row("dhcp_server", "kea-1", &confirmed)?);
+                    batch.push(row("dhcp_server", &"kea-1", &confirmed)?);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::at::At;
 use crate::convert::{cursor, part};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::ids::DeviceId;
 use serde::Serialize;
@@ -93,7 +93,7 @@ pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit:
 /// Every record of a zone, by name, type and value.
 pub async fn of_zone(executor: impl PgExecutor<'_>, zone: &DomainName, at: At) -> Result<Vec<DnsRecord>> {
     let filter = Filter { zone: Some(zone.clone()), ..Filter::default() };
-    list(executor, &filter, at, i64::MAX).await.map_err(Error::from)
+    list(executor, &filter, at, i64::MAX).await
 }
 
 /// The position of the last event that may have changed a zone's file: one of its records, or a site, came or went.

@@ -20,6 +20,9 @@ pub enum Error {
     /// A rebuild found another one at work.
     #[error("the views are being rebuilt by somebody else; wait for that to end")]
     RebuildRuns,
+    /// The service stopped in the middle of a rebuild; the old views are as they were.
+    #[error("the service stops, so the views were not rebuilt")]
+    Stopped,
 }
 
 /// A result of this crate.

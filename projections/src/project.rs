@@ -45,16 +45,44 @@ pub enum Step {
     },
 }
 
+/// Events that are read already; an event that cannot be read has the reason instead.
+pub(crate) struct Batch(Vec<(Stored, Result<Recorded, String>)>);
+
+impl Batch {
+    /// Reads events; that takes the processor for a while and nothing else.
+    pub(crate) fn read(batch: Vec<Stored>) -> Self {
+        let read = |stored: Stored| {
+            let recorded = read(&stored);
+            (stored, recorded)
+        };
+        Self(batch.into_iter().map(read).collect())
+    }
+
+    /// The position of the last event.
+    pub(crate) fn last(&self) -> Option<i64> {
+        self.0.last().map(|(stored, _)| stored.position)
+    }
+
+    /// How many events there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// Applies every projection to events that follow the checkpoint without a gap, and moves the checkpoint.
 /// `connection` must be inside a transaction that holds the checkpoint's row. Gives the new checkpoint.
 pub async fn project(connection: &mut PgConnection, batch: &[Stored]) -> Result<i64> {
-    let Some(last) = batch.last() else { return crate::checkpoint::position(&mut *connection).await };
+    project_read(connection, &Batch::read(batch.to_vec())).await
+}
+
+/// The same for events that are read already.
+pub(crate) async fn project_read(connection: &mut PgConnection, Batch(events): &Batch) -> Result<i64> {
+    let Some((last, _)) = events.last() else { return crate::checkpoint::position(&mut *connection).await };
     // The questions about the current rows are written for custom plans; see `At`.
     sqlx::query!("SET LOCAL plan_cache_mode = force_custom_plan").execute(&mut *connection).await?;
-    let events: Vec<(&Stored, Result<Recorded, String>)> = batch.iter().map(|stored| (stored, read(stored))).collect();
-    let readable = || events.iter().filter_map(|(_, read)| read.as_ref().ok());
-    let mut state = load::load(connection, readable()).await?;
-    for (stored, read) in &events {
+    let readable = events.iter().filter_map(|(_, read)| read.as_ref().ok());
+    let mut state = load::load(connection, readable).await?;
+    for (stored, read) in events {
         apply(&mut state, stored, read);
     }
     write::write(connection, state).await?;
@@ -71,10 +99,11 @@ pub async fn step(pool: &PgPool) -> Result<Step> {
     if batch.is_empty() {
         return Ok(Step::Idle(from));
     }
-    let to = project(&mut transaction, &batch).await?;
+    let events = batch.len();
+    let to = project_read(&mut transaction, &Batch::read(batch)).await?;
     sqlx::query!("SELECT pg_notify('bootledger_projected', $1)", to.to_string()).execute(&mut *transaction).await?;
     transaction.commit().await?;
-    Ok(Step::Advanced { from, to, events: batch.len() })
+    Ok(Step::Advanced { from, to, events })
 }
 
 fn read(stored: &Stored) -> Result<Recorded, String> {

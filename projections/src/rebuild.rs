@@ -6,8 +6,8 @@
 mod schema;
 
 use crate::error::{Error, Result};
-use crate::log::{self, Filter, Stored};
-use crate::project::project;
+use crate::log::{self, Filter};
+use crate::project::{Batch, project_read};
 use serde::Serialize;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 
@@ -105,18 +105,17 @@ async fn fill(
     let mut last = log::last_position(pool).await?;
     let mut analyzed = 0;
     // A log that is never longer than `nearly` is left to the last, short transaction altogether.
-    let mut batch = if last > nearly { read(pool, 0).await? } else { vec![] };
-    while let Some(end) = batch.last().map(|stored| stored.position) {
-        let (applied, next) = tokio::join!(apply(connection, &batch), read(pool, end));
+    let mut batch = if last > nearly { read(pool, 0).await? } else { Batch::read(vec![]) };
+    while let Some(position) = batch.last() {
+        let (applied, next) = tokio::join!(apply(connection, &batch), read(pool, position));
         applied?;
         batch = next?;
-        let position = end;
-        // Statistics of empty tables would have every question scan the whole table.
-        if position >= analyzed * 4 {
-            schema::analyze(connection).await?;
+        // Without statistics the database would take every table for empty and scan it.
+        if position >= analyzed * 8 {
+            schema::analyze(connection, &schema::ASKED).await?;
             analyzed = position;
         }
-        last = last.max(batch.last().map_or(position, |stored| stored.position));
+        last = last.max(batch.last().unwrap_or(position));
         progress(position, last);
         if batch.len() < usize::try_from(nearly).unwrap_or(usize::MAX) {
             last = log::last_position(pool).await?;
@@ -129,13 +128,15 @@ async fn fill(
     Ok(())
 }
 
-async fn read(pool: &PgPool, position: i64) -> Result<Vec<Stored>> {
-    log::read_after(pool, position, BATCH, Filter::default()).await
+/// The next events, read on a thread of their own: the database is busy with the batch before them meanwhile.
+async fn read(pool: &PgPool, position: i64) -> Result<Batch> {
+    let stored = log::read_after(pool, position, BATCH, Filter::default()).await?;
+    tokio::task::spawn_blocking(|| Batch::read(stored)).await.map_err(|_| Error::Stopped)
 }
 
-async fn apply(connection: &mut PgConnection, batch: &[Stored]) -> Result<()> {
+async fn apply(connection: &mut PgConnection, batch: &Batch) -> Result<()> {
     let mut transaction = connection.begin().await?;
-    project(&mut transaction, batch).await?;
+    project_read(&mut transaction, batch).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -147,7 +148,7 @@ async fn catch_up(connection: &mut PgConnection, until: i64) -> Result<i64> {
         if batch.is_empty() {
             break;
         }
-        position = project(connection, &batch).await?;
+        position = project_read(connection, &Batch::read(batch)).await?;
     }
     Ok(position)
 }

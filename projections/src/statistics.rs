@@ -22,6 +22,7 @@ pub struct Statistic {
     pub amount: i64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes every field by reference")]
 fn iso<S: serde::Serializer>(day: &Date, serializer: S) -> std::result::Result<S::Ok, S::Error> {
     serializer.collect_str(day)
 }

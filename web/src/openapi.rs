@@ -1,4 +1,4 @@
-//! The description of the API (OpenAPI 3.1), made from the handlers themselves. What all routes
+//! The description of the API (`OpenAPI` 3.1), made from the handlers themselves. What all routes
 //! have in common (security, problems, headers, `?at=`) is added here once.
 
 pub mod page;

@@ -80,7 +80,7 @@ impl Site {
                 .configure(dns::routes::configure)
                 .configure(|config| {
                     if part == Part::Whole {
-                        whole(config)
+                        whole(config);
                     }
                 })
                 .default_service(web::to(HttpResponse::NotFound))

@@ -63,7 +63,9 @@ pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), String
         Event::Network(_, NetworkEvent::NetworkDefined { spec }) => {
             let old = current::<NetworkSpec>(state, recorded).ok().map(|(old, _)| old.site);
             put(state, recorded, spec, false)?;
-            old.iter().chain([&spec.site]).for_each(|site| state.touch_site(site, position));
+            for site in old.iter().chain([&spec.site]) {
+                state.touch_site(site, position);
+            }
             Ok(())
         }
         Event::Network(_, NetworkEvent::NetworkRetired {}) => {
@@ -112,7 +114,9 @@ fn dhcp_server(state: &mut State, recorded: &Recorded, event: &DhcpServerEvent) 
             put(state, recorded, &DhcpServerView { failing, ..view }, retired)?;
         }
     }
-    sites.iter().for_each(|site| state.touch_site(site, recorded.position));
+    for site in &sites {
+        state.touch_site(site, recorded.position);
+    }
     runs::signal(state, &signals(&recorded.event), recorded);
     Ok(())
 }

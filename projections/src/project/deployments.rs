@@ -19,10 +19,10 @@ pub(super) fn check(state: &State, id: DeploymentId, event: &DeploymentEvent) ->
         E::PluginSucceeded { plugin }
         | E::PluginFailed { plugin, .. }
         | E::PluginWaiting { plugin, .. }
-        | E::PluginRetryRequested { plugin } => {
-            if !state.runs.get(&id).is_some_and(|runs| runs.values().any(|run| run.plugin == *plugin)) {
-                return Err(format!("the plan of deployment {id} has no plugin {plugin}"));
-            }
+        | E::PluginRetryRequested { plugin }
+            if !state.runs.get(&id).is_some_and(|runs| runs.values().any(|run| run.plugin == *plugin)) =>
+        {
+            return Err(format!("the plan of deployment {id} has no plugin {plugin}"));
         }
         _ => {}
     }

@@ -36,7 +36,9 @@ pub(super) fn apply(state: &mut State, changes: &[ClaimChange], position: i64) {
             }
             ClaimChange::ReleaseAll(holder) => {
                 let held: Vec<_> = state.holdings.keys().filter(|(_, by)| *by == holder).map(|(key, _)| key.clone()).collect();
-                held.iter().for_each(|key| state.holdings.remove(key, position));
+                for key in &held {
+                    state.holdings.remove(key, position);
+                }
             }
             ClaimChange::Take(..) => {}
         }

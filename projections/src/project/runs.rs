@@ -9,7 +9,6 @@ use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use time::Duration;
 
 /// After how many seconds a waiting plugin looks again even if nothing told it to.
 const LOOK_AGAIN_SECONDS: i64 = 60;
@@ -75,7 +74,7 @@ pub(super) fn failed(
 ) {
     change(state, id, plugin, |run| {
         run.attempts = i32::try_from(attempt).unwrap_or(i32::MAX);
-        turn(run, RunStatus::Failed, Some(reason.to_string()), Some(stored(retry_at)), recorded);
+        turn(run, RunStatus::Failed, Some(reason.to_string()), Some(retry_at), recorded);
     });
 }
 
@@ -131,9 +130,4 @@ fn turn(run: &mut Run, status: RunStatus, reason: Option<String>, retry_at: Opti
     }
     (run.status, run.reason, run.retry_at) = (status, reason, retry_at);
     run.awaited.clear();
-}
-
-/// A time as the database keeps it, so that a row is the same in memory and read back.
-fn stored(time: Timestamp) -> Timestamp {
-    Timestamp(time.0 - Duration::nanoseconds(i64::from(time.0.nanosecond() % 1000)))
 }

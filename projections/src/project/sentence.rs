@@ -2,6 +2,9 @@
 //!
 //! Names come from the event, or from the rows that it left; an identifier is told only where nothing has a name.
 
+#[cfg(test)]
+mod tests;
+
 use super::deployments::done_by;
 use super::state::State;
 use crate::log::Stored;
@@ -164,7 +167,7 @@ pub(super) fn device(name: &str, event: &DeviceEvent, by: &str) -> String {
             let text = |name: &Option<_>| name.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
             format!("{name} was given venture {} and role {}{by}", text(venture), text(role))
         }
-        E::FactsRecorded(facts) => format!("{name}: found{by} {}", found(facts)),
+        E::FactsRecorded(facts) => format!("{name}: facts recorded{by}: {}", found(facts)),
         E::DeviceVerified {} => format!("{name} was verified{by}"),
         E::DeviceUnverified {} => format!("{name} is no longer verified{by}"),
         E::DhcpEntriesRemoved { entries, because, .. } => {

@@ -121,7 +121,9 @@ impl<K: Hash + Eq + Clone, R: PartialEq> Versions<K, R> {
 mod tests {
     use super::*;
 
-    fn written(versions: Versions<u8, char>) -> (Vec<(u8, i64)>, Vec<(u8, char, i64, Option<i64>)>) {
+    type Begun = Vec<(u8, char, i64, Option<i64>)>;
+
+    fn written(versions: Versions<u8, char>) -> (Vec<(u8, i64)>, Begun) {
         let written = versions.written();
         (written.ended, written.begun)
     }

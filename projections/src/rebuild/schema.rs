@@ -10,6 +10,9 @@ use sqlx::{Executor, PgConnection};
 /// which takes a fraction of the time.
 const NEEDED: [&str; 4] = ["plugin_runs_waiting", "holdings_now_holder", "dns_records_now_device", "parked_aggregates"];
 
+/// The tables that the projector asks about current rows.
+pub(super) const ASKED: [&str; 6] = ["deployments", "devices", "dhcp_entries", "dns_records", "holdings", "plugin_runs"];
+
 struct Index {
     name: String,
     definition: String,
@@ -43,12 +46,13 @@ pub(super) async fn finish(connection: &mut PgConnection) -> Result<()> {
             copy(connection, &index).await?;
         }
     }
-    analyze(connection).await
+    let tables = tables(connection).await?;
+    analyze(connection, &tables.iter().map(String::as_str).collect::<Vec<_>>()).await
 }
 
-/// Gathers statistics about the new tables.
-pub(super) async fn analyze(connection: &mut PgConnection) -> Result<()> {
-    for table in tables(connection).await? {
+/// Gathers statistics about some of the new tables.
+pub(super) async fn analyze(connection: &mut PgConnection, tables: &[&str]) -> Result<()> {
+    for table in tables {
         connection.execute(format!("ANALYZE views_next.{table}").as_str()).await?;
     }
     Ok(())

@@ -42,7 +42,7 @@ fn act(world: &mut World, step: u8, action: u8, a: u8, b: u8) -> Result<(), Refu
     let live = world.live(device).unwrap_or_else(|| deployment_id(255));
     let plugin = world.next_plugin(live).unwrap_or_else(|| v("clean"));
     match action % 32 {
-        0 | 1 => world.register(n, if b % 3 == 0 { "dc2" } else { "dc1" }),
+        0 | 1 => world.register(n, if b.is_multiple_of(3) { "dc2" } else { "dc1" }),
         2..=5 => world.start(deployment_id(step), n, 11 + b % 6, 200 + u16::from(b % 5)),
         6..=12 => (0..=b % 5).try_for_each(|_| world.run_next(live)),
         13 => {
@@ -50,14 +50,14 @@ fn act(world: &mut World, step: u8, action: u8, a: u8, b: u8) -> Result<(), Refu
             world.deployment(live, "plugin", DeploymentCommand::PluginFailed { plugin, reason: v("no answer"), retry_at })
         }
         14 | 15 => {
-            let awaited = vec![v("dhcp-server:kea-1"), v(if b % 2 == 0 { "dhcp-site:dc1" } else { "dhcp-site:dc2" })];
+            let awaited = vec![v("dhcp-server:kea-1"), v(if b.is_multiple_of(2) { "dhcp-site:dc1" } else { "dhcp-site:dc2" })];
             let reason = Text::fitted(&format!("kea-1 has not confirmed {}", b % 2));
             world.deployment(live, "plugin", DeploymentCommand::PluginWaiting { plugin, reason, awaited })
         }
         16 => world.deployment(live, "token ops", DeploymentCommand::RetryPlugin { plugin }),
         17 | 18 => world.done(live),
         19 => world.cancel(live),
-        20 => world.overdue(live, if b % 2 == 0 { Stage::Open } else { Stage::InProgress }),
+        20 => world.overdue(live, if b.is_multiple_of(2) { Stage::Open } else { Stage::InProgress }),
         21 => {
             let (at, client) = (world.now(), v("10.0.0.11"));
             world.deployment(live, "boot", DeploymentCommand::RecordBoot { file: v("boot.ipxe"), sha256: sha(1), client, at })
@@ -66,9 +66,12 @@ fn act(world: &mut World, step: u8, action: u8, a: u8, b: u8) -> Result<(), Refu
         24 => world.change(n, change(n, b)),
         25 => {
             let live = world.live(device);
-            world.device(device, if b % 2 == 0 { DeviceCommand::UnverifyDevice { live } } else { DeviceCommand::VerifyDevice })
+            world.device(
+                device,
+                if b.is_multiple_of(2) { DeviceCommand::UnverifyDevice { live } } else { DeviceCommand::VerifyDevice },
+            )
         }
-        26 if b % 3 == 0 => {
+        26 if b.is_multiple_of(3) => {
             let live = world.live(device);
             world.device(device, DeviceCommand::DecommissionDevice { reason: v("old"), live })
         }
@@ -112,13 +115,13 @@ fn server(b: u8, position: i64) -> DhcpServerCommand {
     match b % 6 {
         0 => DhcpServerCommand::ReportFailure { revision: None, message: v("syntax error") },
         1 => DhcpServerCommand::RetireDhcpServer,
-        2 => define_server(if b % 4 == 0 { "dc1" } else { "dc2" }),
+        2 => define_server(if b.is_multiple_of(4) { "dc1" } else { "dc2" }),
         _ => confirm(position),
     }
 }
 
 fn describe(world: &mut World, a: u8, b: u8) {
-    let site = if b % 2 == 0 { "dc1" } else { "dc2" };
+    let site = if b.is_multiple_of(2) { "dc1" } else { "dc2" };
     match a % 12 {
         0 => world.site(site, SiteCommand::DefineSite { spec: Box::new(site_spec(site, &format!("site {b}"))) }),
         1 => world.define_network("dc1-prod", site),
@@ -134,14 +137,14 @@ fn describe(world: &mut World, a: u8, b: u8) {
                 world.venture("shop", VentureCommand::DefineVenture { name: v("shop"), spec, ancestors: vec![] });
             }
         },
-        6 if b % 4 == 0 => world.image("debian-12", BootImageCommand::RetireBootImage),
+        6 if b.is_multiple_of(4) => world.image("debian-12", BootImageCommand::RetireBootImage),
         6 => world.image("debian-12", put_file("kernel", FileKind::Kernel, i64::from(b))),
         7 => {
             let spec = BootImageSpec { description: v("again"), open_minutes: 1, in_progress_minutes: u32::from(b) + 1 };
             world.image("debian-12", BootImageCommand::DefineBootImage { spec });
         }
         8 => world.token(b % 2, create_token()),
-        9 if b % 3 == 0 => world.image("debian-12", BootImageCommand::RemoveFile { name: v("kernel") }),
+        9 if b.is_multiple_of(3) => world.image("debian-12", BootImageCommand::RemoveFile { name: v("kernel") }),
         9 => world.rack("r1", RackCommand::RetireRack),
         10 => world.site("dc2", SiteCommand::RetireSite { used_by: vec![] }),
         _ => world.token(b % 2, TokenCommand::RevokeToken),

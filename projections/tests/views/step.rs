@@ -4,6 +4,7 @@ use crate::history::History;
 use crate::world::World;
 use anyhow::Result;
 use bootledger_projections::checkpoint;
+use bootledger_projections::log::Filter;
 use bootledger_projections::project::{BATCH, Step, step};
 use sqlx::postgres::PgListener;
 
@@ -31,7 +32,7 @@ async fn while_one_projector_works_another_does_not_and_a_broken_off_batch_leave
     let history = History::new(&World::furnished().log).await?;
     let mut other = history.pool.begin().await?;
     sqlx::query("SELECT position FROM checkpoint FOR UPDATE").execute(&mut *other).await?;
-    let batch = bootledger_projections::log::read_after(&mut *other, 0, 5, Default::default()).await?;
+    let batch = bootledger_projections::log::read_after(&mut *other, 0, 5, Filter::default()).await?;
     bootledger_projections::project::project(&mut other, &batch).await?;
     assert_eq!(step(&history.pool).await?, Step::Busy);
     other.rollback().await?;

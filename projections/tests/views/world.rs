@@ -13,7 +13,7 @@ use bootledger_aggregates::deployment::start::{BootImageFacts, DeviceFacts, Star
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::clean::Keeps;
 use bootledger_aggregates::device::command::DeviceCommand;
-use bootledger_aggregates::device::event::{DeviceEvent, DhcpEntry, DnsEntry};
+use bootledger_aggregates::device::event::{DeviceEvent, DeviceKind, DhcpEntry, DnsEntry};
 use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec, RegisterFacts};
 use bootledger_aggregates::dhcp_server::{DhcpKind, DhcpServer, DhcpServerCommand, DhcpServerSpec};
@@ -53,7 +53,7 @@ pub(crate) fn mac(n: u8) -> MacAddress {
 }
 
 pub(crate) fn network_spec(site: &str) -> NetworkSpec {
-    let number = if site == "dc1" { 0 } else { 1 };
+    let number = i32::from(site != "dc1");
     serde_json::from_value(serde_json::json!({"cidr": format!("10.{number}.0.0/24"), "site": site})).expect("a network")
 }
 
@@ -187,12 +187,12 @@ impl World {
     pub(crate) fn register(&mut self, n: u8, site: &str) -> Result<(), Refused> {
         let id = device_id(n);
         let spec = DeviceSpec {
-            kind: Default::default(),
+            kind: DeviceKind::default(),
             name: v(&format!("server {n}")),
             serial: Some(v(&format!("SN{n}"))),
             asset: None,
             site: v(site),
-            rack: (n % 2 == 0 && site == "dc1").then(|| v("r1")),
+            rack: (n.is_multiple_of(2) && site == "dc1").then(|| v("r1")),
             position: None,
             macs: vec![mac(n), mac(n + 100)],
             management: None,
@@ -351,7 +351,9 @@ macro_rules! small {
                 let name: Name = v(name);
                 let aggregate = self.$field.entry(name.clone()).or_default();
                 let events = aggregate.decide(command).unwrap_or_default();
-                events.iter().for_each(|event| aggregate.apply(event.clone()));
+                for event in &events {
+                    aggregate.apply(event.clone());
+                }
                 self.accept("token root", events.into_iter().map(|event| Event::$variant(name.clone(), event)).collect());
             }
         }
@@ -370,7 +372,9 @@ impl World {
         let id = TokenId(Uuid::from_u128(u128::from(n)));
         let token = self.tokens.entry(id).or_default();
         let events = token.decide(command).unwrap_or_default();
-        events.iter().for_each(|event| token.apply(event.clone()));
+        for event in &events {
+            token.apply(event.clone());
+        }
         self.accept("token root", events.into_iter().map(|event| Event::Token(id, event)).collect());
     }
 }

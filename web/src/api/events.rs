@@ -138,7 +138,7 @@ pub(crate) async fn index(
     }
     let accepts = |header: &str| request.headers().get(header).and_then(|value| value.to_str().ok());
     if accepts(ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream")) {
-        return stream::answer(&application, &request, wanted, after, query.limit.is_some()).await;
+        return stream::answer(&application, &request, wanted, after, query.limit.is_some());
     }
     let limit = limit(query.limit)?;
     let mut reading = Reading::extract(&request).await?;

@@ -59,15 +59,14 @@ pub(super) async fn open(
     // Read before the query: what is remembered must not be newer than what was asked.
     let position = *application.position.borrow();
     let known = sessions.and_then(|sessions| sessions.find(key, position));
-    let principal = match known {
-        Some(principal) => principal,
-        None => {
-            let principal = look_up(application, key, challenge).await?;
-            if let Some(sessions) = sessions {
-                sessions.remember(key, principal.clone(), position);
-            }
-            principal
+    let principal = if let Some(principal) = known {
+        principal
+    } else {
+        let principal = look_up(application, key, challenge).await?;
+        if let Some(sessions) = sessions {
+            sessions.remember(key, principal.clone(), position);
         }
+        principal
     };
     if principal.expires.is_some_and(|end| (application.now)() >= end) {
         return Err(refusal("the token's time is over; ask an administrator for a new one", challenge));

@@ -14,7 +14,7 @@ use bootledger_projections::at::At;
 use bootledger_projections::boot_targets::BootTarget;
 use bootledger_projections::{Error, boot_targets, catalogue, checkpoint};
 use sqlx::PgPool;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ impl Follower {
                 table.hear();
                 return Ok(vec![]);
             }
-            Some(position) if position < now && !table.has_unusable() => self.follow(table, position, now).await?,
+            Some(position) if position < now => self.follow(table, position, now).await?,
             _ => self.load(table, now).await?,
         };
         self.position = Some(now);
@@ -129,6 +129,9 @@ impl Follower {
     async fn follow(&mut self, table: &BootTable, position: i64, now: i64) -> Result<Vec<Arc<Target>>, Error> {
         let mut came = vec![];
         if catalogue::places_changed_since(&self.views, position).await? {
+            if table.has_unusable() {
+                return self.load(table, now).await;
+            }
             let places = self.read_places().await?;
             let before = std::mem::replace(&mut self.places, places);
             for target in table.targets() {
@@ -141,7 +144,7 @@ impl Follower {
         }
         let changes = boot_targets::changed_since(&self.views, position).await?;
         let (present, absent): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.present);
-        let went: Vec<_> = absent.into_iter().map(|change| (change.target.ip, change.target.deployment)).collect();
+        let went: HashSet<_> = absent.into_iter().map(|change| (change.target.ip, change.target.deployment)).collect();
         // Those that went are still in the table, and must not come back with their new place.
         came.retain(
             |entry| !matches!(entry, Entry::Usable(target) if went.contains(&(target.identity.ip, target.identity.deployment))),

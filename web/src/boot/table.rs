@@ -8,7 +8,7 @@ use super::record::Recorder;
 use super::render::Sources;
 use super::target::{Rendered, Target};
 use bootledger_aggregates::values::ids::DeploymentId;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -184,7 +184,7 @@ impl BootTable {
     }
 
     /// Takes in what went and what came until the views showed a position.
-    pub fn apply(&self, went: &[(Ipv4Addr, DeploymentId)], came: Vec<Entry>, position: i64) {
+    pub fn apply(&self, went: &HashSet<(Ipv4Addr, DeploymentId)>, came: Vec<Entry>, position: i64) {
         let mut entries = self.write();
         for (ip, deployment) in went {
             entries.remove(*ip, *deployment);
@@ -211,7 +211,7 @@ impl BootTable {
         usable.collect()
     }
 
-    /// Every deployment that cannot be served, to be tried again.
+    /// Whether a deployment cannot be served, which a change of the catalogue may mend.
     pub fn has_unusable(&self) -> bool {
         let entries = self.read();
         entries.by_ip.values().any(|slot| match slot {

@@ -133,6 +133,8 @@ impl Template {
         let template = self.0.get_template(NAME).map_err(|error| TemplateError::of(&error))?;
         let mut output = Limited(Vec::with_capacity(1024));
         template.render_captured_to(Value::from_object(variables), &mut output).map_err(|error| TemplateError::of(&error))?;
+        // It may be kept for each of many servers.
+        output.0.shrink_to_fit();
         Ok(output.0)
     }
 

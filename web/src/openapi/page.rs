@@ -1,4 +1,4 @@
-//! `/api/docs`: the description of the API for people, written by the server from the OpenAPI
+//! `/api/docs`: the description of the API for people, written by the server from the `OpenAPI`
 //! document itself. No script; forms and examples are the reader's shell's.
 
 use super::Rendered;
@@ -26,7 +26,7 @@ fn entries<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = (&'a Str
     value.pointer(pointer).and_then(Value::as_object).into_iter().flatten()
 }
 
-/// The page of an OpenAPI document.
+/// The page of an `OpenAPI` document.
 pub(super) fn page(document: &Value) -> Markup {
     let mut tags: BTreeMap<&str, Vec<(&str, &str, &Value)>> = BTreeMap::new();
     for (path, item) in entries(document, "/paths") {

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use std::collections::HashMap;
 
 /// How many deployments a page shows.
-const SHOWN: usize = 100;
+const SHOWN: i64 = 100;
 
 /// Which part of the list.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -32,9 +32,10 @@ pub(super) async fn index(
 ) -> Result<HttpResponse, Error> {
     let filter = Filter { after: query.after, ..Filter::default() };
     let at = reading.at;
-    let mut found = deployments::list(reading.connection(), &filter, at, SHOWN as i64 + 1).await?;
-    let more = found.len() > SHOWN;
-    found.truncate(SHOWN);
+    let mut found = deployments::list(reading.connection(), &filter, at, SHOWN + 1).await?;
+    let shown = usize::try_from(SHOWN).unwrap_or(usize::MAX);
+    let more = found.len() > shown;
+    found.truncate(shown);
     let mut runs: HashMap<DeploymentId, Vec<Run>> = HashMap::new();
     if at == At::Now {
         let ids: Vec<DeploymentId> = found.iter().filter(|deployment| deployment.status.is_live()).map(|d| d.id).collect();

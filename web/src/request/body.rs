@@ -145,10 +145,8 @@ mod tests {
     #[test]
     fn what_is_no_json_is_told_with_its_place() {
         for body in ["", "{", "mac=1", "{} {}", "\u{feff}{}"] {
-            let (status, _, detail) = match parse_json::<std::collections::BTreeMap<String, String>>(body.as_bytes()) {
-                Ok(_) => panic!("{body:?} was accepted"),
-                Err(error) => (error.problem().status, (), error.to_string()),
-            };
+            let error = parse_json::<std::collections::BTreeMap<String, String>>(body.as_bytes()).expect_err(body);
+            let (status, detail) = (error.problem().status, error.to_string());
             assert_eq!(status, 400, "{body:?}");
             assert!(detail.contains("line 1"), "{detail}");
         }

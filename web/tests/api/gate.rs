@@ -53,6 +53,8 @@ async fn a_viewer_changes_nothing() {
         let (status, problem) = site.ask_as(&viewer, request(method, path)).await.problem();
         assert_eq!(status, 403, "{method} {path}: {problem}");
     }
+    // The gate refuses before anybody looks for a route, so that one whose handler asks for no role is closed too.
+    assert_eq!(site.ask_as(&viewer, request(&Method::POST, "/api/v1/nothing")).await.status, 403);
     assert!(site.domain.asked.lock().expect("no panic").is_empty());
 }
 

@@ -3,6 +3,7 @@
 use crate::support::{TestSite, device_registered, sending, site_defined};
 use actix_web::test::TestRequest;
 use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::values::name::Name;
 use bootledger_web::commands::{Command, Receipt};
 use serde_json::json;
 use uuid::Uuid;
@@ -26,7 +27,7 @@ async fn a_change_answers_with_what_the_views_then_show() {
 
     let asked = site.domain.asked.lock().expect("no panic");
     let [(Command::RegisterDevice { spec, venture, .. }, context)] = asked.as_slice() else { panic!("{asked:?}") };
-    assert_eq!((spec.site.as_str(), venture.as_ref().map(|name| name.as_str())), ("dc1", Some("shop")));
+    assert_eq!((spec.site.as_str(), venture.as_ref().map(Name::as_str)), ("dc1", Some("shop")));
     assert_eq!((context.actor.as_str(), context.correlation_id.as_str()), ("token ops", "request-7"));
     assert_eq!(context.idempotency_key.as_deref(), Some("order-7"));
 }

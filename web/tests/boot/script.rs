@@ -70,7 +70,7 @@ async fn two_deployments_with_one_address_are_both_refused_until_one_ends() {
     // A token says which of them is meant.
     let path = format!("/pxe/t/{}/", harness.token(other.identity.deployment));
     assert_eq!(harness.get(&path, "10.0.0.20").await.status, 200);
-    harness.application.boot.apply(&[(address("10.0.0.20"), other.identity.deployment)], vec![], 2);
+    harness.application.boot.apply(&[(address("10.0.0.20"), other.identity.deployment)].into(), vec![], 2);
     assert_eq!(harness.get("/pxe/", "10.0.0.20").await.status, 200);
 }
 

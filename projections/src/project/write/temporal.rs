@@ -11,8 +11,11 @@ use crate::project::catalogue::Key;
 use crate::project::state::{CatalogueRow, DhcpRow};
 use crate::project::versions::Written;
 use bootledger_aggregates::claims::Holder;
+use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
 use sqlx::PgConnection;
 use std::net::Ipv4Addr;
 
@@ -82,24 +85,23 @@ pub(super) async fn devices(connection: &mut PgConnection, Written { ended, begu
         column!(begun, (_, row, ..) => row.sequence),
         column!(begun, (_, row, ..) => kind_text(row.kind)) as _,
         column!(begun, (_, row, ..) => row.name.as_str()) as _,
-        column!(begun, (_, row, ..) => row.serial.as_ref().map(|text| text.as_str())) as _,
-        column!(begun, (_, row, ..) => row.asset.as_ref().map(|text| text.as_str())) as _,
+        column!(begun, (_, row, ..) => row.serial.as_ref().map(Text::as_str)) as _,
+        column!(begun, (_, row, ..) => row.asset.as_ref().map(Text::as_str)) as _,
         column!(begun, (_, row, ..) => row.site.as_str()) as _,
-        column!(begun, (_, row, ..) => row.rack.as_ref().map(|name| name.as_str())) as _,
+        column!(begun, (_, row, ..) => row.rack.as_ref().map(Name::as_str)) as _,
         column!(begun, (_, row, ..) => row.rack_position) as _,
         column!(begun, (_, row, ..) => array_literal(&row.macs)),
         column!(begun, (_, row, ..) => row.management.as_ref().map(|management| inet(management.address))) as _,
         column!(begun, (_, row, ..) => row.management.as_ref().map(|management| protocol_text(management.protocol))) as _,
-        column!(begun, (_, row, ..) => row.management.as_ref().and_then(|m| m.credentials.as_ref().map(|name| name.as_str())))
-            as _,
+        column!(begun, (_, row, ..) => row.management.as_ref().and_then(|m| m.credentials.as_ref().map(Name::as_str))) as _,
         column!(begun, (_, row, ..) => row.parent.map(|id| id.0)) as _,
-        column!(begun, (_, row, ..) => row.venture.as_ref().map(|name| name.as_str())) as _,
-        column!(begun, (_, row, ..) => row.role.as_ref().map(|name| name.as_str())) as _,
+        column!(begun, (_, row, ..) => row.venture.as_ref().map(Name::as_str)) as _,
+        column!(begun, (_, row, ..) => row.role.as_ref().map(Name::as_str)) as _,
         column!(begun, (_, row, ..) => row.verified),
         column!(begun, (_, row, ..) => row.decommissioned),
         column!(begun, (_, row, ..) => array_literal(&row.addresses)),
         column!(begun, (_, row, ..) => array_literal(&row.hostnames)),
-        column!(begun, (_, row, ..) => row.operating_system.as_ref().map(|text| text.as_str())) as _,
+        column!(begun, (_, row, ..) => row.operating_system.as_ref().map(Text::as_str)) as _,
         column!(begun, (_, row, ..) => array_literal(&row.software)),
         column!(begun, (_, row, ..) => array_literal(&row.disk_shares)),
         column!(begun, (_, row, ..) => row.uptime_seconds) as _,
@@ -264,7 +266,7 @@ pub(super) async fn dhcp_entries(
             column!(begun, ((ip, _, _), ..) => inet(*ip)),
             column!(begun, ((_, mac, _), ..) => mac.to_string()),
             column!(begun, ((_, _, device), ..) => device.0),
-            column!(begun, (_, row, ..) => row.hostname.as_ref().map(|name| name.as_str())) as _,
+            column!(begun, (_, row, ..) => row.hostname.as_ref().map(Hostname::as_str)) as _,
             column!(begun, (_, row, ..) => row.network.as_str()) as _,
             column!(begun, (_, _, from, _) => *from),
             column!(begun, (_, _, _, to) => *to) as _

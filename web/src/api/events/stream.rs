@@ -32,7 +32,7 @@ struct Stream {
 }
 
 /// Begins a stream behind `Last-Event-ID`, else behind `after`.
-pub(super) async fn answer(
+pub(super) fn answer(
     application: &Application,
     request: &HttpRequest,
     wanted: Wanted,
