@@ -46,6 +46,7 @@ struct Failure {
     bytes: Vec<u8>,
     place: Place,
     times: u32,
+    message: String,
     again: Instant,
 }
 
@@ -125,7 +126,7 @@ impl Agent {
                     self.failed = Some(Failure { place, ..failure });
                     return Ok(Outcome::Unchanged);
                 }
-                self.apply(failure.bytes, failure.revision, place, failure.times).await
+                self.apply(failure.bytes, failure.revision, place, Some((failure.times, failure.message))).await
             }
             (Fetched::Same(place), None) => self.still_right(place).await,
             // The server was never taken from what it runs, so a failure of something else is over.
@@ -133,10 +134,7 @@ impl Agent {
                 self.loaded = self.loaded.map(|loaded| Loaded { confirmed: None, ..loaded });
                 self.still_right(place).await
             }
-            (Fetched::New { bytes, revision, place }, failure) => {
-                let times = failure.filter(|failure| failure.revision == revision).map_or(0, |failure| failure.times);
-                self.apply(bytes, revision, place, times).await
-            }
+            (Fetched::New { bytes, revision, place }, _) => self.apply(bytes, revision, place, None).await,
         }
     }
 
@@ -170,14 +168,18 @@ impl Agent {
     }
 
     /// Has a configuration checked, puts it in place, has it loaded and confirms it; or puts everything back and reports.
-    async fn apply(&mut self, bytes: Vec<u8>, revision: Sha256, place: Place, times: u32) -> Result<Outcome> {
+    /// `before` is how often it was tried before, and what was said.
+    async fn apply(&mut self, bytes: Vec<u8>, revision: Sha256, place: Place, before: Option<(u32, String)>) -> Result<Outcome> {
         self.settled = BETWEEN_RELOADS;
         // What is wrong with this machine is for the operator, too: a full disk, a missing shell.
         if let Err(message) = self.load(&bytes, revision).await.unwrap_or_else(|error| Err(format!("{error:#}"))) {
+            let (times, said) = before.unwrap_or_default();
             let times = times.saturating_add(1);
+            // The same words again are no news, so that a lasting failure is one event, not one a minute.
+            let message = if command::say_the_same(&message, &said) { said } else { message };
             let again = Instant::now() + back_off(times);
             self.unsent = Some(Report { revision, position: place.current, ok: false, message: message.clone() });
-            self.failed = Some(Failure { revision, bytes, place, times, again });
+            self.failed = Some(Failure { revision, bytes, place, times, message: message.clone(), again });
             return Ok(match self.tell().await? {
                 Ok(()) => Outcome::Failed { revision, message },
                 Err(outcome) => outcome,

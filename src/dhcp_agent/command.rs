@@ -74,7 +74,13 @@ fn gist(said: &str) -> String {
         "exiting.",
     ];
     let lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !FRAME.iter().any(|frame| line.starts_with(frame)));
-    let lines: Vec<&str> = lines.collect();
+    let mut lines: Vec<&str> = lines.collect();
+    // Kea's last word says it all, without the times and thread numbers of the log lines before it.
+    if let Some(last_word) =
+        lines.iter().find(|line| ["Error encountered:", "Syntax check failed"].iter().any(|start| line.starts_with(start)))
+    {
+        lines = vec![last_word];
+    }
     let telling = |line: &&&str| {
         let line = line.to_lowercase();
         ["error", "fail", "line ", "invalid", "unknown", "cannot", "can't", "denied"].iter().any(|word| line.contains(word))
@@ -84,6 +90,12 @@ fn gist(said: &str) -> String {
         chosen = lines;
     }
     chosen.join(" | ").chars().map(|c| if c.is_control() { ' ' } else { c }).take(REPORTED).collect()
+}
+
+/// Whether two failures differ in nothing but numbers, such as times and process numbers: then they say the same.
+pub(crate) fn say_the_same(one: &str, other: &str) -> bool {
+    let words = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    words(one) == words(other)
 }
 
 #[cfg(test)]
@@ -96,6 +108,9 @@ mod tests {
                     All rights reserved.\n\n/etc/dhcp/x line 3: semicolon expected.\noption\n ^\nConfiguration file errors encountered -- exiting\n\
                     If you think you have received this message due to a bug rather\nexiting.\n";
         assert_eq!(gist(said), "/etc/dhcp/x line 3: semicolon expected. | Configuration file errors encountered -- exiting");
+        let said = "2026-11-22 19:20:27.930 ERROR [kea-dhcp4.dhcp4/26980.14] DHCP4_PARSER_FAIL failed to create\n\
+                    Error encountered: definition for the option 'dhcp4.rooters' does not exist (x:26:31)\n";
+        assert_eq!(gist(said), "Error encountered: definition for the option 'dhcp4.rooters' does not exist (x:26:31)");
         assert_eq!(gist("one\n\n t\u{7}wo \n"), "one | t wo");
         assert_eq!(gist(&"error ".repeat(200)).chars().count(), REPORTED);
     }

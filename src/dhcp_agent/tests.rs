@@ -111,7 +111,7 @@ impl Story {
         let config = folder.path().join("dhcpd.conf");
         let (check, reload) = (
             "echo \"$1\" >>checked; grep -q good \"$1\" || { echo \"error: not good, and the token is $BOOTLEDGER_TOKEN\"; exit 1; }",
-            "cat dhcpd.conf >>loaded; ! grep -q unloadable dhcpd.conf || { echo error: it does not start; exit 3; }",
+            "cat dhcpd.conf >>loaded; ! grep -q unloadable dhcpd.conf || { echo error: process $$ does not start; exit 3; }",
         );
         let inside = |command: &str| format!("cd '{}' && {{ {command}; }}", folder.path().display());
         let line = Line::parse_from([
@@ -249,7 +249,8 @@ async fn a_server_that_does_not_start_gets_its_old_configuration_back() {
     assert_eq!(story.file("dhcpd.conf"), "good 1;");
     assert_eq!(story.loaded(), "good but unloadable;good 1;");
     let reports = story.service.reports();
-    assert_eq!((&reports[0]["ok"], &reports[0]["message"]), (&json!(false), &json!("error: it does not start")));
+    let message = reports[0]["message"].as_str().expect("a message");
+    assert_eq!((&reports[0]["ok"], message.starts_with("error: process ")), (&json!(false), true), "{message}");
 
     // What was restored is known to be loaded, by the next agent, too.
     let mut next = story.agent().await;
@@ -277,6 +278,7 @@ async fn a_failure_is_tried_again_when_its_pause_is_over() {
     assert!(matches!(agent.step().await, Outcome::Failed { .. }));
     let reports = story.service.reports();
     assert_eq!((reports.len(), &reports[1]["position"]), (2, &json!(15)));
+    assert_eq!(reports[1]["message"], reports[0]["message"], "a new process number is no news");
     assert_eq!(story.loaded(), "good but unloadable;good but unloadable;");
 }
 

@@ -18,7 +18,7 @@ fn site() -> SiteSpec {
     )
 }
 
-fn site_with(header: Value) -> SiteSpec {
+fn site_with(header: &Value) -> SiteSpec {
     serde_json::from_value(json!({
         "next_server": "10.0.0.1", "boot_url": null, "domain": "dc1.example", "zones": ["dc1.example"], "hostname_template": null,
         "dhcp_header": header,
@@ -26,7 +26,7 @@ fn site_with(header: Value) -> SiteSpec {
     .expect("a site")
 }
 
-fn network(cidr: &str, more: Value) -> NetworkSpec {
+fn network(cidr: &str, more: &Value) -> NetworkSpec {
     let mut spec = json!({"cidr": cidr, "site": "dc1", "gateway": null, "vlan": null, "domain": null});
     spec.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
     serde_json::from_value(spec).expect("a network")
@@ -54,7 +54,7 @@ fn configuration(site: &SiteSpec, networks: Vec<(&str, NetworkSpec)>, entries: V
 fn small() -> Configuration {
     let production = network(
         "10.0.0.0/24",
-        json!({
+        &json!({
             "gateway": "10.0.0.254", "dns_servers": ["10.0.0.53", "10.0.1.53"],
             "dhcp_options": [
                 {"name": "interface-mtu", "value": {"number": 9000}},
@@ -63,8 +63,8 @@ fn small() -> Configuration {
             ],
         }),
     );
-    let storage = network("10.9.0.0/16", json!({"domain": "storage.dc1.example"}));
-    let without_dhcp = network("10.8.0.0/24", json!({"dhcp": false}));
+    let storage = network("10.9.0.0/16", &json!({"domain": "storage.dc1.example"}));
+    let without_dhcp = network("10.8.0.0/24", &json!({"dhcp": false}));
     configuration(
         &site(),
         vec![("storage", storage), ("quiet", without_dhcp), ("production", production)],
@@ -80,7 +80,7 @@ fn small() -> Configuration {
 /// `hosts` hosts in networks of up to 65,000 addresses; every tenth has a live deployment.
 fn large(hosts: u32) -> Configuration {
     let networks: Vec<(String, NetworkSpec)> = (0..=hosts / 65_000)
-        .map(|n| (format!("n{n}"), network(&format!("10.{n}.0.0/16"), json!({"gateway": format!("10.{n}.0.1")}))))
+        .map(|n| (format!("n{n}"), network(&format!("10.{n}.0.0/16"), &json!({"gateway": format!("10.{n}.0.1")}))))
         .collect();
     let entries = (0..hosts).map(|n| SiteEntry {
         ip: Ipv4Addr::from((10 << 24) + ((n / 65_000) << 16) + 10 + n % 65_000),
@@ -192,10 +192,10 @@ fn texts_of_people_are_never_syntax() {
         "gräfin ünïcode",
         wide.as_str(),
     ] {
-        let site = site_with(json!([{"name": "root-path", "value": {"text": text}}]));
+        let site = site_with(&json!([{"name": "root-path", "value": {"text": text}}]));
         let entries = vec![entry("10.0.0.20", "52:54:00:00:00:01", None, "production", true)];
         let options = json!({"dhcp_options": [{"name": "merit-dump", "value": {"text": text}}]});
-        let with = configuration(&site, vec![("production", network("10.0.0.0/24", options))], entries);
+        let with = configuration(&site, vec![("production", network("10.0.0.0/24", &options))], entries);
         for format in FORMATS {
             check(format, &format.render(&with)).unwrap_or_else(|said| panic!("{format} with {text}: {said}"));
         }
@@ -217,7 +217,7 @@ fn options_without_a_value_are_left_out_and_the_last_of_a_name_counts() {
         {"name": "routers", "value": {"addresses": ["10.0.0.3"]}},
         {"name": "bootfile-name", "value": {"text": "a"}},
     ]});
-    let with = configuration(&site(), vec![("n", network("10.0.0.0/24", options))], vec![]);
+    let with = configuration(&site(), vec![("n", network("10.0.0.0/24", &options))], vec![]);
     for format in FORMATS {
         let text = format.render(&with);
         check(format, &text).unwrap_or_else(|said| panic!("{format}: {said}"));
@@ -235,7 +235,7 @@ fn a_repeated_address_or_interface_does_not_stop_a_site() {
         entry("10.0.0.22", "52:54:00:00:00:01", None, "n", false),
         entry("10.7.0.22", "52:54:00:00:00:04", None, "n", false),
     ];
-    let with = configuration(&site(), vec![("n", network("10.0.0.0/24", json!({})))], entries);
+    let with = configuration(&site(), vec![("n", network("10.0.0.0/24", &json!({})))], entries);
     let kept: Vec<String> = with.networks[0].entries.iter().map(|entry| format!("{} {}", entry.ip, entry.mac)).collect();
     assert_eq!(kept, ["10.0.0.20 52:54:00:00:00:02", "10.0.0.22 52:54:00:00:00:01"]);
     for format in FORMATS {
@@ -248,7 +248,7 @@ fn boot_urls_of_any_length_reach_the_host() {
     let mut site = site();
     site.boot_url = Some(format!("http://{}", "a".repeat(190)).parse().expect("a URL"));
     let entries = vec![entry("10.0.0.20", "52:54:00:00:00:01", None, "n", true)];
-    let with = configuration(&site, vec![("n", network("10.0.0.0/24", json!({})))], entries);
+    let with = configuration(&site, vec![("n", network("10.0.0.0/24", &json!({})))], entries);
     for format in FORMATS {
         let text = format.render(&with);
         check(format, &text).unwrap_or_else(|said| panic!("{format}: {said}"));

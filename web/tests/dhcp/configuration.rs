@@ -3,8 +3,9 @@
 use crate::data_centre::{cancel, data_centre, deployment, elsewhere, entry, get, get_unless};
 use crate::support::site_defined;
 use actix_web::test::TestRequest;
+use bootledger_aggregates::values::sha256::Sha256;
 use serde_json::json;
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 
 #[actix_web::test]
 async fn the_tag_is_the_hash_of_the_bytes_and_the_positions_are_told() {
@@ -14,7 +15,7 @@ async fn the_tag_is_the_hash_of_the_bytes_and_the_positions_are_told() {
     for (file, kind) in [("isc.conf", "text/plain; charset=utf-8"), ("kea.json", "application/json")] {
         let answer = get(&site, &format!("/dhcp/dc1/{file}")).await;
         assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, kind));
-        let hash = Sha256::digest(answer.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hash = Sha256::new(sha2::Sha256::digest(answer.text.as_bytes()).into());
         assert_eq!(answer.header("etag"), format!("\"{hash}\""));
         assert_eq!(answer.header("bootledger-position"), now.to_string());
         assert_eq!(answer.header("bootledger-changed-position"), changed.to_string());

@@ -4,7 +4,6 @@
 mod configuration;
 mod confirmation;
 mod data_centre;
-#[expect(dead_code, reason = "the tests of the API need more of it")]
 #[path = "../api/support.rs"]
 mod support;
 mod waiting;
