@@ -14,7 +14,7 @@ const FORMATS: [Format; 2] = [Format::Isc, Format::Kea];
 
 fn site() -> SiteSpec {
     site_with(
-        json!([{"name": "root-path", "value": {"text": "/srv/install"}}, {"name": "ntp-servers", "value": {"addresses": ["10.0.0.2", "10.0.0.3"]}}]),
+        &json!([{"name": "root-path", "value": {"text": "/srv/install"}}, {"name": "ntp-servers", "value": {"addresses": ["10.0.0.2", "10.0.0.3"]}}]),
     )
 }
 
