@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 
 fn csv() -> String {
     (0..ROWS).fold(String::from("mac;network;venture;role;boot_image\n"), |mut csv, n| {
-        drop(writeln!(csv, "52:54:00:00:{:02x}:{:02x};prod;shop;web;debian", n / 256, n % 256));
+        let _ = writeln!(csv, "52:54:00:00:{:02x}:{:02x};prod;shop;web;debian", n / 256, n % 256);
         csv
     })
 }
@@ -36,15 +36,20 @@ async fn service_with_catalogue() -> Result<Service> {
     Ok(service)
 }
 
-/// Waits until the one DHCP server is all that is waited for, confirms for it, and waits until all are in progress.
+/// Confirms for the one DHCP server whenever it is all that is waited for, until all are in progress.
 async fn confirm_until_in_progress(service: &Service) -> Result<()> {
     wait_for("every deployment is in progress", PATIENCE, async || {
-        let position = service.get("/readyz").await.ok()?["views_position"].as_i64()?;
-        let confirmation = json!({ "revision": "0".repeat(64), "position": position, "ok": true, "message": "" });
-        service.put("/dhcp/servers/kea-1/confirmation", &confirmation).await.ok()?;
-        let open = service.get("/api/v1/deployments?status=open&limit=1").await.ok()?;
-        let some = service.get("/api/v1/deployments?status=in_progress&limit=1").await.ok()?;
-        (open["items"].as_array()?.is_empty() && !some["items"].as_array()?.is_empty()).then_some(())
+        let open = count(service, "SELECT count(*) FROM deployments WHERE valid_to IS NULL AND status = 'open'").await.ok()?;
+        let waiting =
+            count(service, "SELECT count(*) FROM plugin_runs WHERE plugin = 'dhcp' AND status = 'waiting'").await.ok()?;
+        let prepared =
+            count(service, "SELECT count(*) FROM deployments WHERE valid_to IS NULL AND status = 'in_progress'").await.ok()?;
+        if open > 0 && open == waiting {
+            let position = service.get("/readyz").await.ok()?["views_position"].as_i64()?;
+            let confirmation = json!({ "revision": "0".repeat(64), "position": position, "ok": true, "message": "" });
+            service.put("/dhcp/servers/kea-1/confirmation", &confirmation).await.ok()?;
+        }
+        (open == 0 && prepared > 0).then_some(())
     })
     .await
 }

@@ -73,11 +73,6 @@ impl Service {
         json(path, self.client.get(self.url(path)).bearer_auth(&self.token).send().await?).await
     }
 
-    /// What a GET without login answers, as text.
-    pub(crate) async fn read(&self, path: &str) -> Result<String> {
-        Ok(self.client.get(self.url(path)).send().await?.error_for_status()?.text().await?)
-    }
-
     /// Sends a JSON body.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         json(path, self.client.post(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
@@ -111,9 +106,9 @@ impl Service {
         let output =
             command.args(arguments).env("DATABASE_URL", self.database.url()).env("BOOTLEDGER_DATA_DIR", self.folder.path());
         let output = output.output().await?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "bootledger {arguments:?} failed: {said}");
-        Ok(said)
+        let told = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "bootledger {arguments:?} failed: {told}");
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 
