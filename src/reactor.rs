@@ -21,7 +21,7 @@ const WORKERS: usize = 32;
 const BATCH: i64 = 256;
 
 /// How long a run may take; its lease lasts a little longer.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 const LEASE: time::Duration = time::Duration::seconds(75);
 
 /// How soon the queue is looked at again without a change.
@@ -48,7 +48,7 @@ impl Reactor {
                 Ok(0) => {}
                 Ok(_) => continue,
                 Err(error) => {
-                    error!(error = %format!("{error:#}"), "the queue of plugin runs could not be worked on; trying again")
+                    error!(error = %format!("{error:#}"), "the queue of plugin runs could not be worked on; trying again");
                 }
             }
             tokio::select! {

@@ -122,7 +122,7 @@ async fn killed_in_the_middle_of_import_and_plugins_the_numbers_are_the_same() -
         .header("Content-Type", "text/csv")
         .header("Idempotency-Key", "bulk-1");
     let sent = tokio::spawn(request.body(csv()).send());
-    tokio::time::timeout(Duration::from_millis(300), async { sent.await }).await.ok();
+    tokio::time::timeout(Duration::from_millis(300), sent).await.ok();
     service.kill_and_restart().await?;
     let started = count(&service, "SELECT count(*) FROM events WHERE event_type = 'DeploymentStarted'").await?;
     ensure!(started == 0 || started == i64::try_from(ROWS)?, "a part of the import is there: {started}");

@@ -20,7 +20,7 @@ async fn log_of(database: &TestDatabase) -> Result<EventLog> {
     Ok(EventLog::start(database.pool(8).await?, database.connect_options()))
 }
 
-fn event(id: impl ToString, sequence: i64) -> NewEvent {
+fn event(id: impl std::fmt::Display, sequence: i64) -> NewEvent {
     NewEvent {
         aggregate_type: "rack".to_owned(),
         aggregate_id: id.to_string(),
@@ -37,7 +37,7 @@ fn batch(events: Vec<NewEvent>) -> Batch {
     Batch { events, ..Batch::default() }
 }
 
-fn taking(id: impl ToString, claim: &Claim, holder: Holder) -> Batch {
+fn taking(id: impl std::fmt::Display, claim: &Claim, holder: Holder) -> Batch {
     batch(vec![NewEvent { claims: vec![ClaimChange::Take(claim.clone(), holder)], ..event(id, 1) }])
 }
 
@@ -54,7 +54,7 @@ async fn a_reader_misses_nothing_of_twelve_writers_and_sees_the_order_of_commits
         let pool = database.pool(1).await?;
         tokio::spawn(async move {
             let (mut seen, mut last, begun) = (vec![], 0, Instant::now());
-            while seen.len() < writers * each && begun.elapsed() < Duration::from_secs(60) {
+            while seen.len() < writers * each && begun.elapsed() < Duration::from_mins(1) {
                 for stored in log::read_after(&pool, last, 1000, log::Filter::default()).await? {
                     anyhow::ensure!(stored.position == last + 1, "position {} came behind {last}", stored.position);
                     last = stored.position;
@@ -78,7 +78,7 @@ async fn a_reader_misses_nothing_of_twelve_writers_and_sees_the_order_of_commits
                 anyhow::ensure!(matches!(rejected, Err(Rejection::Conflict { .. })), "{rejected:?}");
                 match log.append(batch(vec![event(writer, sequence)])).await? {
                     Appended::At(position) => positions.push(position),
-                    repeated => anyhow::bail!("{repeated:?}"),
+                    repeated @ Appended::Repeated { .. } => anyhow::bail!("{repeated:?}"),
                 }
             }
             Ok(positions)

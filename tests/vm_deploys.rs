@@ -5,7 +5,7 @@ use crate::support::lab::{DhcpServer, INSTALLED, Installer, LOCAL_DISK_BOOTED, L
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
@@ -30,7 +30,7 @@ impl Kind {
         }
     }
 
-    async fn start(self, lab: &Lab, configuration: &PathBuf) -> Result<DhcpServer> {
+    async fn start(self, lab: &Lab, configuration: &Path) -> Result<DhcpServer> {
         match self {
             Self::Isc => lab.start_dhcpd(configuration).await,
             Self::Kea => lab.start_kea(configuration).await,
@@ -70,7 +70,7 @@ async fn deploy(kind: Kind) -> Result<()> {
     let deployment = service.post("/api/v1/deployments", &json!({ "device": device })).await?;
     let path = format!("/api/v1/deployments/{}", deployment["id"].as_str().context("an id")?);
     assert_eq!((deployment["hostname"].as_str(), deployment["status"].as_str()), (Some("h200.lab.example"), Some("open")));
-    reaches(&service, &path, "in_progress", Duration::from_secs(60)).await?;
+    reaches(&service, &path, "in_progress", Duration::from_mins(1)).await?;
 
     let mut server = lab.boot_vm(MAC, &VmOptions::default())?;
     let console = server.wait_for_console(INSTALLED, PATIENCE).await?;
@@ -91,7 +91,7 @@ async fn deploy(kind: Kind) -> Result<()> {
         .get(&format!("/api/v1/events?aggregate=deployment/{}&limit=1000", deployment["id"].as_str().unwrap_or_default()))
         .await?;
     let types: Vec<&str> =
-        events["items"].as_array().context("items")?.iter().filter_map(|event| event["event_type"].as_str()).collect();
+        events["items"].as_array().context("items")?.iter().filter_map(|event| event["type"].as_str()).collect();
     for step in ["DeploymentStarted", "PluginSucceeded", "DeploymentInProgress", "BootFileServed", "DeploymentDone"] {
         ensure!(types.contains(&step), "there is no event {step}: {types:?}");
     }
@@ -109,7 +109,7 @@ async fn reaches(service: &Service, path: &str, status: &str, limit: Duration) -
 }
 
 /// The program itself, keeping one DHCP server's configuration.
-fn agent(service: &Service, kind: Kind, token: &str, configuration: &PathBuf, check: &str, reload: &str) -> Command {
+fn agent(service: &Service, kind: Kind, token: &str, configuration: &Path, check: &str, reload: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
     command.args(["dhcp-agent", "--server-name", "dhcp-1", "--site", "lab", "--kind", kind.name(), "--url", &service.url("")]);
     command.arg("--config").arg(configuration).args(["--check-command", check, "--reload-command", reload]);

@@ -116,7 +116,7 @@ impl Story {
         let inside = |command: &str| format!("cd '{}' && {{ {command}; }}", folder.path().display());
         let line = Line::parse_from([
             "agent".to_owned(),
-            format!("--server-name=isc-1"),
+            "--server-name=isc-1".to_string(),
             "--site=dc1".to_owned(),
             "--kind=isc".to_owned(),
             format!("--url=http://127.0.0.1:{port}"),
@@ -198,7 +198,8 @@ async fn a_configuration_that_the_checker_refuses_never_reaches_the_server() {
     story.service.has("good 1;", 7);
     let mut agent = story.agent().await;
     agent.step().await;
-    (story.loaded(), story.service.reports());
+    story.loaded();
+    story.service.reports();
 
     story.service.has("bad 2;", 9);
     assert!(matches!(agent.step().await, Outcome::Failed { .. }));
@@ -229,7 +230,8 @@ async fn going_back_to_what_the_server_runs_ends_a_failure_without_a_reload() {
     agent.step().await;
     story.service.has("bad 2;", 9);
     agent.step().await;
-    (story.loaded(), story.service.reports());
+    story.loaded();
+    story.service.reports();
 
     story.service.has("good 1;", 11);
     assert!(matches!(agent.step().await, Outcome::Confirmed { position: 11, .. }));
@@ -242,7 +244,8 @@ async fn a_server_that_does_not_start_gets_its_old_configuration_back() {
     story.service.has("good 1;", 7);
     let mut agent = story.agent().await;
     agent.step().await;
-    (story.loaded(), story.service.reports());
+    story.loaded();
+    story.service.reports();
 
     story.service.has("good but unloadable;", 9);
     assert!(matches!(agent.step().await, Outcome::Failed { .. }));
@@ -340,7 +343,8 @@ async fn a_restarted_agent_reloads_only_what_it_does_not_know_to_be_loaded() {
     let story = Story::begins();
     story.service.has("good 1;", 7);
     story.agent().await.step().await;
-    (story.loaded(), story.service.reports());
+    story.loaded();
+    story.service.reports();
 
     let mut again = story.agent().await;
     assert!(matches!(again.step().await, Outcome::Unchanged), "the confirmation is remembered, too");

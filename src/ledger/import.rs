@@ -51,7 +51,7 @@ pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Con
             Ok(crate::store::append::Appended::Repeated { position, answer }) => return repeated(position, &answer),
             Err(Failure::Conflict) => {}
             Err(Failure::Claimed(claim, holder)) => {
-                raced = vec![RowError { row: 0, column: String::new(), broken: claimed(&claim, &holder) }]
+                raced = vec![RowError { row: 0, column: String::new(), broken: claimed(&claim, &holder) }];
             }
             Err(failure) => return Err(failure.into()),
         }

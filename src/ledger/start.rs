@@ -131,8 +131,9 @@ impl Ledger {
             let Some(entry) = catalogue::venture(&self.views, &name, At::Now).await?.filter(|entry| !entry.retired) else {
                 break;
             };
-            next = entry.spec.spec.parent.clone();
+            let parent = entry.spec.spec.parent.clone();
             lineage.push(entry);
+            next = parent;
         }
         Ok(lineage)
     }
@@ -211,7 +212,6 @@ impl Ledger {
 }
 
 /// All of the choices, or all of the rules that they broke.
-#[expect(clippy::type_complexity, reason = "the six parts of a deployment, each used once, right behind the call")]
 fn all(
     venture: Chosen<Name>,
     role: Chosen<Name>,

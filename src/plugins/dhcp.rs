@@ -37,15 +37,15 @@ pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
     let outcome = if servers.is_empty() {
         let site = &deployment.site;
         waiting(
-            format!("site {site} has no DHCP server that could give the server its address; define one for the site"),
-            vec![format!("dhcp-site:{site}")],
+            &format!("site {site} has no DHCP server that could give the server its address; define one for the site"),
+            &[format!("dhcp-site:{site}")],
         )
     } else if behind.is_empty() {
         Outcome::Succeeded
     } else {
         let names: Vec<String> = behind.iter().map(|server| told(server)).collect();
-        let keys = behind.iter().map(|server| format!("dhcp-server:{}", server.key)).collect();
-        waiting(format!("waiting for a confirmed configuration with this entry from {}", names.join(", ")), keys)
+        let keys: Vec<String> = behind.iter().map(|server| format!("dhcp-server:{}", server.key)).collect();
+        waiting(&format!("waiting for a confirmed configuration with this entry from {}", names.join(", ")), &keys)
     };
     let preconditions = if outcome == Outcome::Succeeded { vec![] } else { unchanged };
     Ok(Report { device: Some(device), outcome, preconditions })
@@ -64,6 +64,6 @@ fn told(server: &Entry<DhcpServerView>) -> String {
     }
 }
 
-fn waiting(reason: String, awaited: Vec<String>) -> Outcome {
-    Outcome::Waiting { reason: Text::fitted(&reason), awaited: awaited.iter().map(|key| Text::fitted(key)).collect() }
+fn waiting(reason: &str, awaited: &[String]) -> Outcome {
+    Outcome::Waiting { reason: Text::fitted(reason), awaited: awaited.iter().map(|key| Text::fitted(key)).collect() }
 }

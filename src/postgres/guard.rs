@@ -22,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::owner::Owner;
 
 /// How long a fast shutdown may take. After that it is an immediate one: the next start recovers from the log.
-const FAST: Duration = Duration::from_secs(60);
+const FAST: Duration = Duration::from_mins(1);
 
 /// The subcommand's arguments. Only [`Postgres::start`](super::Postgres::start) gives them.
 #[derive(Clone, Debug, clap::Args)]

@@ -17,7 +17,7 @@ use super::cluster::{Cluster, NAME};
 use super::error::{Error, Result, io};
 
 /// How long a start may take; recovery after a power cut is in it.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A log larger than this becomes `postgres.log.1` at a start.
 const LOG_LIMIT: u64 = 10 * 1024 * 1024;

@@ -94,7 +94,7 @@ pub(super) async fn fail(ledger: &Ledger, lease: &Lease, reason: &str) -> Option
     match ledger.run::<Deployment>(lease.deployment, command, Terms::default(), &context(lease)).await {
         Ok(receipt) => ledger.feed.saw_appended(receipt.position),
         Err(failure) => {
-            tracing::error!(error = %format!("{:#}", chain(failure.into())), "a plugin's failure could not be recorded")
+            tracing::error!(error = %format!("{:#}", chain(failure.into())), "a plugin's failure could not be recorded");
         }
     }
     Some(retry_at)

@@ -50,7 +50,7 @@ impl Service {
             let answer = self.client.get(self.url("/readyz")).send().await.ok()?;
             answer.status().is_success().then_some(())
         };
-        wait_for("the service is ready", Duration::from_secs(60), ready).await
+        wait_for("the service is ready", Duration::from_mins(1), ready).await
     }
 
     /// The service's URL, and a path of it.

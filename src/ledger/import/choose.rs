@@ -8,7 +8,7 @@ use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::devices::Device;
 use sqlx::PgPool;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::Ipv4Addr;
 
 /// Free addresses by network, and free names by site, in the order in which they are given.
@@ -79,13 +79,13 @@ pub(super) fn networks_of<'a>(row: &'a Row, known: &'a Known) -> Vec<&'a Name> {
     let has_address = |network: &NetworkSpec| device.addresses.iter().any(|ip| network.cidr.contains(ip));
     let rack = row.rack.as_ref().or(device.rack.as_ref());
     let reaches = |network: &NetworkSpec| network.site == device.site && rack.is_some_and(|rack| network.racks.contains(rack));
-    let mut ranked: BTreeMap<(bool, &Name), ()> = BTreeMap::new();
+    let mut ranked: BTreeSet<(bool, &Name)> = BTreeSet::new();
     for (name, entry) in &known.networks {
         if has_address(&entry.spec) || reaches(&entry.spec) {
-            ranked.insert((!has_address(&entry.spec), name), ());
+            ranked.insert((!has_address(&entry.spec), name));
         }
     }
-    ranked.into_keys().map(|(_, name)| name).collect()
+    ranked.into_iter().map(|(_, name)| name).collect()
 }
 
 /// The name that a re-used device had with its address, if it had just one.

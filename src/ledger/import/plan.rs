@@ -15,7 +15,7 @@ use bootledger_aggregates::deployment::plan::Plan;
 use bootledger_aggregates::deployment::start::{DeviceFacts, StartDeployment, StartFacts};
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::command::DeviceCommand;
-use bootledger_aggregates::device::event::{DeviceKind, Management};
+use bootledger_aggregates::device::event::{DeviceKind, Management, ManagementProtocol};
 use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec, RegisterFacts};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rules::{BrokenRule, Refused};
@@ -70,6 +70,7 @@ pub(super) async fn plan(
 type Used = BTreeMap<(&'static str, String), i64>;
 
 impl Common<'_> {
+    #[expect(clippy::too_many_lines, reason = "one row from its cells to its events, read from top to bottom")]
     async fn row(
         &self,
         ledger: &Ledger,
@@ -96,14 +97,14 @@ impl Common<'_> {
             let mut broken = vec![];
             if boot_image.is_none() {
                 broken.push(error(
-                    row.row,
+                    row.line,
                     "boot_image",
                     "boot_image_missing",
                     "no boot image was given, and neither role nor venture has a default",
                 ));
             } else {
                 let message = format!("no host name was given, and the template of site {} has none left", network.spec.site);
-                broken.push(error(row.row, "hostname", "hostname_missing", message));
+                broken.push(error(row.line, "hostname", "hostname_missing", message));
             }
             return Ok(Err(broken));
         };
@@ -159,7 +160,7 @@ impl Common<'_> {
             broken.extend(more.into_iter().filter(|rule| !broken.contains(rule)).collect::<Vec<_>>());
         }
         if !broken.is_empty() {
-            let told = |broken: BrokenRule| RowError { row: row.row, column: column_of(&broken.field), broken };
+            let told = |broken: BrokenRule| RowError { row: row.line, column: column_of(&broken.field), broken };
             return Ok(Err(broken.into_iter().map(told).collect()));
         }
         let seen = [
@@ -181,7 +182,7 @@ impl Common<'_> {
         }
         planned.events.extend(draft.into_events(&self.metadata)?);
         Ok(Ok(PlannedRow {
-            row: row.row,
+            row: row.line,
             device: Some(id),
             deployment: Some(deployment),
             mac: row.mac,
@@ -196,10 +197,11 @@ impl Common<'_> {
     }
 
     /// The row's network and address: the named ones, else the device's own, else the next free.
+    #[expect(clippy::result_large_err, reason = "the error of one cell, made once for a refused row")]
     fn address(&self, row: &Row, free: &mut Free) -> Result<(&Entry<NetworkSpec>, Ipv4Addr), RowError> {
         let names = networks_of(row, self.known);
         if let Some(unknown) = names.iter().find(|name| !self.known.networks.contains_key(**name)) {
-            return Err(error(row.row, "network", "network_unknown", format!("there is no network {unknown}")));
+            return Err(error(row.line, "network", "network_unknown", format!("there is no network {unknown}")));
         }
         let networks: Vec<&Entry<NetworkSpec>> = names.iter().filter_map(|name| self.known.networks.get(*name)).collect();
         if let Some(ip) = row.ip {
@@ -208,7 +210,7 @@ impl Common<'_> {
             return match found.or_else(anywhere).or(networks.first().copied()) {
                 Some(network) => Ok((network, ip)),
                 None => Err(error(
-                    row.row,
+                    row.line,
                     "ip",
                     "ip_outside_networks",
                     format!("{ip} lies in no known network; define its network first"),
@@ -217,7 +219,7 @@ impl Common<'_> {
         }
         if networks.is_empty() {
             let message = "the network is missing; it may be left out only for a device whose address or rack tells it";
-            return Err(error(row.row, "network", "network_missing", message));
+            return Err(error(row.line, "network", "network_missing", message));
         }
         let device = self.known.devices.get(&row.mac);
         let own = device
@@ -225,7 +227,7 @@ impl Common<'_> {
         let next = || networks.iter().find_map(|network| Some((*network, free.address(&network.key)?)));
         let full = || {
             let names: Vec<&str> = networks.iter().map(|network| network.key.as_str()).collect();
-            error(row.row, "ip", "network_full", format!("no address is free in {}", names.join(", ")))
+            error(row.line, "ip", "network_full", format!("no address is free in {}", names.join(", ")))
         };
         own.or_else(next).ok_or_else(full)
     }
@@ -252,7 +254,8 @@ impl Common<'_> {
         rack: Option<&Name>,
         site: &Name,
     ) -> Result<Result<Option<Draft<Device>>, Refused>, Failure> {
-        let management = row.management_ip.map(|address| Management { address, protocol: Default::default(), credentials: None });
+        let management =
+            row.management_ip.map(|address| Management { address, protocol: ManagementProtocol::default(), credentials: None });
         let claims = row.serial.clone().map(Claim::Serial);
         let held = self.known.holders_of(claims).into_iter().filter(|(_, holder)| *holder != Holder::Device(id)).collect();
         let facts = RegisterFacts { site_exists: true, rack_exists: true, held, unknown: None, deploying: vec![], device: id };

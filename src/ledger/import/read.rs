@@ -22,7 +22,7 @@ const NEEDED: usize = 6;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     /// The line of the file, from 1.
-    pub(super) row: u64,
+    pub(super) line: u64,
     pub(super) mac: MacAddress,
     pub(super) management_ip: Option<Ipv4Addr>,
     pub(super) network: Option<Name>,
@@ -43,9 +43,10 @@ pub(super) fn error(row: u64, column: &str, rule: &str, message: impl Into<Strin
 /// All rows, or all errors.
 pub(super) fn rows(csv: &[u8]) -> Result<Vec<Row>, Vec<RowError>> {
     let csv = csv.strip_prefix(b"\xef\xbb\xbf").unwrap_or(csv);
-    let first = csv.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.is_empty()).unwrap_or_default();
-    let count = |wanted: u8| first.iter().filter(|byte| **byte == wanted).count();
-    let delimiter = if count(b';') >= count(b',') { b';' } else { b',' };
+    let first: &[u8] = csv.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.is_empty()).unwrap_or_default();
+    // A separator of the other kind may be in a cell; the one that is there more often separates.
+    let pieces = |separator: u8| first.split(|byte| *byte == separator).count();
+    let delimiter = if pieces(b';') >= pieces(b',') { b';' } else { b',' };
     let mut reader =
         csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(csv);
     let mut errors = vec![];
@@ -68,13 +69,12 @@ pub(super) fn rows(csv: &[u8]) -> Result<Vec<Row>, Vec<RowError>> {
         let mut cells = Vec::with_capacity(record.len());
         let mut readable = true;
         for (index, cell) in record.iter().enumerate() {
-            match std::str::from_utf8(cell) {
-                Ok(cell) => cells.push(cell.trim()),
-                Err(_) => {
-                    readable = false;
-                    let column = COLUMNS.get(index).copied().unwrap_or_default();
-                    errors.push(error(line, column, "not_utf8", "the cell is not UTF-8; save the file as UTF-8"));
-                }
+            if let Ok(cell) = std::str::from_utf8(cell) {
+                cells.push(cell.trim());
+            } else {
+                readable = false;
+                let column = COLUMNS.get(index).copied().unwrap_or_default();
+                errors.push(error(line, column, "not_utf8", "the cell is not UTF-8; save the file as UTF-8"));
             }
         }
         if !readable {
@@ -163,7 +163,7 @@ fn read_row(line: u64, cells: &[&str], order: &[Option<usize>], rows: &mut Vec<R
     let rack = optional(line, 8, cell(8), errors);
     let serial = optional(line, 9, cell(9), errors);
     if let (Some(mac), Some(venture), Some(role), true) = (mac, venture, role, errors.len() == before) {
-        rows.push(Row { row: line, mac, management_ip, network, venture, role, boot_image, hostname, ip, rack, serial });
+        rows.push(Row { line, mac, management_ip, network, venture, role, boot_image, hostname, ip, rack, serial });
     }
 }
 
@@ -198,9 +198,9 @@ fn repeated<K: Eq + Hash + std::fmt::Display>(
         if let Some(first) = seen.get(&value) {
             let message = format!("{value} is already in row {first}");
             let broken = BrokenRule::new(column, &format!("{column}_repeated"), message).held_by(format!("row {first}"));
-            errors.push(RowError { row: row.row, column: column.to_owned(), broken });
+            errors.push(RowError { row: row.line, column: column.to_owned(), broken });
         } else {
-            seen.insert(value, row.row);
+            seen.insert(value, row.line);
         }
     }
 }
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_row_may_leave_out_what_can_be_worked_out() {
         let rows = rows(GOOD.as_bytes()).expect("rows");
-        assert_eq!((rows.len(), rows[0].row, rows[0].hostname.clone(), rows[0].ip), (1, 1, None, None));
+        assert_eq!((rows.len(), rows[0].line, rows[0].hostname.clone(), rows[0].ip), (1, 1, None, None));
         assert_eq!(rows[0].network.as_ref().map(Name::as_str), Some("prod"));
     }
 

@@ -138,17 +138,14 @@ pub(super) async fn write(
     let mut released: (Vec<String>, Vec<String>) = Default::default();
     let mut taken: (Vec<String>, Vec<String>, Vec<String>, Vec<i64>) = Default::default();
     for (key, changed_at) in &known.changed {
-        match known.holders.get(key) {
-            Some(holder) => {
-                taken.0.push(key.0.to_owned());
-                taken.1.push(key.1.clone());
-                taken.2.push(holder.clone());
-                taken.3.push(*changed_at);
-            }
-            None => {
-                released.0.push(key.0.to_owned());
-                released.1.push(key.1.clone());
-            }
+        if let Some(holder) = known.holders.get(key) {
+            taken.0.push(key.0.to_owned());
+            taken.1.push(key.1.clone());
+            taken.2.push(holder.clone());
+            taken.3.push(*changed_at);
+        } else {
+            released.0.push(key.0.to_owned());
+            released.1.push(key.1.clone());
         }
     }
     let mut answers: (Vec<String>, Vec<Vec<u8>>, Vec<i64>, Vec<String>) = Default::default();
