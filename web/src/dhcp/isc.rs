@@ -1,7 +1,7 @@
 //! `isc.conf`: what ISC dhcpd reads (dhcpd.conf(5), dhcp-options(5)).
 //!
 //! Hosts are declared outside the networks, as dhcpd.conf(5) advises; their address says which network they are in.
-//! Everything that a person may have written goes through [`quoted`]; nothing else is free text.
+//! Everything that a person may have written goes through `quoted`; nothing else is free text.
 
 use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, search_list};
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
