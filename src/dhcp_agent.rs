@@ -40,7 +40,7 @@ pub struct Arguments {
     #[arg(long, env = "BOOTLEDGER_KIND", value_enum)]
     pub kind: Kind,
 
-    /// Where Bootledger is, such as http://10.0.0.1:8080
+    /// Where Bootledger is, such as <http://10.0.0.1:8080>
     #[arg(long, env = "BOOTLEDGER_URL")]
     pub url: BootUrl,
 
@@ -176,4 +176,4 @@ async fn token(arguments: &Arguments) -> Result<Secret> {
 }
 
 /// The longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);

@@ -44,7 +44,6 @@ pub(crate) struct Agent {
 struct Failure {
     revision: Sha256,
     bytes: Vec<u8>,
-    place: Place,
     times: u32,
     message: String,
     again: Instant,
@@ -123,7 +122,7 @@ impl Agent {
         match (fetched, self.failed.take()) {
             (Fetched::Same(place), Some(failure)) => {
                 if Instant::now() < failure.again {
-                    self.failed = Some(Failure { place, ..failure });
+                    self.failed = Some(failure);
                     return Ok(Outcome::Unchanged);
                 }
                 self.apply(failure.bytes, failure.revision, place, Some((failure.times, failure.message))).await
@@ -179,7 +178,7 @@ impl Agent {
             let message = if command::say_the_same(&message, &said) { said } else { message };
             let again = Instant::now() + back_off(times);
             self.unsent = Some(Report { revision, position: place.current, ok: false, message: message.clone() });
-            self.failed = Some(Failure { revision, bytes, place, times, message: message.clone(), again });
+            self.failed = Some(Failure { revision, bytes, times, message: message.clone(), again });
             return Ok(match self.tell().await? {
                 Ok(()) => Outcome::Failed { revision, message },
                 Err(outcome) => outcome,

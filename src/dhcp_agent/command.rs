@@ -33,16 +33,13 @@ pub(crate) async fn run(command: &str, file: Option<&Path>, limit: Duration) -> 
         .spawn()
         .context("no shell can be started")?;
     let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-    let ended = tokio::time::timeout(limit, child.wait()).await;
-    let status = match ended {
-        Ok(status) => status.with_context(|| format!("the end of `{command}` cannot be waited for"))?,
-        Err(_) => {
-            // Its failure means that the group has just ended by itself.
-            let _ = group.map(|group| killpg(group, Signal::SIGKILL));
-            child.wait().await.with_context(|| format!("the end of `{command}` cannot be waited for"))?;
-            return Ok(Err(format!("`{command}` took more than {} s and was ended", limit.as_secs())));
-        }
+    let Ok(status) = tokio::time::timeout(limit, child.wait()).await else {
+        // Its failure means that the group has just ended by itself.
+        let _ = group.map(|group| killpg(group, Signal::SIGKILL));
+        child.wait().await.with_context(|| format!("the end of `{command}` cannot be waited for"))?;
+        return Ok(Err(format!("`{command}` took more than {} s and was ended", limit.as_secs())));
     };
+    let status = status.with_context(|| format!("the end of `{command}` cannot be waited for"))?;
     if status.success() {
         return Ok(Ok(()));
     }
@@ -131,7 +128,7 @@ mod tests {
     async fn a_server_left_running_does_not_keep_the_command_open() {
         let folder = tempfile::tempdir().expect("a folder");
         let pid = folder.path().join("pid");
-        run("sleep 1000 & echo $! >\"$1\"", Some(&pid), Duration::from_secs(60)).await.expect("a run").expect("success");
+        run("sleep 1000 & echo $! >\"$1\"", Some(&pid), Duration::from_mins(1)).await.expect("a run").expect("success");
         let pid = std::fs::read_to_string(pid).expect("a process id").trim().parse().expect("a number");
         nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it is still running");
     }

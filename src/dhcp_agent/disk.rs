@@ -1,7 +1,7 @@
 //! The agent's files: the server's configuration, the one before it, and the note of what the server has loaded.
 //!
 //! Every file is replaced as a whole: written beside, flushed, renamed, and the directory flushed, so that a crash at
-//! any moment leaves either the old or the new file. All of them lie beside the configuration, where AppArmor lets the server's checker read.
+//! any moment leaves either the old or the new file. All of them lie beside the configuration, where `AppArmor` lets the server's checker read.
 
 use anyhow::{Context, Result, ensure};
 use bootledger_aggregates::values::sha256::Sha256;
