@@ -87,7 +87,9 @@ pub async fn load(tool: &Tool, files: Arc<dyn ObjectStore>, file: &Path) -> Resu
 
 /// Loads a catalogue's text; paths in it are relative to `folder`.
 pub async fn load_text(tool: &Tool, files: Arc<dyn ObjectStore>, text: &str, folder: &Path) -> Result<usize> {
-    let catalogue: Catalogue = serde_norway::from_str(text).context("the catalogue is no valid YAML of this form")?;
+    // Through JSON, so that the file has the same forms as the API, not YAML's tags for variants.
+    let value: serde_json::Value = serde_norway::from_str(text).context("the catalogue is no valid YAML")?;
+    let catalogue: Catalogue = serde_json::from_value(value).context("the catalogue has not the form of one")?;
     let contents = Contents::new(files);
     let mut entries = 0;
     for (key, spec) in catalogue.sites {

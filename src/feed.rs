@@ -58,6 +58,7 @@ impl Feed {
     }
 
     async fn follow(self, pool: PgPool, mut stopping: watch::Receiver<bool>) {
+        let stopped = stopping.clone();
         let mut listener = None;
         loop {
             if listener.is_none() {
@@ -81,6 +82,7 @@ impl Feed {
                         continue;
                     }
                     Ok(None) => {}
+                    Err(_) if *stopped.borrow() => return,
                     Err(error) => {
                         warn!(%error, "the connection for notices was lost; the timer still finds changes");
                         listener = None;

@@ -6,7 +6,7 @@ use crate::service::Service;
 use anyhow::{Context, Result};
 use bootledger_web::server::{Part, Site};
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
@@ -67,8 +67,9 @@ impl Web {
     }
 
     fn listen(&mut self, site: &Site, address: SocketAddr, part: Part) -> Result<()> {
-        let (server, addresses) = site.serve(address, part).with_context(|| format!("cannot listen on {address}"))?;
-        self.addresses.extend(addresses);
+        let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+        self.addresses.push(listener.local_addr()?);
+        let server = site.serve(listener, part)?;
         self.handles.push(server.handle());
         tokio::spawn(async move {
             if let Err(error) = server.await {

@@ -14,15 +14,16 @@ pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
     let deployment = work.deployment;
     let servers = catalogue::dhcp_servers_of(work.views, &deployment.site, At::Now).await?;
     let servers: Vec<_> = servers.into_iter().filter(|entry| !entry.retired).collect();
-    // A confirmation that arrives while this is decided makes it be decided again, so no wake-up is lost.
-    let preconditions = servers
+    // A confirmation that arrives while a wait is decided makes it be decided again, so no wake-up is
+    // lost. What was confirmed stays confirmed, so a success needs no such care.
+    let unchanged = servers
         .iter()
         .map(|entry| Precondition::Sequence {
             aggregate_type: "dhcp_server",
             aggregate_id: entry.key.to_string(),
             sequence: entry.sequence,
         })
-        .collect();
+        .collect::<Vec<_>>();
     let made_at = dhcp_entries::made_at(work.views, deployment.device, deployment.ip, deployment.mac).await?;
     let entry = DhcpEntry {
         ip: deployment.ip,
@@ -46,6 +47,7 @@ pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
         let keys = behind.iter().map(|server| format!("dhcp-server:{}", server.key)).collect();
         waiting(format!("waiting for a confirmed configuration with this entry from {}", names.join(", ")), keys)
     };
+    let preconditions = if outcome == Outcome::Succeeded { vec![] } else { unchanged };
     Ok(Report { device: Some(device), outcome, preconditions })
 }
 

@@ -53,11 +53,9 @@ impl Lab {
             let network = Network::create().context("building the lab's network")?;
             let folder = target_folder().join("lab").join(network.namespace());
             if folder.exists() {
-                fs::remove_dir_all(&folder)
-                    .with_context(|| format!("emptying {}", folder.display()))?;
+                fs::remove_dir_all(&folder).with_context(|| format!("emptying {}", folder.display()))?;
             }
-            fs::create_dir_all(&folder)
-                .with_context(|| format!("creating {}", folder.display()))?;
+            fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
             Ok(Self { network, folder })
         })
         .await?
@@ -96,16 +94,12 @@ impl Lab {
 
     /// Starts ISC dhcpd on the bridge. The configuration may be rewritten in place later; see [`DhcpServer::reload`].
     pub(crate) async fn start_dhcpd(&self, configuration: &Path) -> Result<DhcpServer> {
-        DhcpServer::isc(&self.network, &self.folder, configuration)?
-            .started()
-            .await
+        DhcpServer::isc(&self.network, &self.folder, configuration)?.started().await
     }
 
     /// Starts Kea's `DHCPv4` server on the bridge. The configuration may be rewritten in place later.
     pub(crate) async fn start_kea(&self, configuration: &Path) -> Result<DhcpServer> {
-        DhcpServer::kea(&self.network, &self.folder, configuration)?
-            .started()
-            .await
+        DhcpServer::kea(&self.network, &self.folder, configuration)?.started().await
     }
 
     /// Switches a virtual server on. It boots from the network first, and from its disk when the network offers no file.

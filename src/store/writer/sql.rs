@@ -29,9 +29,14 @@ pub(super) async fn rollback(connection: &mut PgConnection) -> Result<(), sqlx::
 
 /// Waits for its turn to append, and reads the end of the log.
 pub(super) async fn lock_head(connection: &mut PgConnection) -> Result<Head, sqlx::Error> {
-    let row = sqlx::query!(r#"SELECT position, chain, clock_timestamp() AS "now!" FROM log_head FOR UPDATE"#)
-        .fetch_one(connection)
-        .await?;
+    // Never before the last event, even if the clock was set back: moments are looked up in the order of positions.
+    let row = sqlx::query!(
+        r#"SELECT h.position, h.chain,
+                  greatest(clock_timestamp(), (SELECT e.recorded_at FROM events e WHERE e.position = h.position)) AS "now!"
+             FROM log_head h FOR UPDATE"#
+    )
+    .fetch_one(connection)
+    .await?;
     let chain = row.chain.try_into().map_err(|_| sqlx::Error::Decode("log_head.chain has not 32 bytes".into()))?;
     Ok(Head { position: row.position, chain, now: row.now })
 }

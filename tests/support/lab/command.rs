@@ -9,8 +9,7 @@ use anyhow::{Context, Result, bail};
 
 /// What goes before a program that needs root's rights: nothing, or `sudo` that never asks.
 pub(super) fn privilege() -> &'static [&'static str] {
-    static IS_ROOT: LazyLock<bool> =
-        LazyLock::new(|| fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0));
+    static IS_ROOT: LazyLock<bool> = LazyLock::new(|| fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0));
     if *IS_ROOT { &[] } else { &["sudo", "-n"] }
 }
 
@@ -24,15 +23,9 @@ pub(super) fn privileged(words: &str) -> Command {
 
 /// Runs a command line with root's rights and returns what it printed.
 pub(super) fn run(words: &str) -> Result<String> {
-    let output = privileged(words)
-        .output()
-        .with_context(|| format!("cannot start `{words}`; has `scripts/setup test` run?"))?;
+    let output = privileged(words).output().with_context(|| format!("cannot start `{words}`; has `scripts/setup test` run?"))?;
     if !output.status.success() {
-        bail!(
-            "`{words}` failed ({}): {}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        bail!("`{words}` failed ({}): {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -9,10 +9,7 @@ pub(super) struct Archive {
 
 impl Archive {
     pub(super) fn new() -> Self {
-        Self {
-            bytes: Vec::new(),
-            entries: 0,
-        }
+        Self { bytes: Vec::new(), entries: 0 }
     }
 
     pub(super) fn folder(&mut self, path: &str) {

@@ -23,23 +23,11 @@ pub(crate) struct DhcpServer {
 
 impl DhcpServer {
     pub(super) fn isc(network: &Network, folder: &Path, configuration: &Path) -> Result<Self> {
-        Self::write_scripts(
-            network,
-            folder,
-            configuration,
-            "dhcpd",
-            include_str!("dhcpd.sh"),
-        )
+        Self::write_scripts(network, folder, configuration, "dhcpd", include_str!("dhcpd.sh"))
     }
 
     pub(super) fn kea(network: &Network, folder: &Path, configuration: &Path) -> Result<Self> {
-        Self::write_scripts(
-            network,
-            folder,
-            configuration,
-            "kea-dhcp4",
-            include_str!("kea.sh"),
-        )
+        Self::write_scripts(network, folder, configuration, "kea-dhcp4", include_str!("kea.sh"))
     }
 
     /// A shell command that checks a configuration file given as one more argument, or without one the served file.
@@ -54,12 +42,7 @@ impl DhcpServer {
 
     /// Runs the check as the agent would.
     pub(crate) async fn check(&self, configuration: &Path) -> Result<()> {
-        run_shell(&format!(
-            "{} {}",
-            self.check_command(),
-            shell_quoted(&configuration.to_string_lossy())
-        ))
-        .await
+        run_shell(&format!("{} {}", self.check_command(), shell_quoted(&configuration.to_string_lossy()))).await
     }
 
     /// Runs the reload as the agent would.
@@ -77,13 +60,7 @@ impl DhcpServer {
         Ok(self)
     }
 
-    fn write_scripts(
-        network: &Network,
-        folder: &Path,
-        configuration: &Path,
-        program: &str,
-        body: &str,
-    ) -> Result<Self> {
+    fn write_scripts(network: &Network, folder: &Path, configuration: &Path, program: &str, body: &str) -> Result<Self> {
         let folder = folder.join(program);
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
         let installed = ["/usr/sbin", "/usr/local/sbin"].map(|bin| Path::new(bin).join(program));
@@ -97,52 +74,30 @@ impl DhcpServer {
         let log = folder.join("log");
         let settings = [
             ("program", binary.to_string_lossy().into_owned()),
-            (
-                "configuration",
-                std::path::absolute(configuration)?
-                    .to_string_lossy()
-                    .into_owned(),
-            ),
+            ("configuration", std::path::absolute(configuration)?.to_string_lossy().into_owned()),
             ("folder", folder.to_string_lossy().into_owned()),
             ("log", log.to_string_lossy().into_owned()),
             ("namespace", network.namespace()),
             ("interface", BRIDGE.to_owned()),
         ];
-        let settings = settings
-            .map(|(name, value)| format!("{name}={}\n", shell_quoted(&value)))
-            .concat();
+        let settings = settings.map(|(name, value)| format!("{name}={}\n", shell_quoted(&value))).concat();
         let script = |action: &str| -> Result<PathBuf> {
             let path = folder.join(action);
             let common = include_str!("server.sh");
-            let text = format!(
-                "#!/bin/sh\n{settings}sudo='{}'\naction={action}\n{common}\n{body}",
-                privilege().join(" ")
-            );
+            let text = format!("#!/bin/sh\n{settings}sudo='{}'\naction={action}\n{common}\n{body}", privilege().join(" "));
             fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
             Ok(path)
         };
-        Ok(Self {
-            check: script("check")?,
-            reload: script("reload")?,
-            log,
-        })
+        Ok(Self { check: script("check")?, reload: script("reload")?, log })
     }
 }
 
 async fn run_shell(command: &str) -> Result<()> {
-    let output = Command::new("sh")
-        .args(["-c", command])
-        .output()
-        .await
-        .context("cannot start a shell")?;
+    let output = Command::new("sh").args(["-c", command]).output().await.context("cannot start a shell")?;
     if !output.status.success() {
         let said = [output.stdout, output.stderr].concat();
-        bail!(
-            "{command} failed ({}):\n{}",
-            output.status,
-            String::from_utf8_lossy(&said).trim_end()
-        );
+        bail!("{command} failed ({}):\n{}", output.status, String::from_utf8_lossy(&said).trim_end());
     }
     Ok(())
 }

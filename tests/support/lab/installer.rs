@@ -52,10 +52,7 @@ impl Installer {
         archive.executable("init", include_bytes!("init.sh"));
         archive.executable("lease", include_bytes!("lease.sh"));
         let busybox = Path::new("/bin/busybox");
-        archive.executable(
-            "bin/busybox",
-            &fs::read(busybox).context("reading /bin/busybox; has `scripts/setup test` run?")?,
-        );
+        archive.executable("bin/busybox", &fs::read(busybox).context("reading /bin/busybox; has `scripts/setup test` run?")?);
         for (position, name) in MODULES.into_iter().enumerate() {
             match module(&modules, name)? {
                 Some(content) => {
@@ -65,58 +62,40 @@ impl Installer {
             }
         }
         let initrd = folder.join("initrd.img");
-        fs::write(&initrd, archive.finish())
-            .with_context(|| format!("writing {}", initrd.display()))?;
+        fs::write(&initrd, archive.finish()).with_context(|| format!("writing {}", initrd.display()))?;
         Ok(Self { kernel, initrd })
     }
 }
 
 fn only_entry(folder: &Path, prefix: &str) -> Result<PathBuf> {
-    let entries = fs::read_dir(folder)
-        .with_context(|| format!("no {}; has `scripts/setup test` run?", folder.display()))?;
+    let entries = fs::read_dir(folder).with_context(|| format!("no {}; has `scripts/setup test` run?", folder.display()))?;
     for entry in entries {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(prefix) {
             return Ok(entry.path());
         }
     }
-    bail!(
-        "{} has no {prefix}…; has `scripts/setup test` run?",
-        folder.display()
-    )
+    bail!("{} has no {prefix}…; has `scripts/setup test` run?", folder.display())
 }
 
 /// A module's content. Debian 12 stores modules as they are, Debian 13 compresses them, which busybox cannot load.
 fn module(modules: &Path, name: &str) -> Result<Option<Vec<u8>>> {
     let list = fs::read_to_string(modules.join("modules.order")).unwrap_or_default();
     let file = format!("/{name}.ko");
-    let Some(path) = list
-        .lines()
-        .find(|line| line.ends_with(&file))
-        .map(|line| modules.join(line))
-    else {
+    let Some(path) = list.lines().find(|line| line.ends_with(&file)).map(|line| modules.join(line)) else {
         return Ok(None);
     };
     if path.exists() {
         return Ok(Some(fs::read(&path)?));
     }
     let compressed = path.with_extension("ko.xz");
-    let output = Command::new("xz")
-        .arg("-dc")
-        .arg(&compressed)
-        .output()
-        .context("cannot start xz; has `scripts/setup test` run?")?;
-    anyhow::ensure!(
-        output.status.success(),
-        "xz cannot read {}",
-        compressed.display()
-    );
+    let output =
+        Command::new("xz").arg("-dc").arg(&compressed).output().context("cannot start xz; has `scripts/setup test` run?")?;
+    anyhow::ensure!(output.status.success(), "xz cannot read {}", compressed.display());
     Ok(Some(output.stdout))
 }
 
 fn is_built_in(modules: &Path, name: &str) -> Result<bool> {
     let list = fs::read_to_string(modules.join("modules.builtin"))?;
-    Ok(list
-        .lines()
-        .any(|line| line.ends_with(&format!("/{name}.ko"))))
+    Ok(list.lines().any(|line| line.ends_with(&format!("/{name}.ko"))))
 }

@@ -34,10 +34,7 @@ impl Network {
         remove_leftovers()?;
         for number in 1..=254 {
             if let Some(lock) = lock(number)? {
-                let network = Self {
-                    number,
-                    _lock: lock,
-                };
+                let network = Self { number, _lock: lock };
                 network.build()?;
                 return Ok(network);
             }
@@ -50,26 +47,17 @@ impl Network {
         // The lock says that an interface of this name belongs to nobody: one is left when a run died half-way in here.
         run(&format!("ip link delete {name}")).ok();
         run(&format!("ip netns add {name}"))?;
-        run(&format!(
-            "ip link add {name} type veth peer name uplink netns {name}"
-        ))?;
+        run(&format!("ip link add {name} type veth peer name uplink netns {name}"))?;
         run(&format!("ip address add {}/24 dev {name}", self.address(1)))?;
         run(&format!("ip link set {name} up"))?;
         run(&format!("ip -n {name} link set lo up"))?;
         // A bridge forwards a new port's packets at once only without its forward delay; iPXE would lose its first seconds.
-        run(&format!(
-            "ip -n {name} link add {BRIDGE} type bridge stp_state 0 forward_delay 0"
-        ))?;
+        run(&format!("ip -n {name} link add {BRIDGE} type bridge stp_state 0 forward_delay 0"))?;
         run(&format!("ip -n {name} link set uplink master {BRIDGE} up"))?;
-        run(&format!(
-            "ip -n {name} address add {}/24 dev {BRIDGE}",
-            self.address(2)
-        ))?;
+        run(&format!("ip -n {name} address add {}/24 dev {BRIDGE}", self.address(2)))?;
         run(&format!("ip -n {name} link set {BRIDGE} up"))?;
         // DHCP servers refuse an interface that is not running yet.
-        wait_briefly("the bridge to come up", || {
-            Ok(run(&format!("ip -n {name} link show dev {BRIDGE}"))?.contains("state UP"))
-        })
+        wait_briefly("the bridge to come up", || Ok(run(&format!("ip -n {name} link show dev {BRIDGE}"))?.contains("state UP")))
     }
 
     pub(super) fn namespace(&self) -> String {
@@ -86,9 +74,7 @@ impl Network {
         // A port of this name is left from an earlier boot of the same server: whoever used it has ended.
         run(&format!("ip -n {namespace} link delete {name}")).ok();
         run(&format!("ip -n {namespace} tuntap add dev {name} mode tap"))?;
-        run(&format!(
-            "ip -n {namespace} link set {name} master {BRIDGE} up"
-        ))?;
+        run(&format!("ip -n {namespace} link set {name} master {BRIDGE} up"))?;
         Ok(())
     }
 }
@@ -96,10 +82,7 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         if let Err(error) = remove(self.number) {
-            eprintln!(
-                "the lab's network {} stays until another lab is built: {error:#}",
-                self.namespace()
-            );
+            eprintln!("the lab's network {} stays until another lab is built: {error:#}", self.namespace());
         }
     }
 }
@@ -116,24 +99,19 @@ fn lock(number: u8) -> Result<Option<File>> {
     // An existing file is opened for reading only: it may be another user's, and a lock needs no more.
     let file = match File::open(&path) {
         Ok(file) => file,
-        Err(_) => OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .with_context(|| format!("creating {}", path.display()))?,
+        Err(_) => {
+            OpenOptions::new().create(true).append(true).open(&path).with_context(|| format!("creating {}", path.display()))?
+        }
     };
     Ok(file.try_lock().is_ok().then_some(file))
 }
 
 fn remove_leftovers() -> Result<()> {
     let namespaces = run("ip netns list")?;
-    let numbers = namespaces
-        .lines()
-        .filter_map(|line| line.split(' ').next()?.strip_prefix(PREFIX)?.parse().ok());
+    let numbers = namespaces.lines().filter_map(|line| line.split(' ').next()?.strip_prefix(PREFIX)?.parse().ok());
     for number in numbers {
         if let Some(_held) = lock(number)? {
-            remove(number)
-                .with_context(|| format!("removing {PREFIX}{number}, which a dead run left"))?;
+            remove(number).with_context(|| format!("removing {PREFIX}{number}, which a dead run left"))?;
         }
     }
     Ok(())
@@ -143,10 +121,7 @@ fn remove_leftovers() -> Result<()> {
 fn remove(number: u8) -> Result<()> {
     let name = format!("{PREFIX}{number}");
     wait_briefly("the processes of a lab to end", || {
-        let processes = run(&format!("ip netns pids {name}"))?
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ");
+        let processes = run(&format!("ip netns pids {name}"))?.split_whitespace().collect::<Vec<_>>().join(" ");
         if !processes.is_empty() {
             // One that ended meanwhile makes `kill` fail; the next look tells.
             run(&format!("kill -KILL {processes}")).ok();

@@ -23,10 +23,7 @@ pub(crate) struct VmOptions {
 
 impl Default for VmOptions {
     fn default() -> Self {
-        Self {
-            reboots: false,
-            memory_megabytes: 512,
-        }
+        Self { reboots: false, memory_megabytes: 512 }
     }
 }
 
@@ -39,12 +36,7 @@ pub(crate) struct Vm {
 }
 
 impl Vm {
-    pub(super) fn boot(
-        network: &Network,
-        folder: &Path,
-        mac: &str,
-        options: &VmOptions,
-    ) -> Result<Self> {
+    pub(super) fn boot(network: &Network, folder: &Path, mac: &str, options: &VmOptions) -> Result<Self> {
         let id: String = mac.chars().filter(char::is_ascii_hexdigit).collect();
         // An interface's name has at most 15 characters.
         let tap = format!("tap{id}");
@@ -54,71 +46,33 @@ impl Vm {
         // An earlier server of this MAC may have left them, as root, with text that must not count.
         fs::remove_file(&console).ok();
         if !disk.exists() {
-            fs::write(&disk, bootable_disk())
-                .with_context(|| format!("writing {}", disk.display()))?;
+            fs::write(&disk, bootable_disk()).with_context(|| format!("writing {}", disk.display()))?;
         }
 
-        let mut command = privileged(&format!(
-            "ip netns exec {} qemu-system-x86_64",
-            network.namespace()
-        ));
+        let mut command = privileged(&format!("ip netns exec {} qemu-system-x86_64", network.namespace()));
         // Some machines offer a KVM on which a guest hangs, so nobody gets it who has not asked for it.
-        let accelerator =
-            std::env::var("BOOTLEDGER_LAB_ACCELERATOR").unwrap_or_else(|_| "tcg".to_owned());
+        let accelerator = std::env::var("BOOTLEDGER_LAB_ACCELERATOR").unwrap_or_else(|_| "tcg".to_owned());
         command.args(["-machine", "pc,graphics=off", "-accel", &accelerator]);
-        command.args([
-            "-m",
-            &options.memory_megabytes.to_string(),
-            "-display",
-            "none",
-            "-vga",
-            "none",
-            "-monitor",
-            "none",
-        ]);
+        command.args(["-m", &options.memory_megabytes.to_string(), "-display", "none", "-vga", "none", "-monitor", "none"]);
         command.args(["-serial", &format!("file:{}", console.display())]);
-        command.args([
-            "-netdev",
-            &format!("tap,id=port,ifname={tap},script=no,downscript=no"),
-        ]);
-        command.args([
-            "-drive",
-            &format!("file={},format=raw,if=ide", disk.display()),
-        ]);
+        command.args(["-netdev", &format!("tap,id=port,ifname={tap},script=no,downscript=no")]);
+        command.args(["-drive", &format!("file={},format=raw,if=ide", disk.display())]);
         // The card's own ROM is an iPXE. The disk comes next, for when the network offers no file.
-        command.args([
-            "-device",
-            &format!("virtio-net-pci,netdev=port,mac={mac}"),
-            "-boot",
-            "order=nc",
-        ]);
+        command.args(["-device", &format!("virtio-net-pci,netdev=port,mac={mac}"), "-boot", "order=nc"]);
         if !options.reboots {
             command.arg("-no-reboot");
         }
-        let log =
-            File::create(&messages).with_context(|| format!("creating {}", messages.display()))?;
-        command
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .stdin(Stdio::null());
-        let qemu = Command::from(command)
-            .kill_on_drop(true)
-            .spawn()
-            .context("cannot start QEMU; has `scripts/setup test` run?")?;
-        Ok(Self {
-            qemu,
-            mac: mac.to_owned(),
-            console,
-            messages,
-        })
+        let log = File::create(&messages).with_context(|| format!("creating {}", messages.display()))?;
+        command.stdout(log.try_clone()?).stderr(log).stdin(Stdio::null());
+        let qemu =
+            Command::from(command).kill_on_drop(true).spawn().context("cannot start QEMU; has `scripts/setup test` run?")?;
+        Ok(Self { qemu, mac: mac.to_owned(), console, messages })
     }
 
     /// All that firmware, iPXE, kernel and installer have written so far, as plain lines: without the control sequences that
     /// place text on a screen.
     pub(crate) fn console(&self) -> String {
-        plain(&String::from_utf8_lossy(
-            &fs::read(&self.console).unwrap_or_default(),
-        ))
+        plain(&String::from_utf8_lossy(&fs::read(&self.console).unwrap_or_default()))
     }
 
     /// Waits until the console has shown `text`, and returns the console up to then. A server that ends without is an error at once.
@@ -129,25 +83,17 @@ impl Vm {
             let console = self.console();
             match ended {
                 _ if console.contains(text) => Ok(Some(console)),
-                Some(status) => Err(self.failure(&format!(
-                    "ended ({status}) before its console showed {text:?}"
-                ))),
+                Some(status) => Err(self.failure(&format!("ended ({status}) before its console showed {text:?}"))),
                 None => Ok(None),
             }
         });
-        found.await?.ok_or_else(|| {
-            self.failure(&format!(
-                "has not shown {text:?} on its console in {limit:?}"
-            ))
-        })
+        found.await?.ok_or_else(|| self.failure(&format!("has not shown {text:?} on its console in {limit:?}")))
     }
 
     /// Waits until the server has switched itself off, and returns its whole console.
     pub(crate) async fn wait_exit(&mut self, limit: Duration) -> Result<String> {
         match tokio::time::timeout(limit, self.qemu.wait()).await {
-            Ok(status) if status.as_ref().is_ok_and(std::process::ExitStatus::success) => {
-                Ok(self.console())
-            }
+            Ok(status) if status.as_ref().is_ok_and(std::process::ExitStatus::success) => Ok(self.console()),
             Ok(status) => bail!(self.failure(&format!("did not run to its end: {status:?}"))),
             Err(_) => bail!(self.failure(&format!("has not switched off in {limit:?}"))),
         }
@@ -160,12 +106,7 @@ impl Vm {
 
     fn failure(&self, what: &str) -> anyhow::Error {
         let messages = fs::read_to_string(&self.messages).unwrap_or_default();
-        anyhow!(
-            "server {} {what}; QEMU says: {:?}; its console:\n{}",
-            self.mac,
-            messages.trim(),
-            self.console()
-        )
+        anyhow!("server {} {what}; QEMU says: {:?}; its console:\n{}", self.mac, messages.trim(), self.console())
     }
 }
 
@@ -177,9 +118,7 @@ fn plain(console: &str) -> String {
         if character == '\u{1b}' {
             if characters.next_if_eq(&'[').is_some() {
                 // The final byte ends the sequence; the find consumes it, too.
-                characters
-                    .by_ref()
-                    .find(|next| matches!(next, '\u{40}'..='\u{7e}'));
+                characters.by_ref().find(|next| matches!(next, '\u{40}'..='\u{7e}'));
             } else {
                 characters.next();
             }

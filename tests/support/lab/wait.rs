@@ -9,10 +9,7 @@ use tokio::time::{Instant, sleep};
 const INTERVAL: Duration = Duration::from_millis(25);
 
 /// Asks `condition` until it answers `Some`, or returns `None` once `limit` has passed. An error ends the wait at once.
-pub(super) async fn until<T>(
-    limit: Duration,
-    mut condition: impl FnMut() -> Result<Option<T>>,
-) -> Result<Option<T>> {
+pub(super) async fn until<T>(limit: Duration, mut condition: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
     let deadline = Instant::now() + limit;
     loop {
         if let Some(found) = condition()? {

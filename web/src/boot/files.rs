@@ -28,7 +28,7 @@ use tokio_stream::StreamExt;
 use utoipa::{IntoParams, ToSchema};
 
 /// How long the next bytes of a body may take.
-const BETWEEN_BYTES: Duration = Duration::from_secs(60);
+const BETWEEN_BYTES: Duration = Duration::from_mins(1);
 
 /// Adds the routes.
 pub(crate) fn configure(configuration: &mut ServiceConfig) {

@@ -1,0 +1,166 @@
+//! A thousand servers from a CSV, exactly as the rules say, even where the service is killed on the way.
+
+use crate::support::service::{Service, wait_for};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+const ROWS: usize = 1_000;
+
+/// How long everything may take on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+fn csv() -> String {
+    (0..ROWS).fold(String::from("mac;network;venture;role;boot_image\n"), |mut csv, n| {
+        let _ = writeln!(csv, "52:54:00:00:{:02x}:{:02x};prod;shop;web;debian", n / 256, n % 256);
+        csv
+    })
+}
+
+async fn service_with_catalogue() -> Result<Service> {
+    let service = Service::start(Ipv4Addr::LOCALHOST).await?;
+    let site = json!({
+        "next_server": "10.0.0.2", "domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"],
+        "hostname_template": "h<200,699>.dc1.example|h<1000,9999>.dc1.example",
+    });
+    service.put("/api/v1/sites/dc1", &site).await?;
+    service.put("/api/v1/networks/prod", &json!({ "cidr": "10.0.0.0/20", "site": "dc1", "gateway": "10.0.0.1" })).await?;
+    service.put("/api/v1/dhcp-servers/kea-1", &json!({ "site": "dc1", "kind": "kea" })).await?;
+    service.put("/api/v1/boot-images/debian", &json!({})).await?;
+    let script = "#!ipxe\necho {{ hostname }} {{ done_url }}\n";
+    service.put_bytes("/api/v1/boot-images/debian/files/boot.ipxe?kind=boot_ipxe&template=true", script).await?;
+    service.put("/api/v1/ventures/shop", &json!({})).await?;
+    service.put("/api/v1/ventures/shop/roles/web", &json!({})).await?;
+    Ok(service)
+}
+
+/// Confirms for the one DHCP server whenever it is all that is waited for, until all are in progress.
+async fn confirm_until_in_progress(service: &Service) -> Result<()> {
+    wait_for("every deployment is in progress", PATIENCE, async || {
+        let open = count(service, "SELECT count(*) FROM deployments WHERE valid_to IS NULL AND status = 'open'").await.ok()?;
+        let waiting =
+            count(service, "SELECT count(*) FROM plugin_runs WHERE plugin = 'dhcp' AND status = 'waiting'").await.ok()?;
+        let prepared =
+            count(service, "SELECT count(*) FROM deployments WHERE valid_to IS NULL AND status = 'in_progress'").await.ok()?;
+        if open > 0 && open == waiting {
+            let position = service.get("/readyz").await.ok()?["views_position"].as_i64()?;
+            let confirmation = json!({ "revision": "0".repeat(64), "position": position, "ok": true, "message": "" });
+            service.put("/dhcp/servers/kea-1/confirmation", &confirmation).await.ok()?;
+        }
+        (open == 0 && prepared > 0).then_some(())
+    })
+    .await
+}
+
+async fn count(service: &Service, sql: &str) -> Result<i64> {
+    let pool = service.database().pool(1).await?;
+    Ok(sqlx::query_scalar(sql).fetch_one(&pool).await?)
+}
+
+/// What the rules give for rows of new servers: nothing less, nothing twice.
+async fn assert_exact(service: &Service) -> Result<()> {
+    let rows = i64::try_from(ROWS)?;
+    // Registered, venture and role set, verified, remark, address, DNS entry, DHCP entry; the role is already the new one.
+    for (event, of_each) in [
+        ("DeviceRegistered", 1),
+        ("VentureRoleSet", 1),
+        ("DeviceVerified", 1),
+        ("RemarkAdded", 1),
+        ("AddressAssigned", 1),
+        ("RoleAssigned", 0),
+        ("DnsEntryCreated", 1),
+        ("DhcpEntryCreated", 1),
+        ("DhcpEntriesRemoved", 0),
+        ("DeploymentStarted", 1),
+        ("PluginSucceeded", 4),
+        ("PluginFailed", 0),
+        ("DeploymentInProgress", 1),
+        ("DeploymentDone", 0),
+    ] {
+        let found = count(service, &format!("SELECT count(*) FROM events WHERE event_type = '{event}'")).await?;
+        ensure!(found == rows * of_each, "{found} events {event}, not {}", rows * of_each);
+    }
+    for (what, sql, of_each) in [
+        ("A records", "SELECT count(*) FROM dns_records WHERE type = 'A' AND valid_to IS NULL", 1),
+        ("PTR records", "SELECT count(*) FROM dns_records WHERE type = 'PTR' AND valid_to IS NULL", 1),
+        ("DHCP entries", "SELECT count(*) FROM dhcp_entries WHERE valid_to IS NULL", 1),
+        ("addresses that are different", "SELECT count(DISTINCT ip) FROM dhcp_entries WHERE valid_to IS NULL", 1),
+        ("names that are different", "SELECT count(DISTINCT value) FROM claims WHERE kind = 'hostname'", 1),
+        ("claims of address, name, MAC and deployment", "SELECT count(*) FROM claims", 4),
+        ("boot targets", "SELECT count(*) FROM boot_targets WHERE valid_to IS NULL", 1),
+    ] {
+        let found = count(service, sql).await?;
+        ensure!(found == rows * of_each, "{found} {what}, not {}", rows * of_each);
+    }
+    ensure!(service.run(&["verify"]).await?.contains("nothing was altered"));
+    ensure!(service.run(&["rebuild", "--compare"]).await?.contains("the views are what the log says"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_thousand_servers_of_a_csv_reach_in_progress_exactly_once() -> Result<()> {
+    let service = service_with_catalogue().await?;
+    let answer = service.import(csv(), "bulk-1").await?;
+    let rows = rows_of(&answer)?;
+    assert_eq!(rows.len(), ROWS);
+    assert_eq!((rows[0]["hostname"].as_str(), rows[0]["ip"].as_str()), (Some("h200.dc1.example"), Some("10.0.0.11")));
+    assert_eq!(rows[500]["hostname"].as_str(), Some("h1000.dc1.example"), "the second range begins when the first is used up");
+    confirm_until_in_progress(&service).await?;
+    assert_exact(&service).await
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_of_import_and_plugins_the_numbers_are_the_same() -> Result<()> {
+    let mut service = service_with_catalogue().await?;
+    // Killed while the import is under way: it is there whole or not at all, and asked again it is there once.
+    let url = service.url("/api/v1/imports");
+    let request = reqwest::Client::new()
+        .post(url)
+        .bearer_auth(service.token())
+        .header("Content-Type", "text/csv")
+        .header("Idempotency-Key", "bulk-1");
+    let sent = tokio::spawn(request.body(csv()).send());
+    tokio::time::timeout(Duration::from_millis(300), async { sent.await }).await.ok();
+    service.kill_and_restart().await?;
+    let started = count(&service, "SELECT count(*) FROM events WHERE event_type = 'DeploymentStarted'").await?;
+    ensure!(started == 0 || started == i64::try_from(ROWS)?, "a part of the import is there: {started}");
+    service.import(csv(), "bulk-1").await?;
+    // Killed again and again while the plugins run.
+    for share in 1..=4 {
+        let wanted = i64::try_from(ROWS)? * share;
+        wait_for("plugins have done a part of their work", PATIENCE, async || {
+            let done = count(&service, "SELECT count(*) FROM events WHERE event_type IN ('PluginSucceeded', 'DhcpEntryCreated')")
+                .await
+                .ok()?;
+            (done >= wanted - 300).then_some(())
+        })
+        .await?;
+        service.kill_and_restart().await?;
+    }
+    confirm_until_in_progress(&service).await?;
+    assert_exact(&service).await
+}
+
+#[tokio::test]
+async fn an_import_with_errors_tells_each_of_them_and_starts_nothing() -> Result<()> {
+    let service = service_with_catalogue().await?;
+    let csv = "mac;network;venture;role;boot_image;ip\n\
+               52:54:00:00:00:01;prod;shop;web;debian;\n\
+               nonsense;prod;shop;web;debian;\n\
+               52:54:00:00:00:02;nowhere;shop;web;debian;\n\
+               52:54:00:00:00:03;prod;shop;cook;debian;10.0.0.1\n";
+    let error = service.import(csv.to_owned(), "bad").await.expect_err("nothing is started").to_string();
+    ensure!(error.contains("422"), "{error}");
+    let events = count(&service, "SELECT count(*) FROM events WHERE event_type = 'DeploymentStarted'").await?;
+    assert_eq!(events, 0);
+    Ok(())
+}
+
+fn rows_of(answer: &Value) -> Result<&Vec<Value>> {
+    answer["rows"]
+        .as_array()
+        .or_else(|| answer["items"].as_array())
+        .with_context(|| format!("an import has rows: {}", answer.to_string().chars().take(300).collect::<String>()))
+}

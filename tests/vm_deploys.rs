@@ -1,0 +1,148 @@
+//! The main job, end to end: a virtual server with nothing on its disk is deployed through a real
+//! DHCP server whose configuration the agent keeps, and says itself that it is done.
+
+use crate::support::lab::{DhcpServer, INSTALLED, Installer, LOCAL_DISK_BOOTED, Lab, VmOptions};
+use crate::support::service::{Service, wait_for};
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::{Child, Command};
+
+const MAC: &str = "52:54:00:00:0b:01";
+
+/// Long enough for an emulated processor on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_mins(4);
+
+/// A DHCP server's software.
+#[derive(Clone, Copy)]
+enum Kind {
+    Isc,
+    Kea,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Isc => "isc",
+            Self::Kea => "kea",
+        }
+    }
+
+    async fn start(self, lab: &Lab, configuration: &PathBuf) -> Result<DhcpServer> {
+        match self {
+            Self::Isc => lab.start_dhcpd(configuration).await,
+            Self::Kea => lab.start_kea(configuration).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_deployed_through_isc_dhcpd() -> Result<()> {
+    deploy(Kind::Isc).await
+}
+
+#[tokio::test]
+async fn a_server_is_deployed_through_kea() -> Result<()> {
+    deploy(Kind::Kea).await
+}
+
+async fn deploy(kind: Kind) -> Result<()> {
+    let lab = Lab::new().await?;
+    let service = Service::start(lab.host_address()).await?;
+    define_catalogue(&service, &lab, kind).await?;
+    let agent_token = service.run(&["token", "create", "agent", "--dhcp-server", "dhcp-1"]).await?;
+    let configuration = lab.folder().join("served.conf");
+    // The first configuration, for a server that is not there yet.
+    let first = agent(&service, kind, &agent_token, &configuration, "true", "true").arg("--once").status().await?;
+    ensure!(first.success(), "the agent could not fetch the first configuration");
+    let dhcp = kind.start(&lab, &configuration).await?;
+    let mut keeper: Child = agent(&service, kind, &agent_token, &configuration, &dhcp.check_command(), &dhcp.reload_command())
+        .kill_on_drop(true)
+        .spawn()?;
+
+    let device = json!({
+        "site": "lab", "rack": "r1", "macs": [MAC], "serial": "VM-1", "venture": "shop", "role": "web",
+    });
+    let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
+    service.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
+    let deployment = service.post("/api/v1/deployments", &json!({ "device": device })).await?;
+    let path = format!("/api/v1/deployments/{}", deployment["id"].as_str().context("an id")?);
+    assert_eq!((deployment["hostname"].as_str(), deployment["status"].as_str()), (Some("h200.lab.example"), Some("open")));
+    reaches(&service, &path, "in_progress", Duration::from_secs(60)).await?;
+
+    let mut server = lab.boot_vm(MAC, &VmOptions::default())?;
+    let console = server.wait_for_console(INSTALLED, PATIENCE).await?;
+    for expected in ["h200.lab.example is installed for shop/web", "lang en_GB for h200.lab.example"] {
+        ensure!(console.contains(expected), "the console lacks {expected:?}:\n{console}");
+    }
+    reaches(&service, &path, "done", Duration::from_secs(30)).await?;
+    server.wait_exit(PATIENCE).await?;
+
+    // Whatever is left on network boot afterwards is never installed again.
+    let mut again = lab.boot_vm(MAC, &VmOptions::default())?;
+    let console = again.wait_for_console(LOCAL_DISK_BOOTED, PATIENCE).await?;
+    ensure!(!console.contains("is installed for"), "it was installed again:\n{console}");
+    again.power_off().await?;
+    keeper.kill().await?;
+
+    let events = service
+        .get(&format!("/api/v1/events?aggregate=deployment/{}&limit=1000", deployment["id"].as_str().unwrap_or_default()))
+        .await?;
+    let types: Vec<&str> =
+        events["items"].as_array().context("items")?.iter().filter_map(|event| event["event_type"].as_str()).collect();
+    for step in ["DeploymentStarted", "PluginSucceeded", "DeploymentInProgress", "BootFileServed", "DeploymentDone"] {
+        ensure!(types.contains(&step), "there is no event {step}: {types:?}");
+    }
+    ensure!(service.run(&["verify"]).await?.contains("nothing was altered"));
+    Ok(())
+}
+
+async fn reaches(service: &Service, path: &str, status: &str, limit: Duration) -> Result<()> {
+    let reached = async || (service.get(path).await.ok()?["status"] == status).then_some(());
+    let waited = wait_for(&format!("the deployment is {status}"), limit, reached).await;
+    match waited {
+        Ok(()) => Ok(()),
+        Err(error) => Err(error.context(service.get(path).await?.to_string())),
+    }
+}
+
+/// The program itself, keeping one DHCP server's configuration.
+fn agent(service: &Service, kind: Kind, token: &str, configuration: &PathBuf, check: &str, reload: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
+    command.args(["dhcp-agent", "--server-name", "dhcp-1", "--site", "lab", "--kind", kind.name(), "--url", &service.url("")]);
+    command.arg("--config").arg(configuration).args(["--check-command", check, "--reload-command", reload]);
+    command.env("BOOTLEDGER_TOKEN", token.trim()).stdin(Stdio::null());
+    command
+}
+
+async fn define_catalogue(service: &Service, lab: &Lab, kind: Kind) -> Result<()> {
+    let [a, b, c, _] = lab.host_address().octets();
+    let site = json!({
+        "next_server": lab.host_address(), "domain": "lab.example",
+        "zones": ["lab.example", format!("{c}.{b}.{a}.in-addr.arpa")],
+        "hostname_template": "h<200,299>.lab.example|h<400,499>.lab.example",
+    });
+    service.put("/api/v1/sites/lab", &site).await?;
+    service.put("/api/v1/racks/r1", &json!({ "site": "lab" })).await?;
+    let network = json!({ "cidr": lab.network(), "site": "lab", "racks": ["r1"], "gateway": lab.host_address() });
+    service.put("/api/v1/networks/lab-net", &network).await?;
+    service.put("/api/v1/dhcp-servers/dhcp-1", &json!({ "site": "lab", "kind": kind.name() })).await?;
+    service.put("/api/v1/boot-images/installer", &json!({ "description": "the lab's installer" })).await?;
+    let installer = lab.installer()?;
+    let files = "/api/v1/boot-images/installer/files";
+    service.put_bytes(&format!("{files}/vmlinuz?kind=kernel"), tokio::fs::read(installer.kernel).await?).await?;
+    service.put_bytes(&format!("{files}/initrd?kind=initrd"), tokio::fs::read(installer.initrd).await?).await?;
+    let script = format!(
+        "#!ipxe\necho {{{{ hostname }}}} is installed for {{{{ venture }}}}/{{{{ role }}}}\n\
+         kernel {{{{ kernel_url }}}} {} initrd=initrd kickstart_url={{{{ kickstart_url }}}} done_url={{{{ done_url }}}}\n\
+         initrd {{{{ initrd_url }}}}\nboot\n",
+        Installer::ARGUMENTS
+    );
+    service.put_bytes(&format!("{files}/boot.ipxe?kind=boot_ipxe&template=true"), script).await?;
+    service.put_bytes(&format!("{files}/ks.cfg?kind=kickstart&template=true"), "lang en_GB for {{ hostname }}\n").await?;
+    service.put("/api/v1/ventures/shop", &json!({ "default_boot_image": "installer" })).await?;
+    service.put("/api/v1/ventures/shop/roles/web", &json!({})).await?;
+    Ok(())
+}
