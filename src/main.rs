@@ -48,9 +48,10 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::PostgresGuard(_) => {}
         Command::Postgres(arguments) => {
             let settings = Settings { binaries: arguments.postgres_bin, ..Settings::new(arguments.data_dir)? };
+            // Before anybody is told that it runs, so that no signal finds it unprepared.
+            let mut stop = told_to_stop()?;
             let mut postgres = Postgres::start(&settings).await?;
             println!("{}", postgres.url());
-            let mut stop = told_to_stop()?;
             tokio::select! {
                 error = postgres.ended() => return Err(error.into()),
                 _ = stop.wait_for(|stop| *stop) => {}

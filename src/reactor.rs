@@ -20,9 +20,10 @@ const WORKERS: usize = 32;
 /// How many runs are leased at once.
 const BATCH: i64 = 256;
 
-/// How long a run may take; its lease lasts a little longer.
-const DEADLINE: Duration = Duration::from_mins(1);
-const LEASE: time::Duration = time::Duration::seconds(75);
+/// How long a run may take; its lease lasts a little longer. What a lost worker held is taken up
+/// again when its lease ends, so this is also how long a crash may hold a deployment up.
+const DEADLINE: Duration = Duration::from_secs(20);
+const LEASE: time::Duration = time::Duration::seconds(25);
 
 /// How soon the queue is looked at again without a change.
 const POLL: Duration = Duration::from_secs(1);

@@ -33,15 +33,13 @@ pub(crate) async fn run(command: &str, file: Option<&Path>, limit: Duration) -> 
         .spawn()
         .context("no shell can be started")?;
     let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-    let ended = tokio::time::timeout(limit, child.wait()).await;
-    let status = if let Ok(status) = ended {
-        status.with_context(|| format!("the end of `{command}` cannot be waited for"))?
-    } else {
+    let Ok(status) = tokio::time::timeout(limit, child.wait()).await else {
         // Its failure means that the group has just ended by itself.
         let _ = group.map(|group| killpg(group, Signal::SIGKILL));
         child.wait().await.with_context(|| format!("the end of `{command}` cannot be waited for"))?;
         return Ok(Err(format!("`{command}` took more than {} s and was ended", limit.as_secs())));
     };
+    let status = status.with_context(|| format!("the end of `{command}` cannot be waited for"))?;
     if status.success() {
         return Ok(Ok(()));
     }

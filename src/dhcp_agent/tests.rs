@@ -111,12 +111,12 @@ impl Story {
         let config = folder.path().join("dhcpd.conf");
         let (check, reload) = (
             "echo \"$1\" >>checked; grep -q good \"$1\" || { echo \"error: not good, and the token is $BOOTLEDGER_TOKEN\"; exit 1; }",
-            "cat dhcpd.conf >>loaded; ! grep -q unloadable dhcpd.conf || { echo error: process $$ does not start; exit 3; }",
+            "cat dhcpd.conf >>loaded; [ ! -e .dhcpd.conf.bootledger-loaded ] || echo yes >>noted; ! grep -q unloadable dhcpd.conf || { echo error: process $$ does not start; exit 3; }",
         );
         let inside = |command: &str| format!("cd '{}' && {{ {command}; }}", folder.path().display());
         let line = Line::parse_from([
             "agent".to_owned(),
-            "--server-name=isc-1".to_string(),
+            "--server-name=isc-1".to_owned(),
             "--site=dc1".to_owned(),
             "--kind=isc".to_owned(),
             format!("--url=http://127.0.0.1:{port}"),
@@ -140,6 +140,12 @@ impl Story {
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Begins to count anew what is loaded and reported.
+    fn forget(&self) {
+        self.loaded();
+        self.service.reports();
     }
 
     /// What was loaded since the last time this was asked.
@@ -198,8 +204,7 @@ async fn a_configuration_that_the_checker_refuses_never_reaches_the_server() {
     story.service.has("good 1;", 7);
     let mut agent = story.agent().await;
     agent.step().await;
-    story.loaded();
-    story.service.reports();
+    story.forget();
 
     story.service.has("bad 2;", 9);
     assert!(matches!(agent.step().await, Outcome::Failed { .. }));
@@ -230,8 +235,7 @@ async fn going_back_to_what_the_server_runs_ends_a_failure_without_a_reload() {
     agent.step().await;
     story.service.has("bad 2;", 9);
     agent.step().await;
-    story.loaded();
-    story.service.reports();
+    story.forget();
 
     story.service.has("good 1;", 11);
     assert!(matches!(agent.step().await, Outcome::Confirmed { position: 11, .. }));
@@ -244,8 +248,7 @@ async fn a_server_that_does_not_start_gets_its_old_configuration_back() {
     story.service.has("good 1;", 7);
     let mut agent = story.agent().await;
     agent.step().await;
-    story.loaded();
-    story.service.reports();
+    story.forget();
 
     story.service.has("good but unloadable;", 9);
     assert!(matches!(agent.step().await, Outcome::Failed { .. }));
@@ -254,6 +257,9 @@ async fn a_server_that_does_not_start_gets_its_old_configuration_back() {
     let reports = story.service.reports();
     let message = reports[0]["message"].as_str().expect("a message");
     assert_eq!((&reports[0]["ok"], message.starts_with("error: process ")), (&json!(false), true), "{message}");
+
+    // An agent killed during one of these reloads could not have taken the note for the truth.
+    assert_eq!(story.file("noted"), "");
 
     // What was restored is known to be loaded, by the next agent, too.
     let mut next = story.agent().await;
@@ -343,8 +349,7 @@ async fn a_restarted_agent_reloads_only_what_it_does_not_know_to_be_loaded() {
     let story = Story::begins();
     story.service.has("good 1;", 7);
     story.agent().await.step().await;
-    story.loaded();
-    story.service.reports();
+    story.forget();
 
     let mut again = story.agent().await;
     assert!(matches!(again.step().await, Outcome::Unchanged), "the confirmation is remembered, too");

@@ -26,7 +26,10 @@ impl Ledger {
             }
             Command::ChangeDevice(id, change) => {
                 let facts = self.change_facts(*id, change).await?;
-                self.run::<Device>(id, DeviceCommand::ChangeDevice { change: change.clone(), facts }, terms, context).await
+                // Without a live deployment, none may have begun meanwhile: it could boot from a MAC that goes.
+                let (_, preconditions) = live(&self.views, *id).await?;
+                let command = DeviceCommand::ChangeDevice { change: change.clone(), facts };
+                self.run::<Device>(id, command, Terms { preconditions, ..terms }, context).await
             }
             Command::RecordFacts(id, facts) => {
                 let (live, preconditions) = live(&self.views, *id).await?;
@@ -113,7 +116,11 @@ impl Ledger {
             held: holders(views, &claims).await?,
             unknown: match (&change.venture, &change.role) {
                 (None, None) => None,
-                _ => self.unknown_role(venture.as_ref(), change.role.as_ref()).await?,
+                _ => {
+                    // The pair as it will be: a new venture must have the role that stays.
+                    let role = change.role.clone().or_else(|| device.as_ref().and_then(|device| device.role.clone()));
+                    self.unknown_role(venture.as_ref(), role.as_ref()).await?
+                }
             },
             deploying: live.map(|deployment| deployment.mac).into_iter().collect(),
             device: id,
