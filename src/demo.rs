@@ -4,7 +4,7 @@
 use crate::administrator::{by, shown};
 use crate::catalogue_file;
 use crate::config::{Secret, ServeArguments};
-use crate::serve::{Web, wait};
+use crate::serve::{Web, signals, wait};
 use crate::service::Service;
 use crate::tool::Tool;
 use crate::{administrator, dhcp_agent};
@@ -34,6 +34,7 @@ const DHCP_SERVERS: [(&str, &str, dhcp_agent::Kind, &str, &str); 2] = [
 pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     // One's own machine may stand for any booting server, so that the demo can be played with curl.
     arguments.trusted_proxy.push(IpNet::from(arguments.listen.ip()));
+    let signals = signals()?;
     let mut service = Service::start(&arguments).await?;
     let token = administrator_token(&service, &arguments).await?;
     let tool = Tool::open(&arguments.store).await?;
@@ -42,7 +43,7 @@ pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     let mut agents = start_agents(&service, &arguments).await?;
     greet(&service, &token).await?;
     tool.close().await?;
-    let ended = wait(&mut service).await;
+    let ended = wait(&mut service, signals).await;
     service.begin_to_stop();
     while agents.join_next().await.is_some() {}
     web.stop().await;

@@ -8,11 +8,12 @@ use bootledger_web::server::{Part, Site};
 
 use std::net::{SocketAddr, TcpListener};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 /// Runs until Ctrl-C or SIGTERM. `ready` is called when it listens, with the addresses.
 pub async fn run(arguments: ServeArguments) -> Result<()> {
+    let signals = signals()?;
     let mut service = Service::start(&arguments).await?;
     let greeting = administrator::ensure(&service.ledger, arguments.admin_token.as_ref()).await?;
     let web = Web::bind(&service, &arguments)?;
@@ -23,17 +24,23 @@ pub async fn run(arguments: ServeArguments) -> Result<()> {
     if let Some(token) = greeting {
         println!("First start: the administrator's API token, shown only now, is\n{token}");
     }
-    let ended = wait(&mut service).await;
+    let ended = wait(&mut service, signals).await;
     service.begin_to_stop();
     web.stop().await;
     service.stop().await?;
     ended
 }
 
+/// SIGTERM and SIGINT, listened to from the start, so that neither finds a service that is not prepared for it.
+pub(crate) type Signals = (Signal, Signal);
+
+/// Begins to listen to them.
+pub(crate) fn signals() -> Result<Signals> {
+    Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
+}
+
 /// Waits for a signal, or for the end of the embedded server.
-pub(crate) async fn wait(service: &mut Service) -> Result<()> {
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut interrupted = signal(SignalKind::interrupt())?;
+pub(crate) async fn wait(service: &mut Service, (mut terminated, mut interrupted): Signals) -> Result<()> {
     let database = async {
         match &mut service.database.embedded {
             Some(embedded) => embedded.ended().await,

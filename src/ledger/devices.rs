@@ -114,13 +114,12 @@ impl Ledger {
                 _ => true,
             },
             held: holders(views, &claims).await?,
-            unknown: match (&change.venture, &change.role) {
-                (None, None) => None,
-                _ => {
-                    // The pair as it will be: a new venture must have the role that stays.
-                    let role = change.role.clone().or_else(|| device.as_ref().and_then(|device| device.role.clone()));
-                    self.unknown_role(venture.as_ref(), role.as_ref()).await?
-                }
+            // The pair as it will be: a new venture must have the role that stays.
+            unknown: if change.venture.is_none() && change.role.is_none() {
+                None
+            } else {
+                let role = change.role.clone().or_else(|| device.as_ref().and_then(|device| device.role.clone()));
+                self.unknown_role(venture.as_ref(), role.as_ref()).await?
             },
             deploying: live.map(|deployment| deployment.mac).into_iter().collect(),
             device: id,
