@@ -43,12 +43,6 @@ check: ## The quick loop: formatting, clippy, unit tests
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	scripts/with-postgres $(CARGO) nextest run --workspace --lib
 
-# Not beside scripts/with-postgres, whose database is not durable: the benchmark starts the service's own.
-.PHONY: bench
-bench: ## Measures, against the limits of this machine, and prints one table
-	@scripts/setup bench
-	$(CARGO) bench --locked --bench table
-
 .PHONY: lint
 lint: ## Licences, sources and unused dependencies, and the shell scripts
 	@scripts/setup lint
