@@ -39,7 +39,7 @@ pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Con
             Err(failure) => return Err(failure.into()),
         };
         if dry_run {
-            return Ok(Imported::Planned(planned.rows));
+            return Ok(Imported::Planned(planned.without_new_ids()));
         }
         let batch = Batch { events: planned.events, preconditions: planned.preconditions, idempotency: idempotency(import) };
         match ledger.log.append(batch).await.map_err(Failure::from) {

@@ -24,7 +24,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_projections::catalogue::Entry;
 use bootledger_web::commands::{Context, PlannedRow, RowError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
@@ -33,6 +33,17 @@ pub(super) struct Planned {
     pub(super) rows: Vec<PlannedRow>,
     pub(super) events: Vec<NewEvent>,
     pub(super) preconditions: Vec<Precondition>,
+    /// Those of the rows' devices that are known already.
+    known: BTreeSet<DeviceId>,
+}
+
+impl Planned {
+    /// The rows as a dry run tells them: without the ids of devices and deployments that will never be.
+    pub(super) fn without_new_ids(self) -> Vec<PlannedRow> {
+        let known = self.known;
+        let told = |row: PlannedRow| PlannedRow { device: row.device.filter(|id| known.contains(id)), deployment: None, ..row };
+        self.rows.into_iter().map(told).collect()
+    }
 }
 
 /// What is the same for all rows.
@@ -52,7 +63,8 @@ pub(super) async fn plan(
     let known = Known::look_up(&ledger.views, rows).await?;
     let mut free = Free::find(&ledger.views, &known, rows).await?;
     let common = Common { known: &known, plan: standard_plan()?, import, metadata: context::metadata_text(context) };
-    let mut planned = Planned { rows: Vec::with_capacity(rows.len()), events: vec![], preconditions: vec![] };
+    let mut planned =
+        Planned { rows: Vec::with_capacity(rows.len()), events: vec![], preconditions: vec![], known: BTreeSet::new() };
     let mut errors = vec![];
     let mut used = BTreeMap::new();
     for row in rows {
@@ -171,6 +183,7 @@ impl Common<'_> {
         ];
         used.extend(seen.map(|(kind, key, sequence)| ((kind, key), sequence)));
         if let Some(known) = known_device {
+            planned.known.insert(id);
             planned.preconditions.push(Precondition::Sequence {
                 aggregate_type: "device",
                 aggregate_id: id.to_string(),
