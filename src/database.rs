@@ -15,6 +15,9 @@ const CONNECTIONS: u32 = 24;
 /// How long a request waits for a connection before it is told that the database cannot be reached.
 const ACQUIRE: Duration = Duration::from_secs(5);
 
+/// After how long without use a connection is tested before it is used again.
+const TESTED_AFTER: Duration = Duration::from_secs(1);
+
 /// A database with its schema up to date.
 pub struct Database {
     /// For everything but the group writer.
@@ -32,14 +35,27 @@ impl Database {
             Some(url) => (url.parse().context("DATABASE_URL is no PostgreSQL URL")?, None),
             None => embedded(arguments, may_share).await?,
         };
-        // Plans are made for each question, since one statement asks about now and about the past.
-        let options: PgConnectOptions = options
-            .application_name("bootledger")
-            .options([("search_path", "views,public"), ("plan_cache_mode", "force_custom_plan")]);
+        // Plans are made for each question, since one statement asks about now and about the past. To compile them takes
+        // longer than any of them does.
+        let options: PgConnectOptions = options.application_name("bootledger").options([
+            ("search_path", "views,public"),
+            ("plan_cache_mode", "force_custom_plan"),
+            ("jit", "off"),
+        ]);
         migrate(&options).await?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE)
+            // A round trip before each question only where the connection may have been lost meanwhile.
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > TESTED_AFTER {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_with(options.clone())
             .await
             .context("the database cannot be reached")?;

@@ -8,6 +8,7 @@ pub mod draft;
 pub mod leases;
 pub mod repository;
 pub mod secrets;
+mod streams;
 pub mod verify;
 mod writer;
 

@@ -1,4 +1,5 @@
 //! What the stories share: the service as a process of its own, and a lab in which servers boot.
 
 pub(crate) mod lab;
+pub(crate) mod process;
 pub(crate) mod service;

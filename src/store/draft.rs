@@ -6,7 +6,6 @@ use super::append::{NewEvent, Rejection};
 use super::writer::EventLog;
 use bootledger_aggregates::event::Event;
 use bootledger_aggregates::rules::Refused;
-use cqrs_es::persist::PersistedEventRepository;
 use cqrs_es::{Aggregate, DomainEvent};
 use serde_json::Value;
 
@@ -29,7 +28,7 @@ impl<A: Aggregate> Draft<A> {
     pub async fn load(log: &EventLog, id: impl Into<String>) -> Result<Self, Rejection> {
         let mut draft = Self::fresh(id);
         let unreadable = |error: &dyn std::fmt::Display| Rejection::Defect(format!("{} {}: {error}", A::TYPE, draft.id));
-        let stored = log.streams.get_events::<A>(&draft.id).await.map_err(|error| Rejection::Unavailable(error.to_string()))?;
+        let stored = log.streams.read(A::TYPE, &draft.id).await?;
         let mut events = Vec::with_capacity(stored.len());
         for event in stored {
             draft.sequence = i64::try_from(event.sequence).unwrap_or(i64::MAX);

@@ -1,6 +1,6 @@
 //! The log as cqrs-es wants it: a repository of streams, for one command.
 //!
-//! Reads are those of postgres-es; `persist` goes through the group writer. A new handle is made for
+//! Streams are read together with those of other commands; what is seldom asked, postgres-es reads; `persist` goes through the group writer. A new handle is made for
 //! each command, since it carries the command's preconditions and idempotency key in, and the
 //! position of what was appended out, which cqrs-es has no place for.
 
@@ -43,7 +43,7 @@ impl PersistedEventRepository for CommandRepository {
         if self.terms.fresh {
             return Ok(vec![]);
         }
-        self.log.streams.get_events::<A>(aggregate_id).await
+        self.log.streams.read(A::TYPE, aggregate_id).await.map_err(|error| PersistenceError::UnknownError(Box::new(error)))
     }
 
     async fn get_last_events<A: Aggregate>(
@@ -51,7 +51,7 @@ impl PersistedEventRepository for CommandRepository {
         aggregate_id: &str,
         last: usize,
     ) -> Result<Vec<SerializedEvent>, PersistenceError> {
-        self.log.streams.get_last_events::<A>(aggregate_id, last).await
+        self.log.repository.get_last_events::<A>(aggregate_id, last).await
     }
 
     /// There are no snapshots: our streams are short, and those of cqrs-es 0.5 apply events twice.
@@ -78,11 +78,11 @@ impl PersistedEventRepository for CommandRepository {
     }
 
     async fn stream_events<A: Aggregate>(&self, aggregate_id: &str) -> Result<ReplayStream, PersistenceError> {
-        self.log.streams.stream_events::<A>(aggregate_id).await
+        self.log.repository.stream_events::<A>(aggregate_id).await
     }
 
     async fn stream_all_events<A: Aggregate>(&self) -> Result<ReplayStream, PersistenceError> {
-        self.log.streams.stream_all_events::<A>().await
+        self.log.repository.stream_all_events::<A>().await
     }
 }
 

@@ -1,19 +1,22 @@
 //! The group writer: one task appends everything that waits in one transaction.
 //!
-//! The row of `log_head` is locked first, so that the order of positions is the order of commits,
-//! with any number of instances: a reader never meets a gap that fills later. Then each batch is
-//! checked against what the database and the batches before it say; one that fails is answered
-//! alone, and the rest are written by a single statement.
+//! Each batch is checked against what the database, in one snapshot, and the batches before it say; one that fails is
+//! answered alone, and the rest are written by a single statement. It moves the row of `log_head` from the position of
+//! that snapshot on, or writes nothing: nothing of the log, the claims or the keys ever changes without that row. So the
+//! order of positions is the order of commits, with any number of instances, and a reader never meets a gap that fills
+//! later. A group that finds the log moved on by another instance takes the row's lock first, and then cannot be passed.
 
 mod checks;
 mod sql;
 
 use super::append::{Appended, Batch, Rejection};
 use super::chain::{self, Link};
+use super::streams::Streams;
 use checks::Known;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
 use std::sync::Arc;
+use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, debug_span, warn};
 
@@ -24,12 +27,25 @@ const GROUP_EVENTS: usize = 20_000;
 /// How many batches may wait; further callers wait before they may wait.
 const QUEUE: usize = 4096;
 
+/// Writer and reader ask the same few questions by key again and again, so that their plans are made once, and always those
+/// that go through the keys, however small a table was when they were made.
+const PLANS: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    // What a forbidden kind of plan seems to cost would have each statement compiled first.
+    ("jit", "off"),
+];
+
 /// The log, for appending. Cheap to clone; all clones share one writer.
 #[derive(Clone)]
 pub struct EventLog {
     waiting: mpsc::Sender<Waiting>,
     pub(super) pool: PgPool,
-    pub(super) streams: Arc<postgres_es::PostgresEventRepository>,
+    pub(super) streams: Streams,
+    /// For what is seldom asked.
+    pub(super) repository: Arc<postgres_es::PostgresEventRepository>,
 }
 
 struct Waiting {
@@ -38,12 +54,14 @@ struct Waiting {
 }
 
 impl EventLog {
-    /// Starts the writer on a connection of its own. It ends with the last clone of the log.
+    /// Starts the writer and the reader of streams on connections of their own. They end with the last clone of the log.
     pub fn start(pool: PgPool, options: PgConnectOptions) -> Self {
+        let options = options.options(PLANS);
         let (waiting, receiver) = mpsc::channel(QUEUE);
+        let streams = Streams::start(options.clone());
         tokio::spawn(run(options, receiver));
-        let streams = Arc::new(postgres_es::PostgresEventRepository::new(pool.clone()));
-        Self { waiting, pool, streams }
+        let repository = Arc::new(postgres_es::PostgresEventRepository::new(pool.clone()));
+        Self { waiting, pool, streams, repository }
     }
 
     /// Appends the batch, or says why not. Waits for its group's commit.
@@ -100,35 +118,36 @@ async fn write(options: &PgConnectOptions, connection: &mut Option<PgConnection>
     }
 }
 
-/// One transaction. `Err` means that nothing of the group is in the log.
-async fn attempt(
-    options: &PgConnectOptions,
-    slot: &mut Option<PgConnection>,
-    batches: &[Batch],
-) -> Result<Vec<Result<Appended, Rejection>>, Rejection> {
+/// What came of each batch of a group.
+type Results = Vec<Result<Appended, Rejection>>;
+
+/// One group. `Err` means that nothing of it is in the log.
+async fn attempt(options: &PgConnectOptions, slot: &mut Option<PgConnection>, batches: &[Batch]) -> Result<Results, Rejection> {
     let mut connection = match slot.take() {
         Some(connection) => connection,
         None => PgConnection::connect_with(options).await.map_err(|error| refused(&error))?,
     };
-    match transact(&mut connection, batches).await {
-        Ok((results, _)) => {
+    match append(&mut connection, batches).await {
+        Ok(results) => {
             *slot = Some(connection);
             Ok(results)
         }
         Err(Failed::Before(error)) => {
-            // The connection is dropped, and with it the transaction, unless it is surely sound.
+            // The connection is dropped, and with it the transaction, unless it is surely sound. Outside of a
+            // transaction, a ROLLBACK is but a warning.
             if error.as_database_error().is_some() && sql::rollback(&mut connection).await.is_ok() {
                 *slot = Some(connection);
             }
             Err(refused(&error))
         }
-        Err(Failed::Commit { error, results, position, chain }) => {
+        Err(Failed::Commit { error, results, head }) => {
             // Nobody knows whether the commit was done: the log does.
+            let position = head.position;
             warn!(%error, position, "the connection was lost while a commit was under way; looking whether it was done");
             let mut fresh = PgConnection::connect_with(options).await.map_err(|error| refused(&error))?;
             let done = sql::chain_at(&mut fresh, position).await.map_err(|error| refused(&error))?;
             *slot = Some(fresh);
-            if done.as_deref() == Some(&chain[..]) { Ok(results) } else { Err(refused(&error)) }
+            if done.as_deref() == Some(&head.chain[..]) { Ok(results) } else { Err(refused(&error)) }
         }
     }
 }
@@ -136,8 +155,8 @@ async fn attempt(
 enum Failed {
     /// Nothing is in the log.
     Before(sqlx::Error),
-    /// The group may be in the log or not.
-    Commit { error: sqlx::Error, results: Vec<Result<Appended, Rejection>>, position: i64, chain: [u8; 32] },
+    /// The group may be in the log, up to this end, or not.
+    Commit { error: sqlx::Error, results: Results, head: sql::Head },
 }
 
 impl From<sqlx::Error> for Failed {
@@ -146,12 +165,70 @@ impl From<sqlx::Error> for Failed {
     }
 }
 
-async fn transact(connection: &mut PgConnection, batches: &[Batch]) -> Result<(Vec<Result<Appended, Rejection>>, i64), Failed> {
+/// Looks up, decides and writes, in two round trips; where another instance was in between, once more behind the lock.
+async fn append(connection: &mut PgConnection, batches: &[Batch]) -> Result<Results, Failed> {
+    let decided = decide(connection, batches).await?;
+    if decided.is_nothing() {
+        return Ok(decided.results);
+    }
+    match decided.write(connection).await {
+        Ok(true) => return Ok(decided.results),
+        Ok(false) => {}
+        Err(error) => return Err(decided.failed(error)),
+    }
     sql::begin(connection).await?;
-    let head = sql::lock_head(connection).await?;
-    let mut known = Known::look_up(connection, batches).await?;
+    sql::lock_head(connection).await?;
+    let decided = decide(connection, batches).await?;
+    if decided.is_nothing() {
+        sql::rollback(connection).await?;
+        return Ok(decided.results);
+    }
+    if !decided.write(connection).await? {
+        return Err(Failed::Before(sqlx::Error::Protocol("the end of the log moved in spite of its lock".to_owned())));
+    }
+    match sql::commit(connection).await {
+        Ok(()) => Ok(decided.results),
+        Err(error) => Err(decided.failed(error)),
+    }
+}
+
+/// What a group comes to, from what the log was at one position.
+struct Decided {
+    known: Known,
+    rows: sql::Rows,
+    from: i64,
+    head: sql::Head,
+    now: OffsetDateTime,
+    results: Results,
+}
+
+impl Decided {
+    fn is_nothing(&self) -> bool {
+        self.head.position == self.from && self.known.answered.is_empty()
+    }
+
+    async fn write(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        sql::write(connection, &self.rows, &self.known, self.from, &self.head, self.now).await
+    }
+
+    /// An error of the statement that commits. The database's own word that it refused is an answer; that it is shutting
+    /// down or has lost something is not.
+    fn failed(self, error: sqlx::Error) -> Failed {
+        let refused = error.as_database_error().is_some_and(|error| {
+            error.code().is_some_and(|code| !["08", "57", "58", "XX"].iter().any(|class| code.starts_with(class)))
+        });
+        // Keys alone leave no event to look for; asked again, they answer the same.
+        if refused || self.head.position == self.from {
+            return Failed::Before(error);
+        }
+        Failed::Commit { error, results: self.results, head: self.head }
+    }
+}
+
+async fn decide(connection: &mut PgConnection, batches: &[Batch]) -> Result<Decided, sqlx::Error> {
+    let (sql::Head { position: from, mut chain }, now, mut known) = Known::look_up(connection, batches).await?;
     let mut rows = sql::Rows::default();
-    let (mut position, mut chain) = (head.position, head.chain);
+    let mut position = from;
     let mut results = Vec::with_capacity(batches.len());
     for batch in batches {
         match known.check(batch) {
@@ -163,7 +240,7 @@ async fn transact(connection: &mut PgConnection, batches: &[Batch]) -> Result<(V
                         &Link {
                             position,
                             sequence: event.sequence,
-                            recorded_at: head.now,
+                            recorded_at: now,
                             aggregate_type: &event.aggregate_type,
                             aggregate_id: &event.aggregate_id,
                             event_type: &event.event_type,
@@ -181,16 +258,7 @@ async fn transact(connection: &mut PgConnection, batches: &[Batch]) -> Result<(V
             Err(rejection) => results.push(Err(rejection)),
         }
     }
-    if position == head.position && known.answered.is_empty() {
-        sql::rollback(connection).await?;
-        return Ok((results, position));
-    }
-    sql::write(connection, &rows, &known, position, &chain, head.now).await?;
-    match sql::commit(connection).await {
-        Ok(()) => Ok((results, position)),
-        Err(error) if error.as_database_error().is_some() => Err(Failed::Before(error)),
-        Err(error) => Err(Failed::Commit { error, results, position, chain }),
-    }
+    Ok(Decided { known, rows, from, head: sql::Head { position, chain }, now, results })
 }
 
 /// What a caller is told of an error of the database.

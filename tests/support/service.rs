@@ -1,147 +1,41 @@
-//! `bootledger serve` as a process of its own, asked over HTTP like everybody asks it.
+//! A running service over a database of its own.
 
-use anyhow::{Context, Result, bail, ensure};
-use bootledger_aggregates::values::ids::TokenId;
+use super::process::Process;
+pub(crate) use super::process::wait_for;
+use anyhow::Result;
 use bootledger_test_cluster::TestDatabase;
-use bootledger_web::auth::token::Secret;
-use serde_json::Value;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
-use uuid::Uuid;
+use std::net::Ipv4Addr;
+use std::ops::{Deref, DerefMut};
 
-/// A running service over a database of its own; killed when dropped.
+/// The service and its database, of which it is the first to go.
 pub(crate) struct Service {
-    process: Child,
-    address: SocketAddr,
-    token: String,
-    folder: TempDir,
+    process: Process,
     database: TestDatabase,
-    client: reqwest::Client,
 }
 
 impl Service {
     /// Starts it on a free port of this address, and waits until it is ready.
     pub(crate) async fn start(address: Ipv4Addr) -> Result<Self> {
-        // A second start does nothing.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let port = TcpListener::bind((address, 0))?.local_addr()?.port();
-        let address = SocketAddr::from((address, port));
-        let (folder, database) = (tempfile::tempdir()?, TestDatabase::create().await?);
-        let token = Secret::random().bearer(TokenId(Uuid::now_v7()));
-        let process = spawn(address, &token, folder.path(), &database)?;
-        let service = Self { process, address, token, folder, database, client: reqwest::Client::new() };
-        service.wait_until_ready().await?;
-        Ok(service)
-    }
-
-    /// Kills it with SIGKILL, in the middle of whatever it does, and starts it again.
-    pub(crate) async fn kill_and_restart(&mut self) -> Result<()> {
-        self.process.kill()?;
-        self.process.wait()?;
-        self.process = spawn(self.address, &self.token, self.folder.path(), &self.database)?;
-        self.wait_until_ready().await
-    }
-
-    async fn wait_until_ready(&self) -> Result<()> {
-        let ready = async || {
-            let answer = self.client.get(self.url("/readyz")).send().await.ok()?;
-            answer.status().is_success().then_some(())
-        };
-        wait_for("the service is ready", Duration::from_mins(1), ready).await
-    }
-
-    /// The service's URL, and a path of it.
-    pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    /// The administrator's token.
-    pub(crate) fn token(&self) -> &str {
-        &self.token
+        let database = TestDatabase::create().await?;
+        Ok(Self { process: Process::start(address, database.url()).await?, database })
     }
 
     /// The service's database.
     pub(crate) fn database(&self) -> &TestDatabase {
         &self.database
     }
+}
 
-    /// What a GET answers, as JSON.
-    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
-        json(path, self.client.get(self.url(path)).bearer_auth(&self.token).send().await?).await
-    }
+impl Deref for Service {
+    type Target = Process;
 
-    /// Sends a JSON body.
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        json(path, self.client.post(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
-    }
-
-    /// Puts a JSON body.
-    pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Value> {
-        json(path, self.client.put(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
-    }
-
-    /// Puts bytes.
-    pub(crate) async fn put_bytes(&self, path: &str, bytes: impl Into<reqwest::Body>) -> Result<Value> {
-        json(path, self.client.put(self.url(path)).bearer_auth(&self.token).body(bytes).send().await?).await
-    }
-
-    /// Sends a CSV text with an idempotency key. `Err` where the connection broke.
-    pub(crate) async fn import(&self, csv: String, key: &str) -> Result<Value> {
-        let path = "/api/v1/imports";
-        let request = self
-            .client
-            .post(self.url(path))
-            .bearer_auth(&self.token)
-            .header("Content-Type", "text/csv")
-            .header("Idempotency-Key", key);
-        json(path, request.body(csv).send().await?).await
-    }
-
-    /// Runs a subcommand over the service's database, and gives what it prints.
-    pub(crate) async fn run(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_bootledger"));
-        let output =
-            command.args(arguments).env("DATABASE_URL", self.database.url()).env("BOOTLEDGER_DATA_DIR", self.folder.path());
-        let output = output.output().await?;
-        let told = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "bootledger {arguments:?} failed: {told}");
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    fn deref(&self) -> &Process {
+        &self.process
     }
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
+impl DerefMut for Service {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
     }
-}
-
-fn spawn(address: SocketAddr, token: &str, folder: &Path, database: &TestDatabase) -> Result<Child> {
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log"))?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
-    command.args(["serve", "--listen", &address.to_string()]);
-    command.env("DATABASE_URL", database.url()).env("BOOTLEDGER_DATA_DIR", folder).env("BOOTLEDGER_ADMIN_TOKEN", token);
-    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn().context("the service cannot be started")
-}
-
-async fn json(path: &str, answer: reqwest::Response) -> Result<Value> {
-    let (status, text) = (answer.status(), answer.text().await?);
-    ensure!(status.is_success(), "{path} answered {status}: {text}");
-    Ok(if text.is_empty() { Value::Null } else { serde_json::from_str(&text).with_context(|| format!("{path}: {text}"))? })
-}
-
-/// Waits until a condition gives something, looking again at once.
-pub(crate) async fn wait_for<T>(what: &str, limit: Duration, condition: impl AsyncFn() -> Option<T>) -> Result<T> {
-    let begun = Instant::now();
-    let mut interval = tokio::time::interval(Duration::from_millis(50));
-    while begun.elapsed() < limit {
-        if let Some(found) = condition().await {
-            return Ok(found);
-        }
-        interval.tick().await;
-    }
-    bail!("in {limit:?} it did not happen that {what}")
 }

@@ -6,6 +6,7 @@ use super::sql;
 use bootledger_aggregates::claims::{Claim, ClaimChange};
 use sqlx::postgres::PgConnection;
 use std::collections::{BTreeSet, HashMap};
+use time::OffsetDateTime;
 
 /// A claim's kind and value.
 pub(super) type ClaimKey = (&'static str, String);
@@ -28,8 +29,11 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Reads everything that the batches touch, in one round trip.
-    pub(super) async fn look_up(connection: &mut PgConnection, batches: &[Batch]) -> Result<Self, sqlx::Error> {
+    /// Reads everything that the batches touch, and the end of the log, in one round trip.
+    pub(super) async fn look_up(
+        connection: &mut PgConnection,
+        batches: &[Batch],
+    ) -> Result<(sql::Head, OffsetDateTime, Self), sqlx::Error> {
         let mut streams = BTreeSet::new();
         let mut claims = BTreeSet::new();
         let mut holders = BTreeSet::new();

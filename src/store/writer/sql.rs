@@ -8,11 +8,10 @@ use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 /// The end of the log.
+#[derive(Debug, Default)]
 pub(super) struct Head {
     pub(super) position: i64,
     pub(super) chain: [u8; 32],
-    /// The database's clock, read behind the lock, so that one clock dates all events of all instances.
-    pub(super) now: OffsetDateTime,
 }
 
 pub(super) async fn begin(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -27,18 +26,9 @@ pub(super) async fn rollback(connection: &mut PgConnection) -> Result<(), sqlx::
     connection.execute("ROLLBACK").await.map(drop)
 }
 
-/// Waits for its turn to append, and reads the end of the log.
-pub(super) async fn lock_head(connection: &mut PgConnection) -> Result<Head, sqlx::Error> {
-    // Never before the last event, even if the clock was set back: moments are looked up in the order of positions.
-    let row = sqlx::query!(
-        r#"SELECT h.position, h.chain,
-                  greatest(clock_timestamp(), (SELECT e.recorded_at FROM events e WHERE e.position = h.position)) AS "now!"
-             FROM log_head h FOR UPDATE"#
-    )
-    .fetch_one(connection)
-    .await?;
-    let chain = row.chain.try_into().map_err(|_| sqlx::Error::Decode("log_head.chain has not 32 bytes".into()))?;
-    Ok(Head { position: row.position, chain, now: row.now })
+/// Waits for its turn: until the transaction ends, nobody else moves the end of the log.
+pub(super) async fn lock_head(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT position FROM log_head FOR UPDATE").fetch_one(connection).await.map(drop)
 }
 
 /// The chain of the event at a position, for finding out whether a lost commit was done.
@@ -46,30 +36,37 @@ pub(super) async fn chain_at(connection: &mut PgConnection, position: i64) -> Re
     sqlx::query_scalar!("SELECT chain FROM events WHERE position = $1", position).fetch_optional(connection).await
 }
 
+/// The end of the log and all that is known of these at that end, in one snapshot.
 pub(super) async fn look_up(
     connection: &mut PgConnection,
     streams: &BTreeSet<(String, String)>,
     claims: &BTreeSet<ClaimKey>,
     holders: &BTreeSet<String>,
     keys: &BTreeSet<String>,
-) -> Result<Known, sqlx::Error> {
+) -> Result<(Head, OffsetDateTime, Known), sqlx::Error> {
     let (types, ids): (Vec<String>, Vec<String>) = streams.iter().cloned().unzip();
     let (kinds, values): (Vec<String>, Vec<String>) =
         claims.iter().map(|(kind, value)| ((*kind).to_owned(), value.clone())).unzip();
     let holders: Vec<String> = holders.iter().cloned().collect();
     let keys: Vec<String> = keys.iter().cloned().collect();
     let rows = sqlx::query!(
-        r#"SELECT 'stream' AS "what!", s.t AS "one!", s.i AS "two!",
-                  coalesce((SELECT max(e.sequence) FROM events e WHERE e.aggregate_type = s.t AND e.aggregate_id = s.i), 0) AS "number!",
-                  '' AS "text!", NULL::bytea AS bytes
+        r#"SELECT 'head' AS "what!", '' AS "one!", '' AS "two!", h.position AS "number!", '' AS "text!", h.chain AS bytes,
+                  -- One clock dates the events of all instances, and never before the last event, even if it was set
+                  -- back: moments are looked up in the order of positions.
+                  greatest(clock_timestamp(), (SELECT e.recorded_at FROM events e WHERE e.position = h.position)) AS now
+             FROM log_head h
+           UNION ALL
+           SELECT 'stream', s.t, s.i,
+                  coalesce((SELECT max(e.sequence) FROM events e WHERE e.aggregate_type = s.t AND e.aggregate_id = s.i), 0),
+                  '', NULL, NULL
              FROM UNNEST($1::text[], $2::text[]) AS s (t, i)
            UNION ALL
-           SELECT 'claim', c.kind, c.value, c.position, c.holder, NULL
+           SELECT 'claim', c.kind, c.value, c.position, c.holder, NULL, NULL
              FROM UNNEST($3::text[], $4::text[]) AS w (kind, value) JOIN claims c ON c.kind = w.kind AND c.value = w.value
            UNION ALL
-           SELECT 'claim', c.kind, c.value, c.position, c.holder, NULL FROM claims c WHERE c.holder = ANY($5)
+           SELECT 'claim', c.kind, c.value, c.position, c.holder, NULL, NULL FROM claims c WHERE c.holder = ANY($5)
            UNION ALL
-           SELECT 'key', k.key, '', k.position, k.answer::text, k.fingerprint FROM commands k WHERE k.key = ANY($6)"#,
+           SELECT 'key', k.key, '', k.position, k.answer::text, k.fingerprint, NULL FROM commands k WHERE k.key = ANY($6)"#,
         &types,
         &ids,
         &kinds,
@@ -79,15 +76,21 @@ pub(super) async fn look_up(
     )
     .fetch_all(connection)
     .await?;
-    let mut known = Known::default();
+    let (mut head, mut now, mut known) = (Head::default(), None, Known::default());
     for row in rows {
         match row.what.as_str() {
+            "head" => {
+                let chain = row.bytes.unwrap_or_default().try_into();
+                let chain = chain.map_err(|_| sqlx::Error::Decode("log_head.chain has not 32 bytes".into()))?;
+                head = Head { position: row.number, chain };
+                now = row.now;
+            }
             "stream" => drop(known.sequences.insert((row.one, row.two), row.number)),
             "claim" => drop(known.holders.insert((kind(&row.one)?, row.two), row.text)),
             _ => drop(known.keys.insert(row.one, (row.number, row.bytes.unwrap_or_default(), row.text))),
         }
     }
-    Ok(known)
+    Ok((head, now.ok_or(sqlx::Error::RowNotFound)?, known))
 }
 
 /// The stored kind as the constant that `Claim::parts` gives.
@@ -126,15 +129,16 @@ impl Rows {
     }
 }
 
-/// Events, claims, keys, the head and the notice, in one statement.
+/// Events, claims, keys, the head and the notice, in one statement; nothing, and `false`, where the log no longer ends
+/// at `expected`. Everything waits for the head to be moved: whoever moves it is alone with the log until its commit.
 pub(super) async fn write(
     connection: &mut PgConnection,
     rows: &Rows,
     known: &Known,
-    position: i64,
-    chain: &[u8; 32],
+    expected: i64,
+    head: &Head,
     now: OffsetDateTime,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     let mut released: (Vec<String>, Vec<String>) = Default::default();
     let mut taken: (Vec<String>, Vec<String>, Vec<String>, Vec<i64>) = Default::default();
     for (key, changed_at) in &known.changed {
@@ -158,25 +162,25 @@ pub(super) async fn write(
         }
     }
     sqlx::query!(
-        r#"WITH appended AS (
+        r#"WITH moved AS (
+               UPDATE log_head SET position = $21, chain = $22 WHERE position = $23 RETURNING position
+           ), appended AS (
                INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, recorded_at, chain)
                SELECT t, i, s, e, v, p::json, m::json, n, $10, c
-                 FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bytea[])
+                 FROM moved, UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bytea[])
                       AS r (t, i, s, e, v, p, m, n, c)
            ), released AS (
-               DELETE FROM claims USING UNNEST($11::text[], $12::text[]) AS r (kind, value)
+               DELETE FROM claims USING moved, UNNEST($11::text[], $12::text[]) AS r (kind, value)
                 WHERE claims.kind = r.kind AND claims.value = r.value
            ), taken AS (
                INSERT INTO claims (kind, value, holder, position)
-               SELECT * FROM UNNEST($13::text[], $14::text[], $15::text[], $16::bigint[])
+               SELECT k, v, h, p FROM moved, UNNEST($13::text[], $14::text[], $15::text[], $16::bigint[]) AS r (k, v, h, p)
                ON CONFLICT (kind, value) DO UPDATE SET holder = excluded.holder, position = excluded.position
            ), answered AS (
                INSERT INTO commands (key, fingerprint, position, answer)
-               SELECT k, f, p, a::json FROM UNNEST($17::text[], $18::bytea[], $19::bigint[], $20::text[]) AS r (k, f, p, a)
-           ), moved AS (
-               UPDATE log_head SET position = $21, chain = $22
+               SELECT k, f, p, a::json FROM moved, UNNEST($17::text[], $18::bytea[], $19::bigint[], $20::text[]) AS r (k, f, p, a)
            )
-           SELECT pg_notify('bootledger_appended', $21::bigint::text)::text AS notified"#,
+           SELECT pg_notify('bootledger_appended', moved.position::text)::text AS notified FROM moved"#,
         &rows.types,
         &rows.ids,
         &rows.sequences,
@@ -197,10 +201,11 @@ pub(super) async fn write(
         &answers.1,
         &answers.2,
         &answers.3,
-        position,
-        &chain[..],
+        head.position,
+        &head.chain[..],
+        expected,
     )
-    .fetch_one(connection)
+    .fetch_optional(connection)
     .await
-    .map(drop)
+    .map(|moved| moved.is_some())
 }

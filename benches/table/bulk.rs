@@ -1,0 +1,145 @@
+//! Many servers from one CSV: the import against one COPY of the same rows, and the reactor until all are in progress.
+//!
+//! The service runs as a process of its own. A DHCP agent of the bench takes the configuration as the real one does, and
+//! confirms what it has got, without a DHCP server behind it.
+
+use crate::catalogue;
+use crate::cluster::Cluster;
+use crate::process::Process;
+use crate::report::{Report, Row, rate};
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use sqlx::PgPool;
+use std::fmt::Write;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+/// Seconds that 10,000 rows may take, and how much longer a row may take among 100,000.
+const TARGET: f64 = 10.0;
+/// Memory of the service while it imports, in MB.
+const MEMORY: u64 = 200;
+/// Deployments a second.
+const REACTOR: f64 = 300.0;
+
+fn csv(rows: usize) -> String {
+    (0..rows).fold(String::from("mac;network;venture;role;boot_image\n"), |mut csv, n| {
+        let _ = writeln!(csv, "52:54:00:{:02x}:{:02x}:{:02x};prod;shop;web;debian-12", n >> 16, n >> 8 & 255, n & 255);
+        csv
+    })
+}
+
+/// Measures import and reactor.
+pub(crate) async fn measure(cluster: &Cluster, report: &mut Report, rows: usize) -> Result<()> {
+    let url = cluster.database(&format!("bulk_{rows}")).await?;
+    let service = Process::start(Ipv4Addr::LOCALHOST, url.clone()).await?;
+    catalogue::define(&service).await?;
+    let database = cluster.open(&url).await?;
+    let text = csv(rows);
+    let copied = copy(&database.pool, &text).await?;
+    let rest = service.memory("VmRSS")?;
+
+    report.say(&format!("importing {rows} rows"));
+    let begun = Instant::now();
+    let answer = service.import(text, "bench").await?;
+    let imported = begun.elapsed().as_secs_f64();
+    let memory = service.memory("VmHWM")? / 1024;
+    ensure!(answer["rows"].as_array().is_some_and(|answered| answered.len() == rows), "not all rows were started");
+    let allowed = TARGET * rate(rows, 10_000.0);
+    report.add(Row {
+        what: format!("CSV of {rows} rows: validated, filled in, started"),
+        measured: format!(
+            "{imported:.1} s, {:.2} ms a row; memory {memory} MB at most, {} MB before",
+            imported * 1e3 / rate(rows, 1.0),
+            rest / 1024
+        ),
+        limit: format!("{copied:.2} s (one COPY of the rows)"),
+        target: format!("≤ {allowed:.0} s, ≤ {MEMORY} MB"),
+        met: Some(imported <= allowed && memory <= MEMORY),
+    });
+
+    let took = confirm_until_in_progress(&service, &database.pool, rows, report).await?;
+    let reached = rate(rows, took);
+    report.add(Row {
+        what: format!("reactor: {rows} deployments open to in progress"),
+        measured: format!("{reached:.0}/s ({took:.0} s); memory {} MB at most", service.memory("VmHWM")? / 1024),
+        limit: format!("{:.0} events/s appended meanwhile", events(&database.pool).await? / took),
+        target: format!("≥ {REACTOR:.0}/s, nothing twice"),
+        met: Some(reached >= REACTOR && nothing_twice(&database.pool, rows).await?),
+    });
+    database.close().await
+}
+
+/// Writes the rows as they are into a table of text columns, with one COPY.
+async fn copy(pool: &PgPool, text: &str) -> Result<f64> {
+    sqlx::query("CREATE TABLE public.bench_copy (mac text, network text, venture text, role text, boot_image text)")
+        .execute(pool)
+        .await?;
+    let begun = Instant::now();
+    let mut connection = pool.acquire().await?;
+    let mut copy = connection.copy_in_raw("COPY public.bench_copy FROM STDIN WITH (FORMAT csv, DELIMITER ';', HEADER)").await?;
+    copy.send(text.as_bytes()).await?;
+    copy.finish().await?;
+    Ok(begun.elapsed().as_secs_f64())
+}
+
+/// Takes the configuration whenever it has changed, and confirms it; seconds until all are in progress.
+async fn confirm_until_in_progress(service: &Process, pool: &PgPool, rows: usize, report: &Report) -> Result<f64> {
+    let begun = Instant::now();
+    let client = reqwest::Client::new();
+    let (mut tag, mut confirmed, mut told) = (String::new(), 0_i64, Instant::now());
+    loop {
+        let url = service.url(&format!("/dhcp/dc1/kea.json?wait=1&confirmed={confirmed}"));
+        let answer = client.get(url).header("If-None-Match", &tag).send().await?.error_for_status()?;
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let revision = header("etag").context("no ETag")?;
+        let position: i64 = header("bootledger-position").context("no position")?.parse()?;
+        let changed: i64 = header("bootledger-changed-position").context("no position of the last change")?.parse()?;
+        answer.bytes().await?;
+        if changed > confirmed {
+            let hash = revision.trim_matches(|c: char| !c.is_ascii_hexdigit());
+            let report = json!({ "revision": hash, "position": position, "ok": true, "message": "" });
+            service.put("/dhcp/servers/kea-1/confirmation", &report).await?;
+            confirmed = position;
+        }
+        tag = revision;
+        let ready: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM events WHERE event_type = 'DeploymentInProgress'").fetch_one(pool).await?;
+        if usize::try_from(ready)? >= rows {
+            return Ok(begun.elapsed().as_secs_f64());
+        }
+        if told.elapsed() > Duration::from_secs(15) {
+            report.say(&format!("{ready} of {rows} in progress after {:.0} s", begun.elapsed().as_secs_f64()));
+            told = Instant::now();
+        }
+        // A real agent lets changes settle, checks, and reloads.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate is told to three digits")]
+async fn events(pool: &PgPool) -> Result<f64> {
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE event_type LIKE 'Plugin%' OR event_type IN ('AddressAssigned', 'DnsEntryCreated', 'DhcpEntryCreated', 'DeploymentInProgress')").fetch_one(pool).await?;
+    Ok(count as f64)
+}
+
+/// Every plugin did its work exactly once for every server, and no address or name was given twice.
+async fn nothing_twice(pool: &PgPool, rows: usize) -> Result<bool> {
+    let rows = i64::try_from(rows)?;
+    for (event, of_each) in [
+        ("PluginSucceeded", 4),
+        ("DnsEntryCreated", 1),
+        ("DhcpEntryCreated", 1),
+        ("DeploymentInProgress", 1),
+        ("AddressAssigned", 1),
+    ] {
+        let found: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM events WHERE event_type = $1").bind(event).fetch_one(pool).await?;
+        if found != rows * of_each {
+            eprintln!("    {found} events {event} for {rows} servers");
+            return Ok(false);
+        }
+    }
+    let held: i64 =
+        sqlx::query_scalar("SELECT count(DISTINCT value) FROM claims WHERE kind IN ('ip', 'hostname')").fetch_one(pool).await?;
+    Ok(held == 2 * rows)
+}

@@ -1,0 +1,31 @@
+//! The data centre of every part, made over the API.
+
+use crate::process::Process;
+use anyhow::Result;
+use serde_json::json;
+
+/// The boot script; as long as those of real installers.
+const SCRIPT: &str = "#!ipxe\n\
+    echo {{ hostname }} installs for {{ venture }}/{{ role }}\n\
+    kernel {{ kernel_url }} initrd=initrd auto=true priority=critical interface={{ mac }} url={{ kickstart_url }}\n\
+    initrd --name initrd {{ initrd_url }}\n\
+    boot\n";
+
+/// Defines site, network, DHCP server, boot image, venture and role.
+pub(crate) async fn define(service: &Process) -> Result<()> {
+    let site = json!({
+        "next_server": "10.0.0.2", "domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"],
+        "hostname_template": "h<200,699>.dc1.example|h<1000,9999>.dc1.example|h<10000,999999>.dc1.example",
+    });
+    service.put("/api/v1/sites/dc1", &site).await?;
+    service.put("/api/v1/networks/prod", &json!({ "cidr": "10.0.0.0/8", "site": "dc1", "gateway": "10.0.0.1" })).await?;
+    service.put("/api/v1/dhcp-servers/kea-1", &json!({ "site": "dc1", "kind": "kea" })).await?;
+    service.put("/api/v1/boot-images/debian-12", &json!({})).await?;
+    for (file, kind) in [("linux", "kernel"), ("initrd.gz", "initrd"), ("preseed.cfg", "kickstart")] {
+        service.put_bytes(&format!("/api/v1/boot-images/debian-12/files/{file}?kind={kind}"), "content").await?;
+    }
+    service.put_bytes("/api/v1/boot-images/debian-12/files/boot.ipxe?kind=boot_ipxe&template=true", SCRIPT).await?;
+    service.put("/api/v1/ventures/shop", &json!({})).await?;
+    service.put("/api/v1/ventures/shop/roles/web", &json!({})).await?;
+    Ok(())
+}

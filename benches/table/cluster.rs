@@ -1,0 +1,76 @@
+//! The PostgreSQL of a run: the service's own embedded server, durable, in a folder that goes afterwards.
+
+use anyhow::{Context, Result, ensure};
+use bootledger::config::StoreArguments;
+use bootledger::database::Database;
+use bootledger::postgres::{Postgres, Settings};
+use sqlx::{ConnectOptions, Executor};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use tempfile::TempDir;
+
+/// A running server.
+pub(crate) struct Cluster {
+    postgres: Postgres,
+    folder: TempDir,
+}
+
+impl Cluster {
+    /// Starts it.
+    pub(crate) async fn start() -> Result<Self> {
+        // Beside the build, on the disk that a project is on: /tmp may be memory.
+        let folder = tempfile::Builder::new().prefix("bench.").tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        // Where this is root's, the server runs as a user who has to get in.
+        std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        let settings = Settings {
+            data_directory: folder.path().to_owned(),
+            binaries: None,
+            guard: PathBuf::from(env!("CARGO_BIN_EXE_bootledger")),
+        };
+        Ok(Self { postgres: Postgres::start(&settings).await?, folder })
+    }
+
+    /// The URL of a new, empty database.
+    pub(crate) async fn database(&self, name: &str) -> Result<String> {
+        let mut connection = self.postgres.connect_options().database("postgres").connect().await?;
+        connection.execute(format!("CREATE DATABASE {name}").as_str()).await?;
+        Ok(self.postgres.url().replacen("///bootledger?", &format!("///{name}?"), 1))
+    }
+
+    /// Opens a database as the service does.
+    pub(crate) async fn open(&self, url: &str) -> Result<Database> {
+        let data_dir = self.folder.path().to_owned();
+        Database::open(&StoreArguments { database_url: Some(url.to_owned()), data_dir, postgres_bin: None }, false).await
+    }
+
+    /// Where files can be written beside the database.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// One-row INSERTs a second that pgbench reaches, prepared, with so many connections.
+    pub(crate) async fn pgbench(&self, url: &str, clients: u32) -> Result<f64> {
+        let database = self.open(url).await?;
+        database
+            .pool
+            .execute("CREATE TABLE IF NOT EXISTS public.bench_rows (id bigserial PRIMARY KEY, payload text NOT NULL)")
+            .await?;
+        database.close().await?;
+        let script = self.folder.path().join("insert.sql");
+        let payload = "x".repeat(200);
+        std::fs::write(&script, format!("INSERT INTO public.bench_rows (payload) VALUES ('{payload}');\n"))?;
+        let mut command = tokio::process::Command::new("pgbench");
+        command.args(["--no-vacuum", "--protocol=prepared", "--time=10", "--jobs=2"]).arg(format!("--client={clients}"));
+        command.arg("--file").arg(&script).arg(url).stdin(Stdio::null());
+        let output = command.output().await.context("pgbench cannot be started")?;
+        let told = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
+        let line = told.lines().find_map(|line| line.strip_prefix("tps = ")).context("pgbench told no tps")?;
+        Ok(line.split_whitespace().next().unwrap_or_default().parse()?)
+    }
+
+    /// Ends it.
+    pub(crate) async fn stop(self) -> Result<()> {
+        Ok(self.postgres.stop().await?)
+    }
+}

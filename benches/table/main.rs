@@ -1,0 +1,54 @@
+//! `make bench`: what Bootledger reaches, each figure beside a limit of the same machine measured in the same run.
+//!
+//! Everything runs over a PostgreSQL that is durable as in production, on the machine that also makes the load. A row says
+//! what was measured, the limit, their ratio, and the target. Names of parts as arguments run those only.
+
+mod append;
+mod boot;
+mod bulk;
+mod catalogue;
+mod cluster;
+mod log;
+mod report;
+mod views;
+
+#[path = "../../tests/support/process.rs"]
+#[expect(dead_code, reason = "the stories use the rest of it")]
+mod process;
+
+use anyhow::{Result, ensure};
+use cluster::Cluster;
+use report::Report;
+
+/// The parts, in the order in which they run.
+const PARTS: [&str; 4] = ["append", "bulk", "bulk-large", "large"];
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let [bare, port, bytes] = arguments.as_slice()
+        && bare == "bare"
+    {
+        return boot::bare(port.parse()?, bytes.parse()?);
+    }
+    ensure!(arguments.iter().all(|part| PARTS.contains(&part.as_str())), "the parts are {}", PARTS.join(", "));
+    let wanted = |part: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == part);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let cluster = Cluster::start().await?;
+        let mut report = Report::default();
+        if wanted("append") {
+            append::measure(&cluster, &mut report).await?;
+        }
+        if wanted("bulk") {
+            bulk::measure(&cluster, &mut report, 10_000).await?;
+        }
+        if wanted("bulk-large") {
+            bulk::measure(&cluster, &mut report, 100_000).await?;
+        }
+        if wanted("large") {
+            boot::measure(&cluster, &mut report).await?;
+        }
+        report.print();
+        cluster.stop().await
+    })
+}
