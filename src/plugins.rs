@@ -61,14 +61,24 @@ impl Report {
 /// # Errors
 /// When it cannot do its work now; it is tried again later.
 pub async fn run(name: &str, work: &Work<'_>) -> anyhow::Result<Report> {
+    if let Some(report) = run_at_once(name, work) {
+        return Ok(report);
+    }
     match name {
-        "clean" => Ok(clean::run(work)),
-        "role" => Ok(role::run(work)),
-        "dns" => Ok(dns::run(work)),
         "dhcp" => dhcp::run(work).await,
-        "reboot" => Ok(reboot::run(work)),
         other => {
             anyhow::bail!("this version of Bootledger has no plugin {other}; install one that has, or cancel the deployment")
         }
+    }
+}
+
+/// Runs a plugin that looks at nothing but its deployment, and so may run in one go with the one before it.
+pub fn run_at_once(name: &str, work: &Work<'_>) -> Option<Report> {
+    match name {
+        "clean" => Some(clean::run(work)),
+        "role" => Some(role::run(work)),
+        "dns" => Some(dns::run(work)),
+        "reboot" => Some(reboot::run(work)),
+        _ => None,
     }
 }

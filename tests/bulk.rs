@@ -108,6 +108,8 @@ async fn a_thousand_servers_of_a_csv_reach_in_progress_exactly_once() -> Result<
     assert_eq!((rows[0]["hostname"].as_str(), rows[0]["ip"].as_str()), (Some("h200.dc1.example"), Some("10.0.0.11")));
     assert_eq!(rows[500]["hostname"].as_str(), Some("h1000.dc1.example"), "the second range begins when the first is used up");
     confirm_until_in_progress(&service).await?;
+    let most = service.memory("VmHWM")? / 1024;
+    ensure!(most < 200, "the service took {most} MB of memory");
     assert_exact(&service).await
 }
 

@@ -121,6 +121,32 @@ async fn one_bad_batch_of_a_group_fails_alone() -> Result<()> {
     Ok(())
 }
 
+/// What is appended in a row by one writer is not looked up before; the statement that writes it checks the same.
+#[tokio::test]
+async fn a_writer_that_knows_the_end_of_the_log_still_refuses_what_does_not_follow() -> Result<()> {
+    let database = TestDatabase::create().await?;
+    let (log, other) = (log_of(&database).await?, log_of(&database).await?);
+    let append = async |log: &EventLog, id: &str, sequence| match log.append(batch(vec![event(id, sequence)])).await {
+        Ok(Appended::At(position)) => position,
+        Err(Rejection::Conflict { .. }) => -1,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(append(&log, "a", 1).await, 1);
+    assert_eq!(append(&log, "a", 2).await, 2);
+    assert_eq!(append(&log, "a", 2).await, -1, "somebody else was faster");
+    assert_eq!(append(&log, "a", 4).await, -1, "a gap");
+    assert_eq!(append(&log, "b", 2).await, -1, "a stream that does not exist");
+    assert_eq!(append(&log, "b", 1).await, 3);
+    // The other writer moves the end of the log, and each finds out.
+    assert_eq!(append(&other, "a", 3).await, 4);
+    assert_eq!(append(&log, "a", 3).await, -1);
+    assert_eq!(append(&log, "a", 4).await, 5);
+    assert_eq!(append(&other, "b", 2).await, 6);
+    assert_eq!(append(&other, "b", 2).await, -1);
+    assert_eq!(log::last_position(log.pool()).await?, 6);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_claim_of_another_is_told_with_kind_value_and_holder() -> Result<()> {
     let database = TestDatabase::create().await?;

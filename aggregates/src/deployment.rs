@@ -131,6 +131,13 @@ impl Deployment {
         }
     }
 
+    /// The first plugin of the plan that may run now and has not succeeded.
+    pub fn next_due(&self) -> Option<&Name> {
+        let (Self::Open(live) | Self::InProgress(live)) = self else { return None };
+        let due = |name: &&Name| self.due(live, name).is_ok_and(|run| !run.succeeded);
+        live.plan.0.iter().map(|planned| &planned.name).find(due)
+    }
+
     /// The run of a plugin that may report now: it is in the plan, at its stage, its requirements met.
     fn due(&self, live: &Live, plugin: &Name) -> Result<Run, Refused> {
         let Some(planned) = live.plan.find(plugin) else {

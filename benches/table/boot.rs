@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 /// How many servers are in progress.
 const SERVERS: [u32; 2] = [100, 100_000];
 /// Turns of service and bare handler, seconds each.
-const ROUNDS: u32 = 5;
+const ROUNDS: u32 = 3;
 /// Seconds of a turn.
-const TURN: u32 = 3;
+const TURN: u32 = 2;
 /// Connections of wrk.
 const CONNECTIONS: u32 = 64;
 

@@ -90,6 +90,9 @@ pub struct Run {
     pub since_position: i64,
     /// When it may run; `None` while blocked, succeeded or stopped.
     pub retry_at: Option<Timestamp>,
+    /// The position of the last DHCP entry that was made for the deployment.
+    #[serde(skip)]
+    pub entry_position: Option<i64>,
 }
 
 struct Raw {
@@ -105,6 +108,7 @@ struct Raw {
     since: OffsetDateTime,
     since_position: i64,
     retry_at: Option<OffsetDateTime>,
+    entry_position: Option<i64>,
 }
 
 impl TryFrom<Raw> for Run {
@@ -125,6 +129,7 @@ impl TryFrom<Raw> for Run {
             since: Timestamp(raw.since),
             since_position: raw.since_position,
             retry_at: raw.retry_at.map(Timestamp),
+            entry_position: raw.entry_position,
         })
     }
 }
@@ -134,7 +139,7 @@ macro_rules! runs {
         sqlx::query_as!(
             Raw,
             "SELECT deployment, plugin, place, stage, requires, status, attempts, reason, awaited, since, since_position,
-                    retry_at
+                    retry_at, entry_position
              FROM plugin_runs WHERE " + $condition
             $(, $argument)*
         )
@@ -156,7 +161,12 @@ pub async fn of_many(executor: impl PgExecutor<'_>, deployments: &[DeploymentId]
     all(runs!("deployment = ANY($1) ORDER BY deployment, place", &ids).fetch_all(executor).await?)
 }
 
-/// The plugins that wait for any of these, such as `dhcp-server:kea-1`.
-pub async fn waiting_for(executor: impl PgExecutor<'_>, awaited: &[String]) -> Result<Vec<Run>> {
-    all(runs!("status = 'waiting' AND awaited && $1 ORDER BY deployment, place", awaited).fetch_all(executor).await?)
+/// The plugins that wait for any of these, such as `dhcp-server:kea-1`, and whose DHCP entry is not after `confirmed`.
+pub async fn waiting_for(executor: impl PgExecutor<'_>, awaited: &[String], confirmed: i64) -> Result<Vec<Run>> {
+    let rows = runs!(
+        "status = 'waiting' AND awaited && $1 AND coalesce(entry_position, 0) <= $2 ORDER BY deployment, place",
+        awaited,
+        confirmed
+    );
+    all(rows.fetch_all(executor).await?)
 }

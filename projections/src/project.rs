@@ -94,9 +94,14 @@ pub(crate) async fn project_read(connection: &mut PgConnection, Batch(events): &
 pub async fn step(pool: &PgPool) -> Result<Step> {
     let mut transaction = pool.begin().await?;
     let lease = sqlx::query_scalar!("SELECT position FROM checkpoint FOR UPDATE SKIP LOCKED");
-    let Some(from) = lease.fetch_optional(&mut *transaction).await? else { return Ok(Step::Busy) };
+    let Some(from) = lease.fetch_optional(&mut *transaction).await? else {
+        transaction.rollback().await?;
+        return Ok(Step::Busy);
+    };
     let batch = log::read_after(&mut *transaction, from, BATCH, log::Filter::default()).await?;
     if batch.is_empty() {
+        // Awaited: dropped, it would hold the lease until somebody uses the connection, and the next step would be busy.
+        transaction.rollback().await?;
         return Ok(Step::Idle(from));
     }
     let events = batch.len();

@@ -2,7 +2,7 @@
 
 use crate::ledger::{Failure, Ledger};
 use crate::plugins::{self, Outcome, Report, Work};
-use crate::store::append::NewEvent;
+use crate::store::append::{NewEvent, Precondition};
 use crate::store::draft::Draft;
 use crate::store::leases::Lease;
 use crate::store::repository::Terms;
@@ -12,6 +12,7 @@ use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::Stage;
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::rules::Refused;
+use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
@@ -34,12 +35,13 @@ pub(super) async fn reach(ledger: &Ledger, lease: &Lease) -> anyhow::Result<Opti
         let row = deployments::find(&ledger.views, lease.deployment, At::Now).await?;
         let row = row.context("the deployment is not in the views")?;
         let now = (ledger.now)();
-        let report = match plugins::run(lease.plugin.as_str(), &Work { deployment: &row, views: &ledger.views, now }).await {
+        let work = Work { deployment: &row, views: &ledger.views, now };
+        let report = match plugins::run(lease.plugin.as_str(), &work).await {
             Ok(report) => report,
             Err(error) => return Ok(fail(ledger, lease, &format!("{error:#}")).await),
         };
         let waiting = matches!(report.outcome, Outcome::Waiting { .. });
-        match record(ledger, lease, report, &row).await {
+        match record(ledger, lease, report, &work).await {
             Ok(()) if waiting => return Ok(Some(now.plus_seconds(REST_SECONDS))),
             Ok(()) => return Ok(None),
             Err(Failure::Conflict) => ledger.catch_up().await?,
@@ -58,32 +60,49 @@ pub(super) async fn reach(ledger: &Ledger, lease: &Lease) -> anyhow::Result<Opti
     bail!("others changed the same things {TRIES} times in a row")
 }
 
-/// Appends the plugin's effect on the device and its outcome together.
-async fn record(ledger: &Ledger, lease: &Lease, report: Report, row: &deployments::Deployment) -> Result<(), Failure> {
-    let context = context(lease);
-    let metadata = Ledger::metadata(&context);
+/// Appends the plugin's effect on the device and its outcome together, and with them those of the plugins that come next
+/// and need nothing but that: a deployment then goes through them in one step, not in one each.
+async fn record(ledger: &Ledger, lease: &Lease, mut report: Report, work: &Work<'_>) -> Result<(), Failure> {
     let mut deployment = Draft::<Deployment>::load(&ledger.log, lease.deployment.to_string()).await?;
-    let plugin = lease.plugin.clone();
-    let command = match report.outcome {
-        Outcome::Succeeded => DeploymentCommand::PluginSucceeded { plugin },
-        Outcome::Waiting { reason, awaited } => DeploymentCommand::PluginWaiting { plugin, reason, awaited },
-    };
-    deployment.decide(|deployment| deployment.decide(command))?;
-    let mut events: Vec<NewEvent> = vec![];
-    if let Some(command) = report.device {
-        let mut device = Draft::<Device>::load(&ledger.log, row.device.to_string()).await?;
-        device.decide(|device| device.decide(command))?;
-        events.extend(device.into_events(&metadata)?);
-    }
+    let mut device = Draft::<Device>::fresh(work.deployment.device.to_string());
+    let mut plugin = lease.plugin.clone();
     // The device's events are for a live deployment only: nothing may have happened to it meanwhile.
-    let mut preconditions = report.preconditions;
-    preconditions.push(crate::store::append::Precondition::Sequence {
+    let mut preconditions = vec![Precondition::Sequence {
         aggregate_type: "deployment",
         aggregate_id: lease.deployment.to_string(),
         sequence: deployment.sequence(),
-    });
-    events.extend(deployment.into_events(&metadata)?);
-    ledger.append(lease.deployment, events, preconditions, &context).await.map(drop)
+    }];
+    let mut events: Vec<NewEvent> = vec![];
+    loop {
+        preconditions.append(&mut report.preconditions);
+        if let Some(command) = report.device {
+            if device.sequence() == 0 {
+                device = Draft::load(&ledger.log, work.deployment.device.to_string()).await?;
+            }
+            match device.decide(|device| device.decide(command)) {
+                Ok(()) => {}
+                // What came before stands; this plugin has its own run, and fails there.
+                Err(_) if plugin != lease.plugin => break,
+                Err(refused) => return Err(refused.into()),
+            }
+        }
+        let succeeded = report.outcome == Outcome::Succeeded;
+        let command = match report.outcome {
+            Outcome::Succeeded => DeploymentCommand::PluginSucceeded { plugin: plugin.clone() },
+            Outcome::Waiting { reason, awaited } => DeploymentCommand::PluginWaiting { plugin: plugin.clone(), reason, awaited },
+        };
+        deployment.decide(|deployment| deployment.decide(command))?;
+        let metadata = Ledger::metadata(&context(lease, &plugin));
+        events.extend(device.take_events(&metadata)?);
+        events.extend(deployment.take_events(&metadata)?);
+        let next = deployment.aggregate().next_due().filter(|_| succeeded);
+        let Some((next, following)) = next.and_then(|next| Some((next.clone(), plugins::run_at_once(next.as_str(), work)?)))
+        else {
+            break;
+        };
+        (plugin, report) = (next, following);
+    }
+    ledger.append(lease.deployment, events, preconditions, &context(lease, &lease.plugin)).await.map(drop)
 }
 
 /// Records a failure, and returns until when the lease rests.
@@ -91,7 +110,7 @@ pub(super) async fn fail(ledger: &Ledger, lease: &Lease, reason: &str) -> Option
     tracing::warn!(reason, "a plugin failed and will be tried again");
     let retry_at = later(ledger, lease.attempts);
     let command = DeploymentCommand::PluginFailed { plugin: lease.plugin.clone(), reason: Text::fitted(reason), retry_at };
-    match ledger.run::<Deployment>(lease.deployment, command, Terms::default(), &context(lease)).await {
+    match ledger.run::<Deployment>(lease.deployment, command, Terms::default(), &context(lease, &lease.plugin)).await {
         Ok(receipt) => ledger.feed.saw_appended(receipt.position),
         Err(failure) => {
             tracing::error!(error = %format!("{:#}", chain(failure.into())), "a plugin's failure could not be recorded");
@@ -126,9 +145,9 @@ pub(super) fn later(ledger: &Ledger, failures: u32) -> Timestamp {
     Timestamp((ledger.now)().0 + time::Duration::milliseconds(seconds * 1000 + jitter))
 }
 
-fn context(lease: &Lease) -> Context {
+fn context(lease: &Lease, plugin: &Name) -> Context {
     Context {
-        actor: format!("plugin {}", lease.plugin),
+        actor: format!("plugin {plugin}"),
         correlation_id: lease.deployment.to_string(),
         causation_id: None,
         idempotency_key: None,

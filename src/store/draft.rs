@@ -15,13 +15,15 @@ pub struct Draft<A: Aggregate> {
     id: String,
     aggregate: A,
     sequence: i64,
+    /// How many drafted events were taken.
+    taken: i64,
     events: Vec<A::Event>,
 }
 
 impl<A: Aggregate> Draft<A> {
     /// A draft of an aggregate that has no events yet.
     pub fn fresh(id: impl Into<String>) -> Self {
-        Self { id: id.into(), aggregate: A::default(), sequence: 0, events: vec![] }
+        Self { id: id.into(), aggregate: A::default(), sequence: 0, taken: 0, events: vec![] }
     }
 
     /// A draft of an aggregate as the log has it.
@@ -65,10 +67,16 @@ impl<A: Aggregate> Draft<A> {
     }
 
     /// The drafted events, ready to be appended.
-    pub fn into_events(self, metadata: &str) -> Result<Vec<NewEvent>, Rejection> {
+    pub fn into_events(mut self, metadata: &str) -> Result<Vec<NewEvent>, Rejection> {
+        self.take_events(metadata)
+    }
+
+    /// The events that were drafted since they were last taken; more can be drafted after them.
+    pub fn take_events(&mut self, metadata: &str) -> Result<Vec<NewEvent>, Rejection> {
         let defect = |error: &dyn std::fmt::Display| Rejection::Defect(error.to_string());
         let mut events = Vec::with_capacity(self.events.len());
-        for (sequence, event) in (self.sequence + 1..).zip(self.events) {
+        for event in self.events.drain(..) {
+            self.taken += 1;
             // Through `Value`, as cqrs-es does, so that one event has one JSON text whichever way it came.
             let payload = serde_json::to_value(&event).map_err(|error| defect(&error))?;
             let text = Value::to_string(&payload);
@@ -76,7 +84,7 @@ impl<A: Aggregate> Draft<A> {
             events.push(NewEvent {
                 aggregate_type: A::TYPE.to_owned(),
                 aggregate_id: self.id.clone(),
-                sequence,
+                sequence: self.sequence + self.taken,
                 event_type: event.event_type(),
                 event_version: event.event_version(),
                 payload: text,

@@ -15,7 +15,9 @@ use super::streams::Streams;
 use checks::Known;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, debug_span, warn};
@@ -37,6 +39,9 @@ const PLANS: [(&str, &str); 5] = [
     // What a forbidden kind of plan seems to cost would have each statement compiled first.
     ("jit", "off"),
 ];
+
+/// After how long the database is asked for its time again.
+const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
 /// The log, for appending. Cheap to clone; all clones share one writer.
 #[derive(Clone)]
@@ -78,8 +83,37 @@ impl EventLog {
     }
 }
 
+/// The writer's connection, and where the log ended when it last looked or wrote.
+#[derive(Default)]
+struct Session {
+    connection: Option<PgConnection>,
+    end: Option<End>,
+}
+
+/// Where the log ended when it was last looked at or written.
+struct End {
+    head: sql::Head,
+    clock: Clock,
+}
+
+/// The database's clock, and ours when it was read.
+#[derive(Clone, Copy)]
+struct Clock {
+    read: OffsetDateTime,
+    at: Instant,
+}
+
+impl Clock {
+    /// The database's time now to the microsecond, which is what it keeps; `None` where it is to be asked again.
+    fn now(self) -> Option<OffsetDateTime> {
+        let since = self.at.elapsed();
+        let microseconds = u64::try_from(since.as_micros()).ok()?;
+        (since < ASKED_AGAIN).then_some(self.read + Duration::from_micros(microseconds))
+    }
+}
+
 async fn run(options: PgConnectOptions, mut receiver: mpsc::Receiver<Waiting>) {
-    let mut connection = None;
+    let mut session = Session::default();
     let mut group = Vec::new();
     while receiver.recv_many(&mut group, GROUP_BATCHES).await > 0 {
         let mut rest = std::mem::take(&mut group).into_iter().peekable();
@@ -91,21 +125,21 @@ async fn run(options: PgConnectOptions, mut receiver: mpsc::Receiver<Waiting>) {
                 some.push(next);
             }
             let span = debug_span!("append", batches = some.len(), events);
-            write(&options, &mut connection, some).instrument(span).await;
+            write(&options, &mut session, some).instrument(span).await;
         }
     }
 }
 
 /// Writes a group and answers each of its callers.
-async fn write(options: &PgConnectOptions, connection: &mut Option<PgConnection>, group: Vec<Waiting>) {
+async fn write(options: &PgConnectOptions, session: &mut Session, group: Vec<Waiting>) {
     let (batches, answers): (Vec<_>, Vec<_>) = group.into_iter().map(|waiting| (waiting.batch, waiting.answer)).unzip();
-    let results = match attempt(options, connection, &batches).await {
+    let results = match attempt(options, session, &batches).await {
         Ok(results) => results,
         // One batch that the database itself refuses must not fail the others: each has its own try.
         Err(Rejection::Defect(_)) if batches.len() > 1 => {
             let mut results = Vec::with_capacity(batches.len());
             for batch in &batches {
-                let alone = attempt(options, connection, std::slice::from_ref(batch)).await;
+                let alone = attempt(options, session, std::slice::from_ref(batch)).await;
                 results.push(alone.and_then(|mut one| one.pop().unwrap_or(Err(Rejection::Defect("no answer".to_owned())))));
             }
             results
@@ -122,21 +156,22 @@ async fn write(options: &PgConnectOptions, connection: &mut Option<PgConnection>
 type Results = Vec<Result<Appended, Rejection>>;
 
 /// One group. `Err` means that nothing of it is in the log.
-async fn attempt(options: &PgConnectOptions, slot: &mut Option<PgConnection>, batches: &[Batch]) -> Result<Results, Rejection> {
-    let mut connection = match slot.take() {
+async fn attempt(options: &PgConnectOptions, session: &mut Session, batches: &[Batch]) -> Result<Results, Rejection> {
+    let Session { connection, end } = std::mem::take(session);
+    let mut connection = match connection {
         Some(connection) => connection,
         None => PgConnection::connect_with(options).await.map_err(|error| refused(&error))?,
     };
-    match append(&mut connection, batches).await {
-        Ok(results) => {
-            *slot = Some(connection);
+    match append(&mut connection, end, batches).await {
+        Ok((results, end)) => {
+            *session = Session { connection: Some(connection), end: Some(end) };
             Ok(results)
         }
         Err(Failed::Before(error)) => {
             // The connection is dropped, and with it the transaction, unless it is surely sound. Outside of a
             // transaction, a ROLLBACK is but a warning.
             if error.as_database_error().is_some() && sql::rollback(&mut connection).await.is_ok() {
-                *slot = Some(connection);
+                session.connection = Some(connection);
             }
             Err(refused(&error))
         }
@@ -146,7 +181,7 @@ async fn attempt(options: &PgConnectOptions, slot: &mut Option<PgConnection>, ba
             warn!(%error, position, "the connection was lost while a commit was under way; looking whether it was done");
             let mut fresh = PgConnection::connect_with(options).await.map_err(|error| refused(&error))?;
             let done = sql::chain_at(&mut fresh, position).await.map_err(|error| refused(&error))?;
-            *slot = Some(fresh);
+            session.connection = Some(fresh);
             if done.as_deref() == Some(&head.chain[..]) { Ok(results) } else { Err(refused(&error)) }
         }
     }
@@ -165,29 +200,45 @@ impl From<sqlx::Error> for Failed {
     }
 }
 
-/// Looks up, decides and writes, in two round trips; where another instance was in between, once more behind the lock.
-async fn append(connection: &mut PgConnection, batches: &[Batch]) -> Result<Results, Failed> {
-    let decided = decide(connection, batches).await?;
-    if decided.is_nothing() {
-        return Ok(decided.results);
+/// Decides and writes in one round trip where nothing but the streams matters and the end of the log is known, else in
+/// two; where another instance was in between, once more behind the lock.
+async fn append(connection: &mut PgConnection, end: Option<End>, batches: &[Batch]) -> Result<(Results, End), Failed> {
+    if let Some(end) = end
+        && let Some(now) = end.clock.now()
+        && let Some(known) = Known::assume(batches)
+    {
+        let assumed = known.sequences.clone();
+        let assumed = assumed.iter().map(|((kind, id), sequence)| ((kind.as_str(), id.as_str()), *sequence)).collect();
+        let decided = decide(end.head, now, end.clock, known, batches);
+        match decided.write(connection, &assumed).await {
+            Ok(true) => return Ok(decided.done()),
+            Ok(false) => {}
+            Err(error) => return Err(decided.failed(error)),
+        }
     }
-    match decided.write(connection).await {
-        Ok(true) => return Ok(decided.results),
+    let (head, now, known) = Known::look_up(connection, batches).await?;
+    let decided = decide(head, now, Clock { read: now, at: Instant::now() }, known, batches);
+    if decided.is_nothing() {
+        return Ok(decided.done());
+    }
+    match decided.write(connection, &BTreeMap::new()).await {
+        Ok(true) => return Ok(decided.done()),
         Ok(false) => {}
         Err(error) => return Err(decided.failed(error)),
     }
     sql::begin(connection).await?;
     sql::lock_head(connection).await?;
-    let decided = decide(connection, batches).await?;
+    let (head, now, known) = Known::look_up(connection, batches).await?;
+    let decided = decide(head, now, Clock { read: now, at: Instant::now() }, known, batches);
     if decided.is_nothing() {
         sql::rollback(connection).await?;
-        return Ok(decided.results);
+        return Ok(decided.done());
     }
-    if !decided.write(connection).await? {
+    if !decided.write(connection, &BTreeMap::new()).await? {
         return Err(Failed::Before(sqlx::Error::Protocol("the end of the log moved in spite of its lock".to_owned())));
     }
     match sql::commit(connection).await {
-        Ok(()) => Ok(decided.results),
+        Ok(()) => Ok(decided.done()),
         Err(error) => Err(decided.failed(error)),
     }
 }
@@ -199,6 +250,7 @@ struct Decided {
     from: i64,
     head: sql::Head,
     now: OffsetDateTime,
+    clock: Clock,
     results: Results,
 }
 
@@ -207,8 +259,12 @@ impl Decided {
         self.head.position == self.from && self.known.answered.is_empty()
     }
 
-    async fn write(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-        sql::write(connection, &self.rows, &self.known, self.from, &self.head, self.now).await
+    async fn write(&self, connection: &mut PgConnection, assumed: &BTreeMap<(&str, &str), i64>) -> Result<bool, sqlx::Error> {
+        sql::write(connection, &self.rows, &self.known, assumed, self.from, &self.head, self.now).await
+    }
+
+    fn done(self) -> (Results, End) {
+        (self.results, End { head: self.head, clock: self.clock })
     }
 
     /// An error of the statement that commits. The database's own word that it refused is an answer; that it is shutting
@@ -225,8 +281,8 @@ impl Decided {
     }
 }
 
-async fn decide(connection: &mut PgConnection, batches: &[Batch]) -> Result<Decided, sqlx::Error> {
-    let (sql::Head { position: from, mut chain }, now, mut known) = Known::look_up(connection, batches).await?;
+fn decide(head: sql::Head, now: OffsetDateTime, clock: Clock, mut known: Known, batches: &[Batch]) -> Decided {
+    let sql::Head { position: from, mut chain } = head;
     let mut rows = sql::Rows::default();
     let mut position = from;
     let mut results = Vec::with_capacity(batches.len());
@@ -258,7 +314,7 @@ async fn decide(connection: &mut PgConnection, batches: &[Batch]) -> Result<Deci
             Err(rejection) => results.push(Err(rejection)),
         }
     }
-    Ok(Decided { known, rows, from, head: sql::Head { position, chain }, now, results })
+    Decided { known, rows, from, head: sql::Head { position, chain }, now, clock, results }
 }
 
 /// What a caller is told of an error of the database.

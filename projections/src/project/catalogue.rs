@@ -1,6 +1,6 @@
 //! What events of the catalogue do to the views.
 
-use super::runs;
+use super::runs::{self, Signal};
 use super::state::{CatalogueRow, State};
 use crate::catalogue::{Confirmed, DhcpServerView, Failing, TokenView, VentureView};
 use bootledger_aggregates::boot_image::{BootImage, BootImageEvent};
@@ -33,15 +33,14 @@ pub(super) fn key(event: &Event) -> Option<Key> {
 }
 
 /// What waiting plugins may wait for and this event may have brought.
-pub(super) fn signals(event: &Event) -> Vec<String> {
-    let Event::DhcpServer(name, event) = event else { return vec![] };
-    let site = match event {
-        DhcpServerEvent::DhcpServerDefined { spec } => &spec.site,
-        DhcpServerEvent::DhcpServerRetired { site }
-        | DhcpServerEvent::ConfigurationConfirmed { site, .. }
-        | DhcpServerEvent::ConfigurationFailed { site, .. } => site,
+pub(super) fn signal(event: &Event) -> Option<Signal> {
+    let Event::DhcpServer(name, event) = event else { return None };
+    let (site, confirmed) = match event {
+        DhcpServerEvent::DhcpServerDefined { spec } => (&spec.site, i64::MAX),
+        DhcpServerEvent::ConfigurationConfirmed { site, position, .. } => (site, *position),
+        DhcpServerEvent::DhcpServerRetired { site } | DhcpServerEvent::ConfigurationFailed { site, .. } => (site, i64::MAX),
     };
-    vec![format!("dhcp-server:{name}"), format!("dhcp-site:{site}")]
+    Some(Signal { keys: vec![format!("dhcp-server:{name}"), format!("dhcp-site:{site}")], confirmed })
 }
 
 /// Applies the event, or changes nothing and says why it does not fit.
@@ -117,7 +116,9 @@ fn dhcp_server(state: &mut State, recorded: &Recorded, event: &DhcpServerEvent) 
     for site in &sites {
         state.touch_site(site, recorded.position);
     }
-    runs::signal(state, &signals(&recorded.event), recorded);
+    if let Some(signal) = signal(&recorded.event) {
+        runs::signal(state, &signal, recorded);
+    }
     Ok(())
 }
 

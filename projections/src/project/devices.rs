@@ -1,5 +1,6 @@
 //! What a device's events do to the views.
 
+use super::runs;
 use super::state::{DhcpRow, State};
 use crate::devices::Device;
 use crate::dns_records::DnsRecord;
@@ -38,7 +39,10 @@ pub(super) fn apply(state: &mut State, id: DeviceId, event: &DeviceEvent, record
         E::DeviceVerified {} => device.verified = true,
         E::DeviceUnverified {} => device.verified = false,
         E::DhcpEntriesRemoved { entries, .. } => dhcp(state, id, entries, &[], position),
-        E::DhcpEntryCreated { entry, .. } => dhcp(state, id, &[], std::slice::from_ref(entry), position),
+        E::DhcpEntryCreated { deployment, entry } => {
+            dhcp(state, id, &[], std::slice::from_ref(entry), position);
+            runs::entry_made(state, *deployment, position);
+        }
         E::DnsEntriesRemoved { entries, .. } => device.hostnames = dns(state, id, entries, &[], position),
         E::DnsEntryCreated { entry, .. } => device.hostnames = dns(state, id, &[], std::slice::from_ref(entry), position),
         E::AddressesReleased { addresses, .. } => device.addresses.retain(|ip| !addresses.contains(ip)),

@@ -31,12 +31,17 @@ struct Keys {
     dns_of: HashSet<DeviceId>,
     dhcp: HashSet<(Ipv4Addr, MacAddress, DeviceId)>,
     signals: HashSet<String>,
+    /// The furthest position of the signals.
+    confirmed: i64,
 }
 
 impl Keys {
     fn add(&mut self, event: &Event) {
         self.catalogue.extend(catalogue::key(event));
-        self.signals.extend(catalogue::signals(event));
+        if let Some(signal) = catalogue::signal(event) {
+            self.signals.extend(signal.keys);
+            self.confirmed = self.confirmed.max(signal.confirmed);
+        }
         for change in event.claims() {
             match change {
                 ClaimChange::Release(claim, _) | ClaimChange::Take(claim, _) => drop(self.holdings.insert(claim.parts())),
@@ -52,7 +57,10 @@ impl Keys {
                         self.dns_of.insert(*id);
                     }
                     DeviceEvent::DhcpEntriesRemoved { entries, .. } => self.dhcp(*id, entries),
-                    DeviceEvent::DhcpEntryCreated { entry, .. } => self.dhcp(*id, std::slice::from_ref(entry)),
+                    DeviceEvent::DhcpEntryCreated { deployment, entry } => {
+                        self.deployments.insert(*deployment);
+                        self.dhcp(*id, std::slice::from_ref(entry));
+                    }
                     DeviceEvent::FactsRecorded(facts) => {
                         self.dns_of.insert(*id);
                         self.dhcp(*id, &facts.dhcp_added);
@@ -117,7 +125,7 @@ async fn live(connection: &mut PgConnection, keys: &Keys, state: &mut State) -> 
     }
     if !keys.signals.is_empty() {
         let signals: Vec<String> = keys.signals.iter().cloned().collect();
-        runs.extend(plugin_runs::waiting_for(&mut *connection, &signals).await?);
+        runs.extend(plugin_runs::waiting_for(&mut *connection, &signals, keys.confirmed).await?);
     }
     for run in runs {
         state.runs.entry(run.deployment).or_default().insert(run.place, run);

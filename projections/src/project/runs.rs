@@ -29,6 +29,7 @@ pub(super) fn start(state: &mut State, id: DeploymentId, plan: &Plan, recorded: 
             since: recorded.recorded_at,
             since_position: recorded.position,
             retry_at: None,
+            entry_position: None,
         };
         (place, run)
     });
@@ -104,16 +105,34 @@ pub(super) fn stop(state: &mut State, id: DeploymentId, recorded: &Recorded) {
     }
 }
 
+/// A DHCP entry was made for the deployment: what waits for its confirmation waits from here on.
+pub(super) fn entry_made(state: &mut State, id: DeploymentId, position: i64) {
+    let Some(runs) = state.runs.get_mut(&id) else { return };
+    for (place, run) in runs.iter_mut().filter(|(_, run)| !matches!(run.status, RunStatus::Succeeded | RunStatus::Stopped)) {
+        run.entry_position = Some(position);
+        state.changed_runs.insert((id, *place));
+    }
+}
+
 /// Something happened that waiting plugins may wait for: those that do look again now.
-pub(super) fn signal(state: &mut State, keys: &[String], recorded: &Recorded) {
+pub(super) fn signal(state: &mut State, signal: &Signal, recorded: &Recorded) {
     for (id, runs) in &mut state.runs {
         for (place, run) in runs.iter_mut() {
-            if run.status == RunStatus::Waiting && run.awaited.iter().any(|awaited| keys.contains(awaited)) {
+            let awaited = run.awaited.iter().any(|awaited| signal.keys.contains(awaited));
+            if run.status == RunStatus::Waiting && awaited && run.entry_position.unwrap_or(0) <= signal.confirmed {
                 run.retry_at = Some(recorded.recorded_at);
                 state.changed_runs.insert((*id, *place));
             }
         }
     }
+}
+
+/// What waiting plugins may wait for and an event may have brought.
+pub(super) struct Signal {
+    /// As waiting plugins name it, such as `dhcp-server:kea-1`.
+    pub(super) keys: Vec<String>,
+    /// Up to which position a confirmed configuration goes; the greatest where the event is something else.
+    pub(super) confirmed: i64,
 }
 
 fn change(state: &mut State, id: DeploymentId, plugin: &Name, change: impl FnOnce(&mut Run)) {

@@ -61,6 +61,23 @@ impl Known {
         sql::look_up(connection, &streams, &claims, &holders, &keys).await
     }
 
+    /// What the batches themselves say about their streams, where that is all that needs to be known of them: the
+    /// statement that writes them checks it.
+    pub(super) fn assume(batches: &[Batch]) -> Option<Self> {
+        let mut known = Self::default();
+        for batch in batches {
+            let more = batch.idempotency.is_some() || !batch.preconditions.is_empty() || batch.events.is_empty();
+            if more || batch.events.iter().any(|event| !event.claims.is_empty()) {
+                return None;
+            }
+            for event in &batch.events {
+                let stream = (event.aggregate_type.clone(), event.aggregate_id.clone());
+                known.sequences.entry(stream).or_insert(event.sequence - 1);
+            }
+        }
+        Some(known)
+    }
+
     /// Whether the batch may be appended: `Some` where it was answered before.
     pub(super) fn check(&self, batch: &Batch) -> Result<Option<Appended>, Rejection> {
         if let Some(idempotency) = &batch.idempotency

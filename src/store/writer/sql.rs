@@ -4,11 +4,11 @@ use super::super::append::NewEvent;
 use super::checks::{ClaimKey, Known};
 use sqlx::Executor;
 use sqlx::postgres::PgConnection;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 /// The end of the log.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Head {
     pub(super) position: i64,
     pub(super) chain: [u8; 32],
@@ -130,11 +130,13 @@ impl Rows {
 }
 
 /// Events, claims, keys, the head and the notice, in one statement; nothing, and `false`, where the log no longer ends
-/// at `expected`. Everything waits for the head to be moved: whoever moves it is alone with the log until its commit.
+/// at `expected`, or where a stream that was not looked up does not end as `assumed`. Everything waits for the head to
+/// be moved: whoever moves it is alone with the log until its commit.
 pub(super) async fn write(
     connection: &mut PgConnection,
     rows: &Rows,
     known: &Known,
+    assumed: &BTreeMap<(&str, &str), i64>,
     expected: i64,
     head: &Head,
     now: OffsetDateTime,
@@ -163,7 +165,14 @@ pub(super) async fn write(
     }
     sqlx::query!(
         r#"WITH moved AS (
-               UPDATE log_head SET position = $21, chain = $22 WHERE position = $23 RETURNING position
+               UPDATE log_head SET position = $21, chain = $22
+                WHERE position = $23
+                  AND NOT EXISTS (
+                      SELECT FROM UNNEST($24::text[], $25::text[], $26::bigint[]) AS s (t, i, n)
+                       WHERE EXISTS (SELECT FROM events e WHERE e.aggregate_type = s.t AND e.aggregate_id = s.i AND e.sequence = s.n + 1)
+                          OR s.n > 0 AND NOT EXISTS (
+                             SELECT FROM events e WHERE e.aggregate_type = s.t AND e.aggregate_id = s.i AND e.sequence = s.n))
+               RETURNING position
            ), appended AS (
                INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, recorded_at, chain)
                SELECT t, i, s, e, v, p::json, m::json, n, $10, c
@@ -204,6 +213,9 @@ pub(super) async fn write(
         head.position,
         &head.chain[..],
         expected,
+        &assumed.keys().map(|(kind, _)| (*kind).to_owned()).collect::<Vec<_>>(),
+        &assumed.keys().map(|(_, id)| (*id).to_owned()).collect::<Vec<_>>(),
+        &assumed.values().copied().collect::<Vec<_>>(),
     )
     .fetch_optional(connection)
     .await

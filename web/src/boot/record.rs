@@ -28,7 +28,7 @@ const QUEUE: usize = 100_000;
 const PRESSURE: Duration = Duration::from_millis(5);
 
 /// How many records are told at once, so that the event log writes them in groups.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
 
 /// How long to wait before telling it again to a database that is away.
 const AGAIN: Duration = Duration::from_secs(1);

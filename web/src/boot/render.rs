@@ -99,7 +99,7 @@ pub(super) async fn prepare(application: &Application, target: &Target) -> Resul
     }
     let (name, script) = script_of(target)?;
     if let Content { sha256, source: Source::Memory(bytes), .. } = file(application, target, name, script).await? {
-        application.boot.keep_script(target, Rendered { bytes, sha256 });
+        application.boot.keep_script(target, Rendered::new(bytes, sha256));
     }
     Ok(())
 }

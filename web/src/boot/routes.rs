@@ -62,7 +62,7 @@ async fn script(request: HttpRequest, application: Data<Application>) -> HttpRes
     match render::file(&application, target, name, script).await {
         Ok(content) => match content.source {
             Source::Memory(bytes) => {
-                let rendered = Rendered { bytes, sha256: content.sha256 };
+                let rendered = Rendered::new(bytes, content.sha256);
                 application.boot.keep_script(target, rendered.clone());
                 script_answer(&request, &application, target, name, &rendered, asker.client).await
             }
@@ -88,7 +88,7 @@ async fn script_answer(
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")))
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .insert_header((ETAG, format!("\"{}\"", rendered.sha256)))
+        .insert_header((ETAG, rendered.tag.clone()))
         .body(rendered.bytes.clone())
 }
 

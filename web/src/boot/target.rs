@@ -3,6 +3,7 @@
 //! What many targets have in common is shared: an image at a revision, and a network with its site. A target is never
 //! changed: when its network or site changes, another takes its place, and with it the cached script goes.
 
+use actix_web::http::header::HeaderValue;
 use bootledger_aggregates::boot_image::{BootFile, BootImage, FileKind};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::site::{BootUrl, SiteSpec};
@@ -114,6 +115,17 @@ pub struct Rendered {
     pub bytes: Bytes,
     /// Their SHA-256.
     pub sha256: Sha256,
+    /// The same as an entity tag (RFC 9110, 8.8.3).
+    pub tag: HeaderValue,
+}
+
+impl Rendered {
+    /// These bytes, whose hash is known.
+    pub fn new(bytes: Bytes, sha256: Sha256) -> Self {
+        // Hexadecimal digits are always a header's value.
+        let tag = HeaderValue::try_from(format!("\"{sha256}\"")).unwrap_or(HeaderValue::from_static("\"\""));
+        Self { bytes, sha256, tag }
+    }
 }
 
 /// A cached script, counted against the budget of all of them.

@@ -1,12 +1,14 @@
 //! What ties a request to everything that it leads to: the caller's id or a new one, in the answer,
 //! the log, the problem and the events.
 
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{HttpMessage, HttpRequest};
 use uuid::Uuid;
 
 /// The header that every answer carries.
-pub const HEADER: &str = "bootledger-correlation-id";
+pub const HEADER: HeaderName = HeaderName::from_static("bootledger-correlation-id");
+/// The header in which proxies and other programs tell the same.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A request's correlation id.
 #[derive(Clone, Debug)]
@@ -19,7 +21,7 @@ impl Correlation {
             (1..=100).contains(&text.len())
                 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
         };
-        let given = [HEADER, "x-request-id"].iter().find_map(|name| headers.get(*name)?.to_str().ok().filter(sane));
+        let given = [HEADER, REQUEST_ID].iter().find_map(|name| headers.get(name)?.to_str().ok().filter(sane));
         Self(given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned))
     }
 }

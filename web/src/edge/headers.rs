@@ -6,31 +6,36 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 
 /// Pages have no script, no frame and no foreign content.
-const CAREFUL: [(&str, &str); 5] = [
+const CAREFUL: [(HeaderName, HeaderValue); 4] = [
     (
-        "content-security-policy",
-        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        HeaderName::from_static("content-security-policy"),
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        ),
     ),
-    ("x-content-type-options", "nosniff"),
-    ("x-frame-options", "DENY"),
-    ("referrer-policy", "no-referrer"),
-    ("cross-origin-resource-policy", "same-origin"),
+    (HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY")),
+    (HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
 pub(super) fn add(response: &mut ServiceResponse, correlation: &Correlation) {
     let position = super::current_position(response);
     let path = response.request().match_info().as_str();
     let private = path == "/" || path.starts_with("/api/v1");
+    // What servers boot is read by no browser, which is told only not to guess.
+    let booting = path.starts_with("/pxe/");
     let headers = response.headers_mut();
-    for (name, value) in CAREFUL {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    if !booting {
+        for (name, value) in CAREFUL {
+            headers.insert(name, value);
+        }
     }
     if let Ok(value) = HeaderValue::from_str(&correlation.0) {
-        headers.insert(HeaderName::from_static(correlation::HEADER), value);
+        headers.insert(correlation::HEADER, value);
     }
-    let name = HeaderName::from_static(position::HEADER);
-    if let (Some(position), false) = (position, headers.contains_key(&name)) {
-        headers.insert(name, HeaderValue::from(position));
+    if let (Some(position), false) = (position, headers.contains_key(position::HEADER)) {
+        headers.insert(position::HEADER, HeaderValue::from(position));
     }
     if private && !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -2,13 +2,15 @@
 
 use crate::application::Application;
 use crate::error::Error;
+use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, web};
 use std::time::Duration;
 
 /// The header with the position that an answer shows.
-pub const HEADER: &str = "bootledger-position";
+pub const HEADER: HeaderName = HeaderName::from_static("bootledger-position");
 /// The header with the position that an answer has to show at least.
 pub const LEAST_HEADER: &str = "Bootledger-Min-Position";
+const LEAST: HeaderName = HeaderName::from_static("bootledger-min-position");
 /// How long a request waits for a position.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -28,7 +30,7 @@ pub async fn reach(application: &Application, position: i64, deadline: Duration)
 
 /// Waits for the position that the request asks for.
 pub(crate) async fn wait(request: &HttpRequest) -> Result<(), Error> {
-    let Some(value) = request.headers().get(LEAST_HEADER) else {
+    let Some(value) = request.headers().get(LEAST) else {
         return Ok(());
     };
     let number = value.to_str().ok().and_then(|text| text.parse::<i64>().ok()).filter(|number| *number >= 0);

@@ -161,6 +161,7 @@ mod tests {
             since: Timestamp::default(),
             since_position: 7,
             retry_at: None,
+            entry_position: None,
         }
     }
 

@@ -6,7 +6,6 @@ use crate::application::Application;
 use crate::edge::position;
 use crate::error::Error;
 use actix_web::dev::Payload;
-use actix_web::http::header::HeaderName;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use anyhow::anyhow;
 use bootledger_aggregates::values::timestamp::Timestamp;
@@ -92,7 +91,7 @@ impl Reading {
 
 /// Writes the position into an answer.
 pub(crate) fn name_position(response: &mut HttpResponse, position: i64) {
-    response.headers_mut().insert(HeaderName::from_static(position::HEADER), position.into());
+    response.headers_mut().insert(position::HEADER, position.into());
 }
 
 impl FromRequest for Reading {

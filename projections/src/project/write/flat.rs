@@ -16,16 +16,18 @@ pub(super) async fn plugin_runs(connection: &mut PgConnection, state: &State) ->
     }
     sqlx::query!(
         "INSERT INTO plugin_runs (deployment, plugin, place, stage, requires, status, attempts, reason, awaited, since,
-                                  since_position, retry_at)
+                                  since_position, retry_at, entry_position)
          SELECT deployment, plugin, place, stage, requires::text[], status, attempts, reason, awaited::text[], since,
-                since_position, retry_at
+                since_position, retry_at, entry_position
          FROM UNNEST($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::text[],
-                     $9::text[], $10::timestamptz[], $11::bigint[], $12::timestamptz[])
+                     $9::text[], $10::timestamptz[], $11::bigint[], $12::timestamptz[],
+                     $13::bigint[])
               AS r (deployment, plugin, place, stage, requires, status, attempts, reason, awaited, since, since_position,
-                    retry_at)
+                    retry_at, entry_position)
          ON CONFLICT (deployment, plugin) DO UPDATE SET
              status = EXCLUDED.status, attempts = EXCLUDED.attempts, reason = EXCLUDED.reason, awaited = EXCLUDED.awaited,
-             since = EXCLUDED.since, since_position = EXCLUDED.since_position, retry_at = EXCLUDED.retry_at",
+             since = EXCLUDED.since, since_position = EXCLUDED.since_position, retry_at = EXCLUDED.retry_at,
+             entry_position = EXCLUDED.entry_position",
         column!(rows, run => run.deployment.0),
         column!(rows, run => run.plugin.to_string()),
         column!(rows, run => run.place),
@@ -37,7 +39,8 @@ pub(super) async fn plugin_runs(connection: &mut PgConnection, state: &State) ->
         column!(rows, run => array_literal(&run.awaited)),
         column!(rows, run => run.since.0),
         column!(rows, run => run.since_position),
-        column!(rows, run => run.retry_at.map(|at| at.0)) as _
+        column!(rows, run => run.retry_at.map(|at| at.0)) as _,
+        column!(rows, run => run.entry_position) as _
     )
     .execute(connection)
     .await?;
