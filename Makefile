@@ -14,6 +14,8 @@ export SQLX_OFFLINE := true
 CARGO ?= cargo
 # Arguments for `bootledger demo`, as in `make demo ARGS='--listen 127.0.0.1:8088'`.
 ARGS ?=
+# Parts of the measurements for `make bench`; all of them when empty.
+PARTS ?=
 
 .PHONY: help
 help: ## Says what there is
@@ -42,6 +44,12 @@ check: ## The quick loop: formatting, clippy, unit tests
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	scripts/with-postgres $(CARGO) nextest run --workspace --lib
+
+# Parts of it alone: make bench PARTS='append bulk'. It takes about ten minutes, and the first build as long again.
+.PHONY: bench
+bench: ## Measures everything that has a target, each beside what this machine can do, and prints a table
+	@scripts/setup bench
+	$(CARGO) bench --locked --package bootledger --bench table -- $(PARTS)
 
 .PHONY: lint
 lint: ## Licences, sources and unused dependencies, and the shell scripts

@@ -160,6 +160,30 @@ async fn an_import_with_errors_tells_each_of_them_and_starts_nothing() -> Result
     Ok(())
 }
 
+#[tokio::test]
+async fn the_address_by_which_a_device_is_managed_is_given_to_no_server() -> Result<()> {
+    let service = service_with_catalogue().await?;
+    let managed =
+        json!({ "site": "dc1", "macs": ["52:54:00:00:00:01"], "management": { "address": "10.0.0.11", "protocol": "ipmi" } });
+    service.post("/api/v1/devices", &managed).await?;
+    let csv = |ip: &str| format!("mac;network;venture;role;boot_image;ip\n52:54:00:00:00:02;prod;shop;web;debian;{ip}\n");
+    wait_for("the device is in the views", PATIENCE, async || {
+        service.get("/api/v1/devices?mac=52:54:00:00:00:01").await.ok()?["items"].get(0).map(drop)
+    })
+    .await?;
+    let error = service.import(csv("10.0.0.11"), "named").await.expect_err("the address is a controller's").to_string();
+    ensure!(error.contains("ip_is_management"), "{error}");
+    let chosen = service.import(csv(""), "chosen").await?;
+    assert_eq!(rows_of(&chosen)?[0]["ip"].as_str(), Some("10.0.0.12"));
+    let wanted = json!({
+        "device": rows_of(&chosen)?[0]["device"], "venture": "shop", "role": "web", "boot_image": "debian", "ip": "10.0.0.11",
+        "hostname": "h300.dc1.example",
+    });
+    let error = service.post("/api/v1/deployments", &wanted).await.expect_err("named for one server").to_string();
+    ensure!(error.contains("ip_is_management"), "{error}");
+    Ok(())
+}
+
 fn rows_of(answer: &Value) -> Result<&Vec<Value>> {
     answer["rows"]
         .as_array()

@@ -78,6 +78,7 @@ pub(crate) fn request() -> StartDeployment {
         facts: StartFacts {
             device: Some(DeviceFacts { site: Some(parsed("dc1")), macs: vec![mac], verified: true, decommissioned: false }),
             holders: vec![],
+            managed: None,
             network: Some((parsed("dc1-prod"), NetworkSpec { gateway: Some(parsed("10.0.0.254")), ..network("10.0.0.0/24") })),
             site: Some(site()),
             venture_exists: true,

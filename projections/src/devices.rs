@@ -1,7 +1,7 @@
 //! Devices and every fact that is known of them.
 
 use crate::at::At;
-use crate::convert::{address, addresses, optional, parsed};
+use crate::convert::{address, addresses, inet, optional, parsed};
 use crate::error::{Error, Result};
 use bootledger_aggregates::device::event::{DeviceKind, Management, ManagementProtocol};
 use bootledger_aggregates::values::ParseError;
@@ -267,4 +267,15 @@ pub async fn management_addresses_in(executor: impl PgExecutor<'_>, network: Ipv
         IpNet::V4(network)
     );
     rows.fetch_all(executor).await?.into_iter().map(address).collect()
+}
+
+/// Which of these are the management addresses of devices in use.
+pub async fn managed_at(executor: impl PgExecutor<'_>, addresses: &[Ipv4Addr]) -> Result<Vec<(Ipv4Addr, DeviceId)>> {
+    let addresses: Vec<IpNet> = addresses.iter().copied().map(inet).collect();
+    let rows = sqlx::query!(
+        r#"SELECT management_address AS "address!", id FROM devices
+            WHERE management_address = ANY($1) AND NOT decommissioned AND valid_to IS NULL ORDER BY id"#,
+        &addresses
+    );
+    rows.fetch_all(executor).await?.into_iter().map(|row| Ok((address(row.address)?, DeviceId(row.id)))).collect()
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 
 /// How many events one transaction of a rebuild applies: more than a step's, since nobody waits for it.
-const BATCH: i64 = 4000;
+const BATCH: i64 = 8000;
 
 /// How many events may be left when the switch begins, which holds up the projector.
 const NEARLY: i64 = 1000;

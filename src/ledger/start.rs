@@ -87,6 +87,7 @@ impl Ledger {
         let facts = StartFacts {
             device: Some(device_facts(&device)),
             holders: holders(views, &claims).await?,
+            managed: devices::managed_at(views, &[ip]).await?.first().map(|(_, device)| *device),
             venture_exists: venture_entry.is_some(),
             role_exists: venture_entry.is_some_and(|entry| entry.spec.roles.contains_key(&role)),
             boot_image: image.as_ref().map(image_facts),

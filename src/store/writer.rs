@@ -209,7 +209,7 @@ async fn append(connection: &mut PgConnection, end: Option<End>, batches: &[Batc
     {
         let assumed = known.sequences.clone();
         let assumed = assumed.iter().map(|((kind, id), sequence)| ((kind.as_str(), id.as_str()), *sequence)).collect();
-        let decided = decide(end.head, now, end.clock, known, batches);
+        let decided = decide(&end.head, now, end.clock, known, batches);
         match decided.write(connection, &assumed).await {
             Ok(true) => return Ok(decided.done()),
             Ok(false) => {}
@@ -217,7 +217,7 @@ async fn append(connection: &mut PgConnection, end: Option<End>, batches: &[Batc
         }
     }
     let (head, now, known) = Known::look_up(connection, batches).await?;
-    let decided = decide(head, now, Clock { read: now, at: Instant::now() }, known, batches);
+    let decided = decide(&head, now, Clock { read: now, at: Instant::now() }, known, batches);
     if decided.is_nothing() {
         return Ok(decided.done());
     }
@@ -229,7 +229,7 @@ async fn append(connection: &mut PgConnection, end: Option<End>, batches: &[Batc
     sql::begin(connection).await?;
     sql::lock_head(connection).await?;
     let (head, now, known) = Known::look_up(connection, batches).await?;
-    let decided = decide(head, now, Clock { read: now, at: Instant::now() }, known, batches);
+    let decided = decide(&head, now, Clock { read: now, at: Instant::now() }, known, batches);
     if decided.is_nothing() {
         sql::rollback(connection).await?;
         return Ok(decided.done());
@@ -281,8 +281,8 @@ impl Decided {
     }
 }
 
-fn decide(head: sql::Head, now: OffsetDateTime, clock: Clock, mut known: Known, batches: &[Batch]) -> Decided {
-    let sql::Head { position: from, mut chain } = head;
+fn decide(head: &sql::Head, now: OffsetDateTime, clock: Clock, mut known: Known, batches: &[Batch]) -> Decided {
+    let (from, mut chain) = (head.position, head.chain);
     let mut rows = sql::Rows::default();
     let mut position = from;
     let mut results = Vec::with_capacity(batches.len());

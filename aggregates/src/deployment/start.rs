@@ -44,6 +44,8 @@ pub struct StartFacts {
     pub device: Option<DeviceFacts>,
     /// Who holds the address, name, MAC or the device's live deployment, where anybody does.
     pub holders: Vec<(Claim, Holder)>,
+    /// The device in use whose management address the address is.
+    pub managed: Option<DeviceId>,
     /// The network in use that the address lies in.
     pub network: Option<(Name, NetworkSpec)>,
     /// The site of that network.
@@ -168,6 +170,10 @@ fn address(request: &StartDeployment) -> Vec<BrokenRule> {
             format!("{ip} lies in no known network; define its network first"),
         )];
     };
+    if let Some(device) = request.facts.managed {
+        let message = format!("{ip} is the management address of device {device}");
+        return vec![BrokenRule::new("ip", "ip_is_management", message).held_by(Holder::Device(device).to_string())];
+    }
     let refuse = |rule: &str, what: String| vec![BrokenRule::new("ip", rule, what).held_by(format!("network {name}"))];
     match network.reserved(ip) {
         None => vec![],

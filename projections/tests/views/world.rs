@@ -259,6 +259,7 @@ impl World {
         let facts = StartFacts {
             device: known,
             holders: self.holders(claims.clone()),
+            managed: None,
             network: Some((v(&format!("{site}-prod")), spec)),
             site: Some(site_spec(site.as_str(), "")),
             venture_exists: true,

@@ -16,6 +16,7 @@ use bootledger_projections::devices::{self, Device};
 use bootledger_projections::holdings;
 use sqlx::PgPool;
 use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
 
 /// How many things are asked for in one query.
 const CHUNK: usize = 5_000;
@@ -29,6 +30,8 @@ pub(super) struct Known {
     pub(super) boot_images: BTreeMap<Name, Entry<BootImage>>,
     pub(super) devices: HashMap<MacAddress, Device>,
     pub(super) holders: HashMap<(&'static str, String), Holder>,
+    /// The management addresses that the rows name as a server's own.
+    pub(super) managed: HashMap<Ipv4Addr, DeviceId>,
 }
 
 impl Known {
@@ -55,7 +58,12 @@ impl Known {
                 .collect(),
             devices,
             holders: HashMap::new(),
+            managed: HashMap::new(),
         };
+        let named: Vec<Ipv4Addr> = rows.iter().filter_map(|row| row.ip).collect();
+        for some in named.chunks(CHUNK) {
+            known.managed.extend(devices::managed_at(views, some).await?);
+        }
         let live = known.devices.values().map(|device| Claim::Deployment(device.id));
         let named = rows.iter().flat_map(|row| {
             let ip = row.ip.map(Claim::Ip);
@@ -81,7 +89,7 @@ impl Known {
     }
 
     /// The addresses that the device holds in a network, lowest first.
-    pub(super) fn own_address(device: &Device, network: &NetworkSpec) -> Option<std::net::Ipv4Addr> {
+    pub(super) fn own_address(device: &Device, network: &NetworkSpec) -> Option<Ipv4Addr> {
         device.addresses.iter().copied().find(|ip| network.reserved(*ip).is_none())
     }
 
@@ -103,10 +111,7 @@ pub(super) async fn hostnames(views: &PgPool) -> Result<Vec<String>, Failure> {
 }
 
 /// The addresses of a network that are held or belong to a management controller.
-pub(super) async fn used_addresses(
-    views: &PgPool,
-    network: &NetworkSpec,
-) -> Result<Vec<(std::net::Ipv4Addr, Option<DeviceId>)>, Failure> {
+pub(super) async fn used_addresses(views: &PgPool, network: &NetworkSpec) -> Result<Vec<(Ipv4Addr, Option<DeviceId>)>, Failure> {
     let held = holdings::ips_in(views, network.cidr, At::Now).await?;
     let managed = devices::management_addresses_in(views, network.cidr, At::Now).await?;
     let of = |holder| if let Holder::Device(device) = holder { Some(device) } else { None };

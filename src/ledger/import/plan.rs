@@ -148,6 +148,7 @@ impl Common<'_> {
                 device_facts,
             )),
             holders: self.known.holders_of(claims),
+            managed: self.known.managed.get(&ip).copied(),
             network: Some((network.key.clone(), network.spec.clone())),
             site: site.map(|entry| entry.spec.clone()),
             venture_exists: venture.is_some(),

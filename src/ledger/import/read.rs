@@ -208,6 +208,7 @@ fn repeated<K: Eq + Hash + std::fmt::Display>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const GOOD: &str = "52:54:00:00:00:01;10.9.0.1;prod;shop;web;debian";
 
@@ -262,6 +263,28 @@ mod tests {
         );
         assert_eq!(told(b"")[0].2, "csv_empty");
         assert_eq!(told(b"mac;venture;role;nonsense\n")[0].2, "column_unknown");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_bytes_are_rows_or_errors_that_name_their_lines(
+            bytes in prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..300),
+                "(mac|ip|serial|hostname|;|,|\"|\r|\n|\\PC|52:54:00:00:00:0[1-9]|10\\.0\\.0\\.[1-9]|prod|shop|web|\u{feff}|\u{0}){0,60}"
+                    .prop_map(String::into_bytes),
+            ]
+        ) {
+            let lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).count();
+            match rows(&bytes) {
+                Ok(rows) => prop_assert!(!rows.is_empty() && rows.len() <= lines),
+                Err(errors) => {
+                    prop_assert!(!errors.is_empty());
+                    prop_assert!(errors.iter().all(|error| error.row <= lines as u64 && !error.broken.message.is_empty()));
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Network boot from outside, request by request: who is given what, and who is not.
 #![expect(clippy::expect_used, reason = "a test ends where its preparation fails")]
 
+mod any_input;
 mod done;
 mod done_earlier;
 mod files;

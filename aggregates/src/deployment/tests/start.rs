@@ -80,6 +80,13 @@ fn the_address_is_one_that_its_network_gives() {
 }
 
 #[test]
+fn an_address_by_which_a_device_is_managed_is_given_to_no_server() {
+    let rules = refused(|r| r.facts.managed = Some(device_id(2)));
+    assert_eq!(codes(&rules), ["ip ip_is_management"]);
+    assert_eq!(rules[0].holder, Some(Holder::Device(device_id(2)).to_string()));
+}
+
+#[test]
 fn the_zones_of_name_and_address_are_managed() {
     let elsewhere = refused(|r| r.hostname = parsed("h200.elsewhere.example"));
     assert_eq!(codes(&elsewhere), ["hostname zone_not_managed"]);

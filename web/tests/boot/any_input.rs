@@ -1,0 +1,55 @@
+//! Whatever is asked for or saved: no panic, no failure of the service, and nothing that was not meant to be served.
+
+use crate::harness::Harness;
+use actix_web::http::Method;
+use bootledger_web::boot::template::{MAX_OUTPUT, Template, check_template};
+use bootledger_web::boot::variables::Variables;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use std::time::{Duration, Instant};
+
+/// Pieces of templates, right and wrong, in any order.
+const PIECES: &str = "(\\{\\{|\\}\\}|\\{%|%\\}|\\{#|#\\}| for | in | if | else |endfor|endif|set |macro |hostname|dns_servers|mac|range\\(9999999\\)|\
+    |loop|\\.|\\||upper|mac_dashes|join|\\(|\\)|\\[|\\]|'|\"|,|\\*|\\*\\*|~|-|999999999|[a-z]|\n|\u{202e}|ä){0,24}";
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_template_is_a_panic_takes_long_or_renders_without_end(text in prop_oneof![any::<String>(), PIECES]) {
+        let begun = Instant::now();
+        let saved = check_template(&text);
+        if let Ok(template) = Template::parse(&text) {
+            let rendered = template.render(Variables::sample());
+            prop_assert!(saved.is_err() || rendered.is_ok(), "what is saved can be rendered: {rendered:?}");
+            prop_assert!(rendered.map_or(0, |bytes| bytes.len()) <= MAX_OUTPUT);
+        }
+        prop_assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
+}
+
+#[actix_web::test]
+async fn no_path_fails_inside_and_none_leads_to_a_secret() {
+    let harness = Harness::new();
+    let target = harness.target("10.0.0.20", true).await;
+    harness.load(&[&target]);
+    std::fs::write(harness.folder.path().join("secret"), "top secret").expect("written");
+    let paths = "(/pxe)?(/|t|DONE|vmlinuz|secret|_kernel|_kickstart|boot.ipxe|\\.\\.|%2e%2e|%2f|%5c|%00|%0a|%|%ff|[!-~]|//|;|#|[?]){0,12}";
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..1_500 {
+        let path = format!("/pxe/{}", paths.new_tree(&mut runner).expect("a path").current());
+        if path.parse::<actix_web::http::Uri>().is_err() {
+            continue;
+        }
+        for (method, client) in [(Method::GET, "10.0.0.20"), (Method::GET, "10.0.0.99"), (Method::HEAD, "10.0.0.20")] {
+            // Whether a server without a deployment was done earlier is a question to the database, which is not here.
+            if client == "10.0.0.99" && path.contains("DONE") {
+                continue;
+            }
+            let answer = harness.ask(method, &path, client, &[]).await;
+            assert!(!answer.status.is_server_error(), "{path}: {}", answer.text());
+            assert!(!answer.text().contains("top secret"), "{path}");
+        }
+    }
+}
