@@ -10,7 +10,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use bootledger_aggregates::rules::BrokenRule;
-use problem::{Problem, Reason};
+use problem::{Problem, ProblemError};
 
 /// How a client is asked to log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Error {
     #[error("{}", told(reasons, *total))]
     Rejected {
         /// Which rules, at most 10,000.
-        reasons: Vec<Reason>,
+        reasons: Vec<ProblemError>,
         /// How many there are.
         total: usize,
     },
@@ -78,14 +78,14 @@ pub enum Error {
     TooSlow(u64),
     /// The request cannot be read: 400.
     #[error("{}", told(.0, .0.len()))]
-    BadRequest(Vec<Reason>),
+    BadRequest(Vec<ProblemError>),
     /// A defect: 500.
     #[error("something is wrong inside; the log says more under this correlation id")]
     Internal(#[source] anyhow::Error),
 }
 
 /// A few reasons in words, or how many there are.
-fn told(reasons: &[Reason], total: usize) -> String {
+fn told(reasons: &[ProblemError], total: usize) -> String {
     if total > 3 {
         return format!("{total} things are wrong; nothing was done. `errors` lists them");
     }
@@ -98,18 +98,18 @@ const LISTED: usize = 10_000;
 impl Error {
     /// A request that cannot be read, for one reason. `field` is the parameter, header or part of the body.
     pub fn bad_request(field: &str, rule: &str, message: impl Into<String>) -> Self {
-        Self::BadRequest(vec![Reason::new(field, rule, message)])
+        Self::BadRequest(vec![ProblemError::new(field, rule, message)])
     }
 
     /// A request that breaks one rule.
     pub fn rejected(field: &str, rule: &str, message: impl Into<String>) -> Self {
-        Self::Rejected { reasons: vec![Reason::new(field, rule, message)], total: 1 }
+        Self::Rejected { reasons: vec![ProblemError::new(field, rule, message)], total: 1 }
     }
 
     /// A file whose rows break rules.
     pub fn rejected_rows(rows: Vec<RowError>) -> Self {
         let total = rows.len();
-        Self::Rejected { reasons: rows.into_iter().take(LISTED).map(Reason::from).collect(), total }
+        Self::Rejected { reasons: rows.into_iter().take(LISTED).map(ProblemError::from).collect(), total }
     }
 
     /// Something that is missing for a while.
@@ -204,7 +204,7 @@ impl From<CommandError> for Error {
 impl From<Vec<BrokenRule>> for Error {
     fn from(broken: Vec<BrokenRule>) -> Self {
         let total = broken.len();
-        Self::Rejected { reasons: broken.into_iter().take(LISTED).map(Reason::from).collect(), total }
+        Self::Rejected { reasons: broken.into_iter().take(LISTED).map(ProblemError::from).collect(), total }
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Problem {
     pub correlation_id: Option<String>,
     /// Every broken rule.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<Reason>,
+    pub errors: Vec<ProblemError>,
     /// How many more broken rules there are than `errors` lists.
     #[serde(skip_serializing_if = "is_zero")]
     pub errors_omitted: usize,
@@ -36,7 +36,7 @@ pub struct Problem {
 
 /// One broken rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Reason {
+pub struct ProblemError {
     /// The field of the body, the parameter or the header; empty when it is about the whole.
     pub field: String,
     /// The line of a file, from 1; 0 for the file as a whole.
@@ -121,20 +121,20 @@ impl Problem {
     }
 }
 
-impl Reason {
+impl ProblemError {
     /// A broken rule that is not about a file.
     pub fn new(field: &str, rule: &str, message: impl Into<String>) -> Self {
         Self { field: field.to_owned(), row: None, column: None, rule: rule.to_owned(), message: message.into(), holder: None }
     }
 }
 
-impl From<BrokenRule> for Reason {
+impl From<BrokenRule> for ProblemError {
     fn from(BrokenRule { field, rule, message, holder }: BrokenRule) -> Self {
         Self { field, row: None, column: None, rule, message, holder }
     }
 }
 
-impl From<RowError> for Reason {
+impl From<RowError> for ProblemError {
     fn from(RowError { row, column, broken }: RowError) -> Self {
         Self { row: Some(row), column: Some(column), ..Self::from(broken) }
     }

@@ -14,6 +14,13 @@ pub(super) async fn show(rendered: Data<Rendered>) -> HttpResponse {
     HttpResponse::Ok().content_type("text/html; charset=utf-8").body(rendered.page.clone())
 }
 
+/// A text of the description, in which what stands in backticks is code.
+fn prose(text: &str) -> Markup {
+    html! {
+        @for (index, part) in text.split('`').enumerate() { @if index % 2 == 1 { code { (part) } } @else { (part) } }
+    }
+}
+
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
@@ -39,7 +46,7 @@ pub(super) fn page(document: &Value) -> Markup {
         &title,
         &html! {
             h1 { (title) }
-            p { (text(document, "/info/description")) }
+            p { (prose(text(document, "/info/description"))) }
             p {
                 "Send " code { "Authorization: Bearer bl_…" } " with every request under " code { "/api/v1" } ". "
                 "The same for programs: " a href="/api/openapi.json" { "openapi.json" } "."
@@ -66,7 +73,7 @@ pub(super) fn page(document: &Value) -> Markup {
             section id="schemas" {
                 h2 { "schemas" }
                 @for (name, schema) in entries(document, "/components/schemas") {
-                    details id=(format!("schema-{name}")) { summary { code { (name) } } p { (text(schema, "/description")) } (fields(schema)) }
+                    details id=(format!("schema-{name}")) { summary { code { (name) } } p { (prose(text(schema, "/description"))) } (fields(schema)) }
                 }
             }
         },
@@ -77,8 +84,8 @@ fn route(path: &str, method: &str, operation: &Value) -> Markup {
     let summary = text(operation, "/summary");
     html! {
         details id=(text(operation, "/operationId")) {
-            summary { code.method { (method.to_uppercase()) } " " code { (path) } " " span.quiet { (summary) } }
-            p { (text(operation, "/description")) }
+            summary { code.method { (method.to_uppercase()) } " " code { (path) } " " span.quiet { (prose(summary)) } }
+            p { (prose(text(operation, "/description"))) }
             @if !list(operation, "parameters").is_empty() {
                 table {
                     thead { tr { th { "parameter" } th { "in" } th { "type" } th { "meaning" } } }
@@ -88,7 +95,7 @@ fn route(path: &str, method: &str, operation: &Value) -> Markup {
                                 td { code { (text(parameter, "/name")) } @if parameter.get("required") == Some(&Value::Bool(true)) { " *" } }
                                 td { (text(parameter, "/in")) }
                                 td { (kind(parameter.get("schema").unwrap_or(&Value::Null))) }
-                                td { (text(parameter, "/description")) }
+                                td { (prose(text(parameter, "/description"))) }
                             }
                         }
                     }
@@ -104,7 +111,7 @@ fn route(path: &str, method: &str, operation: &Value) -> Markup {
                         tr {
                             td { (status) }
                             td { @for (form, body) in entries(response, "/content") { code { (form) } " " (kind(body.get("schema").unwrap_or(&Value::Null))) " " } }
-                            td { (text(response, "/description")) }
+                            td { (prose(text(response, "/description"))) }
                         }
                     }
                 }
@@ -151,7 +158,7 @@ fn fields(schema: &Value) -> Markup {
                         tr {
                             td { code { (name) } @if required.contains(&name.as_str()) { " *" } }
                             td { (kind(field)) }
-                            td { (text(field, "/description")) }
+                            td { (prose(text(field, "/description"))) }
                         }
                     }
                 }

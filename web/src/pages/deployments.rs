@@ -7,6 +7,7 @@ use crate::request::parameters::Parameters;
 use crate::request::reading::{Reading, name_position};
 use actix_web::HttpResponse;
 use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
 use bootledger_projections::deployments::{self, Deployment, Filter, Status};
 use bootledger_projections::plugin_runs::{self, Run, RunStatus};
@@ -103,10 +104,16 @@ fn row(deployment: &Deployment, runs: &[Run]) -> Markup {
             td data-label="Device" { code { (deployment.device) } }
             td data-label="Venture / role" { span { (deployment.venture) " / " (deployment.role) } }
             td data-label="Status" { span { (status(deployment.status)) @if deployment.overdue { " " span.late { "overdue" } } } }
-            td data-label="Since" { time datetime=(deployment.status_since) { (deployment.status_since) } }
+            td data-label="Since" { time datetime=(deployment.status_since) { (moment(deployment.status_since)) } }
             td data-label="Waits for" { span { @for (index, what) in awaited(deployment, runs).iter().enumerate() { @if index > 0 { br; } (what) } } }
         }
     }
+}
+
+/// A moment for people, to the second; all of it is in the element's `datetime`.
+fn moment(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.get(..19).map_or(text.clone(), |text| format!("{} UTC", text.replace('T', " ")))
 }
 
 #[cfg(test)]
@@ -176,6 +183,7 @@ mod tests {
         let html = view(&[deployment()], &runs, None, 12).into_string();
         assert_eq!(texts(&html, "td[data-label='Host name']"), ["h200.dc1.example"]);
         assert_eq!(texts(&html, "td[data-label='Status']"), ["open overdue"]);
+        assert_eq!(texts(&html, "td[data-label='Since'] time"), ["1970-01-01 00:00:00 UTC"]);
         assert_eq!(texts(&html, "td[data-label='Waits for']"), ["dhcp: kea-1 has not confirmed <b>yet</b>"]);
         assert_eq!(texts(&html, "p.quiet"), ["As of position 12 of the log."]);
         assert!(texts(&html, "b").is_empty(), "a reason became markup");

@@ -2,7 +2,7 @@
 //! a slow client can hold on to memory.
 
 use crate::error::Error;
-use crate::error::problem::Reason;
+use crate::error::problem::ProblemError;
 use actix_web::HttpMessage;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -70,7 +70,7 @@ fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
         let place = if field.is_empty() { String::new() } else { format!("{field}: ") };
         let message = format!("{place}{error}");
         if error.is_data() {
-            Error::Rejected { reasons: vec![Reason::new(field, "malformed", message)], total: 1 }
+            Error::Rejected { reasons: vec![ProblemError::new(field, "malformed", message)], total: 1 }
         } else {
             Error::bad_request(field, "json_malformed", format!("the body is no JSON: {error}"))
         }

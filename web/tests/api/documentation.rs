@@ -54,6 +54,19 @@ async fn the_description_is_whole() {
     }
 }
 
+/// Two types of one name would be one schema, which is right for one of them.
+#[actix_web::test]
+async fn what_a_reason_is_for_is_not_what_a_problem_is() {
+    let site = TestSite::create().await;
+    let document = site.ask(TestRequest::get().uri("/api/openapi.json")).await.json();
+    let properties = |name: &str| {
+        let schema = document["components"]["schemas"][name]["properties"].as_object().cloned().unwrap_or_default();
+        schema.keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(properties("Reason"), ["reason"]);
+    assert_eq!(properties("ProblemError"), ["column", "field", "holder", "message", "row", "rule"]);
+}
+
 #[actix_web::test]
 async fn the_page_of_the_api_needs_no_script_and_shows_every_route() {
     let site = TestSite::create().await;
