@@ -195,6 +195,7 @@ async fn the_address_by_which_a_device_is_managed_is_given_to_no_server() -> Res
     let managed =
         json!({ "site": "dc1", "macs": ["52:54:00:00:00:01"], "management": { "address": "10.0.0.11", "protocol": "ipmi" } });
     service.post("/api/v1/devices", &managed).await?;
+    let both = "mac;network;venture;role;boot_image;management_ip\n52:54:00:00:00:03;prod;shop;web;debian;10.0.0.13\n";
     let csv = |ip: &str| format!("mac;network;venture;role;boot_image;ip\n52:54:00:00:00:02;prod;shop;web;debian;{ip}\n");
     wait_for("the device is in the views", PATIENCE, async || {
         service.get("/api/v1/devices?mac=52:54:00:00:00:01").await.ok()?["items"].get(0).map(drop)
@@ -204,6 +205,8 @@ async fn the_address_by_which_a_device_is_managed_is_given_to_no_server() -> Res
     ensure!(error.contains("ip_is_management"), "{error}");
     let chosen = service.import(csv(""), "chosen").await?;
     assert_eq!(rows_of(&chosen)?[0]["ip"].as_str(), Some("10.0.0.12"));
+    let beside = service.import(both.to_owned(), "beside").await;
+    ensure!(beside.is_ok_and(|answer| answer["rows"][0]["ip"] == "10.0.0.14"), "an address that the row itself says is managed");
     let wanted = json!({
         "device": rows_of(&chosen)?[0]["device"], "venture": "shop", "role": "web", "boot_image": "debian", "ip": "10.0.0.11",
         "hostname": "h300.dc1.example",

@@ -180,11 +180,20 @@ async fn attempt(options: &PgConnectOptions, session: &mut Session, batches: &[B
             let position = head.position;
             warn!(%error, position, "the connection was lost while a commit was under way; looking whether it was done");
             let mut fresh = PgConnection::connect_with(options).await.map_err(|error| refused(&error))?;
-            let done = sql::chain_at(&mut fresh, position).await.map_err(|error| refused(&error))?;
+            let done = committed(&mut fresh, position).await.map_err(|error| refused(&error))?;
             session.connection = Some(fresh);
             if done.as_deref() == Some(&head.chain[..]) { Ok(results) } else { Err(refused(&error)) }
         }
     }
+}
+
+/// The chain at a position, once nobody is in the middle of a commit: the one that was lost may still be done.
+async fn committed(connection: &mut PgConnection, position: i64) -> Result<Option<Vec<u8>>, sqlx::Error> {
+    sql::begin(connection).await?;
+    sql::lock_head(connection).await?;
+    let chain = sql::chain_at(connection, position).await?;
+    sql::rollback(connection).await?;
+    Ok(chain)
 }
 
 enum Failed {
@@ -210,6 +219,9 @@ async fn append(connection: &mut PgConnection, end: Option<End>, batches: &[Batc
         let assumed = known.sequences.clone();
         let assumed = assumed.iter().map(|((kind, id), sequence)| ((kind.as_str(), id.as_str()), *sequence)).collect();
         let decided = decide(&end.head, now, end.clock, known, batches);
+        if decided.is_nothing() {
+            return Ok(decided.done());
+        }
         match decided.write(connection, &assumed).await {
             Ok(true) => return Ok(decided.done()),
             Ok(false) => {}

@@ -23,7 +23,7 @@ impl Free {
         let mut wanted: HashMap<&Name, usize> = HashMap::new();
         let mut named: HashSet<Ipv4Addr> = HashSet::new();
         for row in rows {
-            named.extend(row.ip);
+            named.extend(row.ip.iter().chain(&row.management_ip));
             if row.ip.is_none() {
                 for network in networks_of(row, known) {
                     *wanted.entry(network).or_default() += 1;

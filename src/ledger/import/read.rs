@@ -97,6 +97,7 @@ pub(super) fn rows(csv: &[u8]) -> Result<Vec<Row>, Vec<RowError>> {
     repeated(&rows, |row| row.ip, "ip", &mut errors);
     repeated(&rows, |row| row.hostname.clone(), "hostname", &mut errors);
     repeated(&rows, |row| row.serial.clone(), "serial", &mut errors);
+    managed(&rows, &mut errors);
     if rows.is_empty() && errors.is_empty() {
         errors.push(error(0, "", "csv_empty", "the file has no rows"));
     }
@@ -185,6 +186,17 @@ fn needed<T: FromStr<Err: std::fmt::Display>>(line: u64, index: usize, cell: &st
     optional(line, index, cell, errors)
 }
 
+/// Tells every row whose address is the management address of a row.
+fn managed(rows: &[Row], errors: &mut Vec<RowError>) {
+    let managed: HashMap<Ipv4Addr, u64> = rows.iter().filter_map(|row| Some((row.management_ip?, row.line))).collect();
+    for row in rows {
+        let Some((ip, line)) = row.ip.and_then(|ip| Some((ip, managed.get(&ip)?))) else { continue };
+        let message = format!("{ip} is the management address in row {line}");
+        let broken = BrokenRule::new("ip", "ip_is_management", message).held_by(format!("row {line}"));
+        errors.push(RowError { row: row.line, column: "ip".to_owned(), broken });
+    }
+}
+
 /// Tells every row after the first with the same value.
 fn repeated<K: Eq + Hash + std::fmt::Display>(
     rows: &[Row],
@@ -253,6 +265,12 @@ mod tests {
             (4, "", "column_count"),
         ];
         assert_eq!(told(csv.as_bytes()), expected.map(|(row, column, rule)| (row, column.to_owned(), rule.to_owned())));
+    }
+
+    #[test]
+    fn a_management_address_of_the_file_is_no_servers_address() {
+        let csv = format!("{GOOD}\n52:54:00:00:00:02;;prod;shop;web;debian;;10.9.0.1\n");
+        assert_eq!(told(csv.as_bytes()), [(2, "ip".to_owned(), "ip_is_management".to_owned())]);
     }
 
     #[test]
