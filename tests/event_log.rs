@@ -5,6 +5,7 @@ mod tampering;
 use anyhow::Result;
 use bootledger::store::EventLog;
 use bootledger::store::append::{Appended, Batch, Idempotency, NewEvent, Precondition, Rejection};
+use bootledger::store::verify;
 use bootledger_aggregates::claims::{Claim, ClaimChange, Holder};
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_projections::log;
@@ -118,6 +119,23 @@ async fn one_bad_batch_of_a_group_fails_alone() -> Result<()> {
         .collect();
     assert_eq!(told, ["appended", "defect", "appended", "conflict", "defect", "appended"]);
     assert_eq!(log::last_position(log.pool()).await?, 3);
+    Ok(())
+}
+
+/// More events than one statement carries go into the log in several, of one transaction.
+#[tokio::test]
+async fn a_batch_of_many_events_is_in_the_log_whole_or_not_at_all() -> Result<()> {
+    let database = TestDatabase::create().await?;
+    let log = log_of(&database).await?;
+    let many = |id: &'static str| (1..=25_000).map(|sequence| event(id, sequence)).collect::<Vec<_>>();
+    let mut refused = many("refused");
+    refused.last_mut().expect("an event").payload = "{ no JSON".to_owned();
+    assert!(matches!(log.append(batch(refused)).await, Err(Rejection::Defect(_))));
+    assert_eq!(log::last_position(log.pool()).await?, 0);
+    let (one, other) = tokio::join!(log.append(batch(many("one"))), log.append(batch(many("other"))));
+    assert_eq!((one?, other?), (Appended::At(25_000), Appended::At(50_000)));
+    assert_eq!(log.append(batch(vec![event("one", 25_001)])).await?, Appended::At(50_001));
+    assert_eq!(verify::database(log.pool(), |_| {}).await?, Ok(50_001));
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// Seconds that 10,000 rows may take, and how much longer a row may take among 100,000.
 const TARGET: f64 = 10.0;
-/// Memory of the service while it imports, in MB.
+/// Memory of the service while it imports the smaller file, in MB.
 const MEMORY: u64 = 200;
 /// Deployments a second.
 const REACTOR: f64 = 300.0;
@@ -45,6 +45,8 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report, rows: usize)
     let memory = service.memory("VmHWM")? / 1024;
     ensure!(answer["rows"].as_array().is_some_and(|answered| answered.len() == rows), "not all rows were started");
     let allowed = TARGET * rate(rows, 10_000.0);
+    // How a row's cost grows is what the larger file is for.
+    let larger = rows > 10_000;
     report.add(Row {
         what: format!("CSV of {rows} rows: validated, filled in, started"),
         measured: format!(
@@ -53,12 +55,11 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report, rows: usize)
             rest / 1024
         ),
         limit: format!("{copied:.2} s (one COPY of the rows)"),
-        target: format!("≤ {allowed:.0} s, ≤ {MEMORY} MB"),
-        met: Some(imported <= allowed && memory <= MEMORY),
+        target: if larger { format!("≤ {allowed:.0} s") } else { format!("≤ {allowed:.0} s, ≤ {MEMORY} MB") },
+        met: Some(imported <= allowed && (larger || memory <= MEMORY)),
     });
 
-    // How a row's cost grows is what the larger file is for.
-    if rows > 10_000 {
+    if larger {
         return database.close().await;
     }
     let took = confirm_until_in_progress(&service, &database.pool, rows, report).await?;

@@ -26,6 +26,9 @@ use tracing::{Instrument, debug_span, warn};
 const GROUP_BATCHES: usize = 512;
 const GROUP_EVENTS: usize = 20_000;
 
+/// How many events one statement carries: more go before it, in statements of their own of the same transaction.
+const STATEMENT_EVENTS: usize = 10_000;
+
 /// How many batches may wait; further callers wait before they may wait.
 const QUEUE: usize = 4096;
 
@@ -210,9 +213,11 @@ impl From<sqlx::Error> for Failed {
 }
 
 /// Decides and writes in one round trip where nothing but the streams matters and the end of the log is known, else in
-/// two; where another instance was in between, once more behind the lock.
+/// two; where another instance was in between, or where one statement cannot carry it all, behind the lock.
 async fn append(connection: &mut PgConnection, end: Option<End>, batches: &[Batch]) -> Result<(Results, End), Failed> {
+    let fits = batches.iter().map(|batch| batch.events.len()).sum::<usize>() <= STATEMENT_EVENTS;
     if let Some(end) = end
+        && fits
         && let Some(now) = end.clock.now()
         && let Some(known) = Known::assume(batches)
     {
@@ -228,15 +233,17 @@ async fn append(connection: &mut PgConnection, end: Option<End>, batches: &[Batc
             Err(error) => return Err(decided.failed(error)),
         }
     }
-    let (head, now, known) = Known::look_up(connection, batches).await?;
-    let decided = decide(&head, now, Clock { read: now, at: Instant::now() }, known, batches);
-    if decided.is_nothing() {
-        return Ok(decided.done());
-    }
-    match decided.write(connection, &BTreeMap::new()).await {
-        Ok(true) => return Ok(decided.done()),
-        Ok(false) => {}
-        Err(error) => return Err(decided.failed(error)),
+    if fits {
+        let (head, now, known) = Known::look_up(connection, batches).await?;
+        let decided = decide(&head, now, Clock { read: now, at: Instant::now() }, known, batches);
+        if decided.is_nothing() {
+            return Ok(decided.done());
+        }
+        match decided.write(connection, &BTreeMap::new()).await {
+            Ok(true) => return Ok(decided.done()),
+            Ok(false) => {}
+            Err(error) => return Err(decided.failed(error)),
+        }
     }
     sql::begin(connection).await?;
     sql::lock_head(connection).await?;
@@ -245,6 +252,9 @@ async fn append(connection: &mut PgConnection, end: Option<End>, batches: &[Batc
     if decided.is_nothing() {
         sql::rollback(connection).await?;
         return Ok(decided.done());
+    }
+    for rows in &decided.before {
+        sql::write_part(connection, rows, now).await?;
     }
     if !decided.write(connection, &BTreeMap::new()).await? {
         return Err(Failed::Before(sqlx::Error::Protocol("the end of the log moved in spite of its lock".to_owned())));
@@ -256,9 +266,11 @@ async fn append(connection: &mut PgConnection, end: Option<End>, batches: &[Batc
 }
 
 /// What a group comes to, from what the log was at one position.
-struct Decided {
+struct Decided<'a> {
     known: Known,
-    rows: sql::Rows,
+    /// What one statement cannot carry beside `rows`.
+    before: Vec<sql::Rows<'a>>,
+    rows: sql::Rows<'a>,
     from: i64,
     head: sql::Head,
     now: OffsetDateTime,
@@ -266,7 +278,7 @@ struct Decided {
     results: Results,
 }
 
-impl Decided {
+impl Decided<'_> {
     fn is_nothing(&self) -> bool {
         self.head.position == self.from && self.known.answered.is_empty()
     }
@@ -293,15 +305,18 @@ impl Decided {
     }
 }
 
-fn decide(head: &sql::Head, now: OffsetDateTime, clock: Clock, mut known: Known, batches: &[Batch]) -> Decided {
+fn decide<'a>(head: &sql::Head, now: OffsetDateTime, clock: Clock, mut known: Known, batches: &'a [Batch]) -> Decided<'a> {
     let (from, mut chain) = (head.position, head.chain);
-    let mut rows = sql::Rows::default();
+    let (mut before, mut rows) = (vec![], sql::Rows::default());
     let mut position = from;
     let mut results = Vec::with_capacity(batches.len());
     for batch in batches {
         match known.check(batch) {
             Ok(None) => {
                 for event in &batch.events {
+                    if rows.len() == STATEMENT_EVENTS {
+                        before.push(std::mem::take(&mut rows));
+                    }
                     position += 1;
                     chain = chain::next(
                         &chain,
@@ -326,7 +341,7 @@ fn decide(head: &sql::Head, now: OffsetDateTime, clock: Clock, mut known: Known,
             Err(rejection) => results.push(Err(rejection)),
         }
     }
-    Decided { known, rows, from, head: sql::Head { position, chain }, now, clock, results }
+    Decided { known, before, rows, from, head: sql::Head { position, chain }, now, clock, results }
 }
 
 /// What a caller is told of an error of the database.

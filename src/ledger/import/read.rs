@@ -18,6 +18,9 @@ const COLUMNS: [&str; 10] =
 /// How many of them a row needs at least.
 const NEEDED: usize = 6;
 
+/// How many rows a file may have: an import is one transaction, and is held in memory, about 10 kB a row.
+const MOST: usize = 100_000;
+
 /// A row as it was written; what may be worked out is optional.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
@@ -53,6 +56,7 @@ pub(super) fn rows(csv: &[u8]) -> Result<Vec<Row>, Vec<RowError>> {
     let mut rows = vec![];
     let mut order: Option<Vec<Option<usize>>> = None;
     let mut record = csv::ByteRecord::new();
+    let mut read = 0;
     loop {
         match reader.read_byte_record(&mut record) {
             Ok(true) => {}
@@ -65,6 +69,12 @@ pub(super) fn rows(csv: &[u8]) -> Result<Vec<Row>, Vec<RowError>> {
         let line = record.position().map_or(0, csv::Position::line);
         if record.iter().all(<[u8]>::is_empty) {
             continue;
+        }
+        read += 1;
+        if read > MOST {
+            let message = format!("a file may have {MOST} rows; split it, and import its parts one after the other");
+            errors.push(error(line, "", "csv_too_long", message));
+            break;
         }
         let mut cells = Vec::with_capacity(record.len());
         let mut readable = true;
@@ -86,7 +96,10 @@ pub(super) fn rows(csv: &[u8]) -> Result<Vec<Row>, Vec<RowError>> {
                     order = Some((0..COLUMNS.len()).map(Some).collect());
                     read_row(line, &cells, order.as_deref().unwrap_or_default(), &mut rows, &mut errors);
                 }
-                Header::Found(found) => order = Some(found),
+                Header::Found(found) => {
+                    order = Some(found);
+                    read = 0;
+                }
                 Header::Wrong(wrong) => return Err(wrong),
             }
             continue;
@@ -303,6 +316,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_file_of_more_rows_than_an_import_takes_is_refused_where_they_begin() {
+        let row = |n: usize| format!("52:54:00:{:02x}:{:02x}:{:02x},shop,web\n", n >> 16, n >> 8 & 255, n & 255);
+        let csv = (0..MOST).map(row).fold(String::from("mac,venture,role\n"), |csv, row| csv + &row);
+        assert_eq!(rows(csv.as_bytes()).expect("rows").len(), MOST);
+        let line = u64::try_from(MOST).expect("a line") + 2;
+        assert_eq!(told((csv + &row(MOST) + "nonsense\n").as_bytes()), [(line, String::new(), "csv_too_long".to_owned())]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The statements of the group writer: five round trips a group, whatever its size.
+//! The statements of the group writer.
 
 use super::super::append::NewEvent;
 use super::checks::{ClaimKey, Known};
@@ -101,32 +101,60 @@ fn kind(stored: &str) -> Result<&'static str, sqlx::Error> {
         .ok_or_else(|| sqlx::Error::Decode(format!("claims.kind {stored:?} is unknown").into()))
 }
 
-/// The columns of the events of a group.
+/// The columns of the events of a group, borrowed from its batches.
 #[derive(Default)]
-pub(super) struct Rows {
-    types: Vec<String>,
-    ids: Vec<String>,
+pub(super) struct Rows<'a> {
+    types: Vec<&'a str>,
+    ids: Vec<&'a str>,
     sequences: Vec<i64>,
-    event_types: Vec<String>,
-    versions: Vec<String>,
-    payloads: Vec<String>,
-    metadata: Vec<String>,
+    event_types: Vec<&'a str>,
+    versions: Vec<&'a str>,
+    payloads: Vec<&'a str>,
+    metadata: Vec<&'a str>,
     positions: Vec<i64>,
     chains: Vec<Vec<u8>>,
 }
 
-impl Rows {
-    pub(super) fn push(&mut self, event: &NewEvent, position: i64, chain: [u8; 32]) {
-        self.types.push(event.aggregate_type.clone());
-        self.ids.push(event.aggregate_id.clone());
+impl<'a> Rows<'a> {
+    pub(super) fn push(&mut self, event: &'a NewEvent, position: i64, chain: [u8; 32]) {
+        self.types.push(&event.aggregate_type);
+        self.ids.push(&event.aggregate_id);
         self.sequences.push(event.sequence);
-        self.event_types.push(event.event_type.clone());
-        self.versions.push(event.event_version.clone());
-        self.payloads.push(event.payload.clone());
-        self.metadata.push(event.metadata.clone());
+        self.event_types.push(&event.event_type);
+        self.versions.push(&event.event_version);
+        self.payloads.push(&event.payload);
+        self.metadata.push(&event.metadata);
         self.positions.push(position);
         self.chains.push(chain.to_vec());
     }
+
+    pub(super) fn len(&self) -> usize {
+        self.positions.len()
+    }
+}
+
+/// Events alone, inside the transaction that holds the head's lock: a large group's, before `write` brings the last of
+/// them with the rest.
+pub(super) async fn write_part(connection: &mut PgConnection, rows: &Rows<'_>, now: OffsetDateTime) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, recorded_at, chain)
+           SELECT t, i, s, e, v, p::json, m::json, n, $10, c
+             FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bytea[])
+                  AS r (t, i, s, e, v, p, m, n, c)"#,
+        &rows.types as &[&str],
+        &rows.ids as &[&str],
+        &rows.sequences,
+        &rows.event_types as &[&str],
+        &rows.versions as &[&str],
+        &rows.payloads as &[&str],
+        &rows.metadata as &[&str],
+        &rows.positions,
+        &rows.chains,
+        now,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 /// Events, claims, keys, the head and the notice, in one statement; nothing, and `false`, where the log no longer ends
@@ -134,7 +162,7 @@ impl Rows {
 /// be moved: whoever moves it is alone with the log until its commit.
 pub(super) async fn write(
     connection: &mut PgConnection,
-    rows: &Rows,
+    rows: &Rows<'_>,
     known: &Known,
     assumed: &BTreeMap<(&str, &str), i64>,
     expected: i64,
@@ -190,13 +218,13 @@ pub(super) async fn write(
                SELECT k, f, p, a::json FROM moved, UNNEST($17::text[], $18::bytea[], $19::bigint[], $20::text[]) AS r (k, f, p, a)
            )
            SELECT pg_notify('bootledger_appended', moved.position::text)::text AS notified FROM moved"#,
-        &rows.types,
-        &rows.ids,
+        &rows.types as &[&str],
+        &rows.ids as &[&str],
         &rows.sequences,
-        &rows.event_types,
-        &rows.versions,
-        &rows.payloads,
-        &rows.metadata,
+        &rows.event_types as &[&str],
+        &rows.versions as &[&str],
+        &rows.payloads as &[&str],
+        &rows.metadata as &[&str],
         &rows.positions,
         &rows.chains,
         now,
