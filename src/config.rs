@@ -1,6 +1,7 @@
 //! The program's arguments, which may also come from the environment (`BOOTLEDGER_…`, `.env`).
 
 use bootledger_aggregates::site::BootUrl;
+use bootledger_web::secrets::{Secret, Secrets};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -71,6 +72,17 @@ pub struct StoreArguments {
     /// The folder of `initdb` and `postgres` for the embedded server; searched for by default.
     #[arg(long, env = "BOOTLEDGER_POSTGRES_BIN", value_name = "FOLDER")]
     pub postgres_bin: Option<PathBuf>,
+    /// The folder of secrets, a file each; those that are not there are looked for in the environment, as
+    /// `BOOTLEDGER_SECRET_NAME`.
+    #[arg(long, env = "BOOTLEDGER_SECRETS_DIR", value_name = "FOLDER")]
+    pub secrets_dir: Option<PathBuf>,
+}
+
+impl StoreArguments {
+    /// Where secrets are.
+    pub fn secrets(&self) -> Secrets {
+        Secrets::new(self.secrets_dir.clone())
+    }
 }
 
 /// How the service runs.
@@ -114,35 +126,5 @@ impl ServeArguments {
             Some(url) => Ok(url.clone()),
             None => Ok(format!("http://{}", self.boot_listen.unwrap_or(self.listen)).parse()?),
         }
-    }
-}
-
-/// A secret argument; never shown.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The secret with this text.
-    pub fn new(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-
-    /// The secret itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-impl std::str::FromStr for Secret {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.to_owned()))
     }
 }

@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Receipt};
+use bootledger_web::secrets::Secrets;
 use sqlx::PgPool;
 use std::time::Duration;
 use tracing::{Instrument, info_span};
@@ -36,12 +37,13 @@ pub struct Ledger {
     pub(crate) views: PgPool,
     pub(crate) feed: Feed,
     pub(crate) now: fn() -> Timestamp,
+    pub(crate) secrets: Secrets,
 }
 
 impl Ledger {
     /// A service over this log and these views.
-    pub fn new(log: EventLog, views: PgPool, feed: Feed, now: fn() -> Timestamp) -> Self {
-        Self { log, views, feed, now }
+    pub fn new(log: EventLog, views: PgPool, feed: Feed, now: fn() -> Timestamp, secrets: Secrets) -> Self {
+        Self { log, views, feed, now, secrets }
     }
 
     async fn attempt(&self, command: &Command, context: &Context, excluded: &mut start::Excluded) -> Result<Receipt, Failure> {

@@ -12,6 +12,7 @@ pub mod database;
 pub mod demo;
 pub mod deploy;
 pub mod dhcp_agent;
+pub mod dns;
 pub mod export;
 pub mod feed;
 pub mod files;

@@ -10,6 +10,7 @@ mod role;
 
 use crate::store::append::Precondition;
 use bootledger_aggregates::device::command::DeviceCommand;
+use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::deployments::Deployment;
@@ -19,6 +20,8 @@ use sqlx::PgPool;
 pub struct Work<'a> {
     /// The deployment; it is live.
     pub deployment: &'a Deployment,
+    /// The sites in use.
+    pub sites: &'a [SiteSpec],
     /// The views.
     pub views: &'a PgPool,
     /// The time now.
@@ -65,6 +68,7 @@ pub async fn run(name: &str, work: &Work<'_>) -> anyhow::Result<Report> {
         return Ok(report);
     }
     match name {
+        "dns" => dns::run(work).await,
         "dhcp" => dhcp::run(work).await,
         other => {
             anyhow::bail!("this version of Bootledger has no plugin {other}; install one that has, or cancel the deployment")
@@ -77,7 +81,7 @@ pub fn run_at_once(name: &str, work: &Work<'_>) -> Option<Report> {
     match name {
         "clean" => Some(clean::run(work)),
         "role" => Some(role::run(work)),
-        "dns" => Some(dns::run(work)),
+        "dns" => dns::run_at_once(work),
         "reboot" => Some(reboot::run(work)),
         _ => None,
     }

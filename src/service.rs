@@ -3,6 +3,7 @@
 
 use crate::config::ServeArguments;
 use crate::database::Database;
+use crate::dns::Publisher;
 use crate::feed::Feed;
 use crate::ledger::Ledger;
 use crate::reactor::Reactor;
@@ -36,7 +37,7 @@ impl Service {
         let pool = database.pool.clone();
         let feed = Feed::start(pool.clone(), stop.clone()).await?;
         let log = EventLog::start(pool.clone(), database.options.clone());
-        let ledger = Ledger::new(log, pool.clone(), feed.clone(), clock::now);
+        let ledger = Ledger::new(log, pool.clone(), feed.clone(), clock::now, arguments.store.secrets());
         let application = Application {
             commands: Arc::new(ledger.clone()),
             views: pool.clone(),
@@ -45,6 +46,7 @@ impl Service {
             files: files::open(arguments.files.as_deref(), &arguments.store.data_dir)?,
             key: key::load(arguments.key_file.as_deref(), &arguments.store.data_dir)?,
             base_url: arguments.base_url()?,
+            secrets: ledger.secrets.clone(),
             trusted_proxies: arguments.trusted_proxy.clone().into(),
             now: clock::now,
             metrics: prometheus::Registry::new(),
@@ -54,6 +56,9 @@ impl Service {
         let mut workers = JoinSet::new();
         workers.spawn(boot::follow::run(application.clone()));
         workers.spawn(projector::run(pool, feed, stop.clone()));
+        let publisher = Publisher::new(ledger.clone());
+        let stopped = stop.clone();
+        workers.spawn(async move { publisher.run(stopped).await });
         let reactor = Reactor::new(ledger.clone());
         workers.spawn(async move { reactor.run(stop).await });
         Ok(Self { application, ledger, database, workers, stopping })

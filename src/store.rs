@@ -4,6 +4,7 @@
 pub mod answers;
 pub mod append;
 pub mod chain;
+pub mod dns;
 pub mod draft;
 pub mod leases;
 pub mod repository;

@@ -27,7 +27,7 @@ impl Tool {
         let (stopping, stop) = watch::channel(false);
         let feed = Feed::start(database.pool.clone(), stop).await?;
         let log = EventLog::start(database.pool.clone(), database.options.clone());
-        let ledger = Ledger::new(log, database.pool.clone(), feed, clock::now);
+        let ledger = Ledger::new(log, database.pool.clone(), feed, clock::now, arguments.secrets());
         let tool = Self { database, ledger, stopping };
         tool.catch_up().await?;
         Ok(tool)

@@ -1,6 +1,7 @@
 //! The service from outside, one module a story, in one program.
 
 mod bulk;
+mod dns_updates;
 mod embedded_postgres;
 mod event_log;
 mod support;

@@ -42,6 +42,7 @@ pub(crate) fn site() -> SiteSpec {
         zones: vec![parsed("dc1.example"), parsed("0.10.in-addr.arpa")],
         hostname_template: Some(parsed("h<200,299>.dc1.example|h<400,499>.dc1.example")),
         dhcp_header: vec![],
+        dns_updates: None,
     }
 }
 

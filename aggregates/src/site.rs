@@ -9,9 +9,12 @@ use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::dhcp_option::DhcpOption;
 use crate::values::hostname::{DomainName, Hostname};
 use crate::values::hostname_template::HostnameTemplate;
+use crate::values::name::Name;
+use crate::values::reverse_zone::pointer_name;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU16;
 use utoipa::ToSchema;
 
 /// What a site is.
@@ -35,6 +38,56 @@ pub struct SiteSpec {
     /// Options that only entries with a live deployment carry, beside next server and boot file.
     #[serde(default)]
     pub dhcp_header: Vec<DhcpOption>,
+    /// The primary that takes dynamic updates of the zones; without one, records are only in the zone files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_updates: Option<DnsUpdates>,
+}
+
+/// Where and how a site's zones are updated (RFC 2136), signed with a key (TSIG, RFC 8945).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DnsUpdates {
+    /// The address of the zones' primary.
+    #[schema(value_type = String, example = "10.0.0.53")]
+    pub primary: IpAddr,
+    /// Its TCP port.
+    #[serde(default = "dns_port")]
+    #[schema(value_type = u16, minimum = 1)]
+    pub port: NonZeroU16,
+    /// The key that updates are signed with.
+    pub key: TsigKey,
+}
+
+/// A key for signing messages; the same is configured in the DNS server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TsigKey {
+    /// The key's name in the DNS server.
+    pub name: DomainName,
+    /// How messages are signed.
+    #[serde(default)]
+    pub algorithm: TsigAlgorithm,
+    /// The name of the secret that holds the key in base64, as `tsig-keygen` prints it; never the key.
+    pub secret: Name,
+}
+
+/// How messages are signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum TsigAlgorithm {
+    /// HMAC with SHA-256.
+    #[default]
+    #[serde(rename = "hmac-sha256")]
+    HmacSha256,
+    /// HMAC with SHA-384.
+    #[serde(rename = "hmac-sha384")]
+    HmacSha384,
+    /// HMAC with SHA-512.
+    #[serde(rename = "hmac-sha512")]
+    HmacSha512,
+}
+
+fn dns_port() -> NonZeroU16 {
+    NonZeroU16::MIN.saturating_add(52)
 }
 
 /// An `http` or `https` URL without query, user or final slash.
@@ -85,6 +138,12 @@ impl SiteSpec {
         self.zones.iter().filter(|zone| zone.contains(name)).max_by_key(|zone| zone.as_str().len())
     }
 
+    /// The managed zone that holds an address's PTR record, the smallest of them, and the record's name there.
+    pub fn reverse_zone(&self, ip: Ipv4Addr) -> Option<(&DomainName, String)> {
+        let holding = self.zones.iter().filter_map(|zone| Some((zone, pointer_name(zone, ip)?)));
+        holding.max_by_key(|(zone, _)| zone.as_str().len())
+    }
+
     /// The managed zone that holds a host's A record.
     pub fn forward_zone(&self, hostname: &Hostname) -> Option<&DomainName> {
         self.zone_of(hostname.as_str())
@@ -98,6 +157,8 @@ pub enum SiteCommand {
     DefineSite {
         /// What it shall be.
         spec: Box<SiteSpec>,
+        /// What is wrong with the key's secret, if anything.
+        secret_problem: Option<String>,
     },
     /// Takes the site out of use; `used_by` names, looked up, what still belongs to it.
     RetireSite {
@@ -129,11 +190,16 @@ impl Site {
     /// What the command leads to.
     pub fn decide(&self, command: SiteCommand) -> Result<Vec<SiteEvent>, Refused> {
         match command {
-            SiteCommand::DefineSite { spec } => {
+            SiteCommand::DefineSite { spec, secret_problem } => {
                 if self.defined.as_ref() == Some(&spec) {
                     return Ok(vec![]);
                 }
-                let mut broken = vec![];
+                let problem = |problem| BrokenRule::new("dns_updates.key.secret", "secret_missing", problem);
+                let mut broken: Vec<BrokenRule> = secret_problem.map(problem).into_iter().collect();
+                if spec.dns_updates.is_some() && spec.zones.is_empty() {
+                    let message = "updates are of zones: name the site's zones";
+                    broken.push(BrokenRule::new("zones", "zones_missing", message));
+                }
                 if let Some(template) = &spec.hostname_template {
                     let outside = template.examples().filter(|name| spec.forward_zone(name).is_none());
                     broken.extend(outside.map(|name| {

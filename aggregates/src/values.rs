@@ -6,6 +6,7 @@ pub mod hostname_template;
 pub mod ids;
 pub mod mac_address;
 pub mod name;
+pub mod reverse_zone;
 pub mod sha256;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use bootledger::feed::Feed;
 use bootledger::ledger::Ledger;
 use bootledger::store::EventLog;
 use bootledger_web::commands::{Command, Commands, Context};
+use bootledger_web::secrets::Secrets;
 use futures::future::try_join_all;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -34,7 +35,7 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
     let (stopping, stop) = watch::channel(false);
     let feed = Feed::start(database.pool.clone(), stop).await?;
     let log = EventLog::start(database.pool.clone(), database.options.clone());
-    let ledger = Ledger::new(log, database.pool.clone(), feed, clock::now);
+    let ledger = Ledger::new(log, database.pool.clone(), feed, clock::now, Secrets::default());
     let next = Arc::new(AtomicU32::new(0));
     for (at_once, target) in [(1, None), (16, Some(0.6)), (64, Some(1.0))] {
         let (mut commands, mut inserts) = (vec![], vec![]);

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 const SERVERS: [u32; 2] = [100, 100_000];
 /// How many of them ask: so many that their first scripts are in the log and in the views long before a minute is over,
 /// after which what is served is told to the log again.
-const ASKING: u32 = 20_000;
+const ASKING: u32 = 10_000;
 /// Turns of service and bare handler, seconds each.
 const ROUNDS: u32 = 3;
 /// Seconds of a turn.

@@ -40,7 +40,11 @@ impl Cluster {
     /// Opens a database as the service does.
     pub(crate) async fn open(&self, url: &str) -> Result<Database> {
         let data_dir = self.folder.path().to_owned();
-        Database::open(&StoreArguments { database_url: Some(url.to_owned()), data_dir, postgres_bin: None }, false).await
+        Database::open(
+            &StoreArguments { database_url: Some(url.to_owned()), data_dir, postgres_bin: None, secrets_dir: None },
+            false,
+        )
+        .await
     }
 
     /// Where files can be written beside the database.

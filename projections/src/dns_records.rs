@@ -3,10 +3,11 @@
 use crate::at::At;
 use crate::convert::{cursor, part};
 use crate::error::Result;
-use bootledger_aggregates::values::hostname::DomainName;
+use bootledger_aggregates::values::hostname::{DomainName, Hostname, reverse_name};
 use bootledger_aggregates::values::ids::DeviceId;
 use serde::Serialize;
 use sqlx::PgExecutor;
+use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -88,6 +89,21 @@ pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit:
         limit
     );
     Ok(rows.fetch_all(executor).await?.into_iter().map(DnsRecord::from).collect())
+}
+
+/// The position of the later of a host's A and PTR record; `None` unless both are there.
+pub async fn made_at(executor: impl PgExecutor<'_>, device: DeviceId, hostname: &Hostname, ip: Ipv4Addr) -> Result<Option<i64>> {
+    let made = sqlx::query_scalar!(
+        r#"SELECT max(valid_from) FROM dns_records
+            WHERE device = $1 AND valid_to IS NULL
+              AND (name = $2 AND type = 'A' AND value = $3 OR name = $4 AND type = 'PTR' AND value = $2)
+           HAVING count(*) = 2"#,
+        device.0,
+        hostname.as_str(),
+        ip.to_string(),
+        reverse_name(ip)
+    );
+    Ok(made.fetch_optional(executor).await?.flatten())
 }
 
 /// Every record of a zone, by name, type and value.

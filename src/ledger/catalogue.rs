@@ -21,7 +21,10 @@ impl Ledger {
         let terms = Terms::default();
         match command {
             Command::DefineSite(key, spec) => {
-                self.run::<Site>(key, SiteCommand::DefineSite { spec: spec.clone() }, terms, context).await
+                let secret = spec.dns_updates.as_ref().map(|updates| &updates.key.secret);
+                let secret_problem = secret.and_then(|secret| self.secrets.problem(secret));
+                let command = SiteCommand::DefineSite { spec: spec.clone(), secret_problem };
+                self.run::<Site>(key, command, terms, context).await
             }
             Command::DefineRack(key, spec) => {
                 let site_exists = site_exists(&self.views, &spec.site).await?;

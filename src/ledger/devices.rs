@@ -8,6 +8,7 @@ use crate::store::repository::Terms;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::command::DeviceCommand;
+use bootledger_aggregates::device::event::Management;
 use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::register::{BrokenRuleOf, DeviceChange, DeviceSpec, RegisterFacts};
 use bootledger_aggregates::values::ids::DeviceId;
@@ -75,6 +76,7 @@ impl Ledger {
             },
             held: holders(&self.views, &claims).await?,
             unknown: self.unknown_role(venture, role).await?,
+            secret_problem: self.credentials_problem(spec.management.as_ref()),
             deploying: vec![],
             device: id,
         };
@@ -121,9 +123,15 @@ impl Ledger {
                 let role = change.role.clone().or_else(|| device.as_ref().and_then(|device| device.role.clone()));
                 self.unknown_role(venture.as_ref(), role.as_ref()).await?
             },
+            secret_problem: self.credentials_problem(change.management.as_ref()),
             deploying: live.map(|deployment| deployment.mac).into_iter().collect(),
             device: id,
         })
+    }
+
+    /// What is wrong with the secret that a management controller's credentials are in.
+    fn credentials_problem(&self, management: Option<&Management>) -> Option<String> {
+        management?.credentials.as_ref().and_then(|secret| self.secrets.problem(secret))
     }
 
     /// Which of venture and role does not exist.

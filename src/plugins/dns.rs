@@ -1,14 +1,71 @@
-//! Makes the A and the PTR record of the new address: in the view of records, hence in the zone files.
+//! Makes the A and the PTR record of the new address. Where the site's zones have a primary that takes updates, it then
+//! waits until the primary itself has answered with both.
 
-use super::{Report, Work};
+use super::{Outcome, Report, Work};
+use crate::dns::{Kind, address, place};
+use crate::store::dns::{self, Pending};
 use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::event::DnsEntry;
+use bootledger_aggregates::site::SiteSpec;
+use bootledger_aggregates::values::hostname::reverse_name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_projections::dns_records;
 
-pub(super) fn run(work: &Work<'_>) -> Report {
+/// Runs where nothing is to be waited for.
+pub(super) fn run_at_once(work: &Work<'_>) -> Option<Report> {
+    let keys = keys(work);
+    let published = keys.iter().any(|(name, kind)| updated(work.sites, name, kind).is_some());
+    (!published).then(|| Report::done(command(work)))
+}
+
+pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
     let deployment = work.deployment;
-    Report::done(DeviceCommand::CreateDnsEntry {
+    let keys = keys(work);
+    let made_at = dns_records::made_at(work.views, deployment.device, &deployment.hostname, deployment.ip).await?;
+    let pending = match made_at {
+        Some(made_at) => dns::pending(work.views, &keys, made_at).await?,
+        None => None,
+    };
+    if let Some(Pending { problem: Some(problem), .. }) = pending.iter().flatten().find(|pending| pending.conflict) {
+        anyhow::bail!("{problem}");
+    }
+    let outcome = match &pending {
+        Some(pending) if pending.is_empty() => Outcome::Succeeded,
+        _ => waiting(work, &keys, pending.as_deref().unwrap_or_default()),
+    };
+    // Asked again, the device writes nothing: the entry is there.
+    Ok(Report { device: Some(command(work)), outcome, preconditions: vec![] })
+}
+
+fn command(work: &Work<'_>) -> DeviceCommand {
+    let deployment = work.deployment;
+    DeviceCommand::CreateDnsEntry {
         deployment: deployment.id,
         live: Some(deployment.id),
         entry: DnsEntry { hostname: deployment.hostname.clone(), ip: deployment.ip },
-    })
+    }
+}
+
+fn keys(work: &Work<'_>) -> [dns::Key; 2] {
+    let a = (work.deployment.hostname.to_string(), Kind::A.name().to_owned());
+    [a, (reverse_name(work.deployment.ip), Kind::Ptr.name().to_owned())]
+}
+
+fn updated<'a>(sites: &'a [SiteSpec], name: &str, kind: &str) -> Option<&'a SiteSpec> {
+    Some(place(sites, name, Kind::of(kind)?)?.0)
+}
+
+/// For which primaries, and what they said last.
+fn waiting(work: &Work<'_>, keys: &[dns::Key], pending: &[Pending]) -> Outcome {
+    let updated = keys.iter().filter_map(|(name, kind)| updated(work.sites, name, kind)?.dns_updates.as_ref());
+    let mut primaries: Vec<String> = updated.map(|updates| address(updates).to_string()).collect();
+    primaries.sort();
+    primaries.dedup();
+    let mut problems: Vec<&str> = pending.iter().filter_map(|pending| pending.problem.as_deref()).collect();
+    problems.dedup();
+    let told = if problems.is_empty() { String::new() } else { format!(" ({})", problems.join("; ")) };
+    let (hostname, ip) = (&work.deployment.hostname, work.deployment.ip);
+    let reason = format!("waiting for the DNS primary {} to answer with {hostname} and {ip}{told}", primaries.join(" and "));
+    let awaited = primaries.iter().map(|primary| Text::fitted(&format!("dns-primary:{primary}"))).collect();
+    Outcome::Waiting { reason: Text::fitted(&reason), awaited }
 }

@@ -12,10 +12,12 @@ use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::Stage;
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::rules::Refused;
+use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
+use bootledger_projections::catalogue;
 use bootledger_projections::deployments::{self, Status};
 use bootledger_web::commands::{CommandError, Context};
 use rand::RngExt;
@@ -35,7 +37,9 @@ pub(super) async fn reach(ledger: &Ledger, lease: &Lease) -> anyhow::Result<Opti
         let row = deployments::find(&ledger.views, lease.deployment, At::Now).await?;
         let row = row.context("the deployment is not in the views")?;
         let now = (ledger.now)();
-        let work = Work { deployment: &row, views: &ledger.views, now };
+        let sites = catalogue::sites(&ledger.views, At::Now).await?;
+        let sites: Vec<SiteSpec> = sites.into_iter().filter(|site| !site.retired).map(|site| site.spec).collect();
+        let work = Work { deployment: &row, sites: &sites, views: &ledger.views, now };
         let report = match plugins::run(lease.plugin.as_str(), &work).await {
             Ok(report) => report,
             Err(error) => return Ok(fail(ledger, lease, &format!("{error:#}")).await),

@@ -21,7 +21,7 @@ pub struct Lease {
 /// Takes up to `limit` runs that are due and that nobody works on, oldest first.
 ///
 /// A resting lease (the run found nothing new to say) gives way before its end when an event has
-/// made the run due after the lease was taken.
+/// made the run due after the lease was taken, or when it was woken.
 pub async fn take(
     pool: &PgPool,
     worker: Uuid,
@@ -30,7 +30,13 @@ pub async fn take(
     limit: i64,
 ) -> Result<Vec<Lease>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"WITH due AS (
+        r#"WITH woken AS (
+               SELECT r.deployment, r.plugin, r.attempts
+                 FROM leases l JOIN plugin_runs r ON r.deployment = l.deployment AND r.plugin = l.plugin
+                WHERE l.woken_at >= l.taken_at AND l.until <= $2 AND r.retry_at > $2
+                LIMIT $4
+                  FOR UPDATE OF l SKIP LOCKED
+           ), due AS (
                SELECT r.deployment, r.plugin, r.attempts
                  FROM plugin_runs r
                  LEFT JOIN leases l ON l.deployment = r.deployment AND l.plugin = r.plugin
@@ -41,13 +47,14 @@ pub async fn take(
                   FOR UPDATE OF r SKIP LOCKED
            ), taken AS (
                INSERT INTO leases (deployment, plugin, worker, taken_at, until, resting)
-               SELECT deployment, plugin, $1, $2, $3, false FROM due
+               SELECT deployment, plugin, $1, $2, $3, false FROM (TABLE due UNION ALL TABLE woken) AS r
                ON CONFLICT (deployment, plugin) DO UPDATE
                   SET worker = excluded.worker, taken_at = excluded.taken_at, until = excluded.until, resting = false
                 WHERE leases.until <= $2 OR leases.resting
                RETURNING deployment, plugin
            )
-           SELECT due.deployment, due.plugin, due.attempts FROM due JOIN taken USING (deployment, plugin)"#,
+           SELECT r.deployment AS "deployment!", r.plugin AS "plugin!", r.attempts AS "attempts!"
+             FROM (TABLE due UNION ALL TABLE woken) AS r JOIN taken USING (deployment, plugin)"#,
         worker,
         now,
         now + duration,
@@ -67,10 +74,11 @@ pub async fn take(
         .collect()
 }
 
-/// Lets a run rest until a time, or until an event makes it due.
+/// Lets a run rest until a time, or until an event makes it due; not at all where it was woken since it was taken.
 pub async fn rest(pool: &PgPool, worker: Uuid, lease: &Lease, until: OffsetDateTime) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE leases SET until = $4, resting = true WHERE deployment = $1 AND plugin = $2 AND worker = $3",
+        "UPDATE leases SET until = CASE WHEN woken_at >= taken_at THEN taken_at ELSE $4 END, resting = true
+          WHERE deployment = $1 AND plugin = $2 AND worker = $3",
         lease.deployment.0,
         lease.plugin.as_str(),
         worker,

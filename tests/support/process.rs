@@ -76,6 +76,18 @@ impl Process {
         &self.token
     }
 
+    /// Writes a secret that the service reads by its name.
+    pub(crate) fn secret(&self, name: &str, text: &str) -> Result<()> {
+        let folder = self.folder.path().join("secrets");
+        std::fs::create_dir_all(&folder)?;
+        Ok(std::fs::write(folder.join(name), text)?)
+    }
+
+    /// What a GET answers, as text.
+    pub(crate) async fn text(&self, path: &str) -> Result<String> {
+        Ok(self.client.get(self.url(path)).bearer_auth(&self.token).send().await?.error_for_status()?.text().await?)
+    }
+
     /// A number of kB out of `/proc/PID/status`, such as `VmRSS`, the memory it has now, or `VmHWM`, the most it had.
     pub(crate) fn memory(&self, what: &str) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
@@ -139,6 +151,7 @@ fn spawn(address: SocketAddr, token: &str, folder: &Path, database_url: &str) ->
     let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
     command.args(["serve", "--listen", &address.to_string(), "--trusted-proxy", "127.0.0.1/32"]);
     command.env("DATABASE_URL", database_url).env("BOOTLEDGER_DATA_DIR", folder).env("BOOTLEDGER_ADMIN_TOKEN", token);
+    command.env("BOOTLEDGER_SECRETS_DIR", folder.join("secrets"));
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn().context("the service cannot be started")
 }
 

@@ -9,6 +9,7 @@ pub mod devices;
 pub mod dhcp_entries;
 pub mod dhcp_servers;
 pub mod dns_records;
+pub mod dns_updates;
 pub mod events;
 pub mod imports;
 pub mod networks;
@@ -31,6 +32,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     dhcp_servers::configure(config);
     imports::configure(config);
     dns_records::configure(config);
+    dns_updates::configure(config);
     dhcp_entries::configure(config);
     boot_targets::configure(config);
     events::configure(config);

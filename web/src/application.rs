@@ -2,6 +2,7 @@
 
 use crate::boot::table::BootTable;
 use crate::commands::Commands;
+use crate::secrets::Secrets;
 use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use ipnet::IpNet;
@@ -22,6 +23,8 @@ pub struct Application {
     pub boot: Arc<BootTable>,
     /// The contents of boot files, by SHA-256.
     pub files: Arc<dyn ObjectStore>,
+    /// Where secrets are read by their names.
+    pub secrets: Secrets,
     /// The service's key, from which a deployment's token is derived.
     pub key: ServiceKey,
     /// Where servers and people reach the service.

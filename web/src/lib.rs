@@ -13,4 +13,5 @@ pub mod health;
 pub mod openapi;
 pub mod pages;
 pub mod request;
+pub mod secrets;
 pub mod server;

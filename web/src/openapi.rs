@@ -38,7 +38,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         boot::files::put, boot::files::show, boot::files::remove,
         api::dhcp_servers::index, api::dhcp_servers::show, api::dhcp_servers::define, api::dhcp_servers::retire,
         api::imports::create, api::imports::show,
-        api::dns_records::index, api::dhcp_entries::index, api::boot_targets::index,
+        api::dns_records::index, api::dns_updates::index, api::dhcp_entries::index, api::boot_targets::index,
         api::events::index,
         api::tokens::index, api::tokens::create, api::tokens::show, api::tokens::revoke,
         health::alive, health::readiness::ready, health::metrics::measured,

@@ -210,7 +210,7 @@ fn hostname(request: &StartDeployment) -> Vec<BrokenRule> {
             format!("no zone of the site holds {}; its zones are {}", request.hostname, zones()),
         ));
     }
-    if site.zone_of(&reverse_name(request.ip)).is_none() {
+    if site.reverse_zone(request.ip).is_none() {
         broken.push(BrokenRule::new(
             "ip",
             "reverse_zone_not_managed",

@@ -148,6 +148,8 @@ pub struct RegisterFacts {
     pub held: Vec<(Claim, Holder)>,
     /// Which of venture and role, as they would be after the change, is unknown or out of use.
     pub unknown: Option<BrokenRuleOf>,
+    /// What is wrong with the secret of the management controller's credentials, if anything.
+    pub secret_problem: Option<String>,
     /// Interfaces that the live deployment boots from.
     pub deploying: Vec<MacAddress>,
     /// The device itself.
@@ -174,6 +176,11 @@ fn place(site: &Name, rack: Option<&Name>, position: Option<u16>, facts: &Regist
         broken.push(BrokenRule::new("position", "position_range", "rack units are counted from 1"));
     }
     broken
+}
+
+fn unreadable(facts: &RegisterFacts) -> Option<BrokenRule> {
+    let problem = facts.secret_problem.as_ref()?;
+    Some(BrokenRule::new("management.credentials", "secret_missing", problem))
 }
 
 fn identified(by_anything: bool) -> Option<BrokenRule> {
@@ -218,6 +225,7 @@ pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Ve
     spec.asset = spec.asset.filter(|asset| !asset.is_empty());
     let mut broken = place(&spec.site, spec.rack.as_ref(), spec.position, facts);
     broken.extend(held(facts));
+    broken.extend(unreadable(facts));
     broken.extend(identified(!spec.macs.is_empty() || spec.serial.is_some() || spec.asset.is_some()));
     if spec.parent.is_some_and(|parent| parent == facts.device) {
         broken.push(BrokenRule::new("parent", "device_own_parent", "a device is not a part of itself"));
@@ -229,6 +237,7 @@ pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Ve
 pub(super) fn change(device: &Registered, change: DeviceChange, facts: &RegisterFacts) -> Result<Vec<DeviceEvent>, Refused> {
     let mut broken = new_place(device, &change, facts);
     broken.extend(held(facts));
+    broken.extend(unreadable(facts));
     broken.extend(venture_role(device, &change, facts));
 
     let replaced = |new: Option<Text>, old: &Option<Text>| {

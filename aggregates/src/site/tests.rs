@@ -4,7 +4,7 @@ use super::*;
 use crate::samples::{broken, outcome, parsed, site};
 
 fn define(spec: SiteSpec) -> SiteCommand {
-    SiteCommand::DefineSite { spec: Box::new(spec) }
+    SiteCommand::DefineSite { spec: Box::new(spec), secret_problem: None }
 }
 
 fn defined() -> Vec<SiteEvent> {
@@ -64,4 +64,17 @@ fn a_boot_url_is_plain() {
     for text in ["", "http://", "https:///x", "ftp://a", "http://a?b", "http://u@a", "http://a b", "http://a\nset x", "//a"] {
         assert!(text.parse::<BootUrl>().is_err(), "{text:?}");
     }
+}
+
+#[test]
+fn updates_need_zones_and_a_secret_that_can_be_read() {
+    let text = r#"{ "primary": "10.0.0.53", "key": { "name": "bootledger", "secret": "tsig-dc1" } }"#;
+    let updates: DnsUpdates = serde_json::from_str(text).expect("updates");
+    assert_eq!((updates.port.get(), updates.key.algorithm), (53, TsigAlgorithm::HmacSha256));
+    let spec = SiteSpec { dns_updates: Some(updates), ..site() };
+    assert!(outcome::<Site>(&[], define(spec.clone())).is_ok());
+    let unread = SiteCommand::DefineSite { spec: Box::new(spec.clone()), secret_problem: Some("there is no secret".to_owned()) };
+    assert_eq!(broken::<Site>(&[], unread), ["secret_missing"]);
+    let nowhere = SiteSpec { zones: vec![], hostname_template: None, ..spec };
+    assert_eq!(broken::<Site>(&[], define(nowhere)), ["zones_missing"]);
 }

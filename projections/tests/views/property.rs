@@ -123,7 +123,8 @@ fn server(b: u8, position: i64) -> DhcpServerCommand {
 fn describe(world: &mut World, a: u8, b: u8) {
     let site = if b.is_multiple_of(2) { "dc1" } else { "dc2" };
     match a % 12 {
-        0 => world.site(site, SiteCommand::DefineSite { spec: Box::new(site_spec(site, &format!("site {b}"))) }),
+        0 => world
+            .site(site, SiteCommand::DefineSite { spec: Box::new(site_spec(site, &format!("site {b}"))), secret_problem: None }),
         1 => world.define_network("dc1-prod", site),
         2 => world.network("dc2-prod", NetworkCommand::RetireNetwork { used: 0 }),
         3 => world.define_network("dc2-prod", "dc2"),

@@ -94,7 +94,7 @@ impl World {
     pub(crate) fn furnished() -> Self {
         let mut world = Self::default();
         for site in ["dc1", "dc2"] {
-            world.site(site, SiteCommand::DefineSite { spec: Box::new(site_spec(site, "")) });
+            world.site(site, SiteCommand::DefineSite { spec: Box::new(site_spec(site, "")), secret_problem: None });
             world.define_network(&format!("{site}-prod"), site);
         }
         world.rack("r1", RackCommand::DefineRack { spec: rack("dc1", 42), site_exists: true });
@@ -213,7 +213,8 @@ impl World {
         let serial = change.serial.iter().cloned().map(Claim::Serial);
         let held = self.holders(serial.chain(change.macs.iter().flatten().copied().map(Claim::Mac)));
         let deploying = self.live(id).and_then(|live| self.started(live)).map(|started| started.mac).into_iter().collect();
-        let facts = RegisterFacts { site_exists: true, rack_exists: true, held, device: id, deploying, unknown: None };
+        let facts =
+            RegisterFacts { site_exists: true, rack_exists: true, held, device: id, deploying, ..RegisterFacts::default() };
         self.device(id, DeviceCommand::ChangeDevice { change: Box::new(change), facts })
     }
 

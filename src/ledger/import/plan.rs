@@ -272,7 +272,7 @@ impl Common<'_> {
             row.management_ip.map(|address| Management { address, protocol: ManagementProtocol::default(), credentials: None });
         let claims = row.serial.clone().map(Claim::Serial);
         let held = self.known.holders_of(claims).into_iter().filter(|(_, holder)| *holder != Holder::Device(id)).collect();
-        let facts = RegisterFacts { site_exists: true, rack_exists: true, held, unknown: None, deploying: vec![], device: id };
+        let facts = RegisterFacts { site_exists: true, rack_exists: true, held, device: id, ..RegisterFacts::default() };
         if let Some(known) = self.known.devices.get(&row.mac) {
             let changed = DeviceChange {
                 serial: row.serial.clone().filter(|serial| known.serial.as_ref() != Some(serial)),

@@ -8,6 +8,7 @@ use crate::request::reading::Reading;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bootledger_aggregates::values::hostname::DomainName;
+use bootledger_aggregates::values::reverse_zone::above;
 use bootledger_projections::{catalogue, dns_records};
 
 /// The route. A reverse zone of RFC 2317 has a slash in its name, encoded or not.
@@ -24,8 +25,10 @@ async fn show(request: HttpRequest, Path(zone): Path<DomainName>, mut reading: R
     let Some(site) = sites.into_iter().find(|site| site.spec.zones.contains(&zone)) else {
         return Err(Error::NotFound(format!("no site manages the zone {zone}; add it to the zones of its site")));
     };
-    let records = dns_records::of_zone(reading.connection(), &zone, at).await?;
-    let changed = dns_records::zone_changed_at(reading.connection(), &zone, at).await?;
+    // The views have PTR records under the reverse names of their addresses.
+    let named = above(&zone);
+    let records = dns_records::of_zone(reading.connection(), &named, at).await?;
+    let changed = dns_records::zone_changed_at(reading.connection(), &named, at).await?;
     let written = tokio::task::spawn_blocking(move || {
         render(&Zone { name: &zone, domain: &site.spec.domain, managed: &managed, records: &records, changed }).map(Revision::of)
     });

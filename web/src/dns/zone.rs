@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use bootledger_aggregates::values::hostname::DomainName;
+use bootledger_aggregates::values::reverse_zone::{pointer_name, reversed};
 use bootledger_projections::dns_records::DnsRecord;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -64,21 +65,28 @@ fn serial(position: i64) -> u32 {
 fn records(zone: &Zone<'_>) -> Result<Vec<(DomainName, Data)>> {
     let mut records = BTreeSet::new();
     for record in zone.records {
-        let longest =
-            zone.managed.iter().filter(|managed| managed.contains(&record.name)).max_by_key(|managed| managed.as_str().len());
-        if longest != Some(zone.name) {
-            continue;
-        }
+        let Some(name) = own_name(zone, record) else { continue };
         let damaged = || format!("the views have a record {} {} {:?}", record.name, record.r#type, record.value);
         let data = match record.r#type.as_str() {
             "A" => Data::A(record.value.parse().with_context(damaged)?),
             "PTR" => Data::Ptr(record.value.parse().with_context(damaged)?),
             _ => anyhow::bail!(damaged()),
         };
-        let name: DomainName = record.name.parse().with_context(damaged)?;
+        let name: DomainName = name.parse().with_context(damaged)?;
         records.insert((labels(&name), name, data));
     }
     Ok(records.into_iter().map(|(_, name, data)| (name, data)).collect())
+}
+
+/// The record's name in this zone; `None` where it belongs to another: the smallest that holds it has it.
+fn own_name(zone: &Zone<'_>, record: &DnsRecord) -> Option<String> {
+    let name_in = |managed: &DomainName| match reversed(&record.name) {
+        Some(ip) if record.r#type == "PTR" => pointer_name(managed, ip),
+        _ => managed.contains(&record.name).then(|| record.name.clone()),
+    };
+    let holding = zone.managed.iter().filter_map(|managed| Some((managed, name_in(managed)?)));
+    let (smallest, name) = holding.max_by_key(|(managed, _)| managed.as_str().len())?;
+    (smallest == zone.name).then_some(name)
 }
 
 /// The key that names are ordered by: label by label from the right, numbers as numbers.

@@ -5,8 +5,9 @@ use crate::error::Error;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
+use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::{checkpoint, log, parked};
+use bootledger_projections::{checkpoint, log, parked, secrets};
 use serde::Serialize;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -32,8 +33,22 @@ pub struct Readiness {
     lag: Option<i64>,
     /// How many events could not be applied; what is shown of their aggregates is old.
     parked: Option<i64>,
+    /// Secrets that something refers to and that cannot be read; what needs them fails, and everything else works.
+    secrets: Vec<UnreadableSecret>,
     /// What is wrong, for people; empty where nothing is.
     reasons: Vec<String>,
+}
+
+/// A secret that cannot be read.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct UnreadableSecret {
+    /// Its name.
+    #[schema(value_type = String)]
+    name: Name,
+    /// What needs it.
+    used_by: String,
+    /// What is wrong, and what to do.
+    problem: String,
 }
 
 /// Since when the views have stood at a position while events were waiting.
@@ -57,6 +72,7 @@ struct Counts {
     last: i64,
     views: i64,
     parked: i64,
+    secrets: Vec<secrets::Reference>,
 }
 
 async fn ask(application: &Application) -> Result<Counts, Error> {
@@ -66,6 +82,7 @@ async fn ask(application: &Application) -> Result<Counts, Error> {
             last: log::last_position(&mut *connection).await?,
             views: checkpoint::position(&mut *connection).await?,
             parked: parked::count(&mut *connection).await?,
+            secrets: secrets::in_use(&mut *connection).await?,
         })
     };
     let late = |_| Error::unavailable("the database did not answer in time", 2);
@@ -104,9 +121,18 @@ pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>
         views_position: counts.as_ref().map(|counts| counts.views),
         lag: counts.as_ref().map(|counts| (counts.last - counts.views).max(0)),
         parked: counts.as_ref().map(|counts| counts.parked),
+        secrets: counts.map(|counts| unreadable(&application, counts.secrets)).unwrap_or_default(),
         reasons,
     };
     HttpResponse::build(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }).json(body)
+}
+
+fn unreadable(application: &Application, references: Vec<secrets::Reference>) -> Vec<UnreadableSecret> {
+    let problem = |secrets::Reference { secret, used_by }| {
+        let problem = application.secrets.problem(&secret)?;
+        Some(UnreadableSecret { name: secret, used_by, problem })
+    };
+    references.into_iter().filter_map(problem).collect()
 }
 
 #[cfg(test)]

@@ -20,9 +20,23 @@ async fn readiness_tells_of_lag_and_parked_events() {
       "parked": 0,
       "ready": true,
       "reasons": [],
+      "secrets": [],
       "views_position": 1
     }
     "#);
+}
+
+#[actix_web::test]
+async fn readiness_tells_of_secrets_that_cannot_be_read_and_who_needs_them() {
+    let site = TestSite::create().await;
+    let key = json!({ "name": "bootledger", "algorithm": "hmac-sha256", "secret": "tsig-dc1" });
+    let mut defined = site_defined();
+    defined["spec"]["dns_updates"] = json!({ "primary": "10.0.0.53", "port": 53, "key": key });
+    site.append("site", "dc1", defined).await;
+    let answer = site.ask(TestRequest::get().uri("/readyz")).await.json();
+    assert_eq!((&answer["ready"], &answer["secrets"][0]["used_by"]), (&json!(true), &json!("site dc1")));
+    let problem = answer["secrets"][0]["problem"].as_str().expect("a problem");
+    assert!(problem.contains("BOOTLEDGER_SECRET_TSIG_DC1"), "{problem}");
 }
 
 #[actix_web::test]

@@ -74,6 +74,7 @@ impl TestSite {
             boot: Arc::new(BootTable::default()),
             files: Arc::new(object_store::memory::InMemory::new()),
             key: ServiceKey::new(vec![7; 32]),
+            secrets: bootledger_web::secrets::Secrets::default(),
             base_url: "http://127.0.0.1:8080".parse().expect("a URL"),
             trusted_proxies: Arc::new([]),
             now,

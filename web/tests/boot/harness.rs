@@ -98,6 +98,7 @@ impl Harness {
             boot: Arc::new(BootTable::default()),
             files: Arc::new(files.with_automatic_cleanup(true).with_fsync(true)),
             key: ServiceKey::new(vec![7; 32]),
+            secrets: bootledger_web::secrets::Secrets::default(),
             base_url: "http://boot.example:8080".parse().expect("a URL"),
             trusted_proxies: Arc::from(vec!["192.0.2.1/32".parse().expect("a network")]),
             now: || Timestamp::default(),

@@ -6,7 +6,7 @@ use crate::dhcp_server::{DhcpKind, DhcpServerEvent, DhcpServerSpec};
 use crate::network::{NetworkEvent, NetworkSpec};
 use crate::rack::{RackEvent, RackSpec};
 use crate::samples::{self, boot_file, noon, parsed};
-use crate::site::{SiteEvent, SiteSpec};
+use crate::site::{DnsUpdates, SiteEvent, SiteSpec, TsigAlgorithm, TsigKey};
 use crate::token::{Scope, TokenEvent};
 use crate::values::dhcp_option::{Addresses, DhcpOption, OptionValue};
 use crate::venture::{RoleSpec, VentureEvent, VentureSpec};
@@ -22,6 +22,11 @@ fn every_option() -> Vec<DhcpOption> {
     ]
 }
 
+fn updates() -> DnsUpdates {
+    let key = TsigKey { name: parsed("bootledger"), algorithm: TsigAlgorithm::HmacSha512, secret: parsed("tsig-dc1") };
+    DnsUpdates { primary: parsed("10.0.0.53"), port: parsed("5353"), key }
+}
+
 fn least_site() -> SiteSpec {
     SiteSpec {
         name: parsed(""),
@@ -31,6 +36,7 @@ fn least_site() -> SiteSpec {
         zones: vec![],
         hostname_template: None,
         dhcp_header: vec![],
+        dns_updates: None,
     }
 }
 
@@ -69,7 +75,7 @@ fn role() -> RoleSpec {
 
 sampled!(site: SiteEvent {
     SiteDefined => [
-        SiteEvent::SiteDefined { spec: Box::new(SiteSpec { dhcp_header: every_option(), ..samples::site() }) },
+        SiteEvent::SiteDefined { spec: Box::new(SiteSpec { dhcp_header: every_option(), dns_updates: Some(updates()), ..samples::site() }) },
         SiteEvent::SiteDefined { spec: Box::new(least_site()) },
     ],
     SiteRetired => [SiteEvent::SiteRetired {}],

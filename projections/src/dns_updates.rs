@@ -1,0 +1,61 @@
+//! What DNS primaries have not taken yet. No view: the publisher keeps it, and a rebuild does not touch it.
+
+use crate::convert::cursor;
+use crate::error::Result;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use serde::Serialize;
+use sqlx::PgExecutor;
+use utoipa::ToSchema;
+
+/// Records of one name and type that may differ from those at their primary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DnsUpdate {
+    /// Their name, without the final dot.
+    pub name: String,
+    /// `A` or `PTR`.
+    #[serde(rename = "type")]
+    pub r#type: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// How often it was tried in vain.
+    pub attempts: u32,
+    /// Why the last try came to nothing; null before the first has ended.
+    pub problem: Option<String>,
+    /// Whether that is because the primary has records of somebody else.
+    pub conflict: bool,
+    /// When it is tried next; while it is being tried, when that is given up.
+    pub next_try: Timestamp,
+}
+
+impl DnsUpdate {
+    /// Its place in a list, for the next page's `after`.
+    pub fn cursor(&self) -> String {
+        format!("{} {}", self.name, self.r#type)
+    }
+}
+
+/// Up to `limit` of them, by name and type.
+pub async fn list(executor: impl PgExecutor<'_>, after: Option<&str>, limit: i64) -> Result<Vec<DnsUpdate>> {
+    let after = cursor::<2>(after)?;
+    let rows = sqlx::query!(
+        r#"SELECT name, type AS "kind", since, attempts, problem, conflict, next_try FROM dns_work
+            WHERE $1::text IS NULL OR (name, type) > ($1, $2) ORDER BY name, type LIMIT $3"#,
+        after.as_ref().map(|parts| parts[0].as_str()),
+        after.as_ref().map(|parts| parts[1].as_str()),
+        limit
+    )
+    .fetch_all(executor)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| DnsUpdate {
+            name: row.name,
+            r#type: row.kind,
+            since: Timestamp(row.since),
+            attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
+            problem: row.problem,
+            conflict: row.conflict,
+            next_try: Timestamp(row.next_try),
+        })
+        .collect())
+}

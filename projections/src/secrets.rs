@@ -1,0 +1,31 @@
+//! Which secrets are referred to, by name. Their contents are nowhere in the database.
+
+use crate::error::Result;
+use bootledger_aggregates::values::name::Name;
+use sqlx::PgExecutor;
+
+/// A secret that something refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The secret's name.
+    pub secret: Name,
+    /// What needs it, such as `site dc1` or `12 devices`.
+    pub used_by: String,
+}
+
+/// Every secret in use now, by name.
+pub async fn in_use(executor: impl PgExecutor<'_>) -> Result<Vec<Reference>> {
+    let rows = sqlx::query!(
+        r#"SELECT spec #>> '{dns_updates,key,secret}' AS "secret!", 'site ' || key AS "used_by!"
+             FROM catalogue
+            WHERE kind = 'site' AND valid_to IS NULL AND NOT retired AND spec #>> '{dns_updates,key,secret}' IS NOT NULL
+           UNION ALL
+           SELECT management_credentials, count(*) || CASE count(*) WHEN 1 THEN ' device' ELSE ' devices' END
+             FROM devices
+            WHERE valid_to IS NULL AND management_credentials IS NOT NULL AND NOT decommissioned
+            GROUP BY management_credentials
+           ORDER BY 1, 2"#
+    );
+    let rows = rows.fetch_all(executor).await?;
+    rows.into_iter().map(|row| Ok(Reference { secret: row.secret.parse()?, used_by: row.used_by })).collect()
+}

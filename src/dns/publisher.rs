@@ -1,0 +1,263 @@
+//! Works off what is to be told to the primaries.
+
+use super::primary::{AT_ONCE, Primary, Trouble};
+use super::records::{Kind, Records, Step, Update, place};
+use crate::ledger::Ledger;
+use crate::store::dns::{self, Failed, Work};
+use bootledger_aggregates::site::{DnsUpdates, SiteSpec};
+use bootledger_aggregates::values::hostname::DomainName;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue;
+use futures::StreamExt;
+use futures::future::join_all;
+use futures::stream::FuturesUnordered;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::time::Duration;
+use time::OffsetDateTime;
+use tokio::sync::watch;
+use tracing::{Instrument, error, info_span, warn};
+
+/// How soon the work is looked at again without a change.
+const POLL: Duration = Duration::from_secs(1);
+/// How many workers there are.
+const WORKERS: usize = 4;
+/// How much work is taken at once.
+const BATCH: i64 = 1_000;
+/// How long others leave it alone: longer than a primary may take that answers nothing.
+const LEASE: time::Duration = time::Duration::seconds(60);
+/// How many sets of records are updated by one message.
+const MESSAGE: usize = 100;
+/// How often a set is looked at anew when somebody else changes it at the same time.
+const TRIES: u32 = 3;
+/// The longest time between two tries, in seconds.
+const LONGEST_SECONDS: i64 = 15;
+
+/// What came of a set of records.
+enum Outcome {
+    Done,
+    Conflict(String),
+    Trouble(String),
+    /// The connection is of no more use.
+    Gone(String),
+}
+
+impl From<Trouble> for Outcome {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Gone(problem) => Self::Gone(problem),
+            other => Self::Trouble(other.to_string()),
+        }
+    }
+}
+
+/// The work for one zone at one primary.
+struct Job<'a> {
+    updates: &'a DnsUpdates,
+    zone: &'a DomainName,
+    all: Vec<(&'a Work, Records)>,
+}
+
+/// Keeps primaries at what the views show; any number of instances may run.
+pub struct Publisher {
+    ledger: Ledger,
+}
+
+impl Publisher {
+    /// A publisher of what this ledger's views show.
+    pub fn new(ledger: Ledger) -> Self {
+        Self { ledger }
+    }
+
+    /// Runs until `stopping`. A primary that answers nothing keeps one worker waiting, and others go on.
+    pub async fn run(&self, stopping: watch::Receiver<bool>) {
+        join_all((0..WORKERS).map(|_| self.work_off(stopping.clone()))).await;
+    }
+
+    async fn work_off(&self, mut stopping: watch::Receiver<bool>) {
+        let mut projected = self.ledger.feed.projected();
+        while !*stopping.borrow() {
+            projected.mark_unchanged();
+            match self.pass().instrument(info_span!("dns")).await {
+                Ok(0) => {}
+                Ok(_) => continue,
+                Err(error) => error!(error = %format!("{error:#}"), "DNS updates could not be worked on; trying again"),
+            }
+            tokio::select! {
+                _ = projected.changed() => {}
+                () = tokio::time::sleep(POLL) => {}
+                _ = stopping.wait_for(|stopping| *stopping) => {}
+            }
+        }
+    }
+
+    /// Takes changes in and works on what is due, once. How much there was.
+    pub async fn pass(&self) -> anyhow::Result<usize> {
+        let views = &self.ledger.views;
+        dns::take_in(views, self.now()).await?;
+        let work = dns::take(views, self.now(), self.now() + LEASE, BATCH).await?;
+        if work.is_empty() {
+            return Ok(0);
+        }
+        let sites = catalogue::sites(views, At::Now).await?;
+        let sites: Vec<SiteSpec> = sites.into_iter().filter(|site| !site.retired).map(|site| site.spec).collect();
+        let mut jobs: BTreeMap<(String, &DomainName), Job<'_>> = BTreeMap::new();
+        let mut nowhere = vec![];
+        for piece in &work {
+            let kind = Kind::of(&piece.key.1);
+            let placed = kind.and_then(|kind| Some((kind, place(&sites, &piece.key.0, kind)?)));
+            let Some((kind, (site, zone, name))) = placed else {
+                nowhere.push(piece);
+                continue;
+            };
+            let Some(updates) = &site.dns_updates else { continue };
+            let job = jobs.entry((address(updates).to_string(), zone)).or_insert_with(|| Job { updates, zone, all: vec![] });
+            let records = Records { name, kind, published: BTreeSet::new(), wanted: piece.wanted.clone() };
+            job.all.push((piece, records));
+        }
+        dns::done(views, None, &nowhere, self.now()).await?;
+        let mut under_way = FuturesUnordered::new();
+        for ((primary, _), job) in jobs {
+            under_way.push(self.work(primary, job));
+        }
+        let mut ended = Ok(());
+        while let Some(one) = under_way.next().await {
+            ended = ended.and(one);
+        }
+        ended?;
+        Ok(work.len())
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        (self.ledger.now)().0
+    }
+
+    async fn work(&self, primary: String, mut job: Job<'_>) -> anyhow::Result<()> {
+        let views = &self.ledger.views;
+        let keys: Vec<dns::Key> = job.all.iter().map(|(work, _)| work.key.clone()).collect();
+        let mut published = dns::published(views, &primary, &keys).await?;
+        for (work, records) in &mut job.all {
+            records.published = published.remove(&work.key).unwrap_or_default();
+        }
+        let outcomes = match self.connect(job.updates).await {
+            Ok(connection) => publish(&connection, job.zone, &job.all).await,
+            Err(trouble) => job.all.iter().map(|_| Outcome::Trouble(trouble.to_string())).collect(),
+        };
+        let (mut done, mut failed) = (vec![], vec![]);
+        for ((work, _), outcome) in job.all.iter().zip(outcomes) {
+            let (problem, conflict) = match outcome {
+                Outcome::Done => {
+                    done.push(*work);
+                    continue;
+                }
+                Outcome::Conflict(problem) => (problem, true),
+                Outcome::Trouble(problem) | Outcome::Gone(problem) => (problem, false),
+            };
+            let seconds = 1_i64.checked_shl(work.attempts.min(16)).unwrap_or(LONGEST_SECONDS).min(LONGEST_SECONDS);
+            let next_try = self.now() + time::Duration::seconds(seconds);
+            failed.push(Failed { work, problem, conflict, next_try });
+        }
+        if let Some(first) = failed.first() {
+            warn!(
+                primary, zone = %job.zone, sets = failed.len(), problem = first.problem,
+                "records are not at their primary yet; trying again"
+            );
+        }
+        dns::done(views, Some(&primary), &done, self.now()).await?;
+        dns::failed(views, &failed).await?;
+        let names = names(done.iter().copied().chain(failed.iter().map(|failed| failed.work)));
+        dns::wake(views, &names, self.now()).await?;
+        Ok(())
+    }
+
+    async fn connect(&self, updates: &DnsUpdates) -> Result<Primary, Trouble> {
+        let secret = self.ledger.secrets.read(&updates.key.secret).map_err(|error| Trouble::Other(error.to_string()))?;
+        Primary::connect(updates, &secret).await
+    }
+}
+
+/// The host names that sets of records are about.
+fn names<'a>(work: impl Iterator<Item = &'a Work>) -> Vec<String> {
+    let mut names: Vec<String> = work
+        .flat_map(|work| if work.key.1 == "A" { vec![work.key.0.clone()] } else { work.wanted.iter().cloned().collect() })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// A primary's address and port, as it is told to people and kept with what it was told.
+pub(crate) fn address(updates: &DnsUpdates) -> SocketAddr {
+    SocketAddr::new(updates.primary, updates.port.get())
+}
+
+/// Brings sets of records to the primary, and asks it for each; outcomes in their order.
+async fn publish(primary: &Primary, zone: &DomainName, all: &[(&Work, Records)]) -> Vec<Outcome> {
+    // Those that change, in as few messages as possible. Where one of a message is not as expected, nothing of the message
+    // is done, and each of its sets is looked at by itself.
+    let changing: Vec<Update<'_>> = all
+        .iter()
+        .map(|(_, records)| records.expected())
+        .filter(|update| !(update.removed.is_empty() && update.added.is_empty()))
+        .collect();
+    let mut refused: HashMap<(&str, &str), String> = HashMap::new();
+    for some in changing.chunks(MESSAGE) {
+        match primary.update(zone, some).await {
+            Ok(()) | Err(Trouble::HoldsElse) => {}
+            Err(Trouble::Gone(problem)) => return all.iter().map(|_| Outcome::Gone(problem.clone())).collect(),
+            Err(Trouble::Other(problem)) => {
+                refused.extend(some.iter().map(|update| (key(update.records), problem.clone())));
+            }
+        }
+    }
+    let mut outcomes = vec![];
+    for some in all.chunks(AT_ONCE) {
+        if let Some(Outcome::Gone(problem)) = outcomes.last() {
+            let problem = problem.clone();
+            outcomes.extend(some.iter().map(|_| Outcome::Gone(problem.clone())));
+            continue;
+        }
+        let each = some.iter().map(|(_, records)| settle(primary, zone, records, refused.get(&key(records))));
+        outcomes.extend(join_all(each.collect::<Vec<_>>()).await);
+    }
+    outcomes
+}
+
+fn key(records: &Records) -> (&str, &'static str) {
+    (&records.name, records.kind.name())
+}
+
+/// Asks the primary for a set, and goes on from what it holds until that is what is wanted.
+async fn settle(primary: &Primary, zone: &DomainName, records: &Records, refused: Option<&String>) -> Outcome {
+    if let Some(problem) = refused {
+        return Outcome::Trouble(problem.clone());
+    }
+    let (name, kind) = (&records.name, records.kind.name());
+    for _ in 0..TRIES {
+        let found = match primary.ask(name, records.kind).await {
+            Ok(found) => found,
+            Err(trouble) => return trouble.into(),
+        };
+        if let (Some(alias), false) = (&found.alias, records.wanted.is_empty()) {
+            return Outcome::Conflict(format!(
+                "{name} is an alias (CNAME) of {alias} at the primary of {zone}, which somebody else has made; remove it there, or choose another name"
+            ));
+        }
+        let update = match records.from(&found.values) {
+            Step::Nothing => return Outcome::Done,
+            Step::Conflict(foreign) => {
+                let values: Vec<String> = foreign.into_iter().collect();
+                return Outcome::Conflict(format!(
+                    "the primary of {zone} has {name} {kind} {}, which somebody else has made; remove it there, or choose another name or address",
+                    values.join(", ")
+                ));
+            }
+            Step::Update(update) => update,
+        };
+        match primary.update(zone, &[update]).await {
+            Ok(()) | Err(Trouble::HoldsElse) => {}
+            Err(trouble) => return trouble.into(),
+        }
+    }
+    Outcome::Trouble(format!("{name} {kind} changes at the primary of {zone} again and again; is somebody else updating it?"))
+}

@@ -1,0 +1,181 @@
+//! A set of records at its primary: what is to change there, and whether it may.
+
+use bootledger_aggregates::site::SiteSpec;
+use bootledger_aggregates::values::hostname::DomainName;
+use bootledger_aggregates::values::reverse_zone::reversed;
+use std::collections::BTreeSet;
+
+/// Which records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    A,
+    Ptr,
+}
+
+impl Kind {
+    /// The type of a row of the views.
+    pub(crate) fn of(text: &str) -> Option<Self> {
+        match text {
+            "A" => Some(Self::A),
+            "PTR" => Some(Self::Ptr),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::Ptr => "PTR",
+        }
+    }
+}
+
+/// All records of one name and type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Records {
+    /// Their name at the primary.
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    /// What the primary was last told and has answered.
+    pub(super) published: BTreeSet<String>,
+    /// What it shall hold.
+    pub(super) wanted: BTreeSet<String>,
+}
+
+/// An update of some records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Update<'a> {
+    pub(super) records: &'a Records,
+    /// What the primary must hold for it, to the letter; `None` where that does not matter.
+    pub(super) held: Option<BTreeSet<String>>,
+    pub(super) removed: BTreeSet<String>,
+    pub(super) added: BTreeSet<String>,
+}
+
+/// What is to be done where a primary holds this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step<'a> {
+    /// It holds all that is wanted, and nothing of ours that is not.
+    Nothing,
+    /// This update.
+    Update(Update<'a>),
+    /// It has these, which are not ours, where ours should be.
+    Conflict(BTreeSet<String>),
+}
+
+impl Records {
+    /// The update from what is known to be published; its prerequisite says so if that is no longer true.
+    pub(super) fn expected(&self) -> Update<'_> {
+        Update {
+            records: self,
+            held: Some(self.published.clone()),
+            removed: &self.published - &self.wanted,
+            added: &self.wanted - &self.published,
+        }
+    }
+
+    /// The step from what the primary was found to hold.
+    pub(super) fn from(&self, found: &BTreeSet<String>) -> Step<'_> {
+        let ours = &self.published | &self.wanted;
+        let foreign = found - &ours;
+        let (removed, added) = (&(&self.published - &self.wanted) & found, &self.wanted - found);
+        if removed.is_empty() && added.is_empty() {
+            return Step::Nothing;
+        }
+        if !added.is_empty() && !foreign.is_empty() {
+            return Step::Conflict(foreign);
+        }
+        // Records of others stay beside those that are removed, whatever they are by then.
+        let held = foreign.is_empty().then(|| found.clone());
+        Step::Update(Update { records: self, held, removed, added })
+    }
+}
+
+/// Where a row of the views belongs: its site, its zone, and its name there. `None` where no site updates its zone.
+pub(crate) fn place<'a>(sites: &'a [SiteSpec], name: &str, kind: Kind) -> Option<(&'a SiteSpec, &'a DomainName, String)> {
+    let places = sites.iter().filter_map(|site| {
+        let (zone, name) = match kind {
+            Kind::A => (site.zone_of(name)?, name.to_owned()),
+            Kind::Ptr => site.reverse_zone(reversed(name)?)?,
+        };
+        Some((site, zone, name))
+    });
+    let (site, zone, name) = places.max_by_key(|(_, zone, _)| zone.as_str().len())?;
+    site.dns_updates.is_some().then_some((site, zone, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(values: &[&str]) -> BTreeSet<String> {
+        values.iter().map(ToString::to_string).collect()
+    }
+
+    fn records(published: &[&str], wanted: &[&str]) -> Records {
+        Records { name: "h1.dc1.example".to_owned(), kind: Kind::A, published: set(published), wanted: set(wanted) }
+    }
+
+    fn step(published: &[&str], wanted: &[&str], found: &[&str]) -> String {
+        match records(published, wanted).from(&set(found)) {
+            Step::Nothing => "nothing".to_owned(),
+            Step::Update(update) => format!("{:?} -{:?} +{:?}", update.held, update.removed, update.added),
+            Step::Conflict(foreign) => format!("conflict {foreign:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_published_is_the_prerequisite_of_what_changes() {
+        let records = records(&["1"], &["2"]);
+        let update = records.expected();
+        assert_eq!((update.held, update.removed, update.added), (Some(set(&["1"])), set(&["1"]), set(&["2"])));
+    }
+
+    #[test]
+    fn records_of_others_are_never_overwritten_and_never_removed() {
+        assert_eq!(step(&[], &["1"], &["9"]), r#"conflict {"9"}"#);
+        assert_eq!(step(&["1"], &["2"], &["1", "9"]), r#"conflict {"9"}"#);
+        assert_eq!(step(&["1"], &[], &["1", "9"]), r#"None -{"1"} +{}"#, "ours goes, theirs stays");
+        assert_eq!(step(&["1"], &[], &["9"]), "nothing");
+        assert_eq!(step(&[], &["1"], &["1", "9"]), "nothing", "ours is there");
+    }
+
+    #[test]
+    fn what_is_as_wanted_already_is_left_alone_and_what_is_missing_made_again() {
+        assert_eq!(step(&[], &["1"], &["1"]), "nothing");
+        assert_eq!(step(&["1"], &["1"], &[]), r#"Some({}) -{} +{"1"}"#);
+        assert_eq!(step(&["1"], &["2"], &[]), r#"Some({}) -{} +{"2"}"#);
+        assert_eq!(step(&["1", "2"], &["2"], &["1", "2"]), r#"Some({"1", "2"}) -{"1"} +{}"#);
+    }
+
+    #[test]
+    fn records_belong_to_the_smallest_zone_of_any_site() {
+        let key = r#"{ "name": "k", "secret": "s" }"#;
+        let site = |zones: &str, primary: &str| -> SiteSpec {
+            let updates = if primary.is_empty() {
+                String::new()
+            } else {
+                format!(r#", "dns_updates": {{ "primary": "{primary}", "key": {key} }}"#)
+            };
+            serde_json::from_str(&format!(r#"{{ "domain": "example", "zones": [{zones}]{updates} }}"#)).expect("a site")
+        };
+        let sites = [
+            site(r#""example", "2.0.192.in-addr.arpa""#, "10.0.0.1"),
+            site(r#""dc1.example", "0/25.2.0.192.in-addr.arpa""#, "10.0.0.2"),
+            site(r#""dc2.example""#, ""),
+        ];
+        let placed = |name: &str, kind| place(&sites, name, kind).map(|(_, zone, name)| format!("{zone} {name}"));
+        assert_eq!(placed("h1.example", Kind::A).as_deref(), Some("example h1.example"));
+        assert_eq!(placed("h1.dc1.example", Kind::A).as_deref(), Some("dc1.example h1.dc1.example"));
+        assert_eq!(placed("h1.dc2.example", Kind::A), None, "its site updates nothing, and it is not in the outer zone");
+        assert_eq!(
+            placed("5.2.0.192.in-addr.arpa", Kind::Ptr).as_deref(),
+            Some("0/25.2.0.192.in-addr.arpa 5.0/25.2.0.192.in-addr.arpa")
+        );
+        assert_eq!(
+            placed("200.2.0.192.in-addr.arpa", Kind::Ptr).as_deref(),
+            Some("2.0.192.in-addr.arpa 200.2.0.192.in-addr.arpa")
+        );
+        assert_eq!(placed("1.1.1.10.in-addr.arpa", Kind::Ptr), None);
+    }
+}

@@ -1,0 +1,227 @@
+//! Authoritative DNS servers that nobody here wrote, each on a port of its own with zones that take signed updates.
+
+use super::process::wait_for;
+use anyhow::{Context, Result, ensure};
+use std::fmt::Write;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The key that all of them take updates with: its name, and 32 bytes in base64.
+pub(crate) const KEY: (&str, &str) = ("bootledger", "c2VjcmV0IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMgbG8=");
+
+/// A server's software.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Software {
+    Bind,
+    Knot,
+    PowerDns,
+}
+
+/// A DNS server; killed when dropped.
+pub(crate) struct DnsServer {
+    software: Software,
+    child: Option<Child>,
+    port: u16,
+    folder: TempDir,
+}
+
+impl DnsServer {
+    /// Starts one with these zones, each of which has nothing but its own SOA and NS.
+    pub(crate) async fn start(software: Software, zones: &[&str]) -> Result<Self> {
+        let mut server = Self { software, child: None, port: free_port()?, folder: tempfile::tempdir()? };
+        server.configure(zones)?;
+        server.resume().await?;
+        Ok(server)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Stops it.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Starts it again, with the zones that it had.
+    pub(crate) async fn resume(&mut self) -> Result<()> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("log"))?;
+        let at = |file: &str| self.folder.path().join(file).display().to_string();
+        let mut command = match self.software {
+            Software::Bind => program("named", &["-g", "-c", &at("named.conf")]),
+            Software::Knot => program("knotd", &["-c", &at("knot.conf")]),
+            Software::PowerDns => program("pdns_server", &[&format!("--config-dir={}", self.folder.path().display())]),
+        };
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        self.child = Some(command.spawn().context("the DNS server cannot be started")?);
+        let up = wait_for("the DNS server answers", Duration::from_secs(30), async || {
+            self.dig(&["+tries=1", "+time=1", "version.bind", "CH", "TXT"]).ok().map(drop)
+        });
+        let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        up.await.with_context(log)
+    }
+
+    /// What `dig` prints for a question, without a line end.
+    pub(crate) fn dig(&self, question: &[&str]) -> Result<String> {
+        let output = Command::new("dig")
+            .args(["@127.0.0.1", "-p", &self.port.to_string(), "+short", "+norecurse", "+onesoa"])
+            .args(question)
+            .output()
+            .context("dig, which is in Debian's package bind9-dnsutils")?;
+        ensure!(output.status.success(), "{}", told(&output));
+        Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+    }
+
+    /// The A and PTR records of a zone, as `NAME TYPE VALUE`, by a zone transfer.
+    pub(crate) fn zone(&self, zone: &str) -> Result<Vec<String>> {
+        let key = format!("hmac-sha256:{}:{}", KEY.0, KEY.1);
+        let output = Command::new("dig")
+            .args(["@127.0.0.1", "-p", &self.port.to_string(), "-y", &key, zone, "AXFR", "+noall", "+answer"])
+            .output()?;
+        ensure!(output.status.success(), "{}", told(&output));
+        let text = String::from_utf8(output.stdout)?;
+        let mut records: Vec<String> = text
+            .lines()
+            .filter_map(|line| {
+                let [name, _, _, kind @ ("A" | "PTR"), value] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+                    return None;
+                };
+                Some(format!("{name} {kind} {value}"))
+            })
+            .collect();
+        records.sort();
+        Ok(records)
+    }
+
+    /// The zone's serial number.
+    pub(crate) fn serial(&self, zone: &str) -> Result<u64> {
+        let soa = self.dig(&[zone, "SOA"])?;
+        Ok(soa.split_whitespace().nth(2).context("no serial")?.parse()?)
+    }
+
+    /// Somebody else's change, with `nsupdate`: lines such as `update add h1.dc1.example 60 A 10.9.9.9`.
+    pub(crate) fn update(&self, zone: &str, lines: &str) -> Result<()> {
+        let text = format!("server 127.0.0.1 {}\nkey hmac-sha256:{} {}\nzone {zone}\n{lines}\nsend\n", self.port, KEY.0, KEY.1);
+        let file = self.folder.path().join("nsupdate");
+        std::fs::write(&file, text)?;
+        let output = Command::new("nsupdate").arg(&file).output().context("nsupdate")?;
+        ensure!(output.status.success(), "{}", told(&output));
+        Ok(())
+    }
+
+    fn configure(&self, zones: &[&str]) -> Result<()> {
+        match self.software {
+            Software::Bind => self.configure_bind(zones),
+            Software::Knot => self.configure_knot(zones),
+            Software::PowerDns => self.configure_power_dns(zones),
+        }
+    }
+
+    /// Writes each zone's file; their names, which have no slash.
+    fn files(&self, zones: &[&str]) -> Result<Vec<String>> {
+        let write = |(n, zone): (usize, &&str)| {
+            let text = format!("$TTL 300\n{zone}. SOA localhost. host.localhost. 1 3600 600 1209600 60\n{zone}. NS localhost.\n");
+            let file = format!("zone-{n}");
+            std::fs::write(self.folder.path().join(&file), text)?;
+            Ok(file)
+        };
+        zones.iter().enumerate().map(write).collect()
+    }
+
+    fn configure_bind(&self, zones: &[&str]) -> Result<()> {
+        let (folder, port) = (self.folder.path().display(), self.port);
+        let mut text = format!(
+            "options {{ directory \"{folder}\"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; pid-file none;\n\
+             session-keyfile none; recursion no; notify no; dnssec-validation no; allow-transfer {{ key {name}; }}; }};\n\
+             controls {{ }};\nkey {name} {{ algorithm hmac-sha256; secret \"{key}\"; }};\n",
+            name = KEY.0,
+            key = KEY.1
+        );
+        for (zone, file) in zones.iter().zip(self.files(zones)?) {
+            writeln!(text, "zone \"{zone}\" {{ type primary; file \"{file}\"; allow-update {{ key {}; }}; }};", KEY.0)?;
+        }
+        Ok(std::fs::write(self.folder.path().join("named.conf"), text)?)
+    }
+
+    fn configure_knot(&self, zones: &[&str]) -> Result<()> {
+        let (folder, port) = (self.folder.path().display(), self.port);
+        let mut text = format!(
+            "server:\n  rundir: {folder}\n  listen: 127.0.0.1@{port}\ndatabase:\n  storage: {folder}\nlog:\n  - target: stderr\n    any: info\n\
+             key:\n  - id: {name}\n    algorithm: hmac-sha256\n    secret: {key}\n\
+             acl:\n  - id: ours\n    key: {name}\n    action: [update, transfer]\nzone:\n",
+            name = KEY.0,
+            key = KEY.1
+        );
+        for (zone, file) in zones.iter().zip(self.files(zones)?) {
+            writeln!(text, "  - domain: \"{zone}\"\n    storage: {folder}\n    file: {file}\n    acl: ours")?;
+        }
+        Ok(std::fs::write(self.folder.path().join("knot.conf"), text)?)
+    }
+
+    fn configure_power_dns(&self, zones: &[&str]) -> Result<()> {
+        let (folder, port) = (self.folder.path().display(), self.port);
+        let database = self.folder.path().join("pdns.db");
+        let schema = std::fs::File::open("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")
+            .context("the schema of Debian's package pdns-backend-sqlite3")?;
+        run(Command::new("sqlite3").arg(&database).stdin(schema))?;
+        let text = format!(
+            "launch=gsqlite3\ngsqlite3-database={}\ngsqlite3-dnssec=yes\nlocal-address=127.0.0.1\nlocal-port={port}\nsocket-dir={folder}\n\
+             daemon=no\nguardian=no\ndnsupdate=yes\nallow-dnsupdate-from=127.0.0.0/8\ndisable-axfr=no\nquery-cache-ttl=0\ncache-ttl=0\n\
+             negquery-cache-ttl=0\nzone-cache-refresh-interval=0\nversion-string=full\n",
+            database.display()
+        );
+        std::fs::write(self.folder.path().join("pdns.conf"), text)?;
+        let tool = |arguments: &[&str]| run(program("pdnsutil", &[&format!("--config-dir={folder}")]).args(arguments));
+        tool(&["import-tsig-key", KEY.0, "hmac-sha256", KEY.1])?;
+        for (zone, file) in zones.iter().zip(self.files(zones)?) {
+            tool(&["load-zone", zone, &self.folder.path().join(file).display().to_string()])?;
+            tool(&["set-kind", zone, "primary"])?;
+            tool(&["set-meta", zone, "TSIG-ALLOW-DNSUPDATE", KEY.0])?;
+            tool(&["set-meta", zone, "TSIG-ALLOW-AXFR", KEY.0])?;
+            tool(&["set-meta", zone, "SOA-EDIT-DNSUPDATE", "INCREASE"])?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for DnsServer {
+    fn drop(&mut self) {
+        drop(self.stop());
+    }
+}
+
+/// A program of the system's, which is not in every user's path.
+fn program(name: &str, arguments: &[&str]) -> Command {
+    let system = Path::new("/usr/sbin").join(name);
+    let mut command = Command::new(if system.exists() { system } else { Path::new("/usr/bin").join(name) });
+    command.args(arguments);
+    command
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.output().with_context(|| format!("{command:?}"))?;
+    ensure!(output.status.success(), "{command:?}: {}", told(&output));
+    Ok(())
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
+}
+
+/// A port that is free for both protocols.
+fn free_port() -> Result<u16> {
+    for _ in 0..20 {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        if UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    anyhow::bail!("no port is free for TCP and UDP")
+}

@@ -1,0 +1,44 @@
+//! What DNS primaries have not taken yet.
+
+use crate::auth::caller::Viewer;
+use crate::error::Error;
+use crate::request::page::{Page, limit};
+use crate::request::parameters::Parameters;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::web::{ServiceConfig, resource};
+use bootledger_projections::at::At;
+use bootledger_projections::dns_updates::{self, DnsUpdate};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config.service(resource("/api/v1/dns-updates").get(index));
+}
+
+/// Which part of the list.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct DnsUpdateQuery {
+    /// Only those behind this one: the `next` of the page before.
+    after: Option<String>,
+    /// At most this many, 1 to 1000; 100 by default.
+    limit: Option<u32>,
+}
+
+/// The records that primaries have still to take or to give up, by name; only of now.
+#[utoipa::path(get, path = "/api/v1/dns-updates", tag = "dns-records", params(DnsUpdateQuery), responses((status = 200, body = Page<DnsUpdate>)))]
+pub(crate) async fn index(
+    _: Viewer,
+    Parameters(query): Parameters<DnsUpdateQuery>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    if reading.at != At::Now {
+        return Err(Error::rejected("at", "at_not_kept", "what primaries had not taken yet is known only of now"));
+    }
+    let limit = limit(query.limit)?;
+    let found = dns_updates::list(reading.connection(), query.after.as_deref(), i64::from(limit) + 1).await?;
+    let page = Page::of(found, limit, DnsUpdate::cursor);
+    Ok(reading.answer(&page))
+}

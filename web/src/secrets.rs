@@ -1,0 +1,158 @@
+//! Secrets by name: a file each in a folder, or a variable of the environment each.
+//!
+//! Whatever needs a secret, such as the key of a DNS primary or the credentials of a management controller, is given its
+//! name. Only the name is in events, pages and logs; the secret is read when it is used, so that a new one needs no restart.
+
+use bootledger_aggregates::values::name::Name;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The largest secret, in bytes.
+const LARGEST: u64 = 64 * 1024;
+
+/// A secret; never shown.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret with this text.
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The secret itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl std::str::FromStr for Secret {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Why a secret cannot be had; says what to do, and nothing of its content.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoSecret {
+    /// Nothing has its name.
+    #[error("there is no secret {name}: put a file {name} into the secrets folder (--secrets-dir), or set {variable}")]
+    Missing {
+        /// The secret's name.
+        name: Name,
+        /// The variable that would hold it.
+        variable: String,
+    },
+    /// Its file is there and cannot be used.
+    #[error("the file of secret {name} cannot be used: {problem}")]
+    Unusable {
+        /// The secret's name.
+        name: Name,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// Where secrets are. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    folder: Option<Arc<PathBuf>>,
+}
+
+impl Secrets {
+    /// Secrets of this folder, and of the environment.
+    pub fn new(folder: Option<PathBuf>) -> Self {
+        Self { folder: folder.map(Arc::new) }
+    }
+
+    /// Reads a secret: its file, else its variable, without white space around it.
+    ///
+    /// # Errors
+    /// When there is none, or it is empty, too large, or no UTF-8.
+    pub fn read(&self, name: &Name) -> Result<Secret, NoSecret> {
+        let unusable = |problem: &str| NoSecret::Unusable { name: name.clone(), problem: problem.to_owned() };
+        let usable = |text: &str| match text.trim() {
+            "" => Err(unusable("it is empty")),
+            text => Ok(Secret::new(text)),
+        };
+        if let Some(folder) = &self.folder {
+            // A name has no slash and begins with a letter or digit: the file is in the folder.
+            let file = folder.join(name.as_str());
+            match std::fs::metadata(&file) {
+                Ok(found) if !found.is_file() => return Err(unusable("it is no file")),
+                Ok(found) if found.len() > LARGEST => return Err(unusable("it is larger than 64 KiB")),
+                Ok(_) => {
+                    let text = std::fs::read_to_string(&file).map_err(|error| unusable(&error.to_string()))?;
+                    return usable(&text);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(unusable(&error.to_string())),
+            }
+        }
+        let variable = variable(name);
+        match std::env::var(&variable) {
+            Ok(text) => usable(&text),
+            Err(std::env::VarError::NotUnicode(_)) => Err(unusable("its variable is no UTF-8")),
+            Err(std::env::VarError::NotPresent) => Err(NoSecret::Missing { name: name.clone(), variable }),
+        }
+    }
+
+    /// What is wrong with a secret, if anything, in words.
+    pub fn problem(&self, name: &Name) -> Option<String> {
+        self.read(name).err().map(|error| error.to_string())
+    }
+}
+
+/// The variable that may hold a secret: `BOOTLEDGER_SECRET_BMC_DC1` for `bmc-dc1`.
+fn variable(name: &Name) -> String {
+    format!("BOOTLEDGER_SECRET_{}", name.as_str().to_ascii_uppercase().replace(['.', '-'], "_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        text.parse().expect(text)
+    }
+
+    #[test]
+    fn a_secret_is_its_file_without_white_space_around_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let secrets = Secrets::new(Some(folder.path().to_owned()));
+        std::fs::write(folder.path().join("bmc"), "admin:pass word\n").expect("a file");
+        assert_eq!(secrets.read(&name("bmc")).expect("a secret").expose(), "admin:pass word");
+        std::fs::write(folder.path().join("bmc"), "new\n").expect("a file");
+        assert_eq!(secrets.read(&name("bmc")).expect("a secret").expose(), "new", "it is read anew");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_told_and_nothing_of_it_shown() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let secrets = Secrets::new(Some(folder.path().to_owned()));
+        let told = |text: &str| secrets.problem(&name(text)).expect("a problem");
+        assert_eq!(
+            told("bmc-dc1"),
+            "there is no secret bmc-dc1: put a file bmc-dc1 into the secrets folder (--secrets-dir), or set \
+             BOOTLEDGER_SECRET_BMC_DC1"
+        );
+        std::fs::write(folder.path().join("empty"), " \n").expect("a file");
+        assert!(told("empty").ends_with("it is empty"));
+        std::fs::write(folder.path().join("bytes"), b"hush\xff").expect("a file");
+        assert!(!told("bytes").contains("hush"));
+        std::fs::create_dir(folder.path().join("folder")).expect("a folder");
+        assert!(told("folder").ends_with("it is no file"));
+        std::fs::write(folder.path().join("large"), vec![b'a'; 65 * 1024]).expect("a file");
+        assert!(told("large").ends_with("larger than 64 KiB"));
+        assert!(Secrets::default().problem(&name("bmc")).is_some(), "without a folder there is only the environment");
+        assert_eq!(format!("{:?}", Secret::new("hush")), "Secret(…)");
+    }
+}
