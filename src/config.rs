@@ -94,7 +94,7 @@ pub struct ServeArguments {
     /// Where the whole service listens.
     #[arg(long, env = "BOOTLEDGER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
-    /// An extra address that serves only boot, DHCP, DNS-file and health routes.
+    /// An extra address that serves only boot, DHCP, DNS-file, Puppet and health routes.
     #[arg(long, env = "BOOTLEDGER_BOOT_LISTEN", value_name = "ADDRESS:PORT")]
     pub boot_listen: Option<SocketAddr>,
     /// Where servers and people reach the service; by default the boot address, else the first one.

@@ -57,6 +57,7 @@ impl Ledger {
             Command::StartDeployment(wanted) => self.start_deployment(wanted, excluded, context).await,
             Command::CancelDeployment { .. }
             | Command::MarkDone { .. }
+            | Command::ReportPuppetRun { .. }
             | Command::RetryPlugin { .. }
             | Command::RecordBoot { .. } => self.deployment_command(command, context).await,
             Command::CreateToken { .. } | Command::RevokeToken(_) => self.token_command(command, context).await,

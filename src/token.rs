@@ -37,6 +37,9 @@ enum Action {
         /// It may only confirm the configurations of this DHCP server.
         #[arg(long, value_name = "NAME")]
         dhcp_server: Option<Name>,
+        /// It may only hand in reports of Puppet's agents.
+        #[arg(long, conflicts_with_all = ["role", "dhcp_server"])]
+        puppet_reports: bool,
         /// When it ends; never, by default.
         #[arg(long, value_name = "RFC 3339")]
         expires: Option<Timestamp>,
@@ -64,8 +67,9 @@ enum Role {
 pub async fn run(arguments: Arguments) -> Result<()> {
     let tool = Tool::open(&arguments.store).await?;
     match arguments.action {
-        Action::Create { name, role, dhcp_server, expires } => {
+        Action::Create { name, role, dhcp_server, puppet_reports, expires } => {
             let scope = match (dhcp_server, role) {
+                _ if puppet_reports => Scope::PuppetReports,
                 (Some(server), _) => Scope::DhcpServer(server),
                 (None, Role::Viewer) => Scope::Viewer,
                 (None, Role::Operator) => Scope::Operator,

@@ -4,5 +4,6 @@ mod bulk;
 mod dns_updates;
 mod embedded_postgres;
 mod event_log;
+mod puppet;
 mod support;
 mod vm_deploys;

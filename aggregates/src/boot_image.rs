@@ -77,6 +77,41 @@ pub struct BootFile {
     pub template: bool,
 }
 
+/// Whose word ends the deployments of an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBy {
+    /// The server's own, which says DONE when it is installed.
+    #[default]
+    Server,
+    /// Puppet's: the server's DONE ends its installation, and its first successful Puppet run after that the deployment.
+    Puppet,
+}
+
+impl EndedBy {
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Puppet => "puppet",
+        }
+    }
+
+    /// Whether it is the usual one, which events do not name.
+    pub fn is_server(&self) -> bool {
+        *self == Self::Server
+    }
+}
+
+impl std::str::FromStr for EndedBy {
+    type Err = crate::values::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = [Self::Server, Self::Puppet].into_iter().find(|one| one.as_str() == text);
+        known.ok_or_else(|| crate::values::ParseError::new(format!("{text:?} is not one of server, puppet")))
+    }
+}
+
 /// What an image is, without its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BootImageSpec {
@@ -89,6 +124,9 @@ pub struct BootImageSpec {
     /// After how many minutes a deployment in progress is overdue.
     #[serde(default = "usual_in_progress_minutes")]
     pub in_progress_minutes: u32,
+    /// Whose word ends its deployments; the server's, where it is left out.
+    #[serde(default, skip_serializing_if = "EndedBy::is_server")]
+    pub done_by: EndedBy,
 }
 
 /// A year.

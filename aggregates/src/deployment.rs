@@ -7,16 +7,21 @@
 //!                             └───────────────► Cancelled ◄───────────┘
 //! ```
 //!
+//! Where the boot image says that Puppet ends its deployments, the server's own `MarkDone` only ends its installation: it
+//! boots its disk from then on, and the deployment stays in progress until Puppet's first run on it has succeeded.
+//!
 //! Done and Cancelled are for ever: nothing brings a deployment back. The plan of plugins is part
 //! of the first event, so that replay never depends on the plugins of today.
 
 pub mod command;
 pub mod event;
 pub mod plan;
+pub mod puppet;
 pub mod start;
 #[cfg(test)]
 mod tests;
 
+use crate::boot_image::EndedBy;
 use crate::claims::Claim;
 use crate::rules::{BrokenRule, Refused, aggregate};
 use crate::values::ids::DeviceId;
@@ -32,6 +37,8 @@ use std::collections::BTreeMap;
 
 /// How long the same file with the same content is not recorded again, in seconds.
 pub const SERVED_AGAIN_SECONDS: i64 = 60;
+
+const SECONDS_A_MINUTE: i64 = 60;
 
 /// The state that the rules need.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -59,6 +66,10 @@ pub struct Live {
     runs: BTreeMap<Name, Run>,
     overdue: bool,
     served: Served,
+    ended_by: EndedBy,
+    /// Whether the server said that it is installed, where that is not the end.
+    installed: bool,
+    puppet_failure: Option<puppet::Failure>,
 }
 
 /// What is known of a plugin of the plan.
@@ -82,6 +93,11 @@ impl Deployment {
             (_, Self::None) => Err(refusal("deployment_unknown", "there is no such deployment")),
 
             (C::PluginSucceeded { plugin }, Self::Open(live) | Self::InProgress(live)) => self.plugin_succeeded(live, plugin),
+            // What still had to be done to have the server installed need not be tried again.
+            (C::PluginFailed { .. } | C::PluginWaiting { .. }, Self::InProgress(Live { installed: true, .. })) => Ok(vec![]),
+            (C::RetryPlugin { .. }, Self::InProgress(Live { installed: true, .. })) => {
+                Err(refusal("server_installed", "the server is installed and only waits for Puppet; its plugins run no more"))
+            }
             (C::PluginFailed { plugin, reason, retry_at }, Self::Open(live) | Self::InProgress(live)) => {
                 let run = self.due(live, &plugin)?;
                 let attempt = run.attempts.saturating_add(1);
@@ -108,6 +124,9 @@ impl Deployment {
             (C::MarkOverdue { .. }, _) | (C::MarkDone { .. }, Self::Done(_)) | (C::CancelDeployment { .. }, Self::Cancelled) => {
                 Ok(vec![])
             }
+            (C::ReportPuppetRun { run, now }, Self::InProgress(live)) => Ok(live.puppet_run(run, now).into_iter().collect()),
+            // Puppet runs every half hour for as long as there is a server.
+            (C::ReportPuppetRun { .. }, _) => Ok(vec![]),
 
             (C::RecordBoot { file, sha256, client, at }, Self::InProgress(Live { served, .. }) | Self::Done(served)) => {
                 let last = served.get(&file).and_then(|contents| contents.get(&sha256));
@@ -116,7 +135,7 @@ impl Deployment {
             }
             (C::RecordBoot { .. }, _) => Err(refusal("not_in_progress", "only a deployment in progress serves files")),
 
-            (C::MarkDone { by }, Self::InProgress(live)) => Ok(vec![DeploymentEvent::DeploymentDone { device: live.device, by }]),
+            (C::MarkDone { by }, Self::InProgress(live)) => Ok(live.done(by).into_iter().collect()),
             (C::MarkDone { .. }, Self::Open(_)) => {
                 Err(refusal("not_in_progress", "the deployment is still being prepared; only one in progress can be done"))
             }
@@ -176,7 +195,7 @@ impl Deployment {
             Stage::Open => live.limits.open_minutes,
             Stage::InProgress => live.limits.in_progress_minutes,
         };
-        let late = now >= since.plus_seconds(i64::from(limit_minutes) * 60);
+        let late = now >= since.plus_seconds(i64::from(limit_minutes) * SECONDS_A_MINUTE);
         let marked = live.overdue || stage != current || !late;
         if marked { vec![] } else { vec![DeploymentEvent::DeploymentOverdue { stage, since, limit_minutes }] }
     }
@@ -193,6 +212,9 @@ impl Deployment {
                     runs: BTreeMap::new(),
                     overdue: false,
                     served: BTreeMap::new(),
+                    ended_by: started.done_by,
+                    installed: false,
+                    puppet_failure: None,
                 });
             }
             (E::DeploymentInProgress { .. }, Self::Open(live)) => {
@@ -224,6 +246,8 @@ impl Live {
                 self.runs.entry(plugin).or_default().waiting = Some((reason, awaited));
             }
             E::DeploymentOverdue { .. } => self.overdue = true,
+            E::InstallationFinished { .. } => self.is_installed(),
+            E::PuppetRunFailed { messages, at, .. } => self.puppet_failed(messages, at),
             _ => {}
         }
     }

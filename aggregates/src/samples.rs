@@ -1,6 +1,6 @@
 //! Values, commands and questions that the tests of several aggregates share. Only for tests.
 
-use crate::boot_image::{BootFile, FileKind};
+use crate::boot_image::{BootFile, EndedBy, FileKind};
 use crate::deployment::event::Limits;
 use crate::deployment::plan::Plan;
 use crate::deployment::start::{BootImageFacts, DeviceFacts, StartDeployment, StartFacts};
@@ -89,6 +89,7 @@ pub(crate) fn request() -> StartDeployment {
                 retired: false,
                 incomplete: None,
                 limits: Limits { open_minutes: 30, in_progress_minutes: 120 },
+                done_by: EndedBy::Server,
             }),
         },
     }

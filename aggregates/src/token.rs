@@ -25,6 +25,8 @@ pub enum Scope {
     Administrator,
     /// Only confirms configurations of this one DHCP server.
     DhcpServer(Name),
+    /// Only hands in reports of Puppet's agents.
+    PuppetReports,
 }
 
 /// What can be asked.

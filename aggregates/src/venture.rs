@@ -2,12 +2,14 @@
 //!
 //! `(none) ─DefineVenture─► defined ─DefineRole / RetireRole─► … ─RetireVenture─► retired`
 
+pub mod puppet;
 #[cfg(test)]
 mod tests;
 
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::name::Name;
 use crate::values::text::Text;
+use puppet::{Classes, Layer, Parameters};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -22,6 +24,15 @@ pub struct VentureSpec {
     pub parent: Option<Name>,
     /// What servers of the venture boot unless their role says otherwise; inherited from the parent.
     pub default_boot_image: Option<Name>,
+    /// The Puppet classes of all its servers, and of its parts'.
+    #[serde(default, skip_serializing_if = "Classes::is_empty")]
+    pub puppet_classes: Classes,
+    /// Puppet's top-scope parameters of all its servers, and of its parts'. Never a secret.
+    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
+    pub puppet_parameters: Parameters,
+    /// The Puppet environment of its servers; inherited from the parent, and else the agent's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub puppet_environment: Option<Text>,
 }
 
 /// What a role is.
@@ -32,12 +43,37 @@ pub struct RoleSpec {
     pub description: Text,
     /// What servers of the role boot; the venture's by default.
     pub default_boot_image: Option<Name>,
-    /// The Puppet classes of the role.
+    /// The Puppet classes of the role, beside those of its venture.
     #[serde(default)]
-    pub puppet_classes: Vec<Text>,
-    /// The Puppet parameters of the role.
+    pub puppet_classes: Classes,
+    /// Puppet's top-scope parameters of the role, which go before those of its venture. Never a secret.
     #[serde(default)]
-    pub puppet_parameters: BTreeMap<Name, Text>,
+    pub puppet_parameters: Parameters,
+    /// The Puppet environment of the role's servers; the venture's by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub puppet_environment: Option<Text>,
+}
+
+impl VentureSpec {
+    /// What Puppet is told because of it.
+    pub fn puppet(&self) -> Layer<'_> {
+        Layer {
+            classes: &self.puppet_classes,
+            parameters: &self.puppet_parameters,
+            environment: self.puppet_environment.as_ref(),
+        }
+    }
+}
+
+impl RoleSpec {
+    /// What Puppet is told because of it.
+    pub fn puppet(&self) -> Layer<'_> {
+        Layer {
+            classes: &self.puppet_classes,
+            parameters: &self.puppet_parameters,
+            environment: self.puppet_environment.as_ref(),
+        }
+    }
 }
 
 /// What can be asked.
@@ -106,21 +142,9 @@ impl Venture {
     pub fn decide(&self, command: VentureCommand) -> Result<Vec<VentureEvent>, Refused> {
         match command {
             VentureCommand::DefineVenture { name, spec, ancestors } => {
-                if let Some(parent) = &spec.parent {
-                    if ancestors.first() != Some(parent) && *parent != name {
-                        return Err(Refused::because("parent", "venture_unknown", format!("there is no venture {parent}")));
-                    }
-                    if *parent == name || ancestors.contains(&name) {
-                        return Err(Refused(vec![
-                            BrokenRule::new(
-                                "parent",
-                                "venture_circle",
-                                format!("{parent} is a part of {name}, so it cannot be its parent"),
-                            )
-                            .held_by(format!("venture {parent}")),
-                        ]));
-                    }
-                }
+                let mut broken: Vec<BrokenRule> = parent(&name, &spec, &ancestors).into_iter().collect();
+                broken.extend(puppet::broken(spec.puppet()));
+                Refused::unless_empty(broken)?;
                 Ok(if self.defined.as_ref() == Some(&spec) { vec![] } else { vec![VentureEvent::VentureDefined { spec }] })
             }
             VentureCommand::RetireVenture => Ok(self.defined.iter().map(|_| VentureEvent::VentureRetired {}).collect()),
@@ -128,6 +152,7 @@ impl Venture {
                 Err(Refused::because("", "venture_unknown", "there is no such venture; define it first"))
             }
             VentureCommand::DefineRole { role, spec } => {
+                Refused::unless_empty(puppet::broken(spec.puppet()))?;
                 Ok(if self.roles.get(&role) == Some(&spec) { vec![] } else { vec![VentureEvent::RoleDefined { role, spec }] })
             }
             VentureCommand::RetireRole { role } => {
@@ -144,6 +169,17 @@ impl Venture {
             VentureEvent::VentureRetired {} => *self = Self::default(),
         }
     }
+}
+
+/// Why the wanted parent cannot be one.
+fn parent(name: &Name, spec: &VentureSpec, ancestors: &[Name]) -> Option<BrokenRule> {
+    let parent = spec.parent.as_ref()?;
+    if *parent == *name || ancestors.contains(name) {
+        let message = format!("{parent} is a part of {name}, so it cannot be its parent");
+        return Some(BrokenRule::new("parent", "venture_circle", message).held_by(format!("venture {parent}")));
+    }
+    let unknown = || BrokenRule::new("parent", "venture_unknown", format!("there is no venture {parent}"));
+    (ancestors.first() != Some(parent)).then(unknown)
 }
 
 aggregate!(Venture, "venture", VentureCommand, VentureEvent);

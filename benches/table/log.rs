@@ -1,6 +1,7 @@
 //! A long log written straight into the table, as a data centre would have written it that deploys server after server.
 
 use anyhow::{Context, Result};
+use bootledger_aggregates::boot_image::EndedBy;
 use bootledger_aggregates::claims::Claim;
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, Limits};
 use bootledger_aggregates::deployment::plan::Plan;
@@ -75,6 +76,7 @@ fn in_progress(n: u32, revision: u32) -> Result<Vec<Written>> {
         site: value("dc1")?,
         plan: Plan::standard()?,
         limits: Limits { open_minutes: 30, in_progress_minutes: 120 },
+        done_by: EndedBy::Server,
         took: vec![Claim::Ip(ip), Claim::Hostname(hostname.clone())],
         import: None,
     };

@@ -3,12 +3,14 @@
 use crate::at::At;
 use crate::convert::{address, inet};
 use crate::error::{Error, Result};
+use bootledger_aggregates::boot_image::EndedBy;
 use bootledger_aggregates::deployment::plan::Plan;
 use bootledger_aggregates::values::ParseError;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -112,6 +114,23 @@ pub struct Deployment {
     pub reason: Option<String>,
     /// Its plugins.
     pub plan: Plan,
+    /// Whose word ends it: the server's own DONE, or Puppet's first successful run after that.
+    pub done_by: EndedBy,
+    /// Since when the server is installed and boots its disk, where Puppet's word ends the deployment.
+    pub installed_at: Option<Timestamp>,
+    /// The last run of Puppet's agent on the server that failed while the deployment was in progress.
+    pub puppet_failure: Option<PuppetFailure>,
+}
+
+/// A run of Puppet's agent that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PuppetFailure {
+    /// When it was reported.
+    pub at: Timestamp,
+    /// What the agent said: its first errors.
+    pub messages: Vec<Text>,
+    /// What the agent calls the run; may be empty.
+    pub transaction: Text,
 }
 
 /// Which deployments; what is left out does not matter.
@@ -175,6 +194,9 @@ struct Raw {
     ended_by: Option<String>,
     reason: Option<String>,
     plan: String,
+    done_by: String,
+    installed_at: Option<OffsetDateTime>,
+    puppet_failure: Option<String>,
 }
 
 impl TryFrom<Raw> for Deployment {
@@ -206,6 +228,9 @@ impl TryFrom<Raw> for Deployment {
             ended_by: raw.ended_by,
             reason: raw.reason,
             plan: serde_json::from_str(&raw.plan)?,
+            done_by: raw.done_by.parse()?,
+            installed_at: raw.installed_at.map(Timestamp),
+            puppet_failure: raw.puppet_failure.as_deref().map(serde_json::from_str).transpose()?,
         })
     }
 }
@@ -216,7 +241,8 @@ macro_rules! deployments {
             Raw,
             r#"SELECT id, device, mac, ip, hostname, venture, role, boot_image, boot_image_revision, network, site, import,
                     status, status_since, overdue, open_minutes, in_progress_minutes, started_at, started_by,
-                    in_progress_at, ended_at, ended_by, reason, plan::text AS "plan!"
+                    in_progress_at, ended_at, ended_by, reason, plan::text AS "plan!", done_by, installed_at,
+                    puppet_failure::text AS puppet_failure
              FROM deployments
              WHERE (($1::bigint IS NULL AND valid_to IS NULL)
                     OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND "# + $condition,

@@ -53,6 +53,19 @@ pub async fn holder_of(executor: impl PgExecutor<'_>, kind: &str, value: &str, a
     Ok(row.map(Holding::try_from).transpose()?.map(|holding| holding.holder))
 }
 
+/// Who held a thing last, whether it is still held or not.
+pub async fn last_holder_of(executor: impl PgExecutor<'_>, kind: &str, value: &str, at: At) -> Result<Option<Holder>> {
+    let row = sqlx::query_as!(
+        Raw,
+        "SELECT kind, value, holder FROM holdings WHERE kind = $2 AND value = $3 AND ($1::bigint IS NULL OR valid_from <= $1)
+         ORDER BY valid_from DESC LIMIT 1",
+        at.position(),
+        kind,
+        value
+    );
+    Ok(row.fetch_optional(executor).await?.map(Holding::try_from).transpose()?.map(|holding| holding.holder))
+}
+
 /// Which of these things (kind and value) are held, and by whom; in no order.
 pub async fn holders(executor: impl PgExecutor<'_>, things: &[(&str, String)], at: At) -> Result<Vec<Holding>> {
     let kinds: Vec<String> = things.iter().map(|(kind, _)| (*kind).to_owned()).collect();

@@ -25,6 +25,10 @@ impl Ledger {
             Command::MarkDone { deployment, by } => {
                 self.run::<Deployment>(deployment, DeploymentCommand::MarkDone { by: by.clone() }, terms, context).await
             }
+            Command::ReportPuppetRun { deployment, run, now } => {
+                let command = DeploymentCommand::ReportPuppetRun { run: run.clone(), now: *now };
+                self.run::<Deployment>(deployment, command, terms, context).await
+            }
             Command::RetryPlugin { deployment, plugin } => {
                 let command = DeploymentCommand::RetryPlugin { plugin: plugin.clone() };
                 self.run::<Deployment>(deployment, command, terms, context).await

@@ -266,6 +266,7 @@ pub(super) fn image_facts(entry: &Entry<bootledger_aggregates::boot_image::BootI
             open_minutes: minutes(|spec| spec.open_minutes, 30),
             in_progress_minutes: minutes(|spec| spec.in_progress_minutes, 120),
         },
+        done_by: entry.spec.spec.as_ref().map(|spec| spec.done_by).unwrap_or_default(),
     }
 }
 

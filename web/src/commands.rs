@@ -5,6 +5,7 @@
 use async_trait::async_trait;
 use bootledger_aggregates::boot_image::{BootFile, BootImageSpec};
 use bootledger_aggregates::deployment::event::DoneBy;
+use bootledger_aggregates::deployment::puppet::PuppetRun;
 use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec};
 use bootledger_aggregates::dhcp_server::DhcpServerSpec;
@@ -73,6 +74,8 @@ pub enum Command {
     CancelDeployment { deployment: DeploymentId, reason: Text },
     /// The server is installed.
     MarkDone { deployment: DeploymentId, by: DoneBy },
+    /// Puppet's agent reported a run on a server.
+    ReportPuppetRun { deployment: DeploymentId, run: PuppetRun, now: Timestamp },
     /// A plugin is to be tried now.
     RetryPlugin { deployment: DeploymentId, plugin: Name },
     /// A file was served to a server.

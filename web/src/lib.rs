@@ -12,6 +12,7 @@ pub mod error;
 pub mod health;
 pub mod openapi;
 pub mod pages;
+mod puppet;
 pub mod request;
 pub mod secrets;
 pub mod server;

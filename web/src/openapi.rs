@@ -4,7 +4,7 @@
 pub mod page;
 
 use crate::error::problem::{KINDS, Problem};
-use crate::{api, boot, health};
+use crate::{api, boot, health, puppet};
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
 use utoipa::openapi::header::HeaderBuilder;
@@ -41,6 +41,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         api::dns_records::index, api::dns_updates::index, api::dhcp_entries::index, api::boot_targets::index,
         api::events::index,
         api::tokens::index, api::tokens::create, api::tokens::show, api::tokens::revoke,
+        puppet::routes::show, puppet::routes::create,
         health::alive, health::readiness::ready, health::metrics::measured,
     ),
     modifiers(&InCommon)

@@ -7,7 +7,7 @@ use crate::dhcp::held::Configurations;
 use crate::edge::{Measurements, edge};
 use crate::health::readiness::Watched;
 use crate::openapi::Rendered;
-use crate::{api, boot, dhcp, dns, health, openapi, pages};
+use crate::{api, boot, dhcp, dns, health, openapi, pages, puppet};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig, scope};
@@ -30,7 +30,7 @@ const SHUTDOWN_SECONDS: u64 = 3;
 pub enum Part {
     /// All of them.
     Whole,
-    /// Only those of the boot network: boot, DHCP, DNS files and health.
+    /// Only those of the boot network: boot, DHCP, DNS files, Puppet and health.
     BootOnly,
 }
 
@@ -78,6 +78,7 @@ impl Site {
                 .configure(boot::routes::configure)
                 .configure(dhcp::routes::configure)
                 .configure(dns::routes::configure)
+                .configure(puppet::routes::configure)
                 .configure(|config| {
                     if part == Part::Whole {
                         whole(config);

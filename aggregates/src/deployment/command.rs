@@ -1,6 +1,7 @@
 //! What can be asked of a deployment.
 
 use super::event::{DoneBy, Stage};
+use super::puppet::PuppetRun;
 use super::start::StartDeployment;
 use crate::values::name::Name;
 use crate::values::sha256::Sha256;
@@ -56,6 +57,13 @@ pub enum DeploymentCommand {
     MarkDone {
         /// Who says so.
         by: DoneBy,
+    },
+    /// Puppet's agent reported a run on the server.
+    ReportPuppetRun {
+        /// The run.
+        run: PuppetRun,
+        /// The time now.
+        now: Timestamp,
     },
     /// The clock may have passed the limit of a stage.
     MarkOverdue {

@@ -1,6 +1,7 @@
 //! What happened to a deployment. The JSON of these is stored for ever.
 
 use super::plan::Plan;
+use crate::boot_image::EndedBy;
 use crate::claims::{Claim, ClaimChange, Holder};
 use crate::rules::domain_event;
 use crate::values::hostname::Hostname;
@@ -92,6 +93,9 @@ pub struct DeploymentStarted {
     pub took: Vec<Claim>,
     /// The bulk import that started it.
     pub import: Option<ImportId>,
+    /// Whose word ends it, as the boot image said at the start.
+    #[serde(default, skip_serializing_if = "EndedBy::is_server")]
+    pub done_by: EndedBy,
 }
 
 /// What happened.
@@ -146,6 +150,22 @@ pub enum DeploymentEvent {
         /// When.
         at: Timestamp,
     },
+    /// The server is installed and boots its disk from now on; Puppet's first successful run ends the deployment.
+    InstallationFinished {
+        /// Who said so.
+        by: DoneBy,
+    },
+    /// A run of Puppet's agent on the server failed.
+    PuppetRunFailed {
+        /// The node.
+        certname: Hostname,
+        /// What the agent said: its first errors.
+        messages: Vec<Text>,
+        /// What the agent calls the run; may be empty.
+        transaction: Text,
+        /// When it was reported.
+        at: Timestamp,
+    },
     /// It takes longer than its boot image allows. It goes on all the same.
     DeploymentOverdue {
         /// Which limit.
@@ -155,7 +175,7 @@ pub enum DeploymentEvent {
         /// The limit.
         limit_minutes: u32,
     },
-    /// The server is installed. The deployment is archived.
+    /// The server is installed, and where Puppet has the last word, as its role says. The deployment is archived.
     DeploymentDone {
         /// The server.
         device: DeviceId,
@@ -183,6 +203,8 @@ domain_event!(DeploymentEvent {
     PluginRetryRequested,
     DeploymentInProgress,
     BootFileServed,
+    InstallationFinished,
+    PuppetRunFailed,
     DeploymentOverdue,
     DeploymentDone,
     DeploymentCancelled,

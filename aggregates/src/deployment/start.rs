@@ -2,6 +2,7 @@
 
 use super::event::{DeploymentEvent, DeploymentStarted, Limits};
 use super::plan::Plan;
+use crate::boot_image::EndedBy;
 use crate::claims::{Claim, Holder};
 use crate::network::{NetworkSpec, Reserved};
 use crate::rules::{BrokenRule, Refused};
@@ -82,6 +83,8 @@ pub struct BootImageFacts {
     pub incomplete: Option<String>,
     /// Its time limits.
     pub limits: Limits,
+    /// Whose word ends its deployments.
+    pub done_by: EndedBy,
 }
 
 /// The first event, or every broken rule.
@@ -99,6 +102,7 @@ pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Re
         return Err(Refused(broken));
     };
     let (network, site, revision, limits) = (network.clone(), spec.site.clone(), image.revision, image.limits);
+    let done_by = image.done_by;
     let own = Holder::Device(request.device);
     let took = [Claim::Ip(request.ip), Claim::Hostname(request.hostname.clone())]
         .into_iter()
@@ -119,6 +123,7 @@ pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Re
         limits,
         took,
         import: request.import,
+        done_by,
     }))])
 }
 

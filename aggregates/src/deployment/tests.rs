@@ -5,6 +5,7 @@ mod life;
 mod overdue;
 mod plan;
 mod plugins;
+mod puppet;
 mod start;
 
 use super::Deployment;
@@ -84,6 +85,7 @@ fn every_later_command() -> Vec<(&'static str, DeploymentCommand)> {
         ("PluginWaiting", waiting("clean", "a reason", &[])),
         ("RetryPlugin", retry("clean")),
         ("RecordBoot", boot::serve("script.ipxe", 'a', 0)),
+        ("ReportPuppetRun", puppet::success()),
         ("MarkDone", mark_done()),
         ("CancelDeployment", cancel()),
     ]

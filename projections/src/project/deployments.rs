@@ -3,7 +3,7 @@
 use super::runs;
 use super::state::State;
 use crate::boot_targets::BootTarget;
-use crate::deployments::{Deployment, Status};
+use crate::deployments::{Deployment, PuppetFailure, Status};
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy};
 use bootledger_aggregates::event::Recorded;
 use bootledger_aggregates::values::ids::DeploymentId;
@@ -81,9 +81,24 @@ pub(super) fn apply(state: &mut State, id: DeploymentId, event: &DeploymentEvent
             state.deployments.set(id, row, position);
             runs::release(state, id, Status::InProgress, recorded);
         }
+        E::InstallationFinished { .. } => {
+            // What Puppet did before was not on the installed server.
+            let row = Deployment { installed_at: Some(now), puppet_failure: None, ..deployment.clone() };
+            state.boot_targets.remove(&(row.ip, id), position);
+            state.deployments.set(id, row, position);
+            runs::stop(state, id, recorded);
+        }
+        E::PuppetRunFailed { messages, transaction, at, .. } => {
+            let failure = PuppetFailure { at: *at, messages: messages.clone(), transaction: transaction.clone() };
+            let row = Deployment { puppet_failure: Some(failure), ..deployment.clone() };
+            state.deployments.set(id, row, position);
+        }
         E::DeploymentDone { by, .. } => {
             let seconds = (now.0 - deployment.in_progress_at.unwrap_or(deployment.started_at).0).whole_seconds();
-            let row = Deployment { status: Status::Done, ended_by: Some(done_by(by)), ..deployment.clone() };
+            let mut row = Deployment { status: Status::Done, ended_by: Some(done_by(by)), ..deployment.clone() };
+            if matches!(by, DoneBy::Puppet { .. }) {
+                row.puppet_failure = None;
+            }
             state.count(recorded, &row.site, "deployments_done", 1);
             state.count(recorded, &row.site, "in_progress_seconds", seconds);
             end(state, row, recorded);
@@ -132,6 +147,9 @@ fn begun(id: DeploymentId, started: &DeploymentStarted, recorded: &Recorded) -> 
         ended_by: None,
         reason: None,
         plan: started.plan.clone(),
+        done_by: started.done_by,
+        installed_at: None,
+        puppet_failure: None,
     }
 }
 

@@ -116,7 +116,7 @@ async fn live(connection: &mut PgConnection, keys: &Keys, state: &mut State) -> 
     if !keys.deployments.is_empty() {
         let ids: Vec<DeploymentId> = keys.deployments.iter().copied().collect();
         for deployment in deployments::find_many(&mut *connection, &ids, At::Now).await? {
-            if deployment.status == Status::InProgress {
+            if deployment.status == Status::InProgress && deployment.installed_at.is_none() {
                 state.boot_targets.seed((deployment.ip, deployment.id), target(&deployment));
             }
             state.deployments.seed(deployment.id, deployment);

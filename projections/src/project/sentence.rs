@@ -104,6 +104,7 @@ fn sentence(state: &State, recorded: &Recorded) -> String {
                 Scope::Operator => "operator".to_owned(),
                 Scope::Administrator => "administrator".to_owned(),
                 Scope::DhcpServer(server) => format!("DHCP server {server}"),
+                Scope::PuppetReports => "Puppet reports".to_owned(),
             };
             format!("Access token {name} ({scope}) was created{by}")
         }
@@ -140,6 +141,14 @@ pub(super) fn deployment(hostname: &str, event: &DeploymentEvent, by: &str) -> S
         E::PluginRetryRequested { plugin } => format!("{hostname}: {plugin} was told to try again now{by}"),
         E::DeploymentInProgress { .. } => format!("{hostname} is prepared and may boot its image"),
         E::BootFileServed { file, client, .. } => format!("{hostname} was served {file} at {client}"),
+        E::InstallationFinished { by } => {
+            format!("{hostname} is installed, says {}; its first successful Puppet run ends the deployment", done_by(by))
+        }
+        E::PuppetRunFailed { messages, .. } if messages.is_empty() => format!("{hostname}: Puppet failed, and did not say why"),
+        E::PuppetRunFailed { messages, .. } => {
+            let told: Vec<&str> = messages.iter().map(Text::as_str).collect();
+            format!("{hostname}: Puppet failed: {}", told.join("; "))
+        }
         E::DeploymentOverdue { stage, limit_minutes, .. } => {
             let stage = match stage {
                 Stage::Open => "preparation",

@@ -3,12 +3,13 @@
 //! It plays the part of the application: it looks up the facts that the rules ask for, and keeps the claims.
 
 use crate::history::{Written, beginning, written};
-use bootledger_aggregates::boot_image::{BootFile, BootImage, BootImageCommand, BootImageSpec, FileKind};
+use bootledger_aggregates::boot_image::{BootFile, BootImage, BootImageCommand, BootImageSpec, EndedBy, FileKind};
 use bootledger_aggregates::claims::{Claim, ClaimChange, Holder};
 use bootledger_aggregates::deployment::Deployment;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy, Limits, Stage};
 use bootledger_aggregates::deployment::plan::Plan;
+use bootledger_aggregates::deployment::puppet::{PuppetOutcome, PuppetRun};
 use bootledger_aggregates::deployment::start::{BootImageFacts, DeviceFacts, StartDeployment, StartFacts};
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::clean::Keeps;
@@ -104,7 +105,7 @@ impl World {
         for role in ["web", "db"] {
             world.venture("shop", VentureCommand::DefineRole { role: v(role), spec: RoleSpec::default() });
         }
-        let spec = BootImageSpec { description: Text::default(), open_minutes: 1, in_progress_minutes: 1 };
+        let spec = image_spec("", 1, false);
         world.image("debian-12", BootImageCommand::DefineBootImage { spec });
         world.image("debian-12", put_file("boot.ipxe", FileKind::BootIpxe, 1));
         world
@@ -270,6 +271,7 @@ impl World {
                 retired: image.retired,
                 incomplete: image.incomplete(),
                 limits: Limits { open_minutes: 1, in_progress_minutes: 1 },
+                done_by: image.spec.as_ref().map(|spec| spec.done_by).unwrap_or_default(),
             }),
         };
         let [_, Claim::Hostname(hostname), ..] = claims else { return Ok(()) };
@@ -324,6 +326,16 @@ impl World {
     pub(crate) fn done(&mut self, id: DeploymentId) -> Result<(), Refused> {
         let by = DoneBy::Ip { address: v("10.0.0.20") };
         self.deployment(id, "server 10.0.0.20", DeploymentCommand::MarkDone { by })
+    }
+
+    /// Puppet reports a run on the server: it succeeded, or failed with one of some messages.
+    pub(crate) fn puppet(&mut self, id: DeploymentId, n: u8) -> Result<(), Refused> {
+        let messages = || vec![Text::fitted(&format!("class demo{} \"is\" {{broken}}", n % 2))];
+        let outcome = if n.is_multiple_of(3) { PuppetOutcome::Succeeded } else { PuppetOutcome::Failed { messages: messages() } };
+        let certname = v("h200.dc1.example");
+        let run = PuppetRun { certname, outcome, noop: false, compiled: true, transaction: v("t-1") };
+        let now = self.now();
+        self.deployment(id, "token puppet", DeploymentCommand::ReportPuppetRun { run, now })
     }
 
     pub(crate) fn cancel(&mut self, id: DeploymentId) -> Result<(), Refused> {
@@ -381,6 +393,12 @@ impl World {
         }
         self.accept("token root", events.into_iter().map(|event| Event::Token(id, event)).collect());
     }
+}
+
+/// An image whose deployments the server ends, or Puppet.
+pub(crate) fn image_spec(description: &str, in_progress_minutes: u32, puppet: bool) -> BootImageSpec {
+    let done_by = if puppet { EndedBy::Puppet } else { EndedBy::Server };
+    BootImageSpec { description: v(description), open_minutes: 1, in_progress_minutes, done_by }
 }
 
 pub(crate) fn create_token() -> TokenCommand {

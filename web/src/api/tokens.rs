@@ -54,7 +54,7 @@ impl TokenAnswer {
 pub struct NewToken {
     /// For people; the actor's name in events.
     name: Text,
-    /// What its bearer may do: `viewer`, `operator`, `administrator`, or `{"dhcp_server": "kea-1"}`.
+    /// What its bearer may do: `viewer`, `operator`, `administrator`, `puppet_reports`, or `{"dhcp_server": "kea-1"}`.
     scope: Scope,
     /// When it ends; never, where it is left out.
     expires: Option<Timestamp>,

@@ -13,7 +13,7 @@ pub(super) struct Presented {
     pub(super) secret: token::Secret,
 }
 
-/// The token of `Authorization: Bearer`, or, for a page, of `Basic` with the token as the password.
+/// The token of `Authorization: Bearer`, or, for a page and for Puppet, of `Basic` with the token as the password.
 pub(super) fn read(headers: &HeaderMap, challenge: Challenge) -> Result<Presented, Error> {
     let refuse = |message: &str| Error::Unauthorized { message: message.to_owned(), challenge };
     let mut values = headers.get_all(AUTHORIZATION);

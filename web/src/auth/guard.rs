@@ -14,10 +14,13 @@ use actix_web::{HttpMessage, HttpRequest};
 /// What of `/api` anybody may read: it says nothing about the data centre.
 pub const PUBLIC: [&str; 2] = ["/api/openapi.json", "/api/docs"];
 
+/// Where Puppet's reports go. Its report processor knows `Basic` only, and has a token that may do nothing else.
+pub const PUPPET_REPORTS: &str = "/puppet/reports";
+
 /// What logging in at a path looks like; `None` where no login is needed.
 fn login(path: &str) -> Option<Challenge> {
     match path {
-        "/" => Some(Challenge::Basic),
+        "/" | PUPPET_REPORTS => Some(Challenge::Basic),
         _ if PUBLIC.contains(&path) => None,
         _ if path == "/api" || path.starts_with("/api/") => Some(Challenge::Bearer),
         _ => None,
@@ -27,7 +30,10 @@ fn login(path: &str) -> Option<Challenge> {
 async fn admit(request: &HttpRequest) -> Result<(), Error> {
     if let Some(challenge) = login(request.match_info().as_str()) {
         let principal = authenticate(request, challenge).await?;
-        principal.require(if request.method().is_safe() { Level::Viewer } else { Level::Operator })?;
+        // The token for reports has no role; their handler asks for it.
+        if request.match_info().as_str() != PUPPET_REPORTS {
+            principal.require(if request.method().is_safe() { Level::Viewer } else { Level::Operator })?;
+        }
         request.extensions_mut().insert(principal);
     }
     position::wait(request).await
@@ -53,8 +59,8 @@ mod tests {
         for path in ["/api", "/api/", "/api/v1/devices", "/api/openapi.json/", "/api/docs/x", "/api/v2"] {
             assert_eq!(login(path), Some(Challenge::Bearer), "{path}");
         }
-        assert_eq!(login("/"), Some(Challenge::Basic));
-        for path in ["/api/openapi.json", "/api/docs", "/pxe/", "/healthz", "/apiary"] {
+        assert_eq!((login("/"), login("/puppet/reports")), (Some(Challenge::Basic), Some(Challenge::Basic)));
+        for path in ["/api/openapi.json", "/api/docs", "/pxe/", "/healthz", "/apiary", "/puppet/nodes/h200.dc1.example"] {
             assert_eq!(login(path), None, "{path}");
         }
     }

@@ -15,13 +15,13 @@ pub enum Level {
 }
 
 impl Level {
-    /// The role that a token's scope gives; none for a token that is only for a DHCP server.
+    /// The role that a token's scope gives; none for a token that is only for a DHCP server, or for Puppet's reports.
     pub fn of(scope: &Scope) -> Option<Self> {
         match scope {
             Scope::Viewer => Some(Self::Viewer),
             Scope::Operator => Some(Self::Operator),
             Scope::Administrator => Some(Self::Administrator),
-            Scope::DhcpServer(_) => None,
+            Scope::DhcpServer(_) | Scope::PuppetReports => None,
         }
     }
 }

@@ -40,6 +40,7 @@ impl Principal {
         }
         let role = match (&self.scope, Level::of(&self.scope)) {
             (Scope::DhcpServer(server), _) => format!("only for confirming the DHCP server {server}"),
+            (Scope::PuppetReports, _) => "only for handing in Puppet's reports".to_owned(),
             (_, Some(level)) => format!("a {level}'s"),
             (_, None) => "without a role".to_owned(),
         };
@@ -57,6 +58,27 @@ impl Principal {
             Scope::DhcpServer(own) if own == server => Ok(()),
             _ => self.require(Level::Administrator),
         }
+    }
+}
+
+/// Somebody who may hand in reports of Puppet's agents: with a token for that, or an operator.
+#[derive(Clone, Debug)]
+pub struct Reporter(pub Principal);
+
+impl FromRequest for Reporter {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let principal = Principal::from_request(request, payload);
+        async move {
+            let principal = principal.await?;
+            if principal.scope != Scope::PuppetReports {
+                principal.require(Level::Operator)?;
+            }
+            Ok(Self(principal))
+        }
+        .boxed_local()
     }
 }
 
@@ -104,6 +126,13 @@ mod tests {
                 assert_eq!(principal(scope.clone()).require(level).is_ok(), rank >= needed, "{scope:?} {level}");
             }
         }
+    }
+
+    #[test]
+    fn the_token_for_puppets_reports_has_no_role() {
+        let puppet = principal(Scope::PuppetReports);
+        assert!(puppet.require(Level::Viewer).is_err());
+        assert!(puppet.require_dhcp_server(&"kea-1".parse().expect("a name")).is_err());
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) struct Asker {
 
 /// Why a token leads nowhere; the same words whether it is wrong, old or of another service.
 const NO_SUCH_TOKEN: &str =
-    "no deployment in progress has this token; where it was right, the deployment is done or was cancelled";
+    "no deployment in progress has this token; where it was right, its server is installed or the deployment was cancelled";
 
 impl Asker {
     /// Who asks.

@@ -1,7 +1,8 @@
 //! `/pxe/DONE/`: a server says that it is installed.
 //!
 //! Saying it again is answered as the first time, because the first answer may have been lost. What the domain
-//! decides is final; here it is only found out which deployment is meant.
+//! decides is final; here it is only found out which deployment is meant. From then on the server boots its disk, also
+//! where its deployment goes on until Puppet has had its word.
 
 use super::ask::Asker;
 use super::refusal::refuse;
@@ -68,21 +69,31 @@ enum Earlier {
 
 async fn earlier(application: &Application, client: Ipv4Addr) -> Result<Earlier, Error> {
     let views = &application.views;
-    if let Some(open) = deployments::live_of_ip(views, client).await? {
-        return Ok(if open.status == Status::Open { Earlier::Open(open.id) } else { Earlier::InProgress });
+    if let Some(live) = deployments::live_of_ip(views, client).await? {
+        return match live.status {
+            // Installed, and only waiting for Puppet: what the server says again was its last word.
+            _ if live.installed_at.is_some() => said_before(application, live.network).await,
+            Status::Open => Ok(Earlier::Open(live.id)),
+            _ => Ok(Earlier::InProgress),
+        };
     }
     let Some(last) = boot_targets::last_of_ip(views, client).await? else {
         return Ok(Earlier::Nothing);
     };
     let status = deployments::find(views, last.deployment, At::Now).await?.map(|deployment| deployment.status);
     Ok(match status {
-        Some(Status::Done) => match catalogue::network(views, &last.network, At::Now).await? {
-            Some(network) if !network.spec.ip_only_done => Earlier::DoneWhereTokenNeeded(last.network),
-            _ => Earlier::Done,
-        },
+        Some(Status::Done) => return said_before(application, last.network).await,
         Some(Status::Cancelled) => Earlier::Cancelled(last.deployment),
         Some(Status::Open | Status::InProgress) => Earlier::InProgress,
         None => Earlier::Nothing,
+    })
+}
+
+/// The server has said DONE, which counts as it did then.
+async fn said_before(application: &Application, network: Name) -> Result<Earlier, Error> {
+    Ok(match catalogue::network(&application.views, &network, At::Now).await? {
+        Some(found) if !found.spec.ip_only_done => Earlier::DoneWhereTokenNeeded(network),
+        _ => Earlier::Done,
     })
 }
 

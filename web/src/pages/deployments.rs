@@ -7,6 +7,7 @@ use crate::request::parameters::Parameters;
 use crate::request::reading::{Reading, name_position};
 use actix_web::HttpResponse;
 use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
 use bootledger_projections::deployments::{self, Deployment, Filter, Status};
@@ -72,7 +73,15 @@ fn awaited(deployment: &Deployment, runs: &[Run]) -> Vec<String> {
     };
     let mut all: Vec<String> = runs.iter().filter_map(named).collect();
     if all.is_empty() && deployment.status == Status::InProgress {
-        all.push("the server, to boot and to say that it is installed".to_owned());
+        all.push(match deployment.installed_at {
+            None => "the server, to boot and to say that it is installed".to_owned(),
+            Some(at) => format!("Puppet, to report a successful run; the server is installed since {}", moment(at)),
+        });
+    }
+    if let Some(failure) = deployment.puppet_failure.as_ref().filter(|_| deployment.status.is_live()) {
+        let told: Vec<&str> = failure.messages.iter().map(Text::as_str).collect();
+        let told = if told.is_empty() { "without a word".to_owned() } else { told.join("; ") };
+        all.push(format!("Puppet failed at {}: {told}", moment(failure.at)));
     }
     all
 }
@@ -119,9 +128,11 @@ fn moment(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bootledger_aggregates::boot_image::EndedBy;
     use bootledger_aggregates::deployment::plan::{Plan, PluginStage};
     use bootledger_aggregates::values::ids::DeviceId;
     use bootledger_aggregates::values::timestamp::Timestamp;
+    use bootledger_projections::deployments::PuppetFailure;
     use scraper::{Html, Selector};
 
     fn deployment() -> Deployment {
@@ -151,6 +162,9 @@ mod tests {
             ended_by: None,
             reason: None,
             plan: Plan::default(),
+            done_by: EndedBy::Puppet,
+            installed_at: None,
+            puppet_failure: None,
         }
     }
 
@@ -187,6 +201,23 @@ mod tests {
         assert_eq!(texts(&html, "td[data-label='Waits for']"), ["dhcp: kea-1 has not confirmed <b>yet</b>"]);
         assert_eq!(texts(&html, "p.quiet"), ["As of position 12 of the log."]);
         assert!(texts(&html, "b").is_empty(), "a reason became markup");
+    }
+
+    #[test]
+    fn an_installed_server_waits_for_puppet_and_says_why_that_failed() {
+        let failure = PuppetFailure {
+            at: Timestamp::default(),
+            messages: vec![Text::fitted("<b>no nginx</b>"), Text::fitted("no redis")],
+            transaction: Text::default(),
+        };
+        let installed_at = Some(Timestamp::default());
+        let waits = Deployment { status: Status::InProgress, installed_at, puppet_failure: Some(failure), ..deployment() };
+        let html = view(std::slice::from_ref(&waits), &HashMap::new(), None, 12).into_string();
+        let told = "Puppet, to report a successful run; the server is installed since 1970-01-01 00:00:00 UTC\
+                    Puppet failed at 1970-01-01 00:00:00 UTC: <b>no nginx</b>; no redis";
+        assert_eq!(texts(&html, "td[data-label='Waits for']"), [told]);
+        let done = Deployment { status: Status::Done, ..waits };
+        assert_eq!(awaited(&done, &[]), Vec::<String>::new());
     }
 
     #[test]

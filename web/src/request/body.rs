@@ -16,6 +16,8 @@ use std::time::Duration;
 pub const JSON_LIMIT: u64 = 1024 * 1024;
 /// The most bytes of a CSV file.
 pub const CSV_LIMIT: u64 = 128 * 1024 * 1024;
+/// The most bytes of a YAML body: a report of Puppet's agent about some thousand resources.
+pub const YAML_LIMIT: u64 = 8 * 1024 * 1024;
 /// How long a JSON body, or the next part of a file, may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -26,6 +28,10 @@ pub struct Json<T>(pub T);
 /// A JSON body, or the type's default where the body is empty.
 #[derive(Clone, Debug)]
 pub struct OptionalJson<T>(pub T);
+
+/// A YAML body's bytes.
+#[derive(Clone, Debug)]
+pub struct Yaml(pub Bytes);
 
 /// A CSV file's bytes.
 #[derive(Clone, Debug)]
@@ -48,7 +54,11 @@ async fn read(request: &HttpRequest, mut payload: Payload, limit: u64) -> Result
 }
 
 async fn read_json(request: &HttpRequest, payload: Payload) -> Result<Bytes, Error> {
-    let all = read(request, payload, JSON_LIMIT);
+    read_in_time(request, payload, JSON_LIMIT).await
+}
+
+async fn read_in_time(request: &HttpRequest, payload: Payload, limit: u64) -> Result<Bytes, Error> {
+    let all = read(request, payload, limit);
     tokio::time::timeout(PATIENCE, all).await.map_err(|_| Error::TooSlow(PATIENCE.as_secs()))?
 }
 
@@ -100,6 +110,24 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJson<T> {
         async move {
             let body = read_json(&request, payload).await?;
             if body.is_empty() { Ok(Self(T::default())) } else { parse(&request, &body).map(Self) }
+        }
+        .boxed_local()
+    }
+}
+
+impl FromRequest for Yaml {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        async move {
+            let kind = request.content_type().to_ascii_lowercase();
+            // `application/yaml` is RFC 9512; the others are older than that.
+            if !["application/x-yaml", "application/yaml", "text/x-yaml", "text/yaml"].contains(&kind.as_str()) {
+                return Err(Error::UnsupportedMediaType("application/x-yaml"));
+            }
+            read_in_time(&request, payload, YAML_LIMIT).await.map(Self)
         }
         .boxed_local()
     }

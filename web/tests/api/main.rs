@@ -8,6 +8,7 @@ mod lists;
 mod page;
 mod position;
 mod problems;
+mod puppet;
 mod stream;
 mod support;
 mod tokens;

@@ -65,3 +65,32 @@ async fn a_network_that_asks_for_the_token_tells_nothing_without_it() {
     assert_eq!(done(&log.harness, "10.0.0.20").await.0, 403);
     log.end();
 }
+
+#[actix_web::test]
+async fn a_server_that_only_waits_for_puppet_boots_its_disk_and_its_done_is_ok_again() {
+    let log = Log::new().await;
+    log.data_centre(true).await;
+    let deployment = log.in_progress("10.0.0.20").await;
+    let mut follower = Follower::new(log.harness.application.views.clone());
+    follower.step(&log.harness.application.boot).await.expect("the views answer");
+    assert!(log.harness.get("/pxe/", "10.0.0.20").await.text().contains("h200.dc1.example"), "it boots its image");
+    log.installed(deployment).await;
+    follower.step(&log.harness.application.boot).await.expect("the views answer");
+    assert!(log.harness.get("/pxe/", "10.0.0.20").await.text().contains("sanboot"), "it would be installed again");
+    assert_eq!(log.harness.get("/pxe/vmlinuz", "10.0.0.20").await.status, 404);
+    // Of a follower that begins now, too.
+    assert_eq!(done(&log.harness, "10.0.0.20").await, (200, "OK".to_owned()));
+    assert!(log.harness.get("/pxe/", "10.0.0.20").await.text().contains("sanboot"), "after a restart");
+    assert!(log.harness.asked().is_empty(), "nothing is left to be said");
+    log.end();
+}
+
+#[actix_web::test]
+async fn where_the_network_asks_for_the_token_a_server_that_waits_for_puppet_needs_it_too() {
+    let log = Log::new().await;
+    log.data_centre(false).await;
+    let deployment = log.in_progress("10.0.0.20").await;
+    log.installed(deployment).await;
+    assert_eq!(done(&log.harness, "10.0.0.20").await.0, 403);
+    log.end();
+}

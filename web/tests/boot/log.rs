@@ -1,7 +1,7 @@
 //! A log and its views for tests: events are written as the store writes them, but for claims and hashes, and projected.
 
 use crate::harness::{Harness, identity, name};
-use bootledger_aggregates::boot_image::{BootFile, BootImageEvent, FileKind};
+use bootledger_aggregates::boot_image::{BootFile, BootImageEvent, EndedBy, FileKind};
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy, Limits};
 use bootledger_aggregates::deployment::plan::Plan;
 use bootledger_aggregates::network::NetworkEvent;
@@ -108,6 +108,7 @@ impl Log {
             site: name("dc1"),
             plan: Plan::default(),
             limits: Limits { open_minutes: 30, in_progress_minutes: 120 },
+            done_by: EndedBy::Server,
             took: vec![],
             import: None,
         };
@@ -124,6 +125,12 @@ impl Log {
     pub(crate) async fn done(&self, deployment: DeploymentId) {
         let by = DoneBy::Operator { name: "ops".parse().expect("text") };
         self.deployment(deployment, DeploymentEvent::DeploymentDone { device: DeviceId(deployment.0), by }).await;
+    }
+
+    /// The server said DONE, and Puppet has not had its word yet.
+    pub(crate) async fn installed(&self, deployment: DeploymentId) {
+        let by = DoneBy::Operator { name: "server".parse().expect("text") };
+        self.deployment(deployment, DeploymentEvent::InstallationFinished { by }).await;
     }
 
     pub(crate) async fn cancelled(&self, deployment: DeploymentId) {

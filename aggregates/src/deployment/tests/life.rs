@@ -66,6 +66,10 @@ fn a_server_that_is_done_cannot_be_cancelled() {
 #[test]
 fn nothing_changes_a_deployment_that_has_ended() {
     for (name, command) in every_later_command() {
+        // Puppet reports for as long as there is a server.
+        if name == "ReportPuppetRun" {
+            continue;
+        }
         let allowed_when_done = ["RecordBoot", "MarkDone"].contains(&name);
         if !allowed_when_done {
             assert_eq!(broken::<Deployment>(&done(), command.clone()), ["deployment_ended"], "{name} after done");

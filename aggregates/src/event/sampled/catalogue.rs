@@ -1,7 +1,7 @@
 //! Every event of the catalogue and of tokens.
 
 use super::sampled;
-use crate::boot_image::{BootImageEvent, BootImageSpec, FileKind};
+use crate::boot_image::{BootImageEvent, BootImageSpec, EndedBy, FileKind};
 use crate::dhcp_server::{DhcpKind, DhcpServerEvent, DhcpServerSpec};
 use crate::network::{NetworkEvent, NetworkSpec};
 use crate::rack::{RackEvent, RackSpec};
@@ -9,7 +9,9 @@ use crate::samples::{self, boot_file, noon, parsed};
 use crate::site::{DnsUpdates, SiteEvent, SiteSpec, TsigAlgorithm, TsigKey};
 use crate::token::{Scope, TokenEvent};
 use crate::values::dhcp_option::{Addresses, DhcpOption, OptionValue};
+use crate::venture::puppet::{Classes, Parameters};
 use crate::venture::{RoleSpec, VentureEvent, VentureSpec};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 fn every_option() -> Vec<DhcpOption> {
@@ -56,6 +58,10 @@ fn defined_file(kind: FileKind) -> BootImageEvent {
     BootImageEvent::BootFilePut { name: parsed("file"), file: boot_file(kind) }
 }
 
+fn image(done_by: EndedBy) -> BootImageSpec {
+    BootImageSpec { description: parsed("Debian 13"), open_minutes: 30, in_progress_minutes: 120, done_by }
+}
+
 fn created(scope: Scope) -> TokenEvent {
     TokenEvent::TokenCreated { name: parsed("ops"), scope, expires: Some(noon(0)) }
 }
@@ -68,8 +74,27 @@ fn role() -> RoleSpec {
     RoleSpec {
         description: parsed("Shop front"),
         default_boot_image: Some(parsed("debian-13")),
-        puppet_classes: vec![parsed("profile::nginx")],
-        puppet_parameters: BTreeMap::from([(parsed("workers"), parsed("4"))]),
+        puppet_classes: Classes::Names(vec![parsed("profile::nginx")]),
+        puppet_parameters: parameters(&[("workers", json!("4"))]),
+        puppet_environment: None,
+    }
+}
+
+fn parameters(all: &[(&str, Value)]) -> Parameters {
+    Parameters(all.iter().map(|(name, value)| (parsed(name), value.clone())).collect())
+}
+
+fn classes_with_parameters() -> Classes {
+    let nginx = parameters(&[("workers", json!(4)), ("tls", json!({ "ciphers": ["a", "b"], "on": true }))]);
+    Classes::WithParameters(BTreeMap::from([(parsed("profile::nginx"), nginx), (parsed("ntp"), Parameters::default())]))
+}
+
+fn full_role() -> RoleSpec {
+    RoleSpec {
+        puppet_classes: classes_with_parameters(),
+        puppet_parameters: parameters(&[("tier", json!(1.5)), ("spare", json!(null))]),
+        puppet_environment: Some(parsed("staging")),
+        ..role()
     }
 }
 
@@ -125,22 +150,33 @@ sampled!(venture: VentureEvent {
                 description: parsed("The shop"),
                 parent: Some(parsed("retail")),
                 default_boot_image: Some(parsed("debian-13")),
+                ..VentureSpec::default()
             },
         },
         VentureEvent::VentureDefined { spec: VentureSpec::default() },
+        VentureEvent::VentureDefined {
+            spec: VentureSpec {
+                puppet_classes: Classes::Names(vec![parsed("base")]),
+                puppet_parameters: parameters(&[("tier", json!(2))]),
+                puppet_environment: Some(parsed("production")),
+                ..VentureSpec::default()
+            },
+        },
     ],
     RoleDefined => [
         VentureEvent::RoleDefined { role: parsed("web"), spec: role() },
         VentureEvent::RoleDefined { role: parsed("web"), spec: RoleSpec::default() },
+        VentureEvent::RoleDefined { role: parsed("web"), spec: full_role() },
     ],
     RoleRetired => [VentureEvent::RoleRetired { role: parsed("web") }],
     VentureRetired => [VentureEvent::VentureRetired {}],
 });
 
 sampled!(boot_image: BootImageEvent {
-    BootImageDefined => [BootImageEvent::BootImageDefined {
-        spec: BootImageSpec { description: parsed("Debian 13"), open_minutes: 30, in_progress_minutes: 120 },
-    }],
+    BootImageDefined => [
+        BootImageEvent::BootImageDefined { spec: image(EndedBy::Server) },
+        BootImageEvent::BootImageDefined { spec: image(EndedBy::Puppet) },
+    ],
     BootFilePut => [
         defined_file(FileKind::BootIpxe),
         defined_file(FileKind::Kernel),
@@ -158,6 +194,7 @@ sampled!(token: TokenEvent {
         created(Scope::Operator),
         created(Scope::Administrator),
         created(Scope::DhcpServer(parsed("kea-1"))),
+        created(Scope::PuppetReports),
         TokenEvent::TokenCreated { name: parsed("for ever"), scope: Scope::Viewer, expires: None },
     ],
     TokenRevoked => [TokenEvent::TokenRevoked {}],

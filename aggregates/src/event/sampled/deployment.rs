@@ -1,6 +1,7 @@
 //! Every event of a deployment.
 
 use super::sampled;
+use crate::boot_image::EndedBy;
 use crate::claims::Claim;
 use crate::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy, Limits, Stage};
 use crate::deployment::plan::{Plan, PlannedPlugin, PluginStage};
@@ -24,6 +25,7 @@ fn started() -> DeploymentStarted {
         limits: Limits { open_minutes: 30, in_progress_minutes: 120 },
         took: vec![Claim::Ip(parsed("10.0.0.20")), Claim::Hostname(parsed("h200.dc1.example"))],
         import: Some(ImportId(Uuid::from_u128(9))),
+        done_by: EndedBy::Server,
     }
 }
 
@@ -40,6 +42,7 @@ sampled!(deployment: DeploymentEvent {
     DeploymentStarted => [
         DeploymentEvent::DeploymentStarted(Box::new(started())),
         DeploymentEvent::DeploymentStarted(Box::new(least_started())),
+        DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted { done_by: EndedBy::Puppet, ..least_started() })),
     ],
     PluginSucceeded => [DeploymentEvent::PluginSucceeded { plugin: parsed("clean") }],
     PluginFailed => [DeploymentEvent::PluginFailed {
@@ -64,6 +67,24 @@ sampled!(deployment: DeploymentEvent {
         client: parsed("10.0.0.20"),
         at: noon(0),
     }],
+    InstallationFinished => [
+        DeploymentEvent::InstallationFinished { by: DoneBy::Ip { address: parsed("10.0.0.20") } },
+        DeploymentEvent::InstallationFinished { by: DoneBy::Token { address: parsed("10.0.0.20") } },
+    ],
+    PuppetRunFailed => [
+        DeploymentEvent::PuppetRunFailed {
+            certname: parsed("h200.dc1.example"),
+            messages: vec![parsed("/Stage[main]/Nginx/Service[nginx]: could not start")],
+            transaction: parsed("2b280354-09c8-4b50-b4bd-3fba24b3c2a7"),
+            at: noon(0),
+        },
+        DeploymentEvent::PuppetRunFailed {
+            certname: parsed("h200.dc1.example"),
+            messages: vec![],
+            transaction: parsed(""),
+            at: noon(0),
+        },
+    ],
     DeploymentOverdue => [
         DeploymentEvent::DeploymentOverdue { stage: Stage::Open, since: noon(0), limit_minutes: 30 },
         DeploymentEvent::DeploymentOverdue { stage: Stage::InProgress, since: noon(0), limit_minutes: 120 },

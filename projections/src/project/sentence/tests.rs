@@ -33,10 +33,18 @@ fn a_deployment_is_told_by_its_host_name_with_who_acted_and_why() {
     let overdue = DeploymentEvent::DeploymentOverdue { stage: Stage::InProgress, since: retry_at, limit_minutes: 120 };
     let served =
         DeploymentEvent::BootFileServed { file: v("kernel"), sha256: Sha256::new([0; 32]), client: v("10.0.0.11"), at: retry_at };
+    let puppet_failed = |messages| DeploymentEvent::PuppetRunFailed {
+        certname: v("h200.dc1.example"),
+        messages,
+        transaction: v("t-1"),
+        at: retry_at,
+    };
+    let installed = DeploymentEvent::InstallationFinished { by: DoneBy::Ip { address: v("10.0.0.11") } };
     let told = [failed(1), failed(12), failed(22), waiting, DeploymentEvent::PluginRetryRequested { plugin: v("dhcp") }, served]
         .into_iter()
         .chain([overdue, cancelled(""), cancelled("wrong rack"), done(DoneBy::Token { address: v("10.0.0.11") })])
-        .chain([done(DoneBy::Operator { name: v("token ops") }), done(DoneBy::Puppet { certname: v("h200.dc1.example") })]);
+        .chain([done(DoneBy::Operator { name: v("token ops") }), done(DoneBy::Puppet { certname: v("h200.dc1.example") })])
+        .chain([installed, puppet_failed(vec![]), puppet_failed(vec![v("no nginx"), v("no redis")])]);
     insta::assert_snapshot!(told.map(|event| of_deployment(&event)).collect::<Vec<_>>().join("\n"), @r"
     h200.dc1.example: dns failed for the 1st time and tries again at 2026-01-31T14:03:07Z: no answer
     h200.dc1.example: dns failed for the 12th time and tries again at 2026-01-31T14:03:07Z: no answer
@@ -50,6 +58,9 @@ fn a_deployment_is_told_by_its_host_name_with_who_acted_and_why() {
     Deployment of h200.dc1.example is done, says 10.0.0.11 with the deployment's token
     Deployment of h200.dc1.example is done, says token ops
     Deployment of h200.dc1.example is done, says Puppet for h200.dc1.example
+    h200.dc1.example is installed, says server 10.0.0.11; its first successful Puppet run ends the deployment
+    h200.dc1.example: Puppet failed, and did not say why
+    h200.dc1.example: Puppet failed: no nginx; no redis
     ");
 }
 

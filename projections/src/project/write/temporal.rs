@@ -135,15 +135,18 @@ pub(super) async fn deployments(
         return Ok(());
     }
     let plans = begun.iter().map(|(_, row, ..)| serde_json::to_value(&row.plan)).collect::<Result<Vec<_>, _>>()?;
+    let failure = |row: &Deployment| row.puppet_failure.as_ref().map(serde_json::to_value).transpose();
+    let failures = begun.iter().map(|(_, row, ..)| failure(row)).collect::<Result<Vec<_>, _>>()?;
     sqlx::query!(
         "INSERT INTO deployments (id, device, mac, ip, hostname, venture, role, boot_image, boot_image_revision, network, site,
                                   import, status, status_since, overdue, open_minutes, in_progress_minutes, started_at,
-                                  started_by, in_progress_at, ended_at, ended_by, reason, plan, valid_from, valid_to)
+                                  started_by, in_progress_at, ended_at, ended_by, reason, plan, done_by, installed_at,
+                                  puppet_failure, valid_from, valid_to)
          SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::inet[], $5::text[], $6::text[], $7::text[], $8::text[],
                               $9::integer[], $10::text[], $11::text[], $12::uuid[], $13::text[], $14::timestamptz[],
                               $15::bool[], $16::integer[], $17::integer[], $18::timestamptz[], $19::text[],
-                              $20::timestamptz[], $21::timestamptz[], $22::text[], $23::text[], $24::jsonb[], $25::bigint[],
-                              $26::bigint[])",
+                              $20::timestamptz[], $21::timestamptz[], $22::text[], $23::text[], $24::jsonb[], $25::text[],
+                              $26::timestamptz[], $27::jsonb[], $28::bigint[], $29::bigint[])",
         column!(begun, (id, ..) => id.0),
         column!(begun, (_, row, ..) => row.device.0),
         column!(begun, (_, row, ..) => row.mac.to_string()),
@@ -168,6 +171,9 @@ pub(super) async fn deployments(
         column!(begun, (_, row, ..) => row.ended_by.as_deref()) as _,
         column!(begun, (_, row, ..) => row.reason.as_deref()) as _,
         &plans,
+        column!(begun, (_, row, ..) => row.done_by.as_str()) as _,
+        column!(begun, (_, row, ..) => row.installed_at.map(|at| at.0)) as _,
+        &failures as _,
         column!(begun, (_, _, from, _) => *from),
         column!(begun, (_, _, _, to) => *to) as _
     )

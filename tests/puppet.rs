@@ -1,0 +1,260 @@
+//! Debian's Puppet against the running service: it asks for classes with the ENC script, applies them, and its reports end
+//! a deployment or say why it does not end.
+
+use crate::support::service::{Service, wait_for};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+const NODE: &str = "h200.dc1.example";
+const MAC: &str = "52:54:00:00:00:01";
+/// What stands for the booting server: the service trusts a proxy on this machine.
+const SERVER: (&str, &str) = ("X-Forwarded-For", "10.0.0.20");
+
+/// Long enough for a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Puppet with folders of its own, which asks this service and reports to it.
+struct Puppet {
+    folder: TempDir,
+    url: String,
+}
+
+impl Puppet {
+    /// With two classes: one that fails as long as a file is missing, and one that says who it is.
+    fn new(service: &Service) -> Result<Self> {
+        let puppet = Self { folder: tempfile::tempdir()?, url: service.url("") };
+        for environment in ["production", "staging"] {
+            let module = puppet.path(&format!("environments/{environment}/modules/role/manifests"));
+            std::fs::create_dir_all(&module)?;
+            let web = "class role::web(String $flag, Integer $workers) {\n\
+                       exec { \"/usr/bin/test -e ${flag}\": }\n\
+                       notify { \"web of ${bootledger_venture} with ${workers} workers in tier ${tier}\": }\n}\n";
+            std::fs::write(module.join("web.pp"), web)?;
+            let db = "class role::db { notify { \"db of ${bootledger_venture} in ${environment}\": } }\n";
+            std::fs::write(module.join("db.pp"), db)?;
+        }
+        std::fs::write(puppet.path("site.pp"), "")?;
+        Ok(puppet)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs `puppet` with the ENC script.
+    async fn run(&self, arguments: &[&str]) -> Result<Output> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/bootledger-enc");
+        let mut command = Command::new("puppet");
+        command.args(arguments).args(["--color", "false", "--node_terminus", "exec"]).arg("--external_nodes").arg(script);
+        for (option, folder) in [("confdir", ""), ("codedir", ""), ("vardir", "var"), ("logdir", "log"), ("rundir", "run")] {
+            command.arg(format!("--{option}")).arg(self.path(folder));
+        }
+        command.env("BOOTLEDGER_URL", &self.url).env("BOOTLEDGER_ENC_CONF", self.path("none")).stdin(Stdio::null());
+        command.kill_on_drop(true).output().await.context("puppet cannot be run: install puppet-agent, as scripts/setup does")
+    }
+
+    /// What Puppet is told of a node, or what it says where it is told nothing.
+    async fn node(&self, certname: &str) -> Result<Result<String, String>> {
+        let output = self.run(&["node", "find", certname, "--render-as", "yaml"]).await?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) })
+    }
+
+    /// Applies what the node is told, and reports it with this token; gives all that Puppet said.
+    async fn apply(&self, token: &str) -> Result<String> {
+        let url = self.url.replace("http://", &format!("http://puppet:{token}@")) + "/puppet/reports";
+        let site = self.path("site.pp");
+        let arguments = ["apply", "--certname", NODE, "--reports", "http", "--reporturl", &url];
+        let output = self.run(&[&arguments[..], &[site.to_str().context("a path")?]].concat()).await?;
+        Ok(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+    }
+}
+
+async fn define_catalogue(service: &Service, flag: &Path) -> Result<()> {
+    let site = json!({
+        "next_server": "10.0.0.2", "domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"],
+        "hostname_template": "h<200,699>.dc1.example",
+    });
+    service.put("/api/v1/sites/dc1", &site).await?;
+    service.put("/api/v1/networks/prod", &json!({ "cidr": "10.0.0.0/24", "site": "dc1", "gateway": "10.0.0.1" })).await?;
+    service.put("/api/v1/dhcp-servers/kea-1", &json!({ "site": "dc1", "kind": "kea" })).await?;
+    service.put("/api/v1/boot-images/debian", &json!({ "done_by": "puppet" })).await?;
+    let script = "#!ipxe\necho installs {{ hostname }}\n";
+    service.put_bytes("/api/v1/boot-images/debian/files/boot.ipxe?kind=boot_ipxe&template=true", script).await?;
+    service
+        .put("/api/v1/ventures/group", &json!({ "puppet_parameters": { "tier": 3 }, "puppet_environment": "staging" }))
+        .await?;
+    service.put("/api/v1/ventures/shop", &json!({ "parent": "group", "default_boot_image": "debian" })).await?;
+    let web =
+        json!({ "puppet_classes": { "role::web": { "flag": flag, "workers": 4 } }, "puppet_parameters": { "tier": "0777" } });
+    service.put("/api/v1/ventures/shop/roles/web", &web).await?;
+    service.put("/api/v1/ventures/shop/roles/db", &json!({ "puppet_classes": ["role::db"] })).await?;
+    Ok(())
+}
+
+/// Deploys the device as this role, and plays the DHCP server; gives the deployment's path once it is in progress.
+async fn deploy(service: &Service, device: &str, role: &str) -> Result<String> {
+    let wanted = json!({ "device": device, "venture": "shop", "role": role, "ip": SERVER.1, "hostname": NODE });
+    let deployment = service.post("/api/v1/deployments", &wanted).await?;
+    let path = format!("/api/v1/deployments/{}", deployment["id"].as_str().context("an id")?);
+    wait_for("the deployment is in progress", PATIENCE, async || {
+        let deployment = service.get(&path).await.ok()?;
+        let plugins = deployment["plugins"].as_array()?;
+        if plugins.iter().any(|run| run["plugin"] == "dhcp" && run["status"] == "waiting") {
+            let position = service.get("/readyz").await.ok()?["views_position"].as_i64()?;
+            let confirmation = json!({ "revision": "0".repeat(64), "position": position, "ok": true, "message": "" });
+            service.put("/dhcp/servers/kea-1/confirmation", &confirmation).await.ok()?;
+        }
+        (deployment["status"] == "in_progress").then_some(())
+    })
+    .await?;
+    Ok(path)
+}
+
+/// What the booting server is answered, once the boot table has heard of everything.
+async fn boot(service: &Service, path: &str, wanted: &str) -> Result<()> {
+    let asked = async || {
+        let answer = reqwest::Client::new().get(service.url(path)).header(SERVER.0, SERVER.1).send().await.ok()?;
+        answer.text().await.ok()?.contains(wanted).then_some(())
+    };
+    wait_for(&format!("{path} answers {wanted}"), PATIENCE, asked).await
+}
+
+/// Waits until a deployment is like this; what was just done may not be in the views yet.
+async fn reaches(service: &Service, path: &str, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
+    let reached = async || service.get(path).await.ok().filter(&is);
+    match wait_for(&format!("the deployment {what}"), PATIENCE, reached).await {
+        Ok(deployment) => Ok(deployment),
+        Err(error) => Err(error.context(service.get(path).await?.to_string())),
+    }
+}
+
+#[tokio::test]
+async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() -> Result<()> {
+    let service = Service::start(Ipv4Addr::LOCALHOST).await?;
+    let puppet = Puppet::new(&service)?;
+    let flag = puppet.path("flag");
+    define_catalogue(&service, &flag).await?;
+    let token = service.run(&["token", "create", "puppet", "--puppet-reports"]).await?.trim().to_owned();
+
+    let told = puppet.node(NODE).await?.expect_err("nobody has the name");
+    ensure!(told.contains("no device has ever had the host name"), "{told}");
+    let device =
+        service.post("/api/v1/devices", &json!({ "site": "dc1", "macs": [MAC], "venture": "shop", "role": "db" })).await?;
+    let device = device["id"].as_str().context("an id")?.to_owned();
+    service.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
+
+    let path = deploy(&service, &device, "web").await?;
+    let told = puppet.node(NODE).await?.map_err(anyhow::Error::msg)?;
+    for part in ["environment: staging", "role::web:", "bootledger_role: web", "bootledger_venture: shop", "tier: '0777'"] {
+        ensure!(told.contains(part), "the node lacks {part:?}:\n{told}");
+    }
+    ensure!(!told.contains("role::db"), "{told}");
+
+    // The old system, still running: it has the new role, but it is not the new server.
+    boot(&service, "/pxe/", "echo installs h200").await?;
+    std::fs::write(&flag, "")?;
+    let said = puppet.apply(&token).await?;
+    ensure!(said.contains("web of shop with 4 workers in tier 0777") && !said.contains("Unable to submit report"), "{said}");
+    let deployment = service.get(&path).await?;
+    ensure!(deployment["status"] == "in_progress", "a run before the server was installed ended its deployment: {deployment}");
+
+    // Installed: from now on it boots its disk.
+    boot(&service, "/pxe/DONE/", "OK").await?;
+    boot(&service, "/pxe/", "sanboot").await?;
+    boot(&service, "/pxe/DONE/", "OK").await?;
+    let installed = |deployment: &Value| deployment["status"] == "in_progress" && deployment["installed_at"].is_string();
+    reaches(&service, &path, "is installed", installed).await?;
+
+    // A run that fails is shown, with what the agent said.
+    std::fs::remove_file(&flag)?;
+    puppet.apply(&token).await?;
+    let failed = |deployment: &Value| {
+        let message = deployment["puppet_failure"]["messages"][0].as_str().unwrap_or_default();
+        deployment["status"] == "in_progress" && message.contains("/usr/bin/test -e")
+    };
+    reaches(&service, &path, "shows why Puppet failed", failed).await?;
+    let page = reqwest::Client::new().get(service.url("/")).basic_auth("ops", Some(service.token())).send().await?.text().await?;
+    ensure!(page.contains("Puppet failed at") && page.contains("/usr/bin/test -e"), "{page}");
+    puppet.apply(&token).await?;
+    let lines = service.get(&format!("{path}/events?limit=1000")).await?;
+    let failures =
+        lines["items"].as_array().context("items")?.iter().filter(|line| line["event_type"] == "PuppetRunFailed").count();
+    assert_eq!(failures, 1, "the same failure again is no news: {lines}");
+
+    // Reports without a good token end nothing.
+    std::fs::write(&flag, "")?;
+    let wrong = format!("{}0", &token[..token.len() - 1]);
+    let wrong = if wrong == token { format!("{}1", &token[..token.len() - 1]) } else { wrong };
+    let said = puppet.apply(&wrong).await?;
+    ensure!(said.contains("Unable to submit report") && said.contains("401"), "{said}");
+    ensure!(service.get(&path).await?["status"] == "in_progress", "a report with a wrong token ended the deployment");
+
+    // The first run that succeeds ends it.
+    puppet.apply(&token).await?;
+    let done = |deployment: &Value| deployment["status"] == "done";
+    let deployment = reaches(&service, &path, "is done", done).await?;
+    ensure!(deployment["ended_by"] == "Puppet for h200.dc1.example" && deployment["puppet_failure"].is_null(), "{deployment}");
+    boot(&service, "/pxe/", "sanboot").await?;
+
+    // With another role, Puppet is told of that and no more of the old one.
+    let path = deploy(&service, &device, "db").await?;
+    let told = puppet.node(NODE).await?.map_err(anyhow::Error::msg)?;
+    ensure!(told.contains("role::db") && !told.contains("role::web") && told.contains("tier: 3"), "{told}");
+    boot(&service, "/pxe/DONE/", "OK").await?;
+    let said = puppet.apply(&token).await?;
+    ensure!(said.contains("db of shop in staging"), "{said}");
+    reaches(&service, &path, "is done", done).await?;
+
+    service.post(&format!("/api/v1/devices/{device}/decommission"), &json!({ "reason": "old" })).await?;
+    let told = puppet.node(NODE).await?.expect_err("it is out of use");
+    ensure!(told.contains("which is decommissioned"), "{told}");
+    ensure!(service.run(&["verify"]).await?.contains("nothing was altered"));
+    ensure!(service.run(&["rebuild", "--compare"]).await?.contains("the views are what the log says"));
+    Ok(())
+}
+
+/// What a script of a few lines can get wrong: names that are none, and a service that is away, slow or something else.
+#[tokio::test]
+async fn the_enc_script_gives_out_nothing_but_what_bootledger_says_of_the_node() -> Result<()> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/bootledger-enc");
+    let folder = tempfile::tempdir()?;
+    let configuration = folder.path().join("enc.conf");
+    let run = async |url: &str, arguments: &[&str]| -> Result<(bool, String)> {
+        std::fs::write(&configuration, format!("# where Bootledger is\nBOOTLEDGER_URL={url}\nBOOTLEDGER_ENC_TIMEOUT=1\n"))?;
+        let mut command = Command::new(&script);
+        command.args(arguments).env_remove("BOOTLEDGER_URL").env("BOOTLEDGER_ENC_CONF", &configuration);
+        let output = command.output().await?;
+        Ok((output.status.success(), String::from_utf8(output.stdout)?))
+    };
+    let service = Service::start(Ipv4Addr::LOCALHOST).await?;
+    let url = service.url("");
+    for name in
+        ["", "-o/tmp/x", "a/../b", "a b", "a?at=1", "a%2e", "A.example", "a\nb", "..", ".a", "a.", "ä.example", "$(id).example"]
+    {
+        let (good, said) = run(&url, &[name]).await?;
+        ensure!(!good && said.contains("is not a node's certname"), "{name:?}: {said}");
+    }
+    for arguments in [&[][..], &["a.example", "b.example"]] {
+        ensure!(!run(&url, arguments).await?.0, "{arguments:?}");
+    }
+    let (good, said) = run(&url, &[NODE]).await?;
+    ensure!(!good && said.contains("no device has ever had the host name"), "{said}");
+    // Somebody else answers 200 there.
+    let (good, said) = run(&service.url("/api/docs?x="), &[NODE]).await?;
+    ensure!(!good && said.contains("text/html"), "{said}");
+    let silent = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let (good, said) = run(&format!("http://{}", silent.local_addr()?), &[NODE]).await?;
+    ensure!(!good && said.contains("does not answer"), "{said}");
+    let away = silent.local_addr()?;
+    drop(silent);
+    ensure!(!run(&format!("http://{away}"), &[NODE]).await?.0);
+    ensure!(!run("", &[NODE]).await?.0, "nobody said where");
+    Ok(())
+}

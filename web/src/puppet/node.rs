@@ -1,0 +1,90 @@
+//! What a node is told: the classes, parameters and environment of its device's role and venture, as of one position.
+//!
+//! Every doubt is an error and never an empty answer: Puppet would take that for "nothing is to be managed here".
+
+use crate::error::Error;
+use crate::request::reading::Reading;
+use bootledger_aggregates::claims::Holder;
+use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::venture::puppet::{Classification, Layer, OWN_PREFIX};
+use bootledger_projections::catalogue::{self, Entry, VentureView};
+use bootledger_projections::devices::{self, Device};
+use bootledger_projections::{deployments, holdings};
+
+/// The device that holds a host name.
+pub(super) async fn device_of(reading: &mut Reading, certname: &Hostname) -> Result<Option<DeviceId>, Error> {
+    let at = reading.at;
+    let holder = holdings::holder_of(reading.connection(), "hostname", certname.as_str(), at).await?;
+    Ok(match holder {
+        Some(Holder::Device(device)) => Some(device),
+        _ => None,
+    })
+}
+
+/// What the node with this certificate name is told.
+pub(super) async fn classify(reading: &mut Reading, certname: &Hostname) -> Result<Classification, Error> {
+    let at = reading.at;
+    let device = match device_of(reading, certname).await? {
+        Some(device) => devices::find(reading.connection(), device, at).await?,
+        None => None,
+    };
+    let Some(device) = device else { return Err(unknown(reading, certname).await?) };
+    let (Some(venture), Some(role)) = (&device.venture, &device.role) else {
+        let message = format!("{certname} is device {}, which has no venture and role yet; deploy it first", device.id);
+        return Err(Error::NotFound(message));
+    };
+    let lineage = lineage(reading, certname, venture).await?;
+    let of_role = lineage.first().and_then(|entry| entry.spec.roles.get(role)).ok_or_else(|| {
+        let advice = "define the role again, or deploy the server with another one";
+        Error::NotFound(format!("{certname} has the role {role}, which venture {venture} does not have any more; {advice}"))
+    })?;
+    let layers: Vec<Layer<'_>> =
+        std::iter::once(of_role.puppet()).chain(lineage.iter().map(|entry| entry.spec.spec.puppet())).collect();
+    let mut told = Classification::of(layers);
+    let live = deployments::live_of_device(reading.connection(), device.id, at).await?;
+    let own = [
+        ("device", Some(device.id.to_string())),
+        ("venture", Some(venture.to_string())),
+        ("role", Some(role.to_string())),
+        ("site", Some(device.site.to_string())),
+        ("deployment", live.map(|deployment| deployment.id.to_string())),
+    ];
+    for (name, value) in own {
+        told.parameters.extend(value.map(|value| (format!("{OWN_PREFIX}{name}"), value.into())));
+    }
+    Ok(told)
+}
+
+/// The venture and its ancestors, nearest first. One that is out of use would take its classes away unseen.
+async fn lineage(reading: &mut Reading, certname: &Hostname, venture: &Name) -> Result<Vec<Entry<VentureView>>, Error> {
+    let at = reading.at;
+    let mut lineage: Vec<Entry<VentureView>> = vec![];
+    let mut next = Some(venture.clone());
+    while let Some(name) = next.filter(|name| lineage.iter().all(|entry| entry.key != *name)) {
+        let found = catalogue::venture(reading.connection(), &name, at).await?;
+        let entry = found.filter(|entry| !entry.retired).ok_or_else(|| {
+            let advice = "define it again, or deploy the server for another venture";
+            Error::NotFound(format!("{certname} belongs to venture {venture}, but venture {name} is out of use; {advice}"))
+        })?;
+        let parent = entry.spec.spec.parent.clone();
+        lineage.push(entry);
+        next = parent;
+    }
+    Ok(lineage)
+}
+
+/// Why nobody holds the name.
+async fn unknown(reading: &mut Reading, certname: &Hostname) -> Result<Error, Error> {
+    let at = reading.at;
+    let last = match holdings::last_holder_of(reading.connection(), "hostname", certname.as_str(), at).await? {
+        Some(Holder::Device(device)) => devices::find(reading.connection(), device, at).await?,
+        _ => None,
+    };
+    Ok(Error::NotFound(match last {
+        None => format!("no device has ever had the host name {certname}; a node's certname is the host name of its device"),
+        Some(Device { id, decommissioned: true, .. }) => format!("{certname} was device {id}, which is decommissioned"),
+        Some(Device { id, .. }) => format!("{certname} was a host name of device {id}, which has it no more"),
+    }))
+}
