@@ -46,6 +46,8 @@ pub enum Command {
     DhcpAgent(crate::dhcp_agent::Arguments),
     /// Makes, lists and revokes access tokens.
     Token(crate::token::Arguments),
+    /// Asks a device's management controller about its power, or gives it an order.
+    Power(crate::power::command::Arguments),
     /// Writes the event log as JSON lines, one event each.
     Export(crate::export::Arguments),
     /// Checks the hash chain of the log, or of an export of it.

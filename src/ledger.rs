@@ -8,6 +8,7 @@ mod devices;
 mod execute;
 mod facts;
 pub mod import;
+pub(crate) mod power;
 mod start;
 mod tokens;
 
@@ -17,6 +18,8 @@ use crate::feed::Feed;
 use crate::store::EventLog;
 use async_trait::async_trait;
 use bootledger_aggregates::claims::{Claim, Holder};
+use bootledger_aggregates::device::power::PowerState;
+use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Receipt};
 use bootledger_web::secrets::Secrets;
@@ -60,6 +63,9 @@ impl Ledger {
             | Command::ReportPuppetRun { .. }
             | Command::RetryPlugin { .. }
             | Command::RecordBoot { .. } => self.deployment_command(command, context).await,
+            Command::OrderPower { device, action, network_boot, interrupts } => {
+                self.power_command(*device, *action, *network_boot, *interrupts, context).await
+            }
             Command::CreateToken { .. } | Command::RevokeToken(_) => self.token_command(command, context).await,
             _ => self.catalogue_command(command, context).await,
         }
@@ -102,6 +108,11 @@ impl Commands for Ledger {
         }
         .instrument(span)
         .await
+    }
+
+    async fn power_state(&self, device: DeviceId) -> Result<PowerState, CommandError> {
+        let span = info_span!("power state", device.id = %device);
+        Ok(self.ask_power(device).instrument(span).await?)
     }
 
     async fn import(&self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {

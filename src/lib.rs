@@ -21,6 +21,7 @@ pub mod key;
 pub mod ledger;
 pub mod plugins;
 pub mod postgres;
+pub mod power;
 pub mod progress;
 pub mod projector;
 pub mod reactor;

@@ -1,5 +1,5 @@
 //! The plugins of a deployment: each looks at how things are and says what to do and what came of
-//! it. A plugin writes nothing itself: its effect on the device and its outcome are appended
+//! it. A plugin writes nothing itself (but for the order that `reboot` gives, see there): its effect on the device and its outcome are appended
 //! together by the reactor, so neither exists without the other.
 
 mod clean;
@@ -8,18 +8,24 @@ mod dns;
 mod reboot;
 mod role;
 
+use crate::ledger::Ledger;
 use crate::store::append::Precondition;
 use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::deployments::Deployment;
+use bootledger_projections::devices::Device;
 use sqlx::PgPool;
 
 /// What a plugin is given.
 pub struct Work<'a> {
     /// The deployment; it is live.
     pub deployment: &'a Deployment,
+    /// Its server, as the views show it.
+    pub device: &'a Device,
+    /// For the one plugin that must record what it does before it does it: `reboot`.
+    pub ledger: &'a Ledger,
     /// The sites in use.
     pub sites: &'a [SiteSpec],
     /// The views.
@@ -64,6 +70,10 @@ impl Report {
 /// # Errors
 /// When it cannot do its work now; it is tried again later.
 pub async fn run(name: &str, work: &Work<'_>) -> anyhow::Result<Report> {
+    // Even where it waits for a hand: the server may have booted by now.
+    if name == "reboot" {
+        return reboot::run(work).await;
+    }
     if let Some(report) = run_at_once(name, work) {
         return Ok(report);
     }
@@ -82,7 +92,7 @@ pub fn run_at_once(name: &str, work: &Work<'_>) -> Option<Report> {
         "clean" => Some(clean::run(work)),
         "role" => Some(role::run(work)),
         "dns" => dns::run_at_once(work),
-        "reboot" => Some(reboot::run(work)),
+        "reboot" => reboot::run_at_once(work),
         _ => None,
     }
 }

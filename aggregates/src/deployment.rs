@@ -77,6 +77,9 @@ pub struct Live {
 struct Run {
     succeeded: bool,
     attempts: u32,
+    /// How often an operator asked for another try.
+    #[serde(default)]
+    retries: u32,
     waiting: Option<(Text, Vec<Text>)>,
 }
 
@@ -148,6 +151,22 @@ impl Deployment {
             (_, Self::Done(_)) => Err(refusal("deployment_ended", "the deployment is done and archived; nothing can change it")),
             (_, Self::Cancelled) => Err(refusal("deployment_ended", "the deployment was cancelled; start a new one")),
         }
+    }
+
+    /// Whether the server has been served anything since the deployment went in progress: it has booted.
+    pub fn has_booted(&self) -> bool {
+        matches!(self, Self::InProgress(Live { served, .. }) | Self::Done(served) if !served.is_empty())
+    }
+
+    /// Whether the server may boot its image.
+    pub fn is_in_progress(&self) -> bool {
+        matches!(self, Self::InProgress(_))
+    }
+
+    /// How often an operator asked for another try of a plugin.
+    pub fn retries(&self, plugin: &Name) -> u32 {
+        let (Self::Open(live) | Self::InProgress(live)) = self else { return 0 };
+        live.runs.get(plugin).map_or(0, |run| run.retries)
     }
 
     /// The first plugin of the plan that may run now and has not succeeded.
@@ -237,13 +256,18 @@ impl Live {
         match event {
             E::PluginSucceeded { plugin } => {
                 let run = self.runs.entry(plugin).or_default();
-                *run = Run { succeeded: true, attempts: run.attempts, waiting: None };
+                *run = Run { succeeded: true, waiting: None, ..run.clone() };
             }
             E::PluginFailed { plugin, attempt, .. } => {
-                *self.runs.entry(plugin).or_default() = Run { succeeded: false, attempts: attempt, waiting: None };
+                let run = self.runs.entry(plugin).or_default();
+                *run = Run { attempts: attempt, waiting: None, ..run.clone() };
             }
             E::PluginWaiting { plugin, reason, awaited } => {
                 self.runs.entry(plugin).or_default().waiting = Some((reason, awaited));
+            }
+            E::PluginRetryRequested { plugin } => {
+                let run = self.runs.entry(plugin).or_default();
+                run.retries = run.retries.saturating_add(1);
             }
             E::DeploymentOverdue { .. } => self.overdue = true,
             E::InstallationFinished { .. } => self.is_installed(),

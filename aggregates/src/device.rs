@@ -10,6 +10,8 @@ pub mod clean;
 pub mod command;
 pub mod event;
 pub mod facts;
+pub mod management;
+pub mod power;
 pub mod register;
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,7 @@ use crate::values::name::Name;
 use crate::values::text::Text;
 use command::DeviceCommand;
 use event::{DeviceEvent, DhcpEntry, DnsEntry, Management, RemovedBecause};
+use power::{LastRestart, PowerOrder, Standing};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -65,6 +68,12 @@ pub struct Registered {
     sub_devices: BTreeSet<DeviceId>,
     /// The deployment that last finished cleaning the device.
     cleaned_for: Option<DeploymentId>,
+    /// The order to its management controller that has no report yet.
+    #[serde(default)]
+    ordered: Option<PowerOrder>,
+    /// The last restart for a deployment.
+    #[serde(default)]
+    restart: Option<LastRestart>,
 }
 
 impl Device {
@@ -114,10 +123,24 @@ impl Device {
                 is_live(deployment, live)?;
                 Ok(device.create_dhcp_entry(deployment, entry))
             }
+            C::RequestPower { order, facts } => power::request(device, *order, &facts),
+            C::ReportPower { order, outcome } => power::report(device, *order, outcome),
             C::WithdrawDeployment { deployment, ip, hostname, released } => {
                 Ok(clean::withdraw(device, deployment, ip, &hostname, &released))
             }
         }
+    }
+
+    /// The last restart of the server for this deployment.
+    pub fn last_restart(&self, deployment: DeploymentId) -> Option<&LastRestart> {
+        let Self::Registered(device) = self else { return None };
+        device.restart.as_ref().filter(|last| last.restart.deployment == deployment)
+    }
+
+    /// How it is managed out of band, while it is in use.
+    pub fn management(&self) -> Option<&Management> {
+        let Self::Registered(device) = self else { return None };
+        device.management.as_ref()
     }
 
     fn evolve(&mut self, event: DeviceEvent) {
@@ -237,6 +260,11 @@ impl Registered {
             E::RoleAssigned { venture, role, .. } => (self.venture, self.role) = (Some(venture), Some(role)),
             E::DnsEntryCreated { entry, .. } => drop(self.dns.insert(entry)),
             E::DhcpEntryCreated { entry, .. } => drop(self.dhcp.insert(entry)),
+            E::PowerRequested(order) => power::requested(self, order),
+            E::PowerConfirmed { restart, .. } => power::reported(self, restart, Standing::Confirmed),
+            E::PowerFailed { restart, uncertain, .. } => {
+                power::reported(self, restart, if uncertain { Standing::Uncertain } else { Standing::Failed });
+            }
             E::DeviceRegistered(_) | E::DeviceDecommissioned { .. } | E::RemarkAdded { .. } => {}
         }
     }

@@ -4,6 +4,7 @@ use crate::at::At;
 use crate::convert::{address, addresses, inet, optional, parsed};
 use crate::error::{Error, Result};
 use bootledger_aggregates::device::event::{DeviceKind, Management, ManagementProtocol};
+use bootledger_aggregates::device::management::Access;
 use bootledger_aggregates::values::ParseError;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::DeviceId;
@@ -133,6 +134,7 @@ struct Raw {
     management_address: Option<IpNet>,
     management_protocol: Option<String>,
     management_credentials: Option<String>,
+    management_access: Option<String>,
     parent: Option<Uuid>,
     venture: Option<String>,
     role: Option<String>,
@@ -161,6 +163,7 @@ impl TryFrom<Raw> for Device {
         };
         let credentials = optional(raw.management_credentials)?;
         let management = raw.management_address.map(address).transpose()?;
+        let access = raw.management_access.map_or_else(|| Ok(Access::default()), |access| serde_json::from_str(&access))?;
         Ok(Self {
             id: DeviceId(raw.id),
             sequence: raw.sequence,
@@ -172,7 +175,7 @@ impl TryFrom<Raw> for Device {
             rack: optional(raw.rack)?,
             rack_position: raw.rack_position,
             macs: parsed(raw.macs)?,
-            management: management.map(|address| Management { address, protocol, credentials }),
+            management: management.map(|address| Management { address, protocol, credentials, access }),
             parent: raw.parent.map(DeviceId),
             venture: optional(raw.venture)?,
             role: optional(raw.role)?,
@@ -196,13 +199,13 @@ macro_rules! devices {
     ($at:expr, $condition:literal $(, $argument:expr)*) => {
         sqlx::query_as!(
             Raw,
-            "SELECT id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
-                    management_protocol, management_credentials, parent, venture, role, verified, decommissioned,
+            r#"SELECT id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
+                    management_protocol, management_credentials, management_access::text AS "management_access", parent, venture, role, verified, decommissioned,
                     addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, sub_devices, remarks,
                     registered_at, changed_at
              FROM devices
              WHERE (($1::bigint IS NULL AND valid_to IS NULL)
-                    OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND " + $condition,
+                    OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND "# + $condition,
             $at.position() $(, $argument)*
         )
     };

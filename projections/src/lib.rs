@@ -21,6 +21,7 @@ pub mod imports;
 pub mod log;
 pub mod parked;
 pub mod plugin_runs;
+pub mod power_orders;
 pub mod project;
 pub mod rebuild;
 pub mod secrets;

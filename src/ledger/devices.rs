@@ -3,6 +3,7 @@
 use super::execute::Failure;
 use super::facts::{holders, live, rack_exists, site_exists};
 use super::{Ledger, context};
+use crate::power::Credentials;
 use crate::store::draft::Draft;
 use crate::store::repository::Terms;
 use bootledger_aggregates::claims::{Claim, Holder};
@@ -131,7 +132,7 @@ impl Ledger {
 
     /// What is wrong with the secret that a management controller's credentials are in.
     fn credentials_problem(&self, management: Option<&Management>) -> Option<String> {
-        management?.credentials.as_ref().and_then(|secret| self.secrets.problem(secret))
+        management?.credentials.as_ref().and_then(|secret| Credentials::read(&self.secrets, secret).err())
     }
 
     /// Which of venture and role does not exist.

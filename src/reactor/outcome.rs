@@ -19,6 +19,7 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
 use bootledger_projections::deployments::{self, Status};
+use bootledger_projections::devices;
 use bootledger_web::commands::{CommandError, Context};
 use rand::RngExt;
 
@@ -36,10 +37,11 @@ pub(super) async fn reach(ledger: &Ledger, lease: &Lease) -> anyhow::Result<Opti
     for _ in 0..TRIES {
         let row = deployments::find(&ledger.views, lease.deployment, At::Now).await?;
         let row = row.context("the deployment is not in the views")?;
+        let device = devices::find(&ledger.views, row.device, At::Now).await?.context("the device is not in the views")?;
         let now = (ledger.now)();
         let sites = catalogue::sites(&ledger.views, At::Now).await?;
         let sites: Vec<SiteSpec> = sites.into_iter().filter(|site| !site.retired).map(|site| site.spec).collect();
-        let work = Work { deployment: &row, sites: &sites, views: &ledger.views, now };
+        let work = Work { deployment: &row, device: &device, ledger, sites: &sites, views: &ledger.views, now };
         let report = match plugins::run(lease.plugin.as_str(), &work).await {
             Ok(report) => report,
             Err(error) => return Ok(fail(ledger, lease, &format!("{error:#}")).await),

@@ -13,6 +13,7 @@ pub mod dns_updates;
 pub mod events;
 pub mod imports;
 pub mod networks;
+pub mod power;
 pub mod racks;
 pub mod sites;
 pub mod tokens;
@@ -23,6 +24,7 @@ use actix_web::web::ServiceConfig;
 /// Mounts every route of the API.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     devices::configure(config);
+    power::configure(config);
     deployments::configure(config);
     sites::configure(config);
     racks::configure(config);

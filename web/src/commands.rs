@@ -7,6 +7,7 @@ use bootledger_aggregates::boot_image::{BootFile, BootImageSpec};
 use bootledger_aggregates::deployment::event::DoneBy;
 use bootledger_aggregates::deployment::puppet::PuppetRun;
 use bootledger_aggregates::device::facts::Facts;
+use bootledger_aggregates::device::power::{PowerAction, PowerState};
 use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec};
 use bootledger_aggregates::dhcp_server::DhcpServerSpec;
 use bootledger_aggregates::network::NetworkSpec;
@@ -67,6 +68,9 @@ pub enum Command {
     UnverifyDevice(DeviceId),
     /// Takes a device out of use.
     DecommissionDevice { device: DeviceId, reason: Text },
+
+    /// Has a device's management controller do something with its power; the answer has the order's id.
+    OrderPower { device: DeviceId, action: PowerAction, network_boot: bool, interrupts: Option<DeploymentId> },
 
     /// Starts a deployment; the answer has its id.
     StartDeployment(Box<NewDeployment>),
@@ -172,6 +176,14 @@ pub enum CommandError {
     /// The database cannot be reached; asking again will help.
     #[error("the database cannot be reached; try again")]
     Unavailable(#[source] anyhow::Error),
+    /// A management controller does not answer as it should.
+    #[error("{reason}")]
+    Controller {
+        /// Why, in words.
+        reason: String,
+        /// Whether it took too long.
+        slow: bool,
+    },
     /// A defect.
     #[error("something is wrong inside")]
     Internal(#[source] anyhow::Error),
@@ -234,6 +246,9 @@ pub enum Imported {
 pub trait Commands: Send + Sync {
     /// Does it, or says why not.
     async fn execute(&self, command: Command, context: Context) -> Result<Receipt, CommandError>;
+
+    /// Asks a device's management controller, now, whether the server has power.
+    async fn power_state(&self, device: DeviceId) -> Result<PowerState, CommandError>;
 
     /// Starts a deployment for every row of a CSV text (RFC 4180 with `;` or `,`), or for none.
     async fn import(&self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError>;

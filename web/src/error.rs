@@ -79,6 +79,14 @@ pub enum Error {
     /// The request cannot be read: 400.
     #[error("{}", told(.0, .0.len()))]
     BadRequest(Vec<ProblemError>),
+    /// A management controller did not do as it was told: 502; or took too long, or may have done it: 504.
+    #[error("{message}")]
+    Controller {
+        /// What it said.
+        message: String,
+        /// Whether it took too long.
+        slow: bool,
+    },
     /// A defect: 500.
     #[error("something is wrong inside; the log says more under this correlation id")]
     Internal(#[source] anyhow::Error),
@@ -131,6 +139,8 @@ impl Error {
             Self::UnsupportedMediaType(_) => "unsupported-media-type",
             Self::TooSlow(_) => "too-slow",
             Self::BadRequest(_) => "bad-request",
+            Self::Controller { slow: false, .. } => "controller-failed",
+            Self::Controller { slow: true, .. } => "controller-slow",
             Self::Internal(_) => "internal",
         }
     }
@@ -160,6 +170,8 @@ impl ResponseError for Error {
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Controller { slow: false, .. } => StatusCode::BAD_GATEWAY,
+            Self::Controller { slow: true, .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -196,6 +208,7 @@ impl From<CommandError> for Error {
                 retry_after: RETRY_SECONDS,
                 source: Some(source),
             },
+            CommandError::Controller { reason, slow } => Self::Controller { message: reason, slow },
             CommandError::Internal(source) => Self::Internal(source),
         }
     }

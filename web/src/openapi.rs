@@ -27,6 +27,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     paths(
         api::devices::index, api::devices::create, api::devices::show, api::devices::change, api::devices::verify,
         api::devices::unverify, api::devices::decommission, api::devices::record_facts,
+        api::power::show, api::power::order,
         api::deployments::index, api::deployments::create, api::deployments::show, api::deployments::cancel,
         api::deployments::done, api::deployments::retry, api::deployments::events,
         api::sites::index, api::sites::show, api::sites::define, api::sites::retire, api::sites::hostnames,
@@ -152,6 +153,9 @@ fn describe(path: &str, method: &str, operation: &mut Operation) {
     let mut problems = vec!["400", "401", "403", "422", "500", "503"];
     if path.contains('{') {
         problems.push("404");
+    }
+    if path.ends_with("/power") {
+        problems.extend(["502", "504"]);
     }
     if method != "get" {
         problems.extend(["409"]);

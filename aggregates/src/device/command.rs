@@ -3,6 +3,7 @@
 use super::clean::Keeps;
 use super::event::{DhcpEntry, DnsEntry};
 use super::facts::Facts;
+use super::power::{PowerFacts, PowerOrder, PowerOutcome};
 use super::register::{DeviceChange, DeviceSpec, RegisterFacts};
 use crate::claims::{Claim, Holder};
 use crate::values::hostname::Hostname;
@@ -81,6 +82,20 @@ pub enum DeviceCommand {
         live: Option<DeploymentId>,
         /// Which.
         entry: DnsEntry,
+    },
+    /// Something is to be done with its power.
+    RequestPower {
+        /// What.
+        order: Box<PowerOrder>,
+        /// What was looked up.
+        facts: PowerFacts,
+    },
+    /// An order was carried out, or was not.
+    ReportPower {
+        /// Which.
+        order: Box<PowerOrder>,
+        /// What became of it.
+        outcome: PowerOutcome,
     },
     /// The dhcp plugin's first task.
     CreateDhcpEntry {

@@ -1,11 +1,13 @@
 //! What happened to a device. The JSON of these is stored for ever.
 
 use super::facts::FactsRecorded;
+use super::management::Access;
+use super::power::{PowerAction, PowerOrder, PowerState, Restart};
 use super::register::{DeviceChanged, DeviceSpec};
 use crate::claims::{Claim, ClaimChange, Holder};
 use crate::rules::domain_event;
 use crate::values::hostname::Hostname;
-use crate::values::ids::{DeploymentId, DeviceId};
+use crate::values::ids::{DeploymentId, DeviceId, OrderId};
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
 use crate::values::text::Text;
@@ -37,6 +39,9 @@ pub struct Management {
     pub protocol: ManagementProtocol,
     /// The name of the secret that holds the credentials, never the credentials.
     pub credentials: Option<Name>,
+    /// What else has to be known to reach it.
+    #[serde(flatten)]
+    pub access: Access,
 }
 
 /// A management controller's protocol.
@@ -210,6 +215,36 @@ pub enum DeviceEvent {
         /// Which.
         entry: DhcpEntry,
     },
+    /// Its management controller is about to be told something.
+    PowerRequested(PowerOrder),
+    /// Its management controller carried an order out.
+    PowerConfirmed {
+        /// Which order.
+        order: OrderId,
+        /// What was asked for.
+        action: PowerAction,
+        /// Whether it was to boot from the network, once.
+        network_boot: bool,
+        /// The deployment that it was for.
+        restart: Option<Restart>,
+        /// The power afterwards.
+        state: PowerState,
+    },
+    /// An order to its management controller came to nothing.
+    PowerFailed {
+        /// Which order.
+        order: OrderId,
+        /// What was asked for.
+        action: PowerAction,
+        /// Whether it was to boot from the network, once.
+        network_boot: bool,
+        /// The deployment that it was for.
+        restart: Option<Restart>,
+        /// Why, in words.
+        reason: Text,
+        /// Whether it may have been carried out all the same.
+        uncertain: bool,
+    },
     /// The device is out of use and holds nothing.
     DeviceDecommissioned {
         /// Why.
@@ -237,6 +272,9 @@ domain_event!(DeviceEvent {
     RoleAssigned,
     DnsEntryCreated,
     DhcpEntryCreated,
+    PowerRequested,
+    PowerConfirmed,
+    PowerFailed,
     DeviceDecommissioned,
 });
 

@@ -4,6 +4,7 @@ mod clean;
 mod decommission;
 mod entries;
 mod facts;
+mod power;
 mod register;
 mod verify;
 mod withdraw;
@@ -13,6 +14,7 @@ use super::clean::Keeps;
 use super::command::DeviceCommand;
 use super::event::{DeviceEvent, DhcpEntry, DnsEntry, Management, ManagementProtocol};
 use super::facts::Facts;
+use super::management::Access;
 use super::register::{DeviceChange, DeviceSpec, RegisterFacts};
 use crate::samples::{deployment_id, device_id, outcome, parsed};
 use crate::values::ids::DeploymentId;
@@ -33,6 +35,7 @@ fn spec() -> DeviceSpec {
             address: parsed("10.0.9.1"),
             protocol: ManagementProtocol::Redfish,
             credentials: Some(parsed("bmc")),
+            access: Access::default(),
         }),
         parent: None,
     }

@@ -1,4 +1,4 @@
-//! Identifiers of devices, deployments, imports and tokens: `UUIDv7`, made at the edge.
+//! Identifiers of devices, deployments, imports, orders and tokens: `UUIDv7`, made at the edge.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -41,6 +41,10 @@ identifier!(
 identifier!(
     /// Which bulk import: the file whose rows started deployments.
     ImportId
+);
+identifier!(
+    /// Which order to a management controller.
+    OrderId
 );
 identifier!(
     /// Which access token (never its secret).

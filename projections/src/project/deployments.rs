@@ -51,7 +51,8 @@ pub(super) fn apply(state: &mut State, id: DeploymentId, event: &DeploymentEvent
     }
     let Some(deployment) = state.deployments.current(&id) else { return };
     match event {
-        E::DeploymentStarted(_) | E::BootFileServed { .. } => {}
+        E::DeploymentStarted(_) => {}
+        E::BootFileServed { .. } => runs::look_again(state, id, recorded),
         E::PluginSucceeded { plugin } => {
             let status = deployment.status;
             runs::succeeded(state, id, plugin, status, recorded);

@@ -53,6 +53,13 @@ pub(super) fn apply(state: &mut State, id: DeviceId, event: &DeviceEvent, record
         E::SubDevicesDetached { .. } => device.sub_devices.clear(),
         E::UptimeReset { .. } => device.uptime_seconds = None,
         E::RemarkAdded { remark, .. } => device.remarks.push(remark.clone()),
+        E::PowerRequested(_) => {}
+        // A deployment that waits for its restart looks at what became of it.
+        E::PowerConfirmed { restart, .. } | E::PowerFailed { restart, .. } => {
+            if let Some(restart) = restart {
+                runs::look_again(state, restart.deployment, recorded);
+            }
+        }
         E::DeviceDecommissioned { .. } => device.decommissioned = true,
     }
     (device.sequence, device.changed_at) = (recorded.sequence, recorded.recorded_at);

@@ -61,6 +61,9 @@ impl Keys {
                         self.deployments.insert(*deployment);
                         self.dhcp(*id, std::slice::from_ref(entry));
                     }
+                    DeviceEvent::PowerConfirmed { restart, .. } | DeviceEvent::PowerFailed { restart, .. } => {
+                        self.deployments.extend(restart.map(|restart| restart.deployment));
+                    }
                     DeviceEvent::FactsRecorded(facts) => {
                         self.dns_of.insert(*id);
                         self.dhcp(*id, &facts.dhcp_added);

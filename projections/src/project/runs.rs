@@ -114,6 +114,17 @@ pub(super) fn entry_made(state: &mut State, id: DeploymentId, position: i64) {
     }
 }
 
+/// Something happened to the server of a deployment in progress: what waits for it looks again now.
+pub(super) fn look_again(state: &mut State, id: DeploymentId, recorded: &Recorded) {
+    let Some(runs) = state.runs.get_mut(&id) else { return };
+    for (place, run) in runs.iter_mut() {
+        if run.stage == PluginStage::InProgress && run.status == RunStatus::Waiting {
+            run.retry_at = Some(recorded.recorded_at);
+            state.changed_runs.insert((id, *place));
+        }
+    }
+}
+
 /// Something happened that waiting plugins may wait for: those that do look again now.
 pub(super) fn signal(state: &mut State, signal: &Signal, recorded: &Recorded) {
     for (id, runs) in &mut state.runs {

@@ -13,6 +13,7 @@ use bootledger_aggregates::boot_image::BootImageEvent;
 use bootledger_aggregates::deployment::event::{DeploymentEvent, Stage};
 use bootledger_aggregates::device::event::{DeviceEvent, RemovedBecause};
 use bootledger_aggregates::device::facts::FactsRecorded;
+use bootledger_aggregates::device::power::{PowerAction, PowerOrder, PowerState};
 use bootledger_aggregates::device::register::DeviceChanged;
 use bootledger_aggregates::dhcp_server::DhcpServerEvent;
 use bootledger_aggregates::event::{Event, Recorded};
@@ -63,6 +64,9 @@ fn of_deployment(event: &DeviceEvent) -> Option<DeploymentId> {
         | E::RoleAssigned { deployment, .. }
         | E::DnsEntryCreated { deployment, .. }
         | E::DhcpEntryCreated { deployment, .. } => Some(*deployment),
+        E::PowerRequested(PowerOrder { restart, .. }) | E::PowerConfirmed { restart, .. } | E::PowerFailed { restart, .. } => {
+            restart.map(|restart| restart.deployment)
+        }
         _ => None,
     }
 }
@@ -204,9 +208,30 @@ pub(super) fn device(name: &str, event: &DeviceEvent, by: &str) -> String {
         E::RoleAssigned { venture, role, .. } => format!("{name} now belongs to venture {venture}, role {role}"),
         E::DnsEntryCreated { entry, .. } => format!("{name}: DNS entry {} at {} created", entry.hostname, entry.ip),
         E::DhcpEntryCreated { entry, .. } => format!("{name}: DHCP entry {} for {} created", entry.ip, entry.mac),
+        E::PowerRequested(order) => {
+            format!("{name}: {}{by}", power(order.action, order.network_boot))
+        }
+        E::PowerConfirmed { state: PowerState::Unknown, .. } => {
+            format!("{name}: its management controller did so, and cannot say whether it is on or off")
+        }
+        E::PowerConfirmed { state, .. } => format!("{name}: its management controller did so; it is {}", state.as_str()),
+        E::PowerFailed { action, network_boot, reason, uncertain, .. } => {
+            let may_be = if *uncertain { "; it may have been done all the same" } else { "" };
+            format!("{name}: {} failed: {reason}{may_be}", power(*action, *network_boot))
+        }
         E::DeviceDecommissioned { reason } if reason.is_empty() => format!("{name} was decommissioned{by}"),
         E::DeviceDecommissioned { reason } => format!("{name} was decommissioned{by}: {reason}"),
     }
+}
+
+/// An order to a management controller.
+fn power(action: PowerAction, network_boot: bool) -> String {
+    let action = match action {
+        PowerAction::On => "power on",
+        PowerAction::Off => "power off",
+        PowerAction::Cycle => "power cycle",
+    };
+    if network_boot { format!("{action} with one boot from the network") } else { action.to_owned() }
 }
 
 fn dhcp_server(name: &impl Display, event: &DhcpServerEvent, by: &str) -> String {

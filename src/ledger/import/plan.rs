@@ -16,6 +16,7 @@ use bootledger_aggregates::deployment::start::{DeviceFacts, StartDeployment, Sta
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::event::{DeviceKind, Management, ManagementProtocol};
+use bootledger_aggregates::device::management::Access;
 use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec, RegisterFacts};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rules::{BrokenRule, Refused};
@@ -268,8 +269,12 @@ impl Common<'_> {
         rack: Option<&Name>,
         site: &Name,
     ) -> Result<Result<Option<Draft<Device>>, Refused>, Failure> {
-        let management =
-            row.management_ip.map(|address| Management { address, protocol: ManagementProtocol::default(), credentials: None });
+        let management = row.management_ip.map(|address| Management {
+            address,
+            protocol: ManagementProtocol::default(),
+            credentials: None,
+            access: Access::default(),
+        });
         let claims = row.serial.clone().map(Claim::Serial);
         let held = self.known.holders_of(claims).into_iter().filter(|(_, holder)| *holder != Holder::Device(id)).collect();
         let facts = RegisterFacts { site_exists: true, rack_exists: true, held, device: id, ..RegisterFacts::default() };

@@ -159,7 +159,7 @@ fn not_done(request: &HttpRequest, deployment: DeploymentId, error: &CommandErro
             tracing::warn!(deployment.id = %deployment, "a server's DONE could not be recorded yet: {error}");
             refuse(request, StatusCode::SERVICE_UNAVAILABLE, "DONE could not be recorded; ask again")
         }
-        CommandError::KeyReused | CommandError::Internal(_) => {
+        CommandError::KeyReused | CommandError::Controller { .. } | CommandError::Internal(_) => {
             tracing::error!(deployment.id = %deployment, "a server's DONE could not be recorded: {error:?}");
             refuse(request, StatusCode::INTERNAL_SERVER_ERROR, "DONE could not be recorded; the log says why")
         }

@@ -61,7 +61,7 @@ fn is_zero(number: &usize) -> bool {
 }
 
 /// The kinds of problems: name, status, title; the documentation lists them.
-pub const KINDS: [(&str, u16, &str); 14] = [
+pub const KINDS: [(&str, u16, &str); 16] = [
     ("bad-request", 400, "The request cannot be read"),
     ("unauthorized", 401, "A valid token is needed"),
     ("forbidden", 403, "The token may not do this"),
@@ -74,6 +74,8 @@ pub const KINDS: [(&str, u16, &str); 14] = [
     ("rejected", 422, "Rules are broken"),
     ("key-reused", 422, "The idempotency key was used before"),
     ("internal", 500, "Something is wrong inside"),
+    ("controller-failed", 502, "A management controller did not do as it was told"),
+    ("controller-slow", 504, "A management controller took too long"),
     ("unavailable", 503, "Not possible at the moment"),
     ("other", 0, "The request failed"),
 ];

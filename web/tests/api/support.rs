@@ -6,8 +6,9 @@ use actix_web::dev::{Service, ServiceResponse};
 use actix_web::test::{TestRequest, init_service, read_body};
 use actix_web::{App, http::StatusCode};
 use async_trait::async_trait;
+use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::token::Scope;
-use bootledger_aggregates::values::ids::TokenId;
+use bootledger_aggregates::values::ids::{DeviceId, TokenId};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::project;
 use bootledger_test_cluster::TestDatabase;
@@ -37,6 +38,10 @@ impl Commands for Scripted {
         self.asked.lock().expect("no panic").push((command, context));
         let answer = self.answers.lock().expect("no panic").pop_front();
         answer.unwrap_or_else(|| Err(CommandError::NotFound("the test has no answer left".to_owned())))
+    }
+
+    async fn power_state(&self, _: DeviceId) -> Result<PowerState, CommandError> {
+        Err(CommandError::Controller { reason: "the test has no management controller".to_owned(), slow: false })
     }
 
     async fn import(&self, _: &[u8], _: bool, _: Context) -> Result<Imported, CommandError> {

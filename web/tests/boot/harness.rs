@@ -8,8 +8,9 @@ use actix_web::test::{self, TestRequest};
 use actix_web::{App, web};
 use async_trait::async_trait;
 use bootledger_aggregates::boot_image::{BootFile, FileKind};
+use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::rules::BrokenRule;
-use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_web::application::{Application, ServiceKey};
@@ -55,6 +56,10 @@ impl Commands for Domain {
         let mut asked = self.asked.lock().expect("asked");
         asked.push((command, context));
         Ok(Receipt { position: 100 + i64::try_from(asked.len()).expect("few"), id })
+    }
+
+    async fn power_state(&self, _: DeviceId) -> Result<PowerState, CommandError> {
+        Err(CommandError::Controller { reason: "the test has no management controller".to_owned(), slow: false })
     }
 
     async fn import(&self, _: &[u8], _: bool, _: Context) -> Result<Imported, CommandError> {

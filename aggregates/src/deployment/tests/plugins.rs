@@ -121,3 +121,28 @@ fn replaying_the_events_gives_the_state_that_the_rules_saw() {
     }
     assert_eq!(serde_json::to_value(replayed).expect("JSON"), serde_json::to_value(deployment).expect("JSON"));
 }
+
+#[test]
+fn it_is_known_whether_the_server_has_booted_and_how_often_an_operator_asked_again() {
+    let state = |events: &[DeploymentEvent]| {
+        let mut deployment = Deployment::default();
+        events.iter().cloned().for_each(|event| deployment.apply(event));
+        deployment
+    };
+    let mut events = in_progress();
+    assert!(!state(&events).has_booted());
+    for asked in 1..=2 {
+        events.extend(outcome::<Deployment>(&events, retry("reboot")).expect("a retry"));
+        events.extend(outcome::<Deployment>(&events, failure("reboot")).expect("a failure"));
+        assert_eq!(state(&events).retries(&parsed("reboot")), asked);
+    }
+    assert_eq!(state(&events).retries(&parsed("dhcp")), 0);
+    let served = DeploymentCommand::RecordBoot {
+        file: parsed("boot.ipxe"),
+        sha256: parsed(&"ab".repeat(32)),
+        client: parsed("10.0.0.20"),
+        at: noon(0),
+    };
+    events.extend(outcome::<Deployment>(&events, served).expect("a file served"));
+    assert!(state(&events).has_booted());
+}

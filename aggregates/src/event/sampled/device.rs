@@ -3,11 +3,48 @@
 use super::sampled;
 use crate::device::event::{DeviceEvent, DeviceKind, DhcpEntry, DnsEntry, Management, ManagementProtocol, RemovedBecause};
 use crate::device::facts::FactsRecorded;
+use crate::device::management::{Access, BootMode, Tls};
+use crate::device::power::{PowerAction, PowerOrder, PowerState, Restart};
 use crate::device::register::{DeviceChanged, DeviceSpec};
-use crate::samples::{deployment_id, device_id, parsed};
+use crate::samples::{deployment_id, device_id, noon, parsed};
+use crate::values::ids::OrderId;
+use crate::values::sha256::Sha256;
+use uuid::Uuid;
 
 fn management(protocol: ManagementProtocol) -> Management {
-    Management { address: parsed("10.0.9.1"), protocol, credentials: Some(parsed("bmc")) }
+    Management { address: parsed("10.0.9.1"), protocol, credentials: Some(parsed("bmc")), access: Access::default() }
+}
+
+fn access() -> Access {
+    Access {
+        port: Some(8443),
+        system: Some(parsed("System.Embedded.1")),
+        tls: Tls::Pinned(Sha256::new([0xab; 32])),
+        boot_mode: Some(BootMode::Uefi),
+    }
+}
+
+fn order(action: PowerAction, restart: Option<Restart>) -> PowerOrder {
+    PowerOrder { order: OrderId(Uuid::from_u128(7)), action, network_boot: restart.is_some(), restart, at: noon(0) }
+}
+
+fn restart() -> Option<Restart> {
+    Some(Restart { deployment: deployment_id(1), turn: 1 })
+}
+
+fn power_confirmed(action: PowerAction, restart: Option<Restart>, state: PowerState) -> DeviceEvent {
+    DeviceEvent::PowerConfirmed { order: OrderId(Uuid::from_u128(7)), action, network_boot: restart.is_some(), restart, state }
+}
+
+fn power_failed(restart: Option<Restart>, uncertain: bool) -> DeviceEvent {
+    DeviceEvent::PowerFailed {
+        order: OrderId(Uuid::from_u128(7)),
+        action: PowerAction::Cycle,
+        network_boot: restart.is_some(),
+        restart,
+        reason: parsed("the management controller 10.0.9.1 did not answer within 8 s"),
+        uncertain,
+    }
 }
 
 fn spec() -> DeviceSpec {
@@ -98,6 +135,10 @@ sampled!(device: DeviceEvent {
     DeviceChanged => [
         DeviceEvent::DeviceChanged(Box::new(changed())),
         DeviceEvent::DeviceChanged(Box::default()),
+        DeviceEvent::DeviceChanged(Box::new(DeviceChanged {
+            management: Some(Management { access: access(), ..management(ManagementProtocol::Redfish) }),
+            ..DeviceChanged::default()
+        })),
     ],
     VentureRoleSet => [
         DeviceEvent::VentureRoleSet { venture: Some(parsed("shop")), role: Some(parsed("web")) },
@@ -156,5 +197,16 @@ sampled!(device: DeviceEvent {
     ],
     DnsEntryCreated => [DeviceEvent::DnsEntryCreated { deployment: deployment_id(1), entry: dns() }],
     DhcpEntryCreated => [DeviceEvent::DhcpEntryCreated { deployment: deployment_id(1), entry: dhcp() }],
+    PowerRequested => [
+        DeviceEvent::PowerRequested(order(PowerAction::Cycle, restart())),
+        DeviceEvent::PowerRequested(order(PowerAction::Off, None)),
+        DeviceEvent::PowerRequested(order(PowerAction::On, None)),
+    ],
+    PowerConfirmed => [
+        power_confirmed(PowerAction::Cycle, restart(), PowerState::On),
+        power_confirmed(PowerAction::Off, None, PowerState::Off),
+        power_confirmed(PowerAction::On, None, PowerState::Unknown),
+    ],
+    PowerFailed => [power_failed(restart(), true), power_failed(None, false)],
     DeviceDecommissioned => [DeviceEvent::DeviceDecommissioned { reason: parsed("worn out") }],
 });

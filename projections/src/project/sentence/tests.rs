@@ -3,6 +3,7 @@
 use super::*;
 use bootledger_aggregates::deployment::event::DoneBy;
 use bootledger_aggregates::device::event::DnsEntry;
+use bootledger_aggregates::values::ids::OrderId;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 
@@ -81,6 +82,21 @@ fn a_device_is_told_by_its_name_and_long_lists_are_cut() {
         uptime_seconds: Some(60),
         ..FactsRecorded::default()
     };
+    let confirmed = |state| DeviceEvent::PowerConfirmed {
+        order: OrderId::default(),
+        action: PowerAction::Cycle,
+        network_boot: true,
+        restart: None,
+        state,
+    };
+    let failed = |uncertain| DeviceEvent::PowerFailed {
+        order: OrderId::default(),
+        action: PowerAction::Off,
+        network_boot: false,
+        restart: None,
+        reason: v("10.0.9.1 did not answer"),
+        uncertain,
+    };
     let told = [
         removed,
         DeviceEvent::DeviceChanged(Box::new(changed)),
@@ -88,6 +104,17 @@ fn a_device_is_told_by_its_name_and_long_lists_are_cut() {
         DeviceEvent::VentureRoleSet { venture: Some(v("shop")), role: None },
         DeviceEvent::SubDevicesDetached { devices: vec![DeviceId::default()], deployment: DeploymentId::default() },
         DeviceEvent::DeviceDecommissioned { reason: v("old") },
+        DeviceEvent::PowerRequested(PowerOrder {
+            order: OrderId::default(),
+            action: PowerAction::Cycle,
+            network_boot: true,
+            restart: None,
+            at: v("2026-01-31T14:03:07Z"),
+        }),
+        confirmed(PowerState::On),
+        confirmed(PowerState::Unknown),
+        failed(false),
+        failed(true),
     ];
     insta::assert_snapshot!(told.each_ref().map(of_device).join("\n"), @r"
     rack server 7: DNS entries removed: h1.dc1.example at 10.0.0.1, h2.dc1.example at 10.0.0.2, h3.dc1.example at 10.0.0.3, h4.dc1.example at 10.0.0.4, h5.dc1.example at 10.0.0.5 and 2 more

@@ -11,6 +11,7 @@ use crate::project::catalogue::Key;
 use crate::project::state::{CatalogueRow, DhcpRow};
 use crate::project::versions::Written;
 use bootledger_aggregates::claims::Holder;
+use bootledger_aggregates::device::management::Access;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -64,23 +65,28 @@ pub(super) async fn devices(connection: &mut PgConnection, Written { ended, begu
     if begun.is_empty() {
         return Ok(());
     }
+    // All defaults are null, as in rows from before there were others.
+    let particular =
+        |row: &Device| row.management.clone().map(|management| management.access).filter(|access| *access != Access::default());
+    let accesses = begun.iter().map(|(_, row, ..)| particular(row).map(serde_json::to_value).transpose());
+    let accesses = accesses.collect::<Result<Vec<_>, _>>()?;
     sqlx::query!(
         "INSERT INTO devices (id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
-                              management_protocol, management_credentials, parent, venture, role, verified, decommissioned,
+                              management_protocol, management_credentials, management_access, parent, venture, role, verified, decommissioned,
                               addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, sub_devices,
                               remarks, registered_at, changed_at, valid_from, valid_to)
          SELECT id, sequence, kind, name, serial, asset, site, rack, rack_position, macs::text[], management_address,
-                management_protocol, management_credentials, parent, venture, role, verified, decommissioned,
+                management_protocol, management_credentials, management_access, parent, venture, role, verified, decommissioned,
                 addresses::inet[], hostnames::text[], operating_system, software::text[], disk_shares::text[],
                 uptime_seconds, sub_devices::uuid[], remarks::text[], registered_at, changed_at, valid_from, valid_to
          FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                      $9::integer[], $10::text[], $11::inet[], $12::text[], $13::text[], $14::uuid[], $15::text[], $16::text[],
                      $17::bool[], $18::bool[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::bigint[],
-                     $25::text[], $26::text[], $27::timestamptz[], $28::timestamptz[], $29::bigint[], $30::bigint[])
+                     $25::text[], $26::text[], $27::timestamptz[], $28::timestamptz[], $29::bigint[], $30::bigint[], $31::jsonb[])
               AS d (id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
                     management_protocol, management_credentials, parent, venture, role, verified, decommissioned,
                     addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, sub_devices,
-                    remarks, registered_at, changed_at, valid_from, valid_to)",
+                    remarks, registered_at, changed_at, valid_from, valid_to, management_access)",
         column!(begun, (id, ..) => id.0),
         column!(begun, (_, row, ..) => row.sequence),
         column!(begun, (_, row, ..) => kind_text(row.kind)) as _,
@@ -110,7 +116,8 @@ pub(super) async fn devices(connection: &mut PgConnection, Written { ended, begu
         column!(begun, (_, row, ..) => row.registered_at.0),
         column!(begun, (_, row, ..) => row.changed_at.0),
         column!(begun, (_, _, from, _) => *from),
-        column!(begun, (_, _, _, to) => *to) as _
+        column!(begun, (_, _, _, to) => *to) as _,
+        &accesses as _
     )
     .execute(connection)
     .await?;

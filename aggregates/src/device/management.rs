@@ -1,0 +1,127 @@
+//! How a management controller is reached, beyond its address: what differs from one maker to the next.
+
+use crate::values::ParseError;
+use crate::values::sha256::Sha256;
+use crate::values::text::Text;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use utoipa::ToSchema;
+
+/// The particulars of a management controller; each has a default that fits most.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Access {
+    /// Its port; by default 623 for IPMI (UDP), 443 for Redfish, and 80 for Redfish without TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Redfish: the id of the server's system, where the controller has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<Text>,
+    /// Redfish: how the controller proves who it is: `verify`, `sha256:` and its certificate's fingerprint, or `off`.
+    #[serde(default, skip_serializing_if = "Tls::is_verify")]
+    #[schema(value_type = String, example = "verify")]
+    pub tls: Tls,
+    /// How the server's firmware boots. IPMI knows no "as it is" and takes `bios` where this is left out; Redfish leaves
+    /// it as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_mode: Option<BootMode>,
+}
+
+/// How a server's firmware boots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BootMode {
+    /// As a PC of old.
+    Bios,
+    /// UEFI.
+    Uefi,
+}
+
+/// How a controller proves who it is before it is told a password: `verify`, `sha256:` with the fingerprint of its
+/// certificate in hexadecimal digits, or `off` for HTTP without TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Tls {
+    /// By a certificate of an authority that this machine trusts, for its address.
+    #[default]
+    Verify,
+    /// By the one certificate with this SHA-256.
+    Pinned(Sha256),
+    /// Not at all: HTTP without TLS.
+    Off,
+}
+
+impl Tls {
+    fn is_verify(&self) -> bool {
+        *self == Self::Verify
+    }
+}
+
+impl fmt::Display for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verify => f.write_str("verify"),
+            Self::Pinned(fingerprint) => write!(f, "sha256:{fingerprint}"),
+            Self::Off => f.write_str("off"),
+        }
+    }
+}
+
+impl FromStr for Tls {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "verify" => return Ok(Self::Verify),
+            "off" => return Ok(Self::Off),
+            _ => {}
+        }
+        // As `openssl x509 -fingerprint` prints it too: in capitals, with colons.
+        let digits = text.strip_prefix("sha256:").map(|digits| digits.replace(':', "").to_ascii_lowercase());
+        let fingerprint = digits.and_then(|digits| digits.parse().ok());
+        fingerprint.map(Self::Pinned).ok_or_else(|| {
+            ParseError::new(format!(
+                "{text:?} is none of verify, off, and sha256: with the 64 hexadecimal digits of a certificate's SHA-256"
+            ))
+        })
+    }
+}
+
+impl TryFrom<String> for Tls {
+    type Error = ParseError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Tls> for String {
+    fn from(tls: Tls) -> Self {
+        tls.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trust_is_written_as_it_is_read_and_a_fingerprint_also_as_openssl_prints_it() {
+        let digits = "ab".repeat(32);
+        let colons = ["AB"; 32].join(":");
+        let pinned: Tls = format!("sha256:{digits}").parse().expect("a fingerprint");
+        assert_eq!(format!("sha256:{colons}").parse(), Ok(pinned));
+        for text in ["verify", "off", &pinned.to_string()] {
+            assert_eq!(text.parse::<Tls>().map(|tls| tls.to_string()).as_deref(), Ok(text));
+        }
+        for wrong in ["", "none", "sha256:", "sha256:ab", &digits, "SHA256:ab", "sha1:ab"] {
+            assert!(wrong.parse::<Tls>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_controller_of_before_has_all_defaults_and_writes_none() {
+        let old: Access = serde_json::from_str("{}").expect("defaults");
+        assert_eq!(old, Access::default());
+        assert_eq!(serde_json::to_string(&old).expect("JSON"), "{}");
+    }
+}

@@ -1,0 +1,179 @@
+//! Orders to management controllers: recorded, carried out, reported.
+//!
+//! The order is an event before the controller hears of it, and what became of it is another one. Between them a crash
+//! leaves an order that may have been carried out, which the rules know. An order is carried out in a task of its own, so
+//! that neither a client that goes away nor a deadline leaves it half done.
+
+use super::execute::Failure;
+use super::facts::live;
+use super::{Ledger, context};
+use crate::power::{Controller, Trouble};
+use crate::store::append::Precondition;
+use crate::store::draft::Draft;
+use crate::store::repository::Terms;
+use bootledger_aggregates::device::Device;
+use bootledger_aggregates::device::command::DeviceCommand;
+use bootledger_aggregates::device::power::{
+    PowerAction, PowerFacts, PowerOrder, PowerOutcome, PowerState, Restart, UNDER_WAY_SECONDS,
+};
+use bootledger_aggregates::rules::Refused;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, OrderId};
+use bootledger_aggregates::values::text::Text;
+use bootledger_projections::at::At;
+use bootledger_projections::deployments::{self, Status};
+use bootledger_web::commands::{CommandError, Context, Receipt};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tracing::{Instrument, info, info_span, warn};
+use uuid::Uuid;
+
+/// How long an order may take; less than it is taken to be under way.
+const LIMIT: Duration = Duration::from_secs(UNDER_WAY_SECONDS.unsigned_abs() - 15);
+
+/// How long a person waits for what becomes of an order before the answer is that it is under way.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// How often a report is tried, a second apart, where the database is away.
+const REPORTS: u32 = 60;
+
+/// An order to be given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) device: DeviceId,
+    pub(crate) action: PowerAction,
+    pub(crate) network_boot: bool,
+    pub(crate) restart: Option<Restart>,
+    pub(crate) facts: PowerFacts,
+}
+
+/// An order that was given.
+#[derive(Debug)]
+pub(crate) struct Given {
+    /// The order's id, and the position of its event.
+    pub(crate) receipt: Receipt,
+    /// What becomes of it; none where a repeated request was answered again.
+    pub(crate) task: Option<JoinHandle<PowerOutcome>>,
+}
+
+impl Ledger {
+    /// Asks a device's controller whether the server has power.
+    pub(crate) async fn ask_power(&self, device: DeviceId) -> Result<PowerState, Failure> {
+        let draft = Draft::<Device>::load(&self.log, device.to_string()).await?;
+        let Some(management) = draft.aggregate().management() else {
+            let (rule, message) = match draft.aggregate() {
+                Device::None => ("device_unknown", format!("there is no device {device}")),
+                Device::Decommissioned => ("device_decommissioned", "the device is decommissioned".to_owned()),
+                Device::Registered(_) => (
+                    "management_missing",
+                    "the device has no management address that could be asked; change the device".to_owned(),
+                ),
+            };
+            let field = if rule == "management_missing" { "management" } else { "" };
+            return Err(Refused::because(field, rule, message).into());
+        };
+        let controller = Controller::of(management, &self.secrets).map_err(unusable)?;
+        controller.state().await.map_err(|Trouble { reason, slow, .. }| Failure::Other(CommandError::Controller { reason, slow }))
+    }
+
+    /// A person's order. The answer comes when it is carried out, or after a while; asked again with the same key, the
+    /// order is not given again.
+    pub(super) async fn power_command(
+        &self,
+        device: DeviceId,
+        action: PowerAction,
+        network_boot: bool,
+        interrupts: Option<DeploymentId>,
+        context: &Context,
+    ) -> Result<Receipt, Failure> {
+        let (live, mut preconditions) = live(&self.views, device).await?;
+        let in_progress = match live {
+            None => false,
+            Some(live) => {
+                let row = deployments::find(&self.views, live, At::Now).await?;
+                // One that goes in progress meanwhile would be interrupted unasked.
+                let stream = Draft::<bootledger_aggregates::deployment::Deployment>::load(&self.log, live.to_string()).await?;
+                preconditions.push(Precondition::Sequence {
+                    aggregate_type: "deployment",
+                    aggregate_id: live.to_string(),
+                    sequence: stream.sequence(),
+                });
+                stream.aggregate().is_in_progress() || row.is_some_and(|row| row.status == Status::InProgress)
+            }
+        };
+        let facts = PowerFacts { live, in_progress, interrupts, found_off: false };
+        let wanted = Wanted { device, action, network_boot, restart: None, facts };
+        let given = self.order_power(wanted, preconditions, context).await?;
+        if let Some(task) = given.task {
+            drop(tokio::time::timeout(PATIENCE, task).await);
+        }
+        Ok(given.receipt)
+    }
+
+    /// Records an order, and begins to carry it out.
+    pub(crate) async fn order_power(
+        &self,
+        wanted: Wanted,
+        preconditions: Vec<Precondition>,
+        context: &Context,
+    ) -> Result<Given, Failure> {
+        let Wanted { device, action, network_boot, restart, facts } = wanted;
+        let order = PowerOrder { order: OrderId(Uuid::now_v7()), action, network_boot, restart, at: (self.now)() };
+        let mut draft = Draft::<Device>::load(&self.log, device.to_string()).await?;
+        let command = DeviceCommand::RequestPower { order: Box::new(order.clone()), facts };
+        draft.decide(|device| device.decide(command))?;
+        let missing = || Refused::because("management", "management_missing", "the device has no management address");
+        let controller = Controller::of(draft.aggregate().management().ok_or_else(missing)?, &self.secrets).map_err(unusable)?;
+        let events = draft.into_events(&context::metadata_text(context))?;
+        let receipt = self.append(order.order, events, preconditions, context).await?;
+        if receipt.id != order.order.to_string() {
+            return Ok(Given { receipt, task: None });
+        }
+        let context = Context { idempotency_key: None, causation_id: Some(receipt.position.to_string()), ..context.clone() };
+        let span = info_span!("power", device.id = %device, order = %order.order, action = action.as_str(), network_boot);
+        let task = tokio::spawn(self.clone().carry_out(device, order, controller, context).instrument(span));
+        Ok(Given { receipt, task: Some(task) })
+    }
+
+    async fn carry_out(self, device: DeviceId, order: PowerOrder, controller: Controller, context: Context) -> PowerOutcome {
+        let outcome = match tokio::time::timeout(LIMIT, controller.carry_out(order.action, order.network_boot)).await {
+            Ok(Ok(state)) => PowerOutcome::Confirmed(state),
+            Ok(Err(Trouble { reason, uncertain: false, .. })) => PowerOutcome::Failed(Text::fitted(&reason)),
+            Ok(Err(Trouble { reason, .. })) => PowerOutcome::Uncertain(Text::fitted(&reason)),
+            Err(_) => {
+                let reason = format!("the management controller was not done within {} s", LIMIT.as_secs());
+                PowerOutcome::Uncertain(Text::fitted(&reason))
+            }
+        };
+        match &outcome {
+            PowerOutcome::Confirmed(state) => info!(state = state.as_str(), "a management controller did as it was told"),
+            PowerOutcome::Failed(reason) => warn!(%reason, "a management controller did not do as it was told"),
+            PowerOutcome::Uncertain(reason) => warn!(%reason, "a management controller may have done as it was told"),
+        }
+        self.report(device, order, outcome.clone(), &context).await;
+        outcome
+    }
+
+    async fn report(&self, device: DeviceId, order: PowerOrder, outcome: PowerOutcome, context: &Context) {
+        let command = DeviceCommand::ReportPower { order: Box::new(order), outcome };
+        for _ in 0..REPORTS {
+            match self.run::<Device>(device, command.clone(), Terms::default(), context).await {
+                Ok(receipt) => return self.feed.saw_appended(receipt.position),
+                Err(Failure::Conflict) => {}
+                Err(Failure::Other(CommandError::Unavailable(_))) => tokio::time::sleep(Duration::from_secs(1)).await,
+                Err(failure) => {
+                    tracing::error!(
+                        "what became of an order to a management controller is not recorded: {}",
+                        CommandError::from(failure)
+                    );
+                    return;
+                }
+            }
+        }
+        tracing::error!("what became of an order to a management controller is not recorded: the database cannot be reached");
+    }
+}
+
+/// Credentials that cannot be used are the device's fault, and nothing was begun.
+fn unusable(trouble: Trouble) -> Failure {
+    Refused::because("management.credentials", "secret_missing", trouble.reason).into()
+}

@@ -1,0 +1,132 @@
+//! Talks to management controllers: whether a server has power, on, off, cycle, and one boot from the network.
+//!
+//! Nothing here decides or records; `src/ledger/power.rs` does, before and after. Credentials are read when they are
+//! used, and reach the controller alone: no argument of a program, no message, no log line has a password.
+
+pub mod command;
+mod credentials;
+mod ipmi;
+mod pinned;
+mod redfish;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use credentials::Credentials;
+
+use bootledger_aggregates::device::event::{Management, ManagementProtocol};
+use bootledger_aggregates::device::power::{PowerAction, PowerState};
+use bootledger_web::secrets::Secrets;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long a server may take to be on or off after its controller was told.
+const READ_BACK: Duration = Duration::from_secs(30);
+
+/// How long to wait between two looks at it; also how long a cycled server has to go off first.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Why a controller did not do as it was told, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub(crate) struct Trouble {
+    /// Who, what, and what to do.
+    pub(crate) reason: String,
+    /// Whether it may have done it all the same.
+    pub(crate) uncertain: bool,
+    /// Whether it took too long.
+    pub(crate) slow: bool,
+}
+
+impl Trouble {
+    fn certain(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), uncertain: false, slow: false }
+    }
+
+    fn uncertain(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), uncertain: true, slow: false }
+    }
+}
+
+/// A management controller.
+#[derive(Debug)]
+pub(crate) enum Controller {
+    /// By `ipmitool`.
+    Ipmi(ipmi::Ipmi),
+    /// By HTTP.
+    Redfish(redfish::Redfish),
+}
+
+impl Controller {
+    /// The controller of a device. Reads its credentials.
+    pub(crate) fn of(management: &Management, secrets: &Secrets) -> Result<Self, Trouble> {
+        let address = management.address;
+        let Some(name) = &management.credentials else {
+            return Err(Trouble::certain(format!("the management controller {address} has no credentials")));
+        };
+        let credentials = Credentials::read(secrets, name).map_err(Trouble::certain)?;
+        Ok(match management.protocol {
+            ManagementProtocol::Ipmi => Self::Ipmi(ipmi::Ipmi::new(address, &management.access, credentials)?),
+            ManagementProtocol::Redfish => Self::Redfish(redfish::Redfish::new(address, &management.access, credentials)?),
+        })
+    }
+
+    /// Whether the server has power.
+    pub(crate) async fn state(&self) -> Result<PowerState, Trouble> {
+        match self {
+            Self::Ipmi(ipmi) => ipmi.state().await,
+            Self::Redfish(redfish) => redfish.state().await,
+        }
+    }
+
+    /// Has the next boot, and only that, be one from the network, if it shall; then does the action, and reads back what
+    /// the power is. What is as it should be is left alone: a server that is on is not told to be on.
+    pub(crate) async fn carry_out(&self, action: PowerAction, network_boot: bool) -> Result<PowerState, Trouble> {
+        let found = self.state().await?;
+        if network_boot {
+            match self {
+                Self::Ipmi(ipmi) => ipmi.boot_from_network_once().await?,
+                Self::Redfish(redfish) => redfish.boot_from_network_once().await?,
+            }
+        }
+        let wanted = if action == PowerAction::Off { PowerState::Off } else { PowerState::On };
+        let action = match (action, found) {
+            (PowerAction::On, PowerState::On) | (PowerAction::Off, PowerState::Off) => return Ok(found),
+            (PowerAction::Cycle, PowerState::Off) => PowerAction::On,
+            (action, _) => action,
+        };
+        match self {
+            Self::Ipmi(ipmi) => ipmi.set(action).await?,
+            Self::Redfish(redfish) => redfish.set(action).await?,
+        }
+        self.read_back(action, wanted).await
+    }
+
+    async fn read_back(&self, action: PowerAction, wanted: PowerState) -> Result<PowerState, Trouble> {
+        let begun = Instant::now();
+        loop {
+            sleep(LOOK).await;
+            let state = self.state().await;
+            match &state {
+                Ok(state) if *state == wanted => return Ok(*state),
+                _ if begun.elapsed() < READ_BACK => {}
+                Ok(state) => {
+                    return Err(Trouble::uncertain(format!(
+                        "the management controller {} took the order (power {}), and after {} s says that the power is {}",
+                        self.address(),
+                        action.as_str(),
+                        READ_BACK.as_secs(),
+                        state.as_str()
+                    )));
+                }
+                Err(trouble) => return Err(Trouble { uncertain: true, ..trouble.clone() }),
+            }
+        }
+    }
+
+    fn address(&self) -> std::net::Ipv4Addr {
+        match self {
+            Self::Ipmi(ipmi) => ipmi.address(),
+            Self::Redfish(redfish) => redfish.address(),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! IPMI over LAN, by `ipmitool`. The password is in the environment of the child alone, which only its own user can
+//! read; its arguments, which everybody can, have the user's name and no password.
+
+use super::{Credentials, Trouble};
+use bootledger_aggregates::device::management::{Access, BootMode};
+use bootledger_aggregates::device::power::{PowerAction, PowerState};
+use std::net::Ipv4Addr;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// How long one call may take, with the retries of `ipmitool` itself.
+const LIMIT: Duration = Duration::from_secs(8);
+
+/// The cipher suites that are offered, the better one first: HMAC-SHA256 and HMAC-SHA1, both with AES. `ipmitool` could
+/// ask which there are; controllers that do not answer that question cost seconds a call.
+const SUITES: [&str; 2] = ["17", "3"];
+
+/// The longest user name and password of IPMI 2.0, in bytes.
+const LONGEST: (usize, usize) = (16, 20);
+
+/// A controller that speaks IPMI.
+#[derive(Debug)]
+pub(crate) struct Ipmi {
+    address: Ipv4Addr,
+    port: u16,
+    boot_mode: BootMode,
+    credentials: Credentials,
+}
+
+impl Ipmi {
+    pub(super) fn new(address: Ipv4Addr, access: &Access, credentials: Credentials) -> Result<Self, Trouble> {
+        if credentials.user.len() > LONGEST.0 || credentials.password.expose().len() > LONGEST.1 {
+            return Err(Trouble::certain(format!(
+                "IPMI takes a user name of at most {} bytes and a password of at most {}, and those for {address} are longer",
+                LONGEST.0, LONGEST.1
+            )));
+        }
+        Ok(Self { address, port: access.port.unwrap_or(623), boot_mode: access.boot_mode.unwrap_or(BootMode::Bios), credentials })
+    }
+
+    pub(super) fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    pub(super) async fn state(&self) -> Result<PowerState, Trouble> {
+        let told = self.call(&["chassis", "power", "status"]).await?;
+        let line = told.lines().find_map(|line| line.strip_prefix("Chassis Power is "));
+        match line.map(str::trim) {
+            Some("on") => Ok(PowerState::On),
+            Some("off") => Ok(PowerState::Off),
+            _ => Err(self.strange(&told)),
+        }
+    }
+
+    /// Read back, since `ipmitool` reports success whatever the controller made of it.
+    pub(super) async fn boot_from_network_once(&self) -> Result<(), Trouble> {
+        let mut set = vec!["chassis", "bootdev", "pxe"];
+        if self.boot_mode == BootMode::Uefi {
+            set.push("options=efiboot");
+        }
+        self.call(&set).await?;
+        let told = self.call(&["chassis", "bootparam", "get", "5"]).await?;
+        let flags = told.lines().find_map(|line| line.trim().strip_prefix("Boot parameter data:")).map(str::trim);
+        match flags.and_then(network_boot_once) {
+            Some(true) => Ok(()),
+            Some(false) => Err(Trouble::certain(format!(
+                "the management controller {} did not take the order to boot from the network once: it keeps the boot flags {}",
+                self.address,
+                flags.unwrap_or_default()
+            ))),
+            None => Err(self.strange(&told)),
+        }
+    }
+
+    pub(super) async fn set(&self, action: PowerAction) -> Result<(), Trouble> {
+        let told = self.call(&["chassis", "power", action.as_str()]).await.map_err(|trouble| {
+            // What took too long may have been heard.
+            Trouble { uncertain: trouble.slow || trouble.uncertain, ..trouble }
+        })?;
+        let expected = match action {
+            PowerAction::On => "Up/On",
+            PowerAction::Off => "Down/Off",
+            PowerAction::Cycle => "Cycle",
+        };
+        if told.lines().any(|line| line.trim() == format!("Chassis Power Control: {expected}")) {
+            Ok(())
+        } else {
+            Err(Trouble { uncertain: true, ..self.strange(&told) })
+        }
+    }
+
+    /// One call with the first cipher suite that the controller has. Gives what was printed.
+    async fn call(&self, command: &[&str]) -> Result<String, Trouble> {
+        let mut refused = None;
+        for suite in SUITES {
+            let (success, out, errors) = self.run(suite, command).await?;
+            if success {
+                return Ok(out);
+            }
+            // The controller does not know the suite: nothing was done.
+            if errors.contains("Error in open session response message") {
+                refused = Some(self.told(&errors));
+                continue;
+            }
+            return Err(self.told(&errors));
+        }
+        Err(refused.unwrap_or_else(|| self.told("")))
+    }
+
+    async fn run(&self, suite: &str, command: &[&str]) -> Result<(bool, String, String), Trouble> {
+        let (address, port) = (self.address.to_string(), self.port.to_string());
+        let mut child = Command::new("ipmitool");
+        // Verbose, since only then it says why a session was refused.
+        child.args(["-v", "-I", "lanplus", "-H", &address, "-p", &port, "-U", &self.credentials.user, "-E"]);
+        child.args(["-L", "OPERATOR", "-C", suite, "-N", "1", "-R", "3"]).args(command);
+        child.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()));
+        child.env("LC_ALL", "C").env("IPMI_PASSWORD", self.credentials.password.expose());
+        child.stdin(Stdio::null()).kill_on_drop(true);
+        let output = match tokio::time::timeout(LIMIT, child.output()).await {
+            Ok(Ok(output)) => output,
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Trouble::certain(
+                    "the program ipmitool, which talks to management controllers by IPMI, is not installed here",
+                ));
+            }
+            Ok(Err(error)) => return Err(Trouble::certain(format!("the program ipmitool cannot be run: {error}"))),
+            Err(_) => return Err(self.silent()),
+        };
+        let text = |bytes: &[u8]| self.credentials.redact(&String::from_utf8_lossy(bytes));
+        // What it asks at the start to know the controller better is of no concern.
+        let errors = text(&output.stderr).replace("Invalid completion code received: Insufficient privilege level", "");
+        Ok((output.status.success(), text(&output.stdout), errors))
+    }
+
+    fn silent(&self) -> Trouble {
+        let reason = format!(
+            "the management controller {} did not answer by IPMI (UDP port {}) within {} s",
+            self.address,
+            self.port,
+            LIMIT.as_secs()
+        );
+        Trouble { slow: true, ..Trouble::certain(reason) }
+    }
+
+    /// What `ipmitool` complains of, in words.
+    fn told(&self, errors: &str) -> Trouble {
+        let (address, user) = (self.address, &self.credentials.user);
+        let has = |text: &str| errors.contains(text);
+        if has("RAKP 2 HMAC is invalid") || has("unauthorized name") || has("Invalid user name") {
+            return Trouble::certain(format!("the management controller {address} refused user {user}: wrong name or password"));
+        }
+        if has("privilege level") || has("unauthorized role") {
+            return Trouble::certain(format!(
+                "the management controller {address} does not let user {user} do this: the user needs the privilege level operator"
+            ));
+        }
+        if has("Get Auth Capabilities error") || has("Authentication Capabilities request") {
+            return self.silent_certain();
+        }
+        let last = errors.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it says nothing");
+        let words = format!("the management controller {address} did not do it; ipmitool says: {last}");
+        // A completion code is an answer, and so is a session that never was; anything else may have come in between.
+        if has("Unable to establish") || last.contains("failed") { Trouble::certain(words) } else { Trouble::uncertain(words) }
+    }
+
+    fn silent_certain(&self) -> Trouble {
+        let (address, port) = (self.address, self.port);
+        let reason = format!("the management controller {address} does not answer by IPMI (UDP port {port})");
+        Trouble::certain(reason)
+    }
+
+    fn strange(&self, told: &str) -> Trouble {
+        let told: String = told.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(120).collect();
+        Trouble::certain(format!(
+            "what ipmitool said about the management controller {} is not understood: {told:?}",
+            self.address
+        ))
+    }
+}
+
+/// Whether boot flags (IPMI 2.0, table 28-14, parameter 5) in hexadecimal digits ask for one boot from the network.
+fn network_boot_once(flags: &str) -> Option<bool> {
+    let byte = |place: usize| u8::from_str_radix(flags.get(place * 2..place * 2 + 2)?, 16).ok();
+    let (first, second) = (byte(0)?, byte(1)?);
+    let for_ever = first & 0b0100_0000 != 0;
+    Some(second & 0b0011_1100 == 0b0000_0100 && !for_ever)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boot_flags_are_read() {
+        assert_eq!(network_boot_once("8004000000"), Some(true), "PXE, next boot only");
+        assert_eq!(network_boot_once("a004000000"), Some(true), "the same with UEFI");
+        assert_eq!(network_boot_once("c004000000"), Some(false), "PXE for ever");
+        assert_eq!(network_boot_once("8008000000"), Some(false), "the disk");
+        assert_eq!(network_boot_once("0000000000"), Some(false));
+        for garbage in ["", "80", "zz04", "8x", "é004"] {
+            assert_eq!(network_boot_once(garbage), None, "{garbage}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Controllers that misbehave: silent, slow, refusing, redirecting, talking nonsense. Those that behave are real ones, in
+//! `tests/power.rs`.
+
+use super::*;
+use bootledger_aggregates::device::management::{Access, Tls};
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+
+const PASSWORD: &str = "sesame";
+
+fn controller(protocol: ManagementProtocol, access: Access) -> Controller {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("bmc"), format!("admin:{PASSWORD}\n")).expect("a file");
+    let credentials = Some("bmc".parse().expect("a name"));
+    let management = Management { address: Ipv4Addr::LOCALHOST, protocol, credentials, access };
+    Controller::of(&management, &Secrets::new(Some(folder.path().to_owned()))).expect("a controller")
+}
+
+fn redfish(port: u16, tls: Tls) -> Controller {
+    controller(ManagementProtocol::Redfish, Access { port: Some(port), tls, ..Access::default() })
+}
+
+fn ipmi(port: u16) -> Controller {
+    controller(ManagementProtocol::Ipmi, Access { port: Some(port), ..Access::default() })
+}
+
+/// What a scripted controller answers to a method and a path: a status line's end, headers, and a body; nothing is a
+/// connection that is closed.
+type Script = fn(&str, &str) -> Option<(&'static str, &'static str, String)>;
+
+/// A controller of a script: its port, and the requests that it had, whole.
+async fn scripted(script: Script) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let asked = Arc::new(Mutex::new(vec![]));
+    let requests = asked.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            drop(serve(stream, script, &requests).await);
+        }
+    });
+    (port, asked)
+}
+
+async fn serve(mut stream: TcpStream, script: Script, requests: &Mutex<Vec<String>>) -> std::io::Result<()> {
+    let (mut text, mut bytes) = (String::new(), [0; 4096]);
+    let complete = |text: &str| {
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        (body.len() >= length.unwrap_or(0)).then_some(())
+    };
+    while complete(&text).is_none() {
+        match stream.read(&mut bytes).await? {
+            0 => return Ok(()),
+            count => text.push_str(&String::from_utf8_lossy(&bytes[..count])),
+        }
+    }
+    let mut words = text.split(' ');
+    let answer = script(words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    requests.lock().expect("no panic").push(text);
+    let Some((status, headers, body)) = answer else { return Ok(()) };
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+/// A system that is on, has taken the override, and may be reset.
+const SYSTEM: &str = r##"{"PowerState": "On", "Boot": {"BootSourceOverrideEnabled": "Once", "BootSourceOverrideTarget": "Pxe"},
+    "Actions": {"#ComputerSystem.Reset": {"target": "/redfish/v1/Systems/1/Actions/ComputerSystem.Reset",
+    "ResetType@Redfish.AllowableValues": ["On", "ForceOff", "ForceRestart"]}}}"##;
+
+fn well_behaved(method: &str, path: &str) -> Option<(&'static str, &'static str, String)> {
+    Some(match (method, path) {
+        (_, "/redfish/v1/Systems") => ("200 OK", "", r#"{"Members": [{"@odata.id": "/redfish/v1/Systems/1"}]}"#.to_owned()),
+        ("GET", _) => ("200 OK", "ETag: \"7\"\r\n", SYSTEM.to_owned()),
+        _ => ("204 No Content", "", String::new()),
+    })
+}
+
+async fn state_of(script: Script) -> Trouble {
+    let (port, _) = scripted(script).await;
+    let trouble = redfish(port, Tls::Off).state().await.expect_err("no state");
+    assert!(!trouble.reason.contains(PASSWORD) && !trouble.reason.contains("YWRtaW46"), "{trouble}");
+    trouble
+}
+
+async fn cycle_of(script: Script) -> Trouble {
+    let (port, _) = scripted(script).await;
+    redfish(port, Tls::Off).carry_out(PowerAction::Cycle, false).await.expect_err("no cycle")
+}
+
+#[tokio::test]
+async fn a_network_boot_and_one_restart_are_asked_for_in_this_order() {
+    let (port, asked) = scripted(well_behaved).await;
+    assert_eq!(redfish(port, Tls::Off).carry_out(PowerAction::Cycle, true).await, Ok(PowerState::On));
+    let asked = asked.lock().expect("no panic").clone();
+    let changes: Vec<&String> = asked.iter().filter(|request| !request.starts_with("GET")).collect();
+    let [patch, post] = &changes[..] else { panic!("{changes:?}") };
+    assert!(patch.starts_with("PATCH /redfish/v1/Systems/1 ") && patch.contains("if-match: \"7\""), "{patch}");
+    assert!(patch.ends_with(r#"{"Boot":{"BootSourceOverrideEnabled":"Once","BootSourceOverrideTarget":"Pxe"}}"#), "{patch}");
+    assert!(post.starts_with("POST /redfish/v1/Systems/1/Actions/ComputerSystem.Reset "), "{post}");
+    assert!(post.ends_with(r#"{"ResetType":"ForceRestart"}"#), "{post}");
+    assert!(asked.iter().all(|request| request.contains("authorization: Basic YWRtaW46c2VzYW1l")), "{asked:?}");
+}
+
+#[tokio::test]
+async fn what_is_as_it_should_be_is_left_alone() {
+    let (port, asked) = scripted(well_behaved).await;
+    assert_eq!(redfish(port, Tls::Off).carry_out(PowerAction::On, false).await, Ok(PowerState::On));
+    assert!(asked.lock().expect("no panic").iter().all(|request| request.starts_with("GET")));
+}
+
+#[tokio::test]
+async fn nonsense_is_told_as_such() {
+    let html = state_of(|_, _| Some(("200 OK", "", "<html>welcome</html>".to_owned()))).await;
+    assert!(html.reason.contains("127.0.0.1 answered is no Redfish"), "{html}");
+    let large = state_of(|_, _| Some(("200 OK", "", "x".repeat(2 << 20)))).await;
+    assert!(large.reason.contains("more than 1048576 bytes"), "{large}");
+    let several = state_of(|_, _| {
+        Some(("200 OK", "", r#"{"Members": [{"@odata.id": "/redfish/v1/Systems/a"}, {"@odata.id": "/b/c"}]}"#.to_owned()))
+    });
+    assert!(several.await.reason.contains("has 2 systems (a, c); say in management.system which is the server"));
+    let closed = state_of(|_, _| None).await;
+    assert!(closed.reason.contains("cannot be reached by Redfish at http://127.0.0.1:"), "{closed}");
+}
+
+#[tokio::test]
+async fn the_password_is_sent_nowhere_else() {
+    let redirect = state_of(|_, _| Some(("301 Moved", "Location: http://198.51.100.1/\r\n", String::new()))).await;
+    assert!(redirect.reason.contains("redirect") && redirect.reason.contains("not followed"), "{redirect}");
+    for elsewhere in ["http://198.51.100.1/", "//198.51.100.1/x", "@198.51.100.1/"] {
+        let (port, asked) = scripted(match elsewhere {
+            "http://198.51.100.1/" => {
+                |_, _| Some(("200 OK", "", r#"{"Members": [{"@odata.id": "http://198.51.100.1/"}]}"#.to_owned()))
+            }
+            "//198.51.100.1/x" => |_, _| Some(("200 OK", "", r#"{"Members": [{"@odata.id": "//198.51.100.1/x"}]}"#.to_owned())),
+            _ => |_, _| Some(("200 OK", "", r#"{"Members": [{"@odata.id": "@198.51.100.1/"}]}"#.to_owned())),
+        })
+        .await;
+        let trouble = redfish(port, Tls::Off).state().await.expect_err(elsewhere);
+        assert!(trouble.reason.contains("not its own"), "{trouble}");
+        assert_eq!(asked.lock().expect("no panic").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn refusals_are_told_in_words_and_never_repeat_the_password() {
+    let wrong = state_of(|_, _| Some(("401 Unauthorized", "", "sesame is wrong".to_owned()))).await;
+    assert_eq!(wrong.reason, "the management controller 127.0.0.1 refused user admin: wrong name or password");
+    let words = state_of(|_, _| {
+        let body = r#"{"error": {"@Message.ExtendedInfo": [{"Message": "YWRtaW46c2VzYW1l, or sesame, may not"}]}}"#;
+        Some(("403 Forbidden", "", body.to_owned()))
+    });
+    assert!(words.await.reason.ends_with("does not let user admin do this: …, or …, may not"));
+}
+
+#[tokio::test]
+async fn it_is_known_whether_a_failed_order_may_have_been_carried_out() {
+    let refused = cycle_of(|method, path| match method {
+        "POST" => Some(("400 Bad Request", "", r#"{"error": {"message": "busy"}}"#.to_owned())),
+        _ => well_behaved(method, path),
+    });
+    let refused = refused.await;
+    assert!(!refused.uncertain && refused.reason.ends_with("400 Bad Request: busy"), "{refused:?}");
+    for script in [
+        |method: &str, path: &str| if method == "POST" { None } else { well_behaved(method, path) },
+        |method: &str, path: &str| match method {
+            "POST" => Some(("502 Bad Gateway", "", String::new())),
+            _ => well_behaved(method, path),
+        },
+    ] {
+        let lost = cycle_of(script).await;
+        assert!(lost.uncertain, "{lost:?}");
+    }
+    let none = cycle_of(|method, path| {
+        let (status, headers, body) = well_behaved(method, path)?;
+        Some((status, headers, body.replace("ForceRestart", "GracefulRestart")))
+    });
+    let none = none.await;
+    assert!(
+        !none.uncertain && none.reason.contains("none of ForceRestart, PowerCycle for the server, only On, ForceOff"),
+        "{none:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_is_not_restarted_where_its_controller_does_not_take_the_network_boot() {
+    let (port, asked) = scripted(|method, path| {
+        let (status, headers, body) = well_behaved(method, path)?;
+        Some((status, headers, body.replace("Once", "Disabled").replace("Pxe", "None")))
+    })
+    .await;
+    let trouble = redfish(port, Tls::Off).carry_out(PowerAction::Cycle, true).await.expect_err("no network boot");
+    assert!(!trouble.uncertain && trouble.reason.ends_with("its override is Disabled for None"), "{trouble:?}");
+    assert!(!asked.lock().expect("no panic").iter().any(|request| request.starts_with("POST")));
+}
+
+#[tokio::test]
+async fn a_controller_without_tls_is_told_nothing_where_tls_is_wanted() {
+    let (port, asked) = scripted(well_behaved).await;
+    for tls in [Tls::Verify, format!("sha256:{}", "ab".repeat(32)).parse().expect("a fingerprint")] {
+        let trouble = redfish(port, tls).state().await.expect_err("no TLS");
+        assert!(trouble.reason.contains("cannot be reached by Redfish at https://"), "{trouble}");
+    }
+    assert!(asked.lock().expect("no panic").iter().all(|request| !request.contains("uthorization")));
+}
+
+#[tokio::test]
+async fn silence_is_waited_for_only_so_long() {
+    // One that takes connections and says nothing, and one that takes packets.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let by_http = redfish(listener.local_addr().expect("an address").port(), Tls::Off);
+    let by_ipmi = ipmi(socket.local_addr().expect("an address").port());
+    let begun = Instant::now();
+    let (http, ipmi) = tokio::join!(by_http.state(), by_ipmi.state());
+    let (http, ipmi) = (http.expect_err("silence"), ipmi.expect_err("silence"));
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert!(http.slow && http.reason.contains("127.0.0.1 did not answer by Redfish within 10 s"), "{http:?}");
+    assert!(ipmi.reason.contains("127.0.0.1 d") && ipmi.reason.contains("answer by IPMI (UDP port"), "{ipmi:?}");
+}
+
+#[tokio::test]
+async fn a_controller_that_is_not_there_is_told_at_once() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    let trouble = redfish(port, Tls::Off).carry_out(PowerAction::Cycle, true).await.expect_err("nobody is there");
+    assert!(!trouble.uncertain && trouble.reason.contains("cannot be reached by Redfish"), "{trouble:?}");
+    let trouble = ipmi(port).carry_out(PowerAction::Off, false).await.expect_err("nobody is there");
+    assert!(!trouble.uncertain && trouble.reason.contains("answer by IPMI"), "{trouble:?}");
+}
