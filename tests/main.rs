@@ -4,6 +4,7 @@ mod bulk;
 mod dns_updates;
 mod embedded_postgres;
 mod event_log;
+mod power;
 mod puppet;
 mod support;
 mod vm_deploys;

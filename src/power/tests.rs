@@ -55,6 +55,8 @@ async fn serve(mut stream: TcpStream, script: Script, requests: &Mutex<Vec<Strin
     while complete(&text).is_none() {
         match stream.read(&mut bytes).await? {
             0 => return Ok(()),
+            // A TLS handshake is not for a controller that speaks plain HTTP.
+            _ if text.is_empty() && bytes[0] == 0x16 => return Ok(()),
             count => text.push_str(&String::from_utf8_lossy(&bytes[..count])),
         }
     }

@@ -106,6 +106,29 @@ impl Process {
         json(path, self.client.post(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
     }
 
+    /// Sends a JSON body with an idempotency key.
+    pub(crate) async fn post_with_key(&self, path: &str, body: &Value, key: &str) -> Result<Value> {
+        let request = self.client.post(self.url(path)).bearer_auth(&self.token).header("Idempotency-Key", key);
+        json(path, request.json(body).send().await?).await
+    }
+
+    /// Changes what a JSON body says.
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Value> {
+        json(path, self.client.patch(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
+    }
+
+    /// Puts a secret where the service looks for it.
+    pub(crate) fn write_secret(&self, name: &str, text: &str) -> Result<()> {
+        let folder = self.folder.path().join("secrets");
+        std::fs::create_dir_all(&folder)?;
+        Ok(std::fs::write(folder.join(name), text)?)
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.folder.path().join("log"))?)
+    }
+
     /// Puts a JSON body.
     pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Value> {
         json(path, self.client.put(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
@@ -132,6 +155,7 @@ impl Process {
     pub(crate) async fn run(&self, arguments: &[&str]) -> Result<String> {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_bootledger"));
         command.args(arguments).env("DATABASE_URL", &self.database_url).env("BOOTLEDGER_DATA_DIR", self.folder.path());
+        command.env("BOOTLEDGER_SECRETS_DIR", self.folder.path().join("secrets"));
         let output = command.output().await?;
         let told = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "bootledger {arguments:?} failed: {told}");

@@ -76,6 +76,7 @@ fn act(world: &mut World, step: u8, action: u8, a: u8, b: u8) -> Result<(), Refu
             world.device(device, DeviceCommand::DecommissionDevice { reason: v("old"), live })
         }
         32 | 33 => world.puppet(live, b),
+        31 => world.power(n, step, b),
         27 | 28 => {
             world.server("kea-1", server(b, i64::from(step)));
             Ok(())
@@ -289,7 +290,7 @@ fn the_histories_reach_every_type_of_event() {
     assert!(missing.is_empty(), "no history has {missing:?}");
 }
 
-const EVENT_TYPES: [&str; 52] = [
+const EVENT_TYPES: [&str; 55] = [
     "DeploymentStarted",
     "PluginSucceeded",
     "PluginFailed",
@@ -321,6 +322,9 @@ const EVENT_TYPES: [&str; 52] = [
     "RoleAssigned",
     "DnsEntryCreated",
     "DhcpEntryCreated",
+    "PowerRequested",
+    "PowerConfirmed",
+    "PowerFailed",
     "DeviceDecommissioned",
     "SiteDefined",
     "RackDefined",

@@ -14,8 +14,10 @@ use bootledger_aggregates::deployment::start::{BootImageFacts, DeviceFacts, Star
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::clean::Keeps;
 use bootledger_aggregates::device::command::DeviceCommand;
-use bootledger_aggregates::device::event::{DeviceEvent, DeviceKind, DhcpEntry, DnsEntry};
+use bootledger_aggregates::device::event::{DeviceEvent, DeviceKind, DhcpEntry, DnsEntry, Management, ManagementProtocol};
 use bootledger_aggregates::device::facts::Facts;
+use bootledger_aggregates::device::management::Access;
+use bootledger_aggregates::device::power::{PowerAction, PowerFacts, PowerOrder, PowerOutcome, PowerState, Restart};
 use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec, RegisterFacts};
 use bootledger_aggregates::dhcp_server::{DhcpKind, DhcpServer, DhcpServerCommand, DhcpServerSpec};
 use bootledger_aggregates::event::Event;
@@ -24,7 +26,7 @@ use bootledger_aggregates::rack::{Rack, RackCommand, RackSpec};
 use bootledger_aggregates::rules::Refused;
 use bootledger_aggregates::site::{Site, SiteCommand, SiteSpec};
 use bootledger_aggregates::token::{Scope, Token, TokenCommand};
-use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, TokenId};
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, OrderId, TokenId};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -198,7 +200,12 @@ impl World {
             rack: (n.is_multiple_of(2) && site == "dc1").then(|| v("r1")),
             position: None,
             macs: vec![mac(n), mac(n + 100)],
-            management: None,
+            management: Some(Management {
+                address: Ipv4Addr::new(10, 0, 9, n),
+                protocol: ManagementProtocol::Redfish,
+                credentials: Some(v("bmc")),
+                access: Access { port: n.is_multiple_of(2).then_some(8443), ..Access::default() },
+            }),
             parent: None,
         };
         let held = self.holders([Claim::Mac(mac(n)), Claim::Mac(mac(n + 100)), Claim::Serial(v(&format!("SN{n}")))]);
@@ -207,6 +214,28 @@ impl World {
         let (venture, role) = (Some(v("shop")), Some(v("web")));
         self.change(n, DeviceChange { venture, role, ..DeviceChange::default() })?;
         self.device(id, DeviceCommand::VerifyDevice)
+    }
+
+    /// An order to the controller of device `n`, for its live deployment if it has one, and what becomes of it.
+    pub(crate) fn power(&mut self, n: u8, step: u8, b: u8) -> Result<(), Refused> {
+        let (id, live) = (device_id(n), self.live(device_id(n)));
+        let restart = live.map(|deployment| Restart { deployment, turn: u32::from(b % 3) });
+        let order = PowerOrder {
+            order: OrderId(Uuid::from_u128(u128::from(step) + 1)),
+            action: PowerAction::Cycle,
+            network_boot: b.is_multiple_of(2),
+            restart,
+            at: self.now(),
+        };
+        let facts = PowerFacts { live, in_progress: live.is_some(), ..PowerFacts::default() };
+        self.device(id, DeviceCommand::RequestPower { order: Box::new(order.clone()), facts })?;
+        let outcome = match b % 4 {
+            0 => return Ok(()),
+            1 => PowerOutcome::Failed(v("no answer")),
+            2 => PowerOutcome::Uncertain(v("no answer")),
+            _ => PowerOutcome::Confirmed(PowerState::On),
+        };
+        self.device(id, DeviceCommand::ReportPower { order: Box::new(order), outcome })
     }
 
     pub(crate) fn change(&mut self, n: u8, change: DeviceChange) -> Result<(), Refused> {

@@ -1,0 +1,274 @@
+//! Servers are restarted through their management controllers: once, into the network, with credentials that nobody sees.
+
+use crate::support::bmc::{Emulator, IpmiSim, PASSWORD, SYSTEM};
+use crate::support::service::{Service, wait_for};
+use anyhow::{Context, Result, ensure};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+/// How long everything may take on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+const IP: &str = "10.0.0.11";
+
+async fn service_with_catalogue() -> Result<Service> {
+    let service = Service::start(Ipv4Addr::LOCALHOST).await?;
+    service.write_secret("bmc", &format!("admin:{PASSWORD}\n"))?;
+    service.write_secret("wrong", "admin:open-barley\n")?;
+    let site = json!({
+        "domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"], "hostname_template": "h<200,299>.dc1.example",
+    });
+    service.put("/api/v1/sites/dc1", &site).await?;
+    service.put("/api/v1/networks/prod", &json!({ "cidr": "10.0.0.0/24", "site": "dc1", "gateway": "10.0.0.1" })).await?;
+    service.put("/api/v1/dhcp-servers/kea-1", &json!({ "site": "dc1", "kind": "kea" })).await?;
+    service.put("/api/v1/boot-images/debian", &json!({})).await?;
+    let script = "#!ipxe\necho {{ hostname }} {{ done_url }}\n";
+    service.put_bytes("/api/v1/boot-images/debian/files/boot.ipxe?kind=boot_ipxe&template=true", script).await?;
+    service.put("/api/v1/ventures/shop", &json!({})).await?;
+    service.put("/api/v1/ventures/shop/roles/web", &json!({})).await?;
+    Ok(service)
+}
+
+fn ipmi(sim: &IpmiSim) -> Value {
+    json!({ "address": "127.0.0.1", "protocol": "ipmi", "credentials": "bmc", "port": sim.port })
+}
+
+fn redfish(emulator: &Emulator) -> Value {
+    let (port, tls) = (emulator.port, &emulator.fingerprint);
+    json!({ "address": "127.0.0.1", "protocol": "redfish", "credentials": "bmc", "port": port, "tls": tls })
+}
+
+/// A verified server with this controller; its path.
+async fn device(service: &Service, management: Value) -> Result<String> {
+    let mut device = json!({ "site": "dc1", "macs": ["52:54:00:00:00:01"], "serial": "S-1", "venture": "shop", "role": "web" });
+    if !management.is_null() {
+        device["management"] = management;
+    }
+    let id = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
+    service.post(&format!("/api/v1/devices/{id}/verify"), &json!({})).await?;
+    Ok(format!("/api/v1/devices/{id}"))
+}
+
+/// Starts a deployment of the server and has its DHCP entry confirmed; the deployment's path.
+async fn deploy(service: &Service, device: &str) -> Result<String> {
+    let wanted = json!({ "device": device.rsplit('/').next(), "boot_image": "debian", "network": "prod" });
+    let deployment = service.post("/api/v1/deployments", &wanted).await?;
+    let path = format!("/api/v1/deployments/{}", deployment["id"].as_str().context("an id")?);
+    wait_for("the DHCP entry waits for its confirmation", PATIENCE, async || {
+        (plugin(service, &path, "dhcp").await?["status"] == "waiting").then_some(())
+    })
+    .await?;
+    let position = service.get("/readyz").await?["views_position"].clone();
+    let confirmation = json!({ "revision": "0".repeat(64), "position": position, "ok": true, "message": "" });
+    service.put("/dhcp/servers/kea-1/confirmation", &confirmation).await?;
+    wait_for("the deployment is in progress", PATIENCE, async || {
+        (service.get(&path).await.ok()?["status"] == "in_progress").then_some(())
+    })
+    .await?;
+    Ok(path)
+}
+
+async fn plugin(service: &Service, deployment: &str, name: &str) -> Option<Value> {
+    let plugins = service.get(deployment).await.ok()?["plugins"].as_array()?.clone();
+    plugins.into_iter().find(|plugin| plugin["plugin"] == name)
+}
+
+async fn reboot_is(service: &Service, deployment: &str, status: &str) -> Result<Value> {
+    let what = format!("the plugin reboot is {status}");
+    let found = wait_for(&what, PATIENCE, async || {
+        plugin(service, deployment, "reboot").await.filter(|plugin| plugin["status"] == status)
+    })
+    .await;
+    match found {
+        Ok(plugin) => Ok(plugin),
+        Err(error) => Err(error.context(format!("{:?}\n{}", plugin(service, deployment, "reboot").await, service.log()?))),
+    }
+}
+
+/// The types of a device's events about its power.
+async fn power_events(service: &Service, device: &str) -> Result<Vec<String>> {
+    let id = device.rsplit('/').next().unwrap_or_default();
+    let events = service.get(&format!("/api/v1/events?aggregate=device/{id}&limit=1000")).await?;
+    let types = events["items"].as_array().context("items")?.iter().filter_map(|event| event["type"].as_str());
+    Ok(types.filter(|name| name.starts_with("Power")).map(str::to_owned).collect())
+}
+
+/// The server asks for its boot script, as it does when it has restarted into the network.
+async fn boots(service: &Service) -> Result<()> {
+    wait_for("the server gets its script", PATIENCE, async || {
+        let asked = reqwest::Client::new().get(service.url("/pxe/")).header("X-Forwarded-For", IP).send().await.ok()?;
+        asked.text().await.ok()?.contains("h200.dc1.example").then_some(())
+    })
+    .await
+}
+
+/// Neither the password nor what Basic authentication makes of it is in the log, in an event, or in what the API says.
+async fn is_told_nowhere(service: &Service, device: &str, deployment: &str) -> Result<()> {
+    use base64::Engine as _;
+    let basic = base64::engine::general_purpose::STANDARD.encode(format!("admin:{PASSWORD}"));
+    let exported = service.run(&["export"]).await?;
+    let answers = [service.get(device).await?, service.get(deployment).await?, service.get("/api/v1/events?limit=1000").await?];
+    let answers: String = answers.iter().map(Value::to_string).collect();
+    for (what, text) in [("the log", service.log()?), ("an event", exported), ("an answer", answers)] {
+        ensure!(!text.contains(PASSWORD) && !text.contains(&basic), "the password is in {what}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deployed_server_is_restarted_into_the_network_by_ipmi_once() -> Result<()> {
+    let (service, sim) = (service_with_catalogue().await?, IpmiSim::start().await?);
+    let device = device(&service, ipmi(&sim)).await?;
+    let deployment = deploy(&service, &device).await?;
+    reboot_is(&service, &deployment, "succeeded").await?;
+    assert_eq!(sim.told(), ["set boot pxe", "set power 0", "set power 1"]);
+    assert_eq!(power_events(&service, &device).await?, ["PowerRequested", "PowerConfirmed"]);
+    let arguments = sim.arguments_seen();
+    ensure!(arguments.contains("ipmitool -v -I lanplus -H 127.0.0.1"), "no ipmitool was seen at work");
+    ensure!(!arguments.contains(PASSWORD), "the password was among the arguments of a process");
+    let id = deployment.rsplit('/').next().unwrap_or_default();
+    let told = service.get(&format!("/api/v1/deployments/{id}/events")).await?.to_string();
+    for sentence in
+        ["S-1: power cycle with one boot from the network by plugin reboot", "its management controller did so; it is on"]
+    {
+        ensure!(told.contains(sentence) || told.contains(&sentence.replace("S-1: ", "")), "{sentence:?} is not in {told}");
+    }
+    is_told_nowhere(&service, &device, &deployment).await?;
+    ensure!(service.run(&["rebuild", "--compare"]).await?.contains("the views are what the log says"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deployed_server_is_restarted_into_the_network_by_redfish_once() -> Result<()> {
+    let (service, emulator) = (service_with_catalogue().await?, Emulator::start().await?);
+    let device = device(&service, redfish(&emulator)).await?;
+    let deployment = deploy(&service, &device).await?;
+    reboot_is(&service, &deployment, "succeeded").await?;
+    let system = format!("/redfish/v1/Systems/{SYSTEM}");
+    assert_eq!(emulator.told(), [format!("PATCH {system}"), format!("POST {system}/Actions/ComputerSystem.Reset")]);
+    let found = emulator.system()?;
+    assert_eq!((&found["PowerState"], &found["Boot"]["BootSourceOverrideTarget"]), (&json!("On"), &json!("Pxe")));
+    assert_eq!(power_events(&service, &device).await?, ["PowerRequested", "PowerConfirmed"]);
+    is_told_nowhere(&service, &device, &deployment).await
+}
+
+#[tokio::test]
+async fn killed_while_the_controller_works_the_service_does_not_restart_the_server_again() -> Result<()> {
+    let (mut service, sim) = (service_with_catalogue().await?, IpmiSim::start().await?);
+    let device = device(&service, ipmi(&sim)).await?;
+    sim.hold()?;
+    let deployment = deploy(&service, &device).await?;
+    wait_for("the controller is told to restart the server", PATIENCE, async || {
+        sim.told().contains(&"set power 0".to_owned()).then_some(())
+    })
+    .await?;
+    service.kill_and_restart().await?;
+    sim.release()?;
+    let waits = reboot_is(&service, &deployment, "waiting").await?;
+    ensure!(
+        waits["reason"].as_str().is_some_and(|reason| reason.starts_with("waiting for the management controller")),
+        "{waits}"
+    );
+    assert_eq!(power_events(&service, &device).await?, ["PowerRequested"]);
+    boots(&service).await?;
+    reboot_is(&service, &deployment, "succeeded").await?;
+    assert_eq!(sim.told(), ["set boot pxe", "set power 0", "set power 1"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_boots_already_is_not_restarted() -> Result<()> {
+    let (service, sim) = (service_with_catalogue().await?, IpmiSim::start().await?);
+    let mut management = ipmi(&sim);
+    management["credentials"] = json!("wrong");
+    let device = device(&service, management).await?;
+    let deployment = deploy(&service, &device).await?;
+    let failed = reboot_is(&service, &deployment, "failed").await?;
+    let reason = "the management controller 127.0.0.1 refused user admin: wrong name or password";
+    assert_eq!(failed["reason"], reason);
+    assert_eq!(power_events(&service, &device).await?, [""; 0], "nothing was ordered");
+    boots(&service).await?;
+    service.post(&format!("{deployment}/plugins/reboot/retry"), &json!({})).await?;
+    reboot_is(&service, &deployment, "succeeded").await?;
+    assert_eq!(sim.told(), [""; 0]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_controller_a_deployment_waits_for_a_hand_and_says_so() -> Result<()> {
+    let service = service_with_catalogue().await?;
+    let device = device(&service, Value::Null).await?;
+    let deployment = deploy(&service, &device).await?;
+    let waits = reboot_is(&service, &deployment, "waiting").await?;
+    let reason = "restart h200.dc1.example by hand and let it boot from the network by its interface 52:54:00:00:00:01: the device \
+                  has no management address";
+    assert_eq!(waits["reason"], reason);
+    boots(&service).await?;
+    reboot_is(&service, &deployment, "succeeded").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_person_asks_for_the_power_and_switches_it() -> Result<()> {
+    let (service, sim) = (service_with_catalogue().await?, IpmiSim::start().await?);
+    let device = device(&service, ipmi(&sim)).await?;
+    let power = format!("{device}/power");
+    assert_eq!(service.get(&power).await?["state"], "on");
+    let off = json!({ "action": "off" });
+    let answered = service.post_with_key(&power, &off, "once").await?;
+    assert_eq!((&answered["status"], &answered["state"]), (&json!("confirmed"), &json!("off")));
+    let again = service.post_with_key(&power, &off, "once").await?;
+    assert_eq!(answered, again, "the first answer is given again");
+    assert_eq!(sim.told(), ["set power 0"]);
+    // The command line takes the same way.
+    assert_eq!(service.run(&["power", "status", "S-1"]).await?.trim(), "off");
+    assert_eq!(service.run(&["power", "cycle", "52:54:00:00:00:01", "--network-boot"]).await?.trim(), "on");
+    assert_eq!(sim.told(), ["set power 0", "set boot pxe", "set power 1"], "what is off is switched on");
+    let told = service.post(&power, &json!({ "action": "off", "network_boot": true })).await.expect_err("it makes no sense");
+    ensure!(told.to_string().contains("network_boot_without_start"), "{told}");
+    let viewer = service.run(&["token", "create", "eyes", "--role", "viewer"]).await?;
+    let refused = reqwest::Client::new().post(service.url(&power)).bearer_auth(viewer.trim()).json(&off).send().await?;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_installation_is_interrupted_only_by_who_names_it() -> Result<()> {
+    let (service, sim) = (service_with_catalogue().await?, IpmiSim::start().await?);
+    let device = device(&service, ipmi(&sim)).await?;
+    let deployment = deploy(&service, &device).await?;
+    reboot_is(&service, &deployment, "succeeded").await?;
+    let power = format!("{device}/power");
+    let told = service.post(&power, &json!({ "action": "cycle" })).await.expect_err("it installs").to_string();
+    ensure!(told.contains("422") && told.contains("already_deploying") && told.contains("name the deployment"), "{told}");
+    let named = json!({ "action": "cycle", "network_boot": true, "interrupts": deployment.rsplit('/').next() });
+    assert_eq!(service.post(&power, &named).await?["state"], "on");
+    assert_eq!(sim.told().iter().filter(|told| *told == "set power 0").count(), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_controller_is_told_the_password_only_where_it_proves_who_it_is() -> Result<()> {
+    let (service, emulator) = (service_with_catalogue().await?, Emulator::start().await?);
+    let device = device(&service, redfish(&emulator)).await?;
+    let power = format!("{device}/power");
+    assert_eq!(service.get(&power).await?["state"], "on", "the right fingerprint");
+    let with = async |key: &str, value: Value| -> Result<String> {
+        let mut management = redfish(&emulator);
+        management[key] = value;
+        service.patch(&device, &json!({ "management": management })).await?;
+        Ok(service.get(&power).await.expect_err("it is refused").to_string())
+    };
+    let verified = with("tls", json!("verify")).await?;
+    ensure!(verified.contains("502") && verified.contains("is not trusted and was told no password"), "{verified}");
+    let wrong = with("tls", json!(format!("sha256:{}", "ab".repeat(32)))).await?;
+    ensure!(wrong.contains("is not trusted") && wrong.contains("not the one that is pinned"), "{wrong}");
+    let refused = with("credentials", json!("wrong")).await?;
+    ensure!(refused.contains("502") && refused.contains("refused user admin: wrong name or password"), "{refused}");
+    let unknown = with("system", json!("nowhere")).await?;
+    ensure!(unknown.contains("/redfish/v1/Systems/nowhere with 404"), "{unknown}");
+    assert_eq!(emulator.told(), [""; 0]);
+    Ok(())
+}

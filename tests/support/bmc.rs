@@ -1,0 +1,194 @@
+//! Management controllers that are real programs: `ipmi_sim` and the Redfish emulator of sushy-tools. What they were told
+//! is in their logs; the servers behind them are states.
+
+use super::process::wait_for;
+use anyhow::{Context, Result, ensure};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The password of every controller; it must turn up nowhere.
+pub(crate) const PASSWORD: &str = "open:sesame-17";
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A controller that speaks IPMI. Each thing that it does to its server is a line of its log.
+pub(crate) struct IpmiSim {
+    child: Child,
+    folder: TempDir,
+    pub(crate) port: u16,
+}
+
+impl IpmiSim {
+    /// Starts one whose server is on.
+    pub(crate) async fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let at = |name: &str| folder.path().join(name);
+        let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        std::fs::create_dir(at("state"))?;
+        std::fs::write(at("power"), "1")?;
+        std::fs::write(at("chassis"), chassis(folder.path()))?;
+        std::fs::set_permissions(at("chassis"), std::fs::Permissions::from_mode(0o755))?;
+        let lan = format!(
+            "name \"bmc\"\nset_working_mc 0x20\n  startlan 1\n    addr 127.0.0.1 {port}\n    priv_limit admin\n    \
+             allowed_auths_operator none md2 md5 straight\n    allowed_auths_admin none md2 md5 straight\n    \
+             guid a123456789abcdefa123456789abcdef\n  endlan\n  chassis_control \"{}\"\n  \
+             user 1 false \"\" \"test\" user 10 none md2 md5 straight\n  \
+             user 2 true \"admin\" \"{PASSWORD}\" admin 10 none md2 md5 straight\n",
+            at("chassis").display()
+        );
+        std::fs::write(at("lan.conf"), lan)?;
+        let emulation = "mc_setbmc 0x20\nmc_add 0x20 0 has-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02 persist_sdr\n\
+                         sel_enable 0x20 1000 0x0a\nmc_enable 0x20\n";
+        std::fs::write(at("sim.emu"), emulation)?;
+        let mut command = Command::new("ipmi_sim");
+        command.arg("-c").arg(at("lan.conf")).arg("-f").arg(at("sim.emu")).arg("-s").arg(at("state")).arg("-n");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().context("ipmi_sim of the package openipmi cannot be started")?;
+        let bound = format!(":{port:04X} ");
+        let ready = async || std::fs::read_to_string("/proc/net/udp").ok()?.contains(&bound).then_some(());
+        wait_for("ipmi_sim listens", PATIENCE, ready).await?;
+        Ok(Self { child, folder, port })
+    }
+
+    /// What it was told to do with its server, in order: `set boot pxe`, `set power 1`, …
+    pub(crate) fn told(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        log.lines().filter(|line| line.starts_with("set ")).map(str::to_owned).collect()
+    }
+
+    /// The arguments of all processes of this machine, as they were each time that it was told or asked something.
+    pub(crate) fn arguments_seen(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("arguments")).unwrap_or_default()
+    }
+
+    /// Has it hang in the middle of switching its server off.
+    pub(crate) fn hold(&self) -> Result<()> {
+        Ok(std::fs::write(self.folder.path().join("hold"), "")?)
+    }
+
+    /// Has it go on.
+    pub(crate) fn release(&self) -> Result<()> {
+        Ok(std::fs::remove_file(self.folder.path().join("hold"))?)
+    }
+}
+
+/// What stands for the server: a program that the controller runs for each thing that it wants of it.
+fn chassis(folder: &Path) -> String {
+    format!(
+        r#"#!/bin/sh
+cd '{}' || exit 1
+echo "$@" >> log
+for process in /proc/[0-9]*/cmdline; do tr '\0' ' ' < "$process" >> arguments 2>/dev/null; echo >> arguments; done
+case "$1 $2" in
+"get power") echo "power:$(cat power)" ;;
+"set power") while [ -e hold ] && [ "$3" = 0 ]; do sleep 0.1; done; echo "$3" > power ;;
+"get boot") echo "boot:$(cat boot 2>/dev/null || echo none)" ;;
+"set boot") echo "$3" > boot ;;
+esac
+"#,
+        folder.display()
+    )
+}
+
+impl Drop for IpmiSim {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(self.folder.path().join("hold")));
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A controller that speaks Redfish, with a certificate of its own making. Its server takes seconds to change its power.
+pub(crate) struct Emulator {
+    child: Child,
+    folder: TempDir,
+    pub(crate) port: u16,
+    /// As `management.tls` names it.
+    pub(crate) fingerprint: String,
+}
+
+/// The only system of the emulator.
+pub(crate) const SYSTEM: &str = "27946b59-9e44-4fa7-8e91-f3527a1ef094";
+
+impl Emulator {
+    /// Starts one whose server is on.
+    pub(crate) async fn start() -> Result<Self> {
+        let programs = programs()?;
+        let folder = tempfile::tempdir()?;
+        let at = |name: &str| folder.path().join(name);
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let subject = ["-subj", "/CN=bmc", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"];
+        let mut made = Command::new("openssl");
+        made.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes"]).args(subject).arg("-keyout").arg(at("key.pem"));
+        run(made.arg("-out").arg(at("certificate.pem")))?;
+        let mut asked = Command::new("openssl");
+        let printed = run(asked.args(["x509", "-noout", "-fingerprint", "-sha256", "-in"]).arg(at("certificate.pem")))?;
+        let fingerprint = printed.trim().rsplit('=').next().context("a fingerprint")?;
+        // Not among the arguments: another test looks at those of all processes.
+        let hash = "import bcrypt, os; print(bcrypt.hashpw(os.environb[b'PASSWORD'], bcrypt.gensalt(4)).decode())";
+        let hash = run(Command::new(programs.join("python3")).args(["-c", hash]).env("PASSWORD", PASSWORD))?;
+        std::fs::write(at("users"), format!("admin:{hash}"))?;
+        std::fs::create_dir(at("state"))?;
+        let configuration = format!(
+            "SUSHY_EMULATOR_FAKE_DRIVER = True\nSUSHY_EMULATOR_STATE_DIR = {:?}\nSUSHY_EMULATOR_AUTH_FILE = {:?}\n\
+             SUSHY_EMULATOR_FAKE_SYSTEMS = [{{'uuid': '{SYSTEM}', 'name': 'fake', 'power_state': 'On', \
+             'external_notifier': False, 'nics': []}}]\n",
+            at("state"),
+            at("users")
+        );
+        std::fs::write(at("configuration.py"), configuration)?;
+        let log = std::fs::File::create(at("log"))?;
+        let mut command = Command::new(programs.join("sushy-emulator"));
+        command.arg("--config").arg(at("configuration.py")).args(["-i", "127.0.0.1", "-p", &port.to_string()]);
+        command.arg("--ssl-certificate").arg(at("certificate.pem")).arg("--ssl-key").arg(at("key.pem"));
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let child = command.spawn().context("the Redfish emulator cannot be started")?;
+        let listens = async || std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok().map(drop);
+        wait_for("the Redfish emulator listens", PATIENCE, listens).await?;
+        Ok(Self { child, port, fingerprint: format!("sha256:{fingerprint}"), folder })
+    }
+
+    /// The requests that changed something, such as `PATCH /redfish/v1/Systems/…`.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        // Between quotation marks, and in colours.
+        let requests = log.lines().filter_map(|line| Some(line.split('"').nth(1)?.split_once(" HTTP/1.1")?.0));
+        let requests = requests.map(|request| request.trim_start_matches(|c: char| !c.is_ascii_uppercase()));
+        requests.filter(|request| request.starts_with("PATCH") || request.starts_with("POST")).map(str::to_owned).collect()
+    }
+
+    /// What it says about its server, asked by somebody else.
+    pub(crate) fn system(&self) -> Result<serde_json::Value> {
+        let url = format!("https://127.0.0.1:{}/redfish/v1/Systems/{SYSTEM}", self.port);
+        let known = self.folder.path().join("netrc");
+        std::fs::write(&known, format!("machine 127.0.0.1 login admin password {PASSWORD}\n"))?;
+        Ok(serde_json::from_str(&run(Command::new("curl").args(["-sk", &url, "--netrc-file"]).arg(known))?)?)
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Where `scripts/setup test` puts the emulator.
+fn programs() -> Result<PathBuf> {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
+    let programs = target.join("lab/sushy/bin");
+    ensure!(programs.join("sushy-emulator").exists(), "the Redfish emulator is not in {programs:?}; run scripts/setup test");
+    Ok(programs)
+}
+
+fn run(command: &mut Command) -> Result<String> {
+    let output = command.output()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{:?} failed: {told}", command.get_program());
+    Ok(String::from_utf8(output.stdout)?)
+}
