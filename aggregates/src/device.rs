@@ -124,7 +124,7 @@ impl Device {
                 Ok(device.create_dhcp_entry(deployment, entry))
             }
             C::RequestPower { order, facts } => power::request(device, *order, &facts),
-            C::ReportPower { order, outcome } => power::report(device, *order, outcome),
+            C::ReportPower { order, outcome } => power::report(device, &order, outcome),
             C::WithdrawDeployment { deployment, ip, hostname, released } => {
                 Ok(clean::withdraw(device, deployment, ip, &hostname, &released))
             }

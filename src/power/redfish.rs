@@ -175,25 +175,21 @@ impl Redfish {
 
     /// The system that is named, else the only one.
     async fn system(&self) -> Result<Found<System>, Trouble> {
-        let path = match &self.system {
-            Some(system) => format!("{SYSTEMS}/{}", utf8_percent_encode(system.as_str(), UNSAFE)),
-            None => {
-                let systems: Found<Systems> = self.get(SYSTEMS).await?;
-                match &systems.body.members[..] {
-                    [only] => only.id.clone(),
-                    several => {
-                        let ids: Vec<&str> = several.iter().filter_map(|link| link.id.rsplit('/').next()).take(20).collect();
-                        let ids = self.credentials.redact(&ids.join(", "));
-                        return Err(Trouble::certain(format!(
-                            "the management controller {} has {} systems ({ids}); say in management.system which is the server",
-                            self.address,
-                            several.len()
-                        )));
-                    }
-                }
-            }
-        };
-        self.get(&path).await
+        if let Some(system) = &self.system {
+            return self.get(&format!("{SYSTEMS}/{}", utf8_percent_encode(system.as_str(), UNSAFE))).await;
+        }
+        let systems: Found<Systems> = self.get(SYSTEMS).await?;
+        if let [only] = &systems.body.members[..] {
+            return self.get(&only.id).await;
+        }
+        let members = &systems.body.members;
+        let ids: Vec<&str> = members.iter().filter_map(|link| link.id.rsplit('/').next()).take(20).collect();
+        Err(Trouble::certain(self.credentials.redact(&format!(
+            "the management controller {} has {} systems ({}); say in management.system which is the server",
+            self.address,
+            members.len(),
+            ids.join(", ")
+        ))))
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Found<T>, Trouble> {

@@ -76,6 +76,7 @@ const SYSTEM: &str = r##"{"PowerState": "On", "Boot": {"BootSourceOverrideEnable
     "Actions": {"#ComputerSystem.Reset": {"target": "/redfish/v1/Systems/1/Actions/ComputerSystem.Reset",
     "ResetType@Redfish.AllowableValues": ["On", "ForceOff", "ForceRestart"]}}}"##;
 
+#[expect(clippy::unnecessary_wraps, reason = "it is a script, and others close the connection")]
 fn well_behaved(method: &str, path: &str) -> Option<(&'static str, &'static str, String)> {
     Some(match (method, path) {
         (_, "/redfish/v1/Systems") => ("200 OK", "", r#"{"Members": [{"@odata.id": "/redfish/v1/Systems/1"}]}"#.to_owned()),
@@ -102,11 +103,11 @@ async fn a_network_boot_and_one_restart_are_asked_for_in_this_order() {
     assert_eq!(redfish(port, Tls::Off).carry_out(PowerAction::Cycle, true).await, Ok(PowerState::On));
     let asked = asked.lock().expect("no panic").clone();
     let changes: Vec<&String> = asked.iter().filter(|request| !request.starts_with("GET")).collect();
-    let [patch, post] = &changes[..] else { panic!("{changes:?}") };
+    let [patch, reset] = &changes[..] else { panic!("{changes:?}") };
     assert!(patch.starts_with("PATCH /redfish/v1/Systems/1 ") && patch.contains("if-match: \"7\""), "{patch}");
     assert!(patch.ends_with(r#"{"Boot":{"BootSourceOverrideEnabled":"Once","BootSourceOverrideTarget":"Pxe"}}"#), "{patch}");
-    assert!(post.starts_with("POST /redfish/v1/Systems/1/Actions/ComputerSystem.Reset "), "{post}");
-    assert!(post.ends_with(r#"{"ResetType":"ForceRestart"}"#), "{post}");
+    assert!(reset.starts_with("POST /redfish/v1/Systems/1/Actions/ComputerSystem.Reset "), "{reset}");
+    assert!(reset.ends_with(r#"{"ResetType":"ForceRestart"}"#), "{reset}");
     assert!(asked.iter().all(|request| request.contains("authorization: Basic YWRtaW46c2VzYW1l")), "{asked:?}");
 }
 

@@ -134,11 +134,11 @@ impl Emulator {
         std::fs::write(at("users"), format!("admin:{hash}"))?;
         std::fs::create_dir(at("state"))?;
         let configuration = format!(
-            "SUSHY_EMULATOR_FAKE_DRIVER = True\nSUSHY_EMULATOR_STATE_DIR = {:?}\nSUSHY_EMULATOR_AUTH_FILE = {:?}\n\
+            "SUSHY_EMULATOR_FAKE_DRIVER = True\nSUSHY_EMULATOR_STATE_DIR = '{}'\nSUSHY_EMULATOR_AUTH_FILE = '{}'\n\
              SUSHY_EMULATOR_FAKE_SYSTEMS = [{{'uuid': '{SYSTEM}', 'name': 'fake', 'power_state': 'On', \
              'external_notifier': False, 'nics': []}}]\n",
-            at("state"),
-            at("users")
+            at("state").display(),
+            at("users").display()
         );
         std::fs::write(at("configuration.py"), configuration)?;
         let log = std::fs::File::create(at("log"))?;
@@ -182,13 +182,17 @@ fn programs() -> Result<PathBuf> {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
     let programs = target.join("lab/sushy/bin");
-    ensure!(programs.join("sushy-emulator").exists(), "the Redfish emulator is not in {programs:?}; run scripts/setup test");
+    ensure!(
+        programs.join("sushy-emulator").exists(),
+        "the Redfish emulator is not in {}; run scripts/setup test",
+        programs.display()
+    );
     Ok(programs)
 }
 
 fn run(command: &mut Command) -> Result<String> {
     let output = command.output()?;
     let told = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{:?} failed: {told}", command.get_program());
+    ensure!(output.status.success(), "{} failed: {told}", command.get_program().display());
     Ok(String::from_utf8(output.stdout)?)
 }

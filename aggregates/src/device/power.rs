@@ -226,11 +226,11 @@ fn once(device: &Registered, restart: Restart, found_off: bool) -> Result<(), Re
     }
 }
 
-pub(super) fn report(device: &Registered, order: PowerOrder, outcome: PowerOutcome) -> Result<Vec<DeviceEvent>, Refused> {
+pub(super) fn report(device: &Registered, order: &PowerOrder, outcome: PowerOutcome) -> Result<Vec<DeviceEvent>, Refused> {
     if device.ordered.as_ref().is_none_or(|under_way| under_way.order != order.order) {
         return Err(Refused::because("", "order_not_under_way", format!("the order {} is not under way", order.order)));
     }
-    let PowerOrder { order, action, network_boot, restart, .. } = order;
+    let PowerOrder { order, action, network_boot, restart, .. } = *order;
     Ok(vec![match outcome {
         PowerOutcome::Confirmed(state) => DeviceEvent::PowerConfirmed { order, action, network_boot, restart, state },
         PowerOutcome::Failed(reason) => {

@@ -31,7 +31,7 @@ pub(super) fn apply(state: &mut State, id: DeviceId, event: &DeviceEvent, record
         (_, None) => return,
     };
     match event {
-        E::DeviceRegistered(_) => {}
+        E::DeviceRegistered(_) | E::PowerRequested(_) => {}
         E::DeviceChanged(change) => changed(&mut device, change),
         E::VentureRoleSet { venture, role } => (device.venture, device.role) = (venture.clone(), role.clone()),
         E::RoleAssigned { venture, role, .. } => (device.venture, device.role) = (Some(venture.clone()), Some(role.clone())),
@@ -53,7 +53,6 @@ pub(super) fn apply(state: &mut State, id: DeviceId, event: &DeviceEvent, record
         E::SubDevicesDetached { .. } => device.sub_devices.clear(),
         E::UptimeReset { .. } => device.uptime_seconds = None,
         E::RemarkAdded { remark, .. } => device.remarks.push(remark.clone()),
-        E::PowerRequested(_) => {}
         // A deployment that waits for its restart looks at what became of it.
         E::PowerConfirmed { restart, .. } | E::PowerFailed { restart, .. } => {
             if let Some(restart) = restart {

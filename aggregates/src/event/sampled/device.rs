@@ -28,8 +28,8 @@ fn order(action: PowerAction, restart: Option<Restart>) -> PowerOrder {
     PowerOrder { order: OrderId(Uuid::from_u128(7)), action, network_boot: restart.is_some(), restart, at: noon(0) }
 }
 
-fn restart() -> Option<Restart> {
-    Some(Restart { deployment: deployment_id(1), turn: 1 })
+fn restart() -> Restart {
+    Restart { deployment: deployment_id(1), turn: 1 }
 }
 
 fn power_confirmed(action: PowerAction, restart: Option<Restart>, state: PowerState) -> DeviceEvent {
@@ -198,15 +198,15 @@ sampled!(device: DeviceEvent {
     DnsEntryCreated => [DeviceEvent::DnsEntryCreated { deployment: deployment_id(1), entry: dns() }],
     DhcpEntryCreated => [DeviceEvent::DhcpEntryCreated { deployment: deployment_id(1), entry: dhcp() }],
     PowerRequested => [
-        DeviceEvent::PowerRequested(order(PowerAction::Cycle, restart())),
+        DeviceEvent::PowerRequested(order(PowerAction::Cycle, Some(restart()))),
         DeviceEvent::PowerRequested(order(PowerAction::Off, None)),
         DeviceEvent::PowerRequested(order(PowerAction::On, None)),
     ],
     PowerConfirmed => [
-        power_confirmed(PowerAction::Cycle, restart(), PowerState::On),
+        power_confirmed(PowerAction::Cycle, Some(restart()), PowerState::On),
         power_confirmed(PowerAction::Off, None, PowerState::Off),
         power_confirmed(PowerAction::On, None, PowerState::Unknown),
     ],
-    PowerFailed => [power_failed(restart(), true), power_failed(None, false)],
+    PowerFailed => [power_failed(Some(restart()), true), power_failed(None, false)],
     DeviceDecommissioned => [DeviceEvent::DeviceDecommissioned { reason: parsed("worn out") }],
 });
