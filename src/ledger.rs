@@ -25,6 +25,7 @@ use bootledger_web::commands::{Command, CommandError, Commands, Context, Importe
 use bootledger_web::secrets::Secrets;
 use sqlx::PgPool;
 use std::time::Duration;
+use tokio::sync::watch;
 use tracing::{Instrument, info_span};
 
 /// How often a command is decided again when others change the same things.
@@ -41,12 +42,14 @@ pub struct Ledger {
     pub(crate) feed: Feed,
     pub(crate) now: fn() -> Timestamp,
     pub(crate) secrets: Secrets,
+    /// How many orders to management controllers are under way.
+    pub(crate) orders: watch::Sender<usize>,
 }
 
 impl Ledger {
     /// A service over this log and these views.
     pub fn new(log: EventLog, views: PgPool, feed: Feed, now: fn() -> Timestamp, secrets: Secrets) -> Self {
-        Self { log, views, feed, now, secrets }
+        Self { log, views, feed, now, secrets, orders: watch::Sender::new(0) }
     }
 
     async fn attempt(&self, command: &Command, context: &Context, excluded: &mut start::Excluded) -> Result<Receipt, Failure> {

@@ -13,8 +13,12 @@ use anyhow::Result;
 use bootledger_web::application::Application;
 use bootledger_web::boot::{self, table::BootTable};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+/// How long stopping waits for orders to management controllers.
+const ORDERS: Duration = Duration::from_secs(3);
 
 /// The parts that run, and those that others use.
 pub struct Service {
@@ -78,6 +82,8 @@ impl Service {
     pub async fn stop(mut self) -> Result<()> {
         self.begin_to_stop();
         while self.workers.join_next().await.is_some() {}
+        // An order that takes longer stays on record without its outcome, which the rules know.
+        drop(tokio::time::timeout(ORDERS, self.ledger.orders_ended()).await);
         self.database.close().await
     }
 }

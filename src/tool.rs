@@ -40,6 +40,8 @@ impl Tool {
 
     /// Closes everything.
     pub async fn close(self) -> Result<()> {
+        // What was begun is brought to its end, and recorded.
+        self.ledger.orders_ended().await;
         self.stopping.send_replace(true);
         drop(self.ledger);
         self.database.close().await

@@ -11,6 +11,7 @@ use crate::power::{Controller, Trouble};
 use crate::store::append::Precondition;
 use crate::store::draft::Draft;
 use crate::store::repository::Terms;
+use bootledger_aggregates::deployment::Deployment;
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::power::{
@@ -19,10 +20,9 @@ use bootledger_aggregates::device::power::{
 use bootledger_aggregates::rules::Refused;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, OrderId};
 use bootledger_aggregates::values::text::Text;
-use bootledger_projections::at::At;
-use bootledger_projections::deployments::{self, Status};
 use bootledger_web::commands::{CommandError, Context, Receipt};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{Instrument, info, info_span, warn};
 use uuid::Uuid;
@@ -89,15 +89,14 @@ impl Ledger {
         let in_progress = match live {
             None => false,
             Some(live) => {
-                let row = deployments::find(&self.views, live, At::Now).await?;
                 // One that goes in progress meanwhile would be interrupted unasked.
-                let stream = Draft::<bootledger_aggregates::deployment::Deployment>::load(&self.log, live.to_string()).await?;
+                let stream = Draft::<Deployment>::load(&self.log, live.to_string()).await?;
                 preconditions.push(Precondition::Sequence {
                     aggregate_type: "deployment",
                     aggregate_id: live.to_string(),
                     sequence: stream.sequence(),
                 });
-                stream.aggregate().is_in_progress() || row.is_some_and(|row| row.status == Status::InProgress)
+                stream.aggregate().is_in_progress()
             }
         };
         let facts = PowerFacts { live, in_progress, interrupts, found_off: false };
@@ -130,8 +129,20 @@ impl Ledger {
         }
         let context = Context { idempotency_key: None, causation_id: Some(receipt.position.to_string()), ..context.clone() };
         let span = info_span!("power", device.id = %device, order = %order.order, action = action.as_str(), network_boot);
-        let task = tokio::spawn(self.clone().carry_out(device, order, controller, context).instrument(span));
+        let under_way = UnderWay::count(&self.orders);
+        let work = self.clone().carry_out(device, order, controller, context).instrument(span);
+        let task = tokio::spawn(async move {
+            let outcome = work.await;
+            drop(under_way);
+            outcome
+        });
         Ok(Given { receipt, task: Some(task) })
+    }
+
+    /// Waits until no order of this program is under way, for as long as one may be.
+    pub(crate) async fn orders_ended(&self) {
+        let mut orders = self.orders.subscribe();
+        drop(tokio::time::timeout(LIMIT, orders.wait_for(|count| *count == 0)).await);
     }
 
     async fn carry_out(self, device: DeviceId, order: PowerOrder, controller: Controller, context: Context) -> PowerOutcome {
@@ -170,6 +181,22 @@ impl Ledger {
             }
         }
         tracing::error!("what became of an order to a management controller is not recorded: the database cannot be reached");
+    }
+}
+
+/// Counts an order for as long as it is under way.
+struct UnderWay(watch::Sender<usize>);
+
+impl UnderWay {
+    fn count(orders: &watch::Sender<usize>) -> Self {
+        orders.send_modify(|count| *count += 1);
+        Self(orders.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
     }
 }
 

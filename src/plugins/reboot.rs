@@ -78,7 +78,9 @@ fn controller(work: &Work<'_>, device: &Draft<Device>) -> anyhow::Result<Control
 async fn order(work: &Work<'_>, restart: Restart, found_off: bool, sequence: i64) -> anyhow::Result<Report> {
     let (live, device) = (Some(restart.deployment), work.deployment.device);
     let facts = PowerFacts { live, in_progress: true, interrupts: None, found_off };
-    let wanted = Wanted { device, action: PowerAction::Cycle, network_boot: true, restart: Some(restart), facts };
+    // Switching on leaves alone what has come on meanwhile; another cycle would not.
+    let action = if found_off { PowerAction::On } else { PowerAction::Cycle };
+    let wanted = Wanted { device, action, network_boot: true, restart: Some(restart), facts };
     // Neither booted nor cancelled meanwhile.
     let preconditions =
         vec![Precondition::Sequence { aggregate_type: "deployment", aggregate_id: restart.deployment.to_string(), sequence }];
