@@ -99,6 +99,12 @@ pub struct ServeArguments {
     /// An extra address that serves only boot, DHCP, DNS-file, Puppet and health routes.
     #[arg(long, env = "BOOTLEDGER_BOOT_LISTEN", value_name = "ADDRESS:PORT")]
     pub boot_listen: Option<SocketAddr>,
+    /// Where the TFTP server for boot loaders listens, usually on port 69; there is none by default.
+    #[arg(long, env = "BOOTLEDGER_TFTP_LISTEN", value_name = "ADDRESS:PORT")]
+    pub tftp_listen: Option<SocketAddr>,
+    /// The folder of boot loaders, which are served over TFTP and below `/boot/loaders/`.
+    #[arg(long, env = "BOOTLEDGER_TFTP_FOLDER", default_value = "/usr/lib/ipxe", value_name = "FOLDER")]
+    pub tftp_folder: PathBuf,
     /// Where servers and people reach the service; by default the boot address, else the first one.
     #[arg(long, env = "BOOTLEDGER_BASE_URL", value_name = "URL")]
     pub base_url: Option<BootUrl>,

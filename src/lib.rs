@@ -30,6 +30,7 @@ pub mod serve;
 pub mod service;
 pub mod store;
 pub mod telemetry;
+pub mod tftp;
 pub mod token;
 pub mod tool;
 pub mod verify;

@@ -1,5 +1,5 @@
 //! The service, put together once for production and for tests: log, views, feed, projector,
-//! reactor, boot table, and the application that web handlers are given.
+//! reactor, boot table, TFTP, and the application that web handlers are given.
 
 use crate::config::ServeArguments;
 use crate::database::Database;
@@ -8,10 +8,10 @@ use crate::feed::Feed;
 use crate::ledger::Ledger;
 use crate::reactor::Reactor;
 use crate::store::EventLog;
-use crate::{clock, files, key, projector};
-use anyhow::Result;
+use crate::{clock, files, key, projector, tftp};
+use anyhow::{Context, Result};
 use bootledger_web::application::Application;
-use bootledger_web::boot::{self, table::BootTable};
+use bootledger_web::boot::{self, loaders::Loaders, table::BootTable};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -36,6 +36,15 @@ impl Service {
     /// Opens the database and starts everything but the web server. Views are brought up to date
     /// by the projector, which the boot table waits for.
     pub async fn start(arguments: &ServeArguments) -> Result<Self> {
+        // What is wrong with the folder or the port is told before a database is started.
+        let loaders = loaders(arguments)?;
+        let metrics = prometheus::Registry::new();
+        let tftp = match (arguments.tftp_listen, &loaders) {
+            (Some(address), Some(loaders)) => {
+                Some(tftp::Server::bind(address, loaders.clone(), tftp::Limits::default(), &metrics).await?)
+            }
+            _ => None,
+        };
         let database = Database::open(&arguments.store, false).await?;
         let (stopping, stop) = watch::channel(false);
         let pool = database.pool.clone();
@@ -48,12 +57,13 @@ impl Service {
             position: feed.projected(),
             boot: Arc::new(BootTable::default()),
             files: files::open(arguments.files.as_deref(), &arguments.store.data_dir)?,
+            loaders,
             key: key::load(arguments.key_file.as_deref(), &arguments.store.data_dir)?,
             base_url: arguments.base_url()?,
             secrets: ledger.secrets.clone(),
             trusted_proxies: arguments.trusted_proxy.clone().into(),
             now: clock::now,
-            metrics: prometheus::Registry::new(),
+            metrics,
             max_upload: arguments.max_upload,
             stopping: stop.clone(),
         };
@@ -63,6 +73,10 @@ impl Service {
         let publisher = Publisher::new(ledger.clone());
         let stopped = stop.clone();
         workers.spawn(async move { publisher.run(stopped).await });
+        if let Some(tftp) = tftp {
+            tracing::info!(address = %tftp.address(), folder = %arguments.tftp_folder.display(), "listening for TFTP");
+            workers.spawn(tftp.run(stop.clone()));
+        }
         let reactor = Reactor::new(ledger.clone());
         workers.spawn(async move { reactor.run(stop).await });
         Ok(Self { application, ledger, database, workers, stopping })
@@ -85,5 +99,20 @@ impl Service {
         // An order that takes longer stays on record without its outcome, which the rules know.
         drop(tokio::time::timeout(ORDERS, self.ledger.orders_ended()).await);
         self.database.close().await
+    }
+}
+
+/// The folder of boot loaders. Without TFTP it may be missing: then there is no boot over HTTP for firmware.
+fn loaders(arguments: &ServeArguments) -> Result<Option<Loaders>> {
+    let folder = arguments.tftp_folder.display();
+    match Loaders::at(&arguments.tftp_folder) {
+        Ok(loaders) => Ok(Some(loaders)),
+        Err(error) if arguments.tftp_listen.is_some() => Err(error).with_context(|| {
+            format!("there is nothing to serve over TFTP: the folder {folder} (--tftp-folder) cannot be read; Debian's package ipxe makes /usr/lib/ipxe")
+        }),
+        Err(error) => {
+            tracing::info!(%folder, %error, "there are no boot loaders to serve; Debian's package ipxe has some");
+            Ok(None)
+        }
     }
 }

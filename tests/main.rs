@@ -7,4 +7,5 @@ mod event_log;
 mod power;
 mod puppet;
 mod support;
+mod vm_boots;
 mod vm_deploys;

@@ -1,7 +1,7 @@
 //! The main job, end to end: a virtual server with nothing on its disk is deployed through a real
 //! DHCP server whose configuration the agent keeps, and says itself that it is done.
 
-use crate::support::lab::{DhcpServer, INSTALLED, Installer, LOCAL_DISK_BOOTED, Lab, VmOptions};
+use crate::support::lab::{DhcpServer, Firmware, INSTALLED, Installer, LOCAL_DISK_BOOTED, Lab, VmOptions};
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -40,17 +40,29 @@ impl Kind {
 
 #[tokio::test]
 async fn a_server_is_deployed_through_isc_dhcpd() -> Result<()> {
-    deploy(Kind::Isc).await
+    deploy(Kind::Isc, Firmware::Bios).await
 }
 
 #[tokio::test]
 async fn a_server_is_deployed_through_kea() -> Result<()> {
-    deploy(Kind::Kea).await
+    deploy(Kind::Kea, Firmware::Bios).await
 }
 
-async fn deploy(kind: Kind) -> Result<()> {
+#[tokio::test]
+async fn a_uefi_server_is_deployed_by_pxe_and_tftp_through_isc_dhcpd() -> Result<()> {
+    deploy(Kind::Isc, Firmware::UefiPxe).await
+}
+
+#[tokio::test]
+async fn a_uefi_server_is_deployed_by_http_boot_through_kea() -> Result<()> {
+    deploy(Kind::Kea, Firmware::UefiHttp).await
+}
+
+async fn deploy(kind: Kind, firmware: Firmware) -> Result<()> {
     let lab = Lab::new().await?;
-    let service = Service::start(lab.host_address()).await?;
+    let tftp = ["--tftp-listen".to_owned(), format!("{}:69", lab.host_address())];
+    let service = Service::start_with(lab.host_address(), lab.program()?, tftp.to_vec()).await?;
+    let options = VmOptions { firmware, ..VmOptions::default() };
     define_catalogue(&service, &lab, kind).await?;
     let agent_token = service.run(&["token", "create", "agent", "--dhcp-server", "dhcp-1"]).await?;
     let configuration = lab.folder().join("served.conf");
@@ -72,16 +84,20 @@ async fn deploy(kind: Kind) -> Result<()> {
     assert_eq!((deployment["hostname"].as_str(), deployment["status"].as_str()), (Some("h200.lab.example"), Some("open")));
     reaches(&service, &path, "in_progress", Duration::from_mins(1)).await?;
 
-    let mut server = lab.boot_vm(MAC, &VmOptions::default())?;
+    let mut server = lab.boot_vm(MAC, &options)?;
     let console = server.wait_for_console(INSTALLED, PATIENCE).await?;
     for expected in ["h200.lab.example is installed for shop/web", "lang en_GB for h200.lab.example"] {
         ensure!(console.contains(expected), "the console lacks {expected:?}:\n{console}");
     }
     reaches(&service, &path, "done", Duration::from_secs(30)).await?;
     server.wait_exit(PATIENCE).await?;
+    let sent = service.measured("bootledger_tftp_transfers_total{outcome=\"sent\"}").await?;
+    // Nothing was fetched over TFTP but what the firmware needed: undionly.kpxe by the iPXE of the card, see the script;
+    // snponly.efi by UEFI's PXE.
+    ensure!(sent == if firmware == Firmware::UefiHttp { 0.0 } else { 1.0 }, "{sent} files were sent over TFTP");
 
     // Whatever is left on network boot afterwards is never installed again.
-    let mut again = lab.boot_vm(MAC, &VmOptions::default())?;
+    let mut again = lab.boot_vm(MAC, &options)?;
     let console = again.wait_for_console(LOCAL_DISK_BOOTED, PATIENCE).await?;
     ensure!(!console.contains("is installed for"), "it was installed again:\n{console}");
     again.power_off().await?;
@@ -134,8 +150,10 @@ async fn define_catalogue(service: &Service, lab: &Lab, kind: Kind) -> Result<()
     let files = "/api/v1/boot-images/installer/files";
     service.put_bytes(&format!("{files}/vmlinuz?kind=kernel"), tokio::fs::read(installer.kernel).await?).await?;
     service.put_bytes(&format!("{files}/initrd?kind=initrd"), tokio::fs::read(installer.initrd).await?).await?;
+    // The iPXE in a virtual card's ROM stands for a ROM that is none, and fetches what such a one is told to.
     let script = format!(
-        "#!ipxe\necho {{{{ hostname }}}} is installed for {{{{ venture }}}}/{{{{ role }}}}\n\
+        "#!ipxe\niseq ${{net0/chip}} virtio-net && chain tftp://${{next-server}}/undionly.kpxe ||\n\
+         echo {{{{ hostname }}}} is installed for {{{{ venture }}}}/{{{{ role }}}}\n\
          kernel {{{{ kernel_url }}}} {} initrd=initrd kickstart_url={{{{ kickstart_url }}}} done_url={{{{ done_url }}}}\n\
          initrd {{{{ initrd_url }}}}\nboot\n",
         Installer::ARGUMENTS

@@ -10,6 +10,7 @@ mod catalogue;
 mod cluster;
 mod log;
 mod report;
+mod tftp;
 mod views;
 
 #[path = "../../tests/support/process.rs"]
@@ -21,7 +22,7 @@ use cluster::Cluster;
 use report::Report;
 
 /// The parts, in the order in which they run.
-const PARTS: [&str; 4] = ["append", "bulk", "bulk-large", "large"];
+const PARTS: [&str; 5] = ["tftp", "append", "bulk", "bulk-large", "large"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -36,6 +37,9 @@ fn main() -> Result<()> {
     runtime.block_on(async {
         let cluster = Cluster::start().await?;
         let mut report = Report::default();
+        if wanted("tftp") {
+            tftp::measure(&mut report).await?;
+        }
         if wanted("append") {
             append::measure(&cluster, &mut report).await?;
         }

@@ -33,7 +33,7 @@ use anyhow::{Context, Result};
 pub(crate) use dhcp::DhcpServer;
 pub(crate) use disk::LOCAL_DISK_BOOTED;
 pub(crate) use installer::{INSTALLED, Installer};
-pub(crate) use vm::{Vm, VmOptions};
+pub(crate) use vm::{Firmware, Vm, VmOptions};
 
 use network::{BRIDGE, Network};
 
@@ -105,6 +105,39 @@ impl Lab {
     /// Switches a virtual server on. It boots from the network first, and from its disk when the network offers no file.
     pub(crate) fn boot_vm(&self, mac: &str, options: &VmOptions) -> Result<Vm> {
         Vm::boot(&self.network, &self.folder, mac, options)
+    }
+
+    /// The program, able to listen on ports below 1024 as a service's unit would allow it: a copy where the tests are not
+    /// run by root.
+    pub(crate) fn program(&self) -> Result<PathBuf> {
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_bootledger"));
+        if command::privilege().is_empty() {
+            return Ok(program);
+        }
+        let copy = self.folder.join("bootledger");
+        fs::copy(&program, &copy).with_context(|| format!("copying {}", program.display()))?;
+        command::run(&format!("setcap cap_net_bind_service=+ep {}", copy.display()))?;
+        Ok(copy)
+    }
+
+    /// What a client of this MAC that is no server, but says of itself what a test likes, is told by the DHCP server:
+    /// `options` are those of busybox's `udhcpc`, and the lines are what its script knows, as `name=value`.
+    pub(crate) async fn ask_dhcp(&self, mac: &str, options: &str) -> Result<Vec<String>> {
+        let (network, mac, options) = (self.network.namespace(), mac.to_owned(), options.to_owned());
+        let script = self.folder.join("udhcpc");
+        fs::write(&script, "#!/bin/sh\n[ \"$1\" = bound ] && env | sort\nexit 0\n")?;
+        fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        let told = tokio::task::spawn_blocking(move || {
+            command::run(&format!("ip -n {network} link delete probe")).ok();
+            command::run(&format!("ip -n {network} link add probe address {mac} type veth peer name probe-port"))?;
+            command::run(&format!("ip -n {network} link set probe-port master {BRIDGE} up"))?;
+            command::run(&format!("ip -n {network} link set probe up"))?;
+            let script = script.display();
+            command::run(
+                &format!("ip netns exec {network} busybox udhcpc -i probe -f -q -n -t 10 -T 1 -s {script} {options}").trim_end(),
+            )
+        });
+        Ok(told.await??.lines().map(str::to_owned).collect())
     }
 
     /// A kernel and an initrd that stand for an operating system's installer.

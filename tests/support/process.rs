@@ -5,7 +5,7 @@ use bootledger_aggregates::values::ids::TokenId;
 use bootledger_web::auth::token::Secret;
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -21,20 +21,33 @@ pub(crate) struct Process {
     token: String,
     folder: TempDir,
     database_url: String,
+    program: PathBuf,
+    options: Vec<String>,
     client: reqwest::Client,
 }
 
 impl Process {
     /// Starts it over a database, on a free port of this address, and waits until it is ready.
     pub(crate) async fn start(address: Ipv4Addr, database_url: String) -> Result<Self> {
+        Self::start_with(address, database_url, PathBuf::from(env!("CARGO_BIN_EXE_bootledger")), vec![]).await
+    }
+
+    /// The same, with this file as the program, and further options.
+    pub(crate) async fn start_with(
+        address: Ipv4Addr,
+        database_url: String,
+        program: PathBuf,
+        options: Vec<String>,
+    ) -> Result<Self> {
         // A second start does nothing.
         drop(rustls::crypto::ring::default_provider().install_default());
         let port = TcpListener::bind((address, 0))?.local_addr()?.port();
         let address = SocketAddr::from((address, port));
         let folder = tempfile::tempdir()?;
         let token = Secret::random().bearer(TokenId(Uuid::now_v7()));
-        let child = spawn(address, &token, folder.path(), &database_url)?;
-        let process = Self { child, address, token, folder, database_url, client: reqwest::Client::new() };
+        let child = spawn(&program, &options, address, &token, folder.path(), &database_url)?;
+        let client = reqwest::Client::new();
+        let process = Self { child, address, token, folder, database_url, program, options, client };
         process.wait_until_ready().await?;
         Ok(process)
     }
@@ -54,7 +67,8 @@ impl Process {
 
     /// Starts it after it was killed, and waits until it is ready.
     pub(crate) async fn start_again(&mut self) -> Result<()> {
-        self.child = spawn(self.address, &self.token, self.folder.path(), &self.database_url)?;
+        let folder = self.folder.path();
+        self.child = spawn(&self.program, &self.options, self.address, &self.token, folder, &self.database_url)?;
         self.wait_until_ready().await
     }
 
@@ -99,6 +113,13 @@ impl Process {
     /// What a GET answers, as JSON.
     pub(crate) async fn get(&self, path: &str) -> Result<Value> {
         json(path, self.client.get(self.url(path)).bearer_auth(&self.token).send().await?).await
+    }
+
+    /// One of the numbers that Prometheus is told, by its whole name with labels.
+    pub(crate) async fn measured(&self, name: &str) -> Result<f64> {
+        let text = self.client.get(self.url("/metrics")).send().await?.error_for_status()?.text().await?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(line.with_context(|| format!("nobody measures {name}"))?.parse()?)
     }
 
     /// Sends a JSON body.
@@ -170,10 +191,17 @@ impl Drop for Process {
     }
 }
 
-fn spawn(address: SocketAddr, token: &str, folder: &Path, database_url: &str) -> Result<Child> {
+fn spawn(
+    program: &Path,
+    options: &[String],
+    address: SocketAddr,
+    token: &str,
+    folder: &Path,
+    database_url: &str,
+) -> Result<Child> {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log"))?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
-    command.args(["serve", "--listen", &address.to_string(), "--trusted-proxy", "127.0.0.1/32"]);
+    let mut command = Command::new(program);
+    command.args(["serve", "--listen", &address.to_string(), "--trusted-proxy", "127.0.0.1/32"]).args(options);
     command.env("DATABASE_URL", database_url).env("BOOTLEDGER_DATA_DIR", folder).env("BOOTLEDGER_ADMIN_TOKEN", token);
     command.env("BOOTLEDGER_SECRETS_DIR", folder.join("secrets"));
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn().context("the service cannot be started")

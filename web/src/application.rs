@@ -1,5 +1,6 @@
 //! What every handler is given: the same in production and in tests.
 
+use crate::boot::loaders::Loaders;
 use crate::boot::table::BootTable;
 use crate::commands::Commands;
 use crate::secrets::Secrets;
@@ -25,6 +26,8 @@ pub struct Application {
     pub files: Arc<dyn ObjectStore>,
     /// Where secrets are read by their names.
     pub secrets: Secrets,
+    /// The boot loaders for firmware without an iPXE, where there is a folder of them.
+    pub loaders: Option<Loaders>,
     /// The service's key, from which a deployment's token is derived.
     pub key: ServiceKey,
     /// Where servers and people reach the service.

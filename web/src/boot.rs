@@ -2,13 +2,15 @@
 //!
 //! `client` says who asks, `token` and `ask` for which deployment, `table` what is in progress, `render` what its files
 //! are, and `routes` answers. `follow` keeps the table as the views are and `record` tells what was served, both
-//! beside the requests. `files` is where operators put files, and `store` where their contents are.
+//! beside the requests. `files` is where operators put files, and `store` where their contents are. `loaders` is what comes
+//! before all that: the iPXE for firmware that has none.
 
 mod ask;
 pub mod client;
 mod done;
 pub mod files;
 pub mod follow;
+pub mod loaders;
 mod local_disk;
 mod range;
 mod record;

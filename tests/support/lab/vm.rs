@@ -1,4 +1,5 @@
-//! Virtual servers: QEMU with a BIOS, the iPXE of its network card, a disk that boots, and a serial console that tests read.
+//! Virtual servers: QEMU with a BIOS and the iPXE of its network card, or with UEFI firmware that boots from the network by
+//! itself; a disk that boots; and a serial console that tests read.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,9 +10,20 @@ use anyhow::{Context, Result, anyhow, bail};
 use tokio::process::{Child, Command};
 
 use super::command::privileged;
-use super::disk::bootable_disk;
+use super::disk::{UEFI_BOOT_FILE, bootable_disk, uefi_application};
 use super::network::Network;
 use super::wait::until;
+
+/// What a virtual server begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Firmware {
+    /// A BIOS, with an iPXE in the network card's ROM.
+    Bios,
+    /// UEFI with PXE of its own: DHCP and TFTP.
+    UefiPxe,
+    /// UEFI that boots over HTTP, with its PXE switched off.
+    UefiHttp,
+}
 
 /// How a virtual server is built. The default switches off instead of rebooting.
 #[derive(Clone, Debug)]
@@ -19,11 +31,12 @@ pub(crate) struct VmOptions {
     /// A reboot starts it anew, with the network first, as a real server; else a reboot ends it.
     pub(crate) reboots: bool,
     pub(crate) memory_megabytes: u32,
+    pub(crate) firmware: Firmware,
 }
 
 impl Default for VmOptions {
     fn default() -> Self {
-        Self { reboots: false, memory_megabytes: 512 }
+        Self { reboots: false, memory_megabytes: 512, firmware: Firmware::Bios }
     }
 }
 
@@ -42,12 +55,9 @@ impl Vm {
         let tap = format!("tap{id}");
         network.add_tap(&tap)?;
         let file = |kind: &str| folder.join(format!("vm-{id}.{kind}"));
-        let (console, disk, messages) = (file("console"), file("disk"), file("qemu"));
-        // An earlier server of this MAC may have left them, as root, with text that must not count.
+        let (console, messages) = (file("console"), file("qemu"));
+        // An earlier server of this MAC may have left it, as root, with text that must not count.
         fs::remove_file(&console).ok();
-        if !disk.exists() {
-            fs::write(&disk, bootable_disk()).with_context(|| format!("writing {}", disk.display()))?;
-        }
 
         let mut command = privileged(&format!("ip netns exec {} qemu-system-x86_64", network.namespace()));
         // Some machines offer a KVM on which a guest hangs, so nobody gets it who has not asked for it.
@@ -56,9 +66,11 @@ impl Vm {
         command.args(["-m", &options.memory_megabytes.to_string(), "-display", "none", "-vga", "none", "-monitor", "none"]);
         command.args(["-serial", &format!("file:{}", console.display())]);
         command.args(["-netdev", &format!("tap,id=port,ifname={tap},script=no,downscript=no")]);
-        command.args(["-drive", &format!("file={},format=raw,if=ide", disk.display())]);
-        // The card's own ROM is an iPXE. The disk comes next, for when the network offers no file.
-        command.args(["-device", &format!("virtio-net-pci,netdev=port,mac={mac}"), "-boot", "order=nc"]);
+        command.args(match options.firmware {
+            Firmware::Bios => bios(mac, &file("disk"))?,
+            Firmware::UefiPxe => uefi(mac, &file("uefi"))?,
+            Firmware::UefiHttp => [uefi(mac, &file("uefi"))?, without_pxe()].concat(),
+        });
         if !options.reboots {
             command.arg("-no-reboot");
         }
@@ -108,6 +120,46 @@ impl Vm {
         let messages = fs::read_to_string(&self.messages).unwrap_or_default();
         anyhow!("server {} {what}; QEMU says: {:?}; its console:\n{}", self.mac, messages.trim(), self.console())
     }
+}
+
+/// The card's own ROM is an iPXE. The disk comes next, for when the network offers no file.
+fn bios(mac: &str, disk: &Path) -> Result<Vec<String>> {
+    if !disk.exists() {
+        fs::write(disk, bootable_disk()).with_context(|| format!("writing {}", disk.display()))?;
+    }
+    Ok(words(&format!(
+        "-drive file={},format=raw,if=ide -device virtio-net-pci,netdev=port,mac={mac} -boot order=nc",
+        disk.display()
+    )))
+}
+
+/// Without a ROM in the card, the firmware's own driver and network boot are used. Its disk is a folder that QEMU shows as
+/// one, and its settings are kept in a file beside that.
+fn uefi(mac: &str, folder: &Path) -> Result<Vec<String>> {
+    let (disk, settings) = (folder.join("disk"), folder.join("settings"));
+    let application = disk.join(UEFI_BOOT_FILE);
+    if !application.exists() {
+        fs::create_dir_all(application.parent().unwrap_or(&disk))?;
+        fs::write(&application, uefi_application()).with_context(|| format!("writing {}", application.display()))?;
+        let template = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+        fs::copy(template, &settings).with_context(|| format!("copying {template}; has `scripts/setup test` run?"))?;
+    }
+    let (disk, settings) = (disk.display(), settings.display());
+    Ok(words(&format!(
+        "-drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd \
+         -drive if=pflash,format=raw,unit=1,file={settings} -device virtio-rng-pci \
+         -device virtio-net-pci,netdev=port,mac={mac},romfile=,bootindex=1 \
+         -drive if=none,id=disk,format=raw,readonly=on,file=fat:{disk} -device virtio-blk-pci,drive=disk,bootindex=2"
+    )))
+}
+
+/// Has the firmware begin with its boot over HTTP, which otherwise comes after PXE has failed.
+fn without_pxe() -> Vec<String> {
+    words("-fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n")
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
 }
 
 /// Drops carriage returns, other control characters, and escape sequences (ECMA-48: `ESC [ … final byte`), keeps line feeds.

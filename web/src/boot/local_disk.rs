@@ -3,12 +3,13 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 
-/// Boots the local disk: on UEFI by giving the machine back to its firmware, which goes on with the next boot entry.
+/// Boots the local disk: on UEFI by giving the machine back to its firmware, which goes on with the next boot entry. It does
+/// so only where iPXE failed: after a success it opens its own menu (UEFI specification, 3.1.1), and waits for a person.
 pub(super) const SCRIPT: &str = "#!ipxe
 # Bootledger: no deployment is in progress for this server's address.
 # A server that is left on network boot is never installed again: it boots its own disk.
-# UEFI firmware goes on with its next boot entry when iPXE exits.
-iseq ${platform} efi && exit ||
+# UEFI firmware goes on with its next boot entry when iPXE ends with an error, and opens its menu when it ends well.
+iseq ${platform} efi && exit 1 ||
 # A BIOS does not, so the first disk is booted from here.
 sanboot --no-describe --drive 0x80
 ";

@@ -1,4 +1,4 @@
-//! `/pxe/`: the script, the files, and DONE. No login: servers that boot have none.
+//! `/pxe/`: the script, the files, and DONE; and `/boot/loaders/`. No login: servers that boot have none.
 
 use super::ask::Asker;
 use super::record::Served;
@@ -7,7 +7,7 @@ use super::render;
 use super::serve::{Source, media_type, serve};
 use super::table::Found;
 use super::target::{Rendered, Target};
-use super::{done, local_disk};
+use super::{done, loaders, local_disk};
 use crate::application::Application;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -34,6 +34,7 @@ pub fn configure(configuration: &mut ServiceConfig) {
         configuration.service(readable(path, |resource, route| resource.route(route.to(file))));
     }
     configuration.service(web::resource("/pxe/{path:.*}").to(nothing));
+    configuration.service(readable("/boot/loaders/{name:.*}", |resource, route| resource.route(route.to(loaders::loader))));
 }
 
 fn readable(path: &str, add: impl Fn(Resource, actix_web::Route) -> Resource) -> Resource {

@@ -2,6 +2,7 @@
 //!
 //! It knows no format's syntax. It makes sure that no server refuses the whole file because of two entries.
 
+use super::boot_file::{BootFile, boot_files};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::site::{BootUrl, SiteSpec};
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
@@ -15,9 +16,6 @@ use std::net::Ipv4Addr;
 /// How long a client may use its address before it asks again, in seconds. Addresses are fixed, so this only says
 /// how soon a running server notices that its network's options have changed.
 pub(crate) const LEASE_SECONDS: u32 = 3600;
-
-/// BOOTP's field for the boot file has 128 bytes, the last of them zero (RFC 951). What is longer goes into option 67.
-const BOOT_FILE_FIELD: usize = 127;
 
 /// A format that a DHCP server reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,8 +92,8 @@ pub struct Network {
 pub struct Boot {
     /// BOOTP's `siaddr`.
     pub next_server: Option<Ipv4Addr>,
-    /// The iPXE script's URL.
-    pub file: String,
+    /// What each kind of client is told to boot; the first kind that it is of counts.
+    pub(crate) files: Vec<BootFile>,
     /// The site's header.
     pub options: Vec<DhcpOption>,
 }
@@ -134,9 +132,8 @@ impl Configuration {
             network.entries = without_repeats(entries);
         }
         networks.sort_by(|a, b| (a.spec.cidr, &a.name).cmp(&(b.spec.cidr, &b.name)));
-        let boot_url = spec.boot_url.as_ref().unwrap_or(base_url);
-        let file = format!("{}/pxe/", boot_url.as_str());
-        let boot = Boot { next_server: spec.next_server, file, options: usable(&spec.dhcp_header) };
+        let files = boot_files(spec, base_url);
+        let boot = Boot { next_server: spec.next_server, files, options: usable(&spec.dhcp_header) };
         Self { site, networks, boot }
     }
 }
@@ -145,18 +142,6 @@ impl Network {
     /// Whether its own options say something else than the option `name` that follows from its description.
     pub(crate) fn overrides(&self, name: &str) -> bool {
         self.spec.dhcp_options.iter().any(|option| option.name.as_str() == name)
-    }
-}
-
-impl Boot {
-    /// The boot file where BOOTP's own field has room for it.
-    pub(crate) fn field(&self) -> Option<&str> {
-        (self.file.len() <= BOOT_FILE_FIELD).then_some(self.file.as_str())
-    }
-
-    /// The boot file where only option 67 (RFC 2132, 9.5) has room for it.
-    pub(crate) fn option(&self) -> Option<&str> {
-        (self.file.len() > BOOT_FILE_FIELD).then_some(self.file.as_str())
     }
 }
 

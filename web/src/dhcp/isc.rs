@@ -1,8 +1,10 @@
 //! `isc.conf`: what ISC dhcpd reads (dhcpd.conf(5), dhcp-options(5)).
 //!
-//! Hosts are declared outside the networks, as dhcpd.conf(5) advises; their address says which network they are in.
+//! Hosts are declared outside the networks, as dhcpd.conf(5) advises; their address says which network they are in. Those
+//! with a live deployment are in a group, which alone says what to boot.
 //! Everything that a person may have written goes through `quoted`; nothing else is free text.
 
+use super::boot_file::{Asker, HTTP_CLIENT, IPXE};
 use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, search_list};
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
 use bootledger_projections::dhcp_entries::SiteEntry;
@@ -16,10 +18,14 @@ pub fn render(configuration: &Configuration) -> String {
     for one in &configuration.networks {
         network(&mut text, one);
     }
-    let booting = live_statements(&configuration.boot);
-    for entry in configuration.networks.iter().flat_map(|network| &network.entries) {
-        host(&mut text, entry, &booting);
+    let entries = || configuration.networks.iter().flat_map(|network| &network.entries);
+    if entries().any(|entry| entry.live) {
+        text.push_str("\n# Servers with a live deployment.\ngroup {\n");
+        live_statements(&mut text, &configuration.boot);
+        entries().filter(|entry| entry.live).for_each(|entry| host(&mut text, entry));
+        text.push_str("}\n");
     }
+    entries().filter(|entry| !entry.live).for_each(|entry| host(&mut text, entry));
     text
 }
 
@@ -48,6 +54,9 @@ option space ipxe;
 option ipxe.no-pxedhcp code 176 = unsigned integer 8;
 option ipxe-encapsulated code 175 = encapsulate ipxe;
 option ipxe.no-pxedhcp 1;
+
+# What firmware says of itself (RFC 4578).
+option client-architecture code 93 = string;
 ",
     );
 }
@@ -71,36 +80,58 @@ fn network(text: &mut String, network: &Network) {
     text.push_str("        deny unknown-clients;\n    }\n}\n");
 }
 
-/// The statements of every host with a live deployment. All of them get the script's URL, which only an iPXE
-/// understands: the network card's own, or one that was started from a disk or by another server's TFTP.
-fn live_statements(boot: &Boot) -> String {
-    let mut text = String::new();
+/// What every host with a live deployment is told; a group says it once for all of them.
+fn live_statements(text: &mut String, boot: &Boot) {
     if let Some(next_server) = boot.next_server {
         line!(text, "    next-server {next_server};");
-    }
-    if let Some(file) = boot.field() {
-        line!(text, "    filename {};", quoted(file));
-    }
-    if let Some(file) = boot.option() {
-        line!(text, "    option bootfile-name {};", quoted(file));
     }
     for one in &boot.options {
         line!(text, "    {}", option(one));
     }
-    text
+    for (index, file) in boot.files.iter().enumerate() {
+        let branch = match (index, condition(file.asker)) {
+            (0, Some(condition)) => format!("    if {condition} {{"),
+            (_, Some(condition)) => format!("    }} elsif {condition} {{"),
+            (_, None) => "    } else {".to_owned(),
+        };
+        line!(text, "{branch}");
+        if file.over_http() {
+            line!(text, "        option vendor-class-identifier {};", quoted(HTTP_CLIENT));
+        }
+        if let Some(file) = file.field() {
+            line!(text, "        filename {};", quoted(file));
+        }
+        if let Some(file) = file.option() {
+            line!(text, "        option bootfile-name {};", quoted(file));
+        }
+    }
+    text.push_str("    }\n");
+}
+
+/// How dhcpd knows a kind of client; `None` for whoever is left. Firmware may name several architectures and means the
+/// first.
+fn condition(asker: Asker) -> Option<String> {
+    match asker {
+        Asker::Ipxe => Some(format!("option user-class = {}", quoted(IPXE))),
+        Asker::Firmware(architectures) | Asker::HttpFirmware(architectures) => {
+            let one = |architecture: &u16| {
+                let [high, low] = architecture.to_be_bytes();
+                format!("substring(option client-architecture, 0, 2) = {high:02x}:{low:02x}")
+            };
+            Some(architectures.iter().map(one).collect::<Vec<_>>().join(" or "))
+        }
+        Asker::Other => None,
+    }
 }
 
 /// Host names may repeat and an interface may have an entry in several networks; an address never does, so it names the declaration.
-fn host(text: &mut String, entry: &SiteEntry, booting: &str) {
+fn host(text: &mut String, entry: &SiteEntry) {
     let [a, b, c, d] = entry.ip.octets();
     line!(text, "\nhost ip-{a}-{b}-{c}-{d} {{");
     line!(text, "    hardware ethernet {};", entry.mac);
     line!(text, "    fixed-address {};", entry.ip);
     if let Some(hostname) = &entry.hostname {
         line!(text, "    option host-name {};", quoted(hostname.as_str()));
-    }
-    if entry.live {
-        text.push_str(booting);
     }
     text.push_str("}\n");
 }

@@ -4,6 +4,7 @@
 //! the reservations alone decide who has an address. A lease that outlived a change would keep an address
 //! from its new owner; this way every reload, hence every change, forgets it.
 
+use super::boot_file::{Asker, HTTP_CLIENT, IPXE};
 use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, search_list};
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
 use bootledger_aggregates::values::hostname::Hostname;
@@ -43,6 +44,7 @@ pub fn render(configuration: &Configuration) -> String {
     let _ = writeln!(text, "{{\n\"Dhcp4\": {{\n  \"user-context\": {{ \"comment\": {} }},", json(&comment));
     text.push_str(HEAD);
     let _ = writeln!(text, "  \"valid-lifetime\": {LEASE_SECONDS},");
+    client_classes(&mut text, &configuration.boot);
     text.push_str("  \"subnet4\": [");
     let boot = Booting::new(&configuration.boot);
     for (index, network) in configuration.networks.iter().enumerate() {
@@ -53,19 +55,70 @@ pub fn render(configuration: &Configuration) -> String {
     text
 }
 
-/// What every reservation with a live deployment says. All of them get the script's URL, which only an iPXE
-/// understands: the network card's own, or one that was started from a disk or by another server's TFTP.
-struct Booting<'a> {
+/// The class of clients whose reservation has a live deployment: the reservation itself puts them into it.
+const LIVE: &str = "live";
+
+/// What every reservation with a live deployment says. The boot file is not among it, as a reservation knows only one:
+/// it comes from the classes.
+struct Booting {
     next_server: Option<Ipv4Addr>,
-    file: Option<&'a str>,
     options: Vec<OptionData>,
 }
 
-impl<'a> Booting<'a> {
-    fn new(boot: &'a Boot) -> Self {
-        let file = boot.option().map(|file| OptionData { name: "boot-file-name".to_owned(), data: escaped(file) });
-        let options = file.into_iter().chain(boot.options.iter().map(option)).collect();
-        Self { next_server: boot.next_server, file: boot.field(), options }
+impl Booting {
+    fn new(boot: &Boot) -> Self {
+        Self { next_server: boot.next_server, options: boot.options.iter().map(option).collect() }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct ClientClass<'a> {
+    name: &'a str,
+    test: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boot_file_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    option_data: Vec<OptionData>,
+}
+
+/// A class for each kind of client with a live deployment. A client is in one of them at most, so that their order, in which
+/// Kea looks for a boot file, does not matter.
+fn client_classes(text: &mut String, boot: &Boot) {
+    let _ = write!(text, "  \"client-classes\": [\n    {{\"name\":{}}}", json(&LIVE));
+    let mut earlier: Vec<&str> = vec![];
+    for file in &boot.files {
+        // Kea looks at a class before it knows a client's reservation, unless the class asks for that (KNOWN).
+        let mut expression = format!("member('KNOWN') and member('{LIVE}')");
+        for one in &earlier {
+            let _ = write!(expression, " and not member('{one}')");
+        }
+        if let Some(condition) = condition(file.asker) {
+            let _ = write!(expression, " and ({condition})");
+        }
+        let client = file.over_http().then(|| OptionData {
+            name: "vendor-class-identifier".to_owned(),
+            data: HTTP_CLIENT.to_owned(),
+            always_send: true,
+        });
+        let long = file.option().map(|file| OptionData::new("boot-file-name", escaped(file)));
+        let option_data = client.into_iter().chain(long).collect();
+        let class = ClientClass { name: file.name, test: expression, boot_file_name: file.field(), option_data };
+        let _ = write!(text, ",\n    {}", json(&class));
+        earlier.push(file.name);
+    }
+    text.push_str("\n  ],\n");
+}
+
+/// How Kea knows a kind of client; `None` for whoever is left. Firmware may name several architectures and means the first.
+fn condition(asker: Asker) -> Option<String> {
+    match asker {
+        Asker::Ipxe => Some(format!("option[77].hex == '{IPXE}'")),
+        Asker::Firmware(architectures) | Asker::HttpFirmware(architectures) => {
+            let one = |architecture: &u16| format!("substring(option[93].hex, 0, 2) == 0x{architecture:04x}");
+            Some(architectures.iter().map(one).collect::<Vec<_>>().join(" or "))
+        }
+        Asker::Other => None,
     }
 }
 
@@ -78,29 +131,39 @@ struct Reservation<'a> {
     hostname: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_server: Option<Ipv4Addr>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    boot_file_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    client_classes: &'static [&'static str],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     option_data: &'a [OptionData],
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct OptionData {
     name: String,
     data: String,
+    /// Whether a client is told that did not ask for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    always_send: bool,
 }
 
-fn subnet(text: &mut String, network: &Network, booting: &Booting<'_>) {
+impl OptionData {
+    fn new(name: &str, data: String) -> Self {
+        Self { name: name.to_owned(), data, always_send: false }
+    }
+}
+
+fn subnet(text: &mut String, network: &Network, booting: &Booting) {
     let spec = &network.spec;
     let mut options = vec![];
     if let Some(gateway) = spec.gateway.filter(|_| !network.overrides("routers")) {
-        options.push(OptionData { name: "routers".to_owned(), data: gateway.to_string() });
+        options.push(OptionData::new("routers", gateway.to_string()));
     }
     if !network.overrides("domain-name") {
-        options.push(OptionData { name: "domain-name".to_owned(), data: network.domain.to_string() });
+        options.push(OptionData::new("domain-name", network.domain.to_string()));
     }
     if !spec.dns_servers.is_empty() && !network.overrides("domain-name-servers") {
-        options.push(OptionData { name: "domain-name-servers".to_owned(), data: joined(&spec.dns_servers) });
+        options.push(OptionData::new("domain-name-servers", joined(&spec.dns_servers)));
     }
     options.extend(spec.dhcp_options.iter().map(option));
     let _ = write!(
@@ -118,14 +181,14 @@ fn subnet(text: &mut String, network: &Network, booting: &Booting<'_>) {
     text.push_str("\n      ]\n    }");
 }
 
-fn reservation(entry: &SiteEntry, booting: &Booting<'_>) -> String {
+fn reservation(entry: &SiteEntry, booting: &Booting) -> String {
     let live = entry.live.then_some(booting);
     let reservation = Reservation {
         hw_address: entry.mac.to_string(),
         ip_address: entry.ip,
         hostname: entry.hostname.as_ref().map(Hostname::as_str),
         next_server: live.and_then(|live| live.next_server),
-        boot_file_name: live.and_then(|live| live.file),
+        client_classes: if entry.live { &[LIVE] } else { &[] },
         option_data: live.map_or(&[], |live| live.options.as_slice()),
     };
     json(&reservation)
@@ -154,7 +217,7 @@ fn option(option: &DhcpOption) -> OptionData {
         OptionValue::Number(number) => number.to_string(),
         OptionValue::Flag(flag) => flag.to_string(),
     };
-    OptionData { name: name.to_owned(), data }
+    OptionData::new(name, data)
 }
 
 fn joined(addresses: &[Ipv4Addr]) -> String {

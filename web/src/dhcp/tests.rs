@@ -133,9 +133,36 @@ fn kea_configuration_reads_as_documented() {
 fn only_live_entries_are_told_what_to_boot() {
     for format in FORMATS {
         let text = format.render(&small());
-        assert_eq!(text.matches("http://10.0.0.1:8080/pxe/").count(), 1, "{format}");
+        assert_eq!(text.matches("undionly.kpxe").count(), 1, "{format}");
         assert_eq!(text.matches("/srv/install").count(), 1, "{format}");
         assert_eq!(text.matches("next-server").count(), 1, "{format}");
+    }
+}
+
+#[test]
+fn without_live_entries_nobody_is_told_what_to_boot() {
+    let mut quiet = small();
+    quiet.networks.iter_mut().flat_map(|network| &mut network.entries).for_each(|entry| entry.live = false);
+    let isc = Format::Isc.render(&quiet);
+    assert!(!isc.contains("filename") && !isc.contains("group") && isc.contains("host ip-10-0-0-20 "), "{isc}");
+    let kea: Value = serde_json::from_str(&Format::Kea.render(&quiet)).expect("JSON");
+    assert!(!kea["Dhcp4"]["subnet4"].to_string().contains("client-classes"), "{kea}");
+    for format in FORMATS {
+        check(format, &format.render(&quiet)).unwrap_or_else(|said| panic!("{format}: {said}"));
+    }
+}
+
+#[test]
+fn without_a_next_server_no_boot_loader_is_named_over_tftp() {
+    let mut site = site();
+    site.next_server = None;
+    let entries = vec![entry("10.0.0.20", "52:54:00:00:00:01", None, "n", true)];
+    let with = configuration(&site, vec![("n", network("10.0.0.0/24", &json!({})))], entries);
+    for format in FORMATS {
+        let text = format.render(&with);
+        check(format, &text).unwrap_or_else(|said| panic!("{format}: {said}"));
+        assert!(!text.contains("undionly.kpxe") && !text.contains("next-server"), "{text}");
+        assert!(text.contains("http://10.0.0.1:8080/boot/loaders/snponly.efi"), "{text}");
     }
 }
 
@@ -205,7 +232,7 @@ fn texts_of_people_are_never_syntax() {
         // Nothing but the two statements came of it.
         let isc = Format::Isc.render(&with);
         assert_eq!(isc.lines().filter(|line| line.trim_start().starts_with("host ")).count(), 1, "{isc}");
-        assert_eq!(isc.matches('"').count(), 10, "{isc}");
+        assert_eq!(isc.matches('"').count(), 22, "{isc}");
     }
 }
 

@@ -78,6 +78,7 @@ impl TestSite {
             position,
             boot: Arc::new(BootTable::default()),
             files: Arc::new(object_store::memory::InMemory::new()),
+            loaders: None,
             key: ServiceKey::new(vec![7; 32]),
             secrets: bootledger_web::secrets::Secrets::default(),
             base_url: "http://127.0.0.1:8080".parse().expect("a URL"),

@@ -102,6 +102,7 @@ impl Harness {
             position: shown,
             boot: Arc::new(BootTable::default()),
             files: Arc::new(files.with_automatic_cleanup(true).with_fsync(true)),
+            loaders: None,
             key: ServiceKey::new(vec![7; 32]),
             secrets: bootledger_web::secrets::Secrets::default(),
             base_url: "http://boot.example:8080".parse().expect("a URL"),

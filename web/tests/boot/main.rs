@@ -7,6 +7,7 @@ mod done_earlier;
 mod files;
 mod follow;
 mod harness;
+mod loaders;
 mod log;
 mod paths;
 mod records;

@@ -1,0 +1,206 @@
+//! A read-only TFTP server for boot loaders (RFC 1350, 2347, 2348, 2349, 7440): the way to an iPXE for firmware that has none.
+//!
+//! ```text
+//!   listener ──► admission ──► transfer, on a port of its own: options, window, patience, content
+//! ```
+//! It knows nothing of deployments: who is told to fetch a loader is decided by the DHCP configuration, and what happens
+//! then by `/pxe/`. It writes nothing, and sends nothing that is not below its folder. Why it is our own, says
+//! docs/adr/0010-our-own-tftp-server.md.
+
+mod admission;
+mod content;
+mod counters;
+mod listener;
+mod options;
+mod packet;
+mod patience;
+mod transfer;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use admission::Limits;
+
+use admission::{Admission, Dropped};
+use anyhow::{Context, Result};
+use bootledger_web::boot::loaders::Loaders;
+use counters::Counters;
+use listener::{Arrival, Listener};
+use packet::{Code, Packet, Request};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+use transfer::{Outcome, Transfer};
+
+/// How long nobody is told again that requests are dropped.
+const QUIET: Duration = Duration::from_mins(1);
+
+/// A server that listens.
+pub struct Server {
+    listener: Listener,
+    loaders: Loaders,
+    counters: Counters,
+    admission: Admission,
+    transfers: JoinSet<Outcome>,
+    /// What is being answered, by the client's port.
+    requests: HashMap<SocketAddr, Asked>,
+    clients: HashMap<Id, SocketAddr>,
+    dropped: u64,
+    told_at: Option<Instant>,
+}
+
+/// A request that is being answered.
+struct Asked {
+    task: Id,
+    request: Request,
+    answered: Arc<AtomicBool>,
+}
+
+impl Server {
+    /// Listens for requests, which are answered from [`Server::run`] on.
+    ///
+    /// # Errors
+    /// Where the address is taken or not allowed, or the registry has such measurements already.
+    pub async fn bind(address: SocketAddr, loaders: Loaders, limits: Limits, metrics: &prometheus::Registry) -> Result<Self> {
+        Ok(Self {
+            listener: Listener::bind(address).await?,
+            loaders,
+            counters: Counters::register(metrics).context("cannot register the measurements of TFTP")?,
+            admission: Admission::new(limits),
+            transfers: JoinSet::new(),
+            requests: HashMap::new(),
+            clients: HashMap::new(),
+            dropped: 0,
+            told_at: None,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.address()
+    }
+
+    /// Answers until it is told to stop. Transfers under way are told so, too.
+    pub async fn run(mut self, stop: watch::Receiver<bool>) {
+        let mut stopped = pin!(stopped(stop.clone()));
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stopped => break,
+                Some(ended) = self.transfers.join_next_with_id() => self.ended(match ended {
+                    Ok((task, _)) => task,
+                    Err(error) => error.id(),
+                }),
+                arrival = self.listener.receive() => match arrival {
+                    Ok(arrival) => self.asked(arrival, &stop).await,
+                    // Nothing that a client can cause; a moment's rest keeps a lasting failure from filling the log.
+                    Err(error) => {
+                        warn!(%error, "requests over TFTP cannot be received");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                },
+            }
+        }
+        while self.transfers.join_next().await.is_some() {}
+    }
+
+    async fn asked(&mut self, Arrival { client, local, bytes }: Arrival, stop: &watch::Receiver<bool>) {
+        let packet = Packet::parse(&bytes);
+        let stray = matches!(packet, Ok(Packet::Acknowledgement(_) | Packet::Error(..) | Packet::Stray));
+        let Some(local) = local.filter(|_| !stray && client.port() != 0) else {
+            return self.drop(client, Dropped::Stray);
+        };
+        if let (Ok(Packet::Read(request)), Some(asked)) = (&packet, self.requests.get(&client)) {
+            // The client has not heard us yet and asks again; the transfer repeats its first packet by itself.
+            if asked.request == *request && !asked.answered.load(Ordering::Relaxed) {
+                return self.drop(client, Dropped::Repeated);
+            }
+        }
+        if let Err(reason) = self.admission.begin(client.ip(), Instant::now()) {
+            return self.drop(client, reason);
+        }
+        let socket = match socket(local, client).await {
+            Ok(socket) => socket,
+            Err(error) => {
+                self.admission.end(client.ip());
+                self.counters.ended(Outcome::Failed);
+                return warn!(%client, %error, "a request over TFTP cannot be answered");
+            }
+        };
+        let answered = Arc::new(AtomicBool::new(false));
+        let (loaders, counters) = (self.loaders.clone(), self.counters.clone());
+        let transfer = Transfer { socket, loaders, counters: counters.clone(), answered: Arc::clone(&answered) };
+        let stopped = stopped(stop.clone());
+        let request = if let Ok(Packet::Read(request)) = &packet { Some(request.clone()) } else { None };
+        counters.running.inc();
+        let task = self.transfers.spawn(async move {
+            let begun = Instant::now();
+            let file = if let Ok(Packet::Read(request)) = &packet { request.file.clone() } else { String::new() };
+            let outcome = match packet {
+                Ok(Packet::Read(request)) => tokio::select! {
+                    outcome = transfer.run(request) => outcome,
+                    () = stopped => {
+                        transfer.refuse(Code::NotDefined, "the service stops; ask again later").await;
+                        Outcome::Stopped
+                    }
+                },
+                Ok(_) => transfer.refuse(Code::AccessViolation, "nothing is written here").await,
+                Err(malformed) => transfer.refuse(Code::IllegalOperation, &malformed.to_string()).await,
+            };
+            counters.running.dec();
+            counters.ended(outcome);
+            let milliseconds = begun.elapsed().as_millis();
+            info!(%client, ?file, outcome = outcome.name(), milliseconds, "a request over TFTP ended");
+            outcome
+        });
+        self.clients.insert(task.id(), client);
+        if let Some(request) = request {
+            self.requests.insert(client, Asked { task: task.id(), request, answered });
+        }
+    }
+
+    fn ended(&mut self, task: Id) {
+        let Some(client) = self.clients.remove(&task) else { return };
+        self.admission.end(client.ip());
+        if self.requests.get(&client).is_some_and(|asked| asked.task == task) {
+            self.requests.remove(&client);
+        }
+    }
+
+    /// Counts what is not answered. The log is told of each, and warns now and again: whoever sends a lot must not fill it.
+    fn drop(&mut self, client: SocketAddr, reason: Dropped) {
+        self.counters.dropped(reason);
+        debug!(%client, reason = reason.name(), "a packet over TFTP was dropped");
+        if matches!(reason, Dropped::Repeated | Dropped::Stray) {
+            return;
+        }
+        self.dropped += 1;
+        let now = Instant::now();
+        if self.told_at.is_none_or(|told_at| now >= told_at + QUIET) {
+            warn!(%client, reason = reason.name(), requests = self.dropped, "requests over TFTP are dropped; the clients ask again");
+            (self.dropped, self.told_at) = (0, Some(now));
+        }
+    }
+}
+
+/// A socket with a port of its own, on the address that was asked, which hears nobody but the client.
+async fn socket(local: SocketAddr, client: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(local).await?;
+    socket.connect(client).await?;
+    Ok(socket)
+}
+
+/// Ends when the service is to stop.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error says that whoever would tell is gone, which comes to the same.
+    drop(stop.wait_for(|stop| *stop).await);
+}

@@ -1,0 +1,57 @@
+//! What the TFTP server tells Prometheus, by outcome and reason only: names of files and addresses are for the log.
+
+use super::admission::Dropped;
+use super::transfer::Outcome;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+/// The measurements. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Counters {
+    transfers: IntCounterVec,
+    dropped: IntCounterVec,
+    /// Bytes of files, also of those sent again.
+    pub(super) sent_bytes: IntCounter,
+    /// Requests that are being answered.
+    pub(super) running: IntGauge,
+}
+
+impl Counters {
+    /// Makes them and registers them.
+    ///
+    /// # Errors
+    /// Where there are such measurements already.
+    pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let counters = Self {
+            transfers: IntCounterVec::new(
+                Opts::new("bootledger_tftp_transfers_total", "Requests over TFTP, by how they ended."),
+                &["outcome"],
+            )?,
+            dropped: IntCounterVec::new(
+                Opts::new("bootledger_tftp_dropped_total", "Packets over TFTP that were not answered, by reason."),
+                &["reason"],
+            )?,
+            sent_bytes: IntCounter::new("bootledger_tftp_sent_bytes_total", "Bytes of files sent over TFTP, repeated ones too.")?,
+            running: IntGauge::new("bootledger_tftp_transfers", "Requests over TFTP that are being answered.")?,
+        };
+        registry.register(Box::new(counters.transfers.clone()))?;
+        registry.register(Box::new(counters.dropped.clone()))?;
+        registry.register(Box::new(counters.sent_bytes.clone()))?;
+        registry.register(Box::new(counters.running.clone()))?;
+        // A rate needs the zero before the first one.
+        for outcome in Outcome::ALL {
+            counters.transfers.with_label_values(&[outcome.name()]).inc_by(0);
+        }
+        for reason in Dropped::ALL {
+            counters.dropped.with_label_values(&[reason.name()]).inc_by(0);
+        }
+        Ok(counters)
+    }
+
+    pub(super) fn ended(&self, outcome: Outcome) {
+        self.transfers.with_label_values(&[outcome.name()]).inc();
+    }
+
+    pub(super) fn dropped(&self, reason: Dropped) {
+        self.dropped.with_label_values(&[reason.name()]).inc();
+    }
+}

@@ -1,0 +1,139 @@
+//! When something is sent again to a client that is silent, and when it is given up. Pure: it is told the time.
+
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long the first answer is waited for; each further wait is twice as long.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The longest of these waits, unless the client asked for longer ones.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// How soon something is sent again to a client that seems to have missed it.
+const SUSPICION: Duration = Duration::from_millis(100);
+/// How long a client that has not answered at all is believed to be there: anybody can write any address on a request.
+const UNKNOWN_LIMIT: Duration = Duration::from_secs(10);
+/// How long a client may be silent that has answered before, beside twice the time that it asked for.
+const SILENCE_LIMIT: Duration = Duration::from_secs(20);
+/// How long a whole transfer may take.
+const TRANSFER_LIMIT: Duration = Duration::from_mins(30);
+
+/// The waits of one transfer.
+#[derive(Clone, Debug)]
+pub(super) struct Patience {
+    timeout: Option<Duration>,
+    wait: Duration,
+    again: Instant,
+    silent_at: Instant,
+    end: Instant,
+}
+
+/// What is to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Wait.
+    Nothing,
+    /// Send again what is under way.
+    Resend,
+    /// Give the client up.
+    GiveUp,
+}
+
+impl Patience {
+    /// Begins with the first sending, to a client that asked for a timeout or for none.
+    pub(super) fn new(timeout: Option<Duration>, now: Instant) -> Self {
+        Self { timeout, wait: FIRST_WAIT, again: now + FIRST_WAIT, silent_at: now + UNKNOWN_LIMIT, end: now + TRANSFER_LIMIT }
+    }
+
+    /// The client has got on, and more was sent.
+    pub(super) fn progress(&mut self, now: Instant) {
+        self.wait = self.timeout.unwrap_or(FIRST_WAIT);
+        self.again = now + self.wait;
+        self.silent_at = now + SILENCE_LIMIT + 2 * self.timeout.unwrap_or_default();
+    }
+
+    /// The client may have missed something.
+    pub(super) fn suspect(&mut self, now: Instant) {
+        self.again = self.again.min(now + SUSPICION);
+    }
+
+    /// What is under way was sent again.
+    pub(super) fn resent(&mut self, now: Instant) {
+        self.wait = (self.wait * 2).min(LONGEST_WAIT.max(self.timeout.unwrap_or_default()));
+        self.again = now + self.wait;
+    }
+
+    /// When to look again.
+    pub(super) fn deadline(&self) -> Instant {
+        self.again.min(self.silent_at).min(self.end)
+    }
+
+    /// What is to be done.
+    pub(super) fn due(&self, now: Instant) -> Due {
+        match now {
+            _ if now >= self.silent_at.min(self.end) => Due::GiveUp,
+            _ if now >= self.again => Due::Resend,
+            _ => Due::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The seconds at which something is sent again, and at which the client is given up.
+    fn told(patience: &mut Patience, begun: Instant) -> (Vec<u64>, u64) {
+        let mut again = vec![];
+        loop {
+            let now = patience.deadline();
+            match patience.due(now) {
+                Due::Resend => {
+                    again.push((now - begun).as_secs());
+                    patience.resent(now);
+                }
+                Due::GiveUp => return (again, (now - begun).as_secs()),
+                Due::Nothing => panic!("nothing is due at the deadline"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_client_that_never_answers_is_given_up_after_some_tries() {
+        let now = Instant::now();
+        for timeout in [None, Some(Duration::from_secs(255))] {
+            assert_eq!(told(&mut Patience::new(timeout, now), now), (vec![1, 3, 7], 10), "{timeout:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_falls_silent_is_waited_for_longer() {
+        let now = Instant::now();
+        let mut patience = Patience::new(None, now);
+        patience.progress(now);
+        assert_eq!(told(&mut patience, now), (vec![1, 3, 7, 15], 20));
+        let mut patience = Patience::new(Some(Duration::from_secs(10)), now);
+        patience.progress(now);
+        assert_eq!(told(&mut patience, now), (vec![10, 20, 30], 40));
+    }
+
+    #[test]
+    fn what_seems_lost_is_sent_again_soon_and_once() {
+        let now = Instant::now();
+        let mut patience = Patience::new(None, now);
+        patience.progress(now);
+        patience.suspect(now);
+        assert_eq!(patience.deadline(), now + SUSPICION);
+        assert_eq!(patience.due(now), Due::Nothing);
+        // Before that the client gets on: it was only an acknowledgement that came twice.
+        patience.progress(now);
+        assert_eq!(patience.deadline(), now + FIRST_WAIT);
+    }
+
+    #[test]
+    fn no_transfer_lasts_for_ever() {
+        let now = Instant::now();
+        let mut patience = Patience::new(None, now);
+        let late = now + TRANSFER_LIMIT;
+        patience.progress(late - Duration::from_millis(1));
+        assert_eq!(patience.due(late), Due::GiveUp);
+    }
+}

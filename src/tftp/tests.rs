@@ -1,0 +1,195 @@
+//! The server from outside: a client that behaves as badly as a test likes, and the real ones that Debian has.
+
+mod limits;
+mod protocol;
+mod real_clients;
+
+use super::{Limits, Server};
+use crate::tftp::packet::{self, Packet};
+use bootledger_web::boot::loaders::Loaders;
+use prometheus::Registry;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+/// Longer than anything takes that goes well.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long nothing must come where nothing is to come: much longer than an answer takes, and shorter than the first wait
+/// before something is sent again.
+const SILENCE: Duration = Duration::from_millis(300);
+
+/// A server with a folder of its own.
+struct Served {
+    address: SocketAddr,
+    folder: TempDir,
+    metrics: Registry,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Served {
+    async fn start() -> Self {
+        Self::with(Limits::default(), IpAddr::V4(Ipv4Addr::LOCALHOST)).await
+    }
+
+    async fn with(limits: Limits, address: IpAddr) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("loaders")).expect("a folder");
+        let loaders = Loaders::at(&folder.path().join("loaders")).expect("loaders");
+        let metrics = Registry::new();
+        let server = Server::bind(SocketAddr::new(address, 0), loaders, limits, &metrics).await.expect("a server");
+        let (stop, stopped) = watch::channel(false);
+        Self { address: server.address(), folder, metrics, stop, task: tokio::spawn(server.run(stopped)) }
+    }
+
+    /// Puts a file of this size into the folder; its bytes.
+    fn file(&self, name: &str, size: usize) -> Vec<u8> {
+        // Blocks that are mistaken for each other must be noticed, so that their numbers are in them.
+        let bytes: Vec<u8> = (0..).flat_map(|number: u32| number.to_le_bytes()).take(size).collect();
+        std::fs::write(self.folder.path().join("loaders").join(name), &bytes).expect("a written file");
+        bytes
+    }
+
+    /// A number that Prometheus is told, by the name and the value of its label.
+    fn counted(&self, name: &str, label: &str) -> u64 {
+        let families = self.metrics.gather();
+        let family = families.iter().find(|family| family.name() == format!("bootledger_tftp_{name}")).expect(name);
+        let of_label =
+            |metric: &&prometheus::proto::Metric| label.is_empty() || metric.get_label().iter().any(|pair| pair.value() == label);
+        let metric = family.get_metric().iter().find(of_label).expect(label);
+        // It is one of the two, and the other one is zero.
+        let number = metric.get_counter().get_value() + metric.get_gauge().get_value();
+        format!("{number}").parse().expect("a whole number")
+    }
+
+    /// Waits until something has been counted so often.
+    async fn counts(&self, name: &str, label: &str, number: u64) {
+        let begun = Instant::now();
+        while self.counted(name, label) != number {
+            assert!(begun.elapsed() < PATIENCE, "{name} {label} is {} and not {number}", self.counted(name, label));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// A client with a port of its own.
+struct Client {
+    socket: UdpSocket,
+    server: SocketAddr,
+    /// Where the server's answers come from, once there was one.
+    peer: Option<SocketAddr>,
+}
+
+impl Client {
+    async fn of(served: &Served) -> Self {
+        Self::at(Ipv4Addr::LOCALHOST, served.address).await
+    }
+
+    async fn at(own: impl Into<IpAddr>, server: SocketAddr) -> Self {
+        let socket = UdpSocket::bind((own.into(), 0)).await.expect("a port");
+        Self { socket, server, peer: None }
+    }
+
+    async fn ask(&self, file: &str, options: &[(&str, &str)]) {
+        let mut bytes = vec![0, 1];
+        let texts = [file, "octet"].into_iter().chain(options.iter().flat_map(|(name, value)| [*name, *value]));
+        texts.for_each(|text| bytes.extend(text.bytes().chain([0])));
+        self.say(&bytes).await;
+    }
+
+    /// Sends any bytes to the server's own port.
+    async fn say(&self, bytes: &[u8]) {
+        self.socket.send_to(bytes, self.server).await.expect("a sent packet");
+    }
+
+    /// Sends any bytes to whoever has answered.
+    async fn answer(&self, bytes: &[u8]) {
+        self.socket.send_to(bytes, self.peer.expect("an answer before")).await.expect("a sent packet");
+    }
+
+    async fn acknowledge(&self, number: u16) {
+        self.answer(&[&[0, 4][..], &number.to_be_bytes()].concat()).await;
+    }
+
+    async fn hear_within(&mut self, limit: Duration) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; 70_000];
+        let (length, from) = timeout(limit, self.socket.recv_from(&mut bytes)).await.ok()?.expect("a packet");
+        self.peer = Some(from);
+        bytes.truncate(length);
+        Some(bytes)
+    }
+
+    async fn hear(&mut self) -> Heard {
+        Heard::parse(&self.hear_within(PATIENCE).await.expect("an answer"))
+    }
+
+    async fn hears_nothing(&mut self) {
+        if let Some(heard) = self.hear_within(SILENCE).await {
+            panic!("there was an answer: {:?}", Heard::parse(&heard));
+        }
+    }
+
+    /// Fetches a file as every good client does.
+    async fn fetch(&mut self, file: &str, options: &[(&str, &str)]) -> Vec<u8> {
+        self.ask(file, options).await;
+        let (mut bytes, mut block, mut window) = (vec![], 512, 1);
+        let mut next: u64 = 1;
+        loop {
+            match self.hear().await {
+                Heard::Options(options) => {
+                    block = options.get("blksize").copied().unwrap_or(512);
+                    window = options.get("windowsize").copied().unwrap_or(1);
+                    self.acknowledge(0).await;
+                }
+                Heard::Data(number, content) if number == packet::wire(next) => {
+                    bytes.extend_from_slice(&content);
+                    let last = (content.len() as u64) < block;
+                    if last || next.is_multiple_of(window) {
+                        self.acknowledge(number).await;
+                    }
+                    if last {
+                        return bytes;
+                    }
+                    next += 1;
+                }
+                Heard::Data(..) => {}
+                Heard::Error(code, message) => panic!("error {code}: {message}"),
+            }
+        }
+    }
+}
+
+/// What a server says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Heard {
+    Data(u16, Vec<u8>),
+    Error(u16, String),
+    Options(HashMap<String, u64>),
+}
+
+impl Heard {
+    fn parse(bytes: &[u8]) -> Self {
+        match bytes {
+            [0, 3, high, low, content @ ..] => Self::Data(u16::from_be_bytes([*high, *low]), content.to_vec()),
+            [0, 6, options @ ..] => {
+                let texts: Vec<&str> = std::str::from_utf8(options).expect("text").split_terminator('\0').collect();
+                let pairs = texts.chunks(2).map(|pair| (pair[0].to_owned(), pair[1].parse().expect("a number")));
+                Self::Options(pairs.collect())
+            }
+            _ => match Packet::parse(bytes) {
+                Ok(Packet::Error(code, message)) => Self::Error(code, message),
+                other => panic!("a server does not say {other:?}"),
+            },
+        }
+    }
+}
+
+fn options(pairs: &[(&str, u64)]) -> Heard {
+    Heard::Options(pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect())
+}

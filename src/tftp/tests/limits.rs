@@ -1,0 +1,58 @@
+//! Many at once, and too many.
+
+use super::{Client, Heard, Limits, Served};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_clients_at_once_get_the_right_bytes() {
+    let served = Served::start().await;
+    let bytes = served.file("file", 300_000);
+    let clients = (1..=200).map(async |number| {
+        let mut client = Client::at(Ipv4Addr::new(127, 0, 1, number), served.address).await;
+        client.fetch("file", &[("blksize", "1428"), ("tsize", "0")]).await == bytes
+    });
+    let right = futures::future::join_all(clients).await;
+    assert!(right.into_iter().all(|right| right));
+    served.counts("transfers_total", "sent", 200).await;
+}
+
+#[tokio::test]
+async fn an_address_that_asks_too_often_is_not_answered_and_others_are() {
+    let limits = Limits { requests_of_client: 5, request_interval: Duration::from_hours(1), ..Limits::default() };
+    let served = Served::with(limits, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
+    let bytes = served.file("file", 1000);
+    for _ in 0..5 {
+        let mut client = Client::of(&served).await;
+        client.ask("none", &[]).await;
+        assert!(matches!(client.hear().await, Heard::Error(1, _)));
+    }
+    let mut client = Client::of(&served).await;
+    client.ask("none", &[]).await;
+    client.hears_nothing().await;
+    served.counts("dropped_total", "too_often", 1).await;
+    let mut other = Client::at(Ipv4Addr::new(127, 0, 0, 2), served.address).await;
+    assert!(other.fetch("file", &[]).await == bytes);
+}
+
+#[tokio::test]
+async fn clients_over_the_limit_are_served_when_they_ask_again() {
+    let limits = Limits { transfers: 2, ..Limits::default() };
+    let served = Served::with(limits, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
+    let bytes = served.file("file", 1000);
+    let mut first = Client::of(&served).await;
+    let mut second = Client::of(&served).await;
+    for client in [&mut first, &mut second] {
+        client.ask("file", &[]).await;
+        client.hear().await;
+    }
+    let mut third = Client::of(&served).await;
+    third.ask("file", &[]).await;
+    third.hears_nothing().await;
+    served.counts("dropped_total", "busy", 1).await;
+    first.acknowledge(1).await;
+    first.hear().await;
+    first.acknowledge(2).await;
+    served.counts("transfers_total", "sent", 1).await;
+    assert!(third.fetch("file", &[]).await == bytes);
+}

@@ -1,0 +1,292 @@
+//! What is said when, in good order and in bad.
+
+use super::{Client, Heard, PATIENCE, Served, options};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::symlink;
+
+#[tokio::test]
+async fn files_of_every_length_arrive_as_they_are() {
+    let served = Served::start().await;
+    for size in [0, 1, 511, 512, 513, 1428, 100_000] {
+        let bytes = served.file("file", size);
+        for asked in [
+            &[][..],
+            &[("blksize", "1428")],
+            &[("blksize", "512"), ("windowsize", "7")],
+            &[("blksize", "65464"), ("windowsize", "4")],
+        ] {
+            let fetched = Client::of(&served).await.fetch("file", asked).await;
+            assert!(fetched == bytes, "{size} bytes with {asked:?} are not the same");
+        }
+    }
+    served.counts("transfers_total", "sent", 28).await;
+    served.counts("transfers", "", 0).await;
+}
+
+#[tokio::test]
+async fn a_file_of_more_blocks_than_numbers_arrives_as_it_is() {
+    let served = Served::start().await;
+    let bytes = served.file("file", 8 * 66_000 + 3);
+    for window in ["1", "64"] {
+        let fetched = Client::of(&served).await.fetch("file", &[("blksize", "8"), ("windowsize", window)]).await;
+        assert!(fetched == bytes, "with a window of {window} it is not the same");
+    }
+}
+
+#[tokio::test]
+async fn options_are_answered_with_what_was_agreed_on() {
+    let served = Served::start().await;
+    served.file("file", 3000);
+    let mut client = Client::of(&served).await;
+    client.ask("file", &[("TSIZE", "0"), ("blksize", "1428"), ("timeout", "2"), ("windowsize", "2"), ("other", "1")]).await;
+    assert_eq!(client.hear().await, options(&[("tsize", 3000), ("blksize", 1428), ("timeout", 2), ("windowsize", 2)]));
+    client.acknowledge(0).await;
+    assert!(matches!(client.hear().await, Heard::Data(1, content) if content.len() == 1428));
+    assert!(matches!(client.hear().await, Heard::Data(2, content) if content.len() == 1428));
+    client.hears_nothing().await;
+    client.acknowledge(2).await;
+    assert!(matches!(client.hear().await, Heard::Data(3, content) if content.len() == 144));
+    client.acknowledge(3).await;
+    served.counts("transfers_total", "sent", 1).await;
+    served.counts("sent_bytes_total", "", 3000).await;
+}
+
+#[tokio::test]
+async fn firmware_that_only_asks_for_the_size_ends_the_transfer() {
+    let served = Served::start().await;
+    served.file("file", 3000);
+    let mut client = Client::of(&served).await;
+    client.ask("file", &[("tsize", "0")]).await;
+    assert_eq!(client.hear().await, options(&[("tsize", 3000)]));
+    client.answer(b"\0\x05\0\0User aborted the transfer\0").await;
+    served.counts("transfers_total", "ended_by_client", 1).await;
+}
+
+#[tokio::test]
+async fn a_lost_block_is_sent_again_after_a_while() {
+    let served = Served::start().await;
+    served.file("file", 1000);
+    let mut client = Client::of(&served).await;
+    client.ask("file", &[]).await;
+    let first = client.hear().await;
+    // It is as if it had not come.
+    assert_eq!(client.hear().await, first);
+    client.acknowledge(1).await;
+    let second = client.hear().await;
+    assert!(matches!(&second, Heard::Data(2, content) if content.len() == 488));
+    assert_eq!(client.hear().await, second);
+    client.acknowledge(2).await;
+    served.counts("transfers_total", "sent", 1).await;
+}
+
+#[tokio::test]
+async fn lost_options_are_sent_again_after_a_while() {
+    let served = Served::start().await;
+    served.file("file", 1000);
+    let mut client = Client::of(&served).await;
+    client.ask("file", &[("tsize", "0")]).await;
+    let first = client.hear().await;
+    // A client that has not heard them asks again, from the same port: it is not answered twice.
+    client.ask("file", &[("tsize", "0")]).await;
+    let peer = client.peer;
+    assert_eq!((client.hear().await, client.peer), (first, peer));
+    served.counts("dropped_total", "repeated", 1).await;
+}
+
+#[tokio::test]
+async fn doubled_acknowledgements_double_nothing() {
+    let served = Served::start().await;
+    let bytes = served.file("file", 100_000);
+    for window in [1, 4] {
+        let mut client = Client::of(&served).await;
+        client.ask("file", &[("windowsize", &window.to_string())]).await;
+        assert_eq!(client.hear().await, options(&[("windowsize", window)]));
+        client.acknowledge(0).await;
+        let (mut got, mut packets) = (vec![], 0);
+        while got.len() < bytes.len() {
+            let Heard::Data(number, content) = client.hear().await else { panic!("no data") };
+            packets += 1;
+            if usize::from(number) == got.len() / 512 + 1 {
+                got.extend_from_slice(&content);
+            }
+            if u64::from(number).is_multiple_of(window) || content.len() < 512 {
+                client.acknowledge(number).await;
+                client.acknowledge(number).await;
+            }
+        }
+        assert!(got == bytes);
+        assert_eq!(packets, 100_000 / 512 + 1, "with a window of {window}");
+    }
+}
+
+#[tokio::test]
+async fn a_gap_in_a_window_is_filled_at_once() {
+    let served = Served::start().await;
+    served.file("file", 20 * 512);
+    let mut client = Client::of(&served).await;
+    client.ask("file", &[("windowsize", "4")]).await;
+    client.hear().await;
+    client.acknowledge(0).await;
+    for number in 1..=4 {
+        assert!(matches!(client.hear().await, Heard::Data(heard, _) if heard == number));
+    }
+    // The third is said to be lost; what follows the second is sent.
+    client.acknowledge(2).await;
+    for number in 3..=6 {
+        assert!(matches!(client.hear().await, Heard::Data(heard, _) if heard == number));
+    }
+    // And now the first one of a window: the client can only repeat what it said.
+    client.acknowledge(6).await;
+    for number in 7..=10 {
+        assert!(matches!(client.hear().await, Heard::Data(heard, _) if heard == number));
+    }
+    let begun = std::time::Instant::now();
+    client.acknowledge(6).await;
+    for number in 7..=10 {
+        assert!(matches!(client.hear().await, Heard::Data(heard, _) if heard == number));
+    }
+    assert!(begun.elapsed().as_millis() >= 90, "it might have been a doubled acknowledgement");
+}
+
+#[tokio::test]
+async fn a_client_that_is_silent_is_given_up() {
+    let served = Served::start().await;
+    served.file("file", 1000);
+    let mut client = Client::of(&served).await;
+    client.ask("file", &[]).await;
+    let mut heard = 0;
+    while served.counted("transfers_total", "silent") == 0 {
+        if client.hear_within(std::time::Duration::from_millis(50)).await.is_some() {
+            heard += 1;
+        }
+    }
+    assert_eq!(heard, 4);
+    served.counts("transfers", "", 0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_has_gone_is_given_up_at_once() {
+    let served = Served::start().await;
+    served.file("file", 100_000);
+    let mut client = Client::of(&served).await;
+    client.ask("file", &[]).await;
+    client.hear().await;
+    client.acknowledge(1).await;
+    drop(client);
+    served.counts("transfers_total", "silent", 1).await;
+}
+
+#[tokio::test]
+async fn others_do_not_disturb_a_transfer() {
+    let served = Served::start().await;
+    let bytes = served.file("file", 1000);
+    let (mut client, mut other) = (Client::of(&served).await, Client::of(&served).await);
+    client.ask("file", &[]).await;
+    client.hear().await;
+    other.peer = client.peer;
+    other.acknowledge(1).await;
+    other.answer(b"\0\x05\0\0stop\0").await;
+    client.hears_nothing().await;
+    client.acknowledge(1).await;
+    assert_eq!(client.hear().await, Heard::Data(2, bytes[512..].to_vec()));
+}
+
+#[tokio::test]
+async fn no_request_leaves_the_folder_or_writes() {
+    let served = Served::start().await;
+    served.file("file", 10);
+    let around = served.folder.path();
+    std::fs::write(around.join("secret"), "secret").expect("a file");
+    symlink(around.join("secret"), around.join("loaders/link")).expect("a link");
+    let absolute = around.join("loaders/file").display().to_string();
+    for name in ["../secret", "./../secret", "/etc/passwd", &absolute, "..\\secret", "link", "", "a/../../secret"] {
+        let mut client = Client::of(&served).await;
+        client.ask(name, &[("tsize", "0")]).await;
+        assert!(matches!(client.hear().await, Heard::Error(2, _)), "{name}");
+    }
+    let mut client = Client::of(&served).await;
+    client.ask("none", &[]).await;
+    let missing = "there is no such file in the folder of boot loaders";
+    assert_eq!(client.hear().await, Heard::Error(1, missing.to_owned()));
+    client.say(b"\0\x02new\0octet\0").await;
+    assert_eq!(client.hear().await, Heard::Error(2, "nothing is written here".to_owned()));
+    client.say(b"\0\x01file\0netascii\0").await;
+    assert_eq!(client.hear().await, Heard::Error(0, "files are sent in octet (binary) mode only".to_owned()));
+    served.counts("transfers_total", "refused", 10).await;
+    served.counts("transfers_total", "missing", 1).await;
+    assert_eq!(std::fs::read_dir(around.join("loaders")).expect("a folder").count(), 2);
+}
+
+#[tokio::test]
+async fn whatever_is_said_the_next_one_is_served() {
+    let served = Served::start().await;
+    let bytes = served.file("file", 2000);
+    let garbage: [&[u8]; 9] = [
+        b"",
+        b"\0",
+        b"\0\x01",
+        b"\0\x01\0",
+        b"\0\x01\0\0",
+        b"\0\x09\0\0",
+        b"\0\x01file\0octet\0blksize\0",
+        b"\xff\xfe\xfd",
+        &[0; 2000],
+    ];
+    for (number, bytes) in (10..).zip(garbage) {
+        let client = Client::at(Ipv4Addr::new(127, 0, 0, number), served.address).await;
+        client.say(bytes).await;
+    }
+    // Not even an answer may be given to these: two servers could talk to each other for ever.
+    for stray in [&b"\0\x04\0\x01"[..], b"\0\x05\0\x01no\0", b"\0\x03\0\x01data", b"\0\x06tsize\x001\0"] {
+        let mut client = Client::at(Ipv4Addr::new(127, 0, 0, 40), served.address).await;
+        client.say(stray).await;
+        client.hears_nothing().await;
+    }
+    served.counts("dropped_total", "stray", 4).await;
+    assert!(Client::of(&served).await.fetch("file", &[]).await == bytes);
+}
+
+#[tokio::test]
+async fn answers_come_from_the_address_that_was_asked() {
+    let everywhere = Served::with(super::Limits::default(), IpAddr::V4(Ipv4Addr::UNSPECIFIED)).await;
+    let both = Served::with(super::Limits::default(), IpAddr::V6(Ipv6Addr::UNSPECIFIED)).await;
+    let other = Ipv4Addr::new(127, 0, 0, 5);
+    for (served, own, asked) in [
+        (&everywhere, IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(other)),
+        (&both, IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(other)),
+        (&both, IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)),
+    ] {
+        let bytes = served.file("file", 2000);
+        let mut client = Client::at(own, SocketAddr::new(asked, served.address.port())).await;
+        assert!(client.fetch("file", &[]).await == bytes);
+        assert_eq!(client.peer.map(|peer| peer.ip()), Some(asked));
+    }
+    // What is sent to all machines is not for this one to answer (RFC 1123, 4.2.3.5).
+    let broadcast = SocketAddr::from((Ipv4Addr::new(127, 255, 255, 255), everywhere.address.port()));
+    let mut client = Client::at(Ipv4Addr::LOCALHOST, broadcast).await;
+    client.socket.set_broadcast(true).expect("a broadcast");
+    client.ask("file", &[]).await;
+    client.hears_nothing().await;
+    everywhere.counts("dropped_total", "stray", 1).await;
+}
+
+#[tokio::test]
+async fn a_service_that_stops_tells_its_clients() {
+    let served = Served::start().await;
+    served.file("file", 100_000);
+    let mut client = Client::of(&served).await;
+    client.ask("file", &[]).await;
+    client.hear().await;
+    served.stop.send_replace(true);
+    assert_eq!(client.hear().await, Heard::Error(0, "the service stops; ask again later".to_owned()));
+    tokio::time::timeout(PATIENCE, served.task).await.expect("it ends in time").expect("it ends well");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_said_to_be() {
+    let served = Served::start().await;
+    let loaders = bootledger_web::boot::loaders::Loaders::at(served.folder.path()).expect("loaders");
+    let again = super::Server::bind(served.address, loaders, super::Limits::default(), &prometheus::Registry::new()).await;
+    let error = again.err().expect("an error");
+    assert!(format!("{error:#}").contains("another TFTP server listens there"), "{error:#}");
+}

@@ -1,0 +1,183 @@
+//! One request, answered from a port of its own (RFC 1350, 4): the file, or why not.
+
+use super::content::Content;
+use super::counters::Counters;
+use super::options::{Agreement, agree};
+use super::packet::{self, Code, DATA_HEADER, Packet, Request};
+use super::patience::{Due, Patience};
+use super::window::{Step, Window};
+use bootledger_web::boot::loaders::{LoaderError, Loaders};
+use std::io;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::net::UdpSocket;
+use tokio::time::{Instant, sleep_until};
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The client has the whole file.
+    Sent,
+    /// There is no such file.
+    Missing,
+    /// The request was not one that is answered with a file.
+    Refused,
+    /// The client ended it, as firmware does that only asks for a file's size.
+    Ended,
+    /// The client fell silent, or its port was closed.
+    Silent,
+    /// Something failed here.
+    Failed,
+    /// The service stops.
+    Stopped,
+}
+
+impl Outcome {
+    /// Every outcome, so that each is counted from the beginning.
+    pub(super) const ALL: [Self; 7] =
+        [Self::Sent, Self::Missing, Self::Refused, Self::Ended, Self::Silent, Self::Failed, Self::Stopped];
+
+    /// Its name in measurements and in the log.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Missing => "missing",
+            Self::Refused => "refused",
+            Self::Ended => "ended_by_client",
+            Self::Silent => "silent",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// A request and all that is needed to answer it.
+pub(super) struct Transfer {
+    /// Connected to the client's port, so that the kernel keeps everybody else's packets away.
+    pub(super) socket: UdpSocket,
+    pub(super) loaders: Loaders,
+    pub(super) counters: Counters,
+    /// Becomes true when the client has answered, which proves that it is there.
+    pub(super) answered: Arc<AtomicBool>,
+}
+
+impl Transfer {
+    /// Refuses a request in words.
+    pub(super) async fn refuse(&self, code: Code, why: &str) -> Outcome {
+        // An error packet is sent once and never acknowledged (RFC 1350, 7).
+        drop(self.socket.send(&packet::error(code, why)).await);
+        Outcome::Refused
+    }
+
+    /// Sends the file.
+    pub(super) async fn run(&self, request: Request) -> Outcome {
+        if request.mode != "octet" {
+            return self.refuse(Code::NotDefined, "files are sent in octet (binary) mode only").await;
+        }
+        let (loaders, name) = (self.loaders.clone(), request.file);
+        let opened = tokio::task::spawn_blocking(move || loaders.open(&name)).await;
+        let loader = match opened.unwrap_or_else(|error| Err(LoaderError::Unreadable(io::Error::other(error)))) {
+            Ok(loader) => loader,
+            Err(error @ LoaderError::Outside) => return self.refuse(Code::AccessViolation, &error.to_string()).await,
+            Err(error @ LoaderError::Missing) => {
+                self.refuse(Code::FileNotFound, &error.to_string()).await;
+                return Outcome::Missing;
+            }
+            Err(error) => return self.fail(&error.to_string(), &error).await,
+        };
+        let agreement = agree(&request.options, loader.size);
+        match self.send(Content::new(loader), &agreement).await {
+            Ok(outcome) => outcome,
+            Err(error) if is_gone(&error) => Outcome::Silent,
+            Err(error) => self.fail("the file could not be sent; the service's log says why", &error).await,
+        }
+    }
+
+    async fn fail(&self, words: &str, error: &(dyn std::error::Error + Sync)) -> Outcome {
+        tracing::error!("a file could not be sent: {error}: {:?}", error.source().map(ToString::to_string));
+        self.refuse(Code::NotDefined, words).await;
+        Outcome::Failed
+    }
+
+    async fn send(&self, mut content: Content, agreement: &Agreement) -> io::Result<Outcome> {
+        let mut window = Window::new(content.size(), agreement.block, agreement.window, !agreement.told.is_empty());
+        let mut patience = Patience::new(agreement.timeout, Instant::now());
+        // Acknowledgements are small; of an error's message the beginning is enough.
+        let mut received = [0; 256];
+        self.send_blocks(&mut content, agreement, window.under_way()).await?;
+        loop {
+            let length = tokio::select! {
+                length = self.socket.recv(&mut received) => length?,
+                () = sleep_until(patience.deadline()) => {
+                    match patience.due(Instant::now()) {
+                        Due::Nothing => {}
+                        Due::GiveUp => return Ok(Outcome::Silent),
+                        Due::Resend => {
+                            self.send_blocks(&mut content, agreement, window.under_way()).await?;
+                            patience.resent(Instant::now());
+                        }
+                    }
+                    continue;
+                }
+            };
+            let number = match Packet::parse(received.get(..length).unwrap_or_default()) {
+                Ok(Packet::Acknowledgement(number)) => number,
+                Ok(Packet::Error(code, message)) => {
+                    tracing::debug!(code, message, "the client ended the transfer");
+                    return Ok(Outcome::Ended);
+                }
+                _ => continue,
+            };
+            match window.acknowledged(number) {
+                Step::Ignore => {}
+                Step::Suspect => patience.suspect(Instant::now()),
+                Step::Send(blocks) => {
+                    self.answered.store(true, Ordering::Relaxed);
+                    self.send_blocks(&mut content, agreement, Some(blocks)).await?;
+                    patience.progress(Instant::now());
+                }
+                Step::Complete => return Ok(Outcome::Sent),
+            }
+        }
+    }
+
+    /// Sends blocks, or the options where there are none.
+    async fn send_blocks(
+        &self,
+        content: &mut Content,
+        agreement: &Agreement,
+        blocks: Option<RangeInclusive<u64>>,
+    ) -> io::Result<()> {
+        let Some(blocks) = blocks else {
+            return self.send_packet(&packet::options(&agreement.told)).await;
+        };
+        let begin = |block: u64| (block - 1) * agreement.block;
+        content.hold(begin(*blocks.start()), begin(*blocks.end() + 1)).await?;
+        let mut packet = Vec::with_capacity(DATA_HEADER + usize::try_from(agreement.block).unwrap_or_default());
+        for block in blocks {
+            let bytes = content.bytes(begin(block), begin(block + 1));
+            packet::data(&mut packet, block, bytes);
+            self.send_packet(&packet).await?;
+            self.counters.sent_bytes.inc_by(bytes.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// What the network does not take now counts as lost on the way, and is sent again in time.
+    async fn send_packet(&self, packet: &[u8]) -> io::Result<()> {
+        match self.socket.send(packet).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_gone(&error) => Err(error),
+            Err(error) => {
+                tracing::debug!("a packet was not taken: {error}");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Whether the client's machine says that nobody listens there any more (ICMP, port unreachable).
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionRefused
+}
