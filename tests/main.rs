@@ -1,5 +1,6 @@
 //! The service from outside, one module a story, in one program.
 
+mod boot_loaders;
 mod bulk;
 mod dns_updates;
 mod embedded_postgres;

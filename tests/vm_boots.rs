@@ -18,9 +18,10 @@ const PATIENCE: Duration = Duration::from_mins(4);
 async fn serve(lab: &Lab, format: Format, base_url: &str) -> Result<DhcpServer> {
     let site = json!({
         "next_server": lab.host_address(), "boot_url": null, "domain": "lab.example", "zones": [], "hostname_template": null,
-        "dhcp_header": [],
+        "dhcp_header": [{ "name": "ntp-servers", "value": { "addresses": ["192.0.2.8"] } }],
     });
-    let network = json!({ "cidr": lab.network(), "site": "lab", "gateway": null, "vlan": null, "domain": null });
+    let network = json!({ "cidr": lab.network(), "site": "lab", "gateway": null, "vlan": null, "domain": null,
+        "dhcp_options": [{ "name": "ntp-servers", "value": { "addresses": ["192.0.2.9"] } }] });
     let entry = |n: u8, mac: &str, live: bool| -> Result<SiteEntry> {
         Ok(SiteEntry { ip: lab.server_address(n), mac: mac.parse()?, hostname: None, network: "lab-net".parse()?, live })
     };
@@ -67,13 +68,12 @@ async fn clients_are_told(format: Format) -> Result<()> {
         ("-x 0x5d:000b".to_owned(), script),
     ];
     for (client, file) in clients {
-        // Option 60 is asked for, as firmware does that boots over HTTP; by its number it is told in hexadecimal digits.
-        let told = lab.ask_dhcp(MAC, &format!("{client} -O 60")).await.with_context(|| dhcp.log())?;
+        let told = lab.ask_dhcp(MAC, &format!("{client} -O ntpsrv")).await.with_context(|| dhcp.log())?;
         let has = |line: String| told.contains(&line);
         ensure!(has(format!("boot_file={file}")), "{format}: {client} is told {told:?}");
         ensure!(has(format!("siaddr={}", lab.host_address())), "{format}: {client} is told {told:?}");
-        let over_http = told.iter().any(|line| line.contains(&hex("HTTPClient")));
-        ensure!(over_http == client.contains("HTTPClient"), "{format}: {client} is told {told:?}");
+        ensure!(has("ntpsrv=192.0.2.8".to_owned()), "the site's header goes before the network's options: {told:?}");
+        ensure!(has("vendor=HTTPClient".to_owned()) == client.contains("HTTPClient"), "{format}: {client} is told {told:?}");
     }
     // Whoever has no live deployment is told an address and nothing to boot.
     for client in ["-x 0x5d:0000", "-x 0x5d:0007", "-V HTTPClient -x 0x5d:0010", ipxe, ""] {
@@ -82,10 +82,6 @@ async fn clients_are_told(format: Format) -> Result<()> {
         ensure!(!told.iter().any(|line| line.starts_with("boot_file=")), "{format}: {client:?} is told {told:?}");
     }
     Ok(())
-}
-
-fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[tokio::test]

@@ -96,9 +96,15 @@ async fn deploy(kind: Kind, firmware: Firmware) -> Result<()> {
     // snponly.efi by UEFI's PXE.
     ensure!(sent == if firmware == Firmware::UefiHttp { 0.0 } else { 1.0 }, "{sent} files were sent over TFTP");
 
-    // Whatever is left on network boot afterwards is never installed again.
+    // Whatever is left on network boot afterwards is never installed again: nothing is offered to it. UEFI firmware says so,
+    // and tries its other ways of network boot before the disk, which is waited for in `vm_boots`.
     let mut again = lab.boot_vm(MAC, &options)?;
-    let console = again.wait_for_console(LOCAL_DISK_BOOTED, PATIENCE).await?;
+    let nothing_offered = match firmware {
+        Firmware::Bios => LOCAL_DISK_BOOTED,
+        Firmware::UefiPxe => "No valid offer received",
+        Firmware::UefiHttp => "Could not retrieve NBP file size",
+    };
+    let console = again.wait_for_console(nothing_offered, PATIENCE).await?;
     ensure!(!console.contains("is installed for"), "it was installed again:\n{console}");
     again.power_off().await?;
     keeper.kill().await?;

@@ -125,7 +125,7 @@ impl Lab {
     pub(crate) async fn ask_dhcp(&self, mac: &str, options: &str) -> Result<Vec<String>> {
         let (network, mac, options) = (self.network.namespace(), mac.to_owned(), options.to_owned());
         let script = self.folder.join("udhcpc");
-        fs::write(&script, "#!/bin/sh\n[ \"$1\" = bound ] && env | sort\nexit 0\n")?;
+        fs::write(&script, "#!/bin/sh\n[ \"$1\" = bound ] && env | grep '^[a-z]'\nexit 0\n")?;
         fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
         let told = tokio::task::spawn_blocking(move || {
             command::run(&format!("ip -n {network} link delete probe")).ok();

@@ -133,7 +133,7 @@ fn bios(mac: &str, disk: &Path) -> Result<Vec<String>> {
     )))
 }
 
-/// Without a ROM in the card, the firmware's own driver and network boot are used. Its disk is a folder that QEMU shows as
+/// Without a ROM in the card, the firmware's own driver and network boot are used, over IPv4 only. Its disk is a folder that QEMU shows as
 /// one, and its settings are kept in a file beside that.
 fn uefi(mac: &str, folder: &Path) -> Result<Vec<String>> {
     let (disk, settings) = (folder.join("disk"), folder.join("settings"));
@@ -149,13 +149,14 @@ fn uefi(mac: &str, folder: &Path) -> Result<Vec<String>> {
         "-drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd \
          -drive if=pflash,format=raw,unit=1,file={settings} -device virtio-rng-pci \
          -device virtio-net-pci,netdev=port,mac={mac},romfile=,bootindex=1 \
-         -drive if=none,id=disk,format=raw,readonly=on,file=fat:{disk} -device virtio-blk-pci,drive=disk,bootindex=2"
+         -drive if=none,id=disk,format=raw,readonly=on,file=fat:{disk} -device virtio-blk-pci,drive=disk,bootindex=2 \
+         -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n"
     )))
 }
 
 /// Has the firmware begin with its boot over HTTP, which otherwise comes after PXE has failed.
 fn without_pxe() -> Vec<String> {
-    words("-fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n")
+    words("-fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n")
 }
 
 fn words(line: &str) -> Vec<String> {

@@ -97,6 +97,8 @@ fn live_statements(text: &mut String, boot: &Boot) {
         line!(text, "{branch}");
         if file.over_http() {
             line!(text, "        option vendor-class-identifier {};", quoted(HTTP_CLIENT));
+            // Whoever has not asked for option 60 (0x3c) is told it as well, which dhcpd would otherwise leave out.
+            line!(text, "        option dhcp-parameter-request-list = concat(option dhcp-parameter-request-list, 3c);");
         }
         if let Some(file) = file.field() {
             line!(text, "        filename {};", quoted(file));

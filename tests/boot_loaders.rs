@@ -1,0 +1,40 @@
+//! Boot loaders from the service as it is started: over TFTP and over HTTP, from Debian's package.
+
+use crate::support::service::Service;
+use anyhow::{Context, Result, ensure};
+use std::net::{Ipv4Addr, UdpSocket};
+use std::path::PathBuf;
+use tokio::process::Command;
+
+#[tokio::test]
+async fn debians_boot_loaders_are_served_over_tftp_and_http() -> Result<()> {
+    let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_bootledger"));
+    let options = vec!["--tftp-listen".to_owned(), format!("127.0.0.1:{port}")];
+    let service = Service::start_with(Ipv4Addr::LOCALHOST, program, options).await?;
+    for name in ["undionly.kpxe", "snponly.efi"] {
+        let original = tokio::fs::read(format!("/usr/lib/ipxe/{name}")).await.context("has `scripts/setup test` run?")?;
+        for url in [format!("tftp://127.0.0.1:{port}/{name}"), service.url(&format!("/boot/loaders/{name}"))] {
+            let output = Command::new("curl").args(["-sSf", &url]).output().await?;
+            ensure!(output.status.success(), "{url}: {}", String::from_utf8_lossy(&output.stderr));
+            ensure!(output.stdout == original, "{url} has other bytes");
+        }
+    }
+    // It is a link to /boot.
+    let output = Command::new("curl").args(["-sSf", &format!("tftp://127.0.0.1:{port}/ipxe.efi")]).output().await?;
+    ensure!(!output.status.success(), "a link that leaves the folder was followed");
+    ensure!(service.measured("bootledger_tftp_transfers_total{outcome=\"sent\"}").await? == 2.0);
+    ensure!(service.measured("bootledger_tftp_transfers_total{outcome=\"refused\"}").await? == 1.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_folder_that_is_missing_is_told_at_the_start() -> Result<()> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
+    command.args(["serve", "--tftp-listen", "127.0.0.1:0", "--tftp-folder", "/nowhere/loaders"]);
+    let output = command.env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none").output().await?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(1), "{told}");
+    ensure!(told.contains("the folder /nowhere/loaders (--tftp-folder) cannot be read"), "{told}");
+    Ok(())
+}
