@@ -94,7 +94,7 @@ async fn deploy(kind: Kind, firmware: Firmware) -> Result<()> {
     let sent = service.measured("bootledger_tftp_transfers_total{outcome=\"sent\"}").await?;
     // Nothing was fetched over TFTP but what the firmware needed: undionly.kpxe by the iPXE of the card, see the script;
     // snponly.efi by UEFI's PXE.
-    ensure!(sent == if firmware == Firmware::UefiHttp { 0.0 } else { 1.0 }, "{sent} files were sent over TFTP");
+    ensure!(sent == u64::from(firmware != Firmware::UefiHttp), "{sent} files were sent over TFTP");
 
     // Whatever is left on network boot afterwards is never installed again: nothing is offered to it. UEFI firmware says so,
     // and tries its other ways of network boot before the disk, which is waited for in `vm_boots`.

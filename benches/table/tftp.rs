@@ -19,13 +19,13 @@ const CLIENTS: usize = 200;
 /// Measures one client with several options, and many at once.
 pub(crate) async fn measure(report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let served = folder.path().join("loaders");
-    std::fs::create_dir(&served)?;
+    let originals = folder.path().join("loaders");
+    std::fs::create_dir(&originals)?;
     for (name, size) in [("large", LARGE), ("loader", LOADER)] {
-        std::fs::write(served.join(name), (0..size).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect::<Vec<u8>>())?;
+        std::fs::write(originals.join(name), (0..size).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect::<Vec<u8>>())?;
     }
-    let server = Server::bind("127.0.0.1:0".parse()?, Loaders::at(&served)?, Limits::default(), &prometheus::Registry::new());
-    let server = server.await?;
+    let metrics = prometheus::Registry::new();
+    let server = Server::bind("127.0.0.1:0".parse()?, Loaders::at(&originals)?, Limits::default(), &metrics).await?;
     let port = server.address().port();
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(server.run(stopped));
@@ -42,7 +42,7 @@ pub(crate) async fn measure(report: &mut Report) -> Result<()> {
     ];
     for (client, line) in clients {
         let begun = Instant::now();
-        fetch(&line, &target, &served.join("large")).await?;
+        fetch(&line, &target, &originals.join("large")).await?;
         let seconds = begun.elapsed().as_secs_f64();
         let measured = format!("{:.1} s, {:.1} MB/s", seconds, rate(LARGE, seconds) / 1e6);
         report.add(row(&format!("TFTP: 100 MB to {client}"), measured));
@@ -53,7 +53,7 @@ pub(crate) async fn measure(report: &mut Report) -> Result<()> {
         let address = format!("127.0.2.{}", n + 1);
         let url = format!("tftp://127.0.0.1:{port}/loader");
         let line = format!("curl -sS --interface {address} --tftp-blksize 1428 -o {} {url}", target.display());
-        fetch(&line, &target, &served.join("loader")).await
+        fetch(&line, &target, &originals.join("loader")).await
     });
     let results = futures::future::join_all(fetches).await;
     let errors = results.iter().filter(|result| result.is_err()).count();

@@ -11,8 +11,15 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::net::UdpSocket;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// How much is sent at once: more than that overflows the buffers of many a client, and what is lost at a window's end is
+/// noticed by nobody before a wait is over.
+const BURST: usize = 64 * 1024;
+/// How long the client may take to empty them.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,11 +162,17 @@ impl Transfer {
         let begin = |block: u64| (block - 1) * agreement.block;
         content.hold(begin(*blocks.start()), begin(*blocks.end() + 1)).await?;
         let mut packet = Vec::with_capacity(DATA_HEADER + usize::try_from(agreement.block).unwrap_or_default());
+        let mut burst = 0;
         for block in blocks {
+            if burst >= BURST {
+                sleep(PAUSE).await;
+                burst = 0;
+            }
             let bytes = content.bytes(begin(block), begin(block + 1));
             packet::data(&mut packet, block, bytes);
             self.send_packet(&packet).await?;
             self.counters.sent_bytes.inc_by(bytes.len() as u64);
+            burst += bytes.len();
         }
         Ok(())
     }

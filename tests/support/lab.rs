@@ -133,9 +133,8 @@ impl Lab {
             command::run(&format!("ip -n {network} link set probe-port master {BRIDGE} up"))?;
             command::run(&format!("ip -n {network} link set probe up"))?;
             let script = script.display();
-            command::run(
-                &format!("ip netns exec {network} busybox udhcpc -i probe -f -q -n -t 10 -T 1 -s {script} {options}").trim_end(),
-            )
+            let client = format!("ip netns exec {network} busybox udhcpc -i probe -f -q -n -t 10 -T 1 -s {script} {options}");
+            command::run(client.trim_end())
         });
         Ok(told.await??.lines().map(str::to_owned).collect())
     }

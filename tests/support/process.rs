@@ -115,8 +115,8 @@ impl Process {
         json(path, self.client.get(self.url(path)).bearer_auth(&self.token).send().await?).await
     }
 
-    /// One of the numbers that Prometheus is told, by its whole name with labels.
-    pub(crate) async fn measured(&self, name: &str) -> Result<f64> {
+    /// One of the whole numbers that Prometheus is told, by its whole name with labels.
+    pub(crate) async fn measured(&self, name: &str) -> Result<u64> {
         let text = self.client.get(self.url("/metrics")).send().await?.error_for_status()?.text().await?;
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         Ok(line.with_context(|| format!("nobody measures {name}"))?.parse()?)
