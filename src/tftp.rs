@@ -5,7 +5,7 @@
 //! ```
 //! It knows nothing of deployments: who is told to fetch a loader is decided by the DHCP configuration, and what happens
 //! then by `/pxe/`. It writes nothing, and sends nothing that is not below its folder. Why it is our own, says
-//! docs/adr/0010-our-own-tftp-server.md.
+//! docs/adr/0012-our-own-tftp-server.md.
 
 mod admission;
 mod content;
