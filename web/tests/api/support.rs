@@ -41,7 +41,7 @@ impl Commands for Scripted {
     }
 
     async fn power_state(&self, _: DeviceId) -> Result<PowerState, CommandError> {
-        Err(CommandError::Controller { reason: "the test has no management controller".to_owned(), slow: false })
+        Err(CommandError::NotFound("the test has no such device".to_owned()))
     }
 
     async fn import(&self, _: &[u8], _: bool, _: Context) -> Result<Imported, CommandError> {

@@ -123,5 +123,10 @@ fn a_device_is_told_by_its_name_and_long_lists_are_cut() {
     rack server 7 was given venture shop and role none by token ops
     rack server 7: 1 sub-device detached
     rack server 7 was decommissioned by token ops: old
+    rack server 7: power cycle with one boot from the network by token ops
+    rack server 7: its management controller did so; it is on
+    rack server 7: its management controller did so, and cannot say whether it is on or off
+    rack server 7: power off failed: 10.0.9.1 did not answer
+    rack server 7: power off failed: 10.0.9.1 did not answer; it may have been done all the same
     ");
 }
