@@ -165,8 +165,8 @@ impl Publisher {
         }
         dns::done(views, Some(&primary), &done, self.now()).await?;
         dns::failed(views, &failed).await?;
-        let names = names(done.iter().copied().chain(failed.iter().map(|failed| failed.work)));
-        dns::wake(views, &names, self.now()).await?;
+        dns::wake(views, &names(done.into_iter()), true, self.now()).await?;
+        dns::wake(views, &names(failed.iter().map(|failed| failed.work)), false, self.now()).await?;
         Ok(())
     }
 

@@ -27,6 +27,8 @@ pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
         None => None,
     };
     if let Some(Pending { problem: Some(problem), .. }) = pending.iter().flatten().find(|pending| pending.conflict) {
+        // Whoever has put it right, and has this plugin tried again, need not wait for the publisher's next try.
+        dns::hurry(work.views, &keys, work.now.0).await?;
         anyhow::bail!("{problem}");
     }
     let outcome = match &pending {

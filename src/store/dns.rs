@@ -215,15 +215,32 @@ pub async fn pending(pool: &PgPool, keys: &[Key], position: i64) -> Result<Optio
     Ok(Some(pending.collect()))
 }
 
+/// Has work on these tried at once.
+pub async fn hurry(pool: &PgPool, keys: &[Key], now: OffsetDateTime) -> Result<u64, sqlx::Error> {
+    let (names, types) = columns(keys);
+    sqlx::query!(
+        "UPDATE dns_work w SET next_try = least(w.next_try, $3) FROM UNNEST($1::text[], $2::text[]) AS k (name, type)
+          WHERE w.name = k.name AND w.type = k.type",
+        &names,
+        &types,
+        now
+    )
+    .execute(pool)
+    .await
+    .map(|done| done.rows_affected())
+}
+
 /// Has the deployments that wait for records under these names look again at once: also one that is being worked on, and
-/// may have looked before.
-pub async fn wake(pool: &PgPool, names: &[String], now: OffsetDateTime) -> Result<u64, sqlx::Error> {
+/// may have looked before. Those that have failed only where `failed` says so: they would fail again and again.
+pub async fn wake(pool: &PgPool, names: &[String], failed: bool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
     sqlx::query!(
         "UPDATE leases l SET woken_at = $2, until = CASE WHEN l.resting THEN least(l.until, $2) ELSE l.until END
-           FROM deployments d
-          WHERE d.valid_to IS NULL AND d.status = 'open' AND d.hostname = ANY($1) AND l.deployment = d.id AND l.plugin = 'dns'",
+           FROM deployments d JOIN plugin_runs r ON r.deployment = d.id AND r.plugin = 'dns'
+          WHERE d.valid_to IS NULL AND d.status = 'open' AND d.hostname = ANY($1) AND ($3 OR r.status <> 'failed')
+            AND l.deployment = d.id AND l.plugin = 'dns'",
         names,
-        now
+        now,
+        failed
     )
     .execute(pool)
     .await
