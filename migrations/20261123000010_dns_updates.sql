@@ -29,12 +29,15 @@ CREATE TABLE public.dns_work (
 );
 CREATE INDEX dns_work_due ON public.dns_work (next_try);
 
--- What a primary (address and port) was told and has answered.
+-- What a primary (address and port) was told: written before it is told, since an update may be done although nobody heard
+-- the answer, or lived to remember it.
 CREATE TABLE public.dns_published (
     "primary" text NOT NULL,
     name      text NOT NULL,
     type      text NOT NULL,
     value     text NOT NULL,
+    -- Whether the primary has answered with it since.
+    answered  boolean NOT NULL,
     PRIMARY KEY ("primary", name, type, value)
 );
 

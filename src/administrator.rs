@@ -1,6 +1,7 @@
 //! The first administrator: an access token, made at the first start.
 
 use crate::ledger::Ledger;
+use crate::secrets::Secret;
 use anyhow::{Context as _, Result};
 use bootledger_aggregates::token::Scope;
 use bootledger_aggregates::values::ids::TokenId;
@@ -8,7 +9,6 @@ use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
 use bootledger_web::auth::token::{self, Secret as TokenSecret};
 use bootledger_web::commands::{CommandError, Context};
-use bootledger_web::secrets::Secret;
 use uuid::Uuid;
 
 /// Makes the administrator's token when there is no token at all: the given one, or a new one,

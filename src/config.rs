@@ -1,7 +1,7 @@
 //! The program's arguments, which may also come from the environment (`BOOTLEDGER_…`, `.env`).
 
+use crate::secrets::{Secret, Secrets};
 use bootledger_aggregates::site::BootUrl;
-use bootledger_web::secrets::{Secret, Secrets};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use std::net::SocketAddr;

@@ -4,6 +4,7 @@
 use crate::administrator::{by, shown};
 use crate::catalogue_file;
 use crate::config::ServeArguments;
+use crate::secrets::Secret;
 use crate::serve::{Web, signals, wait};
 use crate::service::Service;
 use crate::tool::Tool;
@@ -14,7 +15,6 @@ use bootledger_aggregates::values::ids::TokenId;
 use bootledger_projections::at::At;
 use bootledger_projections::devices;
 use bootledger_web::auth::token::Secret as TokenSecret;
-use bootledger_web::secrets::Secret;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::path::Path;

@@ -12,16 +12,16 @@ pub async fn run(arguments: &StoreArguments) -> Result<()> {
     let tool = Tool::open(arguments).await?;
     let reactor = Reactor::new(tool.ledger.clone());
     let publisher = Publisher::new(tool.ledger.clone());
-    let mut runs = 0;
+    let (mut runs, mut updates) = (0, 0);
     loop {
-        let done = reactor.pass().await? + publisher.pass().await?;
+        let (more_runs, more_updates) = (reactor.pass().await?, publisher.pass().await?);
         tool.catch_up().await?;
-        if done == 0 {
+        if more_runs + more_updates == 0 {
             break;
         }
-        runs += done;
+        (runs, updates) = (runs + more_runs, updates + more_updates);
     }
-    println!("{runs} plugin runs and DNS updates");
+    println!("{runs} plugin runs, {updates} tries to update DNS records");
     drop((reactor, publisher));
     tool.close().await
 }

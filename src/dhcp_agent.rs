@@ -11,12 +11,12 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+use crate::secrets::Secret;
 use agent::{Agent, Outcome};
 use anyhow::{Context, Result, bail, ensure};
 use bootledger_aggregates::dhcp_server::DhcpKind;
 use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::name::Name;
-use bootledger_web::secrets::Secret;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;

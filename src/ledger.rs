@@ -15,14 +15,15 @@ mod tokens;
 pub use execute::Failure;
 
 use crate::feed::Feed;
+use crate::secrets::Secrets;
 use crate::store::EventLog;
 use async_trait::async_trait;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Receipt};
-use bootledger_web::secrets::Secrets;
 use sqlx::PgPool;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -116,6 +117,10 @@ impl Commands for Ledger {
     async fn power_state(&self, device: DeviceId) -> Result<PowerState, CommandError> {
         let span = info_span!("power state", device.id = %device);
         Ok(self.ask_power(device).instrument(span).await?)
+    }
+
+    fn secret_problem(&self, name: &Name) -> Option<String> {
+        self.secrets.problem(name)
     }
 
     async fn import(&self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {

@@ -26,6 +26,7 @@ pub mod progress;
 pub mod projector;
 pub mod reactor;
 pub mod rebuild;
+pub mod secrets;
 pub mod serve;
 pub mod service;
 pub mod store;

@@ -1,6 +1,6 @@
 //! The plugins of a deployment: each looks at how things are and says what to do and what came of
-//! it. A plugin writes nothing itself (but for the order that `reboot` gives, see there): its effect on the device and its outcome are appended
-//! together by the reactor, so neither exists without the other.
+//! it. A plugin writes nothing itself, but for the order that `reboot` gives (see there): its effect on
+//! the device and its outcome are appended together by the reactor, so neither exists without the other.
 
 mod clean;
 mod dhcp;
@@ -14,6 +14,7 @@ use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::catalogue::Entry;
 use bootledger_projections::deployments::Deployment;
 use bootledger_projections::devices::Device;
 use sqlx::PgPool;
@@ -27,7 +28,7 @@ pub struct Work<'a> {
     /// For the one plugin that must record what it does before it does it: `reboot`.
     pub ledger: &'a Ledger,
     /// The sites in use.
-    pub sites: &'a [SiteSpec],
+    pub sites: &'a [Entry<SiteSpec>],
     /// The views.
     pub views: &'a PgPool,
     /// The time now.

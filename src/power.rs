@@ -13,9 +13,9 @@ mod tests;
 
 pub(crate) use credentials::Credentials;
 
+use crate::secrets::Secrets;
 use bootledger_aggregates::device::event::{Management, ManagementProtocol};
 use bootledger_aggregates::device::power::{PowerAction, PowerState};
-use bootledger_web::secrets::Secrets;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 

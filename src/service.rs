@@ -60,7 +60,6 @@ impl Service {
             loaders,
             key: key::load(arguments.key_file.as_deref(), &arguments.store.data_dir)?,
             base_url: arguments.base_url()?,
-            secrets: ledger.secrets.clone(),
             trusted_proxies: arguments.trusted_proxy.clone().into(),
             now: clock::now,
             metrics,

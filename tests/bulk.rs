@@ -25,14 +25,8 @@ async fn service_with_catalogue() -> Result<Service> {
         "next_server": "10.0.0.2", "domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"],
         "hostname_template": "h<200,699>.dc1.example|h<1000,9999>.dc1.example",
     });
-    service.put("/api/v1/sites/dc1", &site).await?;
-    service.put("/api/v1/networks/prod", &json!({ "cidr": "10.0.0.0/20", "site": "dc1", "gateway": "10.0.0.1" })).await?;
+    service.define(&site, &json!({ "cidr": "10.0.0.0/20", "site": "dc1", "gateway": "10.0.0.1" })).await?;
     service.put("/api/v1/dhcp-servers/kea-1", &json!({ "site": "dc1", "kind": "kea" })).await?;
-    service.put("/api/v1/boot-images/debian", &json!({})).await?;
-    let script = "#!ipxe\necho {{ hostname }} {{ done_url }}\n";
-    service.put_bytes("/api/v1/boot-images/debian/files/boot.ipxe?kind=boot_ipxe&template=true", script).await?;
-    service.put("/api/v1/ventures/shop", &json!({})).await?;
-    service.put("/api/v1/ventures/shop/roles/web", &json!({})).await?;
     Ok(service)
 }
 

@@ -1,6 +1,6 @@
 //! Records reach real DNS servers by signed updates, are taken back, and nothing of anybody else is touched.
 
-use crate::support::dns::{DnsServer, KEY, Software};
+use crate::support::dns::{Between, DnsServer, KEY, Software};
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
 use bootledger_aggregates::values::hostname::reverse_name;
@@ -83,11 +83,11 @@ async fn a_deployment_waits_for_its_primary_and_goes_on_by_itself() -> Result<()
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, dns.port()))?;
     waits(&service, &deployment, "did not answer within 5 s").await?;
     drop(silent);
-    service.secret("tsig-dc1", "bm90IHRoZSBrZXkgdGhhdCB0aGUgc2VydmVyIGhhcyE=")?;
+    service.write_secret("tsig-dc1", "bm90IHRoZSBrZXkgdGhhdCB0aGUgc2VydmVyIGhhcyE=")?;
     dns.resume().await?;
     waits(&service, &deployment, "the key").await?;
     assert_eq!(dns.dig(&["h200.dc1.example", "A"])?, "", "nothing is taken from an unknown key");
-    service.secret("tsig-dc1", KEY.1)?;
+    service.write_secret("tsig-dc1", KEY.1)?;
     dns_succeeds(&service, &deployment).await?;
     assert_eq!(dns.dig(&["h200.dc1.example", "A"])?, "10.0.0.10");
     let waited = plugin(&service, &deployment, "dns").await?;
@@ -100,6 +100,27 @@ async fn a_deployment_waits_for_its_primary_and_goes_on_by_itself() -> Result<()
     service.kill_and_restart().await?;
     dns.resume().await?;
     wait_for("the records are gone", PATIENCE, async || dns.zone("dc1.example").ok()?.is_empty().then_some(())).await
+}
+
+/// An update may be done although nobody hears the answer; it is taken back all the same.
+#[tokio::test]
+async fn what_a_primary_did_without_being_heard_is_taken_back() -> Result<()> {
+    let dns = DnsServer::start(Software::Bind, &ZONES).await?;
+    let between = Between::start(dns.port()).await?;
+    let service = service(between.port, &ZONES).await?;
+    between.answers.send_replace(false);
+    let deployment = deploy(&service, "52:54:00:00:00:01", &json!({})).await?;
+    wait_for("the primary has both records", PATIENCE, async || {
+        (!dns.dig(&["h200.dc1.example", "A"]).ok()?.is_empty() && !dns.dig(&["-x", "10.0.0.10"]).ok()?.is_empty()).then_some(())
+    })
+    .await?;
+    waits(&service, &deployment, "did not answer within 5 s").await?;
+    service.post(&format!("/api/v1/deployments/{deployment}/cancel"), &json!({ "reason": "a test" })).await?;
+    between.answers.send_replace(true);
+    wait_for("the records are gone", PATIENCE, async || {
+        (dns.zone("dc1.example").ok()?.is_empty() && dns.zone("10.in-addr.arpa").ok()?.is_empty()).then_some(())
+    })
+    .await
 }
 
 /// RFC 2317: the zone of a part of a network, which the provider's zone refers to.
@@ -127,14 +148,8 @@ async fn service(port: u16, zones: &[&str]) -> Result<Service> {
     });
     let refused = service.put("/api/v1/sites/dc1", &site).await.expect_err("a key that nobody has");
     ensure!(refused.to_string().contains("there is no secret tsig-dc1"), "{refused}");
-    service.secret("tsig-dc1", KEY.1)?;
-    service.put("/api/v1/sites/dc1", &site).await?;
-    service.put("/api/v1/networks/prod", &json!({ "cidr": "10.0.0.0/18", "site": "dc1", "margin_bottom": 9 })).await?;
-    service.put("/api/v1/boot-images/debian", &json!({})).await?;
-    let script = "#!ipxe\necho {{ hostname }} {{ done_url }}\n";
-    service.put_bytes("/api/v1/boot-images/debian/files/boot.ipxe?kind=boot_ipxe&template=true", script).await?;
-    service.put("/api/v1/ventures/shop", &json!({})).await?;
-    service.put("/api/v1/ventures/shop/roles/web", &json!({})).await?;
+    service.write_secret("tsig-dc1", KEY.1)?;
+    service.define(&site, &json!({ "cidr": "10.0.0.0/18", "site": "dc1", "margin_bottom": 9 })).await?;
     Ok(service)
 }
 

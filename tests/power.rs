@@ -20,14 +20,8 @@ async fn service_with_catalogue() -> Result<Service> {
     let site = json!({
         "domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"], "hostname_template": "h<200,299>.dc1.example",
     });
-    service.put("/api/v1/sites/dc1", &site).await?;
-    service.put("/api/v1/networks/prod", &json!({ "cidr": "10.0.0.0/24", "site": "dc1", "gateway": "10.0.0.1" })).await?;
+    service.define(&site, &json!({ "cidr": "10.0.0.0/24", "site": "dc1", "gateway": "10.0.0.1" })).await?;
     service.put("/api/v1/dhcp-servers/kea-1", &json!({ "site": "dc1", "kind": "kea" })).await?;
-    service.put("/api/v1/boot-images/debian", &json!({})).await?;
-    let script = "#!ipxe\necho {{ hostname }} {{ done_url }}\n";
-    service.put_bytes("/api/v1/boot-images/debian/files/boot.ipxe?kind=boot_ipxe&template=true", script).await?;
-    service.put("/api/v1/ventures/shop", &json!({})).await?;
-    service.put("/api/v1/ventures/shop/roles/web", &json!({})).await?;
     Ok(service)
 }
 

@@ -1,9 +1,9 @@
 //! The agent's side of the service's HTTP interface: fetching configurations, and reporting about them.
 
 use super::{Arguments, disk};
+use crate::secrets::Secret;
 use anyhow::{Context, Result, ensure};
 use bootledger_aggregates::values::sha256::Sha256;
-use bootledger_web::secrets::Secret;
 use reqwest::header::{AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Response, StatusCode};
 use serde::Serialize;

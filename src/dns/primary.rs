@@ -1,10 +1,10 @@
 //! A connection to a zone's primary: signed updates, and questions.
 
 use super::records::{Kind, Update};
+use crate::secrets::Secret;
 use base64::Engine;
 use bootledger_aggregates::site::{DnsUpdates, TsigAlgorithm};
 use bootledger_aggregates::values::hostname::DomainName;
-use bootledger_web::secrets::Secret;
 use futures::StreamExt;
 use hickory_net::NetError;
 use hickory_net::client::Client;

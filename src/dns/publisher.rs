@@ -4,7 +4,7 @@ use super::primary::{AT_ONCE, Primary, Trouble};
 use super::records::{Kind, Records, Step, Update, place};
 use crate::ledger::Ledger;
 use crate::store::dns::{self, Failed, Work};
-use bootledger_aggregates::site::{DnsUpdates, SiteSpec};
+use bootledger_aggregates::site::DnsUpdates;
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
@@ -100,7 +100,6 @@ impl Publisher {
             return Ok(0);
         }
         let sites = catalogue::sites(views, At::Now).await?;
-        let sites: Vec<SiteSpec> = sites.into_iter().filter(|site| !site.retired).map(|site| site.spec).collect();
         let mut jobs: BTreeMap<(String, &DomainName), Job<'_>> = BTreeMap::new();
         let mut nowhere = vec![];
         for piece in &work {
@@ -112,7 +111,7 @@ impl Publisher {
             };
             let Some(updates) = &site.dns_updates else { continue };
             let job = jobs.entry((address(updates).to_string(), zone)).or_insert_with(|| Job { updates, zone, all: vec![] });
-            let records = Records { name, kind, published: BTreeSet::new(), wanted: piece.wanted.clone() };
+            let records = Records { name, kind, told: BTreeSet::new(), answered: BTreeSet::new(), wanted: piece.wanted.clone() };
             job.all.push((piece, records));
         }
         dns::done(views, None, &nowhere, self.now()).await?;
@@ -137,10 +136,15 @@ impl Publisher {
         let keys: Vec<dns::Key> = job.all.iter().map(|(work, _)| work.key.clone()).collect();
         let mut published = dns::published(views, &primary, &keys).await?;
         for (work, records) in &mut job.all {
-            records.published = published.remove(&work.key).unwrap_or_default();
+            let dns::Told { told, answered } = published.remove(&work.key).unwrap_or_default();
+            (records.told, records.answered) = (told, answered);
         }
         let outcomes = match self.connect(job.updates).await {
-            Ok(connection) => publish(&connection, job.zone, &job.all).await,
+            Ok(connection) => {
+                let all: Vec<&Work> = job.all.iter().map(|(work, _)| *work).collect();
+                dns::about_to_tell(views, &primary, &all).await?;
+                publish(&connection, job.zone, &job.all).await
+            }
             Err(trouble) => job.all.iter().map(|_| Outcome::Trouble(trouble.to_string())).collect(),
         };
         let (mut done, mut failed) = (vec![], vec![]);

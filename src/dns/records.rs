@@ -3,6 +3,7 @@
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::reverse_zone::reversed;
+use bootledger_projections::catalogue::Entry;
 use std::collections::BTreeSet;
 
 /// Which records.
@@ -36,8 +37,10 @@ pub(super) struct Records {
     /// Their name at the primary.
     pub(super) name: String,
     pub(super) kind: Kind,
-    /// What the primary was last told and has answered.
-    pub(super) published: BTreeSet<String>,
+    /// What the primary was told, and may hold: what is of it is ours.
+    pub(super) told: BTreeSet<String>,
+    /// What it has answered with.
+    pub(super) answered: BTreeSet<String>,
     /// What it shall hold.
     pub(super) wanted: BTreeSet<String>,
 }
@@ -64,21 +67,21 @@ pub(super) enum Step<'a> {
 }
 
 impl Records {
-    /// The update from what is known to be published; its prerequisite says so if that is no longer true.
+    /// The update from what the primary has answered; its prerequisite says so if that is no longer true.
     pub(super) fn expected(&self) -> Update<'_> {
         Update {
             records: self,
-            held: Some(self.published.clone()),
-            removed: &self.published - &self.wanted,
-            added: &self.wanted - &self.published,
+            held: Some(self.answered.clone()),
+            removed: &self.answered - &self.wanted,
+            added: &self.wanted - &self.answered,
         }
     }
 
     /// The step from what the primary was found to hold.
     pub(super) fn from(&self, found: &BTreeSet<String>) -> Step<'_> {
-        let ours = &self.published | &self.wanted;
+        let ours = &self.told | &self.wanted;
         let foreign = found - &ours;
-        let (removed, added) = (&(&self.published - &self.wanted) & found, &self.wanted - found);
+        let (removed, added) = (&(&self.told - &self.wanted) & found, &self.wanted - found);
         if removed.is_empty() && added.is_empty() {
             return Step::Nothing;
         }
@@ -92,8 +95,8 @@ impl Records {
 }
 
 /// Where a row of the views belongs: its site, its zone, and its name there. `None` where no site updates its zone.
-pub(crate) fn place<'a>(sites: &'a [SiteSpec], name: &str, kind: Kind) -> Option<(&'a SiteSpec, &'a DomainName, String)> {
-    let places = sites.iter().filter_map(|site| {
+pub(crate) fn place<'a>(sites: &'a [Entry<SiteSpec>], name: &str, kind: Kind) -> Option<(&'a SiteSpec, &'a DomainName, String)> {
+    let places = sites.iter().filter_map(|Entry { spec: site, .. }| {
         let (zone, name) = match kind {
             Kind::A => (site.zone_of(name)?, name.to_owned()),
             Kind::Ptr => site.reverse_zone(reversed(name)?)?,
@@ -112,8 +115,9 @@ mod tests {
         values.iter().map(ToString::to_string).collect()
     }
 
-    fn records(published: &[&str], wanted: &[&str]) -> Records {
-        Records { name: "h1.dc1.example".to_owned(), kind: Kind::A, published: set(published), wanted: set(wanted) }
+    fn records(told: &[&str], wanted: &[&str]) -> Records {
+        let (told, answered) = (set(told), set(told));
+        Records { name: "h1.dc1.example".to_owned(), kind: Kind::A, told, answered, wanted: set(wanted) }
     }
 
     fn step(published: &[&str], wanted: &[&str], found: &[&str]) -> String {
@@ -149,15 +153,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_told_and_never_answered_may_be_there_and_is_ours() {
+        let lost = Records { answered: set(&[]), ..records(&["1"], &[]) };
+        assert_eq!(lost.expected().held, Some(set(&[])), "nothing is relied on that was not answered");
+        let Step::Update(update) = lost.from(&set(&["1", "9"])) else { panic!("it is removed") };
+        assert_eq!((update.removed, update.added), (set(&["1"]), set(&[])));
+    }
+
+    #[test]
     fn records_belong_to_the_smallest_zone_of_any_site() {
         let key = r#"{ "name": "k", "secret": "s" }"#;
-        let site = |zones: &str, primary: &str| -> SiteSpec {
+        let site = |zones: &str, primary: &str| -> Entry<SiteSpec> {
             let updates = if primary.is_empty() {
                 String::new()
             } else {
                 format!(r#", "dns_updates": {{ "primary": "{primary}", "key": {key} }}"#)
             };
-            serde_json::from_str(&format!(r#"{{ "domain": "example", "zones": [{zones}]{updates} }}"#)).expect("a site")
+            let spec =
+                serde_json::from_str(&format!(r#"{{ "domain": "example", "zones": [{zones}]{updates} }}"#)).expect("a site");
+            Entry { key: "dc".parse().expect("a name"), sequence: 1, spec, retired: false }
         };
         let sites = [
             site(r#""example", "2.0.192.in-addr.arpa""#, "10.0.0.1"),

@@ -9,6 +9,7 @@ use bootledger_aggregates::device::event::DnsEntry;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::hostname::reverse_name;
 use bootledger_aggregates::values::text::Text;
+use bootledger_projections::catalogue::Entry;
 use bootledger_projections::dns_records;
 
 /// Runs where nothing is to be waited for.
@@ -53,7 +54,7 @@ fn keys(work: &Work<'_>) -> [dns::Key; 2] {
     [a, (reverse_name(work.deployment.ip), Kind::Ptr.name().to_owned())]
 }
 
-fn updated<'a>(sites: &'a [SiteSpec], name: &str, kind: &str) -> Option<&'a SiteSpec> {
+fn updated<'a>(sites: &'a [Entry<SiteSpec>], name: &str, kind: &str) -> Option<&'a SiteSpec> {
     Some(place(sites, name, Kind::of(kind)?)?.0)
 }
 

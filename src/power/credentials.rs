@@ -1,9 +1,9 @@
 //! User and password of a management controller, out of a secret of the form `user:password`.
 
+use crate::secrets::{Secret, Secrets};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bootledger_aggregates::values::name::Name;
-use bootledger_web::secrets::{Secret, Secrets};
 
 /// Whom a controller knows us as.
 #[derive(Clone, Debug)]

@@ -12,7 +12,6 @@ use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::Stage;
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::rules::Refused;
-use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
@@ -40,7 +39,6 @@ pub(super) async fn reach(ledger: &Ledger, lease: &Lease) -> anyhow::Result<Opti
         let device = devices::find(&ledger.views, row.device, At::Now).await?.context("the device is not in the views")?;
         let now = (ledger.now)();
         let sites = catalogue::sites(&ledger.views, At::Now).await?;
-        let sites: Vec<SiteSpec> = sites.into_iter().filter(|site| !site.retired).map(|site| site.spec).collect();
         let work = Work { deployment: &row, device: &device, ledger, sites: &sites, views: &ledger.views, now };
         let report = match plugins::run(lease.plugin.as_str(), &work).await {
             Ok(report) => report,

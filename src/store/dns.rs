@@ -96,11 +96,20 @@ pub async fn take(pool: &PgPool, now: OffsetDateTime, until: OffsetDateTime, lim
     Ok(work.collect())
 }
 
-/// What a primary was told of these and has answered.
-pub async fn published(pool: &PgPool, primary: &str, keys: &[Key]) -> Result<BTreeMap<Key, BTreeSet<String>>, sqlx::Error> {
+/// What a primary was told of a set of records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// All that it was told, whatever became of it.
+    pub told: BTreeSet<String>,
+    /// What it has answered with since.
+    pub answered: BTreeSet<String>,
+}
+
+/// What a primary was told of these.
+pub async fn published(pool: &PgPool, primary: &str, keys: &[Key]) -> Result<BTreeMap<Key, Told>, sqlx::Error> {
     let (names, types) = columns(keys);
     let rows = sqlx::query!(
-        r#"SELECT p.name, p.type AS "kind", p.value
+        r#"SELECT p.name, p.type AS "kind", p.value, p.answered
              FROM UNNEST($2::text[], $3::text[]) AS w (name, type)
              JOIN dns_published p ON p."primary" = $1 AND p.name = w.name AND p.type = w.type"#,
         primary,
@@ -109,11 +118,31 @@ pub async fn published(pool: &PgPool, primary: &str, keys: &[Key]) -> Result<BTr
     )
     .fetch_all(pool)
     .await?;
-    let mut published: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
+    let mut published: BTreeMap<Key, Told> = BTreeMap::new();
     for row in rows {
-        published.entry((row.name, row.kind)).or_default().insert(row.value);
+        let of = published.entry((row.name, row.kind)).or_default();
+        if row.answered {
+            of.answered.insert(row.value.clone());
+        }
+        of.told.insert(row.value);
     }
     Ok(published)
+}
+
+/// Remembers that a primary is about to be told what is wanted: from now on it may hold that.
+pub async fn about_to_tell(pool: &PgPool, primary: &str, work: &[&Work]) -> Result<(), sqlx::Error> {
+    let wanted = || work.iter().flat_map(|work| work.wanted.iter().map(|value| (&work.key, value)));
+    sqlx::query!(
+        r#"INSERT INTO dns_published ("primary", name, type, value, answered)
+           SELECT $1, n, t, v, false FROM UNNEST($2::text[], $3::text[], $4::text[]) AS w (n, t, v) ON CONFLICT DO NOTHING"#,
+        primary,
+        &wanted().map(|(key, _)| key.0.clone()).collect::<Vec<_>>(),
+        &wanted().map(|(key, _)| key.1.clone()).collect::<Vec<_>>(),
+        &wanted().map(|(_, value)| value.clone()).collect::<Vec<_>>()
+    )
+    .execute(pool)
+    .await
+    .map(drop)
 }
 
 /// Ends work that is done: the primary, where the records have one, has answered with what was wanted. What has changed
@@ -135,8 +164,9 @@ pub async fn done(pool: &PgPool, primary: Option<&str>, work: &[&Work], now: Off
         .await?;
         let wanted = || work.iter().flat_map(|work| work.wanted.iter().map(|value| (&work.key, value)));
         sqlx::query!(
-            r#"INSERT INTO dns_published ("primary", name, type, value)
-               SELECT $1, * FROM UNNEST($2::text[], $3::text[], $4::text[]) ON CONFLICT DO NOTHING"#,
+            r#"INSERT INTO dns_published ("primary", name, type, value, answered)
+               SELECT $1, n, t, v, true FROM UNNEST($2::text[], $3::text[], $4::text[]) AS w (n, t, v)
+               ON CONFLICT ("primary", name, type, value) DO UPDATE SET answered = true"#,
             primary,
             &wanted().map(|(key, _)| key.0.clone()).collect::<Vec<_>>(),
             &wanted().map(|(key, _)| key.1.clone()).collect::<Vec<_>>(),

@@ -8,6 +8,9 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 /// The key that all of them take updates with: its name, and 32 bytes in base64.
 pub(crate) const KEY: (&str, &str) = ("bootledger", "c2VjcmV0IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMgbG8=");
@@ -195,6 +198,48 @@ impl Drop for DnsServer {
     fn drop(&mut self) {
         drop(self.stop());
     }
+}
+
+/// A network between a client and a DNS server that may lose the answers.
+pub(crate) struct Between {
+    pub(crate) port: u16,
+    /// Whether answers arrive.
+    pub(crate) answers: watch::Sender<bool>,
+}
+
+impl Between {
+    /// Listens, and hands everything on to the server.
+    pub(crate) async fn start(server: u16) -> Result<Self> {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let (answers, arrive) = watch::channel(true);
+        let port = listener.local_addr()?.port();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(hand_on(client, server, arrive.clone()));
+            }
+        });
+        Ok(Self { port, answers })
+    }
+}
+
+async fn hand_on(client: TcpStream, server: u16, arrive: watch::Receiver<bool>) -> Result<()> {
+    let (mut questions, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await?.into_split();
+    let there = async { tokio::io::copy(&mut questions, &mut to_server).await.map(drop) };
+    let back = async {
+        let mut bytes = [0; 4096];
+        loop {
+            let length = from_server.read(&mut bytes).await?;
+            if length == 0 {
+                return std::io::Result::Ok(());
+            }
+            if *arrive.borrow() {
+                to_client.write_all(&bytes[..length]).await?;
+            }
+        }
+    };
+    tokio::select! { ended = there => ended?, ended = back => ended? }
+    Ok(())
 }
 
 /// A program of the system's, which is not in every user's path.

@@ -90,13 +90,6 @@ impl Process {
         &self.token
     }
 
-    /// Writes a secret that the service reads by its name.
-    pub(crate) fn secret(&self, name: &str, text: &str) -> Result<()> {
-        let folder = self.folder.path().join("secrets");
-        std::fs::create_dir_all(&folder)?;
-        Ok(std::fs::write(folder.join(name), text)?)
-    }
-
     /// What a GET answers, as text.
     pub(crate) async fn text(&self, path: &str) -> Result<String> {
         Ok(self.client.get(self.url(path)).bearer_auth(&self.token).send().await?.error_for_status()?.text().await?)

@@ -4,6 +4,7 @@ use super::process::Process;
 pub(crate) use super::process::wait_for;
 use anyhow::Result;
 use bootledger_test_cluster::TestDatabase;
+use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
@@ -26,6 +27,19 @@ impl Service {
         let database = TestDatabase::create().await?;
         let process = Process::start_with(address, database.url(), program, options).await?;
         Ok(Self { process, database })
+    }
+
+    /// Defines the site dc1 with its network `prod`, the boot image `debian` with a script, and the role `web` of the venture
+    /// `shop`.
+    pub(crate) async fn define(&self, site: &Value, network: &Value) -> Result<()> {
+        self.put("/api/v1/sites/dc1", site).await?;
+        self.put("/api/v1/networks/prod", network).await?;
+        self.put("/api/v1/boot-images/debian", &json!({})).await?;
+        let script = "#!ipxe\necho {{ hostname }} {{ done_url }}\n";
+        self.put_bytes("/api/v1/boot-images/debian/files/boot.ipxe?kind=boot_ipxe&template=true", script).await?;
+        self.put("/api/v1/ventures/shop", &json!({})).await?;
+        self.put("/api/v1/ventures/shop/roles/web", &json!({})).await?;
+        Ok(())
     }
 
     /// The service's database.

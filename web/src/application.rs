@@ -3,7 +3,6 @@
 use crate::boot::loaders::Loaders;
 use crate::boot::table::BootTable;
 use crate::commands::Commands;
-use crate::secrets::Secrets;
 use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use ipnet::IpNet;
@@ -24,8 +23,6 @@ pub struct Application {
     pub boot: Arc<BootTable>,
     /// The contents of boot files, by SHA-256.
     pub files: Arc<dyn ObjectStore>,
-    /// Where secrets are read by their names.
-    pub secrets: Secrets,
     /// The boot loaders for firmware without an iPXE, where there is a folder of them.
     pub loaders: Option<Loaders>,
     /// The service's key, from which a deployment's token is derived.

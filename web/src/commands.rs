@@ -250,6 +250,9 @@ pub trait Commands: Send + Sync {
     /// Asks a device's management controller, now, whether the server has power.
     async fn power_state(&self, device: DeviceId) -> Result<PowerState, CommandError>;
 
+    /// What is wrong with the secret of this name, if anything, and what to do; nothing of its content.
+    fn secret_problem(&self, name: &Name) -> Option<String>;
+
     /// Starts a deployment for every row of a CSV text (RFC 4180 with `;` or `,`), or for none.
     async fn import(&self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError>;
 }

@@ -14,5 +14,4 @@ pub mod openapi;
 pub mod pages;
 mod puppet;
 pub mod request;
-pub mod secrets;
 pub mod server;

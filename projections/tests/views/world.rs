@@ -2,14 +2,21 @@
 //!
 //! It plays the part of the application: it looks up the facts that the rules ask for, and keeps the claims.
 
+mod outside;
+mod samples;
+
+pub(crate) use samples::{
+    confirm, create_token, define_server, deployment_id, device_id, image_spec, mac, network_spec, put_file, rack, sha,
+    site_spec, v,
+};
+
 use crate::history::{Written, beginning, written};
-use bootledger_aggregates::boot_image::{BootFile, BootImage, BootImageCommand, BootImageSpec, EndedBy, FileKind};
+use bootledger_aggregates::boot_image::{BootImage, BootImageCommand, FileKind};
 use bootledger_aggregates::claims::{Claim, ClaimChange, Holder};
 use bootledger_aggregates::deployment::Deployment;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy, Limits, Stage};
 use bootledger_aggregates::deployment::plan::Plan;
-use bootledger_aggregates::deployment::puppet::{PuppetOutcome, PuppetRun};
 use bootledger_aggregates::deployment::start::{BootImageFacts, DeviceFacts, StartDeployment, StartFacts};
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::clean::Keeps;
@@ -17,55 +24,22 @@ use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::event::{DeviceEvent, DeviceKind, DhcpEntry, DnsEntry, Management, ManagementProtocol};
 use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::management::Access;
-use bootledger_aggregates::device::power::{PowerAction, PowerFacts, PowerOrder, PowerOutcome, PowerState, Restart};
 use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec, RegisterFacts};
-use bootledger_aggregates::dhcp_server::{DhcpKind, DhcpServer, DhcpServerCommand, DhcpServerSpec};
+use bootledger_aggregates::dhcp_server::{DhcpServer, DhcpServerCommand};
 use bootledger_aggregates::event::Event;
 use bootledger_aggregates::network::{Network, NetworkCommand, NetworkSpec};
-use bootledger_aggregates::rack::{Rack, RackCommand, RackSpec};
+use bootledger_aggregates::rack::{Rack, RackCommand};
 use bootledger_aggregates::rules::Refused;
-use bootledger_aggregates::site::{Site, SiteCommand, SiteSpec};
-use bootledger_aggregates::token::{Scope, Token, TokenCommand};
-use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, OrderId, TokenId};
-use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::site::{Site, SiteCommand};
+use bootledger_aggregates::token::{Token, TokenCommand};
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, TokenId};
 use bootledger_aggregates::values::name::Name;
-use bootledger_aggregates::values::sha256::Sha256;
-use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::venture::{RoleSpec, Venture, VentureCommand, VentureSpec};
 use cqrs_es::Aggregate;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
-
-/// A value of the domain from its text.
-pub(crate) fn v<T: std::str::FromStr>(text: &str) -> T {
-    text.parse().unwrap_or_else(|_| panic!("{text} is no value"))
-}
-
-pub(crate) fn device_id(n: u8) -> DeviceId {
-    DeviceId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + u128::from(n)))
-}
-
-pub(crate) fn deployment_id(n: u8) -> DeploymentId {
-    DeploymentId(Uuid::from_u128(0x0191_0000_0000_7000_8000_0000_0000_0000 + u128::from(n)))
-}
-
-pub(crate) fn mac(n: u8) -> MacAddress {
-    v(&format!("52:54:00:00:00:{n:02x}"))
-}
-
-pub(crate) fn network_spec(site: &str) -> NetworkSpec {
-    let number = i32::from(site != "dc1");
-    serde_json::from_value(serde_json::json!({"cidr": format!("10.{number}.0.0/24"), "site": site})).expect("a network")
-}
-
-pub(crate) fn site_spec(site: &str, name: &str) -> SiteSpec {
-    serde_json::from_value(serde_json::json!({
-        "name": name, "domain": format!("{site}.example"), "zones": [format!("{site}.example"), "10.in-addr.arpa"]
-    }))
-    .expect("a site")
-}
 
 /// The data centre.
 #[derive(Default)]
@@ -216,28 +190,6 @@ impl World {
         self.device(id, DeviceCommand::VerifyDevice)
     }
 
-    /// An order to the controller of device `n`, for its live deployment if it has one, and what becomes of it.
-    pub(crate) fn power(&mut self, n: u8, step: u8, b: u8) -> Result<(), Refused> {
-        let (id, live) = (device_id(n), self.live(device_id(n)));
-        let restart = live.map(|deployment| Restart { deployment, turn: u32::from(b % 3) });
-        let order = PowerOrder {
-            order: OrderId(Uuid::from_u128(u128::from(step) + 1)),
-            action: PowerAction::Cycle,
-            network_boot: b.is_multiple_of(2),
-            restart,
-            at: self.now(),
-        };
-        let facts = PowerFacts { live, in_progress: live.is_some(), ..PowerFacts::default() };
-        self.device(id, DeviceCommand::RequestPower { order: Box::new(order.clone()), facts })?;
-        let outcome = match b % 4 {
-            0 => return Ok(()),
-            1 => PowerOutcome::Failed(v("no answer")),
-            2 => PowerOutcome::Uncertain(v("no answer")),
-            _ => PowerOutcome::Confirmed(PowerState::On),
-        };
-        self.device(id, DeviceCommand::ReportPower { order: Box::new(order), outcome })
-    }
-
     pub(crate) fn change(&mut self, n: u8, change: DeviceChange) -> Result<(), Refused> {
         let id = device_id(n);
         let serial = change.serial.iter().cloned().map(Claim::Serial);
@@ -357,16 +309,6 @@ impl World {
         self.deployment(id, "server 10.0.0.20", DeploymentCommand::MarkDone { by })
     }
 
-    /// Puppet reports a run on the server: it succeeded, or failed with one of some messages.
-    pub(crate) fn puppet(&mut self, id: DeploymentId, n: u8) -> Result<(), Refused> {
-        let messages = || vec![Text::fitted(&format!("class demo{} \"is\" {{broken}}", n % 2))];
-        let outcome = if n.is_multiple_of(3) { PuppetOutcome::Succeeded } else { PuppetOutcome::Failed { messages: messages() } };
-        let certname = v("h200.dc1.example");
-        let run = PuppetRun { certname, outcome, noop: false, compiled: true, transaction: v("t-1") };
-        let now = self.now();
-        self.deployment(id, "token puppet", DeploymentCommand::ReportPuppetRun { run, now })
-    }
-
     pub(crate) fn cancel(&mut self, id: DeploymentId) -> Result<(), Refused> {
         self.deployment(id, "token ops", DeploymentCommand::CancelDeployment { by: v("token ops"), reason: v("wrong rack") })?;
         let Some(started) = self.started(id).cloned() else { return Ok(()) };
@@ -422,37 +364,4 @@ impl World {
         }
         self.accept("token root", events.into_iter().map(|event| Event::Token(id, event)).collect());
     }
-}
-
-/// An image whose deployments the server ends, or Puppet.
-pub(crate) fn image_spec(description: &str, in_progress_minutes: u32, puppet: bool) -> BootImageSpec {
-    let done_by = if puppet { EndedBy::Puppet } else { EndedBy::Server };
-    BootImageSpec { description: v(description), open_minutes: 1, in_progress_minutes, done_by }
-}
-
-pub(crate) fn create_token() -> TokenCommand {
-    TokenCommand::CreateToken { name: v("ci"), scope: Scope::Operator, expires: None }
-}
-
-pub(crate) fn rack(site: &str, units: u16) -> RackSpec {
-    RackSpec { site: v(site), description: Text::default(), units }
-}
-
-pub(crate) fn define_server(site: &str) -> DhcpServerCommand {
-    let spec = DhcpServerSpec { site: v(site), address: None, kind: DhcpKind::Kea };
-    DhcpServerCommand::DefineDhcpServer { spec, site_exists: true }
-}
-
-pub(crate) fn confirm(position: i64) -> DhcpServerCommand {
-    DhcpServerCommand::ConfirmConfiguration { revision: sha(position), position, last_position: position }
-}
-
-pub(crate) fn sha(n: i64) -> Sha256 {
-    let mut bytes = [7; 32];
-    bytes[..8].copy_from_slice(&n.to_be_bytes());
-    Sha256::new(bytes)
-}
-
-pub(crate) fn put_file(name: &str, kind: FileKind, n: i64) -> BootImageCommand {
-    BootImageCommand::PutFile { name: v(name), file: BootFile { kind, sha256: sha(n), size: 10, template: false } }
 }

@@ -129,7 +129,7 @@ pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>
 
 fn unreadable(application: &Application, references: Vec<secrets::Reference>) -> Vec<UnreadableSecret> {
     let problem = |secrets::Reference { secret, used_by }| {
-        let problem = application.secrets.problem(&secret)?;
+        let problem = application.commands.secret_problem(&secret)?;
         Some(UnreadableSecret { name: secret, used_by, problem })
     };
     references.into_iter().filter_map(problem).collect()

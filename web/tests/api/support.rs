@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::token::Scope;
 use bootledger_aggregates::values::ids::{DeviceId, TokenId};
+use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::project;
 use bootledger_test_cluster::TestDatabase;
@@ -42,6 +43,10 @@ impl Commands for Scripted {
 
     async fn power_state(&self, _: DeviceId) -> Result<PowerState, CommandError> {
         Err(CommandError::NotFound("the test has no such device".to_owned()))
+    }
+
+    fn secret_problem(&self, name: &Name) -> Option<String> {
+        Some(format!("there is no secret {name}"))
     }
 
     async fn import(&self, _: &[u8], _: bool, _: Context) -> Result<Imported, CommandError> {
@@ -80,7 +85,6 @@ impl TestSite {
             files: Arc::new(object_store::memory::InMemory::new()),
             loaders: None,
             key: ServiceKey::new(vec![7; 32]),
-            secrets: bootledger_web::secrets::Secrets::default(),
             base_url: "http://127.0.0.1:8080".parse().expect("a URL"),
             trusted_proxies: Arc::new([]),
             now,

@@ -62,6 +62,10 @@ impl Commands for Domain {
         Err(CommandError::Controller { reason: "the test has no management controller".to_owned(), slow: false })
     }
 
+    fn secret_problem(&self, _: &Name) -> Option<String> {
+        None
+    }
+
     async fn import(&self, _: &[u8], _: bool, _: Context) -> Result<Imported, CommandError> {
         Err(CommandError::NotFound("no imports here".to_owned()))
     }
@@ -104,7 +108,6 @@ impl Harness {
             files: Arc::new(files.with_automatic_cleanup(true).with_fsync(true)),
             loaders: None,
             key: ServiceKey::new(vec![7; 32]),
-            secrets: bootledger_web::secrets::Secrets::default(),
             base_url: "http://boot.example:8080".parse().expect("a URL"),
             trusted_proxies: Arc::from(vec!["192.0.2.1/32".parse().expect("a network")]),
             now: || Timestamp::default(),

@@ -1,0 +1,45 @@
+//! What management controllers and Puppet have to say.
+
+use super::{World, device_id, v};
+use bootledger_aggregates::deployment::command::DeploymentCommand;
+use bootledger_aggregates::deployment::puppet::{PuppetOutcome, PuppetRun};
+use bootledger_aggregates::device::command::DeviceCommand;
+use bootledger_aggregates::device::power::{PowerAction, PowerFacts, PowerOrder, PowerOutcome, PowerState, Restart};
+use bootledger_aggregates::rules::Refused;
+use bootledger_aggregates::values::ids::{DeploymentId, OrderId};
+use bootledger_aggregates::values::text::Text;
+use uuid::Uuid;
+
+impl World {
+    /// An order to the controller of device `n`, for its live deployment if it has one, and what becomes of it.
+    pub(crate) fn power(&mut self, n: u8, step: u8, b: u8) -> Result<(), Refused> {
+        let (id, live) = (device_id(n), self.live(device_id(n)));
+        let restart = live.map(|deployment| Restart { deployment, turn: u32::from(b % 3) });
+        let order = PowerOrder {
+            order: OrderId(Uuid::from_u128(u128::from(step) + 1)),
+            action: PowerAction::Cycle,
+            network_boot: b.is_multiple_of(2),
+            restart,
+            at: self.now(),
+        };
+        let facts = PowerFacts { live, in_progress: live.is_some(), ..PowerFacts::default() };
+        self.device(id, DeviceCommand::RequestPower { order: Box::new(order.clone()), facts })?;
+        let outcome = match b % 4 {
+            0 => return Ok(()),
+            1 => PowerOutcome::Failed(v("no answer")),
+            2 => PowerOutcome::Uncertain(v("no answer")),
+            _ => PowerOutcome::Confirmed(PowerState::On),
+        };
+        self.device(id, DeviceCommand::ReportPower { order: Box::new(order), outcome })
+    }
+
+    /// Puppet reports a run on the server: it succeeded, or failed with one of some messages.
+    pub(crate) fn puppet(&mut self, id: DeploymentId, n: u8) -> Result<(), Refused> {
+        let messages = || vec![Text::fitted(&format!("class demo{} \"is\" {{broken}}", n % 2))];
+        let outcome = if n.is_multiple_of(3) { PuppetOutcome::Succeeded } else { PuppetOutcome::Failed { messages: messages() } };
+        let certname = v("h200.dc1.example");
+        let run = PuppetRun { certname, outcome, noop: false, compiled: true, transaction: v("t-1") };
+        let now = self.now();
+        self.deployment(id, "token puppet", DeploymentCommand::ReportPuppetRun { run, now })
+    }
+}
