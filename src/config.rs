@@ -48,6 +48,8 @@ pub enum Command {
     Token(crate::token::Arguments),
     /// Asks a device's management controller about its power, or gives it an order.
     Power(crate::power::command::Arguments),
+    /// Shows what a site's DNS primary and DHCP servers have otherwise than they should, and has it checked or repaired.
+    Drift(crate::drift::command::Arguments),
     /// Writes the event log as JSON lines, one event each.
     Export(crate::export::Arguments),
     /// Checks the hash chain of the log, or of an export of it.
@@ -122,6 +124,10 @@ pub struct ServeArguments {
     /// The largest boot file, in bytes.
     #[arg(long, env = "BOOTLEDGER_MAX_UPLOAD", default_value_t = 8 << 30, value_name = "BYTES")]
     pub max_upload: u64,
+    /// How often what DNS primaries and DHCP servers have is compared with what they should have, in seconds; 0 for only
+    /// when that is asked for.
+    #[arg(long, env = "BOOTLEDGER_DRIFT_EVERY", default_value_t = 900, value_name = "SECONDS")]
+    pub drift_every: u64,
     /// The administrator's API token for the first start; by default one is made and printed.
     #[arg(long, env = "BOOTLEDGER_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub admin_token: Option<Secret>,

@@ -5,6 +5,7 @@ mod catalogue;
 mod context;
 mod deployments;
 mod devices;
+mod drift;
 mod execute;
 mod facts;
 pub mod import;
@@ -70,6 +71,7 @@ impl Ledger {
             Command::OrderPower { device, action, network_boot, interrupts } => {
                 self.power_command(*device, *action, *network_boot, *interrupts, context).await
             }
+            Command::RepairDrift { site, keys } => self.order_repairs(site, keys.as_deref(), context).await,
             Command::CreateToken { .. } | Command::RevokeToken(_) => self.token_command(command, context).await,
             _ => self.catalogue_command(command, context).await,
         }
@@ -117,6 +119,10 @@ impl Commands for Ledger {
     async fn power_state(&self, device: DeviceId) -> Result<PowerState, CommandError> {
         let span = info_span!("power state", device.id = %device);
         Ok(self.ask_power(device).instrument(span).await?)
+    }
+
+    async fn check_drift(&self, site: &Name) -> Result<(), CommandError> {
+        Ok(self.request_check(site).await?)
     }
 
     fn secret_problem(&self, name: &Name) -> Option<String> {

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod deploy;
 pub mod dhcp_agent;
 pub mod dns;
+pub mod drift;
 pub mod export;
 pub mod feed;
 pub mod files;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use bootledger::config::{Arguments, Command};
 use bootledger::postgres::{Postgres, Settings, guard};
-use bootledger::{demo, deploy, dhcp_agent, export, import, power, rebuild, serve, telemetry, token, verify};
+use bootledger::{demo, deploy, dhcp_agent, drift, export, import, power, rebuild, serve, telemetry, token, verify};
 use clap::Parser;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -43,6 +43,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::DhcpAgent(arguments) => dhcp_agent::run(arguments, told_to_stop()?).await?,
         Command::Token(arguments) => token::run(arguments).await?,
         Command::Power(arguments) => power::command::run(arguments).await?,
+        Command::Drift(arguments) => drift::command::run(arguments).await?,
         Command::Export(arguments) => export::run(arguments).await?,
         Command::Verify(arguments) => verify::run(arguments).await?,
         Command::Rebuild(arguments) => rebuild::run(arguments).await?,

@@ -4,6 +4,7 @@
 use crate::config::ServeArguments;
 use crate::database::Database;
 use crate::dns::Publisher;
+use crate::drift::Checker;
 use crate::feed::Feed;
 use crate::ledger::Ledger;
 use crate::reactor::Reactor;
@@ -69,6 +70,10 @@ impl Service {
         let mut workers = JoinSet::new();
         workers.spawn(boot::follow::run(application.clone()));
         workers.spawn(projector::run(pool, feed, stop.clone()));
+        let every = Some(Duration::from_secs(arguments.drift_every)).filter(|every| !every.is_zero());
+        let checker = Checker::new(ledger.clone(), application.clone(), every);
+        let stopped = stop.clone();
+        workers.spawn(async move { checker.run(stopped).await });
         let publisher = Publisher::new(ledger.clone());
         let stopped = stop.clone();
         workers.spawn(async move { publisher.run(stopped).await });

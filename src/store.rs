@@ -6,6 +6,7 @@ pub mod append;
 pub mod chain;
 pub mod dns;
 pub mod draft;
+pub mod drift;
 pub mod leases;
 pub mod repository;
 pub mod secrets;

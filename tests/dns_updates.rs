@@ -9,9 +9,9 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 /// How long everything may take on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
-const ZONES: [&str; 2] = ["dc1.example", "10.in-addr.arpa"];
+pub(crate) const ZONES: [&str; 2] = ["dc1.example", "10.in-addr.arpa"];
 
 #[tokio::test]
 async fn bind_has_the_records_of_a_deployment_and_loses_them_with_it() -> Result<()> {
@@ -139,7 +139,8 @@ async fn the_reverse_zone_of_a_part_of_a_network_has_its_own_names() -> Result<(
     Ok(())
 }
 
-async fn service(port: u16, zones: &[&str]) -> Result<Service> {
+/// A service whose site dc1 has its zones at the primary on this port.
+pub(crate) async fn service(port: u16, zones: &[&str]) -> Result<Service> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
     let key = json!({ "name": KEY.0, "algorithm": "hmac-sha256", "secret": "tsig-dc1" });
     let site = json!({
@@ -229,7 +230,7 @@ async fn ten_thousand_records_are_published_and_withdrawn_exactly() -> Result<()
 }
 
 /// Waits until nothing is left to be told to the primary, and so many records are there.
-async fn settled(service: &Service, records: u32, how: &str) -> Result<()> {
+pub(crate) async fn settled(service: &Service, records: u32, how: &str) -> Result<()> {
     let pool = service.database().pool(1).await?;
     let (begun, records) = (Instant::now(), i64::from(records));
     wait_for(&format!("{records} records are {how}"), 2 * PATIENCE, async || {

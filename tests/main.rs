@@ -3,6 +3,7 @@
 mod boot_loaders;
 mod bulk;
 mod dns_updates;
+mod drift;
 mod embedded_postgres;
 mod event_log;
 mod power;

@@ -10,6 +10,7 @@ use crate::claims::ClaimChange;
 use crate::deployment::event::DeploymentEvent;
 use crate::device::event::DeviceEvent;
 use crate::dhcp_server::DhcpServerEvent;
+use crate::drift::{DriftEvent, DriftKey};
 use crate::network::NetworkEvent;
 use crate::rack::RackEvent;
 use crate::site::SiteEvent;
@@ -42,6 +43,8 @@ pub enum Event {
     BootImage(Name, BootImageEvent),
     /// Of an access token.
     Token(TokenId, TokenEvent),
+    /// Of a difference between a server and the views.
+    Drift(DriftKey, DriftEvent),
 }
 
 /// Why a stored event cannot be read: this version of the program does not know it, or it is damaged.
@@ -95,6 +98,7 @@ impl Event {
             "venture" => both(id, payload).map(|(key, event)| Self::Venture(key, event))?,
             "boot_image" => both(id, payload).map(|(key, event)| Self::BootImage(key, event))?,
             "token" => both(id, payload).map(|(key, event)| Self::Token(key, event))?,
+            "drift" => both(id, payload).map(|(key, event)| Self::Drift(key, event))?,
             other => return Err(UnreadableEvent::AggregateType(other.to_owned())),
         })
     }

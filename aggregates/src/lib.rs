@@ -9,6 +9,7 @@ pub mod claims;
 pub mod deployment;
 pub mod device;
 pub mod dhcp_server;
+pub mod drift;
 pub mod event;
 pub mod network;
 pub mod rack;

@@ -15,6 +15,7 @@ pub mod dhcp_entries;
 pub mod dhcp_sites;
 pub mod dns_records;
 pub mod dns_updates;
+pub mod drift;
 pub mod error;
 pub mod holdings;
 pub mod imports;

@@ -109,7 +109,7 @@ impl Publisher {
                 nowhere.push(piece);
                 continue;
             };
-            let Some(updates) = &site.dns_updates else { continue };
+            let Some(updates) = &site.spec.dns_updates else { continue };
             let job = jobs.entry((address(updates).to_string(), zone)).or_insert_with(|| Job { updates, zone, all: vec![] });
             let records = Records { name, kind, told: BTreeSet::new(), answered: BTreeSet::new(), wanted: piece.wanted.clone() };
             job.all.push((piece, records));

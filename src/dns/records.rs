@@ -95,16 +95,20 @@ impl Records {
 }
 
 /// Where a row of the views belongs: its site, its zone, and its name there. `None` where no site updates its zone.
-pub(crate) fn place<'a>(sites: &'a [Entry<SiteSpec>], name: &str, kind: Kind) -> Option<(&'a SiteSpec, &'a DomainName, String)> {
-    let places = sites.iter().filter_map(|Entry { spec: site, .. }| {
+pub(crate) fn place<'a>(
+    sites: &'a [Entry<SiteSpec>],
+    name: &str,
+    kind: Kind,
+) -> Option<(&'a Entry<SiteSpec>, &'a DomainName, String)> {
+    let places = sites.iter().filter_map(|site| {
         let (zone, name) = match kind {
-            Kind::A => (site.zone_of(name)?, name.to_owned()),
-            Kind::Ptr => site.reverse_zone(reversed(name)?)?,
+            Kind::A => (site.spec.zone_of(name)?, name.to_owned()),
+            Kind::Ptr => site.spec.reverse_zone(reversed(name)?)?,
         };
         Some((site, zone, name))
     });
     let (site, zone, name) = places.max_by_key(|(_, zone, _)| zone.as_str().len())?;
-    site.dns_updates.is_some().then_some((site, zone, name))
+    site.spec.dns_updates.is_some().then_some((site, zone, name))
 }
 
 #[cfg(test)]

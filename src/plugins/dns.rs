@@ -55,7 +55,7 @@ fn keys(work: &Work<'_>) -> [dns::Key; 2] {
 }
 
 fn updated<'a>(sites: &'a [Entry<SiteSpec>], name: &str, kind: &str) -> Option<&'a SiteSpec> {
-    Some(place(sites, name, Kind::of(kind)?)?.0)
+    Some(&place(sites, name, Kind::of(kind)?)?.0.spec)
 }
 
 /// For which primaries, and what they said last.

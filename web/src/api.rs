@@ -10,6 +10,7 @@ pub mod dhcp_entries;
 pub mod dhcp_servers;
 pub mod dns_records;
 pub mod dns_updates;
+pub mod drift;
 pub mod events;
 pub mod imports;
 pub mod networks;
@@ -27,6 +28,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     power::configure(config);
     deployments::configure(config);
     sites::configure(config);
+    drift::configure(config);
     racks::configure(config);
     networks::configure(config);
     ventures::configure(config);

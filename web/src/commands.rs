@@ -10,6 +10,7 @@ use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::power::{PowerAction, PowerState};
 use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec};
 use bootledger_aggregates::dhcp_server::DhcpServerSpec;
+use bootledger_aggregates::drift::DriftKey;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::rules::BrokenRule;
@@ -112,6 +113,9 @@ pub enum Command {
     ConfirmConfiguration { server: Name, revision: Sha256, position: i64 },
     /// A DHCP server could not use a configuration.
     ReportConfigurationFailure { server: Name, revision: Option<Sha256>, message: Text },
+
+    /// Has what differs at a site's servers brought to what the views say: these, or all that nobody else has made.
+    RepairDrift { site: Name, keys: Option<Vec<DriftKey>> },
 
     /// Makes a token; the answer has its id. `secret_sha256` is the hash of its secret.
     CreateToken { name: Text, scope: Scope, expires: Option<Timestamp>, secret_sha256: Sha256 },
@@ -249,6 +253,9 @@ pub trait Commands: Send + Sync {
 
     /// Asks a device's management controller, now, whether the server has power.
     async fn power_state(&self, device: DeviceId) -> Result<PowerState, CommandError>;
+
+    /// Has the servers of a site compared with the views at once, by whichever instance gets to it.
+    async fn check_drift(&self, site: &Name) -> Result<(), CommandError>;
 
     /// What is wrong with the secret of this name, if anything, and what to do; nothing of its content.
     fn secret_problem(&self, name: &Name) -> Option<String>;

@@ -31,6 +31,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         api::deployments::index, api::deployments::create, api::deployments::show, api::deployments::cancel,
         api::deployments::done, api::deployments::retry, api::deployments::events,
         api::sites::index, api::sites::show, api::sites::define, api::sites::retire, api::sites::hostnames,
+        api::drift::show, api::drift::check, api::drift::repair,
         api::racks::index, api::racks::show, api::racks::define, api::racks::retire,
         api::networks::index, api::networks::show, api::networks::define, api::networks::retire, api::networks::addresses,
         api::ventures::index, api::ventures::show, api::ventures::define, api::ventures::retire,

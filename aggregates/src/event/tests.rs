@@ -55,6 +55,12 @@ fn events_of_tokens_are_stored_like_this_for_ever() {
 }
 
 #[test]
+fn events_of_differences_are_stored_like_this_for_ever() {
+    let key = || crate::samples::parsed("dc1/dns/h200.dc1.example/A");
+    contract("drift", "dc1/dns/h200.dc1.example/A", &sampled::drift(), |event| Event::Drift(key(), event));
+}
+
+#[test]
 fn what_cannot_be_read_is_told_apart_and_never_a_panic() {
     let id = device_id(1).to_string();
     let verified = r#"{"type":"DeviceVerified"}"#;

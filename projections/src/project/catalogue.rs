@@ -3,8 +3,10 @@
 use super::runs::{self, Signal};
 use super::state::{CatalogueRow, State};
 use crate::catalogue::{Confirmed, DhcpServerView, Failing, TokenView, VentureView};
+use crate::drift::{DriftView, Ordered};
 use bootledger_aggregates::boot_image::{BootImage, BootImageEvent};
 use bootledger_aggregates::dhcp_server::DhcpServerEvent;
+use bootledger_aggregates::drift::{DriftEvent, DriftKey, Subject};
 use bootledger_aggregates::event::{Event, Recorded};
 use bootledger_aggregates::network::{NetworkEvent, NetworkSpec};
 use bootledger_aggregates::rack::RackEvent;
@@ -29,6 +31,7 @@ pub(super) fn key(event: &Event) -> Option<Key> {
         Event::Venture(key, _) => Some(("venture", key.to_string())),
         Event::BootImage(key, _) => Some(("boot_image", key.to_string())),
         Event::Token(key, _) => Some(("token", key.to_string())),
+        Event::Drift(key, _) => Some(("drift", key.to_string())),
     }
 }
 
@@ -79,6 +82,7 @@ pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), String
             let (name, scope) = (name.clone(), scope.clone());
             put(state, recorded, &TokenView { name, scope, expires: *expires, created_at: recorded.recorded_at }, false)
         }
+        Event::Drift(key, event) => drift(state, recorded, key, event),
         Event::Rack(_, RackEvent::RackRetired {}) | Event::Token(_, TokenEvent::TokenRevoked {}) => retire(state, recorded),
     }
 }
@@ -150,6 +154,27 @@ fn boot_image(state: &mut State, recorded: &Recorded, event: &BootImageEvent) ->
     };
     image.evolve(event.clone());
     put(state, recorded, &image, image.retired)
+}
+
+fn drift(state: &mut State, recorded: &Recorded, key: &DriftKey, event: &DriftEvent) -> Result<(), String> {
+    let open = current::<DriftView>(state, recorded);
+    let view = match event {
+        DriftEvent::DriftFound { difference } => {
+            let since = open.ok().filter(|(_, ended)| !ended).map_or(recorded.recorded_at, |(view, _)| view.since);
+            DriftView { difference: difference.clone(), since, ordered: None, problem: None }
+        }
+        DriftEvent::DriftRepairOrdered {} => {
+            // A DHCP server's agent is asked to confirm once more what it runs, as after any change of its site.
+            if let Subject::Dhcp { .. } = key.subject {
+                state.touch_site(&key.site, recorded.position);
+            }
+            let ordered = Some(Ordered { by: recorded.actor.clone(), at: recorded.recorded_at });
+            DriftView { ordered, problem: None, ..open?.0 }
+        }
+        DriftEvent::DriftRepairFailed { problem } => DriftView { ordered: None, problem: Some(problem.clone()), ..open?.0 },
+        DriftEvent::DriftEnded { .. } => return retire(state, recorded),
+    };
+    put(state, recorded, &view, false)
 }
 
 /// The description as it stands, and whether it is out of use.

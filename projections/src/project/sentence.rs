@@ -2,6 +2,7 @@
 //!
 //! Names come from the event, or from the rows that it left; an identifier is told only where nothing has a name.
 
+mod drift;
 #[cfg(test)]
 mod tests;
 
@@ -88,6 +89,7 @@ fn sentence(state: &State, recorded: &Recorded) -> String {
         }
         Event::Network(name, NetworkEvent::NetworkRetired {}) => format!("Network {name} was retired{by}"),
         Event::DhcpServer(name, event) => dhcp_server(name, event, &by),
+        Event::Drift(key, event) => drift::drift(key, event, &by),
         Event::Venture(name, event) => match event {
             VentureEvent::VentureDefined { .. } => format!("Venture {name} was defined{by}"),
             VentureEvent::RoleDefined { role, .. } => format!("Role {role} of venture {name} was defined{by}"),

@@ -24,7 +24,7 @@ use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::venture::{RoleSpec, VentureCommand, VentureSpec};
 use bootledger_projections::at::At;
 use bootledger_projections::{
-    boot_targets, catalogue, deployments, devices, dhcp_entries, dns_records, holdings, parked, rebuild,
+    boot_targets, catalogue, deployments, devices, dhcp_entries, dns_records, drift, holdings, parked, rebuild,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -41,7 +41,7 @@ fn act(world: &mut World, step: u8, action: u8, a: u8, b: u8) -> Result<(), Refu
     let device = device_id(n);
     let live = world.live(device).unwrap_or_else(|| deployment_id(255));
     let plugin = world.next_plugin(live).unwrap_or_else(|| v("clean"));
-    match action % 34 {
+    match action % 36 {
         0 | 1 => world.register(n, if b.is_multiple_of(3) { "dc2" } else { "dc1" }),
         2..=5 => world.start(deployment_id(step), n, 11 + b % 6, 200 + u16::from(b % 5)),
         6..=12 => (0..=b % 5).try_for_each(|_| world.run_next(live)),
@@ -76,6 +76,10 @@ fn act(world: &mut World, step: u8, action: u8, a: u8, b: u8) -> Result<(), Refu
             world.device(device, DeviceCommand::DecommissionDevice { reason: v("old"), live })
         }
         32 | 33 => world.puppet(live, b),
+        34 | 35 => {
+            world.drift(a, b);
+            Ok(())
+        }
         31 => world.power(n, step, b),
         27 | 28 => {
             world.server("kea-1", server(b, i64::from(step)));
@@ -179,6 +183,8 @@ async fn told(connection: &mut PgConnection, at: At) -> Result<Vec<String>> {
     told.push(format!("{:?}", dhcp_entries::list(&mut *c, &dhcp_entries::Filter::default(), at, 100).await?));
     told.push(format!("{:?}", dhcp_entries::of_site(&mut *c, &v("dc1"), at).await?));
     told.push(format!("{:?}", boot_targets::all(&mut *c, at).await?));
+    told.push(format!("{:?}", drift::list(&mut *c, &v("dc1"), at, None, 100).await?));
+    told.push(format!("{:?}", drift::count(&mut *c, &v("dc1"), at).await?));
     Ok(told)
 }
 

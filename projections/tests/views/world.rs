@@ -26,6 +26,7 @@ use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::management::Access;
 use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec, RegisterFacts};
 use bootledger_aggregates::dhcp_server::{DhcpServer, DhcpServerCommand};
+use bootledger_aggregates::drift::{Drift, DriftKey};
 use bootledger_aggregates::event::Event;
 use bootledger_aggregates::network::{Network, NetworkCommand, NetworkSpec};
 use bootledger_aggregates::rack::{Rack, RackCommand};
@@ -58,6 +59,7 @@ pub(crate) struct World {
     ventures: BTreeMap<Name, Venture>,
     images: BTreeMap<Name, BootImage>,
     tokens: BTreeMap<TokenId, Token>,
+    drifts: BTreeMap<DriftKey, Drift>,
 }
 
 /// What a start needs to know of a device.

@@ -3,6 +3,7 @@
 //! It knows no format's syntax. It makes sure that no server refuses the whole file because of two entries.
 
 use super::boot_file::{BootFile, boot_files};
+use bootledger_aggregates::dhcp_server::DhcpKind;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::site::{BootUrl, SiteSpec};
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
@@ -33,6 +34,15 @@ impl Format {
             "isc.conf" => Some(Self::Isc),
             "kea.json" => Some(Self::Kea),
             _ => None,
+        }
+    }
+
+    /// The format that a kind of server reads.
+    pub fn of_kind(kind: DhcpKind) -> Option<Self> {
+        match kind {
+            DhcpKind::Isc => Some(Self::Isc),
+            DhcpKind::Kea => Some(Self::Kea),
+            DhcpKind::Dnsmasq => None,
         }
     }
 

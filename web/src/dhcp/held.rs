@@ -9,7 +9,10 @@ use super::revision::Revision;
 use crate::application::Application;
 use crate::error::Error;
 use crate::request::reading::Reading;
+use bootledger_aggregates::dhcp_server::DhcpKind;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_projections::at::At;
 use bootledger_projections::{catalogue, dhcp_entries, dhcp_sites};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,6 +71,14 @@ impl Configurations {
         // Nothing is ever left half-done in the map.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The revision that a site's servers of this kind should have been running at a position of the past.
+pub async fn revision_at(application: &Application, site: &Name, kind: DhcpKind, position: i64) -> Result<Option<Sha256>, Error> {
+    let Some(format) = Format::of_kind(kind) else { return Ok(None) };
+    let mut reading = Reading::now(application).await?;
+    (reading.at, reading.position) = (At::Position(position), position);
+    Ok(Some(render(application, &mut reading, site, format).await?.sha256))
 }
 
 /// The configuration of a site at the reading's moment.

@@ -11,7 +11,9 @@ use sha2::Digest;
 pub(crate) struct Revision {
     /// The bytes.
     pub(crate) bytes: Bytes,
-    /// Their hash in quotes, for the header `ETag`; without them it is what is confirmed.
+    /// Their hash.
+    pub(crate) sha256: Sha256,
+    /// Their hash in quotes, for the header `ETag`.
     pub(crate) tag: HeaderValue,
 }
 
@@ -21,7 +23,7 @@ impl Revision {
         let sha256 = Sha256::new(sha2::Sha256::digest(text.as_bytes()).into());
         // Hexadecimal digits in quotes always are a header's value.
         let tag = HeaderValue::from_str(&format!("\"{sha256}\"")).unwrap_or(HeaderValue::from_static("\"\""));
-        Self { bytes: Bytes::from(text), tag }
+        Self { bytes: Bytes::from(text), sha256, tag }
     }
 
     /// Whether the request says that the client has these bytes (RFC 9110, 13.1.2).

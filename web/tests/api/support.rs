@@ -45,6 +45,10 @@ impl Commands for Scripted {
         Err(CommandError::NotFound("the test has no such device".to_owned()))
     }
 
+    async fn check_drift(&self, _: &Name) -> Result<(), CommandError> {
+        Ok(())
+    }
+
     fn secret_problem(&self, name: &Name) -> Option<String> {
         Some(format!("there is no secret {name}"))
     }

@@ -62,6 +62,10 @@ impl Commands for Domain {
         Err(CommandError::Controller { reason: "the test has no management controller".to_owned(), slow: false })
     }
 
+    async fn check_drift(&self, _: &Name) -> Result<(), CommandError> {
+        Ok(())
+    }
+
     fn secret_problem(&self, _: &Name) -> Option<String> {
         None
     }

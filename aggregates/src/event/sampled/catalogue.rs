@@ -3,6 +3,7 @@
 use super::sampled;
 use crate::boot_image::{BootImageEvent, BootImageSpec, EndedBy, FileKind};
 use crate::dhcp_server::{DhcpKind, DhcpServerEvent, DhcpServerSpec};
+use crate::drift::{Difference, DriftEvent, Nature};
 use crate::network::{NetworkEvent, NetworkSpec};
 use crate::rack::{RackEvent, RackSpec};
 use crate::samples::{self, boot_file, noon, parsed};
@@ -199,3 +200,22 @@ sampled!(token: TokenEvent {
     ],
     TokenRevoked => [TokenEvent::TokenRevoked {}],
 });
+
+sampled!(drift: DriftEvent {
+    DriftFound => [
+        DriftEvent::DriftFound { difference: difference(Nature::Missing) },
+        DriftEvent::DriftFound {
+            difference: Difference { found: vec![parsed("10.9.9.9"), parsed("10.9.9.8")], ..difference(Nature::Foreign) },
+        },
+        DriftEvent::DriftFound {
+            difference: Difference { expected: vec![], message: parsed("syntax error"), ..difference(Nature::Failing) },
+        },
+    ],
+    DriftRepairOrdered => [DriftEvent::DriftRepairOrdered {}],
+    DriftRepairFailed => [DriftEvent::DriftRepairFailed { problem: parsed("10.0.0.53:53 cannot be reached") }],
+    DriftEnded => [DriftEvent::DriftEnded { repaired: true }, DriftEvent::DriftEnded { repaired: false }],
+});
+
+fn difference(nature: Nature) -> Difference {
+    Difference { nature, server: parsed("10.0.0.53:53"), expected: vec![parsed("10.0.0.10")], found: vec![], message: parsed("") }
+}

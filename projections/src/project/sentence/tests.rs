@@ -130,3 +130,41 @@ fn a_device_is_told_by_its_name_and_long_lists_are_cut() {
     rack server 7: power off failed: 10.0.9.1 did not answer; it may have been done all the same
     ");
 }
+
+#[test]
+fn a_difference_is_told_by_who_has_what() {
+    use bootledger_aggregates::drift::{Difference, DriftEvent, Nature};
+    let found = |nature, expected: &[&str], found: &[&str], message| DriftEvent::DriftFound {
+        difference: Difference {
+            nature,
+            server: v("10.0.0.53:53"),
+            expected: expected.iter().map(|text| v(text)).collect(),
+            found: found.iter().map(|text| v(text)).collect(),
+            message: v(message),
+        },
+    };
+    let record = [
+        found(Nature::Missing, &["10.0.0.10"], &[], ""),
+        found(Nature::LeftOver, &[], &["10.0.0.9", "10.0.0.8"], ""),
+        found(Nature::Foreign, &["10.0.0.10"], &["10.9.9.9"], ""),
+        DriftEvent::DriftRepairOrdered {},
+        DriftEvent::DriftRepairFailed { problem: v("10.0.0.53:53 cannot be reached") },
+        DriftEvent::DriftEnded { repaired: true },
+        DriftEvent::DriftEnded { repaired: false },
+    ];
+    let told = |key: &str, events: &[DriftEvent]| {
+        events.iter().map(|event| drift::drift(&v(key), event, " by token ops")).collect::<Vec<_>>().join("\n")
+    };
+    let server = [found(Nature::Failing, &[], &[], "cannot use its configuration and keeps the old one: no such subnet")];
+    let told = [told("dc1/dns/h200.dc1.example/A", &record), told("dc1/dhcp/kea-1", &server)].join("\n");
+    insta::assert_snapshot!(told, @"
+    Site dc1 has drifted: 10.0.0.53:53 has nothing as h200.dc1.example A, and should have 10.0.0.10
+    Site dc1 has drifted: 10.0.0.53:53 still has 10.0.0.9, 10.0.0.8 as h200.dc1.example A, and should have nothing
+    Site dc1 has drifted: 10.0.0.53:53 has 10.9.9.9 as h200.dc1.example A, some of it made by somebody else, and should have 10.0.0.10
+    Site dc1: repair of h200.dc1.example A ordered by token ops
+    Site dc1: repair of h200.dc1.example A failed: 10.0.0.53:53 cannot be reached
+    Site dc1: h200.dc1.example A is as it should be again, repaired
+    Site dc1: h200.dc1.example A is as it should be again
+    Site dc1 has drifted: DHCP server kea-1 cannot use its configuration and keeps the old one: no such subnet
+    ");
+}

@@ -1,13 +1,16 @@
-//! What management controllers and Puppet have to say.
+//! What management controllers, Puppet, and checks of other servers have to say.
 
 use super::{World, device_id, v};
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::puppet::{PuppetOutcome, PuppetRun};
 use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::power::{PowerAction, PowerFacts, PowerOrder, PowerOutcome, PowerState, Restart};
+use bootledger_aggregates::drift::{Difference, DriftCommand, DriftKey, Nature};
+use bootledger_aggregates::event::Event;
 use bootledger_aggregates::rules::Refused;
 use bootledger_aggregates::values::ids::{DeploymentId, OrderId};
 use bootledger_aggregates::values::text::Text;
+use cqrs_es::Aggregate;
 use uuid::Uuid;
 
 impl World {
@@ -41,5 +44,31 @@ impl World {
         let run = PuppetRun { certname, outcome, noop: false, compiled: true, transaction: v("t-1") };
         let now = self.now();
         self.deployment(id, "token puppet", DeploymentCommand::ReportPuppetRun { run, now })
+    }
+
+    /// A check finds something or nothing at one of some servers, or a person orders its repair.
+    pub(crate) fn drift(&mut self, n: u8, b: u8) {
+        let keys = ["dc1/dns/h200.dc1.example/A", "dc1/dns/11.0.0.10.in-addr.arpa/PTR", "dc1/dhcp/kea-1", "dc10/dhcp/kea-1"];
+        let key: DriftKey = v(keys[usize::from(n) % keys.len()]);
+        let difference = |nature, found: Vec<Text>| Difference {
+            nature,
+            server: v("10.0.0.53:53"),
+            expected: vec![v("10.0.0.11")],
+            found,
+            message: v("says \"no\""),
+        };
+        let command = match b % 6 {
+            0 | 1 => DriftCommand::Report(Some(difference(Nature::Missing, vec![]))),
+            2 => DriftCommand::Report(Some(difference(Nature::Foreign, vec![v("10.9.9.9")]))),
+            3 => DriftCommand::Report(None),
+            4 => DriftCommand::OrderRepair { named: true },
+            _ => DriftCommand::FailRepair { problem: v("refused") },
+        };
+        let drift = self.drifts.entry(key.clone()).or_default();
+        let events = drift.decide(command).unwrap_or_default();
+        for event in &events {
+            drift.apply(event.clone());
+        }
+        self.accept("token ops", events.into_iter().map(|event| Event::Drift(key.clone(), event)).collect());
     }
 }

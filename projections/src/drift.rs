@@ -1,0 +1,127 @@
+//! Differences between what a site's servers have and what the views say, and when that was looked at last.
+
+use crate::at::At;
+use crate::catalogue::Item;
+use crate::error::Result;
+use bootledger_aggregates::drift::{Difference, DriftKey};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::PgExecutor;
+use utoipa::ToSchema;
+
+/// A difference that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Drifted {
+    /// What differs: `SITE/dns/NAME/TYPE`, or `SITE/dhcp/SERVER`.
+    #[schema(value_type = String, example = "dc1/dns/h200.dc1.example/A")]
+    pub key: DriftKey,
+    /// How, since when, and what is done about it.
+    #[serde(flatten)]
+    pub drift: DriftView,
+}
+
+/// How something differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DriftView {
+    /// How.
+    #[serde(flatten)]
+    pub difference: Difference,
+    /// When a check first found any.
+    pub since: Timestamp,
+    /// The repair that was ordered and is not done yet.
+    pub ordered: Option<Ordered>,
+    /// Why the last repair that was ordered came to nothing.
+    pub problem: Option<Text>,
+}
+
+/// An order to bring a server to what the views say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ordered {
+    /// By whom.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// When a site was compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Check {
+    /// When the last whole comparison ended; null before the first.
+    pub checked_at: Option<Timestamp>,
+    /// Which position of the views it began with.
+    pub position: Option<i64>,
+    /// How many sets of records and DHCP servers it compared.
+    pub compared: i64,
+    /// What kept it from comparing others; what was found of these before stays.
+    pub problems: Vec<String>,
+    /// When somebody last asked for one.
+    pub requested_at: Option<Timestamp>,
+    /// Since when one is under way.
+    pub under_way_since: Option<Timestamp>,
+    /// When the next one begins by itself; null where none does.
+    pub next_check: Option<Timestamp>,
+}
+
+/// Up to `limit` differences of a site by key, behind `after`.
+pub async fn list(executor: impl PgExecutor<'_>, site: &Name, at: At, after: Option<&str>, limit: i64) -> Result<Vec<Drifted>> {
+    let (from, to) = range(site);
+    let rows = sqlx::query_as!(
+        Item,
+        r#"SELECT key, sequence, spec, retired FROM catalogue
+            WHERE (($1::bigint IS NULL AND valid_to IS NULL)
+                   OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
+              AND kind = 'drift' AND NOT retired AND key COLLATE "C" > $2 AND key COLLATE "C" < $3
+              AND ($4::text IS NULL OR key COLLATE "C" > $4)
+            ORDER BY key COLLATE "C" LIMIT $5"#,
+        at.position(),
+        from,
+        to,
+        after,
+        limit
+    );
+    let rows = rows.fetch_all(executor).await?;
+    rows.into_iter().map(|row| Ok(Drifted { key: row.key.parse()?, drift: serde_json::from_value(row.spec)? })).collect()
+}
+
+/// How many differences a site has.
+pub async fn count(executor: impl PgExecutor<'_>, site: &Name, at: At) -> Result<i64> {
+    let (from, to) = range(site);
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM catalogue
+            WHERE (($1::bigint IS NULL AND valid_to IS NULL)
+                   OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
+              AND kind = 'drift' AND NOT retired AND key COLLATE "C" > $2 AND key COLLATE "C" < $3"#,
+        at.position(),
+        from,
+        to
+    );
+    Ok(count.fetch_one(executor).await?)
+}
+
+/// When a site was compared last, and is next; only of now.
+pub async fn check(executor: impl PgExecutor<'_>, site: &Name, now: Timestamp) -> Result<Check> {
+    let row = sqlx::query!(
+        r#"SELECT checked_at, position, compared, problems, requested_at, next_check,
+                  CASE WHEN busy_until > $2 THEN started_at END AS "under_way_since"
+             FROM drift_checks WHERE site = $1"#,
+        site.as_str(),
+        now.0
+    );
+    let Some(row) = row.fetch_optional(executor).await? else { return Ok(Check::default()) };
+    Ok(Check {
+        checked_at: row.checked_at.map(Timestamp),
+        position: row.position,
+        compared: row.compared,
+        problems: row.problems,
+        requested_at: row.requested_at.map(Timestamp),
+        under_way_since: row.under_way_since.map(Timestamp),
+        next_check: row.next_check.map(Timestamp),
+    })
+}
+
+/// The keys of a site are between these: `/`, and what comes after it.
+fn range(site: &Name) -> (String, String) {
+    (format!("{site}/"), format!("{site}0"))
+}

@@ -1,0 +1,225 @@
+//! Compares what a primary has with what it should have, and brings it there where a person has ordered that.
+
+use super::primary::{AT_ONCE, Found, Primary, Trouble};
+use super::publisher::address;
+use super::records::{Kind, Records, Update, place};
+use crate::ledger::Ledger;
+use crate::store::dns::{self, Key, Told, Work};
+use crate::store::drift::Wanted;
+use bootledger_aggregates::drift::{Difference, Nature};
+use bootledger_aggregates::site::{DnsUpdates, SiteSpec};
+use bootledger_aggregates::values::hostname::DomainName;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_projections::catalogue::Entry;
+use futures::future::join_all;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// What a look at a set of records gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Both are the same.
+    Same,
+    /// They differ.
+    Differs(Difference),
+    /// Nobody can tell: it is changing.
+    Changing,
+    /// Nobody can tell, for this reason.
+    Unseen(String),
+}
+
+/// A site's primary, to be compared with the views.
+pub(crate) struct Comparison<'a> {
+    ledger: &'a Ledger,
+    sites: &'a [Entry<SiteSpec>],
+    site: &'a Name,
+    updates: &'a DnsUpdates,
+    primary: Primary,
+}
+
+impl<'a> Comparison<'a> {
+    /// Connects to the primary of a site.
+    pub(crate) async fn begin(
+        ledger: &'a Ledger,
+        sites: &'a [Entry<SiteSpec>],
+        site: &'a Name,
+        updates: &'a DnsUpdates,
+    ) -> Result<Self, String> {
+        let secret = ledger.secrets.read(&updates.key.secret).map_err(|error| error.to_string())?;
+        let primary = Primary::connect(updates, &secret).await.map_err(|trouble| trouble.to_string())?;
+        Ok(Self { ledger, sites, site, updates, primary })
+    }
+
+    /// Looks at those of some sets that belong to the site. What a person has `ordered` to be repaired is repaired where it
+    /// still is as it was then, and looked at again.
+    pub(crate) async fn look(&self, sets: &[Wanted], ordered: &HashMap<Key, Difference>) -> anyhow::Result<Vec<(Key, Seen)>> {
+        let placed = |(name, kind): &Key| {
+            let kind = Kind::of(kind)?;
+            let (site, zone, name) = place(self.sites, name, kind)?;
+            (site.key == *self.site).then_some((kind, zone, name))
+        };
+        let mut all: Vec<(&Key, &DomainName, Records)> = vec![];
+        for (key, wanted) in sets {
+            if let Some((kind, zone, name)) = placed(key) {
+                let (told, answered) = Default::default();
+                all.push((key, zone, Records { name, kind, told, answered, wanted: wanted.clone() }));
+            }
+        }
+        let keys: Vec<Key> = all.iter().map(|(key, ..)| (*key).clone()).collect();
+        let mut changing = self.changing(&keys).await?;
+        let mut published = dns::published(&self.ledger.views, &address(self.updates).to_string(), &keys).await?;
+        for (key, _, records) in &mut all {
+            Told { told: records.told, answered: records.answered } = published.remove(*key).unwrap_or_default();
+        }
+        let mut seen: Vec<(Key, Seen)> = vec![];
+        for some in all.chunks(AT_ONCE) {
+            // A primary that answers nothing is not asked a thousand times.
+            if let Some((_, Seen::Unseen(problem))) = seen.last() {
+                let problem = problem.clone();
+                seen.extend(some.iter().map(|(key, ..)| ((*key).clone(), Seen::Unseen(problem.clone()))));
+                continue;
+            }
+            let each = some.iter().map(async |(key, zone, records)| match ordered.get(*key) {
+                _ if changing.contains(*key) => Ok(Seen::Changing),
+                Some(difference) => self.repair(key, zone, records, difference).await,
+                None => Ok(seen_of(self.see(zone, records).await)),
+            });
+            for ((key, ..), found) in some.iter().zip(join_all(each.collect::<Vec<_>>()).await) {
+                seen.push(((*key).clone(), found?));
+            }
+        }
+        // What was wanted when the primary was asked must still be wanted, and nobody have been at it meanwhile.
+        let differing: Vec<Key> =
+            seen.iter().filter(|(_, seen)| matches!(seen, Seen::Differs(_))).map(|(key, _)| key.clone()).collect();
+        changing.extend(self.changing(&differing).await?);
+        let before: HashMap<&Key, &BTreeSet<String>> = sets.iter().map(|(key, wanted)| (key, wanted)).collect();
+        let now = crate::store::drift::wanted(&self.ledger.views, &differing).await?;
+        changing.extend(now.into_iter().filter(|(key, wanted)| before.get(key) != Some(&wanted)).map(|(key, _)| key));
+        for (key, seen) in &mut seen {
+            if changing.contains(key) {
+                *seen = Seen::Changing;
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Those that the publisher has still to do something about. One that it cannot do anything about is not changing.
+    async fn changing(&self, keys: &[Key]) -> anyhow::Result<HashSet<Key>> {
+        let shown = bootledger_projections::checkpoint::position(&self.ledger.views).await?;
+        Ok(match dns::pending(&self.ledger.views, keys, shown).await? {
+            Some(pending) => pending.into_iter().filter(|pending| !pending.conflict).map(|pending| pending.key).collect(),
+            None => keys.iter().cloned().collect(),
+        })
+    }
+
+    async fn see(&self, zone: &DomainName, records: &Records) -> Result<Option<Difference>, Trouble> {
+        let found = self.primary.ask(&records.name, records.kind).await?;
+        Ok(difference(&address(self.updates).to_string(), zone, records, &found))
+    }
+
+    /// Brings a set to what is wanted, from what was seen when that was ordered and from nothing else.
+    async fn repair(&self, key: &Key, zone: &DomainName, records: &Records, ordered: &Difference) -> anyhow::Result<Seen> {
+        let views = &self.ledger.views;
+        match self.see(zone, records).await {
+            Ok(Some(now)) if now == *ordered => {}
+            other => return Ok(seen_of(other)),
+        }
+        let primary = address(self.updates).to_string();
+        let work = Work { key: key.clone(), wanted: records.wanted.clone(), generation: 0, attempts: 0 };
+        dns::about_to_tell(views, &primary, &[&work]).await?;
+        let found: BTreeSet<String> = ordered.found.iter().map(ToString::to_string).collect();
+        let gone = if ordered.nature == Nature::Foreign {
+            &found - &records.wanted
+        } else {
+            &(&records.told - &records.wanted) & &found
+        };
+        let update = Update { records, held: Some(found.clone()), removed: gone, added: &records.wanted - &found };
+        // Where the primary holds something else by now, nothing is done, and that is seen.
+        if let Err(trouble @ (Trouble::Gone(_) | Trouble::Other(_))) = self.primary.update(zone, &[update]).await {
+            return Ok(Seen::Unseen(trouble.to_string()));
+        }
+        let seen = seen_of(self.see(zone, records).await);
+        if seen == Seen::Same {
+            dns::done(views, Some(&primary), &[&work], (self.ledger.now)().0).await?;
+        }
+        Ok(seen)
+    }
+}
+
+fn seen_of(seen: Result<Option<Difference>, Trouble>) -> Seen {
+    match seen {
+        Ok(None) => Seen::Same,
+        Ok(Some(difference)) => Seen::Differs(difference),
+        Err(trouble) => Seen::Unseen(trouble.to_string()),
+    }
+}
+
+/// In which way what a primary has differs from what it should have, if it does.
+fn difference(server: &str, zone: &DomainName, records: &Records, found: &Found) -> Option<Difference> {
+    let Records { name, told, wanted, .. } = records;
+    let values = |set: &BTreeSet<String>| set.iter().map(|value| Text::fitted(value)).collect();
+    let differs = |nature, message: String| {
+        let (expected, found) = (values(wanted), values(&found.values));
+        Some(Difference { nature, server: Text::fitted(server), expected, found, message: Text::fitted(&message) })
+    };
+    if let (Some(alias), false) = (&found.alias, wanted.is_empty()) {
+        let message = format!("{name} is an alias (CNAME) of {alias} at {server}, which somebody else has made in zone {zone}");
+        return differs(Nature::Alias, message);
+    }
+    let foreign = &found.values - &(told | wanted);
+    // A set of which nothing is wanted, or left, is not ours to judge.
+    if !wanted.is_empty() && !foreign.is_empty() {
+        return differs(Nature::Foreign, String::new());
+    }
+    if !wanted.is_subset(&found.values) {
+        return differs(Nature::Missing, String::new());
+    }
+    let left = &(told - wanted) & &found.values;
+    if left.is_empty() { None } else { differs(Nature::LeftOver, String::new()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(values: &[&str]) -> BTreeSet<String> {
+        values.iter().map(ToString::to_string).collect()
+    }
+
+    fn nature(told: &[&str], wanted: &[&str], found: &[&str]) -> Option<Nature> {
+        let (told, wanted, answered) = (set(told), set(wanted), set(told));
+        let records = Records { name: "h1.dc1.example".to_owned(), kind: Kind::A, told, answered, wanted };
+        let zone = "dc1.example".parse().expect("a zone");
+        difference("10.0.0.53:53", &zone, &records, &Found { values: set(found), alias: None }).map(|found| found.nature)
+    }
+
+    #[test]
+    fn a_primary_differs_where_it_has_not_what_is_wanted_or_what_was_told_before() {
+        assert_eq!(nature(&["1"], &["1"], &["1"]), None);
+        assert_eq!(nature(&[], &["1"], &["1"]), None, "whoever made it, it is right");
+        assert_eq!(nature(&["1"], &["1"], &[]), Some(Nature::Missing));
+        assert_eq!(nature(&["1"], &[], &["1"]), Some(Nature::LeftOver));
+        assert_eq!(nature(&["1", "2"], &["2"], &["1", "2"]), Some(Nature::LeftOver));
+    }
+
+    #[test]
+    fn what_somebody_else_made_is_told_apart_and_counts_only_under_a_name_of_ours() {
+        assert_eq!(nature(&["1"], &["1"], &["9"]), Some(Nature::Foreign));
+        assert_eq!(nature(&["1"], &["1"], &["1", "9"]), Some(Nature::Foreign));
+        assert_eq!(nature(&["1"], &[], &["9"]), None);
+        assert_eq!(nature(&["1"], &[], &["1", "9"]), Some(Nature::LeftOver));
+    }
+
+    #[test]
+    fn an_alias_counts_only_where_something_is_wanted() {
+        let alias = Found { values: set(&[]), alias: Some("www.example".to_owned()) };
+        let mut records =
+            Records { name: "h1.dc1.example".to_owned(), kind: Kind::A, told: set(&[]), answered: set(&[]), wanted: set(&["1"]) };
+        let zone = "dc1.example".parse().expect("a zone");
+        let told = difference("10.0.0.53:53", &zone, &records, &alias).expect("a difference");
+        assert_eq!(told.nature, Nature::Alias);
+        assert!(told.message.as_str().contains("alias (CNAME) of www.example"), "{told:?}");
+        records.wanted.clear();
+        assert_eq!(difference("10.0.0.53:53", &zone, &records, &alias), None);
+    }
+}

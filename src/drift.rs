@@ -1,0 +1,78 @@
+//! Compares what the servers of each site have with what the views say: every now and then, and when it is asked for.
+//!
+//! What differs becomes an event and stays as it is, since a person may have had a reason; what a person has ordered to
+//! be repaired is repaired, from what was found then and from nothing else.
+
+pub mod command;
+mod dhcp;
+mod site;
+
+use crate::ledger::Ledger;
+use crate::store::drift::{self, Due};
+use bootledger_web::application::Application;
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+use time::OffsetDateTime;
+use tokio::sync::watch;
+use tracing::{Instrument, error, info_span};
+
+/// How soon it is looked whether something is due.
+const POLL: Duration = Duration::from_secs(1);
+/// How long others leave a site alone; it is prolonged while the comparison goes on.
+const LEASE: time::Duration = time::Duration::seconds(120);
+
+/// Compares servers with the views; any number of instances may run.
+pub struct Checker {
+    ledger: Ledger,
+    application: Application,
+    /// Between two comparisons of a site; none by themselves where `None`.
+    every: Option<Duration>,
+    memory: Mutex<HashMap<dhcp::Server, dhcp::Remembered>>,
+}
+
+impl Checker {
+    /// One that compares each site `every` so often; without it, only when that is asked for.
+    pub fn new(ledger: Ledger, application: Application, every: Option<Duration>) -> Self {
+        Self { ledger, application, every, memory: Mutex::default() }
+    }
+
+    /// Runs until `stopping`.
+    pub async fn run(&self, mut stopping: watch::Receiver<bool>) {
+        while !*stopping.borrow() {
+            let pass = self.pass().instrument(info_span!("drift"));
+            tokio::select! {
+                passed = pass => match passed {
+                    Ok(true) => continue,
+                    Ok(false) => {}
+                    Err(error) => error!(error = %format!("{error:#}"), "servers could not be compared with the views; trying again"),
+                },
+                // Whatever was found and not yet told is found again.
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(POLL) => {}
+                _ = stopping.wait_for(|stopping| *stopping) => {}
+            }
+        }
+    }
+
+    /// Compares one site that is due; false where there is none.
+    pub async fn pass(&self) -> anyhow::Result<bool> {
+        let views = &self.ledger.views;
+        drift::plan(views, self.every.map(|_| self.now())).await?;
+        let Some(Due { site, whole }) = drift::take(views, self.now(), self.now() + LEASE).await? else { return Ok(false) };
+        let checked = self.site(&site.parse()?, whole).await?;
+        let Some(checked) = checked else {
+            drift::forget(views, &site).await?;
+            return Ok(true);
+        };
+        let next = self.every.map(|every| self.now() + every);
+        drift::done(views, &site, whole.then_some(&checked), self.now(), next).await?;
+        Ok(true)
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        (self.ledger.now)().0
+    }
+}

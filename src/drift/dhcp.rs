@@ -1,0 +1,130 @@
+//! What a site's DHCP servers have confirmed, beside what they should have.
+
+use super::Checker;
+use super::site::Look;
+use crate::dns::drift::Seen;
+use bootledger_aggregates::drift::{Difference, DriftKey, Nature, Subject};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_aggregates::values::text::Text;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue::{self, Confirmed, DhcpServerView};
+use bootledger_projections::{dhcp_sites, log};
+use bootledger_web::dhcp::held;
+use std::sync::PoisonError;
+use time::{Duration, OffsetDateTime};
+
+/// For how long a server may not have confirmed a change, and an agent not have answered to an order.
+const GRACE: Duration = Duration::seconds(60);
+
+/// A server by its name.
+pub(super) type Server = Name;
+
+/// What is remembered of a server between two looks; it may be forgotten at any time.
+#[derive(Clone, Debug)]
+pub(super) struct Remembered {
+    /// The last confirmation.
+    position: i64,
+    /// When the server was first seen to be behind with it.
+    behind_since: Option<OffsetDateTime>,
+    /// Whether that revision was what the views gave.
+    right: Option<Sha256>,
+}
+
+impl Checker {
+    pub(super) async fn dhcp(&self, look: &mut Look, whole: bool) -> anyhow::Result<()> {
+        let views = &self.ledger.views;
+        let changed = dhcp_sites::changed_at(views, &look.site).await?;
+        let changed_at = log::recorded_at(views, changed).await?;
+        let mut seen = vec![];
+        for server in catalogue::dhcp_servers_of(views, &look.site, At::Now).await? {
+            let key = DriftKey { site: look.site.clone(), subject: Subject::Dhcp { server: server.key.clone() } };
+            let ordered = look.ordered_at(&key);
+            if !whole && ordered.is_none() {
+                continue;
+            }
+            let view = &server.spec;
+            let told =
+                view.confirmed.iter().map(|confirmed| confirmed.at).chain(view.failing.iter().map(|failing| failing.at)).max();
+            let found = match ordered {
+                Some(at) if told.is_none_or(|told| told < at) => {
+                    if self.now() - at.0 < GRACE {
+                        Seen::Changing
+                    } else {
+                        let seconds = GRACE.whole_seconds();
+                        let advice = "check on its machine that `bootledger dhcp-agent` runs there and reaches this service";
+                        Seen::Unseen(format!("the agent of DHCP server {} told nothing within {seconds} s; {advice}", server.key))
+                    }
+                }
+                _ => self.server(&server.key, view, &look.site, changed, changed_at).await?,
+            };
+            seen.push((key, found));
+        }
+        self.record(look, seen).await
+    }
+
+    async fn server(
+        &self,
+        name: &Name,
+        view: &DhcpServerView,
+        site: &Name,
+        changed: i64,
+        changed_at: Option<OffsetDateTime>,
+    ) -> anyhow::Result<Seen> {
+        let differs = |nature, expected: Option<Sha256>, message: String| {
+            let found = view.confirmed.iter().map(|confirmed| Text::fitted(&confirmed.revision.to_string())).collect();
+            let expected = expected.iter().map(|revision| Text::fitted(&revision.to_string())).collect();
+            Seen::Differs(Difference {
+                nature,
+                server: Text::fitted(name.as_str()),
+                expected,
+                found,
+                message: Text::fitted(&message),
+            })
+        };
+        if let Some(failing) = &view.failing {
+            let message = format!("cannot use its configuration and keeps the old one: {}", failing.message);
+            return Ok(differs(Nature::Failing, failing.revision, message));
+        }
+        let Some(Confirmed { revision, position, .. }) = view.confirmed else {
+            let message = "has never confirmed a configuration; start `bootledger dhcp-agent` on its machine";
+            return Ok(differs(Nature::Unconfirmed, None, message.to_owned()));
+        };
+        let mut known = self.remembered(name, position);
+        if position < changed {
+            let since = *known.behind_since.get_or_insert(self.now());
+            self.remember(name, known);
+            let overdue = |since: OffsetDateTime| self.now() - since > GRACE;
+            if changed_at.is_some_and(overdue) || overdue(since) {
+                let message = format!(
+                    "has confirmed nothing since position {position}, although its configuration may have changed; check on its \
+                     machine that `bootledger dhcp-agent` runs there and reaches this service"
+                );
+                return Ok(differs(Nature::Behind, None, message));
+            }
+            return Ok(Seen::Changing);
+        }
+        if known.right.is_none() {
+            known.right = held::revision_at(&self.application, site, view.spec.kind, position).await?;
+        }
+        let right = known.right;
+        self.remember(name, known);
+        if let Some(right) = right
+            && right != revision
+        {
+            let message = format!("says that it runs {revision}, but at position {position} the views gave {right}");
+            return Ok(differs(Nature::OtherRevision, Some(right), message));
+        }
+        Ok(Seen::Same)
+    }
+
+    fn remembered(&self, server: &Name, position: i64) -> Remembered {
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = memory.get(server).filter(|known| known.position == position).cloned();
+        known.unwrap_or(Remembered { position, behind_since: None, right: None })
+    }
+
+    fn remember(&self, server: &Name, known: Remembered) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).insert(server.clone(), known);
+    }
+}

@@ -1,0 +1,191 @@
+//! One comparison of a site: the records at its primary, and what its DHCP servers have confirmed.
+
+use super::{Checker, LEASE};
+use crate::dns::drift::{Comparison, Seen};
+use crate::store::dns::Key;
+use crate::store::drift::{self, Checked, Wanted};
+use bootledger_aggregates::drift::{Difference, DriftCommand, DriftKey, RecordType, Subject};
+use bootledger_aggregates::site::SiteSpec;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue::{self, Entry};
+use bootledger_projections::checkpoint;
+use bootledger_projections::drift::{self as view, Drifted};
+use bootledger_web::commands::Context;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use uuid::Uuid;
+
+/// How many sets of records are looked at, and told of, together.
+const CHUNK: i64 = 1_000;
+
+/// What is known of a site's differences, and what is found out.
+pub(super) struct Look {
+    pub(super) site: Name,
+    /// The differences that are open.
+    open: BTreeMap<DriftKey, Drifted>,
+    /// What was looked at.
+    visited: BTreeSet<DriftKey>,
+    checked: Checked,
+    problems: BTreeSet<String>,
+    /// Whether there are things that could not be seen: they are as they were.
+    unseen: bool,
+    /// Whether something that was ordered is to be looked at again soon.
+    again: bool,
+}
+
+impl Checker {
+    /// Compares a site, or only what was ordered to be repaired there. `None` where it is no longer in use.
+    pub(super) async fn site(&self, site: &Name, whole: bool) -> anyhow::Result<Option<Checked>> {
+        let views = &self.ledger.views;
+        let position = checkpoint::position(views).await?;
+        let open = view::list(views, site, At::Now, None, i64::MAX).await?;
+        let mut look = Look {
+            site: site.clone(),
+            open: open.into_iter().map(|drifted| (drifted.key.clone(), drifted)).collect(),
+            visited: BTreeSet::new(),
+            checked: Checked { position, ..Checked::default() },
+            problems: BTreeSet::new(),
+            unseen: false,
+            again: false,
+        };
+        let sites = catalogue::sites(views, At::Now).await?;
+        let entry = sites.iter().find(|entry| entry.key == *site);
+        if let Some(entry) = entry {
+            self.dns(&mut look, &sites, entry, whole).await?;
+            self.dhcp(&mut look, whole).await?;
+        }
+        if whole || entry.is_none() {
+            self.gone(&look).await?;
+        }
+        if look.again {
+            drift::request_repair(views, site.as_str()).await?;
+        }
+        look.checked.problems = look.problems.into_iter().collect();
+        Ok(entry.map(|_| look.checked))
+    }
+
+    async fn dns(&self, look: &mut Look, sites: &[Entry<SiteSpec>], site: &Entry<SiteSpec>, whole: bool) -> anyhow::Result<()> {
+        let Some(updates) = &site.spec.dns_updates else {
+            if whole {
+                look.problems.insert("the site names no DNS primary, so no records are compared".to_owned());
+            }
+            return Ok(());
+        };
+        let views = &self.ledger.views;
+        let ordered = look.ordered();
+        if !whole && ordered.is_empty() {
+            return Ok(());
+        }
+        let comparison = match Comparison::begin(&self.ledger, sites, &site.key, updates).await {
+            Ok(comparison) => comparison,
+            Err(problem) => {
+                let unseen = ordered.into_keys().map(|key| (key, Seen::Unseen(problem.clone()))).collect();
+                look.problems.insert(problem);
+                look.unseen = true;
+                return self.tell(look, unseen).await;
+            }
+        };
+        let primary = crate::dns::address(updates).to_string();
+        let mut after = None;
+        loop {
+            let sets: Vec<Wanted> = if whole {
+                drift::sets(views, &primary, after.as_ref(), CHUNK).await?
+            } else {
+                drift::wanted(views, &ordered.keys().cloned().collect::<Vec<_>>()).await?
+            };
+            let Some((last, _)) = sets.last() else { return Ok(()) };
+            after = Some(last.clone());
+            let seen = comparison.look(&sets, &ordered).await?;
+            self.tell(look, seen).await?;
+            if !whole {
+                return Ok(());
+            }
+            drift::keep(views, look.site.as_str(), self.now() + LEASE).await?;
+        }
+    }
+
+    /// Records what was seen of sets of records, where that is news.
+    async fn tell(&self, look: &mut Look, seen: Vec<(Key, Seen)>) -> anyhow::Result<()> {
+        let mut seen_of = vec![];
+        for ((name, kind), seen) in seen {
+            let record = if kind == "A" { RecordType::A } else { RecordType::Ptr };
+            seen_of.push((DriftKey { site: look.site.clone(), subject: Subject::Dns { name: name.parse()?, record } }, seen));
+        }
+        self.record(look, seen_of).await
+    }
+
+    /// Records what was seen, where that is news.
+    pub(super) async fn record(&self, look: &mut Look, seen: Vec<(DriftKey, Seen)>) -> anyhow::Result<()> {
+        let mut news = vec![];
+        for (key, seen) in seen {
+            let open = look.open.get(&key);
+            let ordered = open.is_some_and(|open| open.drift.ordered.is_some());
+            let known = open.map(|open| &open.drift.difference);
+            look.visited.insert(key.clone());
+            if !matches!(seen, Seen::Unseen(_)) {
+                look.checked.compared += 1;
+            }
+            let command = match seen {
+                Seen::Same if open.is_some() => DriftCommand::Report(None),
+                Seen::Differs(found) if ordered && known == Some(&found) => {
+                    DriftCommand::FailRepair { problem: Text::fitted("it was told, and is as it was") }
+                }
+                Seen::Differs(found) if known != Some(&found) => DriftCommand::Report(Some(found)),
+                Seen::Changing => {
+                    look.again |= ordered;
+                    continue;
+                }
+                Seen::Unseen(problem) => {
+                    let failed = ordered.then(|| DriftCommand::FailRepair { problem: Text::fitted(&problem) });
+                    look.problems.insert(problem);
+                    look.unseen = true;
+                    let Some(failed) = failed else { continue };
+                    failed
+                }
+                Seen::Same | Seen::Differs(_) => continue,
+            };
+            news.push((key, command));
+        }
+        self.report(news).await
+    }
+
+    /// What was open and is not there any more to be looked at has ended, unless something kept others from being seen.
+    async fn gone(&self, look: &Look) -> anyhow::Result<()> {
+        let gone = look.open.keys().filter(|key| !look.visited.contains(*key));
+        let gone = gone.filter(|key| !(look.unseen && matches!(key.subject, Subject::Dns { .. })));
+        self.report(gone.map(|key| (key.clone(), DriftCommand::Report(None))).collect()).await
+    }
+
+    async fn report(&self, news: Vec<(DriftKey, DriftCommand)>) -> anyhow::Result<()> {
+        let context = Context {
+            actor: "drift check".to_owned(),
+            correlation_id: Uuid::now_v7().to_string(),
+            causation_id: None,
+            idempotency_key: None,
+        };
+        self.ledger.report_drift(news, &context).await
+    }
+}
+
+impl Look {
+    /// When the repair of something was ordered.
+    pub(super) fn ordered_at(&self, key: &DriftKey) -> Option<Timestamp> {
+        Some(self.open.get(key)?.drift.ordered.as_ref()?.at)
+    }
+
+    /// The sets of records that are to be repaired, and what was seen of them when that was ordered.
+    fn ordered(&self) -> HashMap<Key, Difference> {
+        let ordered = self.open.values().filter(|open| open.drift.ordered.is_some());
+        ordered
+            .filter_map(|open| match &open.key.subject {
+                Subject::Dns { name, record } => {
+                    let kind = if *record == RecordType::A { "A" } else { "PTR" };
+                    Some(((name.to_string(), kind.to_owned()), open.drift.difference.clone()))
+                }
+                Subject::Dhcp { .. } => None,
+            })
+            .collect()
+    }
+}

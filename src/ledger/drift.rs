@@ -1,0 +1,107 @@
+//! Differences that a check found, and orders to repair them.
+
+use super::execute::Failure;
+use super::{Ledger, TRIES};
+use crate::store::append::NewEvent;
+use crate::store::draft::Draft;
+use crate::store::drift;
+use bootledger_aggregates::drift::{Drift, DriftCommand, DriftKey, Nature};
+use bootledger_aggregates::rules::{BrokenRule, Refused};
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::at::At;
+use bootledger_projections::{catalogue, drift as view};
+use bootledger_web::commands::{CommandError, Context, Receipt};
+use futures::future::join_all;
+
+/// How many differences are recorded together.
+const CHUNK: usize = 500;
+
+impl Ledger {
+    /// Records what a check found; what is no news is no event.
+    pub(crate) async fn report_drift(&self, news: Vec<(DriftKey, DriftCommand)>, context: &Context) -> anyhow::Result<()> {
+        for some in news.chunks(CHUNK) {
+            self.report_some(some, context).await?;
+        }
+        Ok(())
+    }
+
+    async fn report_some(&self, some: &[(DriftKey, DriftCommand)], context: &Context) -> anyhow::Result<()> {
+        for _ in 0..TRIES {
+            let decided = self.decide_drift(some, context).await.map(|(events, _)| events);
+            let appended = match decided {
+                Ok(events) if events.is_empty() => return Ok(()),
+                Ok(events) => self.append("", events, vec![], context).await.map(drop),
+                Err(failure) => Err(failure),
+            };
+            match appended {
+                Ok(()) => return Ok(()),
+                Err(Failure::Conflict) => {}
+                Err(failure) => return Err(CommandError::from(failure).into()),
+            }
+        }
+        anyhow::bail!("others changed the same differences {TRIES} times in a row")
+    }
+
+    /// The events of all of these, and what their rules refuse.
+    async fn decide_drift(
+        &self,
+        commands: &[(DriftKey, DriftCommand)],
+        context: &Context,
+    ) -> Result<(Vec<NewEvent>, Vec<BrokenRule>), Failure> {
+        let loads = commands.iter().map(|(key, _)| Draft::<Drift>::load(&self.log, key.to_string()));
+        let (metadata, mut events, mut broken) = (Self::metadata(context), vec![], vec![]);
+        for ((key, command), draft) in commands.iter().zip(join_all(loads).await) {
+            let mut draft = draft?;
+            match draft.decide(|drift| drift.decide(command.clone())) {
+                Ok(()) => events.extend(draft.into_events(&metadata)?),
+                Err(Refused(rules)) => broken.extend(rules.into_iter().map(|rule| {
+                    let message = format!("{key}: {}", rule.message);
+                    BrokenRule { message, ..rule }
+                })),
+            }
+        }
+        Ok((events, broken))
+    }
+
+    /// Orders that these differences of a site be repaired; without names, all that nobody else has made.
+    pub(super) async fn order_repairs(
+        &self,
+        site: &Name,
+        keys: Option<&[DriftKey]>,
+        context: &Context,
+    ) -> Result<Receipt, Failure> {
+        self.known_site(site).await?;
+        let foreign = keys.unwrap_or_default().iter().filter(|key| key.site != *site);
+        let foreign: Vec<BrokenRule> = foreign
+            .map(|key| BrokenRule::new("keys", "drift_site", format!("{key} is not of site {site}; order it there")))
+            .collect();
+        Refused::unless_empty(foreign)?;
+        let command = DriftCommand::OrderRepair { named: keys.is_some() };
+        let keys = if let Some(keys) = keys {
+            keys.to_vec()
+        } else {
+            let open = view::list(&self.views, site, At::Now, None, i64::MAX).await?;
+            let ours = |nature| !matches!(nature, Nature::Foreign | Nature::Alias);
+            open.into_iter().filter(|open| ours(open.drift.difference.nature)).map(|open| open.key).collect()
+        };
+        let commands: Vec<(DriftKey, DriftCommand)> = keys.into_iter().map(|key| (key, command.clone())).collect();
+        let (events, broken) = self.decide_drift(&commands, context).await?;
+        Refused::unless_empty(broken)?;
+        let receipt = self.append(site, events, vec![], context).await?;
+        drift::request_repair(&self.views, site.as_str()).await?;
+        Ok(receipt)
+    }
+
+    /// Has the servers of a site compared with the views at once.
+    pub(super) async fn request_check(&self, site: &Name) -> Result<(), Failure> {
+        self.known_site(site).await?;
+        drift::plan(&self.views, None).await?;
+        drift::request(&self.views, site.as_str(), (self.now)().0).await?;
+        Ok(())
+    }
+
+    async fn known_site(&self, site: &Name) -> Result<(), Failure> {
+        let known = catalogue::site(&self.views, site, At::Now).await?.is_some_and(|entry| !entry.retired);
+        if known { Ok(()) } else { Err(Refused::because("", "site_unknown", format!("there is no site {site} in use")).into()) }
+    }
+}

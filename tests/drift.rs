@@ -1,0 +1,193 @@
+//! What servers have otherwise than they should is found, told, and repaired when a person says so; and only then.
+
+use crate::dns_updates::{PATIENCE, ZONES, service, settled};
+use crate::support::dns::{DnsServer, Software};
+use crate::support::service::{Service, wait_for};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+const DRIFT: &str = "/api/v1/sites/dc1/drift";
+const HOST: &str = "dc1/dns/h200.dc1.example/A";
+const OTHER: &str = "dc1/dns/h201.dc1.example/A";
+const POINTER: &str = "dc1/dns/10.0.0.10.in-addr.arpa/PTR";
+
+#[tokio::test]
+async fn what_somebody_changed_at_a_primary_is_found_and_repaired_only_on_order() -> Result<()> {
+    let dns = DnsServer::start(Software::Bind, &ZONES).await?;
+    let service = service(dns.port(), &ZONES).await?;
+    hosts(&service, 3).await?;
+    assert_eq!(found(&service).await?, json!([]), "all is as it should be");
+
+    // Two records vanish, as with a zone from a back-up, somebody points a name elsewhere, and adds one of their own.
+    dns.update("dc1.example", "update delete h200.dc1.example A\nupdate add www.dc1.example 60 A 10.9.9.9")?;
+    dns.update("dc1.example", "update delete h201.dc1.example A\nupdate add h201.dc1.example 60 A 10.9.9.9")?;
+    dns.update("10.in-addr.arpa", "update delete 10.0.0.10.in-addr.arpa PTR")?;
+    let expected = json!([
+        [POINTER, "missing", ["h200.dc1.example"], []],
+        [HOST, "missing", ["10.0.0.10"], []],
+        [OTHER, "foreign", ["10.0.0.11"], ["10.9.9.9"]],
+    ]);
+    assert_eq!(found(&service).await?, expected);
+    assert_eq!(found(&service).await?, expected, "a second look finds the same");
+    let events = service.get("/api/v1/events?type=DriftFound").await?;
+    assert_eq!(events["items"].as_array().map(Vec::len), Some(3), "and tells nothing twice: {events}");
+    assert_eq!(dns.dig(&["h200.dc1.example", "A"])?, "", "nothing is repaired unasked");
+    let before = service.get(DRIFT).await?["count"].clone();
+
+    // What nobody else has made comes back; what somebody made stays, until it is named.
+    service.post(&format!("{DRIFT}/repair"), &json!({})).await?;
+    drifted(&service, &json!([expected[2]])).await?;
+    assert_eq!(dns.dig(&["h200.dc1.example", "A"])?, "10.0.0.10");
+    assert_eq!(dns.dig(&["-x", "10.0.0.10"])?, "h200.dc1.example.");
+    assert_eq!(dns.dig(&["h201.dc1.example", "A"])?, "10.9.9.9");
+
+    let told = service.run(&["drift", "dc1"]).await?;
+    ensure!(
+        told.contains(OTHER) && told.contains("has 10.9.9.9, should have 10.0.0.11") && told.contains("1 differences"),
+        "{told}"
+    );
+
+    // An order is for what was seen. Whoever changes it meanwhile is not overwritten.
+    dns.update("dc1.example", "update delete h201.dc1.example A\nupdate add h201.dc1.example 60 A 10.8.8.8")?;
+    service.post(&format!("{DRIFT}/repair"), &json!({ "keys": [OTHER] })).await?;
+    drifted(&service, &json!([[OTHER, "foreign", ["10.0.0.11"], ["10.8.8.8"]]])).await?;
+    assert_eq!(dns.dig(&["h201.dc1.example", "A"])?, "10.8.8.8");
+    service.run(&["drift", "dc1", "--repair", OTHER]).await?;
+    drifted(&service, &json!([])).await?;
+    assert_eq!(dns.dig(&["h201.dc1.example", "A"])?, "10.0.0.11");
+    assert_eq!(dns.dig(&["www.dc1.example", "A"])?, "10.9.9.9", "a name that is not ours is none of our business");
+    let told = service.run(&["drift", "dc1", "--check"]).await?;
+    ensure!(told.starts_with("site dc1: 0 differences, 6 things compared at "), "{told}");
+
+    // The history knows all of it.
+    let told = service.text("/api/v1/events?limit=1000").await?;
+    ensure!(told.contains("DriftRepairOrdered") && told.contains("DriftEnded"), "{told}");
+    let position = service.get("/api/v1/events?type=DriftRepairOrdered").await?["items"][0]["position"].clone();
+    let past = service.get(&format!("{DRIFT}?at={}", position.as_i64().context("a position")? - 1)).await?;
+    ensure!(past["count"] == before && past["check"].is_null(), "{past}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_primary_that_cannot_be_asked_leaves_what_is_known_and_is_told() -> Result<()> {
+    let mut dns = DnsServer::start(Software::Bind, &ZONES).await?;
+    let service = service(dns.port(), &ZONES).await?;
+    hosts(&service, 2).await?;
+    dns.update("dc1.example", "update delete h200.dc1.example A\nupdate add h200.dc1.example 60 CNAME www.example.")?;
+    let alias = json!([[HOST, "alias", ["10.0.0.10"], []]]);
+    assert_eq!(found(&service).await?, alias);
+    let refused = service.post(&format!("{DRIFT}/repair"), &json!({ "keys": [HOST] })).await.expect_err("an alias");
+    ensure!(refused.to_string().contains("remove the alias there"), "{refused}");
+    let unknown = service.post(&format!("{DRIFT}/repair"), &json!({ "keys": [OTHER] })).await.expect_err("no difference");
+    ensure!(unknown.to_string().contains("there is no such difference"), "{unknown}");
+    let elsewhere = service.post(&format!("{DRIFT}/repair"), &json!({ "keys": ["dc2/dhcp/kea"] })).await.expect_err("dc2");
+    ensure!(elsewhere.to_string().contains("is not of site dc1"), "{elsewhere}");
+    let nowhere = service.post("/api/v1/sites/dc9/drift/check", &json!({})).await.expect_err("no site");
+    ensure!(nowhere.to_string().contains("there is no site dc9"), "{nowhere}");
+
+    dns.update("dc1.example", "update delete h200.dc1.example CNAME")?;
+    let missing = json!([[HOST, "missing", ["10.0.0.10"], []]]);
+    assert_eq!(found(&service).await?, missing);
+    dns.stop()?;
+    assert_eq!(found(&service).await?, missing, "what cannot be seen is as it was");
+    let check = service.get(DRIFT).await?["check"].clone();
+    ensure!(check["problems"][0].as_str().is_some_and(|problem| problem.contains("cannot be reached")), "{check}");
+    service.post(&format!("{DRIFT}/repair"), &json!({})).await?;
+    wait_for("the repair fails", PATIENCE, async || {
+        let item = service.get(DRIFT).await.ok()?["items"][0].clone();
+        (item["ordered"].is_null() && item["problem"].as_str()?.contains("cannot be reached")).then_some(())
+    })
+    .await?;
+    dns.resume().await?;
+    service.post(&format!("{DRIFT}/repair"), &json!({})).await?;
+    drifted(&service, &json!([])).await?;
+    assert_eq!(dns.dig(&["h200.dc1.example", "A"])?, "10.0.0.10");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dhcp_server_that_does_not_run_what_it_should_is_told_until_it_does() -> Result<()> {
+    let dns = DnsServer::start(Software::Bind, &ZONES).await?;
+    let service = service(dns.port(), &ZONES).await?;
+    service.put("/api/v1/dhcp-servers/kea-1", &json!({ "site": "dc1", "kind": "kea" })).await?;
+    let told = async |nature: &str, words: &str| -> Result<()> {
+        let found = found(&service).await?;
+        ensure!(found[0][0] == "dc1/dhcp/kea-1" && found[0][1] == nature, "{found}");
+        let message = service.get(DRIFT).await?["items"][0]["message"].clone();
+        ensure!(message.as_str().is_some_and(|message| message.contains(words)), "{message}");
+        Ok(())
+    };
+    told("unconfirmed", "has never confirmed").await?;
+
+    let (revision, position) = configuration(&service).await?;
+    confirm(&service, &json!({ "revision": revision, "position": position, "ok": true })).await?;
+    assert_eq!(found(&service).await?, json!([]));
+    let wrong = "0".repeat(64);
+    let position = configuration(&service).await?.1;
+    confirm(&service, &json!({ "revision": wrong, "position": position, "ok": true })).await?;
+    told("other_revision", &revision).await?;
+    confirm(&service, &json!({ "revision": wrong, "position": position, "ok": false, "message": "no such subnet" })).await?;
+    told("failing", "no such subnet").await?;
+
+    // The order asks its agent to confirm once more, which ends a long poll.
+    let (_, confirmed) = configuration(&service).await?;
+    service.post(&format!("{DRIFT}/repair"), &json!({})).await?;
+    ensure!(configuration(&service).await?.1 > confirmed, "the agent is not asked again");
+    let (revision, position) = configuration(&service).await?;
+    confirm(&service, &json!({ "revision": revision, "position": position, "ok": true })).await?;
+    drifted(&service, &json!([])).await?;
+    let ended = service.text("/api/v1/events?type=DriftEnded").await?;
+    ensure!(ended.contains("\"repaired\":true"), "{ended}");
+    Ok(())
+}
+
+/// Makes a device with so many names, from h200 and 10.0.0.10 on, and waits until the primary has them.
+async fn hosts(service: &Service, count: u8) -> Result<()> {
+    let device = json!({ "site": "dc1", "macs": ["52:54:00:00:00:01"], "venture": "shop", "role": "web" });
+    let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
+    let entry = |n| json!({ "hostname": format!("h{}.dc1.example", 200 + u32::from(n)), "ip": format!("10.0.0.{}", 10 + n) });
+    let entries: Vec<Value> = (0..count).map(entry).collect();
+    service.put(&format!("/api/v1/devices/{device}/facts"), &json!({ "dns_entries": entries })).await?;
+    settled(service, 2 * u32::from(count), "published").await
+}
+
+/// Has the site checked, and waits until that is done: what is found.
+async fn found(service: &Service) -> Result<Value> {
+    let before = service.post(&format!("{DRIFT}/check"), &json!({})).await?["check"].clone();
+    wait_for("it is checked", PATIENCE, async || {
+        let check = service.get(DRIFT).await.ok()?["check"].clone();
+        // Times of one format and one zone.
+        (check["checked_at"].as_str()? >= before["requested_at"].as_str()? && check["under_way_since"].is_null()).then_some(())
+    })
+    .await?;
+    differences(service).await
+}
+
+/// Waits until the differences are these.
+async fn drifted(service: &Service, expected: &Value) -> Result<()> {
+    let waited =
+        wait_for("there are these differences", PATIENCE, async || (differences(service).await.ok()? == *expected).then_some(()))
+            .await;
+    match waited {
+        Ok(()) => Ok(()),
+        Err(error) => Err(error.context(service.get(DRIFT).await?.to_string())),
+    }
+}
+
+async fn differences(service: &Service) -> Result<Value> {
+    let answer = service.get(DRIFT).await?;
+    let items = answer["items"].as_array().context("items")?;
+    Ok(items.iter().map(|item| json!([item["key"], item["nature"], item["expected"], item["found"]])).collect())
+}
+
+/// The hash of what Kea should run, and the position up to which it is current.
+async fn configuration(service: &Service) -> Result<(String, i64)> {
+    let answer = reqwest::get(service.url("/dhcp/dc1/kea.json")).await?.error_for_status()?;
+    let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let position = header("Bootledger-Position").context("a position")?.parse()?;
+    Ok((header("ETag").context("a revision")?.trim_matches('"').to_owned(), position))
+}
+
+async fn confirm(service: &Service, report: &Value) -> Result<()> {
+    service.put("/dhcp/servers/kea-1/confirmation", report).await.map(drop)
+}
