@@ -11,3 +11,4 @@ mod puppet;
 mod support;
 mod vm_boots;
 mod vm_deploys;
+mod vm_whole_chain;

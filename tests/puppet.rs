@@ -20,14 +20,14 @@ const SERVER: (&str, &str) = ("X-Forwarded-For", "10.0.0.20");
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Puppet with folders of its own, which asks this service and reports to it.
-struct Puppet {
+pub(crate) struct Puppet {
     folder: TempDir,
     url: String,
 }
 
 impl Puppet {
     /// With two classes: one that fails as long as a file is missing, and one that says who it is.
-    fn new(service: &Service) -> Result<Self> {
+    pub(crate) fn new(service: &Service) -> Result<Self> {
         let puppet = Self { folder: tempfile::tempdir()?, url: service.url("") };
         for environment in ["production", "staging"] {
             let module = puppet.path(&format!("environments/{environment}/modules/role/manifests"));
@@ -43,7 +43,7 @@ impl Puppet {
         Ok(puppet)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -67,10 +67,10 @@ impl Puppet {
     }
 
     /// Applies what the node is told, and reports it with this token; gives all that Puppet said.
-    async fn apply(&self, token: &str) -> Result<String> {
+    pub(crate) async fn apply(&self, node: &str, token: &str) -> Result<String> {
         let url = self.url.replace("http://", &format!("http://puppet:{token}@")) + "/puppet/reports";
         let site = self.path("site.pp");
-        let arguments = ["apply", "--certname", NODE, "--reports", "http", "--reporturl", &url];
+        let arguments = ["apply", "--certname", node, "--reports", "http", "--reporturl", &url];
         let output = self.run(&[&arguments[..], &[site.to_str().context("a path")?]].concat()).await?;
         Ok(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
     }
@@ -160,7 +160,7 @@ async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() 
     // The old system, still running: it has the new role, but it is not the new server.
     boot(&service, "/pxe/", "echo installs h200").await?;
     std::fs::write(&flag, "")?;
-    let said = puppet.apply(&token).await?;
+    let said = puppet.apply(NODE, &token).await?;
     ensure!(said.contains("web of shop with 4 workers in tier 0777") && !said.contains("Unable to submit report"), "{said}");
     let deployment = service.get(&path).await?;
     ensure!(deployment["status"] == "in_progress", "a run before the server was installed ended its deployment: {deployment}");
@@ -174,7 +174,7 @@ async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() 
 
     // A run that fails is shown, with what the agent said.
     std::fs::remove_file(&flag)?;
-    puppet.apply(&token).await?;
+    puppet.apply(NODE, &token).await?;
     let failed = |deployment: &Value| {
         let message = deployment["puppet_failure"]["messages"][0].as_str().unwrap_or_default();
         deployment["status"] == "in_progress" && message.contains("/usr/bin/test -e")
@@ -182,7 +182,7 @@ async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() 
     reaches(&service, &path, "shows why Puppet failed", failed).await?;
     let page = reqwest::Client::new().get(service.url("/")).basic_auth("ops", Some(service.token())).send().await?.text().await?;
     ensure!(page.contains("Puppet failed at") && page.contains("/usr/bin/test -e"), "{page}");
-    puppet.apply(&token).await?;
+    puppet.apply(NODE, &token).await?;
     let lines = service.get(&format!("{path}/events?limit=1000")).await?;
     let failures =
         lines["items"].as_array().context("items")?.iter().filter(|line| line["event_type"] == "PuppetRunFailed").count();
@@ -192,12 +192,12 @@ async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() 
     std::fs::write(&flag, "")?;
     let wrong = format!("{}0", &token[..token.len() - 1]);
     let wrong = if wrong == token { format!("{}1", &token[..token.len() - 1]) } else { wrong };
-    let said = puppet.apply(&wrong).await?;
+    let said = puppet.apply(NODE, &wrong).await?;
     ensure!(said.contains("Unable to submit report") && said.contains("401"), "{said}");
     ensure!(service.get(&path).await?["status"] == "in_progress", "a report with a wrong token ended the deployment");
 
     // The first run that succeeds ends it.
-    puppet.apply(&token).await?;
+    puppet.apply(NODE, &token).await?;
     let done = |deployment: &Value| deployment["status"] == "done";
     let deployment = reaches(&service, &path, "is done", done).await?;
     ensure!(deployment["ended_by"] == "Puppet for h200.dc1.example" && deployment["puppet_failure"].is_null(), "{deployment}");
@@ -208,7 +208,7 @@ async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() 
     let told = puppet.node(NODE).await?.map_err(anyhow::Error::msg)?;
     ensure!(told.contains("role::db") && !told.contains("role::web") && told.contains("tier: 3"), "{told}");
     boot(&service, "/pxe/DONE/", "OK").await?;
-    let said = puppet.apply(&token).await?;
+    let said = puppet.apply(NODE, &token).await?;
     ensure!(said.contains("db of shop in staging"), "{said}");
     reaches(&service, &path, "is done", done).await?;
 

@@ -4,20 +4,20 @@
 use crate::support::lab::{DhcpServer, Firmware, INSTALLED, Installer, LOCAL_DISK_BOOTED, Lab, VmOptions};
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
-const MAC: &str = "52:54:00:00:0b:01";
+pub(crate) const MAC: &str = "52:54:00:00:0b:01";
 
 /// Long enough for an emulated processor on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_mins(4);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
 
 /// A DHCP server's software.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(crate) enum Kind {
     Isc,
     Kea,
 }
@@ -30,7 +30,7 @@ impl Kind {
         }
     }
 
-    async fn start(self, lab: &Lab, configuration: &Path) -> Result<DhcpServer> {
+    pub(crate) async fn start(self, lab: &Lab, configuration: &Path) -> Result<DhcpServer> {
         match self {
             Self::Isc => lab.start_dhcpd(configuration).await,
             Self::Kea => lab.start_kea(configuration).await,
@@ -121,7 +121,7 @@ async fn deploy(kind: Kind, firmware: Firmware) -> Result<()> {
     Ok(())
 }
 
-async fn reaches(service: &Service, path: &str, status: &str, limit: Duration) -> Result<()> {
+pub(crate) async fn reaches(service: &Service, path: &str, status: &str, limit: Duration) -> Result<()> {
     let reached = async || (service.get(path).await.ok()?["status"] == status).then_some(());
     let waited = wait_for(&format!("the deployment is {status}"), limit, reached).await;
     match waited {
@@ -131,7 +131,7 @@ async fn reaches(service: &Service, path: &str, status: &str, limit: Duration) -
 }
 
 /// The program itself, keeping one DHCP server's configuration.
-fn agent(service: &Service, kind: Kind, token: &str, configuration: &Path, check: &str, reload: &str) -> Command {
+pub(crate) fn agent(service: &Service, kind: Kind, token: &str, configuration: &Path, check: &str, reload: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
     command.args(["dhcp-agent", "--server-name", "dhcp-1", "--site", "lab", "--kind", kind.name(), "--url", &service.url("")]);
     command.arg("--config").arg(configuration).args(["--check-command", check, "--reload-command", reload]);
@@ -139,14 +139,23 @@ fn agent(service: &Service, kind: Kind, token: &str, configuration: &Path, check
     command
 }
 
-async fn define_catalogue(service: &Service, lab: &Lab, kind: Kind) -> Result<()> {
+/// The forward and the reverse zone of the lab.
+pub(crate) fn zones(lab: &Lab) -> [String; 2] {
     let [a, b, c, _] = lab.host_address().octets();
-    let site = json!({
-        "next_server": lab.host_address(), "domain": "lab.example",
-        "zones": ["lab.example", format!("{c}.{b}.{a}.in-addr.arpa")],
+    ["lab.example".to_owned(), format!("{c}.{b}.{a}.in-addr.arpa")]
+}
+
+/// The lab's site as the service is told of it.
+pub(crate) fn site(lab: &Lab) -> Value {
+    json!({
+        "next_server": lab.host_address(), "domain": "lab.example", "zones": zones(lab),
         "hostname_template": "h<200,299>.lab.example|h<400,499>.lab.example",
-    });
-    service.put("/api/v1/sites/lab", &site).await?;
+    })
+}
+
+/// The lab's site, its network, DHCP server, and an installer for the role web of the venture shop.
+pub(crate) async fn define_catalogue(service: &Service, lab: &Lab, kind: Kind) -> Result<()> {
+    service.put("/api/v1/sites/lab", &site(lab)).await?;
     service.put("/api/v1/racks/r1", &json!({ "site": "lab" })).await?;
     let network = json!({ "cidr": lab.network(), "site": "lab", "racks": ["r1"], "gateway": lab.host_address() });
     service.put("/api/v1/networks/lab-net", &network).await?;

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A controller that speaks IPMI. Each thing that it does to its server is a line of its log.
 pub(crate) struct IpmiSim {
-    child: Child,
+    child: Option<Child>,
     folder: TempDir,
     pub(crate) port: u16,
 }
@@ -44,20 +44,40 @@ impl IpmiSim {
         let emulation = "mc_setbmc 0x20\nmc_add 0x20 0 has-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02 persist_sdr\n\
                          sel_enable 0x20 1000 0x0a\nmc_enable 0x20\n";
         std::fs::write(at("sim.emu"), emulation)?;
+        let mut controller = Self { child: None, folder, port };
+        controller.resume().await?;
+        Ok(controller)
+    }
+
+    /// Starts it again after it was stopped; its server is as it was.
+    pub(crate) async fn resume(&mut self) -> Result<()> {
+        let at = |name: &str| self.folder.path().join(name);
         let mut command = Command::new("ipmi_sim");
         command.arg("-c").arg(at("lan.conf")).arg("-f").arg(at("sim.emu")).arg("-s").arg(at("state")).arg("-n");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().context("ipmi_sim of the package openipmi cannot be started")?;
-        let bound = format!(":{port:04X} ");
+        self.child = Some(command.spawn().context("ipmi_sim of the package openipmi cannot be started")?);
+        let bound = format!(":{:04X} ", self.port);
         let ready = async || std::fs::read_to_string("/proc/net/udp").ok()?.contains(&bound).then_some(());
-        wait_for("ipmi_sim listens", PATIENCE, ready).await?;
-        Ok(Self { child, folder, port })
+        wait_for("ipmi_sim listens", PATIENCE, ready).await
+    }
+
+    /// Stops it: nobody answers on its port.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// The server behind it.
+    pub(crate) fn chassis(&self) -> Chassis {
+        Chassis(self.folder.path().to_owned())
     }
 
     /// What it was told to do with its server, in order: `set boot pxe`, `set power 1`, …
     pub(crate) fn told(&self) -> Vec<String> {
-        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        log.lines().filter(|line| line.starts_with("set ")).map(str::to_owned).collect()
+        self.chassis().told()
     }
 
     /// The arguments of all processes of this machine, as they were each time that it was told or asked something.
@@ -73,6 +93,23 @@ impl IpmiSim {
     /// Has it go on.
     pub(crate) fn release(&self) -> Result<()> {
         Ok(std::fs::remove_file(self.folder.path().join("hold"))?)
+    }
+}
+
+/// The server behind a controller, as far as that knows it.
+#[derive(Clone)]
+pub(crate) struct Chassis(PathBuf);
+
+impl Chassis {
+    /// What is done with it, in order.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.0.join("log")).unwrap_or_default();
+        log.lines().filter(|line| line.starts_with("set ")).map(str::to_owned).collect()
+    }
+
+    /// It has switched itself off.
+    pub(crate) fn switched_off(&self) -> Result<()> {
+        Ok(std::fs::write(self.0.join("power"), "0")?)
     }
 }
 
@@ -97,8 +134,7 @@ esac
 impl Drop for IpmiSim {
     fn drop(&mut self) {
         drop(std::fs::remove_file(self.folder.path().join("hold")));
-        drop(self.child.kill());
-        drop(self.child.wait());
+        drop(self.stop());
     }
 }
 

@@ -65,6 +65,13 @@ impl Process {
         Ok(())
     }
 
+    /// Sends it a signal by its name: `STOP` has it stand still, `CONT` go on.
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status()?;
+        ensure!(status.success(), "the service cannot be sent {name}");
+        Ok(())
+    }
+
     /// Starts it after it was killed, and waits until it is ready.
     pub(crate) async fn start_again(&mut self) -> Result<()> {
         let folder = self.folder.path();

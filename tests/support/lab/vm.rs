@@ -111,6 +111,11 @@ impl Vm {
         }
     }
 
+    /// Whether it has switched itself off.
+    pub(crate) fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.qemu.try_wait()?.is_some())
+    }
+
     /// Pulls the plug.
     pub(crate) async fn power_off(&mut self) -> Result<()> {
         Ok(self.qemu.kill().await?)
