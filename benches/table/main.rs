@@ -8,6 +8,7 @@ mod boot;
 mod bulk;
 mod catalogue;
 mod cluster;
+mod dns;
 mod log;
 mod report;
 mod tftp;
@@ -17,12 +18,16 @@ mod views;
 #[expect(dead_code, reason = "the stories use the rest of it")]
 mod process;
 
+#[path = "../../tests/support/dns.rs"]
+#[expect(dead_code, reason = "the stories use the rest of it")]
+mod dns_server;
+
 use anyhow::{Result, ensure};
 use cluster::Cluster;
 use report::Report;
 
 /// The parts, in the order in which they run.
-const PARTS: [&str; 5] = ["tftp", "append", "bulk", "bulk-large", "large"];
+const PARTS: [&str; 6] = ["tftp", "dns", "append", "bulk", "bulk-large", "large"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -39,6 +44,9 @@ fn main() -> Result<()> {
         let mut report = Report::default();
         if wanted("tftp") {
             tftp::measure(&mut report).await?;
+        }
+        if wanted("dns") {
+            dns::measure(&cluster, &mut report).await?;
         }
         if wanted("append") {
             append::measure(&cluster, &mut report).await?;
