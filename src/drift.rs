@@ -60,7 +60,7 @@ impl Checker {
     /// Compares one site that is due; false where there is none.
     pub async fn pass(&self) -> anyhow::Result<bool> {
         let views = &self.ledger.views;
-        drift::plan(views, self.every.map(|_| self.now())).await?;
+        drift::plan(views, self.every.map(|every| self.now() + every)).await?;
         let Some(Due { site, whole }) = drift::take(views, self.now(), self.now() + LEASE).await? else { return Ok(false) };
         let checked = self.site(&site.parse()?, whole).await?;
         let Some(checked) = checked else {

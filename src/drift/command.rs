@@ -73,7 +73,7 @@ fn told(site: &Name, check: &Check, all: &[Drifted]) -> String {
     let mut lines: Vec<String> = all.iter().map(line).collect();
     lines.extend(check.problems.iter().map(|problem| format!("not compared: {problem}")));
     lines.push(match check.checked_at {
-        Some(at) => format!("site {site}: {} differences, {} things compared at {at}", all.len(), check.compared),
+        Some(at) => format!("site {site}: differences: {}; things compared: {}, at {at}", all.len(), check.compared),
         None => format!("site {site}: never compared yet; --check has a running service do it"),
     });
     lines.join("\n") + "\n"
