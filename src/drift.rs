@@ -9,7 +9,10 @@ mod site;
 
 use crate::ledger::Ledger;
 use crate::store::drift::{self, Due};
+use bootledger_projections::at::At;
+use bootledger_projections::drift as view;
 use bootledger_web::application::Application;
+use prometheus::{IntGaugeVec, Opts};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -29,12 +32,18 @@ pub struct Checker {
     /// Between two comparisons of a site; none by themselves where `None`.
     every: Option<Duration>,
     memory: Mutex<HashMap<dhcp::Server, dhcp::Remembered>>,
+    /// How many differences each site has, as Prometheus is told.
+    differences: IntGaugeVec,
 }
 
 impl Checker {
-    /// One that compares each site `every` so often; without it, only when that is asked for.
-    pub fn new(ledger: Ledger, application: Application, every: Option<Duration>) -> Self {
-        Self { ledger, application, every, memory: Mutex::default() }
+    /// One that compares each site `every` so often; without it, only when that is asked for. Fails where its measurement
+    /// is registered already.
+    pub fn new(ledger: Ledger, application: Application, every: Option<Duration>) -> anyhow::Result<Self> {
+        let what = "What servers of a site have otherwise than they should, as this instance last found";
+        let differences = IntGaugeVec::new(Opts::new("bootledger_drift_differences", what), &["site"])?;
+        application.metrics.register(Box::new(differences.clone()))?;
+        Ok(Self { ledger, application, every, memory: Mutex::default(), differences })
     }
 
     /// Runs until `stopping`.
@@ -67,6 +76,8 @@ impl Checker {
             drift::forget(views, &site).await?;
             return Ok(true);
         };
+        let count = view::count(views, &site.parse()?, At::Now).await?;
+        self.differences.with_label_values(&[&site]).set(count);
         let next = self.every.map(|every| self.now() + every);
         drift::done(views, &site, whole.then_some(&checked), self.now(), next).await?;
         Ok(true)

@@ -71,7 +71,7 @@ impl Service {
         workers.spawn(boot::follow::run(application.clone()));
         workers.spawn(projector::run(pool, feed, stop.clone()));
         let every = Some(Duration::from_secs(arguments.drift_every)).filter(|every| !every.is_zero());
-        let checker = Checker::new(ledger.clone(), application.clone(), every);
+        let checker = Checker::new(ledger.clone(), application.clone(), every)?;
         let stopped = stop.clone();
         workers.spawn(async move { checker.run(stopped).await });
         let publisher = Publisher::new(ledger.clone());

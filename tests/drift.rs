@@ -29,6 +29,7 @@ async fn what_somebody_changed_at_a_primary_is_found_and_repaired_only_on_order(
     ]);
     assert_eq!(found(&service).await?, expected);
     assert_eq!(found(&service).await?, expected, "a second look finds the same");
+    assert_eq!(service.measured("bootledger_drift_differences{site=\"dc1\"}").await?, 3);
     let events = service.get("/api/v1/events?type=DriftFound").await?;
     assert_eq!(events["items"].as_array().map(Vec::len), Some(3), "and tells nothing twice: {events}");
     assert_eq!(dns.dig(&["h200.dc1.example", "A"])?, "", "nothing is repaired unasked");

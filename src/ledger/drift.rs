@@ -1,7 +1,7 @@
 //! Differences that a check found, and orders to repair them.
 
 use super::execute::Failure;
-use super::{Ledger, TRIES};
+use super::{CATCH_UP, Ledger, TRIES};
 use crate::store::append::NewEvent;
 use crate::store::draft::Draft;
 use crate::store::drift;
@@ -17,7 +17,7 @@ use futures::future::join_all;
 const CHUNK: usize = 500;
 
 impl Ledger {
-    /// Records what a check found; what is no news is no event.
+    /// Records what a check found, and waits until the views show it; what is no news is no event.
     pub(crate) async fn report_drift(&self, news: Vec<(DriftKey, DriftCommand)>, context: &Context) -> anyhow::Result<()> {
         for some in news.chunks(CHUNK) {
             self.report_some(some, context).await?;
@@ -30,11 +30,15 @@ impl Ledger {
             let decided = self.decide_drift(some, context).await.map(|(events, _)| events);
             let appended = match decided {
                 Ok(events) if events.is_empty() => return Ok(()),
-                Ok(events) => self.append("", events, vec![], context).await.map(drop),
+                Ok(events) => self.append("", events, vec![], context).await,
                 Err(failure) => Err(failure),
             };
             match appended {
-                Ok(()) => return Ok(()),
+                // Whoever sees that the site is checked shall see what was found.
+                Ok(receipt) => {
+                    self.feed.wait_for(receipt.position, CATCH_UP).await;
+                    return Ok(());
+                }
                 Err(Failure::Conflict) => {}
                 Err(failure) => return Err(CommandError::from(failure).into()),
             }
