@@ -99,8 +99,21 @@ async fn a_primary_that_cannot_be_asked_leaves_what_is_known_and_is_told() -> Re
         (item["ordered"].is_null() && item["problem"].as_str()?.contains("cannot be reached")).then_some(())
     })
     .await?;
-    dns.resume().await?;
+    // What was ordered is done although the service is killed.
     service.post(&format!("{DRIFT}/repair"), &json!({})).await?;
+    let mut service = service;
+    service.kill()?;
+    dns.resume().await?;
+    service.start_again().await?;
+    wait_for("the order is over", 2 * PATIENCE, async || {
+        let answer = service.get(DRIFT).await.ok()?;
+        answer["items"].as_array()?.iter().all(|item| item["ordered"].is_null()).then_some(())
+    })
+    .await?;
+    if service.get(DRIFT).await?["count"] != 0 {
+        // It had failed before the service was killed.
+        service.post(&format!("{DRIFT}/repair"), &json!({})).await?;
+    }
     drifted(&service, &json!([])).await?;
     assert_eq!(dns.dig(&["h200.dc1.example", "A"])?, "10.0.0.10");
     Ok(())

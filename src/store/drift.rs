@@ -37,14 +37,14 @@ pub async fn plan(pool: &PgPool, first: Option<OffsetDateTime>) -> Result<(), sq
     .map(drop)
 }
 
-/// Takes a site that is due; nobody else takes it before `until`.
+/// Takes a site that is due, or whose taker is lost; nobody else takes it before `until`.
 pub async fn take(pool: &PgPool, now: OffsetDateTime, until: OffsetDateTime) -> Result<Option<Due>, sqlx::Error> {
     sqlx::query_as!(
         Due,
         r#"UPDATE drift_checks
               SET busy_until = $2, repair = false, started_at = CASE WHEN next_check <= $1 THEN $1 END
             WHERE site = (SELECT site FROM drift_checks
-                           WHERE (next_check <= $1 OR repair) AND (busy_until IS NULL OR busy_until <= $1)
+                           WHERE busy_until IS NULL AND (next_check <= $1 OR repair) OR busy_until <= $1
                            ORDER BY next_check LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING site, started_at IS NOT NULL AS "whole!""#,
         now,
