@@ -102,6 +102,7 @@ async fn start_agents(service: &Service, arguments: &ServeArguments) -> Result<J
             config: folder.join(file),
             check_command: (!installed(checker)).then(|| "true".to_owned()),
             reload_command: Some("true".to_owned()),
+            kea_socket: None,
             command_timeout: 60,
             wait: 30,
             once: false,

@@ -7,6 +7,8 @@
 mod agent;
 mod command;
 mod disk;
+mod kea;
+mod server;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -64,7 +66,12 @@ pub struct Arguments {
     #[arg(long, env = "BOOTLEDGER_RELOAD_COMMAND")]
     pub reload_command: Option<String>,
 
-    /// How many seconds one of these commands may take
+    /// Kea's control socket, as in Kea's own configuration: Kea itself checks and reloads, no command, and is asked what it runs;
+    /// a check command, if given, checks instead. Debian's Kea has /run/kea/kea4-ctrl-socket
+    #[arg(long, env = "BOOTLEDGER_KEA_SOCKET", value_name = "PATH", conflicts_with = "reload_command")]
+    pub kea_socket: Option<PathBuf>,
+
+    /// How many seconds one of these commands, or an answer of Kea, may take
     #[arg(long, env = "BOOTLEDGER_COMMAND_TIMEOUT", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub command_timeout: u64,
 

@@ -1,6 +1,7 @@
 //! The agent's one step: fetch, check, replace, load, confirm. Whoever calls it again and again keeps a server current.
 
-use super::disk::{Disk, Loaded};
+use super::disk::{self, Disk, Loaded};
+use super::server::Server;
 use super::service::{Delivery, Fetched, Place, Report, Service};
 use super::{Arguments, LONGEST_PAUSE, command};
 use anyhow::{Error, Result};
@@ -22,9 +23,7 @@ const BETWEEN_RELOADS: Duration = Duration::from_millis(500);
 pub(crate) struct Agent {
     service: Service,
     disk: Disk,
-    check: String,
-    reload: String,
-    limit: Duration,
+    server: Server,
     wait: Duration,
     /// What the server runs, where that is known.
     loaded: Option<Loaded>,
@@ -71,9 +70,7 @@ impl Agent {
         let loaded = disk.loaded()?;
         Ok(Self {
             service: Service::new(arguments, super::token(arguments).await?)?,
-            check: command::with_file(arguments.check_command.as_deref().unwrap_or(arguments.kind.check_command())),
-            reload: arguments.reload_command.clone().unwrap_or_else(|| arguments.kind.reload_command().to_owned()),
-            limit: Duration::from_secs(arguments.command_timeout),
+            server: Server::new(arguments)?,
             wait: Duration::from_secs(if arguments.once { 0 } else { arguments.wait }),
             disk,
             loaded,
@@ -193,16 +190,17 @@ impl Agent {
 
     /// Makes the server run these bytes. The inner error is why it does not; it then runs what it ran before.
     async fn load(&mut self, bytes: &[u8], revision: Sha256) -> Result<Result<(), String>> {
-        let candidate = self.disk.write_candidate(bytes)?;
-        if let Err(said) = command::run(&self.check, Some(candidate), self.limit).await? {
+        let file = self.server.file(bytes, revision)?;
+        let candidate = self.disk.write_candidate(&file)?;
+        if let Err(said) = self.server.check(&file, candidate).await? {
             self.disk.drop_candidate()?;
             return Ok(Err(said));
         }
         // From here until the server has loaded something, nobody knows what it runs.
         self.disk.forget()?;
         let before = self.disk.accept_candidate()?;
-        let Err(said) = command::run(&self.reload, None, self.limit).await? else {
-            let loaded = Loaded { revision, confirmed: None };
+        let Err(said) = self.server.reload(Some(revision)).await? else {
+            let loaded = Loaded { revision, file: disk::revision(&file), confirmed: None };
             self.disk.note(loaded)?;
             self.loaded = Some(loaded);
             return Ok(Ok(()));
@@ -211,14 +209,15 @@ impl Agent {
         if !self.disk.restore(before)? {
             return Ok(Err(said));
         }
-        if let Err(again) = command::run(&self.reload, None, self.limit).await? {
+        // A file that was not known to be loaded before is not known to be a revision of the service's.
+        let restored = self.disk.revision()?;
+        let known = had.filter(|had| Some(had.file) == restored);
+        if let Err(again) = self.server.reload(known.map(|known| known.revision)).await? {
             return Ok(Err(format!("{said}; and the old configuration cannot be loaded either: {again}")));
         }
-        if let Some(restored) = self.disk.revision()? {
-            let confirmed = had.filter(|had| had.revision == restored).and_then(|had| had.confirmed);
-            let loaded = Loaded { revision: restored, confirmed };
-            self.disk.note(loaded)?;
-            self.loaded = Some(loaded);
+        if let Some(known) = known {
+            self.disk.note(known)?;
+            self.loaded = Some(known);
         }
         Ok(Err(said))
     }

@@ -56,6 +56,22 @@ pub(crate) fn with_file(command: &str) -> String {
     if command.contains("{}") { command.replace("{}", "\"$1\"") } else { format!("{command} \"$1\"") }
 }
 
+/// What is in lines that say what is wrong.
+const TELLING: [&str; 11] = [
+    "error",
+    "fail",
+    "line ",
+    "invalid",
+    "unknown",
+    "cannot",
+    "can't",
+    "denied",
+    // Why dhcpd accepts a file and ends when it is started with it.
+    "no subnet declaration",
+    "not configured to listen",
+    "in use",
+];
+
 /// The lines that say what is wrong, on one line: checkers print greetings before them and advice behind them.
 fn gist(said: &str) -> String {
     const FRAME: [&str; 10] = [
@@ -80,13 +96,18 @@ fn gist(said: &str) -> String {
     }
     let telling = |line: &&&str| {
         let line = line.to_lowercase();
-        ["error", "fail", "line ", "invalid", "unknown", "cannot", "can't", "denied"].iter().any(|word| line.contains(word))
+        TELLING.iter().any(|word| line.contains(word))
     };
     let mut chosen: Vec<&str> = lines.iter().filter(telling).copied().collect();
     if chosen.is_empty() {
         chosen = lines;
     }
-    chosen.join(" | ").chars().map(|c| if c.is_control() { ' ' } else { c }).take(REPORTED).collect()
+    fitted(&chosen.join(" | "))
+}
+
+/// As much of a text as is reported, without control characters.
+pub(crate) fn fitted(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(REPORTED).collect()
 }
 
 /// Whether two failures differ in nothing but numbers, such as times and process numbers: then they say the same.

@@ -16,8 +16,10 @@ use std::path::{Path, PathBuf};
 /// What the running server is known to have loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Loaded {
-    /// The hash of the file that it loaded.
+    /// The configuration, as the service names it.
     pub(crate) revision: Sha256,
+    /// The hash of the file that it loaded; another than the revision where the file has something of this machine's as well.
+    pub(crate) file: Sha256,
     /// The last position that the service took a confirmation for.
     pub(crate) confirmed: Option<i64>,
 }
@@ -64,7 +66,7 @@ impl Disk {
         let Some(bytes) = read(&self.note)? else { return Ok(None) };
         // A note that cannot be read says nothing; the server is then made to load its file again.
         let Ok(loaded) = serde_json::from_slice::<Loaded>(&bytes) else { return Ok(None) };
-        Ok((self.revision()? == Some(loaded.revision)).then_some(loaded))
+        Ok((self.revision()? == Some(loaded.file)).then_some(loaded))
     }
 
     /// Notes what the server runs.

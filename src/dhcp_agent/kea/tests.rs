@@ -1,0 +1,128 @@
+//! The control socket where something is wrong with it, and what is added to a document. A real Kea is in `tests/dhcp_agent.rs`.
+
+use super::*;
+use crate::dhcp_agent::disk;
+use std::time::Instant;
+use tempfile::TempDir;
+use tokio::net::UnixListener;
+
+/// What listens in Kea's place.
+enum Listener {
+    /// Answers each command with the next of these, and closes.
+    Answers(Vec<&'static str>),
+    /// Never answers.
+    Hangs,
+}
+
+/// The socket's folder, and an agent's side of it that waits a second at most.
+fn kea(listener: Option<Listener>) -> (TempDir, Kea) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    if let Some(behaviour) = listener {
+        let listener = UnixListener::bind(&path).expect("a socket");
+        tokio::spawn(async move {
+            let answers = match behaviour {
+                Listener::Answers(answers) => answers,
+                Listener::Hangs => {
+                    let _held = listener.accept().await;
+                    return std::future::pending().await;
+                }
+            };
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.expect("a connection");
+                let mut command = vec![];
+                while serde_json::from_slice::<Value>(&command).is_err() {
+                    assert!(stream.read_buf(&mut command).await.expect("a command") > 0, "the agent must not close first");
+                }
+                stream.write_all(answer.as_bytes()).await.expect("an answer");
+            }
+        });
+    }
+    (folder, Kea::new(path, Duration::from_secs(1)))
+}
+
+async fn refused(answers: Vec<&'static str>) -> String {
+    let (_folder, kea) = kea(Some(Listener::Answers(answers)));
+    kea.reload(Some(disk::revision(b"wanted"))).await.expect_err("it is not well")
+}
+
+const DONE: &str = r#"{ "result": 0, "text": "Configuration successful." }"#;
+
+#[test]
+fn a_document_keeps_every_value_as_it_came_and_gets_socket_and_tag() {
+    let kea = Kea::new("/run/kea/kea4-ctrl-socket".into(), Duration::from_secs(1));
+    let came = r#"{ "Dhcp4": { "valid-lifetime": 3600, "subnet4": [
+  {"id":1, "reservations": [ {"hostname":"\u00e4"} ]}
+], "control-socket": {"socket-name":"/somewhere/else"} } }"#;
+    let revision = disk::revision(came.as_bytes());
+    let document = String::from_utf8(kea.document(came.as_bytes(), revision).expect("a document")).expect("text");
+    let expected = format!(
+        "{{\"Dhcp4\":{{\"control-socket\":{{\"socket-type\":\"unix\",\"socket-name\":\"/run/kea/kea4-ctrl-socket\"}},\
+         \"server-tag\":\"{revision}\",\"subnet4\":[\n  {{\"id\":1, \"reservations\": [ {{\"hostname\":\"\\u00e4\"}} ]}}\n],\
+         \"valid-lifetime\":3600}}}}"
+    );
+    assert_eq!(document, expected);
+    for nothing in ["", "[]", "{}", "{\"Dhcp6\":{}}", "subnet 10.0.0.0 {}"] {
+        assert!(kea.document(nothing.as_bytes(), revision).is_err(), "{nothing}");
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_is_not_there_is_told_with_what_to_look_at() {
+    let (_folder, kea) = kea(None);
+    let said = kea.test(b"{}").await.expect_err("nobody listens");
+    assert!(said.contains("cannot be reached: No such file or directory") && said.contains("`control-socket`"), "{said}");
+}
+
+#[tokio::test]
+async fn a_kea_that_hangs_is_waited_for_no_longer_than_a_command_may_take() {
+    let (_folder, kea) = kea(Some(Listener::Hangs));
+    let begun = Instant::now();
+    let said = kea.reload(None).await.expect_err("it hangs");
+    assert!(said.contains("has not answered `config-reload`") && said.contains("within 1 s"), "{said}");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+
+    // Not even where it never reads so much as the command.
+    let long = format!("\"{}\"", "x".repeat(8 << 20));
+    let said = kea.test(long.as_bytes()).await.expect_err("it hangs");
+    assert!(said.contains("has not answered `config-test`"), "{said}");
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_or_is_none_is_no_success() {
+    let said = refused(vec![""]).await;
+    assert!(said.contains("before it had answered `config-reload`"), "{said}");
+    let said = refused(vec![r#"{ "result": 0, "te"#]).await;
+    assert!(said.contains("before it had answered `config-reload`"), "{said}");
+    for garbage in ["220 mail.example ESMTP\r\n", "[]", "{}", r#"{"result":"0"}"#] {
+        let said = refused(vec![garbage]).await;
+        assert!(said.contains("something that is not Kea's"), "{garbage}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_in_keas_own_words() {
+    let said = refused(vec![r#"{ "result": 1, "text": "Config reload failed: got unexpected keyword \"rooters\"" }"#]).await;
+    assert_eq!(said, "Config reload failed: got unexpected keyword \"rooters\"");
+    assert!(refused(vec![r#"{ "result": 2 }"#]).await.contains("with result 2"));
+}
+
+#[tokio::test]
+async fn a_kea_that_read_another_file_or_hears_nobody_does_not_run_what_it_should() {
+    let said = refused(vec![DONE, r#"{ "arguments": { "server-tag": "" }, "result": 0 }"#]).await;
+    assert!(said.contains("does not run the one that was written"), "{said}");
+
+    let status = r#"{ "arguments": { "sockets": { "errors": [ "the interface v1 has no usable IPv4 addresses configured",
+        "Failed to open socket on interface v0, reason: Address already in use" ], "status": "failed" } }, "result": 0 }"#;
+    let (_folder, kea) = kea(Some(Listener::Answers(vec![DONE, status])));
+    let said = kea.reload(None).await.expect_err("the port is taken");
+    assert_eq!(said, "Kea cannot listen: Failed to open socket on interface v0, reason: Address already in use");
+}
+
+#[tokio::test]
+async fn interfaces_without_an_address_are_nothing_to_complain_of() {
+    let status = r#"{ "arguments": { "sockets": { "errors": [ "the interface v1 has no usable IPv4 addresses configured" ],
+        "status": "failed" } }, "result": 0 }"#;
+    let (_folder, kea) = kea(Some(Listener::Answers(vec![DONE, status])));
+    kea.reload(None).await.expect("it serves the others");
+}

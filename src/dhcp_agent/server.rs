@@ -1,0 +1,61 @@
+//! How a DHCP server is made to use a file: by commands, or, for Kea, over its control socket.
+
+use super::kea::Kea;
+use super::{Arguments, Kind, command};
+use anyhow::{Result, ensure};
+use bootledger_aggregates::values::sha256::Sha256;
+use std::borrow::Cow;
+use std::path::Path;
+use std::time::Duration;
+
+/// The server that an agent keeps.
+#[derive(Debug)]
+pub(crate) enum Server {
+    /// Any server, by shell commands that may take so long.
+    Commands { check: String, reload: String, limit: Duration },
+    /// A Kea, which checks for itself unless a command does.
+    Kea { kea: Kea, check: Option<String>, limit: Duration },
+}
+
+impl Server {
+    /// As the arguments say. Fails where a control socket is given that this kind of server has not.
+    pub(crate) fn new(arguments: &Arguments) -> Result<Self> {
+        let limit = Duration::from_secs(arguments.command_timeout);
+        let check = arguments.check_command.as_deref();
+        let Some(socket) = &arguments.kea_socket else {
+            let reload = arguments.reload_command.as_deref().unwrap_or_else(|| arguments.kind.reload_command()).to_owned();
+            let check = command::with_file(check.unwrap_or_else(|| arguments.kind.check_command()));
+            return Ok(Self::Commands { check, reload, limit });
+        };
+        ensure!(arguments.kind == Kind::Kea, "--kea-socket is for Kea alone, and --kind says that this server is another");
+        ensure!(socket.is_absolute(), "--kea-socket must be the whole path, from / on, as Kea's own configuration has it");
+        Ok(Self::Kea { kea: Kea::new(socket.clone(), limit), check: check.map(command::with_file), limit })
+    }
+
+    /// What the server's file has to hold so that it runs this revision.
+    pub(crate) fn file<'a>(&self, bytes: &'a [u8], revision: Sha256) -> Result<Cow<'a, [u8]>> {
+        match self {
+            Self::Commands { .. } => Ok(Cow::Borrowed(bytes)),
+            Self::Kea { kea, .. } => Ok(Cow::Owned(kea.document(bytes, revision)?)),
+        }
+    }
+
+    /// Has a file checked, which lies at this path as well. The inner error is what is wrong with it.
+    pub(crate) async fn check(&self, file: &[u8], path: &Path) -> Result<Result<(), String>> {
+        match self {
+            Self::Commands { check, limit, .. } | Self::Kea { check: Some(check), limit, .. } => {
+                command::run(check, Some(path), *limit).await
+            }
+            Self::Kea { kea, check: None, .. } => Ok(kea.test(file).await),
+        }
+    }
+
+    /// Makes the server read its file again. `revision` is what it must run then, where that is known; Kea is asked. The inner
+    /// error is why it does not.
+    pub(crate) async fn reload(&self, revision: Option<Sha256>) -> Result<Result<(), String>> {
+        match self {
+            Self::Commands { reload, limit, .. } => command::run(reload, None, *limit).await,
+            Self::Kea { kea, .. } => Ok(kea.reload(revision).await),
+        }
+    }
+}
