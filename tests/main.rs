@@ -2,6 +2,7 @@
 
 mod boot_loaders;
 mod bulk;
+mod dhcp_agent;
 mod dns_updates;
 mod drift;
 mod embedded_postgres;

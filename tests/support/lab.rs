@@ -139,6 +139,22 @@ impl Lab {
         Ok(told.await??.lines().map(str::to_owned).collect())
     }
 
+    /// Takes the address of the DHCP server's interface away, as if that were not there yet.
+    pub(crate) async fn take_dhcp_address(&self) -> Result<()> {
+        self.change_dhcp_address("delete").await
+    }
+
+    /// Gives it back.
+    pub(crate) async fn give_dhcp_address(&self) -> Result<()> {
+        self.change_dhcp_address("add").await
+    }
+
+    async fn change_dhcp_address(&self, action: &str) -> Result<()> {
+        let (network, address) = (self.namespace(), self.dhcp_address());
+        let command = format!("ip -n {network} address {action} {address}/24 dev {BRIDGE}");
+        tokio::task::spawn_blocking(move || command::run(&command).map(drop)).await?
+    }
+
     /// A kernel and an initrd that stand for an operating system's installer.
     pub(crate) fn installer(&self) -> Result<Installer> {
         Installer::build(&target_folder().join("lab/kernel"), &self.folder)

@@ -97,9 +97,14 @@ impl Process {
         &self.token
     }
 
+    /// What a GET answers, with its headers.
+    pub(crate) async fn answer(&self, path: &str) -> Result<reqwest::Response> {
+        Ok(self.client.get(self.url(path)).bearer_auth(&self.token).send().await?.error_for_status()?)
+    }
+
     /// What a GET answers, as text.
     pub(crate) async fn text(&self, path: &str) -> Result<String> {
-        Ok(self.client.get(self.url(path)).bearer_auth(&self.token).send().await?.error_for_status()?.text().await?)
+        Ok(self.answer(path).await?.text().await?)
     }
 
     /// A number of kB out of `/proc/PID/status`, such as `VmRSS`, the memory it has now, or `VmHWM`, the most it had.

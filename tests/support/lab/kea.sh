@@ -2,10 +2,12 @@
 #
 # Its default folders are the system's, which may not even exist, so it gets the lab's: by variables where it knows some, and
 # where it does not (leases, before 2.7) by a mount that only this process sees, as `ip netns exec` gives it mounts of its own.
+# Whoever runs the tests may open its control socket, where Kea runs as root.
 # A check runs in there, too: Kea refuses a configuration whose interfaces it cannot find.
 mkdir -p "$folder/leases"
 # shellcheck disable=SC2016
 settle='mount -t tmpfs lab /var/lib && mkdir /var/lib/kea && mount --bind "$0/leases" /var/lib/kea || exit 1
+umask 0
 export KEA_PIDFILE_DIR="$0" KEA_LOCKFILE_DIR="$0" KEA_CONTROL_SOCKET_DIR="$0" KEA_LOGGER_DESTINATION=stdout
 exec "$@"'
 check() {

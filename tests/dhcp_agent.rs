@@ -1,0 +1,175 @@
+//! The agent beside real DHCP servers that clients ask: what is running after each step, and what is when something fails.
+
+use crate::support::agent;
+use crate::support::lab::{DhcpServer, Lab};
+use crate::support::service::{Service, wait_for};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+const MAC: &str = "52:54:00:00:0d:01";
+
+/// A service with the lab's network and one DHCP server of this kind.
+async fn service(lab: &Lab, kind: &str) -> Result<Service> {
+    let service = Service::start(lab.host_address()).await?;
+    let [a, b, c, _] = lab.host_address().octets();
+    let site = json!({
+        "next_server": lab.host_address(), "domain": "lab.example",
+        "zones": ["lab.example", format!("{c}.{b}.{a}.in-addr.arpa")], "hostname_template": "h<200,299>.lab.example",
+    });
+    service.define(&site, &network(lab, json!({}))).await?;
+    service.put("/api/v1/dhcp-servers/dhcp-1", &json!({ "site": "dc1", "kind": kind })).await?;
+    Ok(service)
+}
+
+/// The lab's network, with what a test says of it.
+fn network(lab: &Lab, other: Value) -> Value {
+    let mut network = json!({ "cidr": lab.network(), "site": "dc1", "gateway": lab.host_address() });
+    if let (Value::Object(network), Value::Object(other)) = (&mut network, other) {
+        network.extend(other);
+    }
+    network
+}
+
+async fn set_network(service: &Service, lab: &Lab, other: Value) -> Result<()> {
+    service.put("/api/v1/networks/prod", &network(lab, other)).await.map(drop)
+}
+
+/// Has a server deployed that is waited for until it may boot, and gives its address.
+async fn deploy(service: &Service) -> Result<String> {
+    let device = json!({ "site": "dc1", "macs": [MAC], "serial": "VM-1", "venture": "shop", "role": "web" });
+    let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
+    service.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
+    let deployment = json!({ "device": device, "boot_image": "debian", "network": "prod" });
+    let deployment = service.post("/api/v1/deployments", &deployment).await?;
+    let path = format!("/api/v1/deployments/{}", deployment["id"].as_str().context("an id")?);
+    wait_for("the deployment is in progress", agent::PATIENCE, async || {
+        (service.get(&path).await.ok()?["status"] == "in_progress").then_some(())
+    })
+    .await?;
+    Ok(deployment["ip"].as_str().context("an address")?.to_owned())
+}
+
+/// The client with our MAC is given this address, and these words are among what else it is told.
+async fn client_gets(lab: &Lab, ip: &str, words: &str) -> Result<()> {
+    let told = lab.ask_dhcp(MAC, "").await?.join("\n");
+    ensure!(told.contains(&format!("ip={ip}")) && told.contains(words), "the client is not told {ip} and {words:?}:\n{told}");
+    Ok(())
+}
+
+/// A Kea that begins, as Debian's package has it, with a file of its own that names its socket; server, file and socket.
+async fn start_kea(lab: &Lab) -> Result<(DhcpServer, PathBuf, PathBuf)> {
+    let (configuration, socket) = (lab.folder().join("served.conf"), lab.folder().join("kea-dhcp4").join("socket"));
+    let first = json!({ "Dhcp4": { "control-socket": { "socket-type": "unix", "socket-name": socket } } });
+    tokio::fs::write(&configuration, first.to_string()).await?;
+    Ok((lab.start_kea(&configuration).await?, configuration, socket))
+}
+
+/// What Kea itself answers on its socket.
+async fn ask_kea(socket: &Path, command: &str) -> Result<Value> {
+    let mut stream = UnixStream::connect(socket).await.with_context(|| format!("{} is away", socket.display()))?;
+    stream.write_all(json!({ "command": command }).to_string().as_bytes()).await?;
+    let mut answer = vec![];
+    stream.read_to_end(&mut answer).await?;
+    Ok(serde_json::from_slice(&answer)?)
+}
+
+/// Kea runs this revision, and its running configuration has these words.
+async fn kea_runs(socket: &Path, revision: &str, words: &[&str]) -> Result<()> {
+    let running = ask_kea(socket, "config-get").await?["arguments"]["Dhcp4"].take();
+    let text = running.to_string();
+    ensure!(running["server-tag"] == *revision, "Kea does not run {revision}: {text}");
+    ensure!(running["control-socket"]["socket-name"] == *socket.to_string_lossy(), "the socket is lost: {text}");
+    for words in words {
+        ensure!(text.contains(words), "Kea does not run {words:?}: {text}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn kea_is_kept_by_its_control_socket_alone() -> Result<()> {
+    const FILE: &str = "/dhcp/dc1/kea.json";
+    let lab = Lab::new().await?;
+    let service = service(&lab, "kea").await?;
+    let (kea, configuration, socket) = start_kea(&lab).await?;
+    let options = ["--kea-socket", socket.to_str().context("a path")?];
+    let _agent = agent::start(&service, ("dhcp-1", "dc1", "kea"), &configuration, &options).await?;
+
+    let ip = deploy(&service).await?;
+    let revision = agent::confirms(&service, "dhcp-1", FILE).await?;
+    kea_runs(&socket, &revision, &[MAC, &ip]).await?;
+    client_gets(&lab, &ip, "").await?;
+
+    // What Kea refuses, it is never made to run.
+    let wrong = json!([{ "name": "rooters", "value": { "number": 1 } }]);
+    set_network(&service, &lab, json!({ "dhcp_options": wrong })).await?;
+    agent::reports(&service, "dhcp-1", "definition for the option 'dhcp4.rooters'").await?;
+    kea_runs(&socket, &revision, &[MAC, &ip]).await?;
+    client_gets(&lab, &ip, "").await?;
+
+    // A Kea that is not there is waited for.
+    ask_kea(&socket, "shutdown").await?;
+    wait_for("Kea is gone", agent::PATIENCE, async || ask_kea(&socket, "status-get").await.is_err().then_some(())).await?;
+    let right = json!([{ "name": "ntp-servers", "value": { "addresses": ["192.0.2.9"] } }]);
+    set_network(&service, &lab, json!({ "dhcp_options": right })).await?;
+    agent::reports(&service, "dhcp-1", "control socket").await?;
+    let before = tokio::fs::read_to_string(&configuration).await?;
+    ensure!(before.contains(&revision), "the file that Kea will start with is the last that it ran: {before}");
+    kea.reload().await?;
+    let newest = agent::confirms(&service, "dhcp-1", FILE).await?;
+    ensure!(newest != revision);
+    kea_runs(&socket, &newest, &[MAC, "192.0.2.9"]).await?;
+    client_gets(&lab, &ip, "ntpsrv=192.0.2.9").await
+}
+
+#[tokio::test]
+async fn a_kea_started_with_another_file_confirms_nothing() -> Result<()> {
+    let lab = Lab::new().await?;
+    let service = service(&lab, "kea").await?;
+    let (_kea, _, socket) = start_kea(&lab).await?;
+    let options = ["--kea-socket", socket.to_str().context("a path")?];
+    let other = lab.folder().join("other.conf");
+    let _agent = agent::start(&service, ("dhcp-1", "dc1", "kea"), &other, &options).await?;
+    agent::reports(&service, "dhcp-1", "does not run the one that was written").await?;
+    let server = service.get("/api/v1/dhcp-servers/dhcp-1").await?;
+    ensure!(server["spec"]["confirmed"].is_null(), "{server}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dhcpd_that_accepts_a_file_and_does_not_start_with_it_gets_the_old_one_back() -> Result<()> {
+    const FILE: &str = "/dhcp/dc1/isc.conf";
+    let lab = Lab::new().await?;
+    let service = service(&lab, "isc").await?;
+    let configuration = lab.folder().join("served.conf");
+    tokio::fs::write(&configuration, service.text(FILE).await?).await?;
+    let dhcpd = lab.start_dhcpd(&configuration).await?;
+    let commands = (dhcpd.check_command(), dhcpd.reload_command());
+    let options = ["--check-command", &commands.0, "--reload-command", &commands.1];
+    let _agent = agent::start(&service, ("dhcp-1", "dc1", "isc"), &configuration, &options).await?;
+    let ip = deploy(&service).await?;
+    agent::confirms(&service, "dhcp-1", FILE).await?;
+    client_gets(&lab, &ip, "").await?;
+    let serves = tokio::fs::read_to_string(&configuration).await?;
+
+    // Without a network for its interface, dhcpd finds nothing wrong with the file, and ends when it is started.
+    set_network(&service, &lab, json!({ "dhcp": false })).await?;
+    let said = agent::reports(&service, "dhcp-1", "Not configured to listen on any interfaces").await?;
+    ensure!(!said.contains("old configuration"), "the old one was to be loaded again: {said}");
+    let refused = lab.folder().join("refused.conf");
+    tokio::fs::write(&refused, service.text(FILE).await?).await?;
+    dhcpd.check(&refused).await.context("the checker was to accept what dhcpd does not start with")?;
+    ensure!(tokio::fs::read_to_string(&configuration).await? == serves, "the old file is not back");
+    client_gets(&lab, &ip, "").await?;
+
+    // Where the machine is to blame, neither file works, and the newest is loaded as soon as one does.
+    lab.take_dhcp_address().await?;
+    set_network(&service, &lab, json!({ "dns_servers": ["192.0.2.53"] })).await?;
+    agent::reports(&service, "dhcp-1", "the old configuration cannot be loaded either").await?;
+    ensure!(tokio::fs::read_to_string(&configuration).await? == serves, "the old file is not back");
+    lab.give_dhcp_address().await?;
+    agent::confirms(&service, "dhcp-1", FILE).await?;
+    client_gets(&lab, &ip, "dns=192.0.2.53").await
+}
