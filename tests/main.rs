@@ -3,10 +3,12 @@
 mod boot_loaders;
 mod bulk;
 mod dhcp_agent;
+mod dhcp_reloads;
 mod dns_updates;
 mod drift;
 mod embedded_postgres;
 mod event_log;
+mod packaging;
 mod power;
 mod puppet;
 mod support;

@@ -21,8 +21,9 @@ const MEMORY: u64 = 200;
 /// Deployments a second.
 const REACTOR: f64 = 300.0;
 
-fn csv(rows: usize) -> String {
-    (0..rows).fold(String::from("mac;network;venture;role;boot_image\n"), |mut csv, n| {
+/// New servers of these numbers.
+pub(crate) fn csv(numbers: std::ops::Range<usize>) -> String {
+    numbers.fold(String::from("mac;network;venture;role;boot_image\n"), |mut csv, n| {
         let _ = writeln!(csv, "52:54:00:{:02x}:{:02x}:{:02x};prod;shop;web;debian-12", n >> 16, n >> 8 & 255, n & 255);
         csv
     })
@@ -34,7 +35,7 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report, rows: usize)
     let service = Process::start(Ipv4Addr::LOCALHOST, url.clone()).await?;
     catalogue::define(&service).await?;
     let database = cluster.open(&url).await?;
-    let text = csv(rows);
+    let text = csv(0..rows);
     let copied = copy(&database.pool, &text).await?;
     let rest = service.memory("VmRSS")?;
 

@@ -3,6 +3,7 @@
 //! Everything runs over a PostgreSQL that is durable as in production, on the machine that also makes the load. A row says
 //! what was measured, the limit, their ratio, and the target. Names of parts as arguments run those only.
 
+mod agents;
 mod append;
 mod boot;
 mod bulk;
@@ -27,7 +28,7 @@ use cluster::Cluster;
 use report::Report;
 
 /// The parts, in the order in which they run.
-const PARTS: [&str; 6] = ["tftp", "dns", "append", "bulk", "bulk-large", "large"];
+const PARTS: [&str; 7] = ["tftp", "dns", "append", "agents", "bulk", "bulk-large", "large"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -50,6 +51,9 @@ fn main() -> Result<()> {
         }
         if wanted("append") {
             append::measure(&cluster, &mut report).await?;
+        }
+        if wanted("agents") {
+            agents::measure(&cluster, &mut report).await?;
         }
         if wanted("bulk") {
             bulk::measure(&cluster, &mut report, 10_000).await?;

@@ -60,3 +60,11 @@ pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
+
+/// The figure below which this share of all lies; 0.99 is the 99th percentile.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index, of hundreds")]
+pub(crate) fn percentile(figures: &mut [f64], share: f64) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    let place = (figures.len() as f64 * share).ceil() as usize;
+    figures.get(place.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+}
