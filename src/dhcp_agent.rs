@@ -58,16 +58,16 @@ pub struct Arguments {
     #[arg(long, env = "BOOTLEDGER_CONFIG")]
     pub config: PathBuf,
 
-    /// Checks a configuration, `{}`, before it is used [default: `dhcpd -4 -t -cf {}` or `kea-dhcp4 -t {}`]
+    /// Checks a configuration, `{}`, before it is used [default: `dhcpd -4 -t -cf {}`; Kea itself over its control socket, else `kea-dhcp4 -t {}`]
     #[arg(long, env = "BOOTLEDGER_CHECK_COMMAND")]
     pub check_command: Option<String>,
 
-    /// Makes the server read its file again [default: `systemctl restart isc-dhcp-server` or `systemctl reload-or-restart kea-dhcp4-server`]
+    /// Makes the server read its file again [default: `systemctl restart isc-dhcp-server`; for Kea its control socket]
     #[arg(long, env = "BOOTLEDGER_RELOAD_COMMAND")]
     pub reload_command: Option<String>,
 
-    /// Kea's control socket, as in Kea's own configuration: Kea itself checks and reloads, no command, and is asked what it runs;
-    /// a check command, if given, checks instead. Debian's Kea has /run/kea/kea4-ctrl-socket
+    /// Kea's control socket, by the path in Kea's own configuration: Kea checks and reloads by itself, and is asked what it
+    /// runs; a check command, if given, checks instead [default: /run/kea/kea4-ctrl-socket, without a reload command]
     #[arg(long, env = "BOOTLEDGER_KEA_SOCKET", value_name = "PATH", conflicts_with = "reload_command")]
     pub kea_socket: Option<PathBuf>,
 
@@ -109,10 +109,16 @@ impl Kind {
         }
     }
 
-    fn reload_command(self) -> &'static str {
+    /// `None` for a server that is told otherwise.
+    fn reload_command(self) -> Option<&'static str> {
         match self {
-            Self::Isc => "systemctl restart isc-dhcp-server",
-            Self::Kea => "systemctl reload-or-restart kea-dhcp4-server",
+            // What systemctl says of a failure is not what dhcpd said.
+            Self::Isc => Some(
+                r#"begun=$(date +%s); systemctl restart isc-dhcp-server || {
+                    journalctl --quiet --no-pager --output=cat --identifier=dhcpd --since="@$begun"; exit 1; }"#,
+            ),
+            // `systemctl restart` would succeed before Kea has so much as read its file.
+            Self::Kea => None,
         }
     }
 }

@@ -112,7 +112,9 @@ impl Kea {
         })?;
         match answer.result {
             0 => Ok(answer),
-            _ if answer.text.is_empty() => Err(format!("Kea refuses `{command}` with result {}, and says nothing", answer.result)),
+            _ if answer.text.is_empty() => {
+                Err(format!("Kea refuses `{command}` with result {}, and says nothing", answer.result))
+            }
             _ => Err(command::fitted(&answer.text)),
         }
     }

@@ -8,6 +8,9 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
+/// Where Kea has its control socket on Debian.
+const KEA_SOCKET: &str = "/run/kea/kea4-ctrl-socket";
+
 /// The server that an agent keeps.
 #[derive(Debug)]
 pub(crate) enum Server {
@@ -22,14 +25,15 @@ impl Server {
     pub(crate) fn new(arguments: &Arguments) -> Result<Self> {
         let limit = Duration::from_secs(arguments.command_timeout);
         let check = arguments.check_command.as_deref();
-        let Some(socket) = &arguments.kea_socket else {
-            let reload = arguments.reload_command.as_deref().unwrap_or_else(|| arguments.kind.reload_command()).to_owned();
+        let reload = arguments.reload_command.as_deref().or(arguments.kind.reload_command());
+        if let (Some(reload), None) = (reload, &arguments.kea_socket) {
             let check = command::with_file(check.unwrap_or_else(|| arguments.kind.check_command()));
-            return Ok(Self::Commands { check, reload, limit });
-        };
+            return Ok(Self::Commands { check, reload: reload.to_owned(), limit });
+        }
+        let socket = arguments.kea_socket.as_deref().unwrap_or_else(|| Path::new(KEA_SOCKET));
         ensure!(arguments.kind == Kind::Kea, "--kea-socket is for Kea alone, and --kind says that this server is another");
         ensure!(socket.is_absolute(), "--kea-socket must be the whole path, from / on, as Kea's own configuration has it");
-        Ok(Self::Kea { kea: Kea::new(socket.clone(), limit), check: check.map(command::with_file), limit })
+        Ok(Self::Kea { kea: Kea::new(socket.to_owned(), limit), check: check.map(command::with_file), limit })
     }
 
     /// What the server's file has to hold so that it runs this revision.

@@ -7,6 +7,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
@@ -21,6 +22,8 @@ struct Says {
     /// The status of the answers to reports; 0 for success.
     reports_refused_with: u16,
     damaged: bool,
+    /// Whether there is something new each time somebody asks.
+    changing: bool,
     reports: Vec<Value>,
     fetches: Vec<String>,
 }
@@ -60,6 +63,10 @@ impl Service {
 async fn configuration(request: HttpRequest, service: web::Data<Service>) -> HttpResponse {
     let mut says = service.says();
     says.fetches.push(request.query_string().to_owned());
+    if says.changing {
+        says.changed += 1;
+        (says.current, says.configuration) = (says.changed, format!("good {};", says.changed));
+    }
     let tag = format!("\"{}\"", disk::revision(says.configuration.as_bytes()));
     let same = request.headers().get("If-None-Match").is_some_and(|have| have.as_bytes() == tag.as_bytes());
     let mut answer = if same { HttpResponse::NotModified() } else { HttpResponse::Ok() };
@@ -400,13 +407,70 @@ async fn once_ends_with_the_servers_own_words_where_it_fails() {
 }
 
 #[tokio::test]
+async fn changes_without_end_reload_a_server_twice_a_second_at_most() {
+    let story = Story::begins();
+    story.service.says().changing = true;
+    let (stop, shutdown) = watch::channel(false);
+    let begun = Instant::now();
+    let running = tokio::spawn(super::run(story.arguments.clone(), shutdown));
+    let mut look = tokio::time::interval(Duration::from_millis(10));
+    while story.file("loaded").matches("good").count() < 4 {
+        assert!(begun.elapsed() < Duration::from_mins(1), "it does not reload: {}", story.file("loaded"));
+        look.tick().await;
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(1500), "four reloads in {:?}", begun.elapsed());
+    stop.send(true).expect("it listens");
+    running.await.expect("no panic").expect("no error");
+}
+
+#[tokio::test]
 async fn a_stopped_agent_ends_at_once() {
     let story = Story::begins();
     story.service.has("good 1;", 7);
     let (stop, shutdown) = watch::channel(false);
     let running = tokio::spawn(super::run(story.arguments.clone(), shutdown));
     stop.send(true).expect("it listens");
-    tokio::time::timeout(std::time::Duration::from_secs(5), running).await.expect("an end").expect("no panic").expect("no error");
+    tokio::time::timeout(Duration::from_secs(5), running).await.expect("an end").expect("no panic").expect("no error");
+}
+
+#[tokio::test]
+async fn what_dhcpd_logged_is_reported_where_systemctl_says_only_that_it_failed() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    for (program, script) in [
+        (
+            "systemctl",
+            "echo 'Job for isc-dhcp-server.service failed because the control process exited with error code.' >&2; exit 1",
+        ),
+        (
+            "journalctl",
+            "case \"$*\" in *--identifier=dhcpd*--since=@[0-9]*) echo 'Not configured to listen on any interfaces!';; esac",
+        ),
+    ] {
+        let path = folder.path().join(program);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a program");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    }
+    let reload = Kind::Isc.reload_command().expect("a command");
+    let command = format!("PATH='{}':$PATH; {reload}", folder.path().display());
+    let said = super::command::run(&command, None, Duration::from_mins(1)).await.expect("a run").expect_err("a failure");
+    assert!(said.ends_with("| Not configured to listen on any interfaces!"), "{said}");
+}
+
+#[tokio::test]
+async fn only_kea_has_a_control_socket_and_it_is_used_unless_there_is_a_command() {
+    use super::server::Server;
+    let server = |options: &[&str]| {
+        let common = ["agent", "--server-name=d", "--site=dc1", "--url=http://127.0.0.1:1", "--token=t", "--config=/x"];
+        Server::new(&Line::parse_from(common.iter().chain(options)).arguments)
+    };
+    assert!(matches!(server(&["--kind=kea"]), Ok(Server::Kea { check: None, .. })));
+    assert!(matches!(server(&["--kind=kea", "--kea-socket=/s", "--check-command=c"]), Ok(Server::Kea { check: Some(_), .. })));
+    assert!(matches!(server(&["--kind=kea", "--reload-command=r"]), Ok(Server::Commands { .. })));
+    assert!(matches!(server(&["--kind=isc"]), Ok(Server::Commands { .. })));
+    let said = |options: &[&str]| server(options).expect_err("it is refused").to_string();
+    assert!(said(&["--kind=isc", "--kea-socket=/s"]).contains("for Kea alone"));
+    assert!(said(&["--kind=kea", "--kea-socket=s"]).contains("from / on"));
 }
 
 #[test]
