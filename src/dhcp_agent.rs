@@ -114,8 +114,8 @@ impl Kind {
         match self {
             // What systemctl says of a failure is not what dhcpd said.
             Self::Isc => Some(
-                r#"begun=$(date +%s); systemctl restart isc-dhcp-server || {
-                    journalctl --quiet --no-pager --output=cat --identifier=dhcpd --since="@$begun"; exit 1; }"#,
+                "begun=$(date +%s); systemctl restart isc-dhcp-server || { journalctl --quiet --no-pager --output=cat \
+                 --identifier=dhcpd --since=\"@$begun\"; exit 1; }",
             ),
             // `systemctl restart` would succeed before Kea has so much as read its file.
             Self::Kea => None,
