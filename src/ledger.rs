@@ -30,8 +30,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{Instrument, info_span};
 
-/// How often a command is decided again when others change the same things.
-const TRIES: u32 = 8;
+/// How often a command is decided again when others change the same things. Each time somebody is done, so that this is how
+/// many may want the next free address at the same moment.
+const TRIES: u32 = 64;
 
 /// How long a conflicting command waits for the views to show what it conflicts with.
 const CATCH_UP: Duration = Duration::from_secs(5);

@@ -216,3 +216,21 @@ fn rows_of(answer: &Value) -> Result<&Vec<Value>> {
         .or_else(|| answer["items"].as_array())
         .with_context(|| format!("an import has rows: {}", answer.to_string().chars().take(300).collect::<String>()))
 }
+
+/// Each leaves address and name free, and all choose the same ones first.
+#[tokio::test]
+async fn imports_of_the_same_moment_get_addresses_of_their_own() -> Result<()> {
+    const IMPORTS: usize = 40;
+    let service = service_with_catalogue().await?;
+    let imports = (0..IMPORTS).map(async |n| {
+        let csv = format!("mac;network;venture;role;boot_image\n52:54:00:00:00:{n:02x};prod;shop;web;debian\n");
+        service.import(csv, &format!("moment-{n}")).await
+    });
+    for imported in futures::future::join_all(imports).await {
+        imported?;
+    }
+    let given =
+        count(&service, "SELECT count(DISTINCT ip) FROM deployments WHERE valid_to IS NULL AND status <> 'cancelled'").await?;
+    assert_eq!(given, i64::try_from(IMPORTS)?);
+    Ok(())
+}
