@@ -10,6 +10,7 @@ use std::time::Duration;
 
 const MAC: &str = "52:54:00:00:0c:01";
 const OTHER_MAC: &str = "52:54:00:00:0c:02";
+const STRANGER: &str = "52:54:00:00:0c:99";
 
 /// Long enough for an emulated processor on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_mins(4);
@@ -33,10 +34,11 @@ async fn serve(lab: &Lab, format: Format, base_url: &str) -> Result<DhcpServer> 
         [entry(0, MAC, true)?, entry(1, OTHER_MAC, false)?],
     );
     let file = lab.folder().join("served.conf");
-    tokio::fs::write(&file, format.render(&configuration)).await?;
+    tokio::fs::write(&file, format.render(&configuration)?).await?;
     match format {
         Format::Isc => lab.start_dhcpd(&file).await,
         Format::Kea => lab.start_kea(&file).await,
+        Format::Dnsmasq => lab.start_dnsmasq(&file).await,
     }
 }
 
@@ -48,6 +50,11 @@ async fn isc_dhcpd_tells_every_kind_of_client_what_it_can_boot() -> Result<()> {
 #[tokio::test]
 async fn kea_tells_every_kind_of_client_what_it_can_boot() -> Result<()> {
     clients_are_told(Format::Kea).await
+}
+
+#[tokio::test]
+async fn dnsmasq_tells_every_kind_of_client_what_it_can_boot() -> Result<()> {
+    clients_are_told(Format::Dnsmasq).await
 }
 
 async fn clients_are_told(format: Format) -> Result<()> {
@@ -77,10 +84,15 @@ async fn clients_are_told(format: Format) -> Result<()> {
     }
     // Whoever has no live deployment is told an address and nothing to boot.
     for client in ["-x 0x5d:0000", "-x 0x5d:0007", "-V HTTPClient -x 0x5d:0010", ipxe, ""] {
-        let told = lab.ask_dhcp(OTHER_MAC, client).await.with_context(|| dhcp.log())?;
+        let told = lab.ask_dhcp(OTHER_MAC, &format!("{client} -O ntpsrv")).await.with_context(|| dhcp.log())?;
         ensure!(told.contains(&format!("ip={}", lab.server_address(1))), "{format}: {client:?} is told {told:?}");
-        ensure!(!told.iter().any(|line| line.starts_with("boot_file=")), "{format}: {client:?} is told {told:?}");
+        let boots = |line: &String| ["boot_file=", "siaddr=", "router="].iter().any(|start| line.starts_with(start));
+        ensure!(!told.iter().any(boots), "{format}: {client:?} is told {told:?}");
+        ensure!(told.contains(&"ntpsrv=192.0.2.9".to_owned()), "{format}: {client:?} is told {told:?}");
     }
+    // A stranger is told nothing at all.
+    let stranger = lab.ask_dhcp(STRANGER, "-t 2").await;
+    ensure!(stranger.is_err(), "{format}: a stranger is told {stranger:?}");
     Ok(())
 }
 

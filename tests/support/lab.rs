@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   host namespace            namespace bootlab-N
-//!   the service  ──veth──  bridge br0 ── DHCP server (ISC or Kea)
+//!   the service  ──veth──  bridge br0 ── DHCP server (ISC, Kea, dnsmasq)
 //!   10.213.N.1                │  10.213.N.2
 //!                           taps ── QEMU, from 10.213.N.10 on
 //! ```
@@ -35,7 +35,7 @@ pub(crate) use disk::LOCAL_DISK_BOOTED;
 pub(crate) use installer::{INSTALLED, Installer};
 pub(crate) use vm::{Firmware, Vm, VmOptions};
 
-use network::{BRIDGE, Network};
+use network::{BRIDGE, CLIENT, Network};
 
 /// A network with room for a service, one DHCP server and some virtual servers. Dropping it ends all that runs in it.
 pub(crate) struct Lab {
@@ -102,6 +102,11 @@ impl Lab {
         DhcpServer::kea(&self.network, &self.folder, configuration)?.started().await
     }
 
+    /// Starts dnsmasq on the bridge. The configuration may be rewritten in place later.
+    pub(crate) async fn start_dnsmasq(&self, configuration: &Path) -> Result<DhcpServer> {
+        DhcpServer::dnsmasq(&self.network, &self.folder, configuration)?.started().await
+    }
+
     /// Switches a virtual server on. It boots from the network first, and from its disk when the network offers no file.
     pub(crate) fn boot_vm(&self, mac: &str, options: &VmOptions) -> Result<Vm> {
         Vm::boot(&self.network, &self.folder, mac, options)
@@ -128,10 +133,7 @@ impl Lab {
         fs::write(&script, "#!/bin/sh\n[ \"$1\" = bound ] && env | grep '^[a-z]'\nexit 0\n")?;
         fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
         let told = tokio::task::spawn_blocking(move || {
-            command::run(&format!("ip -n {network} link delete probe")).ok();
-            command::run(&format!("ip -n {network} link add probe address {mac} type veth peer name probe-port"))?;
-            command::run(&format!("ip -n {network} link set probe-port master {BRIDGE} up"))?;
-            command::run(&format!("ip -n {network} link set probe up"))?;
+            add_probe(&network, &mac)?;
             let script = script.display();
             let client = format!("ip netns exec {network} busybox udhcpc -i probe -f -q -n -t 10 -T 1 -s {script} {options}");
             command::run(client.trim_end())
@@ -155,10 +157,40 @@ impl Lab {
         tokio::task::spawn_blocking(move || command::run(&command).map(drop)).await?
     }
 
+    /// Starts a client of this MAC that keeps the address that it is given, as a running system does, and returns the file in
+    /// which a line tells each thing that happens to it. A lab has one such client, which ends with it.
+    pub(crate) fn keep_address(&self, mac: &str) -> Result<PathBuf> {
+        let client = self.network.add_client(mac)?;
+        let (script, pid) = (self.folder.join("kept"), self.folder.join("kept.pid"));
+        let text =
+            "#!/bin/sh\necho \"$1 $ip\" >>\"$0.told\"\n[ -z \"$ip\" ] || ip address replace \"$ip/24\" dev \"$interface\"\n";
+        fs::write(&script, text)?;
+        fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        let (script, pid) = (script.display(), pid.display());
+        // It goes into the background once it has an address.
+        command::run(&format!("ip netns exec {client} busybox udhcpc -i {CLIENT} -n -t 10 -T 1 -p {pid} -s {script}"))?;
+        Ok(self.folder.join("kept.told"))
+    }
+
+    /// Has the client of [`keep_address`](Self::keep_address) renew its lease now.
+    pub(crate) fn renew(&self) -> Result<()> {
+        let pid = fs::read_to_string(self.folder.join("kept.pid"))?;
+        command::run(&format!("kill -USR1 {}", pid.trim())).map(drop)
+    }
+
     /// A kernel and an initrd that stand for an operating system's installer.
     pub(crate) fn installer(&self) -> Result<Installer> {
         Installer::build(&target_folder().join("lab/kernel"), &self.folder)
     }
+}
+
+/// A port of the bridge for a client of this MAC, in place of the one before.
+fn add_probe(network: &str, mac: &str) -> Result<()> {
+    command::run(&format!("ip -n {network} link delete probe")).ok();
+    command::run(&format!("ip -n {network} link add probe address {mac} type veth peer name probe-port"))?;
+    command::run(&format!("ip -n {network} link set probe-port master {BRIDGE} up"))?;
+    command::run(&format!("ip -n {network} link set probe up"))?;
+    Ok(())
 }
 
 /// Cargo's build folder, by the same rule as in `scripts/setup`, which unpacks the kernel there.

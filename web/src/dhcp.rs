@@ -5,6 +5,7 @@
 
 mod boot_file;
 pub mod configuration;
+pub mod dnsmasq;
 pub mod held;
 pub mod isc;
 pub mod kea;

@@ -30,6 +30,10 @@ impl DhcpServer {
         Self::write_scripts(network, folder, configuration, "kea-dhcp4", include_str!("kea.sh"))
     }
 
+    pub(super) fn dnsmasq(network: &Network, folder: &Path, configuration: &Path) -> Result<Self> {
+        Self::write_scripts(network, folder, configuration, "dnsmasq", include_str!("dnsmasq.sh"))
+    }
+
     /// A shell command that checks a configuration file given as one more argument, or without one the served file.
     pub(crate) fn check_command(&self) -> String {
         shell_quoted(&self.check.to_string_lossy())

@@ -5,15 +5,7 @@
 # A configuration with a mistake must not stop the server that still serves the old one.
 "$program" -4 -t -cf "$configuration" || exit 1
 touch "$folder/leases"
-if running; then
-    $sudo kill "$pid"
-    left=200
-    while running && [ $left -gt 0 ]; do
-        left=$((left - 1))
-        sleep 0.05
-    done
-    running && $sudo kill -KILL "$pid"
-fi
+stop
 # shellcheck disable=SC2086
 start $sudo ip netns exec "$namespace" "$program" -4 -f -d -cf "$configuration" -lf "$folder/leases" --no-pid "$interface"
 # It is said last, when the leases are read and the interface is open.

@@ -22,6 +22,9 @@ const LOCKS: &str = "/tmp/bootledger-lab";
 
 const PREFIX: &str = "bootlab-";
 
+/// The interface of a client in a namespace of its own.
+pub(super) const CLIENT: &str = "client";
+
 pub(super) struct Network {
     number: u8,
     /// Held, never read: the lock lasts as long as this file is open.
@@ -62,6 +65,17 @@ impl Network {
 
     pub(super) fn namespace(&self) -> String {
         format!("{PREFIX}{}", self.number)
+    }
+
+    /// Another namespace, with a port of this MAC on the bridge: for a client that sends to the DHCP server as from another
+    /// machine. It goes with the network.
+    pub(super) fn add_client(&self, mac: &str) -> Result<String> {
+        let (namespace, client) = (self.namespace(), client_of(&self.namespace()));
+        run(&format!("ip netns add {client}"))?;
+        run(&format!("ip -n {client} link add {CLIENT} address {mac} type veth peer name client-port netns {namespace}"))?;
+        run(&format!("ip -n {namespace} link set client-port master {BRIDGE} up"))?;
+        run(&format!("ip -n {client} link set {CLIENT} up"))?;
+        Ok(client)
     }
 
     pub(super) fn address(&self, last: u8) -> Ipv4Addr {
@@ -117,9 +131,25 @@ fn remove_leftovers() -> Result<()> {
     Ok(())
 }
 
-/// Ends every process of a namespace and removes it. Only who holds the number's lock may do that.
+fn client_of(namespace: &str) -> String {
+    format!("{namespace}-client")
+}
+
+/// Removes a lab's namespaces, its client's first: as long as a lab's own is there, it is found. Only who holds the number's
+/// lock may do that.
 fn remove(number: u8) -> Result<()> {
     let name = format!("{PREFIX}{number}");
+    let client = client_of(&name);
+    if run("ip netns list")?.lines().any(|line| line.split(' ').next() == Some(&client)) {
+        remove_namespace(&client)?;
+    }
+    // The veth would go with the namespace, but later, and the next lab of this number needs its name at once.
+    run(&format!("ip link delete {name}")).ok();
+    remove_namespace(&name)
+}
+
+/// Ends every process of a namespace and removes it.
+fn remove_namespace(name: &str) -> Result<()> {
     wait_briefly("the processes of a lab to end", || {
         let processes = run(&format!("ip netns pids {name}"))?.split_whitespace().collect::<Vec<_>>().join(" ");
         if !processes.is_empty() {
@@ -128,8 +158,6 @@ fn remove(number: u8) -> Result<()> {
         }
         Ok(processes.is_empty())
     })?;
-    // The veth would go with the namespace, but later, and the next lab of this number needs its name at once.
-    run(&format!("ip link delete {name}")).ok();
     run(&format!("ip netns delete {name}"))?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-# What the scripts of both DHCP servers share. Before it come the lab's own values: program, configuration, folder, log,
+# What the scripts of all DHCP servers share. Before it come the lab's own values: program, configuration, folder, log,
 # namespace, interface, sudo (empty for root) and action.
 set -u
 
@@ -19,6 +19,19 @@ running() {
 start() {
     # shellcheck disable=SC2016
     setsid sh -c 'echo $$ >"$0"; exec "$@"' "$folder/pid" "$@" </dev/null >>"$log" 2>&1 9>&- &
+}
+
+# Ends the server, if it runs.
+stop() {
+    running || return 0
+    $sudo kill "$pid"
+    left=200
+    while running && [ $left -gt 0 ]; do
+        left=$((left - 1))
+        sleep 0.05
+    done
+    running && $sudo kill -KILL "$pid"
+    return 0
 }
 
 # Waits up to 20 s until the log, from byte $from on, holds $1, or fails as soon as it holds $2 or the server is gone.

@@ -5,6 +5,7 @@
 use super::boot_file::{BootFile, boot_files};
 use bootledger_aggregates::dhcp_server::DhcpKind;
 use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::rules::Refused;
 use bootledger_aggregates::site::{BootUrl, SiteSpec};
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
 use bootledger_aggregates::values::hostname::DomainName;
@@ -25,6 +26,8 @@ pub enum Format {
     Isc,
     /// `kea.json`
     Kea,
+    /// `dnsmasq.conf`
+    Dnsmasq,
 }
 
 impl Format {
@@ -33,6 +36,7 @@ impl Format {
         match name {
             "isc.conf" => Some(Self::Isc),
             "kea.json" => Some(Self::Kea),
+            "dnsmasq.conf" => Some(Self::Dnsmasq),
             _ => None,
         }
     }
@@ -49,26 +53,29 @@ impl Format {
     /// Its media type.
     pub fn media_type(self) -> &'static str {
         match self {
-            Self::Isc => "text/plain; charset=utf-8",
+            Self::Isc | Self::Dnsmasq => "text/plain; charset=utf-8",
             Self::Kea => "application/json",
         }
     }
 
-    /// Writes a configuration in this format.
-    pub fn render(self, configuration: &Configuration) -> String {
+    /// Writes a configuration in this format. Refused where the format cannot say something; what is wrong in a format that
+    /// can say it, such as an unknown option, the server's own checker tells.
+    pub fn render(self, configuration: &Configuration) -> Result<String, Refused> {
         match self {
-            Self::Isc => super::isc::render(configuration),
-            Self::Kea => super::kea::render(configuration),
+            Self::Isc => Ok(super::isc::render(configuration)),
+            Self::Kea => Ok(super::kea::render(configuration)),
+            Self::Dnsmasq => super::dnsmasq::render(configuration),
         }
     }
 }
 
-/// `isc.conf` or `kea.json`
+/// `isc.conf`, `kea.json` or `dnsmasq.conf`
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Isc => "isc.conf",
             Self::Kea => "kea.json",
+            Self::Dnsmasq => "dnsmasq.conf",
         })
     }
 }
@@ -155,8 +162,9 @@ impl Network {
     }
 }
 
-/// Sorts by address and keeps one entry an address and an interface: Kea refuses a file with two, and with it
-/// the whole site. The one with a live deployment wins, then the lower address; facts about old servers may repeat.
+/// Sorts by address and keeps one entry an address and an interface: Kea refuses a file with two of either, dnsmasq one with
+/// two of an address, and with it the whole site. Networks share no addresses, so each is looked at alone. The one with a
+/// live deployment wins, then the lower address; facts about old servers may repeat.
 fn without_repeats(mut entries: Vec<SiteEntry>) -> Vec<SiteEntry> {
     entries.sort_by(|a, b| (!a.live, a.ip, a.mac, &a.hostname).cmp(&(!b.live, b.ip, b.mac, &b.hostname)));
     let (mut ips, mut macs) = (HashSet::with_capacity(entries.len()), HashSet::with_capacity(entries.len()));
@@ -175,7 +183,7 @@ fn usable(options: &[DhcpOption]) -> Vec<DhcpOption> {
     usable
 }
 
-/// The names in a list-valued text: `domain-search` alone is a list of names in both formats.
+/// The names in a list-valued text: `domain-search` alone is a list of names in every format.
 pub(crate) fn search_list(option: &DhcpOption) -> Option<Vec<&str>> {
     match &option.value {
         OptionValue::Text(text) if option.name.as_str() == "domain-search" => {

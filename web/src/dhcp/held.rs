@@ -81,7 +81,7 @@ pub async fn revision_at(application: &Application, site: &Name, kind: DhcpKind,
     Ok(Some(render(application, &mut reading, site, format).await?.sha256))
 }
 
-/// The configuration of a site at the reading's moment.
+/// The configuration of a site at the reading's moment. Rejected where the format cannot say it.
 pub(crate) async fn render(
     application: &Application,
     reading: &mut Reading,
@@ -98,7 +98,7 @@ pub(crate) async fn render(
         let networks =
             networks.into_iter().filter(|network| network.spec.site == site).map(|network| (network.key, network.spec));
         let configuration = Configuration::new(site.clone(), &entry.spec, &base_url, networks, entries);
-        Revision::of(format.render(&configuration))
+        format.render(&configuration).map(Revision::of)
     });
-    written.await.map_err(|error| Error::Internal(error.into()))
+    Ok(written.await.map_err(|error| Error::Internal(error.into()))?.map_err(|refused| refused.0)?)
 }

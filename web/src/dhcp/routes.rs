@@ -1,4 +1,5 @@
-//! `GET /dhcp/{site}/isc.conf|kea.json` for anybody, and `PUT /dhcp/servers/{name}/confirmation` for the server's agent.
+//! `GET /dhcp/{site}/isc.conf|kea.json|dnsmasq.conf` for anybody, and `PUT /dhcp/servers/{name}/confirmation` for the server's
+//! agent.
 
 use super::configuration::Format;
 use super::held::{Configurations, Current, render};
@@ -56,7 +57,9 @@ async fn show(
     Parameters(news): Parameters<News>,
 ) -> Result<HttpResponse, Error> {
     let format = Format::of_file(&file).ok_or_else(|| {
-        Error::NotFound(format!("DHCP configurations are written as isc.conf (ISC dhcpd) and kea.json (Kea), not as {file:?}"))
+        Error::NotFound(format!(
+            "DHCP configurations are written as isc.conf (ISC dhcpd), kea.json (Kea) and dnsmasq.conf (dnsmasq), not as {file:?}"
+        ))
     })?;
     if form_urlencoded::parse(request.query_string().as_bytes()).any(|(name, _)| name == "at") {
         return past(&application, &request, &site, format).await;
@@ -120,10 +123,10 @@ async fn past(application: &Application, request: &HttpRequest, site: &Name, for
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Confirmation {
-    /// Hash of the bytes: of those that the server runs, or of those that it could not use.
-    revision: Sha256,
+    /// Hash of the bytes: of those that the server runs, or of those that it could not use; `None` where it was given none.
+    revision: Option<Sha256>,
     /// The position up to which they are current, from the answer that brought or confirmed them.
-    position: i64,
+    position: Option<i64>,
     /// Whether the server runs them.
     ok: bool,
     /// Why not.
@@ -139,12 +142,21 @@ async fn confirm(
     Json(report): Json<Confirmation>,
 ) -> Result<HttpResponse, Error> {
     principal.require_dhcp_server(&server)?;
-    let command = if report.ok {
-        Command::ConfirmConfiguration { server, revision: report.revision, position: report.position }
-    } else {
-        let message = Text::fitted(&report.message);
-        let message = if message.is_empty() { Text::fitted("the server gave no reason") } else { message };
-        Command::ReportConfigurationFailure { server, revision: Some(report.revision), message }
+    let command = match report {
+        Confirmation { ok: true, revision: Some(revision), position: Some(position), .. } => {
+            Command::ConfirmConfiguration { server, revision, position }
+        }
+        Confirmation { ok: true, revision, .. } => {
+            let missing = if revision.is_none() { "revision" } else { "position" };
+            let message =
+                format!("a confirmation names what the server runs: it has a revision and a position, and no {missing} here");
+            return Err(Error::rejected(missing, "confirmed_nothing", message));
+        }
+        Confirmation { ok: false, revision, message, .. } => {
+            let message = Text::fitted(&message);
+            let message = if message.is_empty() { Text::fitted("the server gave no reason") } else { message };
+            Command::ReportConfigurationFailure { server, revision, message }
+        }
     };
     let context = Context {
         actor: principal.actor(),

@@ -1,4 +1,4 @@
-//! Both formats as a whole, and what the servers' own checkers say of them.
+//! Every format as a whole, and what the servers' own checkers say of them.
 
 use super::configuration::{Configuration, Format};
 use bootledger_aggregates::network::NetworkSpec;
@@ -10,7 +10,11 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 
-const FORMATS: [Format; 2] = [Format::Isc, Format::Kea];
+const FORMATS: [Format; 3] = [Format::Isc, Format::Kea, Format::Dnsmasq];
+
+pub(super) fn render(format: Format, configuration: &Configuration) -> String {
+    format.render(configuration).unwrap_or_else(|refused| panic!("{format}: {refused}"))
+}
 
 fn site() -> SiteSpec {
     site_with(
@@ -18,7 +22,7 @@ fn site() -> SiteSpec {
     )
 }
 
-fn site_with(header: &Value) -> SiteSpec {
+pub(super) fn site_with(header: &Value) -> SiteSpec {
     serde_json::from_value(json!({
         "next_server": "10.0.0.1", "boot_url": null, "domain": "dc1.example", "zones": ["dc1.example"], "hostname_template": null,
         "dhcp_header": header,
@@ -26,7 +30,7 @@ fn site_with(header: &Value) -> SiteSpec {
     .expect("a site")
 }
 
-fn network(cidr: &str, more: &Value) -> NetworkSpec {
+pub(super) fn network(cidr: &str, more: &Value) -> NetworkSpec {
     let mut spec = json!({"cidr": cidr, "site": "dc1", "gateway": null, "vlan": null, "domain": null});
     spec.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
     serde_json::from_value(spec).expect("a network")
@@ -36,7 +40,7 @@ fn name(text: &str) -> Name {
     text.parse().expect("a name")
 }
 
-fn entry(ip: &str, mac: &str, hostname: Option<&str>, network: &str, live: bool) -> SiteEntry {
+pub(super) fn entry(ip: &str, mac: &str, hostname: Option<&str>, network: &str, live: bool) -> SiteEntry {
     SiteEntry {
         ip: ip.parse().expect("an address"),
         mac: mac.parse().expect("a MAC"),
@@ -46,7 +50,7 @@ fn entry(ip: &str, mac: &str, hostname: Option<&str>, network: &str, live: bool)
     }
 }
 
-fn configuration(site: &SiteSpec, networks: Vec<(&str, NetworkSpec)>, entries: Vec<SiteEntry>) -> Configuration {
+pub(super) fn configuration(site: &SiteSpec, networks: Vec<(&str, NetworkSpec)>, entries: Vec<SiteEntry>) -> Configuration {
     let base_url: BootUrl = "http://10.0.0.1:8080".parse().expect("a URL");
     Configuration::new(name("dc1"), site, &base_url, networks.into_iter().map(|(key, spec)| (name(key), spec)), entries)
 }
@@ -94,17 +98,18 @@ fn large(hosts: u32) -> Configuration {
 }
 
 /// What the server's own checker says; on success nothing that matters.
-fn check(format: Format, text: &str) -> Result<(), String> {
+pub(super) fn check(format: Format, text: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join(format.to_string());
     std::fs::write(&file, text).expect("a written file");
     let (program, arguments) = match format {
         Format::Isc => ("dhcpd", vec!["-4", "-t", "-cf"]),
         Format::Kea => ("kea-dhcp4", vec!["-t"]),
+        Format::Dnsmasq => ("dnsmasq", vec!["--test", "-C"]),
     };
     let installed = ["/usr/sbin", "/usr/local/sbin"].map(|bin| Path::new(bin).join(program));
     let installed = installed.iter().find(|path| path.exists()).unwrap_or_else(|| {
-        panic!("{program} is not installed, so nobody can check its configuration: install isc-dhcp-server and kea-dhcp4-server")
+        panic!("{program} is not installed, so nobody can check its configuration; has `scripts/setup run` run?")
     });
     // AppArmor knows a server by its path and keeps it in its system folders; a copy may read this one.
     let copy = folder.path().join(program);
@@ -121,34 +126,47 @@ fn check(format: Format, text: &str) -> Result<(), String> {
 
 #[test]
 fn isc_configuration_reads_as_documented() {
-    insta::assert_snapshot!(Format::Isc.render(&small()));
+    insta::assert_snapshot!(render(Format::Isc, &small()));
 }
 
 #[test]
 fn kea_configuration_reads_as_documented() {
-    insta::assert_snapshot!(Format::Kea.render(&small()));
+    insta::assert_snapshot!(render(Format::Kea, &small()));
+}
+
+#[test]
+fn dnsmasq_configuration_reads_as_documented() {
+    insta::assert_snapshot!(render(Format::Dnsmasq, &small()));
 }
 
 #[test]
 fn only_live_entries_are_told_what_to_boot() {
     for format in FORMATS {
-        let text = format.render(&small());
+        let text = render(format, &small());
         assert_eq!(text.matches("undionly.kpxe").count(), 1, "{format}");
         assert_eq!(text.matches("/srv/install").count(), 1, "{format}");
-        assert_eq!(text.matches("next-server").count(), 1, "{format}");
+        let (next_server, times) = if format == Format::Dnsmasq { (",,10.0.0.1\n", 5) } else { ("next-server", 1) };
+        assert_eq!(text.matches(next_server).count(), times, "{format}");
     }
+    let dnsmasq = render(Format::Dnsmasq, &small());
+    for line in dnsmasq.lines().filter(|line| line.starts_with("dhcp-boot=") || line.contains("/srv/install")) {
+        assert!(line.contains("=tag:boot/live,"), "{line}");
+    }
+    assert_eq!(dnsmasq.matches("set:boot/live").count(), 1, "{dnsmasq}");
 }
 
 #[test]
 fn without_live_entries_nobody_is_told_what_to_boot() {
     let mut quiet = small();
     quiet.networks.iter_mut().flat_map(|network| &mut network.entries).for_each(|entry| entry.live = false);
-    let isc = Format::Isc.render(&quiet);
+    let isc = render(Format::Isc, &quiet);
     assert!(!isc.contains("filename") && !isc.contains("group") && isc.contains("host ip-10-0-0-20 "), "{isc}");
-    let kea: Value = serde_json::from_str(&Format::Kea.render(&quiet)).expect("JSON");
+    let kea: Value = serde_json::from_str(&render(Format::Kea, &quiet)).expect("JSON");
     assert!(!kea["Dhcp4"]["subnet4"].to_string().contains("client-classes"), "{kea}");
+    let dnsmasq = render(Format::Dnsmasq, &quiet);
+    assert!(!dnsmasq.contains("set:boot/live"), "{dnsmasq}");
     for format in FORMATS {
-        check(format, &format.render(&quiet)).unwrap_or_else(|said| panic!("{format}: {said}"));
+        check(format, &render(format, &quiet)).unwrap_or_else(|said| panic!("{format}: {said}"));
     }
 }
 
@@ -159,7 +177,7 @@ fn without_a_next_server_no_boot_loader_is_named_over_tftp() {
     let entries = vec![entry("10.0.0.20", "52:54:00:00:00:01", None, "n", true)];
     let with = configuration(&site, vec![("n", network("10.0.0.0/24", &json!({})))], entries);
     for format in FORMATS {
-        let text = format.render(&with);
+        let text = render(format, &with);
         check(format, &text).unwrap_or_else(|said| panic!("{format}: {said}"));
         assert!(!text.contains("undionly.kpxe") && !text.contains("next-server"), "{text}");
         assert!(text.contains("http://10.0.0.1:8080/boot/loaders/snponly.efi"), "{text}");
@@ -177,7 +195,7 @@ fn order_of_the_rows_does_not_change_a_byte() {
     there = Configuration::new(name("dc1"), &site(), &base_url, networks(&there), entries.clone());
     back = Configuration::new(name("dc1"), &site(), &base_url, networks(&back).into_iter().rev(), entries.into_iter().rev());
     for format in FORMATS {
-        assert_eq!(format.render(&there), format.render(&back));
+        assert_eq!(render(format, &there), render(format, &back));
     }
 }
 
@@ -187,7 +205,7 @@ fn servers_accept_a_site_of_any_size() {
     for format in FORMATS {
         for configuration in [&empty, &small(), &large(1), &large(1_000), &large(20_000)] {
             let hosts: usize = configuration.networks.iter().map(|network| network.entries.len()).sum();
-            check(format, &format.render(configuration)).unwrap_or_else(|said| panic!("{format} with {hosts} hosts: {said}"));
+            check(format, &render(format, configuration)).unwrap_or_else(|said| panic!("{format} with {hosts} hosts: {said}"));
         }
     }
 }
@@ -195,7 +213,7 @@ fn servers_accept_a_site_of_any_size() {
 #[test]
 fn checkers_would_notice_a_mistake() {
     for format in FORMATS {
-        let broken = format.render(&small()).replacen('{', "", 2);
+        let broken = render(format, &small()).replacen(['{', '='], "", 2);
         assert!(check(format, &broken).is_err(), "{format}");
     }
 }
@@ -224,13 +242,20 @@ fn texts_of_people_are_never_syntax() {
         let options = json!({"dhcp_options": [{"name": "merit-dump", "value": {"text": text}}]});
         let with = configuration(&site, vec![("production", network("10.0.0.0/24", &options))], entries);
         for format in FORMATS {
-            check(format, &format.render(&with)).unwrap_or_else(|said| panic!("{format} with {text}: {said}"));
+            // What no single option can hold, dnsmasq cannot be told at all.
+            match format.render(&with) {
+                Ok(written) => check(format, &written).unwrap_or_else(|said| panic!("{format} with {text}: {said}")),
+                Err(refused) => {
+                    assert!(format == Format::Dnsmasq && text == wide, "{format} with {text}: {refused}");
+                    assert!(refused.to_string().contains("longer than an option"), "{refused}");
+                }
+            }
         }
-        let kea: Value = serde_json::from_str(&Format::Kea.render(&with)).expect("JSON");
+        let kea: Value = serde_json::from_str(&render(Format::Kea, &with)).expect("JSON");
         let data = kea["Dhcp4"]["subnet4"][0]["reservations"][0]["option-data"][0]["data"].as_str().expect("a text");
         assert_eq!(data.replace(r"\,", ",").replace(r"\\", r"\"), text);
         // Nothing but the two statements came of it.
-        let isc = Format::Isc.render(&with);
+        let isc = render(Format::Isc, &with);
         assert_eq!(isc.lines().filter(|line| line.trim_start().starts_with("host ")).count(), 1, "{isc}");
         assert_eq!(isc.matches('"').count(), 22, "{isc}");
     }
@@ -246,10 +271,11 @@ fn options_without_a_value_are_left_out_and_the_last_of_a_name_counts() {
     ]});
     let with = configuration(&site(), vec![("n", network("10.0.0.0/24", &options))], vec![]);
     for format in FORMATS {
-        let text = format.render(&with);
+        let text = render(format, &with);
         check(format, &text).unwrap_or_else(|said| panic!("{format}: {said}"));
         assert!(text.contains("10.0.0.3") && !text.contains("10.0.0.2\"") && !text.contains("10.0.0.1,"), "{text}");
-        assert_eq!(text.matches("routers").count(), 1, "{text}");
+        let routers = if format == Format::Dnsmasq { "dhcp-option=tag:net/n,3," } else { "routers" };
+        assert_eq!(text.matches(routers).count(), 1, "{text}");
     }
 }
 
@@ -266,7 +292,7 @@ fn a_repeated_address_or_interface_does_not_stop_a_site() {
     let kept: Vec<String> = with.networks[0].entries.iter().map(|entry| format!("{} {}", entry.ip, entry.mac)).collect();
     assert_eq!(kept, ["10.0.0.20 52:54:00:00:00:02", "10.0.0.22 52:54:00:00:00:01"]);
     for format in FORMATS {
-        check(format, &format.render(&with)).unwrap_or_else(|said| panic!("{format}: {said}"));
+        check(format, &render(format, &with)).unwrap_or_else(|said| panic!("{format}: {said}"));
     }
 }
 
@@ -277,7 +303,7 @@ fn boot_urls_of_any_length_reach_the_host() {
     let entries = vec![entry("10.0.0.20", "52:54:00:00:00:01", None, "n", true)];
     let with = configuration(&site, vec![("n", network("10.0.0.0/24", &json!({})))], entries);
     for format in FORMATS {
-        let text = format.render(&with);
+        let text = render(format, &with);
         check(format, &text).unwrap_or_else(|said| panic!("{format}: {said}"));
         assert!(text.contains("/pxe/\""), "{text}");
     }
@@ -288,7 +314,7 @@ fn a_hundred_thousand_hosts_are_all_written() {
     let configuration = large(100_000);
     for format in FORMATS {
         let started = std::time::Instant::now();
-        let text = format.render(&configuration);
+        let text = render(format, &configuration);
         println!("{format}: {} bytes in {:?}", text.len(), started.elapsed());
         assert_eq!(text.matches("52:54:00:").count(), 100_000);
     }

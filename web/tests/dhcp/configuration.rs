@@ -1,7 +1,7 @@
 //! `GET /dhcp/{site}/…`: what it says, at which position, and when a client is told that it has it already.
 
 use crate::data_centre::{cancel, data_centre, deployment, elsewhere, entry, get, get_unless};
-use crate::support::site_defined;
+use crate::support::{network_defined, site_defined};
 use actix_web::test::TestRequest;
 use bootledger_aggregates::values::sha256::Sha256;
 use serde_json::json;
@@ -12,7 +12,8 @@ async fn the_tag_is_the_hash_of_the_bytes_and_the_positions_are_told() {
     let site = data_centre().await;
     let changed = entry(&site, "10.0.0.20").await;
     let now = elsewhere(&site).await;
-    for (file, kind) in [("isc.conf", "text/plain; charset=utf-8"), ("kea.json", "application/json")] {
+    let plain = "text/plain; charset=utf-8";
+    for (file, kind) in [("isc.conf", plain), ("kea.json", "application/json"), ("dnsmasq.conf", plain)] {
         let answer = get(&site, &format!("/dhcp/dc1/{file}")).await;
         assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, kind));
         let hash = Sha256::new(sha2::Sha256::digest(answer.text.as_bytes()).into());
@@ -91,7 +92,8 @@ async fn what_does_not_exist_is_told_in_a_sentence() {
     let site = data_centre().await;
     for (path, words) in [
         ("/dhcp/dc9/isc.conf", "no site dc9"),
-        ("/dhcp/dc1/dnsmasq.conf", "isc.conf"),
+        ("/dhcp/dc1/dhcpd.conf", "isc.conf"),
+        ("/dhcp/dc9/dnsmasq.conf", "no site dc9"),
         ("/dns/zones/example", "no site manages the zone example"),
     ] {
         let (status, problem) = get(&site, path).await.problem();
@@ -104,6 +106,26 @@ async fn what_does_not_exist_is_told_in_a_sentence() {
     assert_eq!(get(&site, "/dhcp/dc2/isc.conf").await.status, 404);
     assert_eq!(get(&site, "/dhcp/dc1/isc.conf?wiat=3").await.status, 400);
     assert_eq!(get(&site, "/dhcp/d%20c/isc.conf").await.status, 400);
+}
+
+#[actix_web::test]
+async fn what_dnsmasq_cannot_be_told_is_refused_in_words_until_it_is_mended() {
+    let site = data_centre().await;
+    entry(&site, "10.0.0.20").await;
+    let before = get(&site, "/dhcp/dc1/dnsmasq.conf").await;
+    let mut network = network_defined();
+    network["spec"]["dhcp_options"] = json!([{"name": "rooters", "value": {"addresses": ["10.0.0.1"]}}]);
+    let broken = site.append("network", "servers", network).await;
+    let (status, problem) = get_unless(&site, "/dhcp/dc1/dnsmasq.conf?wait=30", before.header("etag")).await.problem();
+    assert_eq!((status, problem["errors"][0]["rule"].as_str()), (422, Some("dnsmasq_option")), "{problem}");
+    let told = problem["errors"][0]["message"].as_str().expect("a message");
+    assert!(told.contains("rooters of network servers") && told.contains("change or remove it there"), "{told}");
+    let past = get(&site, &format!("/dhcp/dc1/dnsmasq.conf?at={broken}")).await;
+    assert_eq!(past.status, 422, "so it was then, too");
+    // The others are served, and their own checkers say what they think of it.
+    assert_eq!(get(&site, "/dhcp/dc1/kea.json").await.status, 200);
+    site.append("network", "servers", network_defined()).await;
+    assert_eq!(get(&site, "/dhcp/dc1/dnsmasq.conf").await.text, before.text);
 }
 
 #[actix_web::test]

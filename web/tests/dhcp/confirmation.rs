@@ -58,6 +58,31 @@ async fn a_failure_is_reported_with_the_checkers_words() {
 }
 
 #[actix_web::test]
+async fn that_there_is_nothing_to_run_is_a_failure_without_a_revision() {
+    let site = data_centre().await;
+    let bearer = site.bearer(Scope::DhcpServer("isc-1".parse().expect("a name"))).await;
+    for report in
+        [json!({"ok": false, "message": "no"}), json!({"ok": false, "message": "no", "revision": null, "position": null})]
+    {
+        assert_eq!(put(&site, &bearer, &report).await.status, 200);
+        assert_eq!(
+            asked(&site),
+            ["token ops: ReportConfigurationFailure { server: \"isc-1\", revision: None, message: \"no\" }"]
+        );
+    }
+    // Nothing is confirmed without saying what.
+    for (report, missing) in [
+        (json!({"ok": true, "position": 7}), "revision"),
+        (json!({"ok": true, "revision": "ab".repeat(32)}), "position"),
+        (json!({"ok": true}), "revision"),
+    ] {
+        let (status, problem) = put(&site, &bearer, &report).await.problem();
+        assert_eq!((status, problem["errors"][0]["field"].as_str()), (422, Some(missing)), "{problem}");
+        assert_eq!(asked(&site), Vec::<String>::new());
+    }
+}
+
+#[actix_web::test]
 async fn nobody_else_may() {
     let site = data_centre().await;
     let request = || sending(TestRequest::put().uri(PATH), &report(true, ""));

@@ -1,0 +1,189 @@
+//! `dnsmasq.conf`: what dnsmasq reads (dnsmasq(8)).
+//!
+//! Ranges are static, so that a client without a `dhcp-host` gets nothing, and leases are kept in memory only, as with Kea:
+//! a lease that outlived a change would keep an address from its new owner; every change restarts dnsmasq, and forgets it.
+//! Tags have a slash in them: dnsmasq also makes a tag of the interface's name, which can have none.
+//! Options are written by `options`, texts of people by `quoted`; nothing else is free text. A line has fewer than 1,024
+//! bytes, since dnsmasq reads what is longer as several lines.
+
+mod options;
+#[cfg(test)]
+mod tests;
+
+use super::boot_file::{Asker, BootFile, HTTP_CLIENT, IPXE};
+use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network};
+use bootledger_aggregates::rules::{BrokenRule, Refused};
+use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
+use bootledger_projections::dhcp_entries::SiteEntry;
+use std::fmt::Write;
+
+/// The tag of hosts with a live deployment.
+const LIVE: &str = "boot/live";
+
+/// Writes the configuration. The same configuration gives the same bytes. Refused where an option cannot be told to dnsmasq,
+/// with all such options: it would otherwise be left out, or mean something else.
+pub fn render(configuration: &Configuration) -> Result<String, Refused> {
+    let hosts: usize = configuration.networks.iter().map(|network| network.entries.len()).sum();
+    let mut file = File { text: String::with_capacity(2048 + configuration.networks.len() * 512 + hosts * 96), broken: vec![] };
+    file.head(configuration, hosts);
+    file.live(&configuration.boot);
+    for network in &configuration.networks {
+        file.network(network);
+    }
+    Refused::unless_empty(file.broken)?;
+    Ok(file.text)
+}
+
+/// The text so far, and what cannot be said in it.
+struct File {
+    text: String,
+    broken: Vec<BrokenRule>,
+}
+
+/// Appends one line. Writing to a `String` cannot fail.
+macro_rules! line {
+    ($file:expr, $($format:tt)*) => {
+        let _ = writeln!($file.text, $($format)*);
+    };
+}
+
+impl File {
+    /// dnsmasq itself would offer its own address as router, and as next server to whoever has nothing to boot.
+    fn head(&mut self, configuration: &Configuration, hosts: usize) {
+        line!(self, "# dnsmasq configuration of site {}, written by Bootledger.", configuration.site);
+        line!(self, "# Changes made here are lost with the next download.");
+        self.text.push_str(
+            "
+# No DNS, no BOOTP, and leases in memory only.
+port=0
+dhcp-authoritative
+dhcp-ignore=tag:bootp
+leasefile-ro
+dhcp-no-override
+",
+        );
+        line!(self, "dhcp-lease-max={}", hosts.max(1));
+        self.text.push_str(
+            "
+# No router and no next server (255) but those that are named below.
+dhcp-option=3
+dhcp-option=255,0.0.0.0
+
+# Tells iPXE that nobody else offers it a boot file, for which it would wait some seconds.
+dhcp-option=encap:175,176,1b
+",
+        );
+    }
+
+    /// What every host with a live deployment is told. A client is of one kind at most, so that the order, in which dnsmasq
+    /// looks for a boot file, does not matter.
+    fn live(&mut self, boot: &Boot) {
+        line!(self, "\n# What a client says of itself: its user class, or the first of its architectures (RFC 4578).");
+        for file in &boot.files {
+            self.known_by(file);
+        }
+        line!(self, "\n# Servers with a live deployment.");
+        for option in &boot.options {
+            self.option(LIVE, option, "the site's header");
+        }
+        let next_server = boot.next_server.map(|next_server| format!(",,{next_server}")).unwrap_or_default();
+        let mut earlier = String::new();
+        for file in &boot.files {
+            let own = if file.asker == Asker::Other { String::new() } else { format!(",tag:client/{}", file.name) };
+            let client = format!("tag:{LIVE}{own}{earlier}");
+            line!(self, "dhcp-boot={client},{}{next_server}", file.field().map(quoted).unwrap_or_default());
+            if let Some(file) = file.option() {
+                line!(self, "dhcp-option-force={client},67,{}", quoted(file));
+            }
+            if file.over_http() {
+                line!(self, "dhcp-option-force={client},60,{}", quoted(HTTP_CLIENT));
+            }
+            let _ = write!(earlier, ",tag:!client/{}", file.name);
+        }
+    }
+
+    /// How dnsmasq knows a kind of client. Bytes in hexadecimal are compared from the option's beginning.
+    fn known_by(&mut self, file: &BootFile) {
+        match file.asker {
+            Asker::Ipxe => {
+                line!(self, "dhcp-userclass=set:client/{},{IPXE}", file.name);
+            }
+            Asker::Firmware(architectures) | Asker::HttpFirmware(architectures) => {
+                for [high, low] in architectures.iter().map(|architecture| architecture.to_be_bytes()) {
+                    line!(self, "dhcp-match=set:client/{},93,{high:02x}:{low:02x}", file.name);
+                }
+            }
+            Asker::Other => {}
+        }
+    }
+
+    fn network(&mut self, network: &Network) {
+        let (cidr, tag) = (network.spec.cidr, format!("net/{}", network.name));
+        line!(self, "\ndhcp-range=set:{tag},{},static,{},{LEASE_SECONDS}", cidr.network(), cidr.netmask());
+        line!(self, "domain={},{cidr}", network.domain);
+        if let Some(gateway) = network.spec.gateway.filter(|_| !network.overrides("routers")) {
+            line!(self, "dhcp-option=tag:{tag},3,{gateway}");
+        }
+        if !network.spec.dns_servers.is_empty() && !network.overrides("domain-name-servers") {
+            line!(self, "dhcp-option=tag:{tag},6,{}", options::joined(&network.spec.dns_servers));
+        }
+        for option in &network.spec.dhcp_options {
+            self.option(&tag, option, &format!("network {}", network.name));
+        }
+        let domain = told_domain(network);
+        for entry in &network.entries {
+            self.host(entry, domain);
+        }
+    }
+
+    /// dnsmasq tells a host the first label of its name. Where what follows is not the domain that the network is told, the
+    /// host is told its whole name as an option of its own.
+    fn host(&mut self, entry: &SiteEntry, domain: &str) {
+        let whole = entry.hostname.as_ref().filter(|hostname| hostname.domain() != domain);
+        let _ = write!(self.text, "dhcp-host={}", entry.mac);
+        if entry.live {
+            let _ = write!(self.text, ",set:{LIVE}");
+        }
+        if whole.is_some() {
+            let _ = write!(self.text, ",set:host/{}", entry.ip);
+        }
+        let _ = write!(self.text, ",{}", entry.ip);
+        if let Some(hostname) = &entry.hostname {
+            let _ = write!(self.text, ",{hostname}");
+        }
+        self.text.push('\n');
+        if let Some(hostname) = whole {
+            line!(self, "dhcp-option=tag:host/{},12,{}", entry.ip, quoted(hostname.as_str()));
+        }
+    }
+
+    fn option(&mut self, tag: &str, option: &DhcpOption, place: &str) {
+        match options::written(option) {
+            Ok((code, value)) => {
+                line!(self, "dhcp-option=tag:{tag},{code},{value}");
+            }
+            Err(reason) => {
+                let message = format!(
+                    "dnsmasq cannot be told the DHCP option {} of {place}: {reason}; change or remove it there, or serve the site \
+                     with ISC dhcpd or Kea",
+                    option.name
+                );
+                self.broken.push(BrokenRule::new("dhcp_options", "dnsmasq_option", message).held_by(place));
+            }
+        }
+    }
+}
+
+/// The domain that the hosts of a network are told.
+fn told_domain(network: &Network) -> &str {
+    let own = network.spec.dhcp_options.iter().find(|option| option.name.as_str() == "domain-name");
+    match own.map(|option| &option.value) {
+        Some(OptionValue::Text(domain)) => domain.as_str(),
+        _ => network.domain.as_str(),
+    }
+}
+
+/// A text as one value: within quotes, dnsmasq takes everything as it is but quotes and backslashes.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
