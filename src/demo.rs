@@ -26,9 +26,10 @@ use uuid::Uuid;
 const CATALOGUE: &str = include_str!("demo/catalogue.yaml");
 
 /// Its DHCP servers: name, site, kind, file in the data folder, the program that can check it.
-const DHCP_SERVERS: [(&str, &str, dhcp_agent::Kind, &str, &str); 2] = [
+const DHCP_SERVERS: [(&str, &str, dhcp_agent::Kind, &str, &str); 3] = [
     ("kea-dc1", "dc1", dhcp_agent::Kind::Kea, "kea-dc1.json", "kea-dhcp4"),
     ("isc-dc2", "dc2", dhcp_agent::Kind::Isc, "isc-dc2.conf", "dhcpd"),
+    ("dnsmasq-dc2", "dc2", dhcp_agent::Kind::Dnsmasq, "dnsmasq-dc2.conf", "dnsmasq"),
 ];
 
 /// Runs until Ctrl-C or SIGTERM.
@@ -132,7 +133,7 @@ async fn greet(service: &Service, token: &str) -> Result<()> {
         "Bootledger runs at {url}
   log in with the token   {token}
   API documentation       {url}/api/docs
-  DHCP configurations     written to the folder dhcp in the data folder by two agents
+  DHCP configurations     written to the folder dhcp in the data folder by three agents
 
 Deploy the server R640 no. 1:
 

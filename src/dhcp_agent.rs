@@ -58,11 +58,11 @@ pub struct Arguments {
     #[arg(long, env = "BOOTLEDGER_CONFIG")]
     pub config: PathBuf,
 
-    /// Checks a configuration, `{}`, before it is used [default: `dhcpd -4 -t -cf {}`; Kea itself over its control socket, else `kea-dhcp4 -t {}`]
+    /// Checks a configuration, `{}`, before it is used [default: `dhcpd -4 -t -cf {}` or `dnsmasq --test -C {}`; Kea itself over its control socket, else `kea-dhcp4 -t {}`]
     #[arg(long, env = "BOOTLEDGER_CHECK_COMMAND")]
     pub check_command: Option<String>,
 
-    /// Makes the server read its file again [default: `systemctl restart isc-dhcp-server`; for Kea its control socket]
+    /// Makes the server read its file again [default: `systemctl restart isc-dhcp-server` or `systemctl restart dnsmasq`; for Kea its control socket]
     #[arg(long, env = "BOOTLEDGER_RELOAD_COMMAND")]
     pub reload_command: Option<String>,
 
@@ -91,6 +91,8 @@ pub enum Kind {
     Isc,
     /// Kea
     Kea,
+    /// dnsmasq
+    Dnsmasq,
 }
 
 impl Kind {
@@ -99,6 +101,7 @@ impl Kind {
         match self {
             Self::Isc => "isc.conf",
             Self::Kea => "kea.json",
+            Self::Dnsmasq => "dnsmasq.conf",
         }
     }
 
@@ -106,6 +109,7 @@ impl Kind {
         match self {
             Self::Isc => "dhcpd -4 -t -cf {}",
             Self::Kea => "kea-dhcp4 -t {}",
+            Self::Dnsmasq => "dnsmasq --test -C {}",
         }
     }
 
@@ -119,6 +123,8 @@ impl Kind {
             ),
             // `systemctl restart` would succeed before Kea has so much as read its file.
             Self::Kea => None,
+            // It does not read its file again on SIGHUP.
+            Self::Dnsmasq => Some("systemctl restart dnsmasq"),
         }
     }
 }
@@ -128,6 +134,7 @@ impl From<Kind> for DhcpKind {
         match kind {
             Kind::Isc => Self::Isc,
             Kind::Kea => Self::Kea,
+            Kind::Dnsmasq => Self::Dnsmasq,
         }
     }
 }
@@ -146,7 +153,9 @@ pub async fn run(arguments: Arguments, mut shutdown: watch::Receiver<bool>) -> R
         log(&outcome);
         if once {
             match outcome {
-                Outcome::Failed { message, .. } => bail!("the server keeps its old configuration: {message}"),
+                Outcome::Failed { message, .. } | Outcome::Withheld { message } => {
+                    bail!("the server keeps its old configuration: {message}")
+                }
                 Outcome::Away { error } => return Err(error),
                 Outcome::Loaded { .. } | Outcome::Confirmed { .. } | Outcome::Unchanged => return Ok(()),
             }
@@ -164,6 +173,9 @@ fn log(outcome: &Outcome) {
         Outcome::Confirmed { revision, position } => tracing::info!(%revision, position, "confirmed what the server runs"),
         Outcome::Failed { revision, message } => {
             tracing::error!(%revision, message, "the server refused a configuration and keeps the old one");
+        }
+        Outcome::Withheld { message } => {
+            tracing::error!(message, "there is no configuration for this kind of server, which keeps the old one");
         }
         Outcome::Away { error } => tracing::warn!(error = format!("{error:#}"), "this did not work; trying again"),
         Outcome::Unchanged => tracing::debug!("nothing has changed"),

@@ -5,6 +5,7 @@ mod bulk;
 mod dhcp_agent;
 mod dhcp_reloads;
 mod dns_updates;
+mod dnsmasq;
 mod drift;
 mod embedded_postgres;
 mod event_log;

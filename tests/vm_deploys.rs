@@ -6,9 +6,7 @@ use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
-use tokio::process::{Child, Command};
 
 pub(crate) const MAC: &str = "52:54:00:00:0b:01";
 
@@ -20,6 +18,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
 pub(crate) enum Kind {
     Isc,
     Kea,
+    Dnsmasq,
 }
 
 impl Kind {
@@ -27,6 +26,7 @@ impl Kind {
         match self {
             Self::Isc => "isc",
             Self::Kea => "kea",
+            Self::Dnsmasq => "dnsmasq",
         }
     }
 
@@ -34,6 +34,7 @@ impl Kind {
         match self {
             Self::Isc => lab.start_dhcpd(configuration).await,
             Self::Kea => lab.start_kea(configuration).await,
+            Self::Dnsmasq => lab.start_dnsmasq(configuration).await,
         }
     }
 }
@@ -46,6 +47,11 @@ async fn a_server_is_deployed_through_isc_dhcpd() -> Result<()> {
 #[tokio::test]
 async fn a_server_is_deployed_through_kea() -> Result<()> {
     deploy(Kind::Kea, Firmware::Bios).await
+}
+
+#[tokio::test]
+async fn a_server_is_deployed_through_dnsmasq() -> Result<()> {
+    deploy(Kind::Dnsmasq, Firmware::Bios).await
 }
 
 #[tokio::test]
@@ -64,15 +70,11 @@ async fn deploy(kind: Kind, firmware: Firmware) -> Result<()> {
     let service = Service::start_with(lab.host_address(), lab.program()?, tftp.to_vec()).await?;
     let options = VmOptions { firmware, ..VmOptions::default() };
     define_catalogue(&service, &lab, kind).await?;
-    let agent_token = service.run(&["token", "create", "agent", "--dhcp-server", "dhcp-1"]).await?;
     let configuration = lab.folder().join("served.conf");
-    // The first configuration, for a server that is not there yet.
-    let first = agent(&service, kind, &agent_token, &configuration, "true", "true").arg("--once").status().await?;
-    ensure!(first.success(), "the agent could not fetch the first configuration");
+    let agent = service.dhcp_agent("lab", kind.name(), &configuration).await?;
+    agent.fetch_first().await?;
     let dhcp = kind.start(&lab, &configuration).await?;
-    let mut keeper: Child = agent(&service, kind, &agent_token, &configuration, &dhcp.check_command(), &dhcp.reload_command())
-        .kill_on_drop(true)
-        .spawn()?;
+    let mut keeper = agent.keep(&dhcp.check_command(), &dhcp.reload_command())?;
 
     let device = json!({
         "site": "lab", "rack": "r1", "macs": [MAC], "serial": "VM-1", "venture": "shop", "role": "web",
@@ -128,15 +130,6 @@ pub(crate) async fn reaches(service: &Service, path: &str, status: &str, limit: 
         Ok(()) => Ok(()),
         Err(error) => Err(error.context(service.get(path).await?.to_string())),
     }
-}
-
-/// The program itself, keeping one DHCP server's configuration.
-pub(crate) fn agent(service: &Service, kind: Kind, token: &str, configuration: &Path, check: &str, reload: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
-    command.args(["dhcp-agent", "--server-name", "dhcp-1", "--site", "lab", "--kind", kind.name(), "--url", &service.url("")]);
-    command.arg("--config").arg(configuration).args(["--check-command", check, "--reload-command", reload]);
-    command.env("BOOTLEDGER_TOKEN", token.trim()).stdin(Stdio::null());
-    command
 }
 
 /// The forward and the reverse zone of the lab.

@@ -6,7 +6,7 @@ use crate::support::bmc::{Chassis, IpmiSim, PASSWORD};
 use crate::support::dns::{DnsServer, KEY, Software};
 use crate::support::lab::{DhcpServer, Firmware, Lab, Vm, VmOptions};
 use crate::support::service::{Service, wait_for};
-use crate::vm_deploys::{Kind, MAC, PATIENCE, agent, define_catalogue, reaches, site, zones};
+use crate::vm_deploys::{Kind, MAC, PATIENCE, define_catalogue, reaches, site, zones};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::convert::Infallible;
@@ -26,8 +26,7 @@ async fn a_uefi_server_is_deployed_with_no_hand_in_it() -> Result<()> {
     let (service, puppet) = service(&lab, &dns).await?;
     let (vm, chassis) = (Mutex::default(), bmc.chassis());
     let story = async {
-        let token = agent_token(&service).await?;
-        let (_kea, _keeper) = kea(&service, &lab, &token).await?;
+        let (_kea, _keeper) = kea(&service, &lab).await?;
         let deployment = deploy(&service, &bmc).await?;
         reaches(&service, &deployment, "in_progress", PATIENCE).await?;
         installed(&service, &deployment).await?;
@@ -55,7 +54,7 @@ async fn whoever_is_away_slow_or_refuses_is_waited_for_by_name_and_needs_no_hand
     let story = async {
         // The DNS primary: away, silent, and with another key.
         dns.stop()?;
-        let (kea, mut keeper) = kea(&service, &lab, &agent_token(&service).await?).await?;
+        let (kea, mut keeper) = kea(&service, &lab).await?;
         keeper.kill().await?;
         let deployment = deploy(&service, &bmc).await?;
         let primary = format!("127.0.0.1:{}", dns.port());
@@ -190,22 +189,18 @@ async fn service(lab: &Lab, dns: &DnsServer) -> Result<(Service, Puppet)> {
     Ok((service, puppet))
 }
 
-async fn agent_token(service: &Service) -> Result<String> {
-    service.run(&["token", "create", "agent", "--dhcp-server", "dhcp-1"]).await
-}
-
 async fn puppet_token(service: &Service) -> Result<String> {
     Ok(service.run(&["token", "create", "puppet", "--puppet-reports"]).await?.trim().to_owned())
 }
 
 /// Kea, and the agent that keeps it.
-async fn kea(service: &Service, lab: &Lab, token: &str) -> Result<(DhcpServer, Child)> {
+async fn kea(service: &Service, lab: &Lab) -> Result<(DhcpServer, Child)> {
     let configuration = lab.folder().join("served.conf");
-    let first = agent(service, Kind::Kea, token, &configuration, "true", "true").arg("--once").status().await?;
-    ensure!(first.success(), "the agent could not fetch the first configuration");
+    let agent = service.dhcp_agent("lab", "kea", &configuration).await?;
+    agent.fetch_first().await?;
     let kea = Kind::Kea.start(lab, &configuration).await?;
-    let keeper = agent(service, Kind::Kea, token, &configuration, &kea.check_command(), &kea.reload_command());
-    Ok((kea, { keeper }.kill_on_drop(true).spawn()?))
+    let keeper = agent.keep(&kea.check_command(), &kea.reload_command())?;
+    Ok((kea, keeper))
 }
 
 /// The agent again, with a check that fails while one file is there, and a reload that waits while another is.
@@ -221,9 +216,7 @@ async fn keeper_with_faults(service: &Service, lab: &Lab, kea: &DhcpServer, refu
     let reload =
         format!("touch '{}'\nwhile [ -e '{slow}' ]; do sleep 0.1; done\nexec {}", loading.display(), kea.reload_command());
     let (check, reload) = (script("check", check)?, script("reload", reload)?);
-    let configuration = lab.folder().join("served.conf");
-    let token = agent_token(service).await?;
-    Ok(agent(service, Kind::Kea, &token, &configuration, &check, &reload).kill_on_drop(true).spawn()?)
+    service.dhcp_agent("lab", "kea", &lab.folder().join("served.conf")).await?.keep(&check, &reload)
 }
 
 /// Registers the server behind a controller and starts its deployment; the deployment's path.

@@ -29,6 +29,8 @@ pub(crate) struct Agent {
     loaded: Option<Loaded>,
     /// What the server could not use.
     failed: Option<Failure>,
+    /// Why the service has no configuration for the server, where it has none; as it was told.
+    withheld: Option<String>,
     /// What the service does not know yet.
     unsent: Option<Report>,
     /// How often in a row the service could not be asked or told.
@@ -59,6 +61,8 @@ pub(crate) enum Outcome {
     Unchanged,
     /// The server could not use this and keeps what it has; that is reported.
     Failed { revision: Sha256, message: String },
+    /// The service cannot write the site's configuration for this kind of server, which keeps what it has; that is reported.
+    Withheld { message: String },
     /// The service could not be asked or told, or the agent's own files not be used. What is to be told is kept.
     Away { error: Error },
 }
@@ -75,6 +79,7 @@ impl Agent {
             disk,
             loaded,
             failed: None,
+            withheld: None,
             unsent: None,
             misses: 0,
             settled: Duration::ZERO,
@@ -112,10 +117,15 @@ impl Agent {
             (None, None) => (None, None, self.wait),
         };
         let fetched = match self.service.fetch(have, confirmed, wait).await {
-            Ok(fetched) => fetched,
+            Ok(Ok(fetched)) => fetched,
+            Ok(Err(message)) => return self.withhold(message).await,
             Err(error) => return Ok(self.missed(error)),
         };
         self.misses = 0;
+        // Only a confirmation ends what was reported, be it of the same bytes as before.
+        if self.withheld.take().is_some() {
+            self.loaded = self.loaded.map(|loaded| Loaded { confirmed: None, ..loaded });
+        }
         match (fetched, self.failed.take()) {
             (Fetched::Same(place), Some(failure)) => {
                 if Instant::now() < failure.again {
@@ -156,7 +166,7 @@ impl Agent {
         if loaded.confirmed.is_some_and(|confirmed| confirmed >= place.changed) {
             return Ok(Outcome::Unchanged);
         }
-        self.unsent = Some(Report { revision: loaded.revision, position: place.current, ok: true, message: String::new() });
+        self.unsent = Some(Report::ok(loaded.revision, place));
         Ok(match self.tell().await? {
             Ok(()) => Outcome::Confirmed { revision: loaded.revision, position: place.current },
             Err(outcome) => outcome,
@@ -174,14 +184,14 @@ impl Agent {
             // The same words again are no news, so that a lasting failure is one event, not one a minute.
             let message = if command::say_the_same(&message, &said) { said } else { message };
             let again = Instant::now() + back_off(times);
-            self.unsent = Some(Report { revision, position: place.current, ok: false, message: message.clone() });
+            self.unsent = Some(Report::failed(Some((revision, place)), message.clone()));
             self.failed = Some(Failure { revision, bytes, times, message: message.clone(), again });
             return Ok(match self.tell().await? {
                 Ok(()) => Outcome::Failed { revision, message },
                 Err(outcome) => outcome,
             });
         }
-        self.unsent = Some(Report { revision, position: place.current, ok: true, message: String::new() });
+        self.unsent = Some(Report::ok(revision, place));
         Ok(match self.tell().await? {
             Ok(()) => Outcome::Loaded { revision, position: place.current },
             Err(outcome) => outcome,
@@ -229,20 +239,37 @@ impl Agent {
             Delivery::Taken => {
                 self.misses = 0;
                 if report.ok
-                    && let Some(loaded) = self.loaded.as_mut().filter(|loaded| loaded.revision == report.revision)
+                    && let Some(loaded) = self.loaded.as_mut().filter(|loaded| report.revision == Some(loaded.revision))
                 {
-                    loaded.confirmed = Some(report.position);
+                    loaded.confirmed = report.position;
                     self.disk.note(*loaded)?;
                 }
                 Ok(Ok(()))
             }
             // What is refused now is made anew from the service's next answer, where it is still true.
-            Delivery::Refused(error) => Ok(Err(self.missed(error))),
+            Delivery::Refused(error) => {
+                self.withheld = None;
+                Ok(Err(self.missed(error)))
+            }
             Delivery::Away(error) => {
                 self.unsent = Some(report);
                 Ok(Err(self.missed(error)))
             }
         }
+    }
+
+    /// Reports once that there is no configuration, and asks again ever more rarely.
+    async fn withhold(&mut self, message: String) -> Result<Outcome> {
+        self.misses = self.misses.saturating_add(1);
+        if self.withheld.as_ref() == Some(&message) {
+            return Ok(Outcome::Unchanged);
+        }
+        self.withheld = Some(message.clone());
+        self.unsent = Some(Report::failed(None, message.clone()));
+        Ok(match self.tell().await? {
+            Ok(()) => Outcome::Withheld { message },
+            Err(outcome) => outcome,
+        })
     }
 
     fn missed(&mut self, error: Error) -> Outcome {

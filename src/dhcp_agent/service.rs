@@ -7,6 +7,7 @@ use bootledger_aggregates::values::sha256::Sha256;
 use reqwest::header::{AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Response, StatusCode};
 use serde::Serialize;
+use serde_json::Value;
 use std::time::Duration;
 
 /// How long an answer may take beyond what it was asked to wait, and how long its next bytes may.
@@ -45,14 +46,27 @@ pub(crate) enum Fetched {
 /// What the agent tells the service; `PUT /dhcp/servers/{name}/confirmation`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Report {
-    /// The configuration.
-    pub(crate) revision: Sha256,
+    /// The configuration, where there is one.
+    pub(crate) revision: Option<Sha256>,
     /// The position up to which it is current.
-    pub(crate) position: i64,
+    pub(crate) position: Option<i64>,
     /// Whether the server runs it.
     pub(crate) ok: bool,
     /// Why not.
     pub(crate) message: String,
+}
+
+impl Report {
+    /// The server runs this.
+    pub(crate) fn ok(revision: Sha256, place: Place) -> Self {
+        Self { revision: Some(revision), position: Some(place.current), ok: true, message: String::new() }
+    }
+
+    /// The server does not run this, or there is nothing that it could run.
+    pub(crate) fn failed(what: Option<(Sha256, Place)>, message: String) -> Self {
+        let (revision, place) = what.unzip();
+        Self { revision, position: place.map(|place| place.current), ok: false, message }
+    }
 }
 
 /// What became of a report.
@@ -86,8 +100,14 @@ impl Service {
         })
     }
 
-    /// Waits up to `wait` for something else than `have`, or for an event after `confirmed` that may have changed it.
-    pub(crate) async fn fetch(&self, have: Option<Sha256>, confirmed: Option<i64>, wait: Duration) -> Result<Fetched> {
+    /// Waits up to `wait` for something else than `have`, or for an event after `confirmed` that may have changed it. The
+    /// inner error is why the site's configuration cannot be written for a server of this kind, in the service's words.
+    pub(crate) async fn fetch(
+        &self,
+        have: Option<Sha256>,
+        confirmed: Option<i64>,
+        wait: Duration,
+    ) -> Result<Result<Fetched, String>> {
         let mut request = self.client.get(&self.configuration).query(&[("wait", wait.as_secs())]);
         if let Some(have) = have {
             request = request.header(IF_NONE_MATCH, format!("\"{have}\""));
@@ -100,7 +120,7 @@ impl Service {
             .context("the service has not answered in time")?
             .with_context(|| format!("{} cannot be reached", self.configuration))?;
         match response.status() {
-            StatusCode::NOT_MODIFIED => Ok(Fetched::Same(place(response.headers())?)),
+            StatusCode::NOT_MODIFIED => Ok(Ok(Fetched::Same(place(response.headers())?))),
             StatusCode::OK => {
                 let place = place(response.headers())?;
                 let named =
@@ -111,8 +131,9 @@ impl Service {
                     named.as_deref() == Some(revision.to_string().as_str()),
                     "the configuration arrived damaged: its hash is {revision}, but its ETag {named:?}"
                 );
-                Ok(Fetched::New { bytes, revision, place })
+                Ok(Ok(Fetched::New { bytes, revision, place }))
             }
+            StatusCode::UNPROCESSABLE_ENTITY => Ok(Err(said(response).await)),
             _ => Err(refusal(response).await),
         }
     }
@@ -162,10 +183,20 @@ async fn read(mut response: Response) -> Result<Vec<u8>> {
 /// An answer that is no success, in the service's own words.
 async fn refusal(response: Response) -> anyhow::Error {
     let (status, url) = (response.status(), response.url().path().to_owned());
+    anyhow::anyhow!("{url} was answered with {status}: {}", said(response).await)
+}
+
+/// What an answer says is wrong, on one line: every broken rule, else the whole.
+async fn said(response: Response) -> String {
     let body = tokio::time::timeout(PATIENCE, response.text()).await.ok().and_then(Result::ok).unwrap_or_default();
-    let said = serde_json::from_str::<serde_json::Value>(&body)
-        .ok()
-        .and_then(|problem| ["detail", "title"].iter().find_map(|field| problem[field].as_str().map(str::to_owned)));
-    let said: String = said.unwrap_or(body).chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
-    anyhow::anyhow!("{url} was answered with {status}: {}", said.trim())
+    let problem: Value = serde_json::from_str(&body).unwrap_or_default();
+    let rules: Vec<&str> =
+        problem["errors"].as_array().into_iter().flatten().filter_map(|rule| rule["message"].as_str()).collect();
+    let said = match (rules.is_empty(), &problem["detail"], &problem["title"]) {
+        (false, ..) => rules.join("; "),
+        (true, Value::String(words), _) | (true, _, Value::String(words)) => words.clone(),
+        _ => body,
+    };
+    let said: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
+    said.trim().to_owned()
 }

@@ -24,6 +24,8 @@ struct Says {
     damaged: bool,
     /// Whether there is something new each time somebody asks.
     changing: bool,
+    /// Why there is no configuration for this kind of server.
+    withheld: Option<String>,
     reports: Vec<Value>,
     fetches: Vec<String>,
 }
@@ -66,6 +68,10 @@ async fn configuration(request: HttpRequest, service: web::Data<Service>) -> Htt
     if says.changing {
         says.changed += 1;
         (says.current, says.configuration) = (says.changed, format!("good {};", says.changed));
+    }
+    if let Some(reason) = &says.withheld {
+        let rules = json!([{"field": "dhcp_options", "rule": "dnsmasq_option", "message": reason}]);
+        return HttpResponse::UnprocessableEntity().json(json!({"detail": "1 thing is wrong", "errors": rules}));
     }
     let tag = format!("\"{}\"", disk::revision(says.configuration.as_bytes()));
     let same = request.headers().get("If-None-Match").is_some_and(|have| have.as_bytes() == tag.as_bytes());
@@ -250,6 +256,48 @@ async fn going_back_to_what_the_server_runs_ends_a_failure_without_a_reload() {
 }
 
 #[tokio::test]
+async fn a_configuration_that_cannot_be_written_is_reported_once_and_its_end_is_confirmed() {
+    let story = Story::begins();
+    story.service.has("good 1;", 7);
+    let mut agent = story.agent().await;
+    agent.step().await;
+    story.forget();
+
+    story.service.says().withheld = Some("no option rooters".to_owned());
+    assert!(matches!(agent.step().await, Outcome::Withheld { .. }));
+    let report = json!({"revision": null, "position": null, "ok": false, "message": "no option rooters"});
+    assert_eq!(story.service.reports(), [report]);
+    for _ in 0..8 {
+        assert!(matches!(agent.step().await, Outcome::Unchanged));
+    }
+    assert!(agent.pause().as_secs() >= 30, "{:?}", agent.pause());
+    assert_eq!((story.file("dhcpd.conf"), story.loaded()), ("good 1;".to_owned(), String::new()));
+    assert_eq!(story.service.reports(), Vec::<Value>::new());
+
+    // Another reason is news; the report is kept until it is taken.
+    story.service.says().withheld = Some("no option rooters and no option ntp".to_owned());
+    story.service.says().reports_refused_with = 503;
+    assert!(matches!(agent.step().await, Outcome::Away { .. }));
+    story.service.says().reports_refused_with = 0;
+    agent.step().await;
+    assert_eq!(story.service.reports()[0]["message"], "no option rooters and no option ntp");
+
+    // A refused report is made anew from the next answer.
+    story.service.says().withheld = Some("no option ntp".to_owned());
+    story.service.says().reports_refused_with = 403;
+    assert!(matches!(agent.step().await, Outcome::Away { .. }));
+    story.service.says().reports_refused_with = 0;
+    assert!(matches!(agent.step().await, Outcome::Withheld { .. }));
+    assert_eq!(story.service.reports()[0]["message"], "no option ntp");
+
+    // The server still runs what it shall, which is confirmed without a reload, and without an event that changed it.
+    story.service.says().withheld = None;
+    assert!(matches!(agent.step().await, Outcome::Confirmed { position: 7, .. }));
+    assert_eq!((story.loaded(), story.service.reports()), (String::new(), confirmed("good 1;", 7)));
+    assert!(matches!(agent.step().await, Outcome::Unchanged));
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_start_gets_its_old_configuration_back() {
     let story = Story::begins();
     story.service.has("good 1;", 7);
@@ -401,6 +449,10 @@ async fn once_ends_with_the_servers_own_words_where_it_fails() {
     story.service.has("bad 1;", 7);
     let error = super::run(story.arguments.clone(), shutdown.clone()).await.expect_err("it is bad");
     assert!(error.to_string().contains("not good"), "{error}");
+    story.service.says().withheld = Some("no option rooters".to_owned());
+    let error = super::run(story.arguments.clone(), shutdown.clone()).await.expect_err("there is none");
+    assert!(error.to_string().contains("no option rooters"), "{error}");
+    story.service.says().withheld = None;
     story.service.has("good 2;", 8);
     super::run(story.arguments.clone(), shutdown).await.expect("it is good");
     assert_eq!(story.file("dhcpd.conf"), "good 2;");
@@ -471,6 +523,16 @@ async fn only_kea_has_a_control_socket_and_it_is_used_unless_there_is_a_command(
     let said = |options: &[&str]| server(options).expect_err("it is refused").to_string();
     assert!(said(&["--kind=isc", "--kea-socket=/s"]).contains("for Kea alone"));
     assert!(said(&["--kind=kea", "--kea-socket=s"]).contains("from / on"));
+}
+
+#[test]
+fn each_kind_has_its_file_and_its_checker() {
+    let told = [Kind::Isc, Kind::Kea, Kind::Dnsmasq].map(|kind| (kind.file(), kind.check_command()));
+    assert_eq!(
+        told,
+        [("isc.conf", "dhcpd -4 -t -cf {}"), ("kea.json", "kea-dhcp4 -t {}"), ("dnsmasq.conf", "dnsmasq --test -C {}")]
+    );
+    assert_eq!(Kind::Dnsmasq.reload_command(), Some("systemctl restart dnsmasq"));
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use super::process::Process;
 pub(crate) use super::process::wait_for;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use bootledger_test_cluster::TestDatabase;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use tokio::process::{Child, Command};
 
 /// The service and its database, of which it is the first to go.
 pub(crate) struct Service {
@@ -42,6 +44,13 @@ impl Service {
         Ok(())
     }
 
+    /// The agent of the DHCP server `dhcp-1`, of this kind, with a token of its own.
+    pub(crate) async fn dhcp_agent(&self, site: &str, kind: &str, configuration: &Path) -> Result<DhcpAgent> {
+        let token = self.run(&["token", "create", "agent", "--dhcp-server", "dhcp-1"]).await?.trim().to_owned();
+        let (site, kind, url) = (site.to_owned(), kind.to_owned(), self.url(""));
+        Ok(DhcpAgent { token, site, kind, url, configuration: configuration.to_owned() })
+    }
+
     /// The service's database.
     pub(crate) fn database(&self) -> &TestDatabase {
         &self.database
@@ -59,5 +68,36 @@ impl Deref for Service {
 impl DerefMut for Service {
     fn deref_mut(&mut self) -> &mut Process {
         &mut self.process
+    }
+}
+
+/// The program itself, keeping one DHCP server's configuration.
+pub(crate) struct DhcpAgent {
+    token: String,
+    site: String,
+    kind: String,
+    url: String,
+    configuration: PathBuf,
+}
+
+impl DhcpAgent {
+    /// Fetches the first configuration, for a server that is not there yet.
+    pub(crate) async fn fetch_first(&self) -> Result<()> {
+        let first = self.command("true", "true").arg("--once").status().await?;
+        ensure!(first.success(), "the agent could not fetch the first configuration");
+        Ok(())
+    }
+
+    /// Keeps the server's configuration, with these commands, until it is dropped.
+    pub(crate) fn keep(&self, check: &str, reload: &str) -> Result<Child> {
+        Ok(self.command(check, reload).kill_on_drop(true).spawn()?)
+    }
+
+    fn command(&self, check: &str, reload: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
+        command.args(["dhcp-agent", "--server-name", "dhcp-1", "--site", &self.site, "--kind", &self.kind, "--url", &self.url]);
+        command.arg("--config").arg(&self.configuration).args(["--check-command", check, "--reload-command", reload]);
+        command.env("BOOTLEDGER_TOKEN", &self.token).stdin(Stdio::null());
+        command
     }
 }

@@ -42,11 +42,11 @@ impl Format {
     }
 
     /// The format that a kind of server reads.
-    pub fn of_kind(kind: DhcpKind) -> Option<Self> {
+    pub fn of_kind(kind: DhcpKind) -> Self {
         match kind {
-            DhcpKind::Isc => Some(Self::Isc),
-            DhcpKind::Kea => Some(Self::Kea),
-            DhcpKind::Dnsmasq => None,
+            DhcpKind::Isc => Self::Isc,
+            DhcpKind::Kea => Self::Kea,
+            DhcpKind::Dnsmasq => Self::Dnsmasq,
         }
     }
 

@@ -73,12 +73,16 @@ impl Configurations {
     }
 }
 
-/// The revision that a site's servers of this kind should have been running at a position of the past.
+/// The revision that a site's servers of this kind should have been running at a position of the past. `None` where there was
+/// none for them, as the format cannot say what the site had.
 pub async fn revision_at(application: &Application, site: &Name, kind: DhcpKind, position: i64) -> Result<Option<Sha256>, Error> {
-    let Some(format) = Format::of_kind(kind) else { return Ok(None) };
     let mut reading = Reading::now(application).await?;
     (reading.at, reading.position) = (At::Position(position), position);
-    Ok(Some(render(application, &mut reading, site, format).await?.sha256))
+    match render(application, &mut reading, site, Format::of_kind(kind)).await {
+        Ok(revision) => Ok(Some(revision.sha256)),
+        Err(Error::Rejected { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The configuration of a site at the reading's moment. Rejected where the format cannot say it.
