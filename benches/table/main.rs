@@ -9,6 +9,7 @@ mod boot;
 mod bulk;
 mod catalogue;
 mod cluster;
+mod dhcp;
 mod dns;
 mod log;
 mod report;
@@ -28,7 +29,7 @@ use cluster::Cluster;
 use report::Report;
 
 /// The parts, in the order in which they run.
-const PARTS: [&str; 7] = ["tftp", "dns", "append", "agents", "bulk", "bulk-large", "large"];
+const PARTS: [&str; 8] = ["tftp", "dhcp", "dns", "append", "agents", "bulk", "bulk-large", "large"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -45,6 +46,9 @@ fn main() -> Result<()> {
         let mut report = Report::default();
         if wanted("tftp") {
             tftp::measure(&mut report).await?;
+        }
+        if wanted("dhcp") {
+            dhcp::measure(cluster.folder(), &mut report).await?;
         }
         if wanted("dns") {
             dns::measure(&cluster, &mut report).await?;
