@@ -54,7 +54,7 @@ fn the_units_command_and_the_examples_of_its_settings_are_understood() -> Result
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("token"), "a-token")?;
     let line = line.replace("%i", "dhcp-1").replace("%d", &folder.path().display().to_string());
-    for example in ["dhcp-agent-isc.env", "dhcp-agent-kea.env"] {
+    for example in ["dhcp-agent-isc.env", "dhcp-agent-kea.env", "dhcp-agent-dnsmasq.env"] {
         let settings = packaged(example)?;
         let settings = settings.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         let settings: Vec<(&str, &str)> =
