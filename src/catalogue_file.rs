@@ -1,5 +1,5 @@
 //! A catalogue as a YAML file: sites, racks, networks, DHCP servers, ventures with roles, boot
-//! images with files, devices. Loaded again, only what changed is written.
+//! images with files, devices, webhooks. Loaded again, only what changed is written.
 
 use crate::administrator::{by, shown};
 use crate::tool::Tool;
@@ -14,6 +14,7 @@ use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
+use bootledger_aggregates::webhook::WebhookSpec;
 use bootledger_projections::at::At;
 use bootledger_projections::devices;
 use bootledger_web::boot::store::Contents;
@@ -36,6 +37,7 @@ struct Catalogue {
     boot_images: BTreeMap<Name, Image>,
     ventures: BTreeMap<Name, Venture>,
     devices: Vec<Device>,
+    webhooks: BTreeMap<Name, WebhookSpec>,
 }
 
 /// A venture with its roles.
@@ -94,6 +96,9 @@ pub async fn load_text(tool: &Tool, files: Arc<dyn ObjectStore>, text: &str, fol
     let mut entries = 0;
     for (key, spec) in catalogue.sites {
         define(tool, &mut entries, "site", &key, Command::DefineSite(key.clone(), Box::new(spec))).await?;
+    }
+    for (key, spec) in catalogue.webhooks {
+        define(tool, &mut entries, "webhook", &key, Command::DefineWebhook(key.clone(), Box::new(spec))).await?;
     }
     for (key, spec) in catalogue.racks {
         define(tool, &mut entries, "rack", &key, Command::DefineRack(key.clone(), spec)).await?;

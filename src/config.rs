@@ -50,6 +50,8 @@ pub enum Command {
     Power(crate::power::command::Arguments),
     /// Shows what a site's DNS primary and DHCP servers have otherwise than they should, and has it checked or repaired.
     Drift(crate::drift::command::Arguments),
+    /// Says how webhooks are doing, and pings, pauses, resumes, moves and retires them.
+    Webhook(crate::webhooks::command::Arguments),
     /// Writes the event log as JSON lines, one event each.
     Export(crate::export::Arguments),
     /// Checks the hash chain of the log, or of an export of it.

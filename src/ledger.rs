@@ -12,6 +12,7 @@ pub mod import;
 pub(crate) mod power;
 mod start;
 mod tokens;
+mod webhooks;
 
 pub use execute::Failure;
 
@@ -24,7 +25,7 @@ use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Receipt};
+use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Ping, Receipt};
 use sqlx::PgPool;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -73,6 +74,11 @@ impl Ledger {
                 self.power_command(*device, *action, *network_boot, *interrupts, context).await
             }
             Command::RepairDrift { site, keys } => self.order_repairs(site, keys.as_deref(), context).await,
+            Command::DefineWebhook(..)
+            | Command::PauseWebhook { .. }
+            | Command::ResumeWebhook(_)
+            | Command::SetWebhookPosition { .. }
+            | Command::SkipWebhookEvent { .. } => self.webhook_command(command, context).await,
             Command::CreateToken { .. } | Command::RevokeToken(_) => self.token_command(command, context).await,
             _ => self.catalogue_command(command, context).await,
         }
@@ -124,6 +130,10 @@ impl Commands for Ledger {
 
     async fn check_drift(&self, site: &Name) -> Result<(), CommandError> {
         Ok(self.request_check(site).await?)
+    }
+
+    async fn ping_webhook(&self, webhook: &Name) -> Result<Ping, CommandError> {
+        self.ping(webhook).instrument(info_span!("ping", webhook = %webhook)).await
     }
 
     fn secret_problem(&self, name: &Name) -> Option<String> {

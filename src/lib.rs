@@ -36,3 +36,4 @@ pub mod tftp;
 pub mod token;
 pub mod tool;
 pub mod verify;
+pub mod webhooks;

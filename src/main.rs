@@ -3,7 +3,9 @@
 use anyhow::Result;
 use bootledger::config::{Arguments, Command};
 use bootledger::postgres::{Postgres, Settings, guard};
-use bootledger::{demo, deploy, dhcp_agent, drift, export, import, power, rebuild, serve, telemetry, token, verify};
+use bootledger::{
+    demo, deploy, dhcp_agent, drift, export, import, power, rebuild, serve, telemetry, token, verify, webhooks,
+};
 use clap::Parser;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -44,6 +46,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Token(arguments) => token::run(arguments).await?,
         Command::Power(arguments) => power::command::run(arguments).await?,
         Command::Drift(arguments) => drift::command::run(arguments).await?,
+        Command::Webhook(arguments) => webhooks::command::run(arguments).await?,
         Command::Export(arguments) => export::run(arguments).await?,
         Command::Verify(arguments) => verify::run(arguments).await?,
         Command::Rebuild(arguments) => rebuild::run(arguments).await?,

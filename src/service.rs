@@ -1,5 +1,5 @@
 //! The service, put together once for production and for tests: log, views, feed, projector,
-//! reactor, boot table, TFTP, and the application that web handlers are given.
+//! reactor, boot table, webhooks, TFTP, and the application that web handlers are given.
 
 use crate::config::ServeArguments;
 use crate::database::Database;
@@ -9,6 +9,7 @@ use crate::feed::Feed;
 use crate::ledger::Ledger;
 use crate::reactor::Reactor;
 use crate::store::EventLog;
+use crate::webhooks::Dispatcher;
 use crate::{clock, files, key, projector, tftp};
 use anyhow::{Context, Result};
 use bootledger_web::application::Application;
@@ -74,6 +75,9 @@ impl Service {
         let checker = Checker::new(ledger.clone(), application.clone(), every)?;
         let stopped = stop.clone();
         workers.spawn(async move { checker.run(stopped).await });
+        let dispatcher = Dispatcher::new(ledger.clone(), &application.metrics)?;
+        let stopped = stop.clone();
+        workers.spawn(async move { dispatcher.run(stopped).await });
         let publisher = Publisher::new(ledger.clone());
         let stopped = stop.clone();
         workers.spawn(async move { publisher.run(stopped).await });

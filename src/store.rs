@@ -12,6 +12,7 @@ pub mod repository;
 pub mod secrets;
 mod streams;
 pub mod verify;
+pub mod webhooks;
 mod writer;
 
 pub use writer::EventLog;

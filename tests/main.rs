@@ -16,3 +16,4 @@ mod support;
 mod vm_boots;
 mod vm_deploys;
 mod vm_whole_chain;
+mod webhooks;

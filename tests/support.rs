@@ -5,4 +5,5 @@ pub(crate) mod bmc;
 pub(crate) mod dns;
 pub(crate) mod lab;
 pub(crate) mod process;
+pub(crate) mod receiver;
 pub(crate) mod service;

@@ -19,8 +19,24 @@ use crate::values::ids::{DeploymentId, DeviceId, TokenId};
 use crate::values::name::Name;
 use crate::values::timestamp::Timestamp;
 use crate::venture::VentureEvent;
+use crate::webhook::WebhookEvent;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
+
+/// The types of aggregates, each with the types of its events.
+pub const KINDS: [(&str, &[&str]); 11] = [
+    ("deployment", DeploymentEvent::TYPES),
+    ("device", DeviceEvent::TYPES),
+    ("site", SiteEvent::TYPES),
+    ("rack", RackEvent::TYPES),
+    ("network", NetworkEvent::TYPES),
+    ("dhcp_server", DhcpServerEvent::TYPES),
+    ("venture", VentureEvent::TYPES),
+    ("boot_image", BootImageEvent::TYPES),
+    ("token", TokenEvent::TYPES),
+    ("webhook", WebhookEvent::TYPES),
+    ("drift", DriftEvent::TYPES),
+];
 
 /// An event with the key of its aggregate.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +61,8 @@ pub enum Event {
     Token(TokenId, TokenEvent),
     /// Of a difference between a server and the views.
     Drift(DriftKey, DriftEvent),
+    /// Of a webhook.
+    Webhook(Name, WebhookEvent),
 }
 
 /// Why a stored event cannot be read: this version of the program does not know it, or it is damaged.
@@ -99,6 +117,7 @@ impl Event {
             "boot_image" => both(id, payload).map(|(key, event)| Self::BootImage(key, event))?,
             "token" => both(id, payload).map(|(key, event)| Self::Token(key, event))?,
             "drift" => both(id, payload).map(|(key, event)| Self::Drift(key, event))?,
+            "webhook" => both(id, payload).map(|(key, event)| Self::Webhook(key, event))?,
             other => return Err(UnreadableEvent::AggregateType(other.to_owned())),
         })
     }

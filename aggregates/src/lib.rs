@@ -20,3 +20,4 @@ pub mod site;
 pub mod token;
 pub mod values;
 pub mod venture;
+pub mod webhook;

@@ -91,6 +91,11 @@ macro_rules! domain_event {
                 "1".to_owned()
             }
         }
+
+        impl $event {
+            /// The types of these events.
+            pub const TYPES: &[&str] = &[$(stringify!($variant)),+];
+        }
     };
 }
 

@@ -1,4 +1,4 @@
-//! Sites, racks, networks, DHCP servers, ventures, boot images and access tokens.
+//! Sites, racks, networks, DHCP servers, ventures, boot images, access tokens and webhooks.
 
 use crate::at::At;
 use crate::convert::inet;
@@ -15,6 +15,7 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
+use bootledger_aggregates::webhook::WebhookSpec;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
@@ -104,6 +105,35 @@ pub struct TokenView {
     pub created_at: Timestamp,
 }
 
+/// A webhook; how far it is, [`crate::webhooks`] tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WebhookView {
+    /// The webhook.
+    pub spec: WebhookSpec,
+    /// Where it begins.
+    pub begins: Beginning,
+    /// Since when it is told nothing; `None` where it is.
+    pub paused: Option<Paused>,
+}
+
+/// Where a webhook begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Beginning {
+    /// Behind this position.
+    pub after: i64,
+    /// The position of the event that said so.
+    pub set_at: i64,
+}
+
+/// A webhook is told nothing for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Paused {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: Text,
+}
+
 impl Item {
     /// The item with its description read.
     pub fn read<T: DeserializeOwned>(self) -> Result<Entry<T>> {
@@ -128,7 +158,7 @@ fn read_all<T: DeserializeOwned>(items: Vec<Item>) -> Result<Vec<Entry<T>>> {
     items.into_iter().map(Item::read).collect()
 }
 
-/// The item of a kind (`site`, `rack`, `network`, `dhcp_server`, `venture`, `boot_image`, `token`) with a key.
+/// The item of a kind (`site`, `rack`, `network`, `dhcp_server`, `venture`, `boot_image`, `token`, `webhook`) with a key.
 pub async fn find(executor: impl PgExecutor<'_>, kind: &str, key: &str, at: At) -> Result<Option<Item>> {
     Ok(items!(at, "kind = $2 AND key = $3", kind, key).fetch_optional(executor).await?)
 }
@@ -189,6 +219,11 @@ typed!(
     boot_image, "boot_image", BootImage
 );
 
+typed!(
+    /// The webhook of this name.
+    webhook, "webhook", WebhookView
+);
+
 /// The access token of this id.
 pub async fn token(executor: impl PgExecutor<'_>, id: TokenId, at: At) -> Result<Option<Entry<TokenView>>> {
     find(executor, "token", &id.to_string(), at).await?.map(Item::read).transpose()
@@ -197,6 +232,11 @@ pub async fn token(executor: impl PgExecutor<'_>, id: TokenId, at: At) -> Result
 /// Every site in use, by code.
 pub async fn sites(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<SiteSpec>>> {
     read_all(items!(at, "kind = 'site' AND NOT retired ORDER BY key").fetch_all(executor).await?)
+}
+
+/// Every webhook in use, by name.
+pub async fn webhooks(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<WebhookView>>> {
+    read_all(items!(at, "kind = 'webhook' AND NOT retired ORDER BY key").fetch_all(executor).await?)
 }
 
 /// Every network in use, by name.

@@ -29,5 +29,6 @@ pub mod secrets;
 pub mod statistics;
 pub mod timeline;
 pub mod tokens;
+pub mod webhooks;
 
 pub use error::{Error, Result};

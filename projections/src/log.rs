@@ -5,6 +5,7 @@
 use crate::error::Result;
 use bootledger_aggregates::event::{Event, Recorded, UnreadableEvent};
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::webhook::EventPattern;
 use serde::Deserialize;
 use sqlx::PgExecutor;
 use time::OffsetDateTime;
@@ -43,6 +44,29 @@ pub struct Filter<'a> {
     pub aggregate_id: Option<&'a str>,
     /// Of this type.
     pub event_type: Option<&'a str>,
+}
+
+/// The events that a list of patterns names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    all: bool,
+    aggregate_types: Vec<String>,
+    event_types: Vec<String>,
+}
+
+impl Wanted {
+    /// What any of these names.
+    pub fn of(patterns: &[EventPattern]) -> Self {
+        let mut wanted = Self::default();
+        for pattern in patterns {
+            match pattern {
+                EventPattern::All => wanted.all = true,
+                EventPattern::Aggregate(aggregate_type) => wanted.aggregate_types.push(aggregate_type.clone()),
+                EventPattern::Type(event_type) => wanted.event_types.push(event_type.clone()),
+            }
+        }
+        wanted
+    }
 }
 
 /// Who acted, and in which connection.
@@ -98,6 +122,68 @@ pub async fn read_after(executor: impl PgExecutor<'_>, position: i64, limit: i64
     )
     .fetch_all(executor)
     .await?)
+}
+
+/// Up to `limit` wanted events behind `after` and not behind `last`, in order.
+pub async fn read_wanted(
+    executor: impl PgExecutor<'_>,
+    wanted: &Wanted,
+    after: i64,
+    last: i64,
+    limit: i64,
+) -> Result<Vec<Stored>> {
+    Ok(sqlx::query_as!(
+        Stored,
+        r#"SELECT position, sequence, aggregate_type, aggregate_id, event_type, event_version,
+                  payload::text AS "payload!", metadata::text AS "metadata!", recorded_at, chain
+           FROM events
+           WHERE position > $1 AND position <= $2 AND ($4 OR aggregate_type = ANY($5) OR event_type = ANY($6))
+           ORDER BY position LIMIT $3"#,
+        after,
+        last,
+        limit,
+        wanted.all,
+        &wanted.aggregate_types,
+        &wanted.event_types
+    )
+    .fetch_all(executor)
+    .await?)
+}
+
+/// Up to `limit` wanted events of an aggregate, type and key, from a sequence on and not behind the position `last`, in order.
+pub async fn read_stream(
+    executor: impl PgExecutor<'_>,
+    wanted: &Wanted,
+    (aggregate_type, aggregate_id): (&str, &str),
+    sequence: i64,
+    last: i64,
+    limit: i64,
+) -> Result<Vec<Stored>> {
+    Ok(sqlx::query_as!(
+        Stored,
+        r#"SELECT position, sequence, aggregate_type, aggregate_id, event_type, event_version,
+                  payload::text AS "payload!", metadata::text AS "metadata!", recorded_at, chain
+           FROM events
+           WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence >= $3 AND position <= $4
+             AND ($6 OR aggregate_type = ANY($7) OR event_type = ANY($8))
+           ORDER BY sequence LIMIT $5"#,
+        aggregate_type,
+        aggregate_id,
+        sequence,
+        last,
+        limit,
+        wanted.all,
+        &wanted.aggregate_types,
+        &wanted.event_types
+    )
+    .fetch_all(executor)
+    .await?)
+}
+
+/// When the event at a position was appended; `None` where there is none.
+pub async fn recorded_at(executor: impl PgExecutor<'_>, position: i64) -> Result<Option<Timestamp>> {
+    let at = sqlx::query_scalar!("SELECT recorded_at FROM events WHERE position = $1", position);
+    Ok(at.fetch_optional(executor).await?.map(Timestamp))
 }
 
 /// The position of the log's last event; 0 while it is empty.

@@ -9,7 +9,7 @@ use sqlx::PgExecutor;
 pub struct Reference {
     /// The secret's name.
     pub secret: Name,
-    /// What needs it, such as `site dc1` or `12 devices`.
+    /// What needs it, such as `site dc1`, `webhook chat` or `12 devices`.
     pub used_by: String,
 }
 
@@ -19,6 +19,10 @@ pub async fn in_use(executor: impl PgExecutor<'_>) -> Result<Vec<Reference>> {
         r#"SELECT spec #>> '{dns_updates,key,secret}' AS "secret!", 'site ' || key AS "used_by!"
              FROM catalogue
             WHERE kind = 'site' AND valid_to IS NULL AND NOT retired AND spec #>> '{dns_updates,key,secret}' IS NOT NULL
+           UNION ALL
+           SELECT spec #>> '{spec,secret}', 'webhook ' || key
+             FROM catalogue
+            WHERE kind = 'webhook' AND valid_to IS NULL AND NOT retired
            UNION ALL
            SELECT management_credentials, count(*) || CASE count(*) WHEN 1 THEN ' device' ELSE ' devices' END
              FROM devices

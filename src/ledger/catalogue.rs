@@ -12,6 +12,7 @@ use bootledger_aggregates::rack::{Rack, RackCommand};
 use bootledger_aggregates::site::{Site, SiteCommand};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::venture::{Venture, VentureCommand, VentureSpec};
+use bootledger_aggregates::webhook::{Webhook, WebhookCommand};
 use bootledger_projections::at::At;
 use bootledger_projections::{catalogue, holdings, log};
 use bootledger_web::commands::{Command, Context, Kind, Receipt};
@@ -125,6 +126,7 @@ impl Ledger {
             }
             Kind::DhcpServer => self.run::<DhcpServer>(key, DhcpServerCommand::RetireDhcpServer, terms, context).await,
             Kind::Venture => self.run::<Venture>(key, VentureCommand::RetireVenture, terms, context).await,
+            Kind::Webhook => self.run::<Webhook>(key, WebhookCommand::RetireWebhook, terms, context).await,
             Kind::BootImage => self.run::<BootImage>(key, BootImageCommand::RetireBootImage, terms, context).await,
         }
     }

@@ -160,6 +160,11 @@ impl Process {
         json(path, self.client.put(self.url(path)).bearer_auth(&self.token).json(body).send().await?).await
     }
 
+    /// What a DELETE answers.
+    pub(crate) async fn delete(&self, path: &str) -> Result<Value> {
+        json(path, self.client.delete(self.url(path)).bearer_auth(&self.token).send().await?).await
+    }
+
     /// Puts bytes.
     pub(crate) async fn put_bytes(&self, path: &str, bytes: impl Into<reqwest::Body>) -> Result<Value> {
         json(path, self.client.put(self.url(path)).bearer_auth(&self.token).body(bytes).send().await?).await

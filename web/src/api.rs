@@ -19,6 +19,7 @@ pub mod racks;
 pub mod sites;
 pub mod tokens;
 pub mod ventures;
+pub mod webhooks;
 
 use actix_web::web::ServiceConfig;
 
@@ -41,4 +42,5 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     boot_targets::configure(config);
     events::configure(config);
     tokens::configure(config);
+    webhooks::configure(config);
 }

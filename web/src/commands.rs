@@ -24,6 +24,7 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
+use bootledger_aggregates::webhook::WebhookSpec;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
@@ -106,6 +107,16 @@ pub enum Command {
     PutBootFile { image: Name, name: Name, file: BootFile },
     /// Removes a file of a boot image.
     RemoveBootFile { image: Name, name: Name },
+    /// Creates or changes a webhook.
+    DefineWebhook(Name, Box<WebhookSpec>),
+    /// Has a webhook told nothing for a while.
+    PauseWebhook { webhook: Name, reason: Text },
+    /// Has a webhook told again, from where it was.
+    ResumeWebhook(Name),
+    /// Has a webhook told what comes behind a position.
+    SetWebhookPosition { webhook: Name, after: i64, reason: Text },
+    /// Gives up an event that a webhook fails to take.
+    SkipWebhookEvent { webhook: Name, position: i64, reason: Text },
     /// Takes something of the catalogue out of use.
     Retire(Kind, Name),
 
@@ -138,6 +149,8 @@ pub enum Kind {
     Venture,
     /// `boot_image`
     BootImage,
+    /// `webhook`
+    Webhook,
 }
 
 /// Who asks, and how repeats are recognised.
@@ -191,6 +204,21 @@ pub enum CommandError {
     /// A defect.
     #[error("something is wrong inside")]
     Internal(#[source] anyhow::Error),
+}
+
+/// What a webhook's receiver answered to a message that is no event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ping {
+    /// The message's header `webhook-id`.
+    pub webhook_id: String,
+    /// Whether it would have taken an event: it answered with 2xx.
+    pub taken: bool,
+    /// The status that it answered with; null where it did not answer.
+    pub status: Option<u16>,
+    /// The first words of its answer, or what went wrong.
+    pub message: Text,
+    /// How long that took.
+    pub milliseconds: u64,
 }
 
 /// One row of an import with what was worked out for it.
@@ -256,6 +284,9 @@ pub trait Commands: Send + Sync {
 
     /// Has the servers of a site compared with the views at once, by whichever instance gets to it.
     async fn check_drift(&self, site: &Name) -> Result<(), CommandError>;
+
+    /// Sends the receiver of a webhook a message that is no event, now and once.
+    async fn ping_webhook(&self, webhook: &Name) -> Result<Ping, CommandError>;
 
     /// What is wrong with the secret of this name, if anything, and what to do; nothing of its content.
     fn secret_problem(&self, name: &Name) -> Option<String>;

@@ -43,6 +43,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         api::dns_records::index, api::dns_updates::index, api::dhcp_entries::index, api::boot_targets::index,
         api::events::index,
         api::tokens::index, api::tokens::create, api::tokens::show, api::tokens::revoke,
+        api::webhooks::index, api::webhooks::show, api::webhooks::define, api::webhooks::retire, api::webhooks::pause,
+        api::webhooks::resume, api::webhooks::set_position, api::webhooks::skip, api::webhooks::ping,
         puppet::routes::show, puppet::routes::create,
         health::alive, health::readiness::ready, health::metrics::measured,
     ),
@@ -128,6 +130,7 @@ fn describe(path: &str, method: &str, operation: &mut Operation) {
     if !path.starts_with("/api/v1/") {
         return;
     }
+    let pings = path.ends_with("/ping");
     operation.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
     let text = || ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).build();
     let number = || ObjectBuilder::new().schema_type(SchemaType::Type(Type::Integer)).build();
@@ -147,7 +150,7 @@ fn describe(path: &str, method: &str, operation: &mut Operation) {
     if method == "get" {
         let at = "The state as of this position of the log, or as of this RFC 3339 time";
         parameters.push(parameter("at", ParameterIn::Query, at, text()));
-    } else if method == "post" && path != "/api/v1/tokens" {
+    } else if method == "post" && path != "/api/v1/tokens" && !pings {
         let key = "1 to 200 visible ASCII characters: repeated with the same key, the first answer is given again";
         parameters.push(parameter("Idempotency-Key", ParameterIn::Header, key, text()));
     }
@@ -165,7 +168,7 @@ fn describe(path: &str, method: &str, operation: &mut Operation) {
         problems.extend(["408", "413", "415"]);
     }
     let responses = &mut operation.responses.responses;
-    if method != "get" && tag != "imports" && tag != "tokens" {
+    if method != "get" && tag != "imports" && tag != "tokens" && !pings {
         let accepted = "Done, but the views did not show it within 10 seconds: only the id and the position";
         responses.insert("202".to_owned(), RefOr::T(ResponseBuilder::new().description(accepted).build()));
     }

@@ -5,7 +5,7 @@ mod catalogue;
 mod deployment;
 mod device;
 
-pub(crate) use catalogue::{boot_image, dhcp_server, drift, network, rack, site, token, venture};
+pub(crate) use catalogue::{boot_image, dhcp_server, drift, network, rack, site, token, venture, webhook};
 pub(crate) use deployment::deployment;
 pub(crate) use device::device;
 

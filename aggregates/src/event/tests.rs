@@ -45,6 +45,7 @@ fn events_of_the_catalogue_are_stored_like_this_for_ever() {
     contract("network", "some-key", &sampled::network(), |event| Event::Network(key(), event));
     contract("dhcp_server", "some-key", &sampled::dhcp_server(), |event| Event::DhcpServer(key(), event));
     contract("venture", "some-key", &sampled::venture(), |event| Event::Venture(key(), event));
+    contract("webhook", "some-key", &sampled::webhook(), |event| Event::Webhook(key(), event));
     contract("boot_image", "some-key", &sampled::boot_image(), |event| Event::BootImage(key(), event));
 }
 
@@ -58,6 +59,20 @@ fn events_of_tokens_are_stored_like_this_for_ever() {
 fn events_of_differences_are_stored_like_this_for_ever() {
     let key = || crate::samples::parsed("dc1/dns/h200.dc1.example/A");
     contract("drift", "dc1/dns/h200.dc1.example/A", &sampled::drift(), |event| Event::Drift(key(), event));
+}
+
+#[test]
+fn every_type_of_event_is_of_one_aggregate_that_can_be_read() {
+    let mut seen = std::collections::BTreeSet::new();
+    for (aggregate, types) in super::KINDS {
+        for id in [device_id(1).to_string(), "some-key".to_owned()] {
+            let read = Event::read(aggregate, &id, "{}");
+            assert!(!matches!(read, Err(UnreadableEvent::AggregateType(_))), "{aggregate} cannot be read");
+        }
+        for event_type in types {
+            assert!(seen.insert(event_type), "{event_type} is of two aggregates");
+        }
+    }
 }
 
 #[test]

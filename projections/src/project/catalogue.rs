@@ -2,7 +2,7 @@
 
 use super::runs::{self, Signal};
 use super::state::{CatalogueRow, State};
-use crate::catalogue::{Confirmed, DhcpServerView, Failing, TokenView, VentureView};
+use crate::catalogue::{Beginning, Confirmed, DhcpServerView, Failing, Paused, TokenView, VentureView, WebhookView};
 use crate::drift::{DriftView, Ordered};
 use bootledger_aggregates::boot_image::{BootImage, BootImageEvent};
 use bootledger_aggregates::dhcp_server::DhcpServerEvent;
@@ -14,6 +14,7 @@ use bootledger_aggregates::site::SiteEvent;
 use bootledger_aggregates::token::TokenEvent;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::venture::VentureEvent;
+use bootledger_aggregates::webhook::WebhookEvent;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -32,6 +33,7 @@ pub(super) fn key(event: &Event) -> Option<Key> {
         Event::BootImage(key, _) => Some(("boot_image", key.to_string())),
         Event::Token(key, _) => Some(("token", key.to_string())),
         Event::Drift(key, _) => Some(("drift", key.to_string())),
+        Event::Webhook(key, _) => Some(("webhook", key.to_string())),
     }
 }
 
@@ -83,6 +85,7 @@ pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), String
             put(state, recorded, &TokenView { name, scope, expires: *expires, created_at: recorded.recorded_at }, false)
         }
         Event::Drift(key, event) => drift(state, recorded, key, event),
+        Event::Webhook(_, event) => webhook(state, recorded, event),
         Event::Rack(_, RackEvent::RackRetired {}) | Event::Token(_, TokenEvent::TokenRevoked {}) => retire(state, recorded),
     }
 }
@@ -173,6 +176,30 @@ fn drift(state: &mut State, recorded: &Recorded, key: &DriftKey, event: &DriftEv
         }
         DriftEvent::DriftRepairFailed { problem } => DriftView { ordered: None, problem: Some(problem.clone()), ..open?.0 },
         DriftEvent::DriftEnded { .. } => return retire(state, recorded),
+    };
+    put(state, recorded, &view, false)
+}
+
+fn webhook(state: &mut State, recorded: &Recorded, event: &WebhookEvent) -> Result<(), String> {
+    use WebhookEvent as E;
+    let known = current::<WebhookView>(state, recorded);
+    let view = match (event, known) {
+        (E::WebhookDefined { spec }, Ok((view, false))) => WebhookView { spec: (**spec).clone(), ..view },
+        (E::WebhookDefined { spec }, _) => {
+            let begins = Beginning { after: recorded.position, set_at: recorded.position };
+            WebhookView { spec: (**spec).clone(), begins, paused: None }
+        }
+        (E::WebhookPaused { reason }, known) => {
+            let paused = Some(Paused { since: recorded.recorded_at, reason: reason.clone() });
+            WebhookView { paused, ..known?.0 }
+        }
+        (E::WebhookResumed {}, known) => WebhookView { paused: None, ..known?.0 },
+        (E::WebhookPositionSet { after, .. }, known) => {
+            WebhookView { begins: Beginning { after: *after, set_at: recorded.position }, ..known?.0 }
+        }
+        // Whoever tells the webhook finds it in the log; the new sequence says that there is something to find.
+        (E::WebhookEventSkipped { .. }, known) => known?.0,
+        (E::WebhookRetired {}, _) => return retire(state, recorded),
     };
     put(state, recorded, &view, false)
 }

@@ -25,6 +25,7 @@ use bootledger_aggregates::token::{Scope, TokenEvent};
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::venture::VentureEvent;
+use bootledger_aggregates::webhook::WebhookEvent;
 use std::fmt::Display;
 
 /// The event's line of the timeline, once the event is applied.
@@ -90,6 +91,7 @@ fn sentence(state: &State, recorded: &Recorded) -> String {
         Event::Network(name, NetworkEvent::NetworkRetired {}) => format!("Network {name} was retired{by}"),
         Event::DhcpServer(name, event) => dhcp_server(name, event, &by),
         Event::Drift(key, event) => drift::drift(key, event, &by),
+        Event::Webhook(name, event) => webhook(name, event, &by),
         Event::Venture(name, event) => match event {
             VentureEvent::VentureDefined { .. } => format!("Venture {name} was defined{by}"),
             VentureEvent::RoleDefined { role, .. } => format!("Role {role} of venture {name} was defined{by}"),
@@ -246,6 +248,22 @@ fn dhcp_server(name: &impl Display, event: &DhcpServerEvent, by: &str) -> String
         DhcpServerEvent::ConfigurationFailed { message, .. } => {
             format!("DHCP server {name} cannot use its configuration and keeps the old one: {message}")
         }
+    }
+}
+
+fn webhook(name: &impl Display, event: &WebhookEvent, by: &str) -> String {
+    let because = |reason: &Text| if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    match event {
+        WebhookEvent::WebhookDefined { .. } => format!("Webhook {name} was defined{by}"),
+        WebhookEvent::WebhookPaused { reason } => format!("Webhook {name} was paused{by}{}", because(reason)),
+        WebhookEvent::WebhookResumed {} => format!("Webhook {name} was resumed{by}"),
+        WebhookEvent::WebhookPositionSet { after, reason } => {
+            format!("Webhook {name} begins anew behind position {after}{by}{}", because(reason))
+        }
+        WebhookEvent::WebhookEventSkipped { position, reason } => {
+            format!("Webhook {name} is not told of event {position}, which was skipped{by}{}", because(reason))
+        }
+        WebhookEvent::WebhookRetired {} => format!("Webhook {name} was retired{by}"),
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::history::History;
 use crate::world::{
     World, confirm, create_token, define_server, deployment_id, device_id, image_spec, mac, put_file, rack, sha, site_spec, v,
+    webhook_spec,
 };
 use anyhow::{Result, ensure};
 use bootledger_aggregates::boot_image::{BootImageCommand, FileKind};
@@ -22,6 +23,7 @@ use bootledger_aggregates::site::SiteCommand;
 use bootledger_aggregates::token::TokenCommand;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::venture::{RoleSpec, VentureCommand, VentureSpec};
+use bootledger_aggregates::webhook::WebhookCommand;
 use bootledger_projections::at::At;
 use bootledger_projections::{
     boot_targets, catalogue, deployments, devices, dhcp_entries, dns_records, drift, holdings, parked, rebuild,
@@ -128,7 +130,7 @@ fn server(b: u8, position: i64) -> DhcpServerCommand {
 
 fn describe(world: &mut World, a: u8, b: u8) {
     let site = if b.is_multiple_of(2) { "dc1" } else { "dc2" };
-    match a % 12 {
+    match a % 13 {
         0 => world
             .site(site, SiteCommand::DefineSite { spec: Box::new(site_spec(site, &format!("site {b}"))), secret_problem: None }),
         1 => world.define_network("dc1-prod", site),
@@ -154,15 +156,35 @@ fn describe(world: &mut World, a: u8, b: u8) {
         9 if b.is_multiple_of(3) => world.image("debian-12", BootImageCommand::RemoveFile { name: v("kernel") }),
         9 => world.rack("r1", RackCommand::RetireRack),
         10 => world.site("dc2", SiteCommand::RetireSite { used_by: vec![] }),
+        11 => tell(world, b),
         _ => world.token(b % 2, TokenCommand::RevokeToken),
     }
+}
+
+fn tell(world: &mut World, b: u8) {
+    let (reason, position) = (v("why not"), i64::from(b));
+    let command = match b % 7 {
+        0 => WebhookCommand::PauseWebhook { reason },
+        1 => {
+            world.webhook("chat", WebhookCommand::PauseWebhook { reason });
+            WebhookCommand::ResumeWebhook
+        }
+        2 => WebhookCommand::SetPosition { after: position, reason, last_position: position },
+        3 => WebhookCommand::SkipEvent { position, reason, failing: true },
+        4 if b.is_multiple_of(2) => WebhookCommand::RetireWebhook,
+        _ => {
+            let spec = Box::new(webhook_spec(if b.is_multiple_of(2) { "*" } else { "device.*" }));
+            WebhookCommand::DefineWebhook { spec, secret_problem: None }
+        }
+    };
+    world.webhook("chat", command);
 }
 
 /// Everything that the questions of this crate tell about a moment.
 async fn told(connection: &mut PgConnection, at: At) -> Result<Vec<String>> {
     let c = connection;
     let mut told = vec![];
-    for kind in ["site", "rack", "network", "dhcp_server", "venture", "boot_image", "token"] {
+    for kind in ["site", "rack", "network", "dhcp_server", "venture", "boot_image", "token", "webhook"] {
         told.push(format!("{:?}", catalogue::list(&mut *c, kind, at, None, 100, None).await?));
     }
     told.push(format!("{:?}", catalogue::networks(&mut *c, at).await?));
@@ -255,6 +277,8 @@ fn played(actions: &[(u8, u8, u8)], damage: Option<(usize, u8)>) -> Result<World
     if actions.first().is_some_and(|(action, ..)| action.is_multiple_of(2)) {
         world.image("debian-12", BootImageCommand::DefineBootImage { spec: image_spec("", 1, true) });
     }
+    let spec = Box::new(webhook_spec("*"));
+    world.webhook("chat", WebhookCommand::DefineWebhook { spec, secret_problem: None });
     for n in 0..DEVICES - 1 {
         world.register(n, "dc1")?;
     }
@@ -288,7 +312,7 @@ proptest! {
 fn the_histories_reach_every_type_of_event() {
     let mut seen = BTreeSet::new();
     let mut runner = TestRunner::deterministic();
-    for _ in 0..150 {
+    for _ in 0..400 {
         let (actions, _, _) = histories().new_tree(&mut runner).expect("a history").current();
         seen.extend(played(&actions, None).expect("a world").log.into_iter().map(|written| written.event_type));
     }
@@ -296,7 +320,11 @@ fn the_histories_reach_every_type_of_event() {
     assert!(missing.is_empty(), "no history has {missing:?}");
 }
 
-const EVENT_TYPES: [&str; 55] = [
+const EVENT_TYPES: [&str; 65] = [
+    "DriftFound",
+    "DriftRepairOrdered",
+    "DriftRepairFailed",
+    "DriftEnded",
     "DeploymentStarted",
     "PluginSucceeded",
     "PluginFailed",
@@ -352,4 +380,10 @@ const EVENT_TYPES: [&str; 55] = [
     "TokenRevoked",
     "SiteRetired",
     "RackRetired",
+    "WebhookDefined",
+    "WebhookPaused",
+    "WebhookResumed",
+    "WebhookPositionSet",
+    "WebhookEventSkipped",
+    "WebhookRetired",
 ];

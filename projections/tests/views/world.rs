@@ -7,7 +7,7 @@ mod samples;
 
 pub(crate) use samples::{
     confirm, create_token, define_server, deployment_id, device_id, image_spec, mac, network_spec, put_file, rack, sha,
-    site_spec, v,
+    site_spec, v, webhook_spec,
 };
 
 use crate::history::{Written, beginning, written};
@@ -37,6 +37,7 @@ use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, TokenId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::venture::{RoleSpec, Venture, VentureCommand, VentureSpec};
+use bootledger_aggregates::webhook::{Webhook, WebhookCommand};
 use cqrs_es::Aggregate;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -60,6 +61,7 @@ pub(crate) struct World {
     images: BTreeMap<Name, BootImage>,
     tokens: BTreeMap<TokenId, Token>,
     drifts: BTreeMap<DriftKey, Drift>,
+    webhooks: BTreeMap<Name, Webhook>,
 }
 
 /// What a start needs to know of a device.
@@ -355,6 +357,7 @@ small!(network, networks, Network, NetworkCommand);
 small!(server, servers, DhcpServer, DhcpServerCommand);
 small!(venture, ventures, Venture, VentureCommand);
 small!(image, images, BootImage, BootImageCommand);
+small!(webhook, webhooks, Webhook, WebhookCommand);
 
 impl World {
     pub(crate) fn token(&mut self, n: u8, command: TokenCommand) {

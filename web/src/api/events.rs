@@ -78,7 +78,11 @@ pub struct EventAnswer {
 }
 
 impl EventAnswer {
-    fn of(stored: Stored) -> Result<Self, Error> {
+    /// The event as it is stored.
+    ///
+    /// # Errors
+    /// Where its payload is no JSON.
+    pub fn of(stored: Stored) -> Result<Self, Error> {
         let metadata = stored.read_metadata();
         Ok(Self {
             position: stored.position,

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::{checkpoint, log, parked, secrets};
+use bootledger_projections::{checkpoint, log, parked, secrets, webhooks};
 use serde::Serialize;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub struct Readiness {
     parked: Option<i64>,
     /// Secrets that something refers to and that cannot be read; what needs them fails, and everything else works.
     secrets: Vec<UnreadableSecret>,
+    /// Webhooks that fail to take events, or cannot be sent any; `GET /api/v1/webhooks` says why.
+    webhooks: Vec<webhooks::FailingWebhook>,
     /// What is wrong, for people; empty where nothing is.
     reasons: Vec<String>,
 }
@@ -73,6 +75,7 @@ struct Counts {
     views: i64,
     parked: i64,
     secrets: Vec<secrets::Reference>,
+    webhooks: Vec<webhooks::FailingWebhook>,
 }
 
 async fn ask(application: &Application) -> Result<Counts, Error> {
@@ -83,6 +86,7 @@ async fn ask(application: &Application) -> Result<Counts, Error> {
             views: checkpoint::position(&mut *connection).await?,
             parked: parked::count(&mut *connection).await?,
             secrets: secrets::in_use(&mut *connection).await?,
+            webhooks: webhooks::all_failing(&mut connection).await?,
         })
     };
     let late = |_| Error::unavailable("the database did not answer in time", 2);
@@ -121,6 +125,7 @@ pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>
         views_position: counts.as_ref().map(|counts| counts.views),
         lag: counts.as_ref().map(|counts| (counts.last - counts.views).max(0)),
         parked: counts.as_ref().map(|counts| counts.parked),
+        webhooks: counts.as_ref().map(|counts| counts.webhooks.clone()).unwrap_or_default(),
         secrets: counts.map(|counts| unreadable(&application, counts.secrets)).unwrap_or_default(),
         reasons,
     };

@@ -21,7 +21,8 @@ async fn readiness_tells_of_lag_and_parked_events() {
       "ready": true,
       "reasons": [],
       "secrets": [],
-      "views_position": 1
+      "views_position": 1,
+      "webhooks": []
     }
     "#);
 }

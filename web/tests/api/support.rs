@@ -16,7 +16,7 @@ use bootledger_test_cluster::TestDatabase;
 use bootledger_web::application::{Application, ServiceKey};
 use bootledger_web::auth::token::Secret;
 use bootledger_web::boot::table::BootTable;
-use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Receipt};
+use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Ping, Receipt};
 use bootledger_web::server::{Part, Site};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -47,6 +47,10 @@ impl Commands for Scripted {
 
     async fn check_drift(&self, _: &Name) -> Result<(), CommandError> {
         Ok(())
+    }
+
+    async fn ping_webhook(&self, _: &Name) -> Result<Ping, CommandError> {
+        Err(CommandError::NotFound("the test has no such webhook".to_owned()))
     }
 
     fn secret_problem(&self, name: &Name) -> Option<String> {

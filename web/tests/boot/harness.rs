@@ -18,7 +18,7 @@ use bootledger_web::boot::store::Contents;
 use bootledger_web::boot::table::{BootTable, Entry};
 use bootledger_web::boot::target::{Identity, Image, Place, Target};
 use bootledger_web::boot::token::Token;
-use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Receipt};
+use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Ping, Receipt};
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use std::collections::{BTreeMap, HashMap};
@@ -64,6 +64,10 @@ impl Commands for Domain {
 
     async fn check_drift(&self, _: &Name) -> Result<(), CommandError> {
         Ok(())
+    }
+
+    async fn ping_webhook(&self, _: &Name) -> Result<Ping, CommandError> {
+        Err(CommandError::NotFound("the test has no such webhook".to_owned()))
     }
 
     fn secret_problem(&self, _: &Name) -> Option<String> {

@@ -12,6 +12,7 @@ use crate::token::{Scope, TokenEvent};
 use crate::values::dhcp_option::{Addresses, DhcpOption, OptionValue};
 use crate::venture::puppet::{Classes, Parameters};
 use crate::venture::{RoleSpec, VentureEvent, VentureSpec};
+use crate::webhook::{WebhookEvent, WebhookSpec};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -187,6 +188,27 @@ sampled!(boot_image: BootImageEvent {
     ],
     BootFileRemoved => [BootImageEvent::BootFileRemoved { name: parsed("file") }],
     BootImageRetired => [BootImageEvent::BootImageRetired {}],
+});
+
+fn webhook_spec(description: &str, events: &[&str]) -> Box<WebhookSpec> {
+    Box::new(WebhookSpec {
+        description: parsed(description),
+        url: parsed("https://chat.example/hooks/bootledger?room=7"),
+        events: events.iter().map(|text| parsed(text)).collect(),
+        secret: parsed("webhook-chat"),
+    })
+}
+
+sampled!(webhook: WebhookEvent {
+    WebhookDefined => [
+        WebhookEvent::WebhookDefined { spec: webhook_spec("The chat", &["DeploymentDone", "device.*"]) },
+        WebhookEvent::WebhookDefined { spec: webhook_spec("", &["*"]) },
+    ],
+    WebhookPaused => [WebhookEvent::WebhookPaused { reason: parsed("the chat moves") }],
+    WebhookResumed => [WebhookEvent::WebhookResumed {}],
+    WebhookPositionSet => [WebhookEvent::WebhookPositionSet { after: 0, reason: parsed("the chat has forgotten everything") }],
+    WebhookEventSkipped => [WebhookEvent::WebhookEventSkipped { position: 42, reason: parsed("too long for the chat") }],
+    WebhookRetired => [WebhookEvent::WebhookRetired {}],
 });
 
 sampled!(token: TokenEvent {

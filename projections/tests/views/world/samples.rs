@@ -10,6 +10,7 @@ use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::webhook::WebhookSpec;
 use uuid::Uuid;
 
 /// A value of the domain from its text.
@@ -39,6 +40,11 @@ pub(crate) fn site_spec(site: &str, name: &str) -> SiteSpec {
         "name": name, "domain": format!("{site}.example"), "zones": [format!("{site}.example"), "10.in-addr.arpa"]
     }))
     .expect("a site")
+}
+
+pub(crate) fn webhook_spec(events: &str) -> WebhookSpec {
+    let url = "https://chat.example/hook";
+    serde_json::from_value(serde_json::json!({"url": url, "events": [events], "secret": "chat"})).expect("a webhook")
 }
 
 /// An image whose deployments the server ends, or Puppet.

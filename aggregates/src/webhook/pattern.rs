@@ -1,0 +1,79 @@
+//! Which events somebody wants to hear of.
+
+use crate::event::KINDS;
+use crate::values::ParseError;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// Events of one type, such as `DeploymentDone`; or of one type of aggregate, `deployment.*`; or all, `*`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum EventPattern {
+    /// `*`
+    All,
+    /// `deployment.*`, without the last two characters.
+    Aggregate(String),
+    /// `DeploymentDone`
+    Type(String),
+}
+
+impl EventPattern {
+    /// Whether this version of the program has such events.
+    pub fn is_known(&self) -> bool {
+        match self {
+            Self::All => true,
+            Self::Aggregate(wanted) => KINDS.iter().any(|(aggregate, _)| aggregate == wanted),
+            Self::Type(wanted) => KINDS.iter().any(|(_, types)| types.contains(&wanted.as_str())),
+        }
+    }
+}
+
+impl FromStr for EventPattern {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let malformed = || {
+            ParseError::new(format!(
+                "{text:?} names no events: write a type such as DeploymentDone, all of an aggregate's such as deployment.*, or *"
+            ))
+        };
+        if text == "*" {
+            return Ok(Self::All);
+        }
+        if text.is_empty() || text.len() > 64 {
+            return Err(malformed());
+        }
+        match text.strip_suffix(".*") {
+            Some(aggregate) if aggregate.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') && !aggregate.is_empty() => {
+                Ok(Self::Aggregate(aggregate.to_owned()))
+            }
+            None if text.bytes().all(|b| b.is_ascii_alphanumeric()) => Ok(Self::Type(text.to_owned())),
+            _ => Err(malformed()),
+        }
+    }
+}
+
+impl fmt::Display for EventPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("*"),
+            Self::Aggregate(aggregate) => write!(f, "{aggregate}.*"),
+            Self::Type(event_type) => f.write_str(event_type),
+        }
+    }
+}
+
+impl TryFrom<String> for EventPattern {
+    type Error = ParseError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<EventPattern> for String {
+    fn from(pattern: EventPattern) -> Self {
+        pattern.to_string()
+    }
+}

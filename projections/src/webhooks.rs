@@ -1,0 +1,203 @@
+//! How far webhooks are. No view: whoever tells them keeps it, and a rebuild does not touch it.
+
+use crate::catalogue::WebhookView;
+use crate::error::Result;
+use crate::log::{self, Wanted};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use serde::Serialize;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+/// With so many aggregates that a webhook was not told all of, nothing further is read for it.
+pub const MOST_AGGREGATES: i64 = 500;
+
+/// How many of the failing aggregates are listed.
+const LISTED: i64 = 100;
+
+/// How a webhook is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryStatus {
+    /// It has taken everything.
+    UpToDate,
+    /// It is being told.
+    Delivering,
+    /// It does not take an event, or cannot be told any; this is tried again.
+    Failing,
+    /// It is told nothing until it is resumed.
+    Paused,
+}
+
+/// How far a webhook is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Delivery {
+    /// How it is doing.
+    pub status: DeliveryStatus,
+    /// The same in a sentence, with what it waits for.
+    pub message: String,
+    /// Up to here the log was read for it; what was not taken yet is told below.
+    pub position: i64,
+    /// The first event that it was not told or has not taken.
+    pub oldest_undelivered: Option<i64>,
+    /// How many events the log has from that one on, also those that it is not told of.
+    pub lag_events: i64,
+    /// How old that one is.
+    pub lag_seconds: i64,
+    /// When it last took something.
+    pub taken_at: Option<Timestamp>,
+    /// What keeps it from being told anything at all.
+    pub problem: Option<String>,
+    /// How many aggregates have an event that it fails to take; their later events wait.
+    pub failing_aggregates: i64,
+    /// Up to 100 of them, the oldest first.
+    pub failing: Vec<FailingAggregate>,
+}
+
+/// An aggregate with an event that is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FailingAggregate {
+    /// Such as `deployment/0192f0c0-…`.
+    pub aggregate: String,
+    /// The event's position.
+    pub position: i64,
+    /// How often it was tried in vain.
+    pub attempts: u32,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why the last try came to nothing.
+    pub problem: String,
+    /// When it is tried next.
+    pub next_try: Timestamp,
+}
+
+/// A webhook that is failing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FailingWebhook {
+    /// Its name.
+    #[schema(value_type = String)]
+    pub name: Name,
+    /// How many aggregates have an event that it fails to take.
+    pub failing_aggregates: i64,
+    /// Since when the longest of them has; null where nothing can be sent at all.
+    pub since: Option<Timestamp>,
+}
+
+/// How far this webhook is, where the views show `shown`.
+pub async fn delivery(
+    connection: &mut PgConnection,
+    name: &Name,
+    view: &WebhookView,
+    shown: i64,
+    now: Timestamp,
+) -> Result<Delivery> {
+    let begun = view.begins.set_at;
+    let progress = sqlx::query!(
+        "SELECT position, taken_at, problem FROM webhook_progress WHERE webhook = $1 AND begun = $2",
+        name.as_str(),
+        begun
+    );
+    let progress = progress.fetch_optional(&mut *connection).await?;
+    let position = progress.as_ref().map_or(view.begins.after, |progress| progress.position);
+    let lanes = sqlx::query!(
+        r#"SELECT count(*) AS "all!", count(*) FILTER (WHERE attempts > 0) AS "failing!", min(position) AS first
+             FROM webhook_lanes WHERE webhook = $1 AND begun = $2"#,
+        name.as_str(),
+        begun
+    );
+    let lanes = lanes.fetch_one(&mut *connection).await?;
+    let first = if lanes.first.is_some() {
+        lanes.first
+    } else {
+        let wanted = Wanted::of(&view.spec.events);
+        log::read_wanted(&mut *connection, &wanted, position, shown, 1).await?.first().map(|stored| stored.position)
+    };
+    let since = match first {
+        Some(first) => log::recorded_at(&mut *connection, first).await?,
+        None => None,
+    };
+    let mut delivery = Delivery {
+        status: DeliveryStatus::UpToDate,
+        message: String::new(),
+        position,
+        oldest_undelivered: first,
+        lag_events: first.map_or(0, |first| (shown - first + 1).max(0)),
+        lag_seconds: since.map_or(0, |since| (now.0 - since.0).whole_seconds().max(0)),
+        taken_at: progress.as_ref().and_then(|progress| progress.taken_at).map(Timestamp),
+        problem: progress.and_then(|progress| progress.problem),
+        failing_aggregates: lanes.failing,
+        failing: failing(connection, name, begun).await?,
+    };
+    (delivery.status, delivery.message) = told(&delivery, view, lanes.all);
+    Ok(delivery)
+}
+
+/// The status, and a sentence for it.
+fn told(delivery: &Delivery, view: &WebhookView, lanes: i64) -> (DeliveryStatus, String) {
+    let behind = format!("the oldest event that it was not told is {} s old", delivery.lag_seconds);
+    if let Some(paused) = &view.paused {
+        let reason = if paused.reason.is_empty() { String::new() } else { format!(": {}", paused.reason) };
+        let behind = delivery.oldest_undelivered.map(|_| format!("; {behind}")).unwrap_or_default();
+        return (DeliveryStatus::Paused, format!("paused since {}{reason}{behind}", paused.since));
+    }
+    if let Some(problem) = &delivery.problem {
+        return (DeliveryStatus::Failing, format!("nothing can be sent: {problem}"));
+    }
+    if let Some(first) = delivery.failing.first() {
+        let of = match delivery.failing_aggregates {
+            1 => first.aggregate.clone(),
+            more => format!("{more} aggregates, the oldest of {}", first.aggregate),
+        };
+        let full = if lanes >= MOST_AGGREGATES {
+            format!("; {lanes} aggregates wait, so nothing further is read until some are taken or skipped")
+        } else {
+            String::new()
+        };
+        let message = format!(
+            "it fails to take events of {of} at position {} (attempts: {}, since {}): {}{full}",
+            first.position, first.attempts, first.since, first.problem
+        );
+        return (DeliveryStatus::Failing, message);
+    }
+    match delivery.oldest_undelivered {
+        None => (DeliveryStatus::UpToDate, "it has taken everything".to_owned()),
+        Some(_) => (DeliveryStatus::Delivering, format!("it is being told; {behind}")),
+    }
+}
+
+async fn failing(connection: &mut PgConnection, name: &Name, begun: i64) -> Result<Vec<FailingAggregate>> {
+    let rows = sqlx::query!(
+        "SELECT aggregate_type, aggregate_id, position, attempts, since, next_try, problem FROM webhook_lanes
+          WHERE webhook = $1 AND begun = $2 AND attempts > 0 ORDER BY position LIMIT $3",
+        name.as_str(),
+        begun,
+        LISTED
+    );
+    let failing = rows.fetch_all(connection).await?.into_iter().map(|row| FailingAggregate {
+        aggregate: format!("{}/{}", row.aggregate_type, row.aggregate_id),
+        position: row.position,
+        attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
+        since: Timestamp(row.since),
+        problem: row.problem.unwrap_or_default(),
+        next_try: Timestamp(row.next_try),
+    });
+    Ok(failing.collect())
+}
+
+/// The webhooks in use that are failing, by name; those that are paused are not.
+pub async fn all_failing(connection: &mut PgConnection) -> Result<Vec<FailingWebhook>> {
+    let rows = sqlx::query!(
+        r#"SELECT c.key, count(l.webhook) AS "failing!", min(l.since) AS since
+             FROM catalogue c
+             JOIN webhook_progress p ON p.webhook = c.key AND p.begun = (c.spec #>> '{begins,set_at}')::bigint
+             LEFT JOIN webhook_lanes l ON l.webhook = p.webhook AND l.begun = p.begun AND l.attempts > 0
+            WHERE c.kind = 'webhook' AND c.valid_to IS NULL AND NOT c.retired AND c.spec ->> 'paused' IS NULL
+            GROUP BY c.key, p.problem
+           HAVING count(l.webhook) > 0 OR p.problem IS NOT NULL
+            ORDER BY c.key"#
+    );
+    let failing = rows.fetch_all(connection).await?.into_iter().map(|row| {
+        Ok(FailingWebhook { name: row.key.parse()?, failing_aggregates: row.failing, since: row.since.map(Timestamp) })
+    });
+    failing.collect()
+}

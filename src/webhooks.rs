@@ -1,0 +1,39 @@
+//! Tells receivers what happens: each event that a webhook wants is posted to it, signed, until it is taken.
+//!
+//! Nothing here decides or records what happened: webhooks are defined, paused and moved by events like everything else, and
+//! how far their receivers are is kept beside the views. The order of an aggregate's events is kept, nothing else is.
+
+pub mod command;
+mod courier;
+mod dispatcher;
+mod lanes;
+mod measurements;
+mod message;
+mod receiver;
+
+pub use dispatcher::Dispatcher;
+pub(crate) use message::Signer;
+
+use crate::secrets::Secrets;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::webhook::WebhookSpec;
+use bootledger_web::commands::Ping;
+use message::Message;
+use receiver::Receiver;
+use std::time::Instant;
+
+/// Sends a receiver a signed message that is no event, once, and tells what it answers.
+///
+/// # Errors
+/// Where nothing can be sent, in words.
+pub(crate) async fn ping(name: &Name, spec: &WebhookSpec, secrets: &Secrets, now: Timestamp) -> Result<Ping, String> {
+    let signer = Signer::read(secrets, &spec.secret).map_err(|problem| problem.to_string())?;
+    let receiver = Receiver::new(&spec.url, 1).map_err(|error| format!("no HTTP client can be made: {error}"))?;
+    let message = Message::ping(name, now);
+    let begun = Instant::now();
+    let tried = receiver.send(&message, &signer, now.0).await;
+    let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let status = tried.status.map(|status| status.as_u16());
+    Ok(Ping { webhook_id: message.id, taken: tried.taken, status, message: tried.words, milliseconds })
+}

@@ -1,0 +1,122 @@
+//! `bootledger webhook`: how webhooks are doing, and what a person does about it.
+
+use crate::administrator::{by, shown};
+use crate::config::StoreArguments;
+use crate::tool::Tool;
+use anyhow::{Result, bail};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_projections::at::At;
+use bootledger_projections::{catalogue, checkpoint, webhooks};
+use bootledger_web::commands::{Command, Commands, Kind};
+use clap::{Args, Subcommand};
+
+/// Which action.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    store: StoreArguments,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Lists the webhooks in use, and how each is doing.
+    List,
+    /// Sends the receiver a signed message that is no event, and tells what it answers.
+    Ping {
+        /// The webhook.
+        name: Name,
+    },
+    /// Has it told nothing until it is resumed; nothing is lost.
+    Pause {
+        /// The webhook.
+        name: Name,
+        /// Why.
+        #[arg(long, default_value = "", hide_default_value = true)]
+        reason: Text,
+    },
+    /// Has it told again, from where it was.
+    Resume {
+        /// The webhook.
+        name: Name,
+    },
+    /// Gives up an event that it fails to take, so that the later ones of the same aggregate go on.
+    Skip {
+        /// The webhook.
+        name: Name,
+        /// The event's position, as the list says.
+        position: i64,
+        /// Why.
+        #[arg(long)]
+        reason: Text,
+    },
+    /// Has it told everything behind a position, also what it was told before.
+    Position {
+        /// The webhook.
+        name: Name,
+        /// The position; 0 is everything.
+        #[arg(long, value_name = "POSITION")]
+        after: i64,
+        /// Why.
+        #[arg(long)]
+        reason: Text,
+    },
+    /// Takes it out of use.
+    Retire {
+        /// The webhook.
+        name: Name,
+    },
+}
+
+/// Does it.
+pub async fn run(arguments: Arguments) -> Result<()> {
+    let tool = Tool::open(&arguments.store).await?;
+    let done = act(&tool, arguments.action).await;
+    // What was done is in the log; the views of a running service show it by themselves.
+    tool.catch_up().await?;
+    tool.close().await?;
+    done
+}
+
+async fn act(tool: &Tool, action: Action) -> Result<()> {
+    let command = match action {
+        Action::List => return list(tool).await,
+        Action::Ping { name } => return ping(tool, &name).await,
+        Action::Pause { name, reason } => Command::PauseWebhook { webhook: name, reason },
+        Action::Resume { name } => Command::ResumeWebhook(name),
+        Action::Skip { name, position, reason } => Command::SkipWebhookEvent { webhook: name, position, reason },
+        Action::Position { name, after, reason } => Command::SetWebhookPosition { webhook: name, after, reason },
+        Action::Retire { name } => Command::Retire(Kind::Webhook, name),
+    };
+    let receipt = tool.ledger.execute(command, by("command line")).await.map_err(shown)?;
+    println!("done, at position {}", receipt.position);
+    Ok(())
+}
+
+async fn list(tool: &Tool) -> Result<()> {
+    let mut connection = tool.database.pool.acquire().await?;
+    let position = checkpoint::position(&mut *connection).await?;
+    for webhook in catalogue::webhooks(&mut *connection, At::Now).await? {
+        let (name, view) = (webhook.key, webhook.spec);
+        let delivery = webhooks::delivery(&mut connection, &name, &view, position, (tool.ledger.now)()).await?;
+        println!("{name}  {}  {}", view.spec.url.origin(), delivery.message);
+        for failing in delivery.failing {
+            println!(
+                "    position {}  {}  attempts: {}, next {}: {}",
+                failing.position, failing.aggregate, failing.attempts, failing.next_try, failing.problem
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn ping(tool: &Tool, name: &Name) -> Result<()> {
+    let ping = tool.ledger.ping_webhook(name).await.map_err(shown)?;
+    match ping.status {
+        Some(status) if ping.taken => println!("taken: {status} after {} ms", ping.milliseconds),
+        _ => bail!("not taken: {}", ping.message),
+    }
+    Ok(())
+}

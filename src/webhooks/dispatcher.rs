@@ -1,0 +1,114 @@
+//! Has every webhook in use told by one courier, of this instance or another.
+
+use super::courier::Courier;
+use super::measurements::Measurements;
+use crate::ledger::Ledger;
+use crate::store::webhooks;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue::{self, Entry, WebhookView};
+use prometheus::Registry;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tracing::{Instrument, error, info_span};
+
+/// How soon it is looked again whether somebody has to tell a webhook.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Tells webhooks; any number of instances may run.
+pub struct Dispatcher {
+    ledger: Ledger,
+    measurements: Measurements,
+    /// A courier has ended.
+    ended: Arc<Notify>,
+}
+
+/// A courier of this instance.
+struct Running {
+    /// How many events the webhook had when it began.
+    sequence: i64,
+    begun: Instant,
+    end: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Dispatcher {
+    /// A dispatcher for the webhooks of this ledger's views.
+    ///
+    /// # Errors
+    /// Where there is another one that measures the same.
+    pub fn new(ledger: Ledger, metrics: &Registry) -> prometheus::Result<Self> {
+        Ok(Self { ledger, measurements: Measurements::register(metrics)?, ended: Arc::new(Notify::new()) })
+    }
+
+    /// Runs until `stopping`; answers under way are waited for, for some seconds.
+    pub async fn run(&self, mut stopping: watch::Receiver<bool>) {
+        let mut projected = self.ledger.feed.projected();
+        let mut couriers = HashMap::new();
+        let mut forget = true;
+        while !*stopping.borrow() {
+            projected.mark_unchanged();
+            let before = couriers.len();
+            if let Err(error) = self.pass(&mut couriers).await {
+                error!(error = &error as &dyn std::error::Error, "it cannot be seen which webhooks there are; trying again");
+            }
+            forget |= couriers.len() < before;
+            if forget {
+                // What is not forgotten now is forgotten the next time: nobody reads it.
+                forget = webhooks::forget_retired(&self.ledger.views).await.is_err();
+            }
+            tokio::select! {
+                _ = projected.changed() => {}
+                () = self.ended.notified() => {}
+                () = tokio::time::sleep(POLL) => {}
+                _ = stopping.wait_for(|stopping| *stopping) => {}
+            }
+        }
+        for courier in couriers.values() {
+            courier.end.send_replace(true);
+        }
+        for courier in couriers.into_values() {
+            drop(courier.task.await);
+        }
+    }
+
+    /// Ends the couriers whose webhook has changed in any way, and starts those that are missing.
+    async fn pass(&self, couriers: &mut HashMap<Name, Running>) -> bootledger_projections::Result<()> {
+        let webhooks = catalogue::webhooks(&self.ledger.views, At::Now).await?;
+        let told = webhooks.into_iter().filter(|webhook| webhook.spec.paused.is_none());
+        let mut missing: HashMap<Name, _> = told.map(|webhook| (webhook.key.clone(), webhook)).collect();
+        couriers.retain(|name, courier| {
+            let unchanged = missing.get(name).is_some_and(|webhook| webhook.sequence == courier.sequence);
+            if !unchanged {
+                courier.end.send_replace(true);
+            }
+            // One that ended at once, since another instance tells the webhook, is not tried again at once.
+            let ended = courier.task.is_finished() && (!unchanged || courier.begun.elapsed() >= POLL);
+            if !ended {
+                missing.remove(name);
+            }
+            !ended
+        });
+        couriers.extend(missing.into_iter().map(|(name, webhook)| (name, self.start(webhook))));
+        Ok(())
+    }
+
+    fn start(&self, webhook: Entry<WebhookView>) -> Running {
+        let (end, ended) = watch::channel(false);
+        let (sequence, span) = (webhook.sequence, info_span!("webhook", webhook = %webhook.key));
+        let (ledger, measurements, notify) = (self.ledger.clone(), self.measurements.clone(), self.ended.clone());
+        let telling = async move {
+            let courier = Courier::new(ledger, webhook, measurements);
+            let told = async { courier?.run(ended).await };
+            if let Err(error) = told.await {
+                error!(error = %format!("{error:#}"), "the webhook cannot be told; trying again");
+            }
+            notify.notify_one();
+        };
+        Running { sequence, begun: Instant::now(), end, task: tokio::spawn(telling.instrument(span)) }
+    }
+}

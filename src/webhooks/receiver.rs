@@ -1,0 +1,144 @@
+//! One try to have a receiver take a message.
+
+use super::message::{Message, Signer};
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::webhook::WebhookUrl;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Client, StatusCode, redirect};
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+/// How long a try may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// How much of an answer is read, in bytes: its words are for whoever looks for what is wrong.
+const READ: usize = 1024;
+
+/// The longest time that a receiver may ask to be left alone.
+const LONGEST_REST: Duration = Duration::from_mins(15);
+
+/// What came of a try.
+#[derive(Clone, Debug)]
+pub(super) struct Tried {
+    /// Whether the receiver has taken the message.
+    pub(super) taken: bool,
+    /// The status that it answered with, if it answered.
+    pub(super) status: Option<StatusCode>,
+    /// What it said where it has taken the message, else what went wrong.
+    pub(super) words: Text,
+    /// How long it wants to be left alone.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Tried {
+    /// Whether it is sent too much, whatever it is.
+    pub(super) fn too_much(&self) -> bool {
+        self.status == Some(StatusCode::TOO_MANY_REQUESTS)
+    }
+}
+
+/// A webhook's receiver. Connections to it are kept.
+#[derive(Clone, Debug)]
+pub(super) struct Receiver {
+    url: String,
+    origin: String,
+    client: Client,
+}
+
+impl Receiver {
+    /// The receiver at this URL, for so many messages at once.
+    pub(super) fn new(url: &WebhookUrl, at_once: usize) -> reqwest::Result<Self> {
+        let client = Client::builder()
+            .timeout(LIMIT)
+            // Only the URL that an administrator has chosen is asked: no redirect, and no proxy of the environment.
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .pool_max_idle_per_host(at_once)
+            .user_agent(concat!("bootledger/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { url: url.as_str().to_owned(), origin: url.origin(), client })
+    }
+
+    /// Sends the message once, signed for now. 2xx is taken, everything else is not.
+    pub(super) async fn send(&self, message: &Message, signer: &Signer, now: OffsetDateTime) -> Tried {
+        let timestamp = now.unix_timestamp();
+        let request = self.client.post(&self.url).header(CONTENT_TYPE, "application/json");
+        let request = request
+            .header("webhook-id", &message.id)
+            .header("webhook-timestamp", timestamp)
+            .header("webhook-signature", signer.sign(message, timestamp));
+        let mut answer = match request.body(message.body.clone()).send().await {
+            Ok(answer) => answer,
+            Err(error) => return self.lost(error),
+        };
+        let status = answer.status();
+        let mut body = vec![];
+        // The status says it all; a body that breaks off, or goes on and on, does not change it.
+        while body.len() < READ
+            && let Ok(Some(chunk)) = answer.chunk().await
+        {
+            body.extend_from_slice(&chunk[..chunk.len().min(READ - body.len())]);
+        }
+        let said = String::from_utf8_lossy(&body);
+        let said = said.trim();
+        if status.is_success() {
+            return Tried { taken: true, status: Some(status), words: Text::fitted(said), retry_after: None };
+        }
+        let answered = if status.is_redirection() {
+            format!("{} answered {status}, and redirects are not followed; name the URL that it leads to", self.origin)
+        } else {
+            format!("{} answered {status}", self.origin)
+        };
+        let words = if said.is_empty() { answered } else { format!("{answered}: {said}") };
+        let retry_after = retry_after(answer.headers(), now);
+        Tried { taken: false, status: Some(status), words: Text::fitted(&words), retry_after }
+    }
+
+    fn lost(&self, error: reqwest::Error) -> Tried {
+        // The URL may have words that are for the receiver alone.
+        let error = error.without_url();
+        let words = if error.is_timeout() {
+            format!("{} did not answer within {} s", self.origin, LIMIT.as_secs())
+        } else {
+            let mut cause: &dyn std::error::Error = &error;
+            while let Some(source) = cause.source() {
+                cause = source;
+            }
+            format!("{} cannot be reached: {cause}", self.origin)
+        };
+        Tried { taken: false, status: None, words: Text::fitted(&words), retry_after: None }
+    }
+}
+
+/// What a receiver asks for (RFC 9110, 10.2.3): seconds, or a time; at most a quarter of an hour.
+fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wanted = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => Duration::try_from(OffsetDateTime::parse(text, &Rfc2822).ok()? - now).ok()?,
+    };
+    Some(wanted.min(LONGEST_REST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_may_ask_for_seconds_or_name_a_time_but_not_for_ever() {
+        let now = OffsetDateTime::from_unix_timestamp(1_700_000_000).expect("a time");
+        let asked = |text: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().expect("a header"))]);
+            retry_after(&headers, now).map(|rest| rest.as_secs())
+        };
+        assert_eq!(asked("7"), Some(7));
+        assert_eq!(asked("0"), Some(0));
+        assert_eq!(asked("31536000"), Some(900));
+        assert_eq!(asked("Tue, 14 Nov 2023 22:14:20 GMT"), Some(60));
+        for text in ["Tue, 14 Nov 2023 22:13:00 GMT", "-1", "soon", "", "99999999999999999999"] {
+            assert_eq!(asked(text), None, "{text:?}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+}
