@@ -15,6 +15,7 @@ mod log;
 mod report;
 mod tftp;
 mod views;
+mod webhooks;
 
 #[path = "../../tests/support/process.rs"]
 #[expect(dead_code, reason = "the stories use the rest of it")]
@@ -29,7 +30,7 @@ use cluster::Cluster;
 use report::Report;
 
 /// The parts, in the order in which they run.
-const PARTS: [&str; 8] = ["tftp", "dhcp", "dns", "append", "agents", "bulk", "bulk-large", "large"];
+const PARTS: [&str; 9] = ["tftp", "dhcp", "dns", "append", "agents", "bulk", "bulk-large", "webhooks", "large"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -64,6 +65,9 @@ fn main() -> Result<()> {
         }
         if wanted("bulk-large") {
             bulk::measure(&cluster, &mut report, 100_000).await?;
+        }
+        if wanted("webhooks") {
+            webhooks::measure(&cluster, &mut report).await?;
         }
         if wanted("large") {
             boot::measure(&cluster, &mut report).await?;
