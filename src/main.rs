@@ -3,9 +3,7 @@
 use anyhow::Result;
 use bootledger::config::{Arguments, Command};
 use bootledger::postgres::{Postgres, Settings, guard};
-use bootledger::{
-    demo, deploy, dhcp_agent, drift, export, import, power, rebuild, serve, telemetry, token, verify, webhooks,
-};
+use bootledger::{demo, deploy, dhcp_agent, drift, export, import, power, rebuild, serve, telemetry, token, verify, webhooks};
 use clap::Parser;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};

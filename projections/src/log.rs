@@ -191,12 +191,6 @@ pub async fn last_position(executor: impl PgExecutor<'_>) -> Result<i64> {
     Ok(sqlx::query_scalar!("SELECT position FROM log_head").fetch_one(executor).await?)
 }
 
-/// When the event of a position was recorded; `None` where there is none.
-pub async fn recorded_at(executor: impl PgExecutor<'_>, position: i64) -> Result<Option<OffsetDateTime>> {
-    let recorded = sqlx::query_scalar!("SELECT recorded_at FROM events WHERE position = $1", position);
-    Ok(recorded.fetch_optional(executor).await?)
-}
-
 /// The position of the last event recorded at or before a moment; 0 where there is none.
 ///
 /// Times never go back along the log, so this halves the log some twenty times instead of scanning it.

@@ -24,8 +24,8 @@ use std::time::Duration;
 const TTL: u32 = 300;
 /// How long the primary may take to be reached, and to answer.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// How many questions are on their way at once.
-pub(super) const AT_ONCE: usize = 64;
+/// How many questions are on their way at once: as many as hickory queues for a connection; one more would fail.
+pub(super) const AT_ONCE: usize = 32;
 /// By how many seconds clocks may differ (RFC 8945, 10).
 const FUDGE: u16 = 300;
 

@@ -35,7 +35,7 @@ impl Checker {
     pub(super) async fn dhcp(&self, look: &mut Look, whole: bool) -> anyhow::Result<()> {
         let views = &self.ledger.views;
         let changed = dhcp_sites::changed_at(views, &look.site).await?;
-        let changed_at = log::recorded_at(views, changed).await?;
+        let changed_at = log::recorded_at(views, changed).await?.map(|at| at.0);
         let mut seen = vec![];
         for server in catalogue::dhcp_servers_of(views, &look.site, At::Now).await? {
             let key = DriftKey { site: look.site.clone(), subject: Subject::Dhcp { server: server.key.clone() } };
