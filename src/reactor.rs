@@ -8,6 +8,9 @@ mod outcome;
 
 use crate::ledger::Ledger;
 use crate::store::leases::{self, Lease};
+use bootledger_aggregates::site::SiteSpec;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue::{self, Entry};
 use futures::StreamExt;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -63,9 +66,11 @@ impl Reactor {
     /// Runs what is due now, once, and marks what is overdue. Returns how many runs there were.
     pub async fn pass(&self) -> anyhow::Result<usize> {
         let now = (self.ledger.now)().0;
+        // Once for all of the pass: there are many more runs than changes of sites.
+        let sites = catalogue::sites(&self.ledger.views, At::Now).await?;
         let due = leases::take(&self.ledger.views, self.worker, now, LEASE, BATCH).await?;
         let count = due.len();
-        futures::stream::iter(due).for_each_concurrent(WORKERS, |lease| self.one(lease)).await;
+        futures::stream::iter(due).for_each_concurrent(WORKERS, |lease| self.one(lease, &sites)).await;
         if count == 0 {
             self.mark_overdue().await?;
             leases::forget_ended(&self.ledger.views, now).await?;
@@ -73,10 +78,10 @@ impl Reactor {
         Ok(count)
     }
 
-    async fn one(&self, lease: Lease) {
+    async fn one(&self, lease: Lease, sites: &[Entry<SiteSpec>]) {
         let span = info_span!("plugin", deployment.id = %lease.deployment, plugin = %lease.plugin, attempt = lease.attempts + 1);
         async {
-            let tried = tokio::time::timeout(DEADLINE, outcome::reach(&self.ledger, &lease)).await;
+            let tried = tokio::time::timeout(DEADLINE, outcome::reach(&self.ledger, &lease, sites)).await;
             let until = match tried {
                 Ok(Ok(until)) => until,
                 Ok(Err(error)) => {

@@ -12,11 +12,12 @@ use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::Stage;
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::rules::Refused;
+use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
-use bootledger_projections::catalogue;
+use bootledger_projections::catalogue::Entry;
 use bootledger_projections::deployments::{self, Status};
 use bootledger_projections::devices;
 use bootledger_web::commands::{CommandError, Context};
@@ -31,15 +32,14 @@ const REST_SECONDS: i64 = 60;
 /// The longest time between two tries of a failing plugin.
 const LONGEST_SECONDS: i64 = 300;
 
-/// Runs the plugin and records what came of it. Returns until when its lease rests, if it does.
-pub(super) async fn reach(ledger: &Ledger, lease: &Lease) -> anyhow::Result<Option<Timestamp>> {
+/// Runs the plugin and records what came of it. Returns until when the lease rests, if it does.
+pub(super) async fn reach(ledger: &Ledger, lease: &Lease, sites: &[Entry<SiteSpec>]) -> anyhow::Result<Option<Timestamp>> {
     for _ in 0..TRIES {
         let row = deployments::find(&ledger.views, lease.deployment, At::Now).await?;
         let row = row.context("the deployment is not in the views")?;
         let device = devices::find(&ledger.views, row.device, At::Now).await?.context("the device is not in the views")?;
         let now = (ledger.now)();
-        let sites = catalogue::sites(&ledger.views, At::Now).await?;
-        let work = Work { deployment: &row, device: &device, ledger, sites: &sites, views: &ledger.views, now };
+        let work = Work { deployment: &row, device: &device, ledger, sites, views: &ledger.views, now };
         let report = match plugins::run(lease.plugin.as_str(), &work).await {
             Ok(report) => report,
             Err(error) => return Ok(fail(ledger, lease, &format!("{error:#}")).await),
