@@ -66,21 +66,24 @@ impl Checker {
         }
     }
 
-    /// Compares one site that is due; false where there is none.
+    /// Compares one site that is due; false where there is none, or where what was ordered has to be waited for.
     pub async fn pass(&self) -> anyhow::Result<bool> {
         let views = &self.ledger.views;
         drift::plan(views, self.every.map(|every| self.now() + every)).await?;
         let Some(Due { site, whole }) = drift::take(views, self.now(), self.now() + LEASE).await? else { return Ok(false) };
-        let checked = self.site(&site.parse()?, whole).await?;
-        let Some(checked) = checked else {
+        let Some((checked, again)) = self.site(&site.parse()?, whole).await? else {
             drift::forget(views, &site).await?;
+            drop(self.differences.remove_label_values(&[&site]));
             return Ok(true);
         };
         let count = view::count(views, &site.parse()?, At::Now).await?;
         self.differences.with_label_values(&[&site]).set(count);
         let next = self.every.map(|every| self.now() + every);
         drift::done(views, &site, whole.then_some(&checked), self.now(), next).await?;
-        Ok(true)
+        if again {
+            drift::request_repair(views, &site).await?;
+        }
+        Ok(!again)
     }
 
     fn now(&self) -> OffsetDateTime {

@@ -36,8 +36,9 @@ pub(super) struct Look {
 }
 
 impl Checker {
-    /// Compares a site, or only what was ordered to be repaired there. `None` where it is no longer in use.
-    pub(super) async fn site(&self, site: &Name, whole: bool) -> anyhow::Result<Option<Checked>> {
+    /// Compares a site, or only what was ordered to be repaired there, and says whether some of that is to be looked at again
+    /// soon. `None` where the site is no longer in use.
+    pub(super) async fn site(&self, site: &Name, whole: bool) -> anyhow::Result<Option<(Checked, bool)>> {
         let views = &self.ledger.views;
         let position = checkpoint::position(views).await?;
         let open = view::list(views, site, At::Now, None, i64::MAX).await?;
@@ -59,19 +60,19 @@ impl Checker {
         if whole || entry.is_none() {
             self.gone(&look).await?;
         }
-        if look.again {
-            drift::request_repair(views, site.as_str()).await?;
-        }
         look.checked.problems = look.problems.into_iter().collect();
-        Ok(entry.map(|_| look.checked))
+        Ok(entry.map(|_| (look.checked, look.again)))
     }
 
     async fn dns(&self, look: &mut Look, sites: &[Entry<SiteSpec>], site: &Entry<SiteSpec>, whole: bool) -> anyhow::Result<()> {
         let Some(updates) = &site.spec.dns_updates else {
             if whole {
                 look.problems.insert("the site names no DNS primary, so no records are compared".to_owned());
+                return Ok(());
             }
-            return Ok(());
+            let problem = "the site names no DNS primary any more".to_owned();
+            let ordered = look.ordered().into_keys();
+            return self.tell(look, ordered.map(|key| (key, Seen::Unseen(problem.clone()))).collect()).await;
         };
         let views = &self.ledger.views;
         let ordered = look.ordered();

@@ -19,11 +19,16 @@ pub(crate) async fn start(
     options: &[&str],
 ) -> Result<Child> {
     let token = service.run(&["token", "create", "agent", "--dhcp-server", name]).await?;
+    let mut command = command(&service.url(""), (name, site, kind), token.trim(), configuration);
+    command.args(options).spawn().context("the agent cannot be started")
+}
+
+/// The program, to be told how it checks and reloads; what it starts is killed when dropped.
+pub(crate) fn command(url: &str, (name, site, kind): (&str, &str, &str), token: &str, configuration: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
-    command.args(["dhcp-agent", "--server-name", name, "--site", site, "--kind", kind, "--url", &service.url("")]);
-    command.arg("--config").arg(configuration).args(options);
-    command.env("BOOTLEDGER_TOKEN", token.trim()).stdin(Stdio::null()).kill_on_drop(true);
-    command.spawn().context("the agent cannot be started")
+    command.args(["dhcp-agent", "--server-name", name, "--site", site, "--kind", kind, "--url", url]);
+    command.arg("--config").arg(configuration).env("BOOTLEDGER_TOKEN", token).stdin(Stdio::null()).kill_on_drop(true);
+    command
 }
 
 /// Waits until the server has confirmed the newest configuration of its site, and gives its revision.

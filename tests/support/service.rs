@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use tokio::process::{Child, Command};
 
 /// The service and its database, of which it is the first to go.
@@ -90,14 +89,12 @@ impl DhcpAgent {
 
     /// Keeps the server's configuration, with these commands, until it is dropped.
     pub(crate) fn keep(&self, check: &str, reload: &str) -> Result<Child> {
-        Ok(self.command(check, reload).kill_on_drop(true).spawn()?)
+        Ok(self.command(check, reload).spawn()?)
     }
 
     fn command(&self, check: &str, reload: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
-        command.args(["dhcp-agent", "--server-name", "dhcp-1", "--site", &self.site, "--kind", &self.kind, "--url", &self.url]);
-        command.arg("--config").arg(&self.configuration).args(["--check-command", check, "--reload-command", reload]);
-        command.env("BOOTLEDGER_TOKEN", &self.token).stdin(Stdio::null());
+        let mut command = super::agent::command(&self.url, ("dhcp-1", &self.site, &self.kind), &self.token, &self.configuration);
+        command.args(["--check-command", check, "--reload-command", reload]);
         command
     }
 }
