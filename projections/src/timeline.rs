@@ -134,3 +134,39 @@ pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, order: Order, 
     };
     Ok(rows.into_iter().map(Line::from).collect())
 }
+
+/// What an event is about, without its words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touch {
+    /// The event's position.
+    pub position: i64,
+    /// The type of its aggregate.
+    pub aggregate_type: String,
+    /// The key of its aggregate.
+    pub aggregate_id: String,
+    /// The device that it is about.
+    pub device: Option<DeviceId>,
+    /// The deployment that it is about.
+    pub deployment: Option<DeploymentId>,
+}
+
+/// What was touched behind `after` and not behind `last`, the oldest first.
+pub async fn touched(executor: impl PgExecutor<'_>, after: i64, last: i64) -> Result<Vec<Touch>> {
+    let rows = sqlx::query!(
+        "SELECT position, aggregate_type, aggregate_id, device, deployment FROM timeline
+         WHERE position > $1 AND position <= $2 ORDER BY position",
+        after,
+        last
+    );
+    let rows = rows.fetch_all(executor).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Touch {
+            position: row.position,
+            aggregate_type: row.aggregate_type,
+            aggregate_id: row.aggregate_id,
+            device: row.device.map(DeviceId),
+            deployment: row.deployment.map(DeploymentId),
+        })
+        .collect())
+}

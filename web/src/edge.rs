@@ -10,6 +10,7 @@ pub mod position;
 use crate::application::Application;
 use crate::error::Error;
 use crate::error::problem::Problem;
+use crate::pages::failure;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
@@ -93,7 +94,7 @@ fn finish(response: ServiceResponse, correlation: &Correlation) -> ServiceRespon
     problem.instance = (!path.starts_with("/pxe/")).then(|| path.to_owned());
     problem.correlation_id = Some(correlation.0.clone());
     let (request, old) = response.into_parts();
-    let mut new = problem.response();
+    let mut new = if failure::wants_page(&request) { failure::answer(&problem, &request) } else { problem.response() };
     for (name, value) in old.headers().iter().chain(answer.headers()) {
         if name != CONTENT_TYPE && name != CONTENT_LENGTH {
             new.headers_mut().insert(name.clone(), value.clone());

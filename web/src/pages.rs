@@ -1,12 +1,56 @@
-//! The pages for people, and what they have in common.
+//! The pages for people.
+//!
+//! # How a page is made
+//! `NOUN.rs` has the handlers of a noun's pages, `NOUN/…` its parts. A handler takes a [`frame::Visit`] (who looks; at least a
+//! viewer) and a [`Reading`](crate::request::reading::Reading), asks, and answers with `visit.answer(reading, Page { … })`.
+//! View functions are pure: rows and `now` to markup, with tests by selectors below them. [`kit`] has the parts.
+//!
+//! # How something is changed
+//! A handler of POST takes `Operator` or `Administrator`, a [`form::Fields`] and, to show the form again, a `Visit`. It reads all
+//! fields, executes one command with `fields.context(&caller)`, and answers with [`form::done`] (303, once the views show it).
+//! What is refused is the same form with status 422 (`visit.refused`): the summary [`kit::field::summary`] first, each error
+//! beside its field, every value kept. Forms contain [`kit::action::once`], so that one that is sent twice is done once.
+//!
+//! # How it is live
+//! Parts that change have an id. `PATH/live/{since}` answers with [`live::answer`], whose `render` calls the same view functions;
+//! the page names it in `Page::live`, with the position of its reading.
 
-pub mod deployments;
-pub mod layout;
-mod style;
+pub(crate) mod assets;
+pub(crate) mod failure;
+pub(crate) mod form;
+pub(crate) mod frame;
+pub(crate) mod kit;
+pub(crate) mod live;
+mod theme;
 
-use actix_web::web::{ServiceConfig, resource};
+pub(crate) mod dashboard;
+pub(crate) mod deployments;
 
-/// The stylesheet, for every listener that has pages.
+use crate::application::Application;
+use crate::error::Error;
+use actix_web::middleware::Compress;
+use actix_web::web::{self, Data, ServiceConfig, resource, scope};
+use actix_web::{HttpRequest, HttpResponse};
+use anyhow::anyhow;
+
+/// All pages. They come after every other route.
 pub(crate) fn configure(config: &mut ServiceConfig) {
-    config.service(resource("/").get(deployments::index)).service(resource("/style/{hash}.css").get(style::show));
+    let pages = scope("")
+        .wrap(Compress::default())
+        .service(resource("/assets/{hash}/{name}").get(assets::show))
+        .service(resource("/theme").post(theme::change))
+        .configure(dashboard::configure)
+        .configure(deployments::configure)
+        .default_service(web::to(nothing));
+    config.service(pages);
+}
+
+async fn nothing() -> Result<HttpResponse, Error> {
+    Err(Error::NotFound("there is no such page; the menu leads to all there are".to_owned()))
+}
+
+/// The application that a request is for.
+pub(crate) fn application(request: &HttpRequest) -> Result<Data<Application>, Error> {
+    let application = request.app_data::<Data<Application>>().cloned();
+    application.ok_or_else(|| Error::Internal(anyhow!("the application is not part of this server")))
 }

@@ -7,6 +7,7 @@ use crate::dhcp::held::Configurations;
 use crate::edge::{Measurements, edge};
 use crate::health::readiness::Watched;
 use crate::openapi::Rendered;
+use crate::pages::live::Live;
 use crate::{api, boot, dhcp, dns, health, openapi, pages, puppet};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
@@ -43,6 +44,7 @@ pub struct Site {
     watched: Data<Watched>,
     rendered: Data<Rendered>,
     configurations: Data<Configurations>,
+    live: Data<Live>,
 }
 
 impl Site {
@@ -57,6 +59,7 @@ impl Site {
             measurements: Data::new(measurements),
             watched: Data::default(),
             configurations: Data::default(),
+            live: Data::default(),
             rendered: Data::new(Rendered::new().context("cannot write the description of the API")?),
             application: Data::new(application),
         })
@@ -72,7 +75,8 @@ impl Site {
                 .app_data(site.measurements.clone())
                 .app_data(site.watched.clone())
                 .app_data(site.rendered.clone())
-                .app_data(site.configurations.clone());
+                .app_data(site.configurations.clone())
+                .app_data(site.live.clone());
             let routes = scope("")
                 .configure(health::configure)
                 .configure(boot::routes::configure)

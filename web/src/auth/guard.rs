@@ -17,13 +17,20 @@ pub const PUBLIC: [&str; 2] = ["/api/openapi.json", "/api/docs"];
 /// Where Puppet's reports go. Its report processor knows `Basic` only, and has a token that may do nothing else.
 pub const PUPPET_REPORTS: &str = "/puppet/reports";
 
-/// What logging in at a path looks like; `None` where no login is needed.
+/// What of the pages anybody may have.
+const OPEN: [&str; 2] = ["/assets/", "/theme"];
+
+/// The routes of machines, which have credentials of their own or need none.
+const MACHINES: [&str; 9] =
+    ["/pxe", "/boot/loaders/", "/dhcp/", "/dns/", "/puppet/nodes/", "/healthz", "/readyz", "/metrics", "/favicon.ico"];
+
+/// What logging in at a path looks like; `None` where no login is needed. What is named nowhere needs one.
 fn login(path: &str) -> Option<Challenge> {
+    let below = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
     match path {
-        "/" | PUPPET_REPORTS => Some(Challenge::Basic),
-        _ if PUBLIC.contains(&path) => None,
+        _ if PUBLIC.contains(&path) || below(&OPEN) || below(&MACHINES) => None,
         _ if path == "/api" || path.starts_with("/api/") => Some(Challenge::Bearer),
-        _ => None,
+        _ => Some(Challenge::Basic),
     }
 }
 
@@ -60,7 +67,7 @@ mod tests {
             assert_eq!(login(path), Some(Challenge::Bearer), "{path}");
         }
         assert_eq!((login("/"), login("/puppet/reports")), (Some(Challenge::Basic), Some(Challenge::Basic)));
-        for path in ["/api/openapi.json", "/api/docs", "/pxe/", "/healthz", "/apiary", "/puppet/nodes/h200.dc1.example"] {
+        for path in ["/api/openapi.json", "/api/docs", "/pxe/", "/healthz", "/puppet/nodes/h200.dc1.example"] {
             assert_eq!(login(path), None, "{path}");
         }
     }

@@ -33,6 +33,17 @@ impl Principal {
         format!("token {}", self.name)
     }
 
+    /// Whose request it is, where the gate let it in.
+    pub(crate) fn of_request(request: &HttpRequest) -> Result<Self, Error> {
+        let known = request.extensions().get::<Self>().cloned();
+        known.ok_or_else(|| Error::Internal(anyhow!("the gate did not say who asks")))
+    }
+
+    /// The role in a word.
+    pub(crate) fn role_words(&self) -> String {
+        Level::of(&self.scope).map_or_else(|| "none".to_owned(), |level| level.to_string())
+    }
+
     /// The one place that refuses a role.
     pub fn require(&self, needed: Level) -> Result<(), Error> {
         if Level::of(&self.scope).is_some_and(|level| level >= needed) {

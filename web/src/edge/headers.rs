@@ -5,23 +5,26 @@ use super::position;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 
-/// Pages have no script, no frame and no foreign content.
+/// Pages have scripts and styles of their own only, never inline, and no frame and no foreign content.
 const CAREFUL: [(HeaderName, HeaderValue); 4] = [
     (
         HeaderName::from_static("content-security-policy"),
         HeaderValue::from_static(
-            "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         ),
     ),
     (HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY")),
-    (HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer")),
+    (HeaderName::from_static("referrer-policy"), HeaderValue::from_static("same-origin")),
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
 pub(super) fn add(response: &mut ServiceResponse, correlation: &Correlation) {
     let position = super::current_position(response);
     let path = response.request().match_info().as_str();
-    let private = path == "/" || path.starts_with("/api/v1");
+    // What is of the data centre is kept by nobody on the way: all but what machines and anybody may ask.
+    let open = ["/pxe/", "/boot/", "/dhcp/", "/dns/", "/puppet/", "/assets/", "/api/docs", "/api/openapi.json"];
+    let private = !open.iter().any(|prefix| path.starts_with(prefix));
     // What servers boot is read by no browser, which is told only not to guess.
     let booting = path.starts_with("/pxe/");
     let headers = response.headers_mut();

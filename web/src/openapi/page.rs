@@ -3,7 +3,7 @@
 
 use super::Rendered;
 use crate::error::problem::KINDS;
-use crate::pages::layout;
+use crate::pages::frame;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use maud::{Markup, html};
@@ -42,7 +42,7 @@ pub(super) fn page(document: &Value) -> Markup {
         }
     }
     let title = format!("{} API", text(document, "/info/title"));
-    layout::page(
+    frame::wide(
         &title,
         &html! {
             h1 { (title) }

@@ -57,6 +57,11 @@ async fn read_json(request: &HttpRequest, payload: Payload) -> Result<Bytes, Err
     read_in_time(request, payload, JSON_LIMIT).await
 }
 
+/// The bytes of a form's body, up to the limit of JSON.
+pub(crate) async fn read_form(request: &HttpRequest, payload: Payload) -> Result<Bytes, Error> {
+    read_in_time(request, payload, JSON_LIMIT).await
+}
+
 async fn read_in_time(request: &HttpRequest, payload: Payload, limit: u64) -> Result<Bytes, Error> {
     let all = read(request, payload, limit);
     tokio::time::timeout(PATIENCE, all).await.map_err(|_| Error::TooSlow(PATIENCE.as_secs()))?

@@ -11,12 +11,19 @@ use std::future::{Ready, ready};
 pub struct Parameters<T>(pub T);
 
 /// The parameter that every reading takes.
-pub(super) const AT: &str = "at";
+pub(crate) const AT: &str = "at";
 
 /// The names and values of a query, decoded.
-pub(super) fn pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
+pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
     serde_urlencoded::from_str(query)
         .map_err(|error| Error::bad_request("", "query_malformed", format!("the query cannot be read: {error}")))
+}
+
+/// Parameters as a type; those without a value are those of a form that was sent with empty fields, and left out.
+pub(crate) fn read_filled<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, Error> {
+    let filled = pairs.iter().filter(|(_, value)| !value.is_empty());
+    let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(filled).finish();
+    read(&text)
 }
 
 fn read<T: DeserializeOwned>(query: &str) -> Result<T, Error> {

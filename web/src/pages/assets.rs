@@ -1,0 +1,109 @@
+//! What pages load beside themselves: the stylesheet, the scripts, the icons. Each is at a URL that changes with its
+//! content, so that a browser may keep it for ever. They are part of the program; nothing is fetched from elsewhere.
+//!
+//! htmx is kept as its package has it; `assets/manifest.json` says from where. The icons are those of Bootstrap Icons
+//! (MIT) that are used, as symbols of one file.
+
+use crate::error::Error;
+use crate::request::path::Path;
+use actix_web::HttpResponse;
+use actix_web::http::header::CACHE_CONTROL;
+use sha2::Digest;
+use std::sync::LazyLock;
+
+/// A file that is part of the program.
+pub(crate) struct Asset {
+    name: &'static str,
+    content_type: &'static str,
+    bytes: &'static [u8],
+    hash: LazyLock<String>,
+}
+
+impl Asset {
+    const fn new(name: &'static str, content_type: &'static str, bytes: &'static [u8], hash: fn() -> String) -> Self {
+        Self { name, content_type, bytes, hash: LazyLock::new(hash) }
+    }
+
+    /// Where it is: `/assets/{hash}/{name}`.
+    pub(crate) fn url(&self) -> String {
+        format!("/assets/{}/{}", *self.hash, self.name)
+    }
+}
+
+fn hash(bytes: &[u8]) -> String {
+    hex::encode(&sha2::Sha256::digest(bytes)[..8])
+}
+
+macro_rules! asset {
+    ($(#[$doc:meta])* $constant:ident, $name:literal, $content_type:literal) => {
+        $(#[$doc])*
+        pub(crate) static $constant: Asset = {
+            const BYTES: &[u8] = include_bytes!(concat!("assets/", $name));
+            Asset::new($name, $content_type, BYTES, || hash(BYTES))
+        };
+    };
+}
+
+asset!(
+    /// The stylesheet.
+    STYLE, "style.css", "text/css; charset=utf-8"
+);
+asset!(
+    /// htmx.
+    HTMX, "htmx.min.js", "text/javascript; charset=utf-8"
+);
+asset!(
+    /// htmx's extension for server-sent events.
+    HTMX_SSE, "hx-sse.min.js", "text/javascript; charset=utf-8"
+);
+asset!(
+    /// Our own script.
+    SCRIPT, "app.js", "text/javascript; charset=utf-8"
+);
+asset!(
+    /// The icons, as symbols.
+    ICONS, "icons.svg", "image/svg+xml"
+);
+
+static ALL: [&Asset; 5] = [&STYLE, &HTMX, &HTMX_SSE, &SCRIPT, &ICONS];
+
+/// `/assets/{hash}/{name}`
+pub(super) async fn show(Path((hash, name)): Path<(String, String)>) -> Result<HttpResponse, Error> {
+    let asset = ALL.iter().find(|asset| asset.name == name && *asset.hash == hash);
+    let asset = asset.ok_or_else(|| Error::NotFound("this file has changed; load the page again".to_owned()))?;
+    Ok(HttpResponse::Ok()
+        .content_type(asset.content_type)
+        .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
+        .body(asset.bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine;
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    struct Vendored {
+        file: String,
+        sha384: String,
+    }
+
+    #[test]
+    fn what_is_of_others_is_unmodified() {
+        let vendored: Vec<Vendored> = serde_json::from_str(include_str!("assets/manifest.json")).expect("a manifest");
+        for of_others in [&HTMX, &HTMX_SSE] {
+            let entry = vendored.iter().find(|entry| entry.file == of_others.name).expect("an entry");
+            let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha384::digest(of_others.bytes));
+            assert_eq!(hash, entry.sha384, "{}", entry.file);
+        }
+    }
+
+    #[test]
+    fn every_icon_that_pages_name_is_in_the_sprite() {
+        let sprite = std::str::from_utf8(ICONS.bytes).expect("UTF-8");
+        for icon in crate::pages::kit::icon::ALL {
+            assert!(sprite.contains(&format!("<symbol id=\"{icon}\"")), "{icon}");
+        }
+    }
+}

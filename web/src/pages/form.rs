@@ -1,0 +1,183 @@
+//! Forms that were sent: reading them, doing them once, and answering.
+//!
+//! A handler reads every field of [`Fields`], which remembers what was wrong, so that a refusal tells all of it at once
+//! together with the rules that the domain found broken.
+
+use crate::application::Application;
+use crate::auth::caller::Caller;
+use crate::commands::{CommandError, Context, Receipt};
+use crate::edge::position::{DEADLINE, reach};
+use crate::error::Error;
+use crate::error::problem::ProblemError;
+use crate::request::body;
+use actix_web::dev::Payload;
+use actix_web::http::header::{HeaderValue, LOCATION};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
+use bootledger_aggregates::values::ParseError;
+use futures::future::{FutureExt, LocalBoxFuture};
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// The fields of a form, and what is wrong with them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fields {
+    pairs: Vec<(String, String)>,
+    broken: Vec<ProblemError>,
+}
+
+impl FromRequest for Fields {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        async move {
+            if !request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+                return Err(Error::UnsupportedMediaType("application/x-www-form-urlencoded"));
+            }
+            let body = body::read_form(&request, payload).await?;
+            Ok(Self::new(form_urlencoded::parse(&body).into_owned().collect()))
+        }
+        .boxed_local()
+    }
+}
+
+impl Fields {
+    /// Fields with these values.
+    pub(crate) fn new(pairs: Vec<(String, String)>) -> Self {
+        Self { pairs, broken: vec![] }
+    }
+
+    /// A field's text, trimmed; empty where it was not sent.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.pairs.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim())
+    }
+
+    /// A field's text as it was sent, with line ends as `\n`.
+    pub(crate) fn lines(&self, name: &str) -> String {
+        self.pairs.iter().find(|(known, _)| known == name).map_or(String::new(), |(_, value)| value.replace("\r\n", "\n"))
+    }
+
+    /// All values of a field that may be there several times.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.pairs.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.trim())
+    }
+
+    /// Whether a box is ticked.
+    pub(crate) fn ticked(&self, name: &str) -> bool {
+        self.text(name) == "true"
+    }
+
+    /// A field's value; none where it is empty, or wrong, which is remembered.
+    pub(crate) fn read<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
+        let text = self.text(name);
+        if text.is_empty() {
+            return None;
+        }
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let message = error.to_string();
+                self.refuse(name, "malformed", message);
+                None
+            }
+        }
+    }
+
+    /// A field's value that has to be there. `label` is what people call it.
+    pub(crate) fn required<T: FromStr<Err: Display>>(&mut self, name: &str, label: &str) -> Option<T> {
+        if self.text(name).is_empty() {
+            self.refuse(name, "missing", format!("{label} is missing"));
+            return None;
+        }
+        self.read(name)
+    }
+
+    /// The values of a field with one a line, or with commas between.
+    pub(crate) fn read_list<T: FromStr<Err = ParseError>>(&mut self, name: &str) -> Vec<T> {
+        let lines = self.lines(name);
+        let mut values = vec![];
+        for part in lines.split(['\n', ',']).map(str::trim).filter(|part| !part.is_empty()) {
+            match part.parse::<T>() {
+                Ok(value) => values.push(value),
+                Err(error) => self.refuse(name, "malformed", error.to_string()),
+            }
+        }
+        values
+    }
+
+    /// Remembers that something is wrong.
+    pub(crate) fn refuse(&mut self, name: &str, rule: &str, message: impl Into<String>) {
+        self.broken.push(ProblemError::new(name, rule, message));
+    }
+
+    /// What is wrong so far.
+    pub(crate) fn broken(&self) -> &[ProblemError] {
+        &self.broken
+    }
+
+    /// Adds what the domain refused; any other failure is the request's.
+    pub(crate) fn refused(&mut self, error: CommandError) -> Result<(), Error> {
+        match error {
+            CommandError::Refused(broken) => {
+                self.broken.extend(broken.into_iter().map(ProblemError::from));
+                Ok(())
+            }
+            other => Err(other.into()),
+        }
+    }
+
+    /// The context of the form's command: with the form's key, so that a form that is sent twice is done once.
+    pub(crate) fn context(&self, caller: &Caller) -> Context {
+        let key =
+            Some(self.text("key")).filter(|key| (1..=100).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
+        Context { idempotency_key: key.map(|key| format!("form:{key}")).or(caller.context().idempotency_key), ..caller.context() }
+    }
+}
+
+/// The answer to a form that was done: 303 to a page, once the views show the change.
+pub(crate) async fn done(application: &Application, receipt: &Receipt, path: &str) -> HttpResponse {
+    // Where that takes too long, the page shows the change when it is live.
+    reach(application, receipt.position, DEADLINE).await;
+    see_other(path)
+}
+
+/// 303 to a path of ours.
+pub(crate) fn see_other(path: &str) -> HttpResponse {
+    let mut response = HttpResponse::SeeOther().finish();
+    if let Ok(value) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(LOCATION, value);
+    }
+    response
+}
+
+/// A path that a request named as where to go next, where it is one of ours; else `/`.
+pub(crate) fn local(path: &str) -> &str {
+    let ours = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\') && path.chars().all(|c| !c.is_control());
+    if ours { path } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bootledger_aggregates::values::name::Name;
+
+    #[test]
+    fn all_that_is_wrong_with_a_form_is_told_at_once() {
+        let pairs = [("a", "x y"), ("b", " "), ("c", "good")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut fields = Fields::new(pairs.to_vec());
+        assert_eq!(fields.required::<Name>("a", "A name"), None);
+        assert_eq!(fields.required::<Name>("b", "Another"), None);
+        assert_eq!(fields.required::<Name>("c", "A third").map(|name| name.to_string()), Some("good".to_owned()));
+        let rules: Vec<(&str, &str)> = fields.broken().iter().map(|error| (error.field.as_str(), error.rule.as_str())).collect();
+        assert_eq!(rules, [("a", "malformed"), ("b", "missing")]);
+    }
+
+    #[test]
+    fn nobody_is_sent_to_another_host() {
+        for foreign in ["//evil.example", "https://evil.example", "/\\evil.example", "evil", "/a\nb", ""] {
+            assert_eq!(local(foreign), "/", "{foreign:?}");
+        }
+        assert_eq!(local("/devices?q=a"), "/devices?q=a");
+    }
+}

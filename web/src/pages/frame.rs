@@ -1,0 +1,383 @@
+//! What surrounds every page: navigation, search, who is signed in, whether this is the past, whether it is live.
+
+use super::assets;
+use super::kit::icon::icon;
+use super::kit::time::{moment, words};
+use crate::auth::caller::{Caller, Viewer};
+use crate::auth::level::Level;
+use crate::error::Error;
+use crate::request::parameters::{AT, pairs, read_filled};
+use crate::request::reading::{Reading, name_position};
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::at::At;
+use bootledger_projections::log;
+use futures::future::{FutureExt, LocalBoxFuture};
+use maud::{DOCTYPE, Markup, html};
+
+/// The parts of the navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    /// What needs somebody.
+    Dashboard,
+    /// Deployments.
+    Deployments,
+    /// Devices.
+    Devices,
+    /// Racks.
+    Racks,
+    /// Networks and their addresses.
+    Networks,
+    /// DNS zones.
+    Zones,
+    /// DHCP servers.
+    DhcpServers,
+    /// Boot images.
+    BootImages,
+    /// Ventures and roles.
+    Ventures,
+    /// Sites.
+    Sites,
+    /// Everything that happened.
+    Timeline,
+    /// Accounts, tokens, sessions.
+    Settings,
+}
+
+/// Groups of the navigation: heading, then section, path, words, icon.
+const NAVIGATION: [(&str, &[(Section, &str, &str, &str)]); 3] = [
+    (
+        "Work",
+        &[
+            (Section::Dashboard, "/", "Dashboard", "speedometer2"),
+            (Section::Deployments, "/deployments", "Deployments", "rocket-takeoff"),
+            (Section::Devices, "/devices", "Devices", "pc-horizontal"),
+            (Section::Racks, "/racks", "Racks", "hdd-rack"),
+        ],
+    ),
+    (
+        "Data centre",
+        &[
+            (Section::Networks, "/networks", "Networks", "diagram-3"),
+            (Section::Zones, "/zones", "DNS zones", "globe2"),
+            (Section::DhcpServers, "/dhcp-servers", "DHCP servers", "router"),
+            (Section::BootImages, "/boot-images", "Boot images", "disc"),
+            (Section::Ventures, "/ventures", "Ventures and roles", "people"),
+            (Section::Sites, "/sites", "Sites", "building"),
+        ],
+    ),
+    (
+        "Record",
+        &[(Section::Timeline, "/timeline", "Timeline", "clock-history"), (Section::Settings, "/settings", "Settings", "gear")],
+    ),
+];
+
+/// Light, dark, or as the system says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Theme {
+    /// As the system says.
+    #[default]
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+impl Theme {
+    /// The cookie that keeps it.
+    pub(super) const COOKIE: &'static str = "theme";
+
+    /// The theme of this name; `System` for any other.
+    pub(super) fn of(text: &str) -> Self {
+        match text {
+            "light" => Self::Light,
+            "dark" => Self::Dark,
+            _ => Self::System,
+        }
+    }
+
+    fn attribute(self) -> Option<&'static str> {
+        match self {
+            Self::System => None,
+            Self::Light => Some("light"),
+            Self::Dark => Some("dark"),
+        }
+    }
+
+    fn of_request(request: &HttpRequest) -> Self {
+        request.cookie(Self::COOKIE).map_or(Self::System, |cookie| Self::of(cookie.value()))
+    }
+}
+
+/// Somebody who looks at a page: at least a viewer. A page's handlers take it first.
+#[derive(Clone, Debug)]
+pub(crate) struct Visit {
+    /// Who looks.
+    pub(crate) caller: Caller,
+    /// The moment of the request, by the clock of the edge.
+    pub(crate) now: Timestamp,
+    path: String,
+    query: Vec<(String, String)>,
+    theme: Theme,
+    /// When the event of the position that is looked back to was recorded.
+    past: Option<Timestamp>,
+}
+
+impl FromRequest for Visit {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        async move {
+            let viewer = Viewer::extract(&request).await?;
+            let application = super::application(&request)?;
+            Ok(Self {
+                caller: viewer.0,
+                now: (application.now)(),
+                path: request.path().to_owned(),
+                query: pairs(request.query_string())?,
+                theme: Theme::of_request(&request),
+                past: None,
+            })
+        }
+        .boxed_local()
+    }
+}
+
+/// One page: what is between the frame's parts.
+pub(crate) struct Page<'a> {
+    /// The title, without markup.
+    pub(crate) title: &'a str,
+    /// Where it belongs.
+    pub(crate) section: Section,
+    /// The path of its live stream, where it has one: see [`super::live`].
+    pub(crate) live: Option<String>,
+    /// The same for programs: a path of the API.
+    pub(crate) json: Option<String>,
+    /// The same as CSV.
+    pub(crate) csv: Option<String>,
+    /// The content of `main`, beginning with the heading.
+    pub(crate) content: Markup,
+}
+
+impl<'a> Page<'a> {
+    /// A page that is neither live nor to be had in another form.
+    pub(crate) fn new(title: &'a str, section: Section, content: Markup) -> Self {
+        Self { title, section, live: None, json: None, csv: None, content }
+    }
+}
+
+impl Visit {
+    /// Whether the visitor has a role; `Err` says in words that it is missing.
+    pub(crate) fn may(&self, needed: Level) -> Result<(), String> {
+        match self.caller.principal.require(needed) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(format!("This takes the role {needed}. Ask an administrator for it.")),
+        }
+    }
+
+    /// Whether something may be changed from this page: the visitor has the role, and the page does not show the past.
+    pub(crate) fn may_change(&self, reading: &Reading, needed: Level) -> Result<(), String> {
+        if reading.at != At::Now {
+            return Err("This page shows the past, which cannot be changed. Go back to now.".to_owned());
+        }
+        self.may(needed)
+    }
+
+    /// This page's path and query with one parameter set, or taken away; the cursor `after` goes as well.
+    pub(crate) fn with(&self, name: &str, value: Option<&str>) -> String {
+        let kept = self.query.iter().filter(|(known, _)| known != name && known != "after");
+        let mut text = form_urlencoded::Serializer::new(String::new());
+        text.extend_pairs(kept);
+        if let Some(value) = value {
+            text.append_pair(name, value);
+        }
+        let text = text.finish();
+        if text.is_empty() { self.path.clone() } else { format!("{}?{text}", self.path) }
+    }
+
+    /// The query as a type that should deny unknown fields; parameters without a value do not count.
+    pub(crate) fn query<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
+        read_filled(&self.query)
+    }
+
+    /// The value of a parameter of the query; empty where it has none.
+    pub(crate) fn parameter(&self, name: &str) -> &str {
+        self.query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
+    /// The query's parameters but for the cursor, for hidden fields and links to other forms of the same list.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.query.iter().filter(|(name, _)| name != "after").map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The answer with a page as of a reading.
+    pub(crate) async fn answer(mut self, mut reading: Reading, page: Page<'_>) -> Result<HttpResponse, Error> {
+        if let At::Position(position) = reading.at {
+            self.past = log::recorded_at(reading.connection(), position).await?;
+        }
+        Ok(self.render(reading.position, reading.at, StatusCode::OK, page))
+    }
+
+    /// The answer with a form that was refused: 422.
+    pub(crate) fn refused(self, position: i64, page: Page<'_>) -> HttpResponse {
+        self.render(position, At::Now, StatusCode::UNPROCESSABLE_ENTITY, page)
+    }
+
+    fn render(self, position: i64, at: At, status: StatusCode, page: Page<'_>) -> HttpResponse {
+        let body = self.frame(position, at, page).into_string();
+        let mut response = HttpResponse::build(status).content_type("text/html; charset=utf-8").body(body);
+        name_position(&mut response, position);
+        response
+    }
+
+    fn frame(&self, position: i64, at: At, page: Page<'_>) -> Markup {
+        let live = page.live.as_deref().filter(|_| at == At::Now);
+        document(
+            page.title,
+            self.theme,
+            &html! {
+                a.skip href="#main" { "Skip to the content" }
+                div.frame {
+                    (navigation(page.section))
+                    div.body {
+                        (self.top())
+                        @if let At::Position(position) = at { (self.past(position)) }
+                        main id="main" { (page.content) }
+                        (self.foot(position, at, &page))
+                    }
+                }
+                @if let Some(live) = live {
+                    // Its messages name what they replace; nothing is put into it.
+                    div hx-sse:connect=(live) hx-swap="none" hx-config="sse.reconnectMaxDelay:3000" {}
+                }
+            },
+        )
+    }
+
+    fn top(&self) -> Markup {
+        html! {
+            header.top {
+                form method="get" action="/search" role="search" {
+                    label.visually-hidden for="search" { "Search devices and deployments" }
+                    input type="search" id="search" name="q" placeholder="Host name, IP, MAC, serial" maxlength="300";
+                    button type="submit" { (icon("search")) "Search" }
+                }
+                div.who {
+                    a href="/settings" { (icon("person-circle")) " " (self.caller.principal.actor()) }
+                    form.inline method="post" action="/sign-out" { button.plain type="submit" { "Sign out" } }
+                }
+            }
+        }
+    }
+
+    fn past(&self, position: i64) -> Markup {
+        let at = |position: i64| self.with(AT, Some(&position.to_string()));
+        html! {
+            div.past role="status" {
+                span {
+                    "You look at the past: position " (position)
+                    @if let Some(at) = self.past { ", " (moment(at)) }
+                    ". Nothing can be changed here."
+                }
+                @if position > 0 { a href=(at(position - 1)) rel="prev" { "One event earlier" } }
+                a href=(at(position + 1)) rel="next" { "One event later" }
+                a href=(self.with(AT, None)) { "Back to now" }
+            }
+        }
+    }
+
+    fn foot(&self, position: i64, at: At, page: &Page<'_>) -> Markup {
+        html! {
+            footer.foot {
+                @if page.live.is_some() && at == At::Now { span.live id="live-state" role="status" data-state="off" { "Live with JavaScript" } }
+                @if at == At::Now { a href=(self.with(AT, Some(&position.to_string()))) title="A link to this state, which stays as it is" { "As of position " (position) } }
+                @else { span { "As of position " (position) } }
+                @if let Some(json) = &page.json { a href=(json) { "JSON" } }
+                @if let Some(csv) = &page.csv { a href=(csv) { "CSV" } }
+                a href="/api/docs" { "API" }
+                form method="post" action="/theme" {
+                    input type="hidden" name="to" value=(self.with("", None));
+                    label for="theme" { "Colours" }
+                    select id="theme" name="theme" data-submit="" {
+                        @for (value, words) in [("system", "System"), ("light", "Light"), ("dark", "Dark")] {
+                            option value=(value) selected[Theme::of(value) == self.theme] { (words) }
+                        }
+                    }
+                    noscript { button.small type="submit" { "Use" } }
+                }
+                button.small type="button" id="times" hidden { "Times: UTC" }
+                span title="When this page was made" { (words(self.now)) }
+            }
+        }
+    }
+}
+
+fn navigation(current: Section) -> Markup {
+    html! {
+        div.side {
+            div.side-inner {
+                a.brand href="/" { (icon("server")) "Bootledger" }
+                details.menu {
+                    summary { (icon("list")) "Bootledger: menu" }
+                    nav aria-label="Main" {
+                        @for (heading, entries) in NAVIGATION {
+                            h2 { (heading) }
+                            ul {
+                                @for (section, path, words, icon_name) in entries {
+                                    li { a href=(path) aria-current=[(*section == current).then_some("page")] { (icon(icon_name)) (words) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The whole document around a body.
+fn document(title: &str, theme: Theme, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" data-theme=[theme.attribute()] {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                // What a person opened stays open when the server changes what is around it.
+                meta name="htmx-config" content=r#"{"morphIgnore":["data-htmx-powered","open","data-utc"],"history":false,"includeIndicatorCSS":false}"#;
+                title { (title) " – Bootledger" }
+                link rel="stylesheet" href=(assets::STYLE.url());
+                link rel="icon" type="image/svg+xml" href="data:,";
+                script src=(assets::HTMX.url()) defer {}
+                script src=(assets::HTMX_SSE.url()) defer {}
+                script src=(assets::SCRIPT.url()) defer {}
+            }
+            body { (body) }
+        }
+    }
+}
+
+/// A page for anybody, without navigation: signing in, errors, the API's documentation.
+pub(crate) fn lone(title: &str, request: Option<&HttpRequest>, content: &Markup) -> Markup {
+    let theme = request.map_or(Theme::System, Theme::of_request);
+    document(title, theme, &html! { div.lone { main id="main" { (content) } } })
+}
+
+/// A page for anybody that is as wide as others.
+pub(crate) fn wide(title: &str, content: &Markup) -> Markup {
+    document(
+        title,
+        Theme::System,
+        &html! {
+            a.skip href="#main" { "Skip to the content" }
+            header.top { a.brand href="/" { (icon("server")) "Bootledger" } nav aria-label="Main" { a href="/" { "Dashboard" } " " a href="/api/docs" { "API" } } }
+            main id="main" { (content) }
+        },
+    )
+}

@@ -1,0 +1,188 @@
+//! The fields of forms. Each has a label, may have a hint, and shows beside itself what was refused.
+
+use super::icon::icon;
+use crate::error::problem::ProblemError;
+use maud::{Markup, html};
+
+/// A field of a form.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Field<'a> {
+    /// The name in the request, and, after `field-`, the id of the element.
+    pub(crate) name: &'a str,
+    /// What it is called.
+    pub(crate) label: &'a str,
+    /// What it has.
+    pub(crate) value: &'a str,
+    /// What goes in there.
+    pub(crate) hint: &'a str,
+    /// Whether it has to be filled in.
+    pub(crate) required: bool,
+    /// Everything that was refused; those of this field are shown here.
+    pub(crate) errors: &'a [ProblemError],
+}
+
+impl Field<'_> {
+    fn wrap(&self, control: &Markup, below: &Markup) -> Markup {
+        let mine: Vec<&ProblemError> = self.errors.iter().filter(|error| error.field == self.name).collect();
+        let class = if mine.is_empty() { "field" } else { "field broken" };
+        html! {
+            div class=(class) id=(format!("box-{}", self.name)) {
+                label for=(format!("field-{}", self.name)) { (self.label) @if !self.required { span.quiet { " (optional)" } } }
+                @if !self.hint.is_empty() { span.hint id=(format!("hint-{}", self.name)) { (self.hint) } }
+                (control)
+                @if !mine.is_empty() {
+                    div id=(format!("error-{}", self.name)) {
+                        @for error in &mine { p.error { (icon("exclamation-triangle-fill")) (error.message) (holder(error)) } }
+                    }
+                }
+                (below)
+            }
+        }
+    }
+
+    fn described(&self) -> Option<String> {
+        let broken = self.errors.iter().any(|error| error.field == self.name);
+        let ids =
+            [(!self.hint.is_empty()).then(|| format!("hint-{}", self.name)), broken.then(|| format!("error-{}", self.name))];
+        let ids: Vec<String> = ids.into_iter().flatten().collect();
+        (!ids.is_empty()).then(|| ids.join(" "))
+    }
+
+    fn invalid(&self) -> Option<&'static str> {
+        self.errors.iter().any(|error| error.field == self.name).then_some("true")
+    }
+
+    fn id(&self) -> String {
+        format!("field-{}", self.name)
+    }
+
+    /// A line of text; `below` is put under it, such as suggestions.
+    pub(crate) fn text_with(&self, kind: &str, below: &Markup) -> Markup {
+        let control = html! {
+            input type=(kind) id=(self.id()) name=(self.name) value=(self.value) required[self.required] autocomplete="off"
+                spellcheck="false" aria-describedby=[self.described()] aria-invalid=[self.invalid()];
+        };
+        self.wrap(&control, below)
+    }
+
+    /// A line of text.
+    pub(crate) fn text(&self) -> Markup {
+        self.text_with("text", &html! {})
+    }
+
+    /// Several lines of text.
+    pub(crate) fn area(&self, rows: u32, prose: bool) -> Markup {
+        let control = html! {
+            textarea id=(self.id()) name=(self.name) rows=(rows) required[self.required] spellcheck=(prose.to_string())
+                class=[prose.then_some("prose")] aria-describedby=[self.described()] aria-invalid=[self.invalid()] {
+                // A browser drops a line break that directly follows the tag.
+                "\n" (self.value)
+            }
+        };
+        self.wrap(&control, &html! {})
+    }
+
+    /// One of several: values and their words. `none` are the words for nothing.
+    pub(crate) fn select(&self, none: Option<&str>, options: &[(String, String)]) -> Markup {
+        let control = html! {
+            select id=(self.id()) name=(self.name) required[self.required] aria-describedby=[self.described()] aria-invalid=[self.invalid()] {
+                @if let Some(none) = none { option value="" selected[self.value.is_empty()] { (none) } }
+                @if !self.value.is_empty() && !options.iter().any(|(value, _)| value == self.value) {
+                    option value=(self.value) selected { (self.value) }
+                }
+                @for (value, words) in options { option value=(value) selected[value == self.value] { (words) } }
+            }
+        };
+        self.wrap(&control, &html! {})
+    }
+
+    /// Yes or no; `value` is `true` for yes.
+    pub(crate) fn check(&self) -> Markup {
+        let mine: Vec<&ProblemError> = self.errors.iter().filter(|error| error.field == self.name).collect();
+        html! {
+            div class=(if mine.is_empty() { "field" } else { "field broken" }) {
+                div.check {
+                    input type="checkbox" id=(self.id()) name=(self.name) value="true" checked[self.value == "true"]
+                        aria-describedby=[self.described()] aria-invalid=[self.invalid()];
+                    label for=(self.id()) { (self.label) }
+                }
+                @if !self.hint.is_empty() { span.hint id=(format!("hint-{}", self.name)) { (self.hint) } }
+                @if !mine.is_empty() { div id=(format!("error-{}", self.name)) { @for error in &mine { p.error { (icon("exclamation-triangle-fill")) (error.message) } } } }
+            }
+        }
+    }
+
+    /// Suggestions under a field: each value with where it comes from. A script puts them in; without one they are to be read.
+    pub(crate) fn suggestions(&self, found: &[(String, String)]) -> Markup {
+        html! {
+            @if !found.is_empty() {
+                div.suggestions {
+                    span.quiet { "Suggested:" }
+                    @for (value, why) in found {
+                        button.small type="button" data-fill=(self.id()) data-value=(value) { (value) }
+                        span.quiet { (why) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Who holds what was asked for, with a link where it has a page.
+pub(crate) fn holder(error: &ProblemError) -> Markup {
+    let link = error.holder.as_deref().and_then(|holder| holder.split_once(' ')).and_then(|(kind, id)| match kind {
+        "device" => Some(format!("/devices/{id}")),
+        "deployment" => Some(format!("/deployments/{id}")),
+        _ => None,
+    });
+    html! { @if let (Some(path), Some(holder)) = (link, &error.holder) { " " a href=(path) { "Show the " (holder.split(' ').next().unwrap_or_default()) } } }
+}
+
+/// The summary of a refused form: every broken rule, linked to its field. It takes the focus.
+/// `fields` are the names that the form has; what is about none of them is told without a link.
+pub(crate) fn summary(errors: &[ProblemError], fields: &[&str]) -> Markup {
+    html! {
+        @if !errors.is_empty() {
+            div.note.bad role="alert" tabindex="-1" id="refused" {
+                h2 { @if errors.len() == 1 { "Not done: one rule is broken" } @else { "Not done: " (errors.len()) " rules are broken" } }
+                ul {
+                    @for error in errors {
+                        li {
+                            @if fields.contains(&error.field.as_str()) { a href=(format!("#field-{}", error.field)) { (error.message) } }
+                            @else { (error.message) }
+                            (holder(error)) " " small { "(" code { (error.rule) } ")" }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scraper::{Html, Selector};
+
+    fn texts(html: &Markup, selector: &str) -> Vec<String> {
+        let page = Html::parse_fragment(&html.clone().into_string());
+        page.select(&Selector::parse(selector).expect("a selector")).map(|found| found.text().collect()).collect()
+    }
+
+    #[test]
+    fn a_refusal_stands_beside_its_field_and_in_the_summary_with_its_holder() {
+        let mut error = ProblemError::new("hostname", "hostname_claimed", "h200.dc1.example is held");
+        error.holder = Some("device 0192".to_owned());
+        let errors = [error, ProblemError::new("ip", "ip_unknown", "no network")];
+        let field =
+            Field { name: "hostname", label: "Host name", value: "<h200>", errors: &errors, required: true, ..Field::default() };
+        let html = field.text();
+        assert_eq!(texts(&html, ".error").len(), 1);
+        assert!(html.clone().into_string().contains("value=\"&lt;h200&gt;\""), "{html:?}");
+        assert!(html.into_string().contains("aria-describedby=\"error-hostname\""));
+        let told = summary(&errors, &["hostname"]);
+        assert_eq!(texts(&told, "a[href='#field-hostname']"), ["h200.dc1.example is held"]);
+        assert_eq!(texts(&told, "a[href='/devices/0192']"), ["Show the device"]);
+        assert_eq!(texts(&told, "li").len(), 2);
+    }
+}

@@ -1,0 +1,48 @@
+//! Icons. They say nothing that the words beside them do not say, so they are hidden from screen readers.
+
+use crate::pages::assets;
+use maud::{Markup, html};
+
+/// The icons that there are: `icon(ALL[…])` of anything else draws nothing.
+#[cfg(test)]
+pub(crate) const ALL: &[&str] = &[
+    "speedometer2",
+    "rocket-takeoff",
+    "hdd-rack",
+    "pc-horizontal",
+    "diagram-3",
+    "globe2",
+    "router",
+    "disc",
+    "people",
+    "building",
+    "clock-history",
+    "gear",
+    "box-arrow-right",
+    "check-circle-fill",
+    "exclamation-triangle-fill",
+    "x-circle-fill",
+    "hourglass-split",
+    "dash-circle",
+    "circle",
+    "arrow-repeat",
+    "play-fill",
+    "lock-fill",
+    "search",
+    "plus-lg",
+    "download",
+    "pencil",
+    "trash",
+    "info-circle-fill",
+    "person-circle",
+    "key",
+    "power",
+    "upload",
+    "list",
+    "server",
+];
+
+/// An icon of the sprite.
+pub(crate) fn icon(name: &str) -> Markup {
+    html! { svg.icon aria-hidden="true" { use href=(format!("{}#{name}", assets::ICONS.url())) {} } }
+}

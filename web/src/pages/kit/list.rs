@@ -1,0 +1,141 @@
+//! Lists: their filters, columns and order are in the URL, so that a list can be sent to somebody else. Forms are GET.
+//!
+//! A list takes `q`, its filters, `sort` (a column's name, with `-` before it for descending), `columns` (names with commas
+//! between) and the cursor `after`.
+
+use crate::pages::frame::Visit;
+use maud::{Markup, html};
+
+/// A column that a list may show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Column {
+    /// Its name in the URL.
+    pub(crate) name: &'static str,
+    /// Its heading.
+    pub(crate) label: &'static str,
+    /// Whether it is shown where nobody says.
+    pub(crate) usual: bool,
+    /// Whether the list can be sorted by it.
+    pub(crate) sortable: bool,
+}
+
+/// The columns of a list that are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    all: &'static [Column],
+    names: Vec<&'static str>,
+}
+
+impl Shown {
+    /// Those that the visitor's URL names, else the usual ones.
+    pub(crate) fn of(visit: &Visit, all: &'static [Column]) -> Self {
+        Self::named(visit.parameter("columns"), all)
+    }
+
+    /// Those with these names (commas between them), else the usual ones.
+    pub(crate) fn named(wanted: &str, all: &'static [Column]) -> Self {
+        let named: Vec<&str> = wanted.split(',').map(str::trim).collect();
+        let names: Vec<&'static str> = all.iter().map(|column| column.name).filter(|name| named.contains(name)).collect();
+        let usual = || all.iter().filter(|column| column.usual).map(|column| column.name).collect();
+        Self { all, names: if names.is_empty() { usual() } else { names } }
+    }
+
+    /// Whether a column is shown.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names.contains(&name)
+    }
+
+    /// The row of headings; a link sorts by its column, and the other way where it is sorted so already.
+    /// `first` is a cell before them, such as the box that selects all.
+    pub(crate) fn head(&self, visit: &Visit, sort: &str, first: &Markup) -> Markup {
+        html! {
+            thead {
+                tr {
+                    (first)
+                    @for column in self.all.iter().filter(|column| self.has(column.name)) {
+                        @let (up, down) = (sort == column.name, sort.strip_prefix('-') == Some(column.name));
+                        th scope="col" aria-sort=[if up { Some("ascending") } else if down { Some("descending") } else { None }] {
+                            @if column.sortable {
+                                @let other = if up { format!("-{}", column.name) } else { column.name.to_owned() };
+                                a href=(visit.with("sort", Some(&other))) {
+                                    (column.label) @if up { span aria-hidden="true" { " ↑" } } @else if down { span aria-hidden="true" { " ↓" } }
+                                }
+                            } @else { (column.label) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The choice of columns, for the foot of a list.
+    pub(crate) fn choice(&self, visit: &Visit) -> Markup {
+        html! {
+            details.more {
+                summary { "Columns" }
+                div.actions {
+                    @for column in self.all {
+                        @let shown = self.has(column.name);
+                        @let others = self.all.iter().map(|other| other.name);
+                        @let next: Vec<&str> = others.filter(|name| if *name == column.name { !shown } else { self.has(name) }).collect();
+                        a.button.small href=(visit.with("columns", Some(&next.join(",")))) {
+                            (if shown { "Hide " } else { "Show " }) (column.label.to_lowercase())
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One filter of a list: a choice of values and their words; `""` stands for all.
+pub(crate) fn choose(visit: &Visit, name: &str, label: &str, options: &[(String, String)]) -> Markup {
+    let value = visit.parameter(name);
+    html! {
+        div.field {
+            label for=(format!("filter-{name}")) { (label) }
+            select id=(format!("filter-{name}")) name=(name) data-submit="" {
+                option value="" selected[value.is_empty()] { "All" }
+                @if !value.is_empty() && !options.iter().any(|(known, _)| known == value) { option value=(value) selected { (value) } }
+                @for (known, words) in options { option value=(known) selected[known == value] { (words) } }
+            }
+        }
+    }
+}
+
+/// The form of a list's filters. `placeholder` says what is searched; `names` are the filters' parameters, which the form has
+/// fields for, so that all others are kept as they are.
+pub(crate) fn filters(visit: &Visit, path: &str, placeholder: &str, names: &[&str], fields: &Markup) -> Markup {
+    let filtered = visit.parameters().any(|(name, value)| !value.is_empty() && (name == "q" || names.contains(&name)));
+    html! {
+        form.filters method="get" action=(path) {
+            div.field.grow {
+                label for="filter-q" { "Search" }
+                input type="search" id="filter-q" name="q" value=(visit.parameter("q")) placeholder=(placeholder) maxlength="300";
+            }
+            (fields)
+            @for (name, value) in visit.parameters().filter(|(name, value)| *name != "q" && !names.contains(name) && !value.is_empty()) {
+                input type="hidden" name=(name) value=(value);
+            }
+            button type="submit" { "Filter" }
+            @if filtered { a.button href=(path) { "All" } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLUMNS: &[Column] = &[
+        Column { name: "name", label: "Name", usual: true, sortable: true },
+        Column { name: "mac", label: "MAC", usual: false, sortable: false },
+    ];
+
+    #[test]
+    fn unknown_columns_are_left_out_and_none_are_the_usual_ones() {
+        assert_eq!(Shown::named("mac,nothing", COLUMNS).names, ["mac"]);
+        assert_eq!(Shown::named("", COLUMNS).names, ["name"]);
+        assert!(!Shown::named("nothing", COLUMNS).has("mac"));
+    }
+}

@@ -1,0 +1,311 @@
+//! Live pages. A page names regions, elements with an id; when something happened that a page is about, its regions are made
+//! again by the view functions that made the page, and those that changed are sent as server-sent events, which htmx morphs
+//! into their place. A stream is of states and not of changes, so that a client that was away has caught up with its first
+//! message; `Last-Event-ID` is the position that it saw last.
+//!
+//! Streams of the same path share what they show: a hundred dashboards cost as many questions as one.
+
+mod recent;
+mod shared;
+
+use crate::application::Application;
+use crate::auth::level::Level;
+use crate::auth::principal::Principal;
+use crate::error::Error;
+use crate::request::reading::Reading;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use anyhow::anyhow;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
+pub(crate) use bootledger_projections::timeline::Touch;
+use bytes::Bytes;
+use futures::future::LocalBoxFuture;
+use maud::{Markup, html};
+use shared::Shown;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How often a stream without news says that it lives. The pages' script takes a silence of three times this for a lost
+/// connection.
+const BEAT: Duration = Duration::from_secs(5);
+/// How often it is asked whether its reader may still read.
+const ADMISSION: Duration = Duration::from_secs(15);
+/// The least time between two messages of a stream: what happens meanwhile is told together.
+const GAP: Duration = Duration::from_millis(250);
+
+/// What all streams of a process share.
+#[derive(Default)]
+pub(crate) struct Live {
+    recent: recent::Recent,
+    shared: shared::Sharing,
+}
+
+/// What a page is about: it is made again when something happened to any of its topics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Topic {
+    /// Whatever happens.
+    Everything,
+    /// Every aggregate of a type, such as `deployment`.
+    Kind(&'static str),
+    /// One aggregate, such as `network`, `prod`.
+    One(&'static str, String),
+    /// A deployment, and what happens to its device because of it.
+    Deployment(DeploymentId),
+    /// A device, and its deployments.
+    Device(DeviceId),
+}
+
+impl Topic {
+    fn is_of(&self, touch: &Touch) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Kind(kind) => touch.aggregate_type == *kind,
+            Self::One(kind, id) => touch.aggregate_type == *kind && touch.aggregate_id == *id,
+            Self::Deployment(id) => touch.deployment == Some(*id),
+            Self::Device(id) => touch.device == Some(*id),
+        }
+    }
+}
+
+/// A part of a page: an element with this id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Region {
+    /// The element's id.
+    pub(crate) id: String,
+    /// The element.
+    pub(crate) html: String,
+}
+
+impl Region {
+    /// A part of a page.
+    pub(crate) fn new(id: impl Into<String>, html: Markup) -> Self {
+        Self { id: id.into(), html: html.into_string() }
+    }
+}
+
+/// What a page shows at the moment.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Its regions.
+    pub(crate) regions: Vec<Region>,
+    /// For a list: the ids (UUIDv7) of what it would show now, of which the new ones are counted.
+    pub(crate) rows: Vec<uuid::Uuid>,
+}
+
+/// What makes a page's state: given a reading, and what happened lately to anything.
+pub(crate) type Render = Rc<dyn Fn(Reading, Vec<Touch>) -> LocalBoxFuture<'static, Result<State, Error>>>;
+
+/// For a list: what counts as new, and where it is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct News {
+    /// Rows made after this moment are new, in milliseconds since 1970.
+    pub(crate) since: u64,
+    /// The list anew.
+    pub(crate) path: String,
+}
+
+/// The place in a list's page where new rows are announced.
+pub(crate) fn news(count: usize, path: &str) -> Markup {
+    html! {
+        div id="news" role="status" {
+            @if count > 0 { p.note.info { span { (count) @if count == 1 { " new row. " } @else { " new rows. " } a href=(path) { "Show" } } } }
+        }
+    }
+}
+
+struct Stream {
+    application: Application,
+    live: Data<Live>,
+    request: HttpRequest,
+    shown: watch::Receiver<i64>,
+    stopping: watch::Receiver<bool>,
+    key: String,
+    topics: Vec<Topic>,
+    render: Render,
+    news: Option<News>,
+    /// The position that the client has seen.
+    after: i64,
+    /// What the client was sent of each region.
+    sent: HashMap<String, u64>,
+    told: Option<Instant>,
+    admitted: Instant,
+    greeted: bool,
+}
+
+/// Begins a stream behind `since`, or behind the request's `Last-Event-ID`.
+pub(crate) fn answer(
+    request: &HttpRequest,
+    since: i64,
+    topics: Vec<Topic>,
+    news: Option<News>,
+    render: Render,
+) -> Result<HttpResponse, Error> {
+    let application = super::application(request)?;
+    let live = request.app_data::<Data<Live>>().cloned();
+    let live = live.ok_or_else(|| Error::Internal(anyhow!("live pages are not part of this server")))?;
+    let seen = request.headers().get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<i64>().ok());
+    let stream = Stream {
+        shown: application.position.clone(),
+        stopping: application.stopping.clone(),
+        application: application.as_ref().clone(),
+        live,
+        request: request.clone(),
+        // What is shown depends on the visitor's role, since actions do.
+        key: format!("{} {}", Principal::of_request(request)?.role_words(), shared::key(request)),
+        topics,
+        render,
+        news,
+        after: seen.unwrap_or(since).max(0),
+        sent: HashMap::new(),
+        told: None,
+        admitted: Instant::now(),
+        greeted: false,
+    };
+    let parts =
+        futures::stream::unfold(stream, |mut stream| async { stream.next().await.map(|part| (Ok::<_, Error>(part), stream)) });
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        // Nothing on the way may wait for more before it passes on what there is.
+        .insert_header((CONTENT_ENCODING, "identity"))
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(Box::pin(parts)))
+}
+
+impl Stream {
+    /// The next bytes; `None` at the end, after which a client connects again.
+    async fn next(&mut self) -> Option<Bytes> {
+        if !std::mem::replace(&mut self.greeted, true) {
+            return Some(beat());
+        }
+        loop {
+            if *self.stopping.borrow() || !self.still_admitted().await {
+                return None;
+            }
+            let shown = *self.shown.borrow_and_update();
+            if shown > self.after {
+                match self.look(shown).await {
+                    Ok(Some(message)) => return Some(message),
+                    Ok(None) => continue,
+                    Err(error) => {
+                        tracing::warn!("a live page ends, since it cannot be read: {error}");
+                        return None;
+                    }
+                }
+            }
+            tokio::select! {
+                moved = self.shown.changed() => moved.ok()?,
+                _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+                () = tokio::time::sleep(BEAT) => return Some(beat()),
+            }
+        }
+    }
+
+    /// What is to be told now that the views show a position.
+    async fn look(&mut self, shown: i64) -> Result<Option<Bytes>, Error> {
+        let touched = self.live.recent.between(&self.application, self.after, shown).await?;
+        let concerned =
+            touched.is_none_or(|touched| touched.iter().any(|touch| self.topics.iter().any(|topic| topic.is_of(touch))));
+        if !concerned {
+            self.after = shown;
+            return Ok(None);
+        }
+        if let Some(told) = self.told {
+            tokio::time::sleep(GAP.saturating_sub(told.elapsed())).await;
+        }
+        let state = self.live.shared.state(&self.application, &self.live.recent, &self.key, shown, &self.render).await?;
+        self.told = Some(Instant::now());
+        self.after = state.position.max(shown);
+        let mut text = String::new();
+        for (region, hash) in &state.regions {
+            if self.sent.insert(region.id.clone(), *hash) != Some(*hash) {
+                write_partial(&mut text, region);
+            }
+        }
+        if let Some(region) = self.news(&state) {
+            let hash = shared::hash(&region.html);
+            if self.sent.insert(region.id.clone(), hash).map_or(!region.html.contains("></div>"), |old| old != hash) {
+                write_partial(&mut text, &region);
+            }
+        }
+        Ok((!text.is_empty()).then(|| message(self.after, &text)))
+    }
+
+    fn news(&self, state: &Arc<Shown>) -> Option<Region> {
+        let News { since, path } = self.news.as_ref()?;
+        let made = |id: &uuid::Uuid| {
+            id.get_timestamp().map_or(0, |stamp| {
+                let (seconds, nanoseconds) = stamp.to_unix();
+                seconds * 1000 + u64::from(nanoseconds / 1_000_000)
+            })
+        };
+        let count = state.rows.iter().filter(|id| made(id) > *since).count();
+        Some(Region::new("news", news(count, path)))
+    }
+
+    /// Whether its reader may still read; asked now and then, since a page may be open for weeks.
+    async fn still_admitted(&mut self) -> bool {
+        if self.admitted.elapsed() < ADMISSION {
+            return true;
+        }
+        self.admitted = Instant::now();
+        let asked = Principal::ask_again(&self.request).await;
+        asked.is_ok_and(|principal| principal.require(Level::Viewer).is_ok())
+    }
+}
+
+fn beat() -> Bytes {
+    Bytes::from_static(b"event: beat\ndata: .\n\n")
+}
+
+fn write_partial(text: &mut String, region: &Region) {
+    for part in ["<hx-partial id=\"", &region.id, "\" hx-swap=\"outerMorph\">", &region.html, "</hx-partial>"] {
+        text.push_str(part);
+    }
+}
+
+/// One event of the stream. A field of it has no line break, so text with some becomes several.
+fn message(position: i64, text: &str) -> Bytes {
+    let lines: Vec<String> = text.replace('\r', "&#13;").split('\n').map(|line| format!("data: {line}\n")).collect();
+    Bytes::from(format!("id: {position}\n{}\n", lines.concat()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_its_position_and_keeps_line_breaks() {
+        let mut text = String::new();
+        write_partial(&mut text, &Region { id: "a".to_owned(), html: "<pre id=\"a\">x\r\ny</pre>".to_owned() });
+        let told = message(7, &text);
+        assert_eq!(
+            std::str::from_utf8(&told).expect("UTF-8"),
+            "id: 7\ndata: <hx-partial id=\"a\" hx-swap=\"outerMorph\"><pre id=\"a\">x&#13;\ndata: y</pre></hx-partial>\n\n"
+        );
+    }
+
+    #[test]
+    fn a_topic_is_touched_by_its_own_events_only() {
+        let touch = |kind: &str, id: &str, device, deployment| Touch {
+            position: 1,
+            aggregate_type: kind.to_owned(),
+            aggregate_id: id.to_owned(),
+            device,
+            deployment,
+        };
+        let (device, deployment) = (DeviceId::default(), DeploymentId::default());
+        let assigned = touch("device", "x", Some(device), Some(deployment));
+        assert!(Topic::Deployment(deployment).is_of(&assigned) && Topic::Device(device).is_of(&assigned));
+        assert!(Topic::Kind("device").is_of(&assigned) && !Topic::Kind("deployment").is_of(&assigned));
+        let network = touch("network", "prod", None, None);
+        assert!(
+            Topic::One("network", "prod".to_owned()).is_of(&network) && !Topic::One("network", "x".to_owned()).is_of(&network)
+        );
+        assert!(!Topic::Deployment(deployment).is_of(&network) && Topic::Everything.is_of(&network));
+    }
+}
