@@ -87,6 +87,15 @@ struct Run {
 pub type Served = BTreeMap<Name, BTreeMap<Sha256, Timestamp>>;
 
 impl Deployment {
+    /// The state after these events, for whoever only asks what would be allowed.
+    pub fn after(events: impl IntoIterator<Item = DeploymentEvent>) -> Self {
+        let mut state = Self::default();
+        for event in events {
+            state.evolve(event);
+        }
+        state
+    }
+
     /// What the command leads to.
     pub fn decide(&self, command: DeploymentCommand) -> Result<Vec<DeploymentEvent>, Refused> {
         use DeploymentCommand as C;

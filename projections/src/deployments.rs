@@ -133,33 +133,6 @@ pub struct PuppetFailure {
     pub transaction: Text,
 }
 
-/// Which deployments; what is left out does not matter.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// With this status.
-    pub status: Option<Status>,
-    /// Live (open or in progress), or not.
-    pub live: Option<bool>,
-    /// In this site.
-    pub site: Option<Name>,
-    /// Of this venture.
-    pub venture: Option<Name>,
-    /// Of this role.
-    pub role: Option<Name>,
-    /// With this boot image.
-    pub boot_image: Option<Name>,
-    /// Of this device.
-    pub device: Option<DeviceId>,
-    /// Of this import.
-    pub import: Option<ImportId>,
-    /// Overdue, or not.
-    pub overdue: Option<bool>,
-    /// With this text in its host name, address or MAC, in any case of letters.
-    pub q: Option<String>,
-    /// Only those older than this one.
-    pub after: Option<DeploymentId>,
-}
-
 /// How many deployments have a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StatusCount {
@@ -236,7 +209,7 @@ impl TryFrom<Raw> for Deployment {
 }
 
 macro_rules! deployments {
-    ($at:expr, $condition:literal $(, $argument:expr)*) => {
+    ($at:expr, $condition:literal $(+ $more:literal)* $(, $argument:expr)*) => {
         sqlx::query_as!(
             Raw,
             r#"SELECT id, device, mac, ip, hostname, venture, role, boot_image, boot_image_revision, network, site, import,
@@ -245,11 +218,15 @@ macro_rules! deployments {
                     puppet_failure::text AS puppet_failure
              FROM deployments
              WHERE (($1::bigint IS NULL AND valid_to IS NULL)
-                    OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND "# + $condition,
+                    OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND "# + $condition $(+ $more)*,
             $at.position() $(, $argument)*
         )
     };
 }
+
+mod list;
+
+pub use list::{Cursor, Filter, Sort, list};
 
 fn all(rows: Vec<Raw>) -> Result<Vec<Deployment>> {
     rows.into_iter().map(Deployment::try_from).collect()
@@ -284,34 +261,6 @@ pub async fn live_of_devices(executor: impl PgExecutor<'_>, devices: &[DeviceId]
     all(deployments!(at, "device = ANY($2) AND status IN ('open', 'in_progress')", &devices).fetch_all(executor).await?)
 }
 
-/// Up to `limit` deployments, the newest first.
-pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit: i64) -> Result<Vec<Deployment>> {
-    let rows = deployments!(
-        at,
-        "($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR site = $3)
-         AND ($4::text IS NULL OR venture = $4) AND ($5::text IS NULL OR role = $5)
-         AND ($6::text IS NULL OR boot_image = $6) AND ($7::uuid IS NULL OR device = $7)
-         AND ($8::uuid IS NULL OR import = $8) AND ($9::bool IS NULL OR overdue = $9)
-         AND ($10::text IS NULL OR strpos(lower(concat_ws(' ', hostname, host(ip), mac)), lower($10)) > 0)
-         AND ($11::uuid IS NULL OR id < $11)
-         AND ($12::bool IS NULL OR (status IN ('open', 'in_progress')) = $12)
-         ORDER BY id DESC LIMIT $13",
-        filter.status.map(Status::as_str),
-        filter.site.as_ref().map(Name::as_str),
-        filter.venture.as_ref().map(Name::as_str),
-        filter.role.as_ref().map(Name::as_str),
-        filter.boot_image.as_ref().map(Name::as_str),
-        filter.device.map(|id| id.0),
-        filter.import.map(|id| id.0),
-        filter.overdue,
-        filter.q.as_deref(),
-        filter.after.map(|id| id.0),
-        filter.live,
-        limit
-    );
-    all(rows.fetch_all(executor).await?)
-}
-
 /// Live deployments that are not marked overdue although the limit of their stage has passed, oldest first.
 pub async fn due_overdue(executor: impl PgExecutor<'_>, now: Timestamp) -> Result<Vec<Deployment>> {
     let rows = deployments!(
@@ -334,4 +283,26 @@ pub async fn counts(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<StatusC
     );
     let rows = rows.fetch_all(executor).await?;
     rows.into_iter().map(|row| Ok(StatusCount { status: row.status.parse()?, count: row.count })).collect()
+}
+
+/// How many live deployments there are, and how many of them are overdue, as the views show it now.
+pub async fn live_counts(executor: impl PgExecutor<'_>) -> Result<LiveCounts> {
+    let counts = sqlx::query_as!(
+        LiveCounts,
+        r#"SELECT count(*) FILTER (WHERE status = 'open') AS "open!", count(*) FILTER (WHERE status = 'in_progress') AS "in_progress!",
+                  count(*) FILTER (WHERE overdue) AS "overdue!"
+           FROM deployments WHERE valid_to IS NULL AND status IN ('open', 'in_progress')"#
+    );
+    Ok(counts.fetch_one(executor).await?)
+}
+
+/// How many live deployments there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LiveCounts {
+    /// Being prepared.
+    pub open: i64,
+    /// Booting and installing.
+    pub in_progress: i64,
+    /// Of both, those that take longer than their boot image allows.
+    pub overdue: i64,
 }

@@ -16,6 +16,7 @@
 //! the page names it in `Page::live`, with the position of its reading.
 
 pub(crate) mod assets;
+pub(crate) mod csv;
 pub(crate) mod failure;
 pub(crate) mod form;
 pub(crate) mod frame;
@@ -25,6 +26,7 @@ mod theme;
 
 pub(crate) mod dashboard;
 pub(crate) mod deployments;
+pub(crate) mod timeline;
 
 use crate::application::Application;
 use crate::error::Error;
@@ -41,6 +43,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(resource("/theme").post(theme::change))
         .configure(dashboard::configure)
         .configure(deployments::configure)
+        .configure(timeline::configure)
         .default_service(web::to(nothing));
     config.service(pages);
 }

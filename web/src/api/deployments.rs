@@ -17,9 +17,9 @@ use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_projections::at::At;
-use bootledger_projections::deployments::{self, Deployment, Filter, Status};
+use bootledger_projections::deployments::{self, Cursor, Deployment, Filter, Sort, Status};
 use bootledger_projections::parked;
-use bootledger_projections::plugin_runs::{self, Run};
+use bootledger_projections::plugin_runs::{self, Run, RunStatus};
 use bootledger_projections::timeline::{self, Line, Order};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -64,13 +64,47 @@ pub struct DeploymentQuery {
     import: Option<ImportId>,
     /// Overdue, or not.
     overdue: Option<bool>,
+    /// With a plugin that stands so now: blocked, due, waiting, failed, succeeded or stopped. Not with `?at=`.
+    #[param(value_type = Option<String>)]
+    plugin: Option<RunStatus>,
+    /// With a plugin that waits for this now, such as `dhcp-server:kea-1`. Not with `?at=`.
+    awaiting: Option<String>,
     /// With this text in host name, address or MAC.
     q: Option<String>,
-    /// Only those behind this one: the `next` of the page before.
+    /// `-started` (the newest first, as where it is left out), `started`, `hostname`, `-hostname`, `since`, `-since` (in their state).
     #[param(value_type = Option<String>)]
-    after: Option<DeploymentId>,
+    sort: Option<Sort>,
+    /// Only those behind this one: the `next` of the page before, in the same order.
+    #[param(value_type = Option<String>)]
+    after: Option<Cursor>,
     /// At most this many, 1 to 1000; 100 by default.
     limit: Option<u32>,
+}
+
+impl DeploymentQuery {
+    /// The same for the views.
+    pub(crate) fn filter(self, at: At) -> Result<Filter, Error> {
+        if at != At::Now && (self.plugin.is_some() || self.awaiting.is_some()) {
+            let message = "how plugins stand is known of now only; leave plugin and awaiting out, or at";
+            return Err(Error::rejected("plugin", "plugin_of_past", message));
+        }
+        Ok(Filter {
+            status: self.status,
+            live: self.live,
+            site: self.site,
+            venture: self.venture,
+            role: self.role,
+            boot_image: self.boot_image,
+            device: self.device,
+            import: self.import,
+            overdue: self.overdue,
+            plugin: self.plugin,
+            awaiting: self.awaiting,
+            q: self.q,
+            sort: self.sort.unwrap_or_default(),
+            after: self.after,
+        })
+    }
 }
 
 /// Why something is done.
@@ -125,22 +159,10 @@ pub(crate) async fn index(
     mut reading: Reading,
 ) -> Result<HttpResponse, Error> {
     let limit = limit(query.limit)?;
-    let filter = Filter {
-        status: query.status,
-        live: query.live,
-        site: query.site,
-        venture: query.venture,
-        role: query.role,
-        boot_image: query.boot_image,
-        device: query.device,
-        import: query.import,
-        overdue: query.overdue,
-        q: query.q,
-        after: query.after,
-    };
+    let filter = query.filter(reading.at)?;
     let at = reading.at;
     let found = deployments::list(reading.connection(), &filter, at, i64::from(limit) + 1).await?;
-    let page = Page::of(found, limit, |deployment| deployment.id.to_string());
+    let page = Page::of(found, limit, |deployment| Cursor::behind(deployment, filter.sort).to_string());
     Ok(reading.answer(&page))
 }
 

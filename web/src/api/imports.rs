@@ -13,8 +13,8 @@ use crate::request::reading::{Reading, name_position};
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, ServiceConfig, resource};
-use bootledger_aggregates::values::ids::{DeploymentId, ImportId};
-use bootledger_projections::deployments::{self, Deployment, Filter, StatusCount};
+use bootledger_aggregates::values::ids::ImportId;
+use bootledger_projections::deployments::{self, Cursor, Deployment, Filter, StatusCount};
 use bootledger_projections::imports;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -74,13 +74,13 @@ pub(crate) async fn create(
 }
 
 /// Which part of an import's deployments.
-#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct ImportQuery {
     /// Only deployments behind this one: the `next` of the page before.
     #[param(value_type = Option<String>)]
-    after: Option<DeploymentId>,
+    after: Option<Cursor>,
     /// At most this many deployments, 1 to 1000; 100 by default.
     limit: Option<u32>,
 }
@@ -114,6 +114,6 @@ pub(crate) async fn show(
     }
     let filter = Filter { import: Some(id), after: query.after, ..Filter::default() };
     let found = deployments::list(reading.connection(), &filter, at, i64::from(limit) + 1).await?;
-    let Page { items, next } = Page::of(found, limit, |deployment| deployment.id.to_string());
+    let Page { items, next } = Page::of(found, limit, |deployment| Cursor::behind(deployment, filter.sort).to_string());
     Ok(reading.answer(&ImportState { id, counts, items, next }))
 }

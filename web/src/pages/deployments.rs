@@ -1,3 +1,29 @@
-//! Deployments.
-use actix_web::web::ServiceConfig;
-pub(super) fn configure(_: &mut ServiceConfig) {}
+//! Deployments: the list, and one with everything about it.
+
+mod actions;
+mod awaited;
+mod bulk;
+mod export;
+mod history;
+mod list;
+#[cfg(test)]
+pub(crate) mod samples;
+mod show;
+mod steps;
+
+use actix_web::web::{ServiceConfig, resource};
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/deployments").get(list::index))
+        .service(resource("/deployments/export.csv").get(export::csv))
+        .service(resource("/deployments/bulk").post(bulk::preview))
+        .service(resource("/deployments/bulk/do").post(bulk::carry_out))
+        .service(resource("/deployments/live/{since}/{from}").get(list::live))
+        .service(resource("/deployments/{id}").get(show::show))
+        .service(resource("/deployments/{id}/live/{since}").get(show::live))
+        .service(resource("/deployments/{id}/cancel").get(actions::ask_cancel).post(actions::cancel))
+        .service(resource("/deployments/{id}/done").get(actions::ask_done).post(actions::done))
+        .service(resource("/deployments/{id}/plugins/{plugin}/retry").post(actions::retry));
+}
+

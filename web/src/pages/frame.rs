@@ -192,7 +192,7 @@ impl Visit {
     pub(crate) fn with(&self, name: &str, value: Option<&str>) -> String {
         let kept = self.query.iter().filter(|(known, _)| known != name && known != "after");
         let mut text = form_urlencoded::Serializer::new(String::new());
-        text.extend_pairs(kept);
+        text.extend_pairs(kept.filter(|(_, value)| !value.is_empty()));
         if let Some(value) = value {
             text.append_pair(name, value);
         }
@@ -203,6 +203,19 @@ impl Visit {
     /// The query as a type that should deny unknown fields; parameters without a value do not count.
     pub(crate) fn query<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
         read_filled(&self.query)
+    }
+
+    /// The same without parameters that are the page's own.
+    pub(crate) fn query_without<T: serde::de::DeserializeOwned>(&self, own: &[&str]) -> Result<T, Error> {
+        let kept: Vec<_> = self.query.iter().filter(|(name, _)| !own.contains(&name.as_str())).cloned().collect();
+        read_filled(&kept)
+    }
+
+    /// This page's path and query, with one more parameter.
+    pub(crate) fn and(&self, name: &str, value: &str) -> String {
+        let without = self.with(name, None);
+        let pair = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
+        format!("{without}{}{pair}", if without.contains('?') { '&' } else { '?' })
     }
 
     /// The value of a parameter of the query; empty where it has none.

@@ -72,18 +72,18 @@ impl Topic {
 }
 
 /// A part of a page: an element with this id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Region {
     /// The element's id.
     pub(crate) id: String,
     /// The element.
-    pub(crate) html: String,
+    pub(crate) html: Markup,
 }
 
 impl Region {
     /// A part of a page.
     pub(crate) fn new(id: impl Into<String>, html: Markup) -> Self {
-        Self { id: id.into(), html: html.into_string() }
+        Self { id: id.into(), html }
     }
 }
 
@@ -227,8 +227,8 @@ impl Stream {
             }
         }
         if let Some(region) = self.news(&state) {
-            let hash = shared::hash(&region.html);
-            if self.sent.insert(region.id.clone(), hash).map_or(!region.html.contains("></div>"), |old| old != hash) {
+            let hash = shared::hash(&region.html.0);
+            if self.sent.insert(region.id.clone(), hash).map_or(!region.html.0.contains("></div>"), |old| old != hash) {
                 write_partial(&mut text, &region);
             }
         }
@@ -263,7 +263,7 @@ fn beat() -> Bytes {
 }
 
 fn write_partial(text: &mut String, region: &Region) {
-    for part in ["<hx-partial id=\"", &region.id, "\" hx-swap=\"outerMorph\">", &region.html, "</hx-partial>"] {
+    for part in ["<hx-partial id=\"", &region.id, "\" hx-swap=\"outerMorph\">", &region.html.0, "</hx-partial>"] {
         text.push_str(part);
     }
 }
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn a_message_names_its_position_and_keeps_line_breaks() {
         let mut text = String::new();
-        write_partial(&mut text, &Region { id: "a".to_owned(), html: "<pre id=\"a\">x\r\ny</pre>".to_owned() });
+        write_partial(&mut text, &Region { id: "a".to_owned(), html: maud::PreEscaped("<pre id=\"a\">x\r\ny</pre>".to_owned()) });
         let told = message(7, &text);
         assert_eq!(
             std::str::from_utf8(&told).expect("UTF-8"),

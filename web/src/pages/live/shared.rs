@@ -50,7 +50,7 @@ impl Sharing {
         let position = reading.position;
         let State { regions, rows } = render(reading, touches).await?;
         let hashed =
-            regions.into_iter().map(|region| (hash(&region.html), region)).map(|(hash, region)| (region, hash)).collect();
+            regions.into_iter().map(|region| (hash(&region.html.0), region)).map(|(hash, region)| (region, hash)).collect();
         let shown = Arc::new(Shown { position, regions: hashed, rows });
         *held = Some(shown.clone());
         Ok(shown)

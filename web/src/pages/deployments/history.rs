@@ -1,0 +1,249 @@
+//! A deployment as its own events tell it: what each plugin did when, and what was served. It is the same for now and for any
+//! moment of the past.
+
+use crate::error::Error;
+use crate::pages::kit::action::Allowed;
+use crate::request::reading::Reading;
+use bootledger_aggregates::deployment::command::DeploymentCommand;
+use bootledger_aggregates::deployment::event::DeploymentEvent;
+use bootledger_aggregates::deployment::plan::PlannedPlugin;
+use bootledger_aggregates::deployment::{Deployment as Rules, plan::Plan};
+use bootledger_aggregates::event::Event;
+use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::webhook::EventPattern;
+use bootledger_projections::log::{self, Wanted};
+use bootledger_projections::plugin_runs::RunStatus;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+/// The most events of a deployment that are read. One that fails every five minutes for a month has fewer.
+const MOST: i64 = 10_000;
+
+/// What a plugin did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Work {
+    /// When it succeeded.
+    pub(super) succeeded: Option<Timestamp>,
+    /// How often it failed.
+    pub(super) attempts: u32,
+    /// Its last failure: when, why, and when it tries again.
+    pub(super) failure: Option<(Timestamp, String, Timestamp)>,
+    /// What it waits for since when: why, and the keys of whom.
+    pub(super) waiting: Option<(Timestamp, String, Vec<String>)>,
+    /// When somebody last asked for another try.
+    pub(super) retried: Option<Timestamp>,
+}
+
+/// A file that was served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ServedFile {
+    /// The event's position.
+    pub(super) position: i64,
+    /// When.
+    pub(super) at: Timestamp,
+    /// Its name.
+    pub(super) file: Name,
+    /// The hash of the bytes.
+    pub(super) sha256: Sha256,
+    /// To whom.
+    pub(super) client: Ipv4Addr,
+}
+
+/// What the events tell.
+#[derive(Clone, Debug, Default)]
+pub(super) struct History {
+    rules: Rules,
+    plan: Plan,
+    started: Timestamp,
+    in_progress: Option<Timestamp>,
+    ended: bool,
+    work: BTreeMap<Name, Work>,
+    /// What was served, in order.
+    pub(super) served: Vec<ServedFile>,
+}
+
+impl History {
+    /// Reads it as of a reading.
+    pub(super) async fn read(reading: &mut Reading, id: DeploymentId) -> Result<Self, Error> {
+        let wanted = Wanted::of(&[EventPattern::All]);
+        let (key, last) = (id.to_string(), reading.position);
+        let stored = log::read_stream(reading.connection(), &wanted, ("deployment", &key), 1, last, MOST).await?;
+        let mut events = vec![];
+        for event in stored {
+            let recorded = event.recorded().map_err(|error| Error::Internal(error.into()))?;
+            if let Event::Deployment(_, event) = recorded.event {
+                events.push((recorded.position, recorded.recorded_at, event));
+            }
+        }
+        Ok(Self::of(events))
+    }
+
+    /// What these events tell: position, moment, event.
+    pub(super) fn of(events: Vec<(i64, Timestamp, DeploymentEvent)>) -> Self {
+        let mut history = Self::default();
+        for (position, at, event) in &events {
+            history.add(*position, *at, event);
+        }
+        history.rules = Rules::after(events.into_iter().map(|(_, _, event)| event));
+        history
+    }
+
+    fn add(&mut self, position: i64, at: Timestamp, event: &DeploymentEvent) {
+        use DeploymentEvent as E;
+        match event {
+            E::DeploymentStarted(started) => {
+                self.started = at;
+                self.plan = started.plan.clone();
+            }
+            E::PluginSucceeded { plugin } => {
+                let work = self.work.entry(plugin.clone()).or_default();
+                work.succeeded = Some(at);
+                work.waiting = None;
+            }
+            E::PluginFailed { plugin, attempt, reason, retry_at } => {
+                let work = self.work.entry(plugin.clone()).or_default();
+                work.attempts = *attempt;
+                work.failure = Some((at, reason.to_string(), *retry_at));
+                work.waiting = None;
+            }
+            E::PluginWaiting { plugin, reason, awaited } => {
+                let work = self.work.entry(plugin.clone()).or_default();
+                let since = work.waiting.as_ref().map_or(at, |(since, ..)| *since);
+                work.waiting = Some((since, reason.to_string(), awaited.iter().map(ToString::to_string).collect()));
+            }
+            E::PluginRetryRequested { plugin } => self.work.entry(plugin.clone()).or_default().retried = Some(at),
+            E::DeploymentInProgress { .. } => self.in_progress = Some(at),
+            E::BootFileServed { file, sha256, client, at } => {
+                self.served.push(ServedFile { position, at: *at, file: file.clone(), sha256: *sha256, client: *client });
+            }
+            E::DeploymentDone { .. } | E::DeploymentCancelled { .. } => self.ended = true,
+            E::InstallationFinished { .. } | E::PuppetRunFailed { .. } | E::DeploymentOverdue { .. } => {}
+        }
+    }
+
+    /// The plugins of the plan, in order.
+    pub(super) fn plugins(&self) -> &[PlannedPlugin] {
+        &self.plan.0
+    }
+
+    /// What a plugin did; nothing where it did nothing yet.
+    pub(super) fn work(&self, plugin: &Name) -> Work {
+        self.work.get(plugin).cloned().unwrap_or_default()
+    }
+
+    /// How a plugin stands.
+    pub(super) fn status(&self, plugin: &Name) -> RunStatus {
+        let work = self.work(plugin);
+        if work.succeeded.is_some() {
+            RunStatus::Succeeded
+        } else if self.ended {
+            RunStatus::Stopped
+        } else if work.waiting.is_some() {
+            RunStatus::Waiting
+        } else if let Some((failed, ..)) = work.failure {
+            if work.retried.is_some_and(|retried| retried >= failed) { RunStatus::Due } else { RunStatus::Failed }
+        } else if self.allows(DeploymentCommand::RetryPlugin { plugin: plugin.clone() }).is_ok() {
+            RunStatus::Due
+        } else {
+            RunStatus::Blocked
+        }
+    }
+
+    /// Since when a plugin could run: its requirements were met, and its stage had come. `None` while that is not so.
+    pub(super) fn could_run_since(&self, planned: &PlannedPlugin) -> Option<Timestamp> {
+        use bootledger_aggregates::deployment::plan::PluginStage;
+        let mut since = match planned.stage {
+            PluginStage::Preparing => self.started,
+            PluginStage::InProgress => self.in_progress?,
+        };
+        for required in &planned.requires {
+            since = since.max(self.work(required).succeeded?);
+        }
+        Some(since)
+    }
+
+    /// Whether a command would be allowed, by the rule that decides about it; and why not.
+    pub(super) fn allows(&self, command: DeploymentCommand) -> Allowed {
+        match self.rules.decide(command) {
+            Ok(events) if events.is_empty() => Err("This has been done already.".to_owned()),
+            Ok(_) => Ok(()),
+            Err(refused) => Err(capital(&refused.to_string())),
+        }
+    }
+}
+
+/// The same with a capital letter at the beginning and a full stop at the end.
+fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.ends_with('.') { "" } else { "." };
+    format!("{first}{}{end}", characters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bootledger_aggregates::boot_image::EndedBy;
+    use bootledger_aggregates::deployment::event::{DeploymentStarted, Limits};
+    use bootledger_aggregates::values::ids::DeviceId;
+    use bootledger_aggregates::values::text::Text;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::default().plus_seconds(seconds)
+    }
+
+    fn name(text: &str) -> Name {
+        text.parse().expect("a name")
+    }
+
+    fn started() -> DeploymentEvent {
+        DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted {
+            device: DeviceId::default(),
+            mac: "52:54:00:12:34:56".parse().expect("a MAC"),
+            ip: [10, 0, 0, 11].into(),
+            hostname: "h200.dc1.example".parse().expect("a host name"),
+            venture: name("shop"),
+            role: name("web"),
+            boot_image: name("debian"),
+            boot_image_revision: 1,
+            network: name("prod"),
+            site: name("dc1"),
+            plan: Plan::standard().expect("a plan"),
+            limits: Limits { open_minutes: 30, in_progress_minutes: 120 },
+            took: vec![],
+            import: None,
+            done_by: EndedBy::Server,
+        }))
+    }
+
+    #[test]
+    fn a_plugin_stands_as_its_last_event_says() {
+        let failed = |attempt| DeploymentEvent::PluginFailed {
+            plugin: name("clean"),
+            attempt,
+            reason: Text::fitted("no luck"),
+            retry_at: at(99),
+        };
+        let mut events = vec![(1, at(0), started())];
+        let now = |events: &[(i64, Timestamp, DeploymentEvent)]| History::of(events.to_vec());
+        assert_eq!(
+            (now(&events).status(&name("clean")), now(&events).status(&name("dhcp"))),
+            (RunStatus::Due, RunStatus::Blocked)
+        );
+        events.push((2, at(1), failed(1)));
+        assert_eq!(now(&events).status(&name("clean")), RunStatus::Failed);
+        assert_eq!(now(&events).work(&name("clean")).attempts, 1);
+        events.push((3, at(2), DeploymentEvent::PluginRetryRequested { plugin: name("clean") }));
+        assert_eq!(now(&events).status(&name("clean")), RunStatus::Due);
+        events.push((4, at(3), DeploymentEvent::PluginSucceeded { plugin: name("clean") }));
+        let history = now(&events);
+        assert_eq!((history.status(&name("clean")), history.status(&name("role"))), (RunStatus::Succeeded, RunStatus::Due));
+        let role = history.plugins().iter().find(|planned| planned.name == name("role")).expect("planned");
+        assert_eq!(history.could_run_since(role), Some(at(3)));
+        let refused = history.allows(DeploymentCommand::RetryPlugin { plugin: name("clean") });
+        assert!(refused.expect_err("refused").contains("never run twice"));
+    }
+}

@@ -1,0 +1,321 @@
+//! `/deployments/{id}`: one deployment; what it does, waits for and has served, and everything that happened.
+
+use super::history::{History, Work};
+use super::{awaited, steps};
+use crate::auth::level::Level;
+use crate::error::Error;
+use crate::pages::frame::{Page, Section, Visit};
+use crate::pages::kit::action::{self, Allowed, Look};
+use crate::pages::kit::badge::{self, Tone, badge, of_run};
+use crate::pages::kit::block;
+use crate::pages::kit::time::{moment, since, until};
+use crate::pages::live::{self, Region, State, Topic};
+use crate::pages::timeline::lines;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::deployment::command::DeploymentCommand;
+use bootledger_aggregates::deployment::event::DoneBy;
+use bootledger_aggregates::deployment::plan::PlannedPlugin;
+use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::at::At;
+use bootledger_projections::deployments::{self, Deployment};
+use bootledger_projections::devices::{self, Device};
+use bootledger_projections::parked;
+use bootledger_projections::plugin_runs::{self, Run, RunStatus};
+use bootledger_projections::timeline::{self, Line, Order};
+use maud::{Markup, html};
+use std::rc::Rc;
+
+/// How many lines of the timeline the page shows.
+const LINES: i64 = 100;
+
+/// Everything that the page shows.
+struct Found {
+    deployment: Deployment,
+    device: Option<Device>,
+    history: History,
+    runs: Vec<Run>,
+    lines: Vec<Line>,
+    blocked: bool,
+    /// Whether the visitor may change something from the page.
+    may: Allowed,
+}
+
+async fn ask(reading: &mut Reading, id: DeploymentId, may: Allowed) -> Result<Found, Error> {
+    let at = reading.at;
+    let deployment = deployments::find(reading.connection(), id, at).await?;
+    let deployment = deployment.ok_or_else(|| Error::NotFound(format!("there is no deployment {id}")))?;
+    let device = devices::find(reading.connection(), deployment.device, at).await?;
+    let runs = if at == At::Now { plugin_runs::of(reading.connection(), id).await? } else { vec![] };
+    let filter = timeline::Filter { deployment: Some(id), before: Some(reading.position + 1), ..timeline::Filter::default() };
+    let lines = timeline::list(reading.connection(), &filter, Order::NewestFirst, LINES + 1).await?;
+    let blocked = parked::is_blocked(reading.connection(), "deployment", &id.to_string()).await?;
+    let history = History::read(reading, id).await?;
+    Ok(Found { deployment, device, history, runs, lines, blocked, may })
+}
+
+/// The page.
+pub(super) async fn show(visit: Visit, Path(id): Path<DeploymentId>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let may = visit.may_change(&reading, Level::Operator);
+    let found = ask(&mut reading, id, may).await?;
+    let title = found.deployment.hostname.to_string();
+    let content = html! { @for region in regions(&found, visit.now) { (region.html) } };
+    let live = Some(format!("/deployments/{id}/live/{}", reading.position));
+    let json = Some(format!("/api/v1/deployments/{id}"));
+    visit.answer(reading, Page { live, json, ..Page::new(&title, Section::Deployments, content) }).await
+}
+
+/// The page's parts, live.
+pub(super) async fn live(
+    visit: Visit,
+    request: HttpRequest,
+    Path((id, seen)): Path<(DeploymentId, i64)>,
+) -> Result<HttpResponse, Error> {
+    let may = visit.may(Level::Operator);
+    let now = super::super::application(&request)?.now;
+    let render: live::Render = Rc::new(move |mut reading: Reading, _| {
+        let may = may.clone();
+        Box::pin(async move {
+            let found = ask(&mut reading, id, may).await?;
+            Ok(State { regions: regions(&found, now()), rows: vec![] })
+        })
+    });
+    live::answer(&request, seen, vec![Topic::Deployment(id)], None, render)
+}
+
+/// The page's parts in order. Each is an element with an id; together they are the page.
+fn regions(found: &Found, now: Timestamp) -> Vec<Region> {
+    vec![
+        Region::new("head", head(found, now)),
+        Region::new(
+            "states",
+            html! { section.card id="states" aria-labelledby="states-title" { h2 id="states-title" { "State" } (steps::states(&found.deployment, now)) (steps::durations(&found.deployment, &found.history, now)) } },
+        ),
+        Region::new("plugins", plugins(found, now)),
+        Region::new("facts", facts(found)),
+        Region::new("served", served(found)),
+        Region::new("timeline", events(found)),
+    ]
+}
+
+fn head(found: &Found, now: Timestamp) -> Markup {
+    let deployment = &found.deployment;
+    let id = deployment.id;
+    let rule = |command| found.may.clone().and_then(|()| found.history.allows(command));
+    let cancel = rule(DeploymentCommand::CancelDeployment { by: Text::default(), reason: Text::default() });
+    let done = rule(DeploymentCommand::MarkDone { by: DoneBy::Operator { name: Text::default() } });
+    let title = html! { (deployment.hostname) " " (badge::deployment(deployment.status, deployment.overdue)) };
+    let actions = html! {
+        (action::link("done", &format!("/deployments/{id}/done"), Look::Usual, "check-circle-fill", "Mark done…", &done))
+        (action::link("cancel", &format!("/deployments/{id}/cancel"), Look::Danger, "x-circle-fill", "Cancel…", &cancel))
+    };
+    let waits = awaited::of_deployment(deployment, &found.runs, now);
+    let tone = if found.runs.iter().any(|run| run.status == RunStatus::Failed) {
+        Tone::Bad
+    } else if deployment.overdue {
+        Tone::Warn
+    } else {
+        Tone::Info
+    };
+    html! {
+        div id="head" {
+            (block::heading(&[("Deployments", "/deployments")], &title, &actions))
+            @if found.blocked {
+                (block::note(Tone::Bad, &html! { p { "An event of this deployment could not be applied, so what is shown may be old. " a href="/readyz" { "What is parked" } } }))
+            }
+            @if deployment.status.is_live() && !waits.clone().into_string().is_empty() { (block::note(tone, &html! { (waits) })) }
+            @if let Some(reason) = &deployment.reason { (block::note(Tone::Neutral, &html! { p { "Cancelled: " (reason) } })) }
+        }
+    }
+}
+
+fn plugins(found: &Found, now: Timestamp) -> Markup {
+    html! {
+        section.card id="plugins" aria-labelledby="plugins-title" {
+            h2 id="plugins-title" { "Plugins" }
+            div.scroll {
+                table.cards {
+                    thead { tr { th scope="col" { "Plugin" } th scope="col" { "Stands" } th scope="col" { "Failed" } th scope="col" { "Why, and for whom it waits" } th scope="col" { "Next try" } th scope="col" { "Now" } } }
+                    tbody { @for planned in found.history.plugins() { (plugin(found, planned, now)) } }
+                }
+            }
+        }
+    }
+}
+
+fn plugin(found: &Found, planned: &PlannedPlugin, now: Timestamp) -> Markup {
+    let name = &planned.name;
+    let (status, work) = (found.history.status(name), found.history.work(name));
+    let (tone, words) = of_run(status);
+    let run = found.runs.iter().find(|run| run.plugin == *name);
+    let retry = found.may.clone().and_then(|()| found.history.allows(DeploymentCommand::RetryPlugin { plugin: name.clone() }));
+    let path = format!("/deployments/{}/plugins/{name}/retry", found.deployment.id);
+    html! {
+        tr {
+            th scope="row" { (name) @if !planned.requires.is_empty() { div.quiet { small { "after " (planned.requires.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) } } } }
+            td data-label="Stands" { div { (badge(tone, words)) @if let Some(at) = work.succeeded { " " span.quiet { (moment(at)) } } } }
+            td data-label="Failed" { @if work.attempts == 0 { "–" } @else if work.attempts == 1 { "once" } @else { (work.attempts) " times" } }
+            td data-label="Why" { div { (why(status, &work, now)) } }
+            td data-label="Next try" {
+                @match run.and_then(|run| run.retry_at).or(work.failure.as_ref().filter(|_| status == RunStatus::Failed).map(|(_, _, retry)| *retry)) {
+                    Some(at) if !matches!(status, RunStatus::Succeeded | RunStatus::Stopped) => { (until(at, now)) }
+                    _ => "–",
+                }
+            }
+            td data-label="Now" {
+                @if matches!(status, RunStatus::Waiting | RunStatus::Failed | RunStatus::Due) {
+                    (action::post(&format!("retry-{name}"), &path, Look::Small, "arrow-repeat", "Retry now", &retry, &html! {}))
+                }
+            }
+        }
+    }
+}
+
+fn why(status: RunStatus, work: &Work, now: Timestamp) -> Markup {
+    html! {
+        @if status == RunStatus::Waiting {
+            @if let Some((at, reason, keys)) = &work.waiting {
+                (reason) " " span.quiet { "since " (since(*at, now)) }
+                @if !keys.is_empty() { div { "Waits for " (awaited::links(keys.iter().map(String::as_str))) } }
+            }
+        } @else if let Some((at, reason, _)) = &work.failure {
+            @if status == RunStatus::Succeeded { span.quiet { "Before: " } }
+            (reason) " " span.quiet { (since(*at, now)) " ago" }
+        } @else if status == RunStatus::Blocked { span.quiet { "Others come first." } }
+    }
+}
+
+fn facts(found: &Found) -> Markup {
+    let deployment = &found.deployment;
+    let device = found.device.as_ref().map(|device| device.name.as_str()).filter(|name| !name.is_empty());
+    let rows = [
+        (
+            "Device",
+            html! { a href=(format!("/devices/{}", deployment.device)) { @if let Some(name) = device { (name) } @else { (deployment.device) } } },
+        ),
+        (
+            "Address",
+            html! { span.mono { (deployment.ip) } " in " a href=(format!("/networks/{}", deployment.network)) { (deployment.network) } },
+        ),
+        ("MAC", html! { span.mono { (deployment.mac) } }),
+        (
+            "Venture and role",
+            html! {
+                a href=(format!("/ventures/{}", deployment.venture)) { (deployment.venture) } " / "
+                a href=(format!("/ventures/{}/roles/{}", deployment.venture, deployment.role)) { (deployment.role) }
+            },
+        ),
+        (
+            "Boot image",
+            html! { a href=(format!("/boot-images/{}", deployment.boot_image)) { (deployment.boot_image) } ", revision " (deployment.boot_image_revision) },
+        ),
+        ("Site", html! { a href=(format!("/sites/{}", deployment.site)) { (deployment.site) } }),
+        ("Started", html! { (moment(deployment.started_at)) " by " (deployment.started_by) }),
+        (
+            "Import",
+            html! { @if let Some(import) = deployment.import { a href=(format!("/deployments?import={import}")) { (import) } } @else { "none; started alone" } },
+        ),
+        (
+            "Ended by",
+            html! { @match deployment.done_by { bootledger_aggregates::boot_image::EndedBy::Server => "the server's DONE", bootledger_aggregates::boot_image::EndedBy::Puppet => "Puppet's first successful run after DONE" } },
+        ),
+        ("Identifier", html! { code { (deployment.id) } }),
+    ];
+    block::card("facts", "What was asked for", &block::facts(&rows))
+}
+
+fn served(found: &Found) -> Markup {
+    let files = &found.history.served;
+    let content = html! {
+        @if files.is_empty() { p.quiet { "Nothing yet. The server asks for its script at " code { "/pxe/" } " when it boots from the network." } }
+        @else {
+            p { "Bytes as they were served, rendered; the hash is of all of them. A file is listed once, and again when its content changed or after a minute." }
+            div.scroll {
+                table.cards {
+                    thead { tr { th scope="col" { "File" } th scope="col" { "When" } th scope="col" { "To" } th scope="col" { "SHA-256" } } }
+                    tbody {
+                        @for file in files.iter().rev() {
+                            tr {
+                                th scope="row" { a href=(format!("/boot-images/{}", found.deployment.boot_image)) { (file.file) } }
+                                td data-label="When" { a href=(format!("#event-{}", file.position)) { (moment(file.at)) } }
+                                td data-label="To" { span.mono { (file.client) } }
+                                td data-label="SHA-256" { code { (file.sha256) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    block::card("served", "Served to the server", &content)
+}
+
+fn events(found: &Found) -> Markup {
+    let shown = usize::try_from(LINES).unwrap_or(usize::MAX);
+    let id = found.deployment.id;
+    let content = html! {
+        (lines(&found.lines[..found.lines.len().min(shown)]))
+        @if found.lines.len() > shown { p { a href=(format!("/timeline?deployment={id}")) { "All of it" } } }
+    };
+    block::card("timeline", "What happened, the newest first", &content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::deployments::samples::{deployment, waiting};
+    use scraper::{Html, Selector};
+
+    fn page(may: Allowed) -> Html {
+        let found = Found {
+            deployment: deployment(),
+            device: None,
+            history: History::default(),
+            runs: vec![waiting("kea-1 is behind", &["dhcp-server:kea-1"])],
+            lines: vec![],
+            blocked: false,
+            may,
+        };
+        let html: String = regions(&found, Timestamp::default()).into_iter().map(|region| region.html.0).collect();
+        Html::parse_document(&html)
+    }
+
+    fn texts(page: &Html, selector: &str) -> Vec<String> {
+        page.select(&Selector::parse(selector).expect("a selector")).map(|found| found.text().collect()).collect()
+    }
+
+    #[test]
+    fn the_page_says_first_whom_the_deployment_waits_for() {
+        let page = page(Ok(()));
+        assert!(texts(&page, "#head .note")[0].contains("kea-1 is behind"));
+        assert_eq!(texts(&page, "#head .note a[href='/dhcp-servers/kea-1']").len(), 1);
+        assert_eq!(texts(&page, "h1").len(), 1);
+    }
+
+    #[test]
+    fn a_viewer_reads_beside_the_buttons_why_they_do_nothing() {
+        let page = page(Err("This takes the role operator.".to_owned()));
+        assert_eq!(texts(&page, "#cancel-reason"), ["This takes the role operator."]);
+        assert!(texts(&page, "a.danger").is_empty());
+    }
+
+    #[test]
+    fn every_part_is_an_element_with_its_id() {
+        let found = Found {
+            deployment: deployment(),
+            device: None,
+            history: History::default(),
+            runs: vec![],
+            lines: vec![],
+            blocked: true,
+            may: Ok(()),
+        };
+        for region in regions(&found, Timestamp::default()) {
+            let tag = region.html.0.split('>').next().expect("a tag");
+            assert!(tag.contains(&format!("id=\"{}\"", region.id)), "{tag}");
+        }
+    }
+}

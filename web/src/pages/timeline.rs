@@ -1,0 +1,240 @@
+//! `/timeline`: everything that happened, a sentence an event, the newest first; and the same lines for other pages.
+
+use super::frame::{Page, Section, Visit};
+use super::kit::block;
+use super::kit::time::moment;
+use super::live::{self, Region, State, Topic};
+use crate::error::Error;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::web::{ServiceConfig, resource};
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
+use bootledger_projections::timeline::{self, Filter, Line, Order};
+use maud::{Markup, html};
+use serde::Deserialize;
+use std::rc::Rc;
+
+/// How many lines a page shows.
+const SHOWN: usize = 100;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/timeline").get(index))
+        .service(resource("/timeline/live/{since}").get(live))
+        .service(resource("/timeline/{position}").get(show));
+}
+
+/// Which lines.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Query {
+    device: Option<DeviceId>,
+    deployment: Option<DeploymentId>,
+    /// A type of aggregate, or `type/key`.
+    aggregate: Option<String>,
+    actor: Option<String>,
+    correlation: Option<String>,
+    r#type: Option<String>,
+    before: Option<i64>,
+}
+
+impl Query {
+    fn filter(self, position: i64) -> Filter {
+        let (aggregate_type, aggregate_id) = match self.aggregate.as_deref().map(|text| text.split_once('/')) {
+            Some(Some((kind, id))) => (Some(kind.to_owned()), Some(id.to_owned())),
+            Some(None) => (self.aggregate, None),
+            None => (None, None),
+        };
+        Filter {
+            device: self.device,
+            deployment: self.deployment,
+            aggregate_type,
+            aggregate_id,
+            actor: self.actor,
+            correlation_id: self.correlation,
+            event_type: self.r#type,
+            after: None,
+            before: Some(self.before.unwrap_or(i64::MAX).min(position + 1)),
+        }
+    }
+}
+
+/// The page.
+async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let query: Query = visit.query()?;
+    let first = query.before.is_none();
+    let filter = query.filter(reading.position);
+    let mut found = timeline::list(reading.connection(), &filter, Order::NewestFirst, SHOWN as i64 + 1).await?;
+    let more = found.len() > SHOWN;
+    found.truncate(SHOWN);
+    let next = found.last().filter(|_| more).map(|line| visit.with("before", Some(&line.position.to_string())));
+    let start = visit.with("before", None);
+    let fields = html! {
+        (field(&visit, "actor", "By", "user ada"))
+        (field(&visit, "aggregate", "About", "network/prod"))
+        (field(&visit, "type", "Event", "DeploymentStarted"))
+        (field(&visit, "correlation", "Request", ""))
+    };
+    let content = html! {
+        (block::heading(&[], &html! { "Timeline" }, &html! {}))
+        p { "Everything that happened, the newest first. Nothing here was ever changed or removed; " code { "bootledger verify" } " proves it." }
+        (filters_without_search(&visit, &fields))
+        (live::news(0, &start))
+        @if found.is_empty() { (block::empty("Nothing like that has happened.", &html! { a.button href="/timeline" { "Show all" } })) }
+        @else { section.card aria-label="Events" { (lines(&found)) } }
+        (block::pager(found.len(), (!first).then_some(start.as_str()), next.as_deref()))
+    };
+    let live = first.then(|| start.replacen("/timeline", &format!("/timeline/live/{}", reading.position), 1));
+    visit
+        .answer(
+            reading,
+            Page { live, json: Some("/api/v1/events".to_owned()), ..Page::new("Timeline", Section::Timeline, content) },
+        )
+        .await
+}
+
+fn filters_without_search(visit: &Visit, fields: &Markup) -> Markup {
+    html! {
+        form.filters method="get" action="/timeline" {
+            (fields)
+            @for (name, value) in visit.parameters().filter(|(name, value)| ["device", "deployment"].contains(name) && !value.is_empty()) {
+                input type="hidden" name=(name) value=(value);
+            }
+            button type="submit" { "Filter" }
+            @if visit.parameters().any(|(_, value)| !value.is_empty()) { a.button href="/timeline" { "All" } }
+        }
+    }
+}
+
+fn field(visit: &Visit, name: &str, label: &str, placeholder: &str) -> Markup {
+    html! {
+        div.field {
+            label for=(format!("filter-{name}")) { (label) }
+            input type="text" id=(format!("filter-{name}")) name=(name) value=(visit.parameter(name)) placeholder=(placeholder) maxlength="300";
+        }
+    }
+}
+
+/// How many events there are that the page does not show yet.
+async fn live(visit: Visit, request: HttpRequest, Path(since): Path<i64>) -> Result<HttpResponse, Error> {
+    let query: Query = visit.query()?;
+    let path = visit.with("before", None);
+    let path = path.split_once('?').map_or("/timeline".to_owned(), |(_, query)| format!("/timeline?{query}"));
+    let render: live::Render = Rc::new(move |mut reading: Reading, _| {
+        let (filter, path) = (Filter { after: Some(since), ..query.clone().filter(reading.position) }, path.clone());
+        Box::pin(async move {
+            let found = timeline::list(reading.connection(), &filter, Order::NewestFirst, SHOWN as i64).await?;
+            Ok(State { regions: vec![Region::new("news", live::news(found.len(), &path))], rows: vec![] })
+        })
+    });
+    live::answer(&request, since, vec![Topic::Everything], None, render)
+}
+
+/// `/timeline/{position}`: one event, whole, with its neighbours in the same request.
+async fn show(visit: Visit, Path(position): Path<i64>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let only = Filter { after: Some(position - 1), before: Some(position + 1), ..Filter::default() };
+    let found = timeline::list(reading.connection(), &only, Order::NewestFirst, 1).await?;
+    let line =
+        found.into_iter().next().ok_or_else(|| Error::NotFound(format!("there is no event {position} that the views show")))?;
+    let all = bootledger_projections::log::Filter::default();
+    let stored = bootledger_projections::log::read_after(reading.connection(), position - 1, 1, all).await?;
+    let payload = stored.first().and_then(|stored| serde_json::from_str::<serde_json::Value>(&stored.payload).ok());
+    let payload = payload.and_then(|payload| serde_json::to_string_pretty(&payload).ok()).unwrap_or_default();
+    let chain = stored.first().map(|stored| hex::encode(&stored.chain)).unwrap_or_default();
+    let same = Filter { correlation_id: Some(line.correlation_id.clone()), ..Filter::default() };
+    let neighbours = timeline::list(reading.connection(), &same, Order::OldestFirst, SHOWN as i64).await?;
+    let rows = [
+        ("What", html! { (line.sentence) }),
+        ("Event", html! { code { (line.event_type) } " of " (about(&line)) }),
+        ("When", moment(line.recorded_at)),
+        ("Who", html! { (line.actor) }),
+        (
+            "Request",
+            html! { a href=(format!("/timeline?correlation={}", encode(&line.correlation_id))) { code { (line.correlation_id) } } },
+        ),
+        ("Hash chain", html! { code { (chain) } }),
+    ];
+    let title = format!("Event {position}");
+    let content = html! {
+        (block::heading(&[("Timeline", "/timeline")], &html! { (title) }, &html! {
+            @if position > 1 { a.button href=(format!("/timeline/{}", position - 1)) rel="prev" { "Earlier" } }
+            a.button href=(format!("/timeline/{}", position + 1)) rel="next" { "Later" }
+        }))
+        (block::card("event", "What happened", &block::facts(&rows)))
+        (block::card("payload", "As it is stored", &html! { pre tabindex="0" role="region" aria-label="The event as JSON" { (payload) } }))
+        @if neighbours.len() > 1 { (block::card("request", "The same request", &lines(&neighbours))) }
+    };
+    visit.answer(reading, Page::new(&title, Section::Timeline, content)).await
+}
+
+fn encode(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// A link to what an event is about, where it has a page.
+fn about(line: &Line) -> Markup {
+    let (kind, id) = (line.aggregate_type.as_str(), line.aggregate_id.as_str());
+    let path = match kind {
+        "deployment" => Some("deployments"),
+        "device" => Some("devices"),
+        "network" => Some("networks"),
+        "rack" => Some("racks"),
+        "site" => Some("sites"),
+        "venture" => Some("ventures"),
+        "boot_image" => Some("boot-images"),
+        "dhcp_server" => Some("dhcp-servers"),
+        _ => None,
+    };
+    html! {
+        (kind.replace('_', " ")) " "
+        @match path { Some(path) => { a href=(format!("/{path}/{id}")) { (id) } } None => (id) }
+    }
+}
+
+/// Lines of the timeline. Each has a permanent link: `#event-POSITION` here, and a page of its own.
+pub(crate) fn lines(lines: &[Line]) -> Markup {
+    html! {
+        ol.timeline {
+            @for line in lines {
+                li id=(format!("event-{}", line.position)) {
+                    a href=(format!("/timeline/{}", line.position)) { (moment(line.recorded_at)) }
+                    span { (line.sentence) }
+                    small {
+                        (line.actor) " · " (line.event_type) " · position " (line.position)
+                        " · " a href=(format!("/timeline?correlation={}", encode(&line.correlation_id))) { "same request" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bootledger_aggregates::values::timestamp::Timestamp;
+
+    #[test]
+    fn a_line_says_what_who_and_when_and_links_to_itself() {
+        let line = Line {
+            position: 7,
+            recorded_at: Timestamp::default(),
+            aggregate_type: "network".to_owned(),
+            aggregate_id: "prod".to_owned(),
+            event_type: "NetworkDefined".to_owned(),
+            actor: "token <ops>".to_owned(),
+            correlation_id: "a&b".to_owned(),
+            device: None,
+            deployment: None,
+            sentence: "Network prod was defined".to_owned(),
+        };
+        let html = lines(std::slice::from_ref(&line)).into_string();
+        for part in
+            ["id=\"event-7\"", "href=\"/timeline/7\"", "token &lt;ops&gt;", "correlation=a%26b", "Network prod was defined"]
+        {
+            assert!(html.contains(part), "{part}: {html}");
+        }
+        assert!(about(&line).into_string().contains("href=\"/networks/prod\""));
+    }
+}
