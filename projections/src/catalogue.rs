@@ -265,6 +265,11 @@ pub async fn dhcp_servers_of(executor: impl PgExecutor<'_>, site: &Name, at: At)
     read_all(rows.fetch_all(executor).await?)
 }
 
+/// Every DHCP server in use, by name.
+pub async fn dhcp_servers(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<DhcpServerView>>> {
+    read_all(items!(at, "kind = 'dhcp_server' AND NOT retired ORDER BY key").fetch_all(executor).await?)
+}
+
 /// The network in use that an address lies in.
 pub async fn network_of(executor: impl PgExecutor<'_>, ip: Ipv4Addr, at: At) -> Result<Option<Entry<NetworkSpec>>> {
     let row = items!(

@@ -59,3 +59,10 @@ pub async fn list(executor: impl PgExecutor<'_>, after: Option<&str>, limit: i64
         })
         .collect())
 }
+
+/// How many sets of records are not at their primary yet although that was tried, and since when the first.
+pub async fn problems(executor: impl PgExecutor<'_>) -> Result<(i64, Option<Timestamp>)> {
+    let row = sqlx::query!(r#"SELECT count(*) AS "count!", min(since) AS since FROM dns_work WHERE problem IS NOT NULL"#);
+    let row = row.fetch_one(executor).await?;
+    Ok((row.count, row.since.map(Timestamp)))
+}

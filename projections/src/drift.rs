@@ -125,3 +125,12 @@ pub async fn check(executor: impl PgExecutor<'_>, site: &Name, now: Timestamp) -
 fn range(site: &Name) -> (String, String) {
     (format!("{site}/"), format!("{site}0"))
 }
+
+/// How many differences are open at each site, as the views show it now; sites without any are left out.
+pub async fn counts(executor: impl PgExecutor<'_>) -> Result<Vec<(String, i64)>> {
+    let rows = sqlx::query!(
+        r#"SELECT split_part(key, '/', 1) AS "site!", count(*) AS "count!" FROM catalogue
+           WHERE kind = 'drift' AND valid_to IS NULL AND NOT retired GROUP BY 1 ORDER BY 1"#
+    );
+    Ok(rows.fetch_all(executor).await?.into_iter().map(|row| (row.site, row.count)).collect())
+}

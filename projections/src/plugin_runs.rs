@@ -170,3 +170,68 @@ pub async fn waiting_for(executor: impl PgExecutor<'_>, awaited: &[String], conf
     );
     all(rows.fetch_all(executor).await?)
 }
+
+/// How many deployments wait for the same thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Awaited {
+    /// What they wait for, such as `dhcp-server:kea-1`.
+    pub key: String,
+    /// How many deployments.
+    pub deployments: i64,
+    /// Since when the one has waited that waits longest.
+    pub since: Timestamp,
+}
+
+/// What is waited for now, that first which most wait for.
+pub async fn awaited(executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Awaited>> {
+    let rows = sqlx::query!(
+        r#"SELECT key AS "key!", count(*) AS "deployments!", min(since) AS "since!"
+           FROM plugin_runs CROSS JOIN unnest(awaited) AS key
+           WHERE status = 'waiting' GROUP BY key ORDER BY count(*) DESC, key LIMIT $1"#,
+        limit
+    );
+    let rows = rows.fetch_all(executor).await?;
+    Ok(rows.into_iter().map(|row| Awaited { key: row.key, deployments: row.deployments, since: Timestamp(row.since) }).collect())
+}
+
+/// How many plugins of a name stand so, and how long altogether.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Standing {
+    /// Which plugin.
+    pub plugin: String,
+    /// How they stand: waiting or failed.
+    pub status: RunStatus,
+    /// How many deployments.
+    pub deployments: i64,
+    /// Since when the first of them has stood so.
+    pub since: Timestamp,
+    /// How long all of them together have stood so, in seconds.
+    pub seconds: i64,
+}
+
+/// Where time is lost now: the plugins that wait or failed, with the time that they all together have stood so.
+pub async fn standing(executor: impl PgExecutor<'_>, now: Timestamp) -> Result<Vec<Standing>> {
+    let rows = sqlx::query!(
+        r#"SELECT plugin, status, count(*) AS "deployments!", min(since) AS "since!",
+                  greatest(0, sum(extract(epoch FROM $1 - since)))::bigint AS "seconds!"
+           FROM plugin_runs WHERE status IN ('waiting', 'failed') GROUP BY plugin, status ORDER BY 5 DESC, plugin, status"#,
+        now.0
+    );
+    let rows = rows.fetch_all(executor).await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Standing {
+                plugin: row.plugin,
+                status: row.status.parse()?,
+                deployments: row.deployments,
+                since: Timestamp(row.since),
+                seconds: row.seconds,
+            })
+        })
+        .collect()
+}
+
+/// Plugins that failed, those first that have stood so longest.
+pub async fn failed(executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Run>> {
+    all(runs!("status = 'failed' ORDER BY since, deployment LIMIT $1", limit).fetch_all(executor).await?)
+}

@@ -26,6 +26,7 @@ mod theme;
 
 pub(crate) mod dashboard;
 pub(crate) mod deployments;
+mod search;
 pub(crate) mod timeline;
 
 use crate::application::Application;
@@ -44,6 +45,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .configure(dashboard::configure)
         .configure(deployments::configure)
         .configure(timeline::configure)
+        .configure(search::configure)
         .default_service(web::to(nothing));
     config.service(pages);
 }

@@ -1,7 +1,7 @@
 //! Deployments: the list, and one with everything about it.
 
 mod actions;
-mod awaited;
+pub(crate) mod awaited;
 mod bulk;
 mod export;
 mod history;
@@ -26,4 +26,3 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/deployments/{id}/done").get(actions::ask_done).post(actions::done))
         .service(resource("/deployments/{id}/plugins/{plugin}/retry").post(actions::retry));
 }
-

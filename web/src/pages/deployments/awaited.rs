@@ -16,6 +16,7 @@ pub(crate) fn links<'a>(keys: impl IntoIterator<Item = &'a str>) -> Markup {
                 Some(("dhcp-server", name)) => { a href=(format!("/dhcp-servers/{name}")) { "DHCP server " (name) } }
                 Some(("dhcp-site", site)) => { a href=(format!("/sites/{site}")) { "site " (site) } }
                 Some(("dns-primary", primary)) => { a href="/zones" { "DNS primary " (primary) } }
+                None if key == "operator" => "a person",
                 _ => (key),
             }
         }

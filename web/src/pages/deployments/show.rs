@@ -121,12 +121,12 @@ fn head(found: &Found, now: Timestamp) -> Markup {
         Tone::Info
     };
     html! {
-        div id="head" {
+        div.stack id="head" {
             (block::heading(&[("Deployments", "/deployments")], &title, &actions))
             @if found.blocked {
                 (block::note(Tone::Bad, &html! { p { "An event of this deployment could not be applied, so what is shown may be old. " a href="/readyz" { "What is parked" } } }))
             }
-            @if deployment.status.is_live() && !waits.clone().into_string().is_empty() { (block::note(tone, &html! { (waits) })) }
+            @if deployment.status.is_live() && !waits.clone().into_string().is_empty() { (block::note(tone, &html! { strong { "Waits for" } (waits) })) }
             @if let Some(reason) = &deployment.reason { (block::note(Tone::Neutral, &html! { p { "Cancelled: " (reason) } })) }
         }
     }

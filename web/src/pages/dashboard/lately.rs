@@ -1,0 +1,104 @@
+//! How it went lately: deployments a day, how long their stages took, where time is lost now.
+
+use crate::error::Error;
+use crate::pages::kit::block;
+use crate::pages::kit::plot::{Bar, Series, bars, columns};
+use crate::pages::kit::time::span;
+use crate::request::reading::Reading;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::plugin_runs::{RunStatus, Standing};
+use bootledger_projections::statistics::{self, Statistic};
+use maud::{Markup, html};
+use std::collections::BTreeMap;
+use time::{Date, Duration};
+
+/// How many days are shown.
+const DAYS: i64 = 30;
+
+/// What is shown.
+#[derive(Debug, Default)]
+pub(super) struct Lately {
+    days: Vec<Date>,
+    sums: BTreeMap<(Date, String), i64>,
+    standing: Vec<Standing>,
+}
+
+pub(super) async fn ask(reading: &mut Reading, now: Timestamp, standing: Vec<Standing>) -> Result<Lately, Error> {
+    let last = now.0.date();
+    let first = last.saturating_sub(Duration::days(DAYS - 1));
+    let found = statistics::list(reading.connection(), first, last).await?;
+    Ok(Lately { standing, ..Lately::of(first, &found) })
+}
+
+impl Lately {
+    fn of(first: Date, found: &[Statistic]) -> Self {
+        let days = (0..DAYS).map(|day| first.saturating_add(Duration::days(day))).collect();
+        let mut sums: BTreeMap<(Date, String), i64> = BTreeMap::new();
+        for statistic in found {
+            *sums.entry((statistic.day, statistic.measure.clone())).or_default() += statistic.amount;
+        }
+        Self { days, sums, standing: vec![] }
+    }
+
+    fn sum(&self, day: Date, measure: &str) -> i64 {
+        self.sums.get(&(day, measure.to_owned())).copied().unwrap_or(0)
+    }
+
+    fn rows(&self, numbers: impl Fn(Date) -> Vec<i64>) -> Vec<(String, Vec<i64>)> {
+        self.days.iter().map(|day| (day.to_string(), numbers(*day))).collect()
+    }
+}
+
+/// The part of the page.
+pub(super) fn view(found: &Lately) -> Markup {
+    const ENDED: [Series; 3] = [
+        Series { name: "done", class: "b" },
+        Series { name: "cancelled", class: "e" },
+        Series { name: "started and not ended that day", class: "a" },
+    ];
+    const STAGES: [Series; 2] = [Series { name: "being prepared", class: "c" }, Series { name: "in progress", class: "a" }];
+    let counts = found.rows(|day| {
+        let (done, cancelled) = (found.sum(day, "deployments_done"), found.sum(day, "deployments_cancelled"));
+        vec![done, cancelled, (found.sum(day, "deployments_started") - done - cancelled).max(0)]
+    });
+    let durations = found.rows(|day| {
+        let done = found.sum(day, "deployments_done").max(1);
+        vec![found.sum(day, "open_seconds") / done, found.sum(day, "in_progress_seconds") / done]
+    });
+    let lost: Vec<Bar> = found.standing.iter().take(8).map(lost).collect();
+    let content = html! {
+        div.columns {
+            (columns("Deployments a day", &ENDED, &counts, |number| number.to_string()))
+            (columns("Time of a deployment by stage, on average a day", &STAGES, &durations, span))
+            @if !lost.is_empty() { (bars("Where time is lost now", &lost)) }
+        }
+    };
+    block::card("lately", "The last 30 days", &content)
+}
+
+fn lost(row: &Standing) -> Bar {
+    let (class, state) = if row.status == RunStatus::Failed { ("d", "failed") } else { ("c", "waiting") };
+    Bar {
+        name: format!("{} {state}", row.plugin),
+        length: row.seconds,
+        words: format!("{} in {} deployments", span(row.seconds), row.deployments),
+        class,
+        path: format!("/deployments?plugin={state}&sort=since"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::date;
+
+    #[test]
+    fn sums_of_all_sites_are_told_day_by_day() {
+        let first = date!(2026 - 01 - 01);
+        let told =
+            |site: &str, amount| Statistic { day: first, site: site.to_owned(), measure: "deployments_done".to_owned(), amount };
+        let lately = Lately::of(first, &[told("dc1", 2), told("dc2", 3)]);
+        assert_eq!((lately.days.len(), lately.sum(first, "deployments_done")), (30, 5));
+        assert!(view(&lately).into_string().contains("2026-01-01: 5 done"));
+    }
+}

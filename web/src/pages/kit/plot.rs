@@ -1,0 +1,124 @@
+//! Pictures of numbers: SVG made by the server, with the numbers in a table beside it for whoever cannot see it or wants them.
+
+use maud::{Markup, html};
+
+/// One kind of number in a plot: its name, and its class of colour (`a` to `e`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Series {
+    /// What is counted.
+    pub(crate) name: &'static str,
+    /// The class of the stylesheet.
+    pub(crate) class: &'static str,
+}
+
+/// Columns on top of each other, one group a label. `rows` are the labels with a number for each series.
+pub(crate) fn columns(title: &str, series: &[Series], rows: &[(String, Vec<i64>)], unit: impl Fn(i64) -> String) -> Markup {
+    let most = rows.iter().map(|(_, numbers)| numbers.iter().sum::<i64>()).max().unwrap_or(0).max(1);
+    let (width, height) = (720, 160);
+    let step = width / i64::try_from(rows.len()).unwrap_or(1).max(1);
+    let scale = |number: i64| number * height / most;
+    let told = rows.iter().map(|(label, numbers)| {
+        let parts: Vec<String> =
+            series.iter().zip(numbers).map(|(series, number)| format!("{} {}", unit(*number), series.name)).collect();
+        format!("{label}: {}", parts.join(", "))
+    });
+    let told: Vec<String> = told.collect();
+    html! {
+        figure {
+            figcaption { h3 { (title) } ul.legend { @for series in series { li { span class=(format!("swatch {}", series.class)) {} (series.name) } } } }
+            svg.plot viewBox="0 0 760 200" role="img" aria-label=(format!("{title}. The table below says the same.")) {
+                line.axis x1="36" y1="164" x2="756" y2="164" {}
+                text x="0" y="14" { (unit(most)) }
+                text x="0" y="164" { (unit(0)) }
+                @for (index, (label, numbers)) in rows.iter().enumerate() {
+                    @let x = 36 + i64::try_from(index).unwrap_or(0) * step;
+                    @for part in stacked(numbers, scale) {
+                        rect class=(series[part.series].class) x=(x + 1) y=(164 - part.top) width=((step - 3).max(2)) height=(part.height) { title { (told[index]) } }
+                    }
+                    @if index % (rows.len() / 6).max(1) == 0 { text x=(x) y="182" { (label) } }
+                }
+            }
+            details {
+                summary { "The numbers" }
+                div.scroll tabindex="0" role="region" aria-label=(title) {
+                    table {
+                        thead { tr { th scope="col" { "Day" } @for series in series { th.number scope="col" { (series.name) } } } }
+                        tbody { @for (label, numbers) in rows { tr { th scope="row" { (label) } @for number in numbers { td.number { (unit(*number)) } } } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct Part {
+    series: usize,
+    top: i64,
+    height: i64,
+}
+
+/// The parts of one column: where each begins from above, and how high it is; empty ones are left out.
+fn stacked(numbers: &[i64], scale: impl Fn(i64) -> i64) -> Vec<Part> {
+    let mut below = 0;
+    let mut parts = vec![];
+    for (series, number) in numbers.iter().enumerate().filter(|(_, number)| **number > 0) {
+        let height = scale(*number).max(1);
+        parts.push(Part { series, top: below + height, height });
+        below += height;
+    }
+    parts
+}
+
+/// Bars beside each other: a name, a number in words, its length, its class of colour, and a link.
+pub(crate) struct Bar {
+    /// What it is of.
+    pub(crate) name: String,
+    /// How much, for the length.
+    pub(crate) length: i64,
+    /// How much, in words.
+    pub(crate) words: String,
+    /// The class of the stylesheet.
+    pub(crate) class: &'static str,
+    /// Where it leads.
+    pub(crate) path: String,
+}
+
+/// Horizontal bars on one scale; the words beside each say the same.
+pub(crate) fn bars(title: &str, bars: &[Bar]) -> Markup {
+    let most = bars.iter().map(|bar| bar.length).max().unwrap_or(0).max(1);
+    html! {
+        figure {
+            figcaption { h3 { (title) } }
+            svg.plot viewBox=(format!("0 0 760 {}", bars.len() * 28 + 4)) role="group" aria-label=(title) {
+                @for (index, bar) in bars.iter().enumerate() {
+                    @let y = index * 28 + 2;
+                    a href=(bar.path) {
+                        text x="0" y=(y + 16) { (bar.name) }
+                        rect class=(bar.class) x="200" y=(y) rx="3" height="22" width=((bar.length * 300 / most).max(2)) {}
+                        text x=(208 + (bar.length * 300 / most).max(2)) y=(y + 16) { (bar.words) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_on_each_other_and_empty_ones_are_left_out() {
+        let parts = stacked(&[2, 0, 3], |number| number * 10);
+        let told: Vec<(usize, i64, i64)> = parts.iter().map(|part| (part.series, part.top, part.height)).collect();
+        assert_eq!(told, [(0, 20, 20), (2, 50, 30)]);
+    }
+
+    #[test]
+    fn the_numbers_are_there_as_a_table() {
+        let series = [Series { name: "started", class: "a" }];
+        let html =
+            columns("Deployments", &series, &[("2026-01-31".to_owned(), vec![7])], |number| number.to_string()).into_string();
+        assert!(html.contains("<td class=\"number\">7</td>") && html.contains("<title>2026-01-31: 7 started</title>"), "{html}");
+    }
+}
