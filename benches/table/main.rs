@@ -12,6 +12,7 @@ mod cluster;
 mod dhcp;
 mod dns;
 mod log;
+mod pages;
 mod report;
 mod tftp;
 mod views;
@@ -30,7 +31,7 @@ use cluster::Cluster;
 use report::Report;
 
 /// The parts, in the order in which they run.
-const PARTS: [&str; 9] = ["tftp", "dhcp", "dns", "append", "agents", "bulk", "bulk-large", "webhooks", "large"];
+const PARTS: [&str; 10] = ["tftp", "dhcp", "dns", "append", "agents", "bulk", "bulk-large", "webhooks", "large", "pages"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -71,6 +72,9 @@ fn main() -> Result<()> {
         }
         if wanted("large") {
             boot::measure(&cluster, &mut report).await?;
+        }
+        if wanted("pages") {
+            pages::measure(&cluster, &mut report).await?;
         }
         report.print();
         cluster.stop().await

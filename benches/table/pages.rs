@@ -1,0 +1,184 @@
+//! The pages with 100,000 devices and deployments: how long the server takes for each, how many bytes it sends, how soon a live
+//! page shows what happened, and what 500 live pages at once cost.
+
+use crate::catalogue;
+use crate::cluster::Cluster;
+use crate::log::{Log, device};
+use crate::process::{Process, wait_for};
+use crate::report::{Report, Row, median, percentile};
+use anyhow::{Context, Result, ensure};
+use bootledger_aggregates::values::ids::DeploymentId;
+use futures::{StreamExt, TryStreamExt};
+use serde_json::json;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// How many devices, each in deployment.
+const SERVERS: u32 = 100_000;
+/// How often each page is asked for.
+const TIMES: u32 = 200;
+/// How many pages are open at once.
+const OPEN: usize = 500;
+/// How many things happen while they are.
+const HAPPENINGS: u32 = 40;
+
+const LIMIT: Duration = Duration::from_mins(10);
+
+/// Measures all of it.
+pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()> {
+    let url = cluster.database("pages").await?;
+    let mut service = Process::start(Ipv4Addr::LOCALHOST, url.clone()).await?;
+    catalogue::define(&service).await?;
+    let image = service.get("/api/v1/boot-images/debian-12").await?;
+    let revision = image["spec"]["revision"].as_u64().context("the image has no revision")?;
+    service.kill()?;
+    let database = cluster.open(&url).await?;
+    report.say(&format!("writing a log with {SERVERS} servers in progress"));
+    Log::open(database.pool.clone()).await?.deploy(SERVERS, u32::try_from(revision)?).await?;
+    bootledger_projections::rebuild::rebuild(&database.pool, |_, _| {}).await?;
+    sqlx::query("VACUUM ANALYZE").execute(&database.pool).await?;
+    database.close().await?;
+    service.start_again().await?;
+    wait_for("the views show everything", LIMIT, async || (service.get("/readyz").await.ok()?["lag"] == 0).then_some(())).await?;
+    for (name, path) in paths() {
+        page(&service, &name, &path, report).await?;
+    }
+    first_page(&service, report).await?;
+    open_pages(&service, report).await
+}
+
+fn deployment(n: u32) -> DeploymentId {
+    DeploymentId(Uuid::from_u128((1 << 64) + u128::from(n)))
+}
+
+/// Every page with a name for the table.
+fn paths() -> Vec<(String, String)> {
+    let (device, deployment) = (device(5_000), deployment(5_000));
+    let lists = ["/", "/deployments", "/deployments?q=h77777", "/deployments?status=done", "/deployments?sort=hostname", "/deployments?sort=since",
+        "/devices", "/devices?q=SN77777", "/devices?sort=name", "/racks", "/networks", "/networks/prod", "/zones", "/zones/dc1.example", "/dhcp-servers",
+        "/dhcp-servers/kea-1", "/boot-images", "/boot-images/debian-12", "/ventures", "/ventures/shop", "/ventures/shop/roles/web", "/sites",
+        "/sites/dc1", "/timeline", "/search?q=h77777", "/settings", "/settings/users", "/settings/tokens", "/settings/sessions"];
+    let mut paths: Vec<(String, String)> = lists.iter().map(|path| ((*path).to_owned(), (*path).to_owned())).collect();
+    paths.push(("/deployments/ID".to_owned(), format!("/deployments/{deployment}")));
+    for tab in ["", "/components", "/addresses", "/history", "/deploy"] {
+        paths.push((format!("/devices/ID{tab}"), format!("/devices/{device}{tab}")));
+    }
+    paths
+}
+
+/// One page: median and 99th percentile of the time until all of it is there, and its bytes, compressed.
+async fn page(service: &Process, name: &str, path: &str, report: &mut Report) -> Result<()> {
+    let client = reqwest::Client::new();
+    let mut figures = vec![];
+    let mut bytes = 0;
+    for _ in 0..TIMES {
+        let begun = Instant::now();
+        let request = client.get(service.url(path)).bearer_auth(service.token()).header("Accept-Encoding", "gzip").header("Accept", "text/html");
+        let answer = request.send().await?.error_for_status().with_context(|| path.to_owned())?;
+        bytes = answer.bytes().await?.len();
+        figures.push(begun.elapsed().as_secs_f64() * 1e3);
+    }
+    let middle = median(figures.clone());
+    let most = percentile(&mut figures, 0.99);
+    report.add(Row {
+        what: format!("page {name}"),
+        measured: format!("{middle:.1} ms, 99 % {most:.1} ms, {:.1} kB", kilo(bytes)),
+        limit: "–".to_owned(),
+        target: "≤ 20 ms".to_owned(),
+        met: Some(middle <= 20.0 && most <= 20.0),
+    });
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a size is told to one digit")]
+fn kilo(bytes: usize) -> f64 {
+    bytes as f64 / 1e3
+}
+
+/// The bytes of the first page that a browser loads: the page and everything that it names.
+async fn first_page(service: &Process, report: &mut Report) -> Result<()> {
+    let client = reqwest::Client::new();
+    let get = async |path: &str| -> Result<bytes::Bytes> {
+        let request = client.get(service.url(path)).bearer_auth(service.token()).header("Accept-Encoding", "gzip");
+        Ok(request.send().await?.error_for_status()?.bytes().await?)
+    };
+    let mut bytes = get("/deployments").await?.len();
+    let text = service.text("/deployments").await?;
+    let mut assets: Vec<&str> = text.split('"').filter(|part| part.starts_with("/assets/")).map(|part| part.split('#').next().unwrap_or(part)).collect();
+    assets.sort_unstable();
+    assets.dedup();
+    for asset in &assets {
+        bytes += get(asset).await?.len();
+    }
+    report.add(Row {
+        what: format!("the first page (/deployments, 100 rows) with its {} files, compressed", assets.len()),
+        measured: format!("{:.1} kB", kilo(bytes)),
+        limit: "–".to_owned(),
+        target: "< 100 kB".to_owned(),
+        met: Some(bytes < 100_000),
+    });
+    Ok(())
+}
+
+/// Opens pages, has things happen, and tells how long after an event its page was told, and what the pages cost.
+async fn open_pages(service: &Process, report: &mut Report) -> Result<()> {
+    let before = service.memory("VmRSS")?;
+    let position = service.get("/readyz").await?["views_position"].as_i64().context("the views show no position")?;
+    let (sender, mut heard) = mpsc::unbounded_channel();
+    let mut tasks = tokio::task::JoinSet::new();
+    let client = reqwest::Client::new();
+    for n in 0..OPEN {
+        let path = match n % 5 {
+            0 => format!("/dashboard/live/{position}"),
+            1 => format!("/deployments/live/{position}/0"),
+            _ => format!("/deployments/{}/live/{position}", deployment(u32::try_from(n)? % HAPPENINGS)),
+        };
+        let request = client.get(service.url(&path)).bearer_auth(service.token()).header("Accept", "text/event-stream");
+        let answer = request.send().await?.error_for_status()?;
+        let sender = sender.clone();
+        tasks.spawn(async move {
+            let mut parts = answer.bytes_stream();
+            while let Ok(Some(part)) = parts.try_next().await {
+                for line in String::from_utf8_lossy(&part).lines() {
+                    if let Some(Ok(position)) = line.strip_prefix("id: ").map(str::parse::<i64>) {
+                        drop(sender.send((n, position, Instant::now())));
+                    }
+                }
+            }
+        });
+    }
+    let mut delays = vec![];
+    for n in 0..HAPPENINGS {
+        let deployment = deployment(n);
+        let cancel = service.post(&format!("/api/v1/deployments/{deployment}/cancel"), &json!({"reason": "a measurement"}));
+        let begun = Instant::now();
+        let answered = cancel.await?;
+        ensure!(answered["status"] == "cancelled", "{answered}");
+        // Each page that is about it, and each dashboard and list, is to be told.
+        let concerned = |page: usize| page % 5 < 2 || u32::try_from(page).unwrap_or(0) % HAPPENINGS == n;
+        let mut missing: std::collections::HashSet<usize> = (0..OPEN).filter(|page| concerned(*page)).collect();
+        while !missing.is_empty() {
+            let told = tokio::time::timeout(Duration::from_secs(20), heard.recv()).await.context("a live page was not told")?;
+            let (page, _, at) = told.context("all live pages ended")?;
+            if at > begun && missing.remove(&page) {
+                delays.push((at - begun).as_secs_f64() * 1e3);
+            }
+        }
+        // What else comes of it, such as records that are taken back, is told together; then it is quiet again.
+        while let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(700), heard.recv()).await {}
+    }
+    let during = service.memory("VmRSS")?;
+    let middle = median(delays.clone());
+    let most = percentile(&mut delays, 0.99);
+    report.add(Row {
+        what: format!("{OPEN} live pages: from the request that cancels a deployment to the message"),
+        measured: format!("{middle:.0} ms, 99 % {most:.0} ms; memory {} MB, {} MB before", during / 1024, before / 1024),
+        limit: "–".to_owned(),
+        target: "≤ 300 ms".to_owned(),
+        met: Some(middle <= 300.0 && most <= 300.0),
+    });
+    tasks.shutdown().await;
+    Ok(())
+}
