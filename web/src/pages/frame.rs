@@ -253,6 +253,7 @@ impl Visit {
         document(
             page.title,
             self.theme,
+            true,
             &html! {
                 a.skip href="#main" { "Skip to the content" }
                 div.frame {
@@ -354,7 +355,7 @@ fn navigation(current: Section) -> Markup {
 }
 
 /// The whole document around a body.
-fn document(title: &str, theme: Theme, body: &Markup) -> Markup {
+fn document(title: &str, theme: Theme, scripts: bool, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" data-theme=[theme.attribute()] {
@@ -367,9 +368,11 @@ fn document(title: &str, theme: Theme, body: &Markup) -> Markup {
                 title { (title) " – Bootledger" }
                 link rel="stylesheet" href=(assets::STYLE.url());
                 link rel="icon" type="image/svg+xml" href="data:,";
-                script src=(assets::HTMX.url()) defer {}
-                script src=(assets::HTMX_SSE.url()) defer {}
-                script src=(assets::SCRIPT.url()) defer {}
+                @if scripts {
+                    script src=(assets::HTMX.url()) defer {}
+                    script src=(assets::HTMX_SSE.url()) defer {}
+                    script src=(assets::SCRIPT.url()) defer {}
+                }
             }
             body { (body) }
         }
@@ -379,14 +382,15 @@ fn document(title: &str, theme: Theme, body: &Markup) -> Markup {
 /// A page for anybody, without navigation: signing in, errors, the API's documentation.
 pub(crate) fn lone(title: &str, request: Option<&HttpRequest>, content: &Markup) -> Markup {
     let theme = request.map_or(Theme::System, Theme::of_request);
-    document(title, theme, &html! { div.lone { main id="main" { (content) } } })
+    document(title, theme, true, &html! { div.lone { main id="main" { (content) } } })
 }
 
-/// A page for anybody that is as wide as others.
+/// A page for anybody that is as wide as others, without scripts.
 pub(crate) fn wide(title: &str, content: &Markup) -> Markup {
     document(
         title,
         Theme::System,
+        false,
         &html! {
             a.skip href="#main" { "Skip to the content" }
             header.top { a.brand href="/" { (icon("server")) "Bootledger" } nav aria-label="Main" { a href="/" { "Dashboard" } " " a href="/api/docs" { "API" } } }

@@ -118,7 +118,8 @@ async fn a_path_that_is_not_there_and_a_method_that_is_not_taken_are_problems_to
     assert_eq!(missing.problem().0, 404);
     let delete = site.ask_as(&administrator, TestRequest::delete().uri("/api/v1/devices")).await;
     assert_eq!((delete.problem().0, delete.header("allow")), (405, "GET, POST"));
-    assert_eq!(site.ask(TestRequest::get().uri("/nowhere")).await.problem().0, 404);
+    assert_eq!(site.ask_as(&administrator, TestRequest::get().uri("/nowhere")).await.problem().0, 404);
+    assert_eq!(site.ask(TestRequest::get().uri("/nowhere")).await.problem().0, 401, "what is named nowhere is open to nobody");
 }
 
 #[actix_web::test]

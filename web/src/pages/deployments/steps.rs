@@ -121,15 +121,15 @@ fn bars(deployment: &Deployment, history: &History, now: Timestamp) -> Vec<Bar> 
 pub(super) fn durations(deployment: &Deployment, history: &History, now: Timestamp) -> Markup {
     let bars = bars(deployment, history, now);
     let total = bars.iter().map(|bar| bar.to).max().unwrap_or(0).max(1);
-    let x = |seconds: i64| 150 + seconds * 480 / total;
+    let x = |seconds: i64| 120 + seconds * 240 / total;
     let height = bars.len() * 26 + 8;
     html! {
         @if !bars.is_empty() {
             figure {
-                svg.plot viewBox=(format!("0 0 760 {height}")) role="img" aria-label=(format!("Durations: {}", bars.iter().map(|bar| format!("{} {} {}", bar.name, span(bar.to - bar.from), bar.words)).collect::<Vec<_>>().join(", "))) {
+                svg.plot viewBox=(format!("0 0 520 {height}")) role="img" aria-label=(format!("Durations: {}", bars.iter().map(|bar| format!("{} {} {}", bar.name, span(bar.to - bar.from), bar.words)).collect::<Vec<_>>().join(", "))) {
                     @for (index, bar) in bars.iter().enumerate() {
                         @let y = index * 26 + 4;
-                        text x="140" y=(y + 15) text-anchor="end" { (bar.name) }
+                        text x="112" y=(y + 15) text-anchor="end" { (bar.name) }
                         rect class=(bar.class) x=(x(bar.from)) y=(y) rx="3" height="20" width=((x(bar.to) - x(bar.from)).max(2)) {}
                         text x=(x(bar.to) + 8) y=(y + 15) { (span(bar.to - bar.from)) ", " (bar.words) }
                     }

@@ -14,7 +14,7 @@ pub(crate) struct Series {
 /// Columns on top of each other, one group a label. `rows` are the labels with a number for each series.
 pub(crate) fn columns(title: &str, series: &[Series], rows: &[(String, Vec<i64>)], unit: impl Fn(i64) -> String) -> Markup {
     let most = rows.iter().map(|(_, numbers)| numbers.iter().sum::<i64>()).max().unwrap_or(0).max(1);
-    let (width, height) = (720, 160);
+    let (width, height) = (410, 120);
     let step = width / i64::try_from(rows.len()).unwrap_or(1).max(1);
     let scale = |number: i64| number * height / most;
     let told = rows.iter().map(|(label, numbers)| {
@@ -26,16 +26,16 @@ pub(crate) fn columns(title: &str, series: &[Series], rows: &[(String, Vec<i64>)
     html! {
         figure {
             figcaption { h3 { (title) } ul.legend { @for series in series { li { span class=(format!("swatch {}", series.class)) {} (series.name) } } } }
-            svg.plot viewBox="0 0 760 200" role="img" aria-label=(format!("{title}. The table below says the same.")) {
-                line.axis x1="36" y1="164" x2="756" y2="164" {}
+            svg.plot viewBox="0 0 460 150" role="img" aria-label=(format!("{title}. The table below says the same.")) {
+                line.axis x1="44" y1="126" x2="456" y2="126" {}
                 text x="0" y="14" { (unit(most)) }
-                text x="0" y="164" { (unit(0)) }
+                text x="0" y="126" { (unit(0)) }
                 @for (index, (label, numbers)) in rows.iter().enumerate() {
-                    @let x = 36 + i64::try_from(index).unwrap_or(0) * step;
+                    @let x = 44 + i64::try_from(index).unwrap_or(0) * step;
                     @for part in stacked(numbers, scale) {
-                        rect class=(series[part.series].class) x=(x + 1) y=(164 - part.top) width=((step - 3).max(2)) height=(part.height) { title { (told[index]) } }
+                        rect class=(series[part.series].class) x=(x + 1) y=(126 - part.top) width=((step - 3).max(2)) height=(part.height) { title { (told[index]) } }
                     }
-                    @if index % (rows.len() / 6).max(1) == 0 { text x=(x) y="182" { (label) } }
+                    @if index % (rows.len() / 5).max(1) == 0 { text x=(x) y="144" { (label.get(5..).unwrap_or(label)) } }
                 }
             }
             details {
@@ -89,13 +89,13 @@ pub(crate) fn bars(title: &str, bars: &[Bar]) -> Markup {
     html! {
         figure {
             figcaption { h3 { (title) } }
-            svg.plot viewBox=(format!("0 0 760 {}", bars.len() * 28 + 4)) role="group" aria-label=(title) {
+            svg.plot viewBox=(format!("0 0 460 {}", bars.len() * 28 + 4)) role="group" aria-label=(title) {
                 @for (index, bar) in bars.iter().enumerate() {
                     @let y = index * 28 + 2;
                     a href=(bar.path) {
                         text x="0" y=(y + 16) { (bar.name) }
-                        rect class=(bar.class) x="200" y=(y) rx="3" height="22" width=((bar.length * 300 / most).max(2)) {}
-                        text x=(208 + (bar.length * 300 / most).max(2)) y=(y + 16) { (bar.words) }
+                        rect class=(bar.class) x="110" y=(y) rx="3" height="22" width=((bar.length * 160 / most).max(2)) {}
+                        text x=(118 + (bar.length * 160 / most).max(2)) y=(y + 16) { (bar.words) }
                     }
                 }
             }

@@ -1,0 +1,92 @@
+//! Live pages: what is sent when something happens, and what is not.
+
+use crate::support::{TestSite, network_defined, site_defined};
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::Service;
+use actix_web::test::TestRequest;
+use bootledger_aggregates::token::Scope;
+use serde_json::json;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// A browser with a live page.
+struct Browser(Pin<Box<BoxBody>>);
+
+impl Browser {
+    async fn open(site: &TestSite, bearer: &str, path: &str, seen: Option<i64>) -> Self {
+        let service = site.start().await;
+        let mut request = TestRequest::get().uri(path).insert_header(("authorization", format!("Bearer {bearer}")));
+        if let Some(seen) = seen {
+            request = request.insert_header(("last-event-id", seen.to_string()));
+        }
+        let request =
+            request.insert_header(("accept", "text/event-stream")).insert_header(("accept-encoding", "gzip")).to_request();
+        let response = service.call(request).await.expect("an answer");
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers().get("content-type").expect("a type").as_bytes(), b"text/event-stream");
+        Self(Box::pin(response.into_body()))
+    }
+
+    /// The next part that is no beat; none at the end.
+    async fn next(&mut self) -> Option<String> {
+        loop {
+            let part = std::future::poll_fn(|context| self.0.as_mut().poll_next(context));
+            let part = tokio::time::timeout(Duration::from_secs(20), part).await.expect("something comes")?;
+            let text = String::from_utf8(part.expect("bytes").to_vec()).expect("UTF-8, and not compressed");
+            if !text.starts_with("event: beat") {
+                return Some(text);
+            }
+        }
+    }
+}
+
+async fn something(site: &TestSite, network: &str) -> i64 {
+    site.append("network", network, network_defined()).await
+}
+
+#[actix_web::test]
+async fn a_page_is_told_its_changed_parts_with_the_position() {
+    let site = TestSite::create().await;
+    let bearer = site.bearer(Scope::Viewer).await;
+    site.append("site", "dc1", site_defined()).await;
+    let position = something(&site, "prod").await;
+    let mut browser = Browser::open(&site, &bearer, &format!("/timeline/live/{position}"), None).await;
+    let later = something(&site, "lab").await;
+    let told = browser.next().await.expect("a message");
+    assert!(told.starts_with(&format!("id: {later}\ndata: <hx-partial id=\"news\" hx-swap=\"outerMorph\">")), "{told}");
+    assert!(told.contains("1 new row."), "{told}");
+}
+
+#[actix_web::test]
+async fn who_was_away_is_told_what_came_meanwhile() {
+    let site = TestSite::create().await;
+    let bearer = site.bearer(Scope::Viewer).await;
+    let since = site.append("site", "dc1", site_defined()).await;
+    let seen = something(&site, "prod").await;
+    something(&site, "lab").await;
+    let mut browser = Browser::open(&site, &bearer, &format!("/timeline/live/{since}"), Some(seen)).await;
+    let told = browser.next().await.expect("a message");
+    assert!(told.contains("2 new rows."), "{told}");
+}
+
+#[actix_web::test]
+async fn a_page_hears_nothing_of_what_it_is_not_about() {
+    let site = TestSite::create().await;
+    let bearer = site.bearer(Scope::Viewer).await;
+    let position = site.append("site", "dc1", site_defined()).await;
+    let mut browser = Browser::open(&site, &bearer, &format!("/deployments/live/{position}/0"), None).await;
+    something(&site, "prod").await;
+    site.stopping.send_replace(true);
+    assert_eq!(browser.next().await, None, "a list of deployments was told about a network");
+}
+
+#[actix_web::test]
+async fn a_live_page_ends_when_its_reader_may_no_longer_read() {
+    let site = TestSite::create().await;
+    let (id, bearer) = site.token(Scope::Viewer, None).await;
+    let refused = site.ask(TestRequest::get().uri("/timeline/live/0")).await;
+    assert_eq!(refused.status, 401, "a live page was given to nobody");
+    site.append("token", &id.to_string(), json!({"type": "TokenRevoked"})).await;
+    let revoked = site.ask_as(&bearer, TestRequest::get().uri("/timeline/live/0")).await;
+    assert_eq!(revoked.status, 401);
+}
