@@ -15,7 +15,8 @@ async fn the_api_explains_itself_to_everybody() -> Result<()> {
             page.says("Send Authorization: Bearer").await?;
             page.follow("deployments").await?;
             page.arrives_at("/api/docs#tag-deployments").await?;
-            let barriers = page.barriers().await?;
+            // axe-core is a script itself.
+            let barriers = if script { page.barriers().await? } else { String::new() };
             ensure!(barriers.is_empty(), "/api/docs {} {width}: {barriers}", scheme.name());
         }
         Ok(())

@@ -8,7 +8,6 @@ mod look;
 mod page;
 
 pub(crate) use axe::AXE;
-pub(crate) use evidence::folder;
 pub(crate) use look::{Look, Scheme};
 pub(crate) use page::Page;
 

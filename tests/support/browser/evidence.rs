@@ -1,16 +1,10 @@
 //! What a story that failed leaves behind.
 
 use super::page::Page;
-use std::path::PathBuf;
-
-/// The folder of a story's pictures.
-pub(crate) fn folder() -> PathBuf {
-    crate::support::target().join("browser")
-}
 
 /// Writes a picture and the source of what the page shows. It fails in silence, since it follows a failure.
 pub(super) async fn keep(page: &Page, name: &str) {
-    let folder = folder().join("failures");
+    let folder = crate::support::target().join("browser/failures");
     drop(std::fs::create_dir_all(&folder));
     let at = |ending: &str| folder.join(format!("{name}.{ending}"));
     match page.picture().await {

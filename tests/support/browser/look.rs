@@ -37,11 +37,6 @@ impl Default for Look {
 }
 
 impl Look {
-    /// The same without scripts.
-    pub(crate) fn without_script() -> Self {
-        Self { script: false, ..Self::default() }
-    }
-
     pub(super) fn capabilities(self) -> Result<Capabilities> {
         let mut chrome: ChromeCapabilities = DesiredCapabilities::chrome();
         let arguments = [
