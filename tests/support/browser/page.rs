@@ -54,6 +54,13 @@ impl Page {
         Ok(())
     }
 
+    /// Has a header sent with each request.
+    pub(crate) async fn header(&self, name: &str, value: &str) -> Result<()> {
+        self.devtools("Network.enable", json!({})).await?;
+        self.devtools("Network.setExtraHTTPHeaders", json!({ "headers": { name: value } })).await?;
+        Ok(())
+    }
+
     async fn devtools(&self, method: &str, parameters: Value) -> Result<Value> {
         self.driver.cdp().send_raw(method, parameters).await.with_context(|| format!("the browser refused {method}"))
     }

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 async fn the_api_explains_itself_to_everybody() -> Result<()> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
     Browsers::tell("api_docs", async |browsers| {
-        for (scheme, width, script) in [(Scheme::Light, 1280, true), (Scheme::Dark, 390, false)] {
+        for (scheme, width, script) in [(Scheme::Light, 1280, true), (Scheme::Dark, 390, true), (Scheme::Light, 1280, false)] {
             let page = browsers.open(&service, Look { scheme, width, script }).await?;
             page.visit("/api/docs").await?;
             page.says("Send Authorization: Bearer").await?;
