@@ -2,7 +2,6 @@
 
 mod api_docs;
 mod axe;
-mod behind;
 mod cancel;
 mod centre;
 mod live;

@@ -56,10 +56,37 @@ fn deployment(n: u32) -> DeploymentId {
 /// Every page with a name for the table.
 fn paths() -> Vec<(String, String)> {
     let (device, deployment) = (device(5_000), deployment(5_000));
-    let lists = ["/", "/deployments", "/deployments?q=h77777", "/deployments?status=done", "/deployments?sort=hostname", "/deployments?sort=since",
-        "/devices", "/devices?q=SN77777", "/devices?sort=name", "/racks", "/networks", "/networks/prod", "/zones", "/zones/dc1.example", "/dhcp-servers",
-        "/dhcp-servers/kea-1", "/boot-images", "/boot-images/debian-12", "/ventures", "/ventures/shop", "/ventures/shop/roles/web", "/sites",
-        "/sites/dc1", "/timeline", "/search?q=h77777", "/settings", "/settings/users", "/settings/tokens", "/settings/sessions"];
+    let lists = [
+        "/",
+        "/deployments",
+        "/deployments?q=h77777",
+        "/deployments?status=done",
+        "/deployments?sort=hostname",
+        "/deployments?sort=since",
+        "/devices",
+        "/devices?q=SN77777",
+        "/devices?sort=name",
+        "/racks",
+        "/networks",
+        "/networks/prod",
+        "/zones",
+        "/zones/dc1.example",
+        "/dhcp-servers",
+        "/dhcp-servers/kea-1",
+        "/boot-images",
+        "/boot-images/debian-12",
+        "/ventures",
+        "/ventures/shop",
+        "/ventures/shop/roles/web",
+        "/sites",
+        "/sites/dc1",
+        "/timeline",
+        "/search?q=h77777",
+        "/settings",
+        "/settings/users",
+        "/settings/tokens",
+        "/settings/sessions",
+    ];
     let mut paths: Vec<(String, String)> = lists.iter().map(|path| ((*path).to_owned(), (*path).to_owned())).collect();
     paths.push(("/deployments/ID".to_owned(), format!("/deployments/{deployment}")));
     for tab in ["", "/components", "/addresses", "/history", "/deploy"] {
@@ -75,7 +102,11 @@ async fn page(service: &Process, name: &str, path: &str, report: &mut Report) ->
     let mut bytes = 0;
     for _ in 0..TIMES {
         let begun = Instant::now();
-        let request = client.get(service.url(path)).bearer_auth(service.token()).header("Accept-Encoding", "gzip").header("Accept", "text/html");
+        let request = client
+            .get(service.url(path))
+            .bearer_auth(service.token())
+            .header("Accept-Encoding", "gzip")
+            .header("Accept", "text/html");
         let answer = request.send().await?.error_for_status().with_context(|| path.to_owned())?;
         bytes = answer.bytes().await?.len();
         figures.push(begun.elapsed().as_secs_f64() * 1e3);
@@ -106,7 +137,8 @@ async fn first_page(service: &Process, report: &mut Report) -> Result<()> {
     };
     let mut bytes = get("/deployments").await?.len();
     let text = service.text("/deployments").await?;
-    let mut assets: Vec<&str> = text.split('"').filter(|part| part.starts_with("/assets/")).map(|part| part.split('#').next().unwrap_or(part)).collect();
+    let mut assets: Vec<&str> =
+        text.split('"').filter(|part| part.starts_with("/assets/")).map(|part| part.split('#').next().unwrap_or(part)).collect();
     assets.sort_unstable();
     assets.dedup();
     for asset in &assets {

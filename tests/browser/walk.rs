@@ -221,8 +221,10 @@ async fn walk(scheme: Scheme) -> Result<()> {
         page.header("Authorization", &format!("Bearer {}", nothing.token())).await?;
         page.visit("/").await?;
         for path in page.attributes("nav a[href^='/']", "href").await? {
-            page.visit(&path).await?;
-            inspection.look(&page, &format!("empty {path}")).await?;
+            if is_page(&nothing, &path).await? {
+                page.visit(&path).await?;
+                inspection.look(&page, &format!("empty {path}")).await?;
+            }
         }
         Ok(())
     })

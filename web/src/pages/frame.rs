@@ -332,12 +332,12 @@ impl Visit {
 
 fn navigation(current: Section) -> Markup {
     html! {
-        div.side {
+        nav.side aria-label="Main" {
             div.side-inner {
                 a.brand href="/" { (icon("server")) "Bootledger" }
                 details.menu {
                     summary { (icon("list")) "Bootledger: menu" }
-                    nav aria-label="Main" {
+                    div {
                         @for (heading, entries) in NAVIGATION {
                             h2 { (heading) }
                             ul {
@@ -368,7 +368,6 @@ fn document(title: &str, theme: Theme, body: &Markup) -> Markup {
                 link rel="stylesheet" href=(assets::STYLE.url());
                 link rel="icon" type="image/svg+xml" href="data:,";
                 script src=(assets::HTMX.url()) defer {}
-                script src=(assets::HTMX_SSE.url()) defer {}
                 script src=(assets::SCRIPT.url()) defer {}
             }
             body { (body) }
