@@ -1,6 +1,8 @@
 //! The service from outside, one module a story, in one program.
 
+mod api_description;
 mod boot_loaders;
+mod browser;
 mod bulk;
 mod dhcp_agent;
 mod dhcp_reloads;

@@ -1,9 +1,17 @@
-//! What the stories share: the service as a process of its own, and a lab in which servers boot.
+//! What the stories share: the service as a process of its own, browsers, and a lab in which servers boot.
 
 pub(crate) mod agent;
 pub(crate) mod bmc;
+pub(crate) mod browser;
 pub(crate) mod dns;
 pub(crate) mod lab;
 pub(crate) mod process;
 pub(crate) mod receiver;
 pub(crate) mod service;
+
+use std::path::{Path, PathBuf};
+
+/// The build folder, where `scripts/setup test` puts what the stories need and the stories leave what they wrote.
+pub(crate) fn target() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}

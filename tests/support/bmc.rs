@@ -215,9 +215,7 @@ impl Drop for Emulator {
 
 /// Where `scripts/setup test` puts the emulator.
 fn programs() -> Result<PathBuf> {
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
-    let programs = target.join("lab/sushy/bin");
+    let programs = super::target().join("lab/sushy/bin");
     ensure!(
         programs.join("sushy-emulator").exists(),
         "the Redfish emulator is not in {}; run scripts/setup test",

@@ -51,7 +51,7 @@ impl Lab {
     pub(crate) async fn new() -> Result<Self> {
         tokio::task::spawn_blocking(|| {
             let network = Network::create().context("building the lab's network")?;
-            let folder = target_folder().join("lab").join(network.namespace());
+            let folder = crate::support::target().join("lab").join(network.namespace());
             if folder.exists() {
                 fs::remove_dir_all(&folder).with_context(|| format!("emptying {}", folder.display()))?;
             }
@@ -180,7 +180,7 @@ impl Lab {
 
     /// A kernel and an initrd that stand for an operating system's installer.
     pub(crate) fn installer(&self) -> Result<Installer> {
-        Installer::build(&target_folder().join("lab/kernel"), &self.folder)
+        Installer::build(&crate::support::target().join("lab/kernel"), &self.folder)
     }
 }
 
@@ -191,10 +191,4 @@ fn add_probe(network: &str, mac: &str) -> Result<()> {
     command::run(&format!("ip -n {network} link set probe-port master {BRIDGE} up"))?;
     command::run(&format!("ip -n {network} link set probe up"))?;
     Ok(())
-}
-
-/// Cargo's build folder, by the same rule as in `scripts/setup`, which unpacks the kernel there.
-fn target_folder() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    root.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }

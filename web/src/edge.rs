@@ -13,7 +13,7 @@ use crate::error::problem::Problem;
 use crate::pages::failure;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{HttpMessage, ResponseError};
@@ -96,7 +96,8 @@ fn finish(response: ServiceResponse, correlation: &Correlation) -> ServiceRespon
     let (request, old) = response.into_parts();
     let mut new = if failure::wants_page(&request) { failure::answer(&problem, &request) } else { problem.response() };
     for (name, value) in old.headers().iter().chain(answer.headers()) {
-        if name != CONTENT_TYPE && name != CONTENT_LENGTH {
+        // What describes the old body is not true of the new one.
+        if ![CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING].contains(name) {
             new.headers_mut().insert(name.clone(), value.clone());
         }
     }

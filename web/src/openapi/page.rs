@@ -51,7 +51,7 @@ pub(super) fn page(document: &Value) -> Markup {
                 "Send " code { "Authorization: Bearer bl_…" } " with every request under " code { "/api/v1" } ". "
                 "The same for programs: " a href="/api/openapi.json" { "openapi.json" } "."
             }
-            nav { @for tag in tags.keys() { a href=(format!("#tag-{tag}")) { (tag) } " " } a href="#problems" { "problems" } " " a href="#schemas" { "schemas" } }
+            nav.parts aria-label="Parts of this page" { @for tag in tags.keys() { a href=(format!("#tag-{tag}")) { (tag) } " " } a href="#problems" { "problems" } " " a href="#schemas" { "schemas" } }
             @for (tag, operations) in &tags {
                 section id=(format!("tag-{tag}")) {
                     h2 { (tag) }

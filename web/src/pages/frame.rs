@@ -333,12 +333,12 @@ impl Visit {
 
 fn navigation(current: Section) -> Markup {
     html! {
-        div.side {
+        nav.side aria-label="Main" {
             div.side-inner {
                 a.brand href="/" { (icon("server")) "Bootledger" }
                 details.menu {
                     summary { (icon("list")) "Bootledger: menu" }
-                    nav aria-label="Main" {
+                    div {
                         @for (heading, entries) in NAVIGATION {
                             h2 { (heading) }
                             ul {
@@ -370,7 +370,6 @@ fn document(title: &str, theme: Theme, scripts: bool, body: &Markup) -> Markup {
                 link rel="icon" type="image/svg+xml" href="data:,";
                 @if scripts {
                     script src=(assets::HTMX.url()) defer {}
-                    script src=(assets::HTMX_SSE.url()) defer {}
                     script src=(assets::SCRIPT.url()) defer {}
                 }
             }

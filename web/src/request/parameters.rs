@@ -13,10 +13,15 @@ pub struct Parameters<T>(pub T);
 /// The parameter that every reading takes.
 pub(crate) const AT: &str = "at";
 
-/// The names and values of a query, decoded.
+/// The names and values of a query, decoded. None has the character NUL, which no text of the database can have.
 pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
-    serde_urlencoded::from_str(query)
-        .map_err(|error| Error::bad_request("", "query_malformed", format!("the query cannot be read: {error}")))
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
+        .map_err(|error| Error::bad_request("", "query_malformed", format!("the query cannot be read: {error}")))?;
+    if let Some((name, _)) = pairs.iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
+        let message = format!("{}: the character NUL is part of no text here", name.replace('\0', ""));
+        return Err(Error::bad_request("", "parameter_malformed", message));
+    }
+    Ok(pairs)
 }
 
 /// Parameters as a type; those without a value are those of a form that was sent with empty fields, and left out.
@@ -72,6 +77,12 @@ mod tests {
         assert_eq!(filter.mac.map(|mac| mac.to_string()).as_deref(), Some("52:54:00:12:34:56"));
         assert_eq!((filter.verified, filter.q.as_deref(), filter.limit), (Some(true), Some("a &b"), Some(7)));
         assert_eq!(read::<Filter>("").expect("none"), Filter::default());
+    }
+
+    #[test]
+    fn what_no_text_of_the_database_can_have_is_refused() {
+        let problem = read::<Filter>("q=a%00b").expect_err("a NUL").problem();
+        assert_eq!((problem.status, problem.detail.contains("q: the character NUL")), (400, true), "{}", problem.detail);
     }
 
     #[test]

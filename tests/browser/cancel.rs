@@ -1,0 +1,32 @@
+//! A deployment is given up, with a reason, after its page has said what that does.
+
+use super::centre::Centre;
+use crate::support::browser::{Browsers, Look};
+use anyhow::Result;
+
+#[tokio::test]
+async fn an_operator_cancels_a_deployment_and_says_why() -> Result<()> {
+    let centre = Centre::start().await?;
+    let deployment = centre.deploy("R640 no. 1", "10.20.0.11").await?;
+    centre.plugin_is(&deployment, "dhcp", "waiting").await?;
+    Browsers::tell("cancel", async |browsers| {
+        let page = centre.person(browsers, "operator", Look::default()).await?;
+        page.visit(&format!("/deployments/{deployment}")).await?;
+        page.follow("Cancel…").await?;
+        let told = page.says("This gives the deployment up").await?;
+        page.requires(told.contains("10.20.0.11") && told.contains("DHCP entries"), "it names what it does").await?;
+        page.fill("Reason", "the wrong rack").await?;
+        page.press("Cancel the deployment").await?;
+        page.arrives_at(&format!("/deployments/{deployment}")).await?;
+        page.says("Cancelled: the wrong rack").await?;
+        // What can no longer be done says why.
+        let reasons = page.texts_of("#head .reason").await?;
+        page.requires(reasons.len() == 2, &format!("both actions say why they are over: {reasons:?}")).await?;
+        page.shows("#timeline", "the wrong rack").await?;
+        Ok(())
+    })
+    .await?;
+    let cancelled = centre.get(&format!("/api/v1/deployments/{deployment}")).await?;
+    assert_eq!((&cancelled["status"], &cancelled["reason"]), (&"cancelled".into(), &"the wrong rack".into()));
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! The data centre of the stories: the demo's, with people who sign in, a DHCP server whose agent is played, and servers that
+//! are played by requests.
+
+use crate::support::browser::{Browsers, Look, PATIENCE, Page};
+use crate::support::service::{Service, wait_for};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+
+/// The service with the data centre.
+pub(super) struct Centre(Service);
+
+impl Deref for Centre {
+    type Target = Service;
+
+    fn deref(&self) -> &Service {
+        &self.0
+    }
+}
+
+impl DerefMut for Centre {
+    fn deref_mut(&mut self) -> &mut Service {
+        &mut self.0
+    }
+}
+
+/// What an answer names as its id.
+pub(super) fn id(answer: &Value) -> Result<String> {
+    answer["id"].as_str().map(str::to_owned).context("an id")
+}
+
+impl Centre {
+    /// Starts it.
+    pub(super) async fn start() -> Result<Self> {
+        let service = Service::start(Ipv4Addr::LOCALHOST).await?;
+        let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo/catalogue.yaml");
+        service.run(&["import", "--catalogue", catalogue.to_str().context("a path")?]).await?;
+        Ok(Self(service))
+    }
+
+    /// A window in which somebody with this role has signed in.
+    pub(super) async fn person(&self, browsers: &Browsers, role: &str, look: Look) -> Result<Page> {
+        let page = browsers.open(self, look).await?;
+        let token = self.run(&["token", "create", role, "--role", role]).await?;
+        page.header("Authorization", &format!("Bearer {}", token.trim())).await?;
+        Ok(page)
+    }
+
+    /// The identifier of a device of the demo.
+    pub(super) async fn device(&self, name: &str) -> Result<String> {
+        let devices = self.get("/api/v1/devices").await?;
+        let mut all = devices["items"].as_array().into_iter().flatten();
+        id(all.find(|device| device["name"] == name).with_context(|| format!("there is no device {name}"))?)
+    }
+
+    /// Starts a deployment of this device of the demo, by the API.
+    pub(super) async fn deploy(&self, device: &str, ip: &str) -> Result<String> {
+        let device = self.device(device).await?;
+        let wanted = json!({ "device": device, "venture": "shop", "role": "web", "ip": ip });
+        id(&self.post("/api/v1/deployments", &wanted).await?)
+    }
+
+    /// Waits until a plugin of a deployment stands so.
+    pub(super) async fn plugin_is(&self, deployment: &str, plugin: &str, status: &str) -> Result<()> {
+        let path = format!("/api/v1/deployments/{deployment}");
+        let stands = async || {
+            let answer = self.get(&path).await.ok()?;
+            answer["plugins"].as_array()?.iter().any(|run| run["plugin"] == plugin && run["status"] == status).then_some(())
+        };
+        wait_for(&format!("{plugin} is {status}"), PATIENCE, stands).await
+    }
+
+    /// Has a DHCP server confirm everything that there is, as its agent does.
+    pub(super) async fn confirm(&self, server: &str) -> Result<()> {
+        let position = self.get("/readyz").await?["views_position"].clone();
+        let confirmation = json!({ "revision": "0".repeat(64), "position": position, "ok": true, "message": "" });
+        self.put(&format!("/dhcp/servers/{server}/confirmation"), &confirmation).await?;
+        Ok(())
+    }
+
+    /// The server of this address boots from the network, and is answered something with these words.
+    pub(super) async fn boots(&self, ip: &str, words: &str) -> Result<()> {
+        let asked = async || self.asks("/pxe/", ip).await.ok().filter(|answer| answer.contains(words)).map(drop);
+        wait_for(&format!("{ip} is told {words:?}"), PATIENCE, asked).await
+    }
+
+    /// The server of this address says that it is installed.
+    pub(super) async fn is_installed(&self, ip: &str) -> Result<()> {
+        let answer = self.asks("/pxe/DONE/", ip).await?;
+        ensure!(answer.contains("OK"), "{answer}");
+        Ok(())
+    }
+
+    /// What a server of this address is answered; the service trusts a proxy on this machine.
+    async fn asks(&self, path: &str, ip: &str) -> Result<String> {
+        let request = reqwest::Client::new().get(self.url(path)).header("X-Forwarded-For", ip);
+        Ok(request.send().await?.error_for_status()?.text().await?)
+    }
+}

@@ -1,0 +1,45 @@
+//! A viewer sees everything, and beside each button why it does nothing; who asks all the same is refused.
+
+use super::centre::Centre;
+use crate::support::browser::{Browsers, Look, Page};
+use anyhow::{Result, ensure};
+use serde_json::json;
+
+/// What a form that was sent from this page would be answered.
+async fn posted(page: &Page, path: &str) -> Result<i64> {
+    let script = "const done = arguments[arguments.length - 1];
+        fetch(arguments[0], { method: 'POST', body: new URLSearchParams({ reason: 'because', key: crypto.randomUUID() }) })
+            .then(answer => done(answer.status), error => done(String(error)));";
+    let answer = page.run_async(script, vec![json!(path)]).await?;
+    answer.as_i64().ok_or_else(|| anyhow::anyhow!("{path}: {answer}"))
+}
+
+#[tokio::test]
+async fn a_viewer_is_told_why_nothing_can_be_done() -> Result<()> {
+    let centre = Centre::start().await?;
+    let deployment = centre.deploy("R640 no. 1", "10.20.0.11").await?;
+    centre.plugin_is(&deployment, "dhcp", "waiting").await?;
+    let path = format!("/deployments/{deployment}");
+    Browsers::tell("viewer", async |browsers| {
+        let page = centre.person(browsers, "viewer", Look::default()).await?;
+        page.visit(&path).await?;
+        let reason = "This takes the role operator.";
+        for words in ["Cancel…", "Mark done…", "Retry now"] {
+            let button = page.button(words).await?;
+            ensure!(button.attr("aria-disabled").await?.as_deref() == Some("true"), "{words} can be pressed");
+            let described = button.attr("aria-describedby").await?.unwrap_or_default();
+            let told = page.text_of(&format!("#{described}")).await?;
+            ensure!(told.contains(reason), "{words}: {told}");
+            button.click().await?;
+        }
+        ensure!(page.path().await? == path, "a button that does nothing led to {}", page.path().await?);
+        for action in ["cancel", "done", "plugins/dhcp/retry"] {
+            ensure!(posted(&page, &format!("{path}/{action}")).await? == 403, "a viewer may {action}");
+        }
+        Ok(())
+    })
+    .await?;
+    let live = centre.get(&format!("/api/v1{path}")).await?;
+    ensure!(live["status"] == "open", "{live}");
+    Ok(())
+}

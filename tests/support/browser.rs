@@ -1,0 +1,106 @@
+//! Debian's Chromium, driven like a person drives it: chromedriver on a port of its own, and windows with empty profiles.
+//! A story that fails leaves a picture and the source of each of its pages in `target/browser/`; one that ends well but had
+//! a browser complain (an error of a script, something that the Content-Security-Policy forbids) fails too.
+
+mod axe;
+mod evidence;
+mod look;
+mod page;
+
+pub(crate) use axe::AXE;
+pub(crate) use look::{Look, Scheme};
+pub(crate) use page::Page;
+
+use super::process::{Process, wait_for};
+use anyhow::{Context, Result, bail};
+use futures::FutureExt;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::panic::AssertUnwindSafe;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tempfile::TempDir;
+use thirtyfour::WebDriver;
+
+/// How long anything may take on a machine that is busy with other things.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A chromedriver and the pages that were opened with it. All of it ends when this is dropped: each browser hangs on a pipe
+/// of chromedriver, and ends when that breaks.
+pub(crate) struct Browsers {
+    child: Child,
+    port: u16,
+    pages: Mutex<Vec<Page>>,
+    // Profiles, sockets and whatever else they write; removed last.
+    folder: TempDir,
+}
+
+impl Browsers {
+    /// Runs a story with browsers, and closes them.
+    pub(crate) async fn tell(story: &str, steps: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<()> {
+        let browsers = Self::start().await?;
+        // A failed assertion is to leave the same traces as an error.
+        let told = AssertUnwindSafe(steps(&browsers)).catch_unwind().await;
+        let pages = std::mem::take(&mut *browsers.pages.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut complaints = vec![];
+        for (index, page) in pages.into_iter().enumerate() {
+            if !matches!(told, Ok(Ok(()))) {
+                evidence::keep(&page, &format!("{story}-{}", index + 1)).await;
+            }
+            complaints.extend(page.complaints().await?);
+            page.close().await;
+        }
+        match told {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(Err(error)) if complaints.is_empty() => Err(error),
+            Ok(Err(error)) => Err(error.context(format!("the browsers complained: {complaints:#?}"))),
+            Ok(Ok(())) if complaints.is_empty() => Ok(()),
+            Ok(Ok(())) => bail!("the story ended well, but the browsers complained: {complaints:#?}"),
+        }
+    }
+
+    async fn start() -> Result<Self> {
+        // A second one does nothing. It is asked for though nothing here speaks TLS.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let folder = tempfile::tempdir()?;
+        let log = std::fs::File::create(folder.path().join("log"))?;
+        let mut command = Command::new("chromedriver");
+        command.arg(format!("--port={port}")).env("TMPDIR", folder.path()).env("HOME", folder.path()).process_group(0);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let child = command.spawn().context("there is no chromedriver; has `scripts/setup test` run?")?;
+        let browsers = Self { child, port, pages: Mutex::default(), folder };
+        let (url, client) = (browsers.url("/status"), reqwest::Client::new());
+        wait_for("chromedriver answers", PATIENCE, async || client.get(&url).send().await.ok().map(drop)).await?;
+        Ok(browsers)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// A new window of this look, with an empty profile, for the pages of a service.
+    pub(crate) async fn open(&self, service: &Process, look: Look) -> Result<Page> {
+        self.open_at(&service.url(""), look).await
+    }
+
+    /// The same, for the pages of this address.
+    pub(crate) async fn open_at(&self, base: &str, look: Look) -> Result<Page> {
+        let driver = WebDriver::new(self.url(""), look.capabilities()?).await.context("no Chromium was started")?;
+        let page = Page::new(driver, base.to_owned());
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner).push(page.clone());
+        page.looks(look).await?;
+        Ok(page)
+    }
+}
+
+impl Drop for Browsers {
+    fn drop(&mut self) {
+        // The group: chromedriver and the browsers that it started.
+        drop(Command::new("kill").args(["-s", "KILL", "--", &format!("-{}", self.child.id())]).status());
+        drop(self.child.wait());
+        // A browser may still be writing there: what is left now is left to the system.
+        drop(std::fs::remove_dir_all(self.folder.path()));
+    }
+}

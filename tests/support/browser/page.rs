@@ -1,0 +1,332 @@
+//! A window of a browser, in the words of a person: visit, fill, press, follow, read.
+
+#![expect(dead_code, reason = "the stories of the pages that are being written use it")]
+
+use super::look::{Look, Scheme};
+use super::{PATIENCE, wait_for};
+use anyhow::{Context, Result, bail, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
+use thirtyfour::{By, Key, WebDriver, WebElement};
+
+/// A window; clones are the same one.
+#[derive(Clone)]
+pub(crate) struct Page {
+    driver: WebDriver,
+    base: String,
+    expected: Arc<Mutex<Vec<&'static str>>>,
+}
+
+/// What a browser says of each page that answers with an error; the story knows whether it is one.
+const ANSWERS: [&str; 4] = ["status of 401 ", "status of 403 ", "status of 409 ", "status of 422 "];
+
+impl Page {
+    pub(super) fn new(driver: WebDriver, base: String) -> Self {
+        Self { driver, base, expected: Arc::default() }
+    }
+
+    pub(super) async fn close(self) {
+        drop(self.driver.quit().await);
+    }
+
+    /// Sets colours and width; what is shown changes at once.
+    pub(crate) async fn looks(&self, look: Look) -> Result<()> {
+        self.colours(look.scheme).await?;
+        self.width(look.width).await
+    }
+
+    /// The colours that the system prefers, and no movements.
+    pub(crate) async fn colours(&self, scheme: Scheme) -> Result<()> {
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme.name() },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
+        Ok(())
+    }
+
+    /// The width of the window in CSS pixels.
+    pub(crate) async fn width(&self, width: u32) -> Result<()> {
+        let metrics = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
+        Ok(())
+    }
+
+    /// Has a header sent with each request.
+    pub(crate) async fn header(&self, name: &str, value: &str) -> Result<()> {
+        self.devtools("Network.enable", json!({})).await?;
+        self.devtools("Network.setExtraHTTPHeaders", json!({ "headers": { name: value } })).await?;
+        Ok(())
+    }
+
+    async fn devtools(&self, method: &str, parameters: Value) -> Result<Value> {
+        self.driver.cdp().send_raw(method, parameters).await.with_context(|| format!("the browser refused {method}"))
+    }
+
+    /// Opens a path of the service, as if it had been typed.
+    pub(crate) async fn visit(&self, path: &str) -> Result<()> {
+        self.driver.goto(format!("{}{path}", self.base)).await.with_context(|| format!("{path} cannot be opened"))
+    }
+
+    /// Loads the page again.
+    pub(crate) async fn reload(&self) -> Result<()> {
+        Ok(self.driver.refresh().await?)
+    }
+
+    /// Path and query of what is shown.
+    pub(crate) async fn path(&self) -> Result<String> {
+        let url = self.driver.current_url().await?;
+        Ok(url.as_str().strip_prefix(&self.base).unwrap_or(url.as_str()).to_owned())
+    }
+
+    /// Waits until a path is shown that begins so, and gives all of it.
+    pub(crate) async fn arrives_at(&self, path: &str) -> Result<String> {
+        let arrived = async || self.path().await.ok().filter(|shown| shown.starts_with(path));
+        let waited = wait_for(&format!("{path} is shown"), PATIENCE, arrived).await;
+        if waited.is_err() {
+            return waited.context(format!("{} is shown: {}", self.path().await?, self.text().await.unwrap_or_default()));
+        }
+        waited
+    }
+
+    /// The text of the page's main part, as it is seen.
+    pub(crate) async fn text(&self) -> Result<String> {
+        self.text_of("main").await
+    }
+
+    /// The text of the first element of a selector, as it is seen.
+    pub(crate) async fn text_of(&self, selector: &str) -> Result<String> {
+        Ok(self.element(selector).await?.text().await?)
+    }
+
+    /// The texts of all elements of a selector, as they are seen.
+    pub(crate) async fn texts_of(&self, selector: &str) -> Result<Vec<String>> {
+        let mut texts = vec![];
+        for element in self.driver.find_all(By::Css(selector)).await? {
+            texts.push(element.text().await?);
+        }
+        Ok(texts)
+    }
+
+    /// An attribute of each element of a selector that has it.
+    pub(crate) async fn attributes(&self, selector: &str, name: &str) -> Result<Vec<String>> {
+        let mut values = vec![];
+        for element in self.driver.find_all(By::Css(selector)).await? {
+            values.extend(element.attr(name).await?);
+        }
+        Ok(values)
+    }
+
+    /// The first element of a selector.
+    pub(crate) async fn element(&self, selector: &str) -> Result<WebElement> {
+        self.driver.find(By::Css(selector)).await.with_context(|| format!("the page has no {selector}"))
+    }
+
+    /// Whether there is such an element.
+    pub(crate) async fn has(&self, selector: &str) -> Result<bool> {
+        Ok(!self.driver.find_all(By::Css(selector)).await?.is_empty())
+    }
+
+    /// Waits until the page says this, and gives all that it says.
+    pub(crate) async fn says(&self, words: &str) -> Result<String> {
+        self.shows("main", words).await
+    }
+
+    /// Waits until an element of the page says this, and gives all that it says.
+    pub(crate) async fn shows(&self, selector: &str, words: &str) -> Result<String> {
+        let what = format!("{selector} of the page says {words:?}");
+        // What is swapped at this moment may be gone while it is read: look again.
+        let waited = self.wait_until(&what, async || Ok(self.text_of(selector).await?.contains(words))).await;
+        let said = self.text_of(selector).await.unwrap_or_default();
+        waited.with_context(|| format!("it says: {said}"))?;
+        Ok(said)
+    }
+
+    /// Waits until something is so; an error is not yet so.
+    pub(crate) async fn wait_until(&self, what: &str, condition: impl AsyncFn() -> Result<bool>) -> Result<()> {
+        wait_for(what, PATIENCE, async || condition().await.ok().filter(|so| *so).map(drop)).await
+    }
+
+    /// The control that a label belongs to, as far as it can be seen.
+    pub(crate) async fn field(&self, label: &str) -> Result<WebElement> {
+        let exact = format!("//label[normalize-space()={}]", literal(label));
+        let begun = format!("//label[starts-with(normalize-space(),{})]", literal(label));
+        let named = format!("//*[self::input or self::select or self::textarea][@aria-label={}]", literal(label));
+        let found = async || {
+            for path in [&exact, &begun] {
+                for label in self.driver.find_all(By::XPath(path)).await.ok()? {
+                    let control = match label.attr("for").await.ok()? {
+                        Some(id) => self.driver.find(By::Id(id)).await.ok()?,
+                        None => label.find(By::Css("input, select, textarea")).await.ok()?,
+                    };
+                    if control.is_displayed().await.ok()? {
+                        return Some(control);
+                    }
+                }
+            }
+            let named = self.driver.find_all(By::XPath(&named)).await.ok()?;
+            seen(named).await.ok()?
+        };
+        wait_for(&format!("there is a field {label:?}"), PATIENCE, found).await
+    }
+
+    /// Writes into a field, or chooses in a list, by the label.
+    pub(crate) async fn fill(&self, label: &str, value: &str) -> Result<()> {
+        let field = self.field(label).await?;
+        if field.tag_name().await? == "select" {
+            return choose(&field, label, value).await;
+        }
+        field.clear().await?;
+        field.send_keys(value).await.with_context(|| format!("nothing can be written into {label:?}"))
+    }
+
+    /// What a field holds.
+    pub(crate) async fn value(&self, label: &str) -> Result<String> {
+        Ok(self.field(label).await?.value().await?.unwrap_or_default())
+    }
+
+    /// Ticks a box or a choice, unless it is ticked.
+    pub(crate) async fn tick(&self, label: &str) -> Result<()> {
+        let field = self.field(label).await?;
+        if !field.is_selected().await? {
+            field.click().await?;
+        }
+        Ok(())
+    }
+
+    /// The button of this text.
+    pub(crate) async fn button(&self, text: &str) -> Result<WebElement> {
+        let text = literal(text);
+        self.by_text(&format!(
+            "//button[normalize-space()={text}] | //input[@type='submit' and @value={text}] | //summary[normalize-space()={text}]"
+        ))
+        .await
+        .with_context(|| format!("there is no button {text}"))
+    }
+
+    /// The link of this text.
+    pub(crate) async fn link(&self, text: &str) -> Result<WebElement> {
+        let text = literal(text);
+        self.by_text(&format!("//a[@href][normalize-space()={text}]")).await.with_context(|| format!("there is no link {text}"))
+    }
+
+    async fn by_text(&self, path: &str) -> Result<WebElement> {
+        let found = async || seen(self.driver.find_all(By::XPath(path)).await.ok()?).await.ok()?;
+        match wait_for("it is seen", PATIENCE, found).await {
+            Ok(element) => Ok(element),
+            Err(error) => {
+                let offered = self.texts_of("button, summary, a[href]").await.unwrap_or_default().join(" | ");
+                Err(error.context(format!("on {} there are: {offered}", self.path().await?)))
+            }
+        }
+    }
+
+    /// Presses a button.
+    pub(crate) async fn press(&self, text: &str) -> Result<()> {
+        self.button(text).await?.click().await.with_context(|| format!("the button {text:?} cannot be pressed"))
+    }
+
+    /// Follows a link.
+    pub(crate) async fn follow(&self, text: &str) -> Result<()> {
+        self.link(text).await?.click().await.with_context(|| format!("the link {text:?} cannot be followed"))
+    }
+
+    /// Presses a key, wherever the focus is.
+    pub(crate) async fn key(&self, key: Key) -> Result<()> {
+        self.typed(&char::from(key).to_string()).await
+    }
+
+    /// Types, wherever the focus is.
+    pub(crate) async fn typed(&self, text: &str) -> Result<()> {
+        self.driver.action_chain().send_keys(text).perform().await.context("nothing can be typed")
+    }
+
+    /// What has the focus: its tag, its text or label or name, and where it leads.
+    pub(crate) async fn focus(&self) -> Result<String> {
+        let script = "const e = document.activeElement; if (!e || e === document.body) return 'nothing';
+            const label = e.labels && e.labels.length ? e.labels[0].innerText : '';
+            return [e.localName, (label || e.innerText || e.value || e.getAttribute('aria-label') || e.name || '')
+                .trim().replace(/\\s+/g, ' '), e.getAttribute('href') || ''].join(' ').trim();";
+        Ok(self.run(script, vec![]).await?.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Runs a script in the page, as the developer's tools do.
+    pub(crate) async fn run(&self, script: &str, arguments: Vec<Value>) -> Result<Value> {
+        Ok(self.driver.execute(script, arguments).await?.json().clone())
+    }
+
+    /// Runs a script that calls its last argument when it is done.
+    pub(crate) async fn run_async(&self, script: &str, arguments: Vec<Value>) -> Result<Value> {
+        Ok(self.driver.execute_async(script, arguments).await?.json().clone())
+    }
+
+    /// A picture of the whole page, as PNG.
+    pub(crate) async fn picture(&self) -> Result<Vec<u8>> {
+        let metrics = self.devtools("Page.getLayoutMetrics", json!({})).await?;
+        let size = &metrics["cssContentSize"];
+        let height = size["height"].as_f64().context("a height")?.min(8_000.0);
+        let clip = json!({ "x": 0, "y": 0, "width": size["width"], "height": height, "scale": 1 });
+        let wanted = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+        let picture = self.devtools("Page.captureScreenshot", wanted).await?;
+        Ok(STANDARD.decode(picture["data"].as_str().context("a picture")?)?)
+    }
+
+    /// The address and the source of what is shown.
+    pub(super) async fn source(&self) -> Result<(String, String)> {
+        Ok((self.driver.current_url().await?.to_string(), self.driver.source().await?))
+    }
+
+    /// Has complaints with these words counted as expected.
+    pub(crate) fn expects(&self, words: &'static str) {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner).push(words);
+    }
+
+    /// What the browser has complained of since it was asked last: errors of scripts, what the policy forbids, what cannot
+    /// be loaded.
+    pub(crate) async fn complaints(&self) -> Result<Vec<String>> {
+        let entries = self.driver.browser_log().await?;
+        let expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let bad = entries.into_iter().filter(|entry| matches!(entry.level.as_str(), "SEVERE" | "WARNING"));
+        let bad = bad.map(|entry| format!("{}: {}", entry.source.unwrap_or_default(), entry.message));
+        Ok(bad.filter(|text| !ANSWERS.iter().chain(&expected).any(|words| text.contains(words))).collect())
+    }
+
+    /// Says of a check what the page showed.
+    pub(crate) async fn requires(&self, holds: bool, what: &str) -> Result<()> {
+        ensure!(holds, "{what}: {}: {}", self.path().await?, self.text().await.unwrap_or_default());
+        Ok(())
+    }
+}
+
+/// The first that can be seen.
+async fn seen(elements: Vec<WebElement>) -> Result<Option<WebElement>> {
+    for element in elements {
+        if element.is_displayed().await? {
+            return Ok(Some(element));
+        }
+    }
+    Ok(None)
+}
+
+async fn choose(list: &WebElement, label: &str, wanted: &str) -> Result<()> {
+    let mut offered = vec![];
+    for option in list.find_all(By::Tag("option")).await? {
+        let text = option.prop("textContent").await?.unwrap_or_default().trim().to_owned();
+        if text == wanted || option.value().await?.as_deref() == Some(wanted) {
+            return Ok(option.click().await?);
+        }
+        offered.push(text);
+    }
+    bail!("the list {label:?} does not offer {wanted:?}, but {offered:?}")
+}
+
+/// A text as `XPath` 1.0 writes it, which knows no escapes.
+fn literal(text: &str) -> String {
+    if text.contains('\'') {
+        let parts: Vec<String> = text.split('\'').map(|part| format!("'{part}'")).collect();
+        return format!("concat({})", parts.join(", \"'\", "));
+    }
+    format!("'{text}'")
+}
