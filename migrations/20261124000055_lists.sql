@@ -10,6 +10,7 @@ ALTER TABLE views.deployments ADD COLUMN search text NOT NULL
 CREATE INDEX deployments_now_search ON views.deployments USING gin (search public.gin_trgm_ops) WHERE valid_to IS NULL;
 CREATE INDEX deployments_now_by_hostname ON views.deployments (hostname, id) WHERE valid_to IS NULL;
 CREATE INDEX deployments_now_by_since ON views.deployments (status_since, id) WHERE valid_to IS NULL;
+CREATE INDEX deployments_now_by_venture ON views.deployments (venture, id) WHERE valid_to IS NULL;
 
 -- What needs a person is asked with every look at the dashboard: the plugins that wait or failed, not the thousands that did not.
 CREATE INDEX plugin_runs_stuck ON views.plugin_runs (status, since) WHERE status IN ('waiting', 'failed');

@@ -172,9 +172,9 @@ macro_rules! listed {
              AND ($8::uuid IS NULL OR import = $8) AND ($9::bool IS NULL OR overdue = $9)
              AND ($10::text IS NULL OR search LIKE $10)
              AND ($11::bool IS NULL OR (status IN ('open', 'in_progress')) = $11)
-             AND ($12::text IS NULL OR id IN (SELECT deployment FROM plugin_runs WHERE plugin_runs.status = $12))
-             AND ($13::text IS NULL OR id IN (SELECT deployment FROM plugin_runs
-                                              WHERE plugin_runs.status = 'waiting' AND awaited @> ARRAY[$13]))
+             AND ($12::text IS NULL OR id = ANY(ARRAY(SELECT deployment FROM plugin_runs WHERE plugin_runs.status = $12)))
+             AND ($13::text IS NULL OR id = ANY(ARRAY(SELECT deployment FROM plugin_runs
+                                                      WHERE plugin_runs.status = 'waiting' AND awaited @> ARRAY[$13])))
              AND ($14::uuid IS NULL OR $15::text IS NULL OR true) AND "
                 + $order
                 + " LIMIT $16",
