@@ -35,7 +35,7 @@ const BEAT: Duration = Duration::from_secs(5);
 /// How often it is asked whether its reader may still read.
 const ADMISSION: Duration = Duration::from_secs(15);
 /// The least time between two messages of a stream: what happens meanwhile is told together.
-const GAP: Duration = Duration::from_millis(250);
+const GAP: Duration = Duration::from_millis(150);
 
 /// What all streams of a process share.
 #[derive(Default)]
