@@ -15,3 +15,8 @@ CREATE INDEX deployments_now_by_venture ON views.deployments (venture, id) WHERE
 -- What needs a person is asked with every look at the dashboard: the plugins that wait or failed, not the thousands that did not.
 CREATE INDEX plugin_runs_stuck ON views.plugin_runs (status, since) WHERE status IN ('waiting', 'failed');
 CREATE INDEX deployments_now_overdue ON views.deployments (id) WHERE valid_to IS NULL AND overdue;
+
+-- The timeline of somebody, of a type of event, and of one request.
+CREATE INDEX timeline_of_actor ON views.timeline (actor, position);
+CREATE INDEX timeline_of_type ON views.timeline (event_type, position);
+CREATE INDEX timeline_of_request ON views.timeline (correlation_id, position);
