@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::rules::{Refused, aggregate, domain_event};
+use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::ParseError;
 use crate::values::hostname::DomainName;
 use crate::values::name::Name;
@@ -150,6 +150,21 @@ pub enum DriftCommand {
     },
 }
 
+/// Why a difference cannot be repaired by an order, where it cannot; `named` where the person named this very thing.
+pub fn unrepairable(difference: &Difference, named: bool) -> Option<BrokenRule> {
+    match difference.nature {
+        Nature::Alias => {
+            let message = format!("{}; remove the alias there, it is not for us to remove", difference.message);
+            Some(BrokenRule::new("keys", "drift_alias", message))
+        }
+        Nature::Foreign if !named => {
+            let message = "somebody else has made these records; a repair removes them, so name each that shall go";
+            Some(BrokenRule::new("keys", "drift_foreign", message))
+        }
+        _ => None,
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -191,14 +206,7 @@ impl Drift {
                 Err(Refused::because("", "drift_unknown", "there is no such difference (any more); check again"))
             }
             (DriftCommand::OrderRepair { named }, Some(open)) => {
-                if open.nature == Nature::Alias {
-                    let message = format!("{}; remove the alias there, it is not for us to remove", open.message);
-                    return Err(Refused::because("keys", "drift_alias", message));
-                }
-                if open.nature == Nature::Foreign && !named {
-                    let message = "somebody else has made these records; a repair removes them, so name each that shall go";
-                    return Err(Refused::because("keys", "drift_foreign", message));
-                }
+                Refused::unless_empty(unrepairable(open, named).into_iter().collect())?;
                 Ok(if self.ordered { vec![] } else { vec![DriftEvent::DriftRepairOrdered {}] })
             }
             (DriftCommand::FailRepair { .. }, Some(_)) if !self.ordered => Ok(vec![]),

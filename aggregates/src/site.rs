@@ -150,6 +150,12 @@ impl SiteSpec {
     }
 }
 
+/// Why a site cannot be retired that these still belong to; `None` where it can.
+pub fn in_use(used_by: &[String]) -> Option<BrokenRule> {
+    let message = format!("the site is still used by {}; retire those first", used_by.join(", "));
+    (!used_by.is_empty()).then(|| BrokenRule::new("", "site_in_use", message))
+}
+
 /// What can be asked.
 #[derive(Clone, Debug)]
 pub enum SiteCommand {
@@ -215,12 +221,10 @@ impl Site {
                 Refused::unless_empty(broken)?;
                 Ok(vec![SiteEvent::SiteDefined { spec }])
             }
-            SiteCommand::RetireSite { used_by } if self.defined.is_some() && !used_by.is_empty() => Err(Refused::because(
-                "",
-                "site_in_use",
-                format!("the site is still used by {}; retire those first", used_by.join(", ")),
-            )),
-            SiteCommand::RetireSite { .. } => Ok(self.defined.iter().map(|_| SiteEvent::SiteRetired {}).collect()),
+            SiteCommand::RetireSite { used_by } => {
+                Refused::unless_empty(self.defined.iter().filter_map(|_| in_use(&used_by)).collect())?;
+                Ok(self.defined.iter().map(|_| SiteEvent::SiteRetired {}).collect())
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
 use bootledger_aggregates::webhook::WebhookSpec;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
@@ -292,6 +292,39 @@ pub async fn boot_image_revision(executor: impl PgExecutor<'_>, key: &Name, revi
         revision
     );
     row.fetch_optional(executor).await.map_err(Error::from)?.map(Item::read).transpose()
+}
+
+/// Every revision of a boot image with its position, the newest first, up to `limit`.
+pub async fn boot_image_revisions(
+    executor: impl PgExecutor<'_>,
+    key: &Name,
+    at: At,
+    limit: i64,
+) -> Result<Vec<(i64, Entry<BootImage>)>> {
+    let rows = sqlx::query!(
+        "SELECT key, sequence, spec, retired, valid_from FROM catalogue
+         WHERE kind = 'boot_image' AND key = $1 AND ($2::bigint IS NULL OR valid_from <= $2) ORDER BY valid_from DESC LIMIT $3",
+        key.as_str(),
+        at.position(),
+        limit
+    );
+    let item = |key, sequence, spec, retired| Item { key, sequence, spec, retired };
+    let rows = rows.fetch_all(executor).await?.into_iter();
+    rows.map(|row| Ok((row.valid_from, item(row.key, row.sequence, row.spec, row.retired).read()?))).collect()
+}
+
+/// What still belongs to a site, such as `network dc1-prod`; of devices no more than three.
+pub async fn users_of_site(connection: &mut PgConnection, site: &Name, at: At) -> Result<Vec<String>> {
+    let networks = networks(&mut *connection, at).await?;
+    let mut users: Vec<String> =
+        networks.iter().filter(|entry| entry.spec.site == *site).map(|entry| format!("network {}", entry.key)).collect();
+    let servers = dhcp_servers_of(&mut *connection, site, at).await?;
+    users.extend(servers.iter().map(|entry| format!("DHCP server {}", entry.key)));
+    let filter =
+        crate::devices::Filter { site: Some(site.clone()), decommissioned: Some(false), ..crate::devices::Filter::default() };
+    let devices = crate::devices::list(connection, &filter, at, 3).await?;
+    users.extend(devices.into_iter().map(|device| format!("device {}", device.id)));
+    Ok(users)
 }
 
 /// Whether a site or network changed after a position.

@@ -2,10 +2,36 @@
 
 use crate::error::Result;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::timestamp::Timestamp;
 use sqlx::PgExecutor;
 
 /// The position of the last event that may have changed the site's DHCP configuration; 0 where none has.
 pub async fn changed_at(executor: impl PgExecutor<'_>, site: &Name) -> Result<i64> {
     let position = sqlx::query_scalar!("SELECT position FROM dhcp_sites WHERE site = $1", site.as_str());
     Ok(position.fetch_optional(executor).await?.unwrap_or(0))
+}
+
+/// What may last have changed a site's DHCP configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastChange {
+    /// The site.
+    pub site: Name,
+    /// The event's position.
+    pub position: i64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What it says to people.
+    pub sentence: String,
+}
+
+/// What may last have changed the DHCP configuration of each site.
+pub async fn last_changes(executor: impl PgExecutor<'_>) -> Result<Vec<LastChange>> {
+    let rows = sqlx::query!(
+        "SELECT site, d.position, recorded_at, sentence FROM dhcp_sites d JOIN timeline t ON t.position = d.position"
+    );
+    let rows = rows.fetch_all(executor).await?.into_iter();
+    rows.map(|row| {
+        Ok(LastChange { site: row.site.parse()?, position: row.position, at: Timestamp(row.recorded_at), sentence: row.sentence })
+    })
+    .collect()
 }

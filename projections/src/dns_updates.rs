@@ -2,9 +2,11 @@
 
 use crate::convert::cursor;
 use crate::error::Result;
+use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use serde::Serialize;
 use sqlx::PgExecutor;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 /// Records of one name and type that may differ from those at their primary.
@@ -37,7 +39,8 @@ impl DnsUpdate {
 /// Up to `limit` of them, by name and type.
 pub async fn list(executor: impl PgExecutor<'_>, after: Option<&str>, limit: i64) -> Result<Vec<DnsUpdate>> {
     let after = cursor::<2>(after)?;
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         r#"SELECT name, type AS "kind", since, attempts, problem, conflict, next_try FROM dns_work
             WHERE $1::text IS NULL OR (name, type) > ($1, $2) ORDER BY name, type LIMIT $3"#,
         after.as_ref().map(|parts| parts[0].as_str()),
@@ -46,9 +49,34 @@ pub async fn list(executor: impl PgExecutor<'_>, after: Option<&str>, limit: i64
     )
     .fetch_all(executor)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| DnsUpdate {
+    Ok(rows.into_iter().map(DnsUpdate::from).collect())
+}
+
+/// Up to `limit` of them in a zone, the oldest first.
+pub async fn in_zone(executor: impl PgExecutor<'_>, zone: &DomainName, limit: i64) -> Result<Vec<DnsUpdate>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT name, type AS "kind", since, attempts, problem, conflict, next_try FROM dns_work
+            WHERE name = $1 OR right(name, length($1) + 1) = '.' || $1 ORDER BY since, name, type LIMIT $2"#,
+        zone.as_str(),
+        limit
+    );
+    Ok(rows.fetch_all(executor).await?.into_iter().map(DnsUpdate::from).collect())
+}
+
+struct Row {
+    name: String,
+    kind: String,
+    since: OffsetDateTime,
+    attempts: i32,
+    problem: Option<String>,
+    conflict: bool,
+    next_try: OffsetDateTime,
+}
+
+impl From<Row> for DnsUpdate {
+    fn from(row: Row) -> Self {
+        Self {
             name: row.name,
             r#type: row.kind,
             since: Timestamp(row.since),
@@ -56,8 +84,8 @@ pub async fn list(executor: impl PgExecutor<'_>, after: Option<&str>, limit: i64
             problem: row.problem,
             conflict: row.conflict,
             next_try: Timestamp(row.next_try),
-        })
-        .collect())
+        }
+    }
 }
 
 /// How many sets of records are not at their primary yet although that was tried, and since when the first.

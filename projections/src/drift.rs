@@ -121,6 +121,31 @@ pub async fn check(executor: impl PgExecutor<'_>, site: &Name, now: Timestamp) -
     })
 }
 
+/// How many differences each site has that has any.
+pub async fn counts_by_site(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<(Name, i64)>> {
+    let rows = sqlx::query!(
+        r#"SELECT split_part(key, '/', 1) AS "site!", count(*) AS "count!" FROM catalogue
+            WHERE (($1::bigint IS NULL AND valid_to IS NULL)
+                   OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
+              AND kind = 'drift' AND NOT retired GROUP BY 1"#,
+        at.position()
+    );
+    rows.fetch_all(executor).await?.into_iter().map(|row| Ok((row.site.parse()?, row.count))).collect()
+}
+
+/// When each site was compared last, and what kept that from comparing all; only of now.
+pub async fn last_checks(executor: impl PgExecutor<'_>) -> Result<Vec<(Name, Option<Timestamp>, Vec<String>)>> {
+    let rows = sqlx::query!("SELECT site, checked_at, problems FROM drift_checks");
+    let rows = rows.fetch_all(executor).await?.into_iter();
+    rows.map(|row| Ok((row.site.parse()?, row.checked_at.map(Timestamp), row.problems))).collect()
+}
+
+/// The difference of this key, where there is one.
+pub async fn find(executor: impl PgExecutor<'_>, key: &DriftKey, at: At) -> Result<Option<Drifted>> {
+    let item = crate::catalogue::find(executor, "drift", &key.to_string(), at).await?.filter(|item| !item.retired);
+    item.map(|item| Ok(Drifted { key: item.key.parse()?, drift: serde_json::from_value(item.spec)? })).transpose()
+}
+
 /// The keys of a site are between these: `/`, and what comes after it.
 fn range(site: &Name) -> (String, String) {
     (format!("{site}/"), format!("{site}0"))

@@ -96,6 +96,80 @@ pub async fn ips_in(executor: impl PgExecutor<'_>, network: Ipv4Net, at: At) -> 
     rows.into_iter().map(|row| Ok((address(row.ip)?, row.holder.parse()?))).collect()
 }
 
+/// How many addresses are held in each of these networks, in their order.
+pub async fn count_in(executor: impl PgExecutor<'_>, networks: &[Ipv4Net], at: At) -> Result<Vec<i64>> {
+    let first: Vec<IpNet> = networks.iter().map(|network| IpNet::V4(Ipv4Net::from(network.network()))).collect();
+    let last: Vec<IpNet> = networks.iter().map(|network| IpNet::V4(Ipv4Net::from(network.broadcast()))).collect();
+    // Two queries, so that the one of now can only be answered from the index of the current rows.
+    let counts = match at.position() {
+        None => {
+            sqlx::query_scalar!(
+                r#"SELECT (SELECT count(*) FROM holdings
+                           WHERE valid_to IS NULL AND ip IS NOT NULL AND ip BETWEEN first AND last) AS "count!"
+                   FROM UNNEST($1::inet[], $2::inet[]) WITH ORDINALITY AS n (first, last, place) ORDER BY place"#,
+                &first,
+                &last
+            )
+            .fetch_all(executor)
+            .await?
+        }
+        Some(position) => {
+            sqlx::query_scalar!(
+                r#"SELECT (SELECT count(*) FROM holdings
+                           WHERE valid_from <= $3 AND (valid_to IS NULL OR valid_to > $3)
+                             AND ip IS NOT NULL AND ip BETWEEN first AND last) AS "count!"
+                   FROM UNNEST($1::inet[], $2::inet[]) WITH ORDINALITY AS n (first, last, place) ORDER BY place"#,
+                &first,
+                &last,
+                position
+            )
+            .fetch_all(executor)
+            .await?
+        }
+    };
+    Ok(counts)
+}
+
+/// A free range of addresses between held ones: its first and last.
+pub type Gap = (Ipv4Addr, Ipv4Addr);
+
+/// The first `limit` ranges from `first` to `last` that nobody holds and no management controller has, lowest first.
+pub async fn gaps(executor: impl PgExecutor<'_>, first: Ipv4Addr, last: Ipv4Addr, limit: i64) -> Result<Vec<Gap>> {
+    if first.is_unspecified() || last.is_broadcast() {
+        return Ok(vec![]);
+    }
+    // What is just outside of the range ends its gaps. In the order of two indexes, so that reading ends with the last gap.
+    let rows = sqlx::query!(
+        r#"SELECT host(taken + 1) AS "first!", host(next - 1) AS "last!"
+             FROM (SELECT taken, lead(taken) OVER (ORDER BY taken) AS next
+                     FROM (SELECT ip AS taken FROM holdings
+                            WHERE valid_to IS NULL AND ip IS NOT NULL AND ip BETWEEN $1 AND $2
+                           UNION ALL SELECT management_address FROM devices
+                            WHERE valid_to IS NULL AND management_address IS NOT NULL AND NOT decommissioned
+                              AND management_address BETWEEN $1 AND $2
+                           UNION ALL VALUES ($1::inet - 1), ($2::inet + 1)) AS t) AS g
+            WHERE next - taken > 1 ORDER BY taken LIMIT $3"#,
+        IpNet::V4(Ipv4Net::from(first)),
+        IpNet::V4(Ipv4Net::from(last)),
+        limit
+    );
+    let parsed = |text: String| text.parse::<Ipv4Addr>().map_err(|_| Error::Cursor(text));
+    rows.fetch_all(executor).await?.into_iter().map(|row| Ok((parsed(row.first)?, parsed(row.last)?))).collect()
+}
+
+/// How many addresses are held in each part of 256 of a network that has any, lowest first; only of now.
+pub async fn count_by_part(executor: impl PgExecutor<'_>, network: Ipv4Net) -> Result<Vec<(Ipv4Addr, i64)>> {
+    let (first, last) = (IpNet::V4(Ipv4Net::from(network.network())), IpNet::V4(Ipv4Net::from(network.broadcast())));
+    let rows = sqlx::query!(
+        r#"SELECT (ip - '0.0.0.0'::inet) / 256 AS "part!", count(*) AS "count!" FROM holdings
+            WHERE valid_to IS NULL AND ip IS NOT NULL AND ip BETWEEN $1 AND $2 GROUP BY 1 ORDER BY 1"#,
+        first,
+        last
+    );
+    let part = |part: i64| u32::try_from(part * 256).map(Ipv4Addr::from).map_err(|_| Error::Cursor(part.to_string()));
+    rows.fetch_all(executor).await?.into_iter().map(|row| Ok((part(row.part)?, row.count))).collect()
+}
+
 /// Every host name that is held, in no order. Plain texts, since there may be hundreds of thousands.
 pub async fn hostnames(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<String>> {
     hostnames_ending(executor, "", at).await

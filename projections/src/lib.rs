@@ -25,6 +25,7 @@ pub mod plugin_runs;
 pub mod power_orders;
 pub mod project;
 pub mod rebuild;
+pub mod role_uses;
 pub mod secrets;
 pub mod statistics;
 pub mod timeline;

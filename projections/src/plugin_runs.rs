@@ -4,6 +4,7 @@ use crate::convert::parsed;
 use crate::error::{Error, Result};
 use bootledger_aggregates::deployment::plan::PluginStage;
 use bootledger_aggregates::values::ParseError;
+use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
@@ -234,4 +235,41 @@ pub async fn standing(executor: impl PgExecutor<'_>, now: Timestamp) -> Result<V
 /// Plugins that failed, those first that have stood so longest.
 pub async fn failed(executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Run>> {
     all(runs!("status = 'failed' ORDER BY since, deployment LIMIT $1", limit).fetch_all(executor).await?)
+}
+
+/// A deployment one of whose plugins waits for something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldUp {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// The host name that its server gets.
+    pub hostname: Hostname,
+    /// The plugin.
+    pub plugin: Name,
+    /// Since when it waits for that.
+    pub since: Timestamp,
+    /// Why, in its words.
+    pub reason: String,
+}
+
+/// Up to `limit` deployments that wait for something, such as `dhcp-server:kea-1`, the longest waiting first.
+pub async fn held_up_by(executor: impl PgExecutor<'_>, awaited: &str, limit: i64) -> Result<Vec<HeldUp>> {
+    let rows = sqlx::query!(
+        "SELECT r.deployment, d.hostname, r.plugin, r.since, r.reason FROM plugin_runs r
+           JOIN deployments d ON d.id = r.deployment AND d.valid_to IS NULL
+          WHERE r.status = 'waiting' AND r.awaited @> ARRAY[$1::text] ORDER BY r.since, r.deployment LIMIT $2",
+        awaited,
+        limit
+    );
+    let rows = rows.fetch_all(executor).await?.into_iter();
+    rows.map(|row| {
+        Ok(HeldUp {
+            deployment: DeploymentId(row.deployment),
+            hostname: row.hostname.parse()?,
+            plugin: row.plugin.parse()?,
+            since: Timestamp(row.since),
+            reason: row.reason.unwrap_or_default(),
+        })
+    })
+    .collect()
 }

@@ -112,7 +112,10 @@ impl Ledger {
         let terms = Terms::default();
         match kind {
             Kind::Site => {
-                let command = SiteCommand::RetireSite { used_by: self.users_of_site(key).await? };
+                let mut connection = self.views.acquire().await?;
+                let used_by = catalogue::users_of_site(&mut connection, key, At::Now).await?;
+                drop(connection);
+                let command = SiteCommand::RetireSite { used_by };
                 self.run::<Site>(key, command, terms, context).await
             }
             Kind::Rack => self.run::<Rack>(key, RackCommand::RetireRack, terms, context).await,
@@ -129,21 +132,5 @@ impl Ledger {
             Kind::Webhook => self.run::<Webhook>(key, WebhookCommand::RetireWebhook, terms, context).await,
             Kind::BootImage => self.run::<BootImage>(key, BootImageCommand::RetireBootImage, terms, context).await,
         }
-    }
-
-    async fn users_of_site(&self, site: &Name) -> Result<Vec<String>, Failure> {
-        let networks = catalogue::networks(&self.views, At::Now).await?;
-        let networks = networks.into_iter().filter(|entry| !entry.retired && entry.spec.site == *site);
-        let mut users: Vec<String> = networks.map(|entry| format!("network {}", entry.key)).collect();
-        let servers = catalogue::dhcp_servers_of(&self.views, site, At::Now).await?;
-        users.extend(servers.into_iter().filter(|entry| !entry.retired).map(|entry| format!("DHCP server {}", entry.key)));
-        let filter = bootledger_projections::devices::Filter {
-            site: Some(site.clone()),
-            decommissioned: Some(false),
-            ..Default::default()
-        };
-        let devices = bootledger_projections::devices::list(&self.views, &filter, At::Now, 3).await?;
-        users.extend(devices.into_iter().map(|device| format!("device {}", device.id)));
-        Ok(users)
     }
 }

@@ -150,3 +150,20 @@ proptest! {
         prop_assert_eq!(spec.givable().collect::<Vec<_>>(), expected);
     }
 }
+
+#[test]
+fn the_capacity_is_the_number_of_addresses_that_may_be_given() {
+    for (cidr, gateway, bottom, top) in [
+        ("10.0.0.0/24", None, 10, 0),
+        ("10.0.0.0/24", Some("10.0.0.254"), 10, 0),
+        ("10.0.0.0/24", Some("10.0.0.254"), 10, 5),
+        ("10.0.0.0/24", Some("10.0.0.3"), 10, 0),
+        ("10.0.0.0/22", Some("10.0.2.1"), 0, 0),
+        ("10.0.0.0/31", Some("10.0.0.0"), 0, 0),
+        ("10.0.0.0/32", None, 0, 0),
+        ("10.0.0.0/29", None, 10, 0),
+    ] {
+        let spec = NetworkSpec { gateway: gateway.map(parsed), margin_bottom: bottom, margin_top: top, ..network(cidr) };
+        assert_eq!(spec.capacity(), spec.givable().count() as u64, "{cidr} {gateway:?} {bottom} {top}");
+    }
+}

@@ -1,0 +1,44 @@
+//! How many devices and deployments each role has: what a change of a role, or its end, would be about.
+
+use crate::at::At;
+use crate::error::Result;
+use bootledger_aggregates::values::name::Name;
+use sqlx::PgExecutor;
+
+/// What has a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleUse {
+    /// The venture.
+    pub venture: Name,
+    /// Its role.
+    pub role: Name,
+    /// How many devices in use have it.
+    pub devices: i64,
+    /// How many live deployments give it.
+    pub live: i64,
+}
+
+/// What has each role that anything has; of one venture, where one is named.
+pub async fn list(executor: impl PgExecutor<'_>, venture: Option<&Name>, at: At) -> Result<Vec<RoleUse>> {
+    let rows = sqlx::query!(
+        r#"SELECT venture AS "venture!", role AS "role!", sum(devices)::bigint AS "devices!", sum(live)::bigint AS "live!"
+             FROM (SELECT venture, role, count(*) AS devices, 0 AS live FROM devices
+                    WHERE (($1::bigint IS NULL AND valid_to IS NULL)
+                           OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
+                      AND NOT decommissioned AND venture IS NOT NULL AND role IS NOT NULL
+                      AND ($2::text IS NULL OR venture = $2)
+                    GROUP BY venture, role
+                   UNION ALL
+                   SELECT venture, role, 0, count(*) FROM deployments
+                    WHERE (($1::bigint IS NULL AND valid_to IS NULL)
+                           OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
+                      AND status IN ('open', 'in_progress') AND ($2::text IS NULL OR venture = $2)
+                    GROUP BY venture, role) AS u
+            GROUP BY venture, role ORDER BY venture, role"#,
+        at.position(),
+        venture.map(Name::as_str)
+    );
+    let rows = rows.fetch_all(executor).await?.into_iter();
+    rows.map(|row| Ok(RoleUse { venture: row.venture.parse()?, role: row.role.parse()?, devices: row.devices, live: row.live }))
+        .collect()
+}
