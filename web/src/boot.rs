@@ -15,7 +15,7 @@ mod local_disk;
 mod range;
 mod record;
 mod refusal;
-mod render;
+pub(crate) mod render;
 pub mod routes;
 pub mod serve;
 pub mod store;

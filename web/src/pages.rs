@@ -24,10 +24,18 @@ pub(crate) mod kit;
 pub(crate) mod live;
 mod theme;
 
+mod boot_images;
+mod catalogue;
 pub(crate) mod dashboard;
 pub(crate) mod deployments;
+mod dhcp_servers;
+mod drift;
+mod networks;
 mod search;
+mod sites;
 pub(crate) mod timeline;
+mod ventures;
+mod zones;
 
 use crate::application::Application;
 use crate::error::Error;
@@ -46,6 +54,13 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .configure(deployments::configure)
         .configure(timeline::configure)
         .configure(search::configure)
+        .configure(networks::configure)
+        .configure(sites::configure)
+        .configure(zones::configure)
+        .configure(dhcp_servers::configure)
+        .configure(drift::configure)
+        .configure(ventures::configure)
+        .configure(boot_images::configure)
         .default_service(web::to(nothing));
     config.service(pages);
 }

@@ -21,6 +21,8 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry};
+use bytes::Bytes;
+use futures::Stream;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,10 +89,7 @@ pub(crate) async fn put(
         template: query.template,
         announced: query.sha256,
     };
-    let body = body.timeout(BETWEEN_BYTES).map(|bytes| match bytes {
-        Ok(bytes) => bytes.map_err(anyhow::Error::new),
-        Err(elapsed) => Err(anyhow::Error::new(elapsed)),
-    });
+    let body = patient(body.map(|bytes| bytes.map_err(anyhow::Error::new)));
     let (stored, receipt) = upload::put(&application, description, length, body, caller.context()).await?;
     let file = BootFile { kind: query.kind, sha256: stored.sha256, size: stored.size, template: query.template };
     let change = Change::of(receipt);
@@ -103,6 +102,11 @@ pub(crate) async fn put(
     Ok(answer)
 }
 
+/// A body whose next bytes may not take too long.
+pub(crate) fn patient(body: impl Stream<Item = anyhow::Result<Bytes>>) -> impl Stream<Item = anyhow::Result<Bytes>> {
+    body.timeout(BETWEEN_BYTES).map(|bytes| bytes.unwrap_or_else(|elapsed| Err(anyhow::Error::new(elapsed))))
+}
+
 /// A file of a boot image as it was put: a template is not rendered. Parts of it can be asked for (`Range`).
 #[utoipa::path(get, path = "/api/v1/boot-images/{image}/files/{file}", tag = "boot-images",
     params(("image" = Name, Path, description = "The image's name"), ("file" = Name, Path, description = "The file's name")),
@@ -111,16 +115,27 @@ pub(crate) async fn show(
     _: Viewer,
     application: Data<Application>,
     Path((image, name)): Path<(Name, Name)>,
-    mut reading: Reading,
+    reading: Reading,
     request: HttpRequest,
 ) -> Result<HttpResponse, Error> {
-    let file = find(&mut reading, &image, &name).await?;
+    stored(&application, reading, &request, &image, &name).await
+}
+
+/// The answer with a file as it was put.
+pub(crate) async fn stored(
+    application: &Application,
+    mut reading: Reading,
+    request: &HttpRequest,
+    image: &Name,
+    name: &Name,
+) -> Result<HttpResponse, Error> {
+    let file = find(&mut reading, image, name).await?;
     let position = reading.position;
     // The bytes may take long; the transaction must not.
     drop(reading);
     let contents = Contents::new(Arc::clone(&application.files));
     let content = Content { sha256: file.sha256, size: file.size, source: Source::Stored(contents) };
-    let mut answer = serve(&request, content, media_type(file.kind)).await.map_err(store_failed)?;
+    let mut answer = serve(request, content, media_type(file.kind)).await.map_err(store_failed)?;
     name_position(&mut answer, position);
     Ok(answer)
 }
@@ -173,7 +188,7 @@ impl From<UploadError> for Error {
     }
 }
 
-fn store_failed(error: StoreError) -> Error {
+pub(crate) fn store_failed(error: StoreError) -> Error {
     if matches!(error, StoreError::Missing(_)) {
         return Error::Internal(error.into());
     }

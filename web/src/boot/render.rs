@@ -83,12 +83,32 @@ pub(super) async fn file(
         Failure::Store(source) => RenderError::Store { file: name.clone(), image: image.clone(), revision, source },
     };
     let template = application.boot.sources.template(&contents, file).await.map_err(failed)?;
-    let base_url = target.place.boot_url.as_ref().unwrap_or(&application.base_url);
     let token = Token::of(&application.key, target.identity.deployment);
-    let variables = Variables::new(target, name, file.kind, base_url.as_str(), token.as_str());
+    let variables = Variables::new(target, name, file.kind, base_url(application, target), token.as_str());
     let bytes = template.render(variables).map_err(|error| failed(Failure::Template(error)))?;
     let sha256 = Sha256::new(sha2::Sha256::digest(&bytes).into());
     Ok(Content { sha256, size: bytes.len() as u64, source: Source::Memory(bytes.into()) })
+}
+
+/// Where a target's server reaches the boot pages.
+fn base_url<'a>(application: &'a Application, target: &'a Target) -> &'a str {
+    target.place.boot_url.as_ref().unwrap_or(&application.base_url).as_str()
+}
+
+/// What stands for the token in previews, which people show each other.
+pub(crate) const MASK: &str = "********";
+
+/// A template as a target's server would get it, but for its token.
+pub(crate) fn preview(
+    application: &Application,
+    target: &Target,
+    name: &Name,
+    kind: FileKind,
+    template: &str,
+) -> Result<String, TemplateError> {
+    let variables = Variables::new(target, name, kind, base_url(application, target), MASK);
+    let bytes = Template::parse(template)?.render(variables)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Renders a target's script before it is asked for, so that a script which cannot be rendered is told in the log when

@@ -33,6 +33,29 @@ pub const NAMES: [&str; 19] = [
     DNS_SERVERS,
 ];
 
+/// What each variable means, in the same order.
+pub(crate) const MEANINGS: [&str; NAMES.len()] = [
+    "the file's name in the boot image",
+    "what the file is for, such as boot_ipxe",
+    "the interface that the server boots from; with the filters none, colon or cisco in other notations",
+    "the server's address",
+    "the server's full host name",
+    "the network's domain, else the site's",
+    "the server's venture",
+    "the server's role",
+    "the site's code",
+    "the name of the address's network",
+    "the network's router; empty where it has none",
+    "the network's mask",
+    "where the server reaches these pages",
+    "what the server asks for when it is installed",
+    "the deployment's token, a secret of this server",
+    "where the kernel is; empty where the image has none",
+    "where the initial file system is; empty where the image has none",
+    "where the answers for the installer are; empty where the image has none",
+    "the network's resolvers, a list",
+];
+
 /// The one variable that is a list.
 const DNS_SERVERS: &str = "dns_servers";
 

@@ -78,15 +78,19 @@ fn records(zone: &Zone<'_>) -> Result<Vec<(DomainName, Data)>> {
     Ok(records.into_iter().map(|(_, name, data)| (name, data)).collect())
 }
 
-/// The record's name in this zone; `None` where it belongs to another: the smallest that holds it has it.
 fn own_name(zone: &Zone<'_>, record: &DnsRecord) -> Option<String> {
+    name_in_zone(zone.name, zone.managed, record)
+}
+
+/// The record's name in a zone; `None` where it belongs to another: the smallest that holds it has it.
+pub(crate) fn name_in_zone(zone: &DomainName, managed: &[DomainName], record: &DnsRecord) -> Option<String> {
     let name_in = |managed: &DomainName| match reversed(&record.name) {
         Some(ip) if record.r#type == "PTR" => pointer_name(managed, ip),
         _ => managed.contains(&record.name).then(|| record.name.clone()),
     };
-    let holding = zone.managed.iter().filter_map(|managed| Some((managed, name_in(managed)?)));
+    let holding = managed.iter().filter_map(|managed| Some((managed, name_in(managed)?)));
     let (smallest, name) = holding.max_by_key(|(managed, _)| managed.as_str().len())?;
-    (smallest == zone.name).then_some(name)
+    (smallest == zone).then_some(name)
 }
 
 /// The key that names are ordered by: label by label from the right, numbers as numbers.

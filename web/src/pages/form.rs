@@ -48,6 +48,14 @@ impl Fields {
         Self { pairs, broken: vec![] }
     }
 
+    /// The same with another value of a field.
+    #[must_use]
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.pairs.retain(|(known, _)| known != name);
+        self.pairs.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// A field's text, trimmed; empty where it was not sent.
     pub(crate) fn text(&self, name: &str) -> &str {
         self.pairs.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim())

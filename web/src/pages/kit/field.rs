@@ -70,11 +70,20 @@ impl Field<'_> {
         self.text_with("text", &html! {})
     }
 
+    /// A few values, one a line.
+    pub(crate) fn list(&self) -> Markup {
+        self.lines(3, "short", false)
+    }
+
     /// Several lines of text.
     pub(crate) fn area(&self, rows: u32, prose: bool) -> Markup {
+        self.lines(rows, if prose { "prose" } else { "" }, prose)
+    }
+
+    fn lines(&self, rows: u32, class: &str, prose: bool) -> Markup {
         let control = html! {
             textarea id=(self.id()) name=(self.name) rows=(rows) required[self.required] spellcheck=(prose.to_string())
-                class=[prose.then_some("prose")] aria-describedby=[self.described()] aria-invalid=[self.invalid()] {
+                class=[(!class.is_empty()).then_some(class)] aria-describedby=[self.described()] aria-invalid=[self.invalid()] {
                 // A browser drops a line break that directly follows the tag.
                 "\n" (self.value)
             }

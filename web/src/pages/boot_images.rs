@@ -1,0 +1,238 @@
+//! Boot images: their files, the templates among them with an editor and a preview, where they are used, and every revision.
+
+mod edit;
+mod files;
+mod form;
+mod preview;
+mod target;
+mod upload;
+mod view;
+
+use super::catalogue::entry::{self, Parts};
+use super::catalogue::form::{self as forms, Target};
+use super::catalogue::list::{self, ListQuery};
+use super::catalogue::retire::{self, Question};
+use super::catalogue::{BOOT_IMAGE, history};
+use super::form::{Fields, done};
+use super::frame::{Page, Section, Visit};
+use super::kit::action::{self, Allowed, Look};
+use super::live::Topic;
+use crate::application::Application;
+use crate::auth::caller::Administrator;
+use crate::auth::level::Level;
+use crate::commands::{Command, Kind};
+use crate::error::Error;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::boot_image::BootImage;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::catalogue;
+use bootledger_projections::deployments::{self, Deployment};
+use futures::future::FutureExt;
+use maud::{Markup, html};
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/boot-images").get(index))
+        .service(resource("/boot-images/_new").get(new).post(create))
+        .service(resource("/boot-images/{key}").get(show))
+        .service(resource("/boot-images/{key}/live/{since}").get(live))
+        .service(resource("/boot-images/{key}/edit").get(edit).post(change))
+        .service(resource("/boot-images/{key}/retire").get(ask).post(retire))
+        .service(resource("/boot-images/{key}/preview").get(preview::show));
+    files::configure(config);
+}
+
+/// How many live deployments are shown that use an image.
+const SHOWN_LIVE: usize = 20;
+
+async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let query: ListQuery = visit.query()?;
+    let found = list::find::<BootImage>(&mut reading, BOOT_IMAGE.kind, &query).await?;
+    let table = (!found.items.is_empty()).then(|| view::table(&found.items));
+    let empty = list::Empty {
+        words: "There is no boot image yet. A boot image has the script and the files that install a server: define the first, then give it a template of kind boot_ipxe, a kernel and an initrd.",
+        first: None,
+    };
+    let may = visit.may_change(&reading, Level::Administrator);
+    let shown = (found.items.len(), found.next.as_deref());
+    let content = list::view(&visit, &BOOT_IMAGE, &may, table.as_ref(), shown, &empty);
+    let page = Page { json: Some("/api/v1/boot-images".to_owned()), ..Page::new("Boot images", Section::BootImages, content) };
+    visit.answer(reading, page).await
+}
+
+/// The live deployments that use an image; one more than are shown where there are more.
+async fn live_with(reading: &mut Reading, key: &Name) -> Result<Vec<Deployment>, Error> {
+    let at = reading.at;
+    let filter = deployments::Filter { boot_image: Some(key.clone()), live: Some(true), ..deployments::Filter::default() };
+    Ok(deployments::list(reading.connection(), &filter, at, SHOWN_LIVE as i64 + 1).await?)
+}
+
+async fn parts(reading: &mut Reading, key: &Name, may: &Allowed) -> Result<Parts, Error> {
+    let at = reading.at;
+    let entry = entry::find::<BootImage>(reading, &BOOT_IMAGE, key.as_str()).await?;
+    let ventures = catalogue::ventures(reading.connection(), at).await?;
+    let live = live_with(reading, key).await?;
+    let history = history::read(reading, BOOT_IMAGE.kind, key.as_str()).await?;
+    let count = i64::try_from(history.lines().len()).unwrap_or(0) + 1;
+    let revisions = catalogue::boot_image_revisions(reading.connection(), key, at, count).await?;
+    let preview =
+        action::link("preview", &format!("{}/preview", BOOT_IMAGE.page(key)), Look::Usual, "search", "Preview", &Ok(()));
+    let may_change = if entry.retired {
+        Err("The boot image is retired; define it again to change its files.".to_owned())
+    } else {
+        may.clone()
+    };
+    Ok(vec![
+        ("heading", html! { div id="heading" { (entry::heading(&BOOT_IMAGE, key.as_str(), entry.retired, may, &preview)) } }),
+        ("facts", view::facts(&entry)),
+        ("files", view::files(&entry, &may_change)),
+        ("used", view::used(key, &ventures, &live, entry.spec.revision)),
+        ("history", view::changes(key, &history, &revisions)),
+    ])
+}
+
+/// The page, with the form for uploads as it was sent where that was refused.
+async fn content(
+    reading: &mut Reading,
+    application: &Application,
+    key: &Name,
+    may: &Allowed,
+    upload: &Fields,
+) -> Result<Markup, Error> {
+    let retired = entry::find::<BootImage>(reading, &BOOT_IMAGE, key.as_str()).await?.retired;
+    let parts = parts(reading, key, may).await?;
+    Ok(html! {
+        (super::kit::field::summary(upload.broken(), &upload::NAMES))
+        @for (id, part) in &parts {
+            (part)
+            // A form is no part that is replaced while somebody fills it in.
+            @if *id == "files" && !retired && may.is_ok() { (upload::form(key, upload, application.max_upload)) }
+        }
+    })
+}
+
+async fn show(
+    visit: Visit,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let may = visit.may_change(&reading, Level::Administrator);
+    let content = content(&mut reading, &application, &key, &may, &Fields::default()).await?;
+    let page = Page {
+        live: Some(entry::live_path(&BOOT_IMAGE.page(&key), reading.position, &visit)),
+        json: Some(format!("/api/v1/boot-images/{key}")),
+        ..Page::new(key.as_str(), Section::BootImages, content)
+    };
+    visit.answer(reading, page).await
+}
+
+async fn live(
+    visit: Visit,
+    request: HttpRequest,
+    application: Data<Application>,
+    Path((key, since)): Path<(Name, i64)>,
+) -> Result<HttpResponse, Error> {
+    let may = visit.may(Level::Administrator);
+    let topics = vec![Topic::One("boot_image", key.to_string()), Topic::Kind("venture"), Topic::Kind("deployment")];
+    entry::stream(&request, &application, since, topics, move |mut reading, _| {
+        let (key, may) = (key.clone(), may.clone());
+        async move { parts(&mut reading, &key, &may).await }.boxed_local()
+    })
+}
+
+async fn new(_: Administrator, visit: Visit, reading: Reading) -> Result<HttpResponse, Error> {
+    let content = form::view(&Target::New, &Fields::new(form::usual()));
+    visit.answer(reading, Page::new("New boot image", Section::BootImages, content)).await
+}
+
+async fn create(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let mut reading = Reading::now(&application).await?;
+    let key = forms::new_name(&mut reading, &BOOT_IMAGE, &mut fields).await?;
+    let command = key.clone().zip(form::read(&mut fields)).map(|(key, spec)| Command::DefineBootImage(key, spec));
+    match (forms::execute(&application, &caller, &mut fields, command).await?, key) {
+        (Some(receipt), Some(key)) => Ok(done(&application, &receipt, &BOOT_IMAGE.page(key)).await),
+        _ => {
+            let content = form::view(&Target::New, &fields);
+            Ok(visit.refused(reading.position, Page::new("New boot image", Section::BootImages, content)))
+        }
+    }
+}
+
+async fn edit(_: Administrator, visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let entry = entry::find::<BootImage>(&mut reading, &BOOT_IMAGE, key.as_str()).await?;
+    let pairs = entry.spec.spec.as_ref().map_or_else(form::usual, form::pairs);
+    let content = form::view(&Target::of(&entry), &Fields::new(pairs));
+    visit.answer(reading, Page::new(&format!("Change {key}"), Section::BootImages, content)).await
+}
+
+async fn change(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let mut reading = Reading::now(&application).await?;
+    let entry = entry::find::<BootImage>(&mut reading, &BOOT_IMAGE, key.as_str()).await?;
+    forms::unchanged(&BOOT_IMAGE, &entry, &mut fields);
+    let command = form::read(&mut fields).map(|spec| Command::DefineBootImage(key.clone(), spec));
+    match forms::execute(&application, &caller, &mut fields, command).await? {
+        Some(receipt) => Ok(done(&application, &receipt, &BOOT_IMAGE.page(key)).await),
+        None => {
+            let content = form::view(&Target::of(&entry), &fields);
+            Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::BootImages, content)))
+        }
+    }
+}
+
+async fn question(reading: &mut Reading, key: &Name, may: &Allowed, fields: &Fields) -> Result<Markup, Error> {
+    entry::find::<BootImage>(reading, &BOOT_IMAGE, key.as_str()).await?;
+    let at = reading.at;
+    let ventures = catalogue::ventures(reading.connection(), at).await?;
+    let mut uses = view::defaults(key, &ventures);
+    let live = live_with(reading, key).await?.len();
+    if live > 0 {
+        let many = if live > SHOWN_LIVE { format!("more than {SHOWN_LIVE}") } else { live.to_string() };
+        uses.push(html! { a href=(format!("/deployments?boot_image={key}&live=true")) { (many) " live deployments" } ", which go on with their revision" });
+    }
+    Ok(retire::view(&Question {
+        noun: &BOOT_IMAGE,
+        what: &format!("boot image {key}"),
+        page: &BOOT_IMAGE.page(key),
+        does: "No deployment can start with it any more, and its files cannot be changed. Where it is the default, every deployment has to name another one.",
+        uses,
+        allowed: may,
+        errors: fields.broken(),
+    }))
+}
+
+async fn ask(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let may = visit.may_change(&reading, Level::Administrator);
+    let content = question(&mut reading, &key, &may, &Fields::default()).await?;
+    visit.answer(reading, Page::new(&format!("Retire {key}"), Section::BootImages, content)).await
+}
+
+async fn retire(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let command = Some(Command::Retire(Kind::BootImage, key.clone()));
+    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
+        return Ok(done(&application, &receipt, &BOOT_IMAGE.page(key)).await);
+    }
+    let mut reading = Reading::now(&application).await?;
+    let content = question(&mut reading, &key, &Ok(()), &fields).await?;
+    Ok(visit.refused(reading.position, Page::new(&format!("Retire {key}"), Section::BootImages, content)))
+}

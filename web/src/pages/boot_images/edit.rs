@@ -1,0 +1,259 @@
+//! The editor of templates: what is wrong is told with its line when it is saved, and a preview can be had before.
+
+use super::files::find;
+use super::preview;
+use super::view::kinds;
+use crate::application::Application;
+use crate::auth::caller::Administrator;
+use crate::boot::files::store_failed;
+use crate::boot::store::Contents;
+use crate::boot::template::MAX_TEMPLATE;
+use crate::boot::upload::{self, Description, UploadError};
+use crate::boot::variables::{MEANINGS, NAMES};
+use crate::commands::{CommandError, Receipt};
+use crate::error::Error;
+use crate::pages::catalogue::form::{NAME, field, needed, pair};
+use crate::pages::catalogue::{BOOT_IMAGE, entry};
+use crate::pages::form::{Fields, done};
+use crate::pages::frame::{Page, Section, Visit};
+use crate::pages::kit::action::once;
+use crate::pages::kit::block;
+use crate::pages::kit::field::{Field, summary};
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use bootledger_aggregates::boot_image::{BootFile, BootImage, FileKind};
+use bootledger_aggregates::values::name::Name;
+use bytes::Bytes;
+use maud::{Markup, html};
+use std::sync::Arc;
+
+/// The field with the hash of what was edited.
+const WAS: &str = "was";
+/// The field with the template.
+const CONTENT: &str = "content";
+/// The field with the server of a preview.
+const SERVER: &str = "server";
+
+/// The text of a template as it is stored.
+pub(super) async fn template(application: &Application, file: &BootFile) -> Result<String, Error> {
+    let contents = Contents::new(Arc::clone(&application.files));
+    if file.size > MAX_TEMPLATE as u64 {
+        return Err(Error::NotFound(format!("the file has more than {MAX_TEMPLATE} bytes, the most of a template")));
+    }
+    let bytes = contents.read_whole(file.sha256, file.size).await.map_err(store_failed)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The editor's page. `file` is the file that is changed, `None` for a new one; `shown` is a preview.
+fn view(key: &Name, file: Option<&Name>, fields: &Fields, shown: Option<&Markup>) -> Markup {
+    let page = BOOT_IMAGE.page(key);
+    let (title, path) = match file {
+        Some(file) => (format!("Edit {file}"), format!("{page}/files/{file}/edit")),
+        None => ("New template".to_owned(), format!("{page}/files/_new")),
+    };
+    let content = fields.lines(CONTENT);
+    let area = Field {
+        value: &content,
+        ..needed(
+            fields,
+            CONTENT,
+            "Template",
+            "Text with variables in {{ }} and conditions in {% %}. It is rendered for each server, and checked when it is saved.",
+        )
+    };
+    html! {
+        (block::heading(&[(BOOT_IMAGE.many, BOOT_IMAGE.path), (key.as_str(), &page)], &html! { (title) }, &html! {}))
+        (summary(fields.broken(), &[NAME, "kind", CONTENT, SERVER]))
+        form.form.wide.card method="post" action=(path) {
+            (once())
+            div.pair {
+                @if file.is_none() { (needed(fields, NAME, "Name", "As in /pxe/NAME, such as boot.ipxe.").text()) }
+                (needed(fields, "kind", "Kind", "What it is for. A server gets the one iPXE script first.").select(Some("Choose one"), &kinds()))
+            }
+            input type="hidden" name=(WAS) value=(fields.text(WAS));
+            (area.area(24, false))
+            details.more {
+                summary { "Variables (" (NAMES.len()) ")" }
+                dl.facts { @for (name, meaning) in NAMES.iter().zip(MEANINGS) { dt { code { "{{ " (name) " }}" } } dd { (meaning) } } }
+            }
+            (field(fields, SERVER, "Preview for", "A device by its id, host name or MAC, or a deployment by its id.").text())
+            div.actions {
+                button.primary type="submit" { "Save" }
+                button type="submit" name="do" value="preview" { "Preview without saving" }
+                a.button href=(page) { "Cancel" }
+            }
+        }
+        @if let Some(shown) = shown { (shown) }
+    }
+}
+
+pub(super) async fn new(
+    _: Administrator,
+    visit: Visit,
+    Path(key): Path<Name>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let image = entry::find::<BootImage>(&mut reading, &BOOT_IMAGE, key.as_str()).await?.spec;
+    let script = image.file_of_kind(FileKind::BootIpxe).is_none();
+    let usual = if script {
+        vec![
+            pair(NAME, "boot.ipxe"),
+            pair("kind", FileKind::BootIpxe),
+            pair(
+                CONTENT,
+                "#!ipxe\nkernel {{ kernel_url }} initrd=initrd done_url={{ done_url }}\ninitrd --name initrd {{ initrd_url }}\nboot\n",
+            ),
+        ]
+    } else {
+        vec![]
+    };
+    let content = view(&key, None, &Fields::new(usual), None);
+    visit.answer(reading, Page::new("New template", Section::BootImages, content)).await
+}
+
+pub(super) async fn edit(
+    _: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path((key, name)): Path<(Name, Name)>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let (_, file) = find(&mut reading, &key, &name).await?;
+    if !file.template {
+        return Err(Error::NotFound(format!("{name} is no template; upload it again to change it")));
+    }
+    let text = template(&application, &file).await?;
+    let fields = Fields::new(vec![pair("kind", file.kind), pair(WAS, file.sha256), pair(CONTENT, text)]);
+    let content = view(&key, Some(&name), &fields, None);
+    visit.answer(reading, Page::new(&format!("Edit {name}"), Section::BootImages, content)).await
+}
+
+/// Saves the template of a form; `None` where something is wrong, which the fields then tell.
+async fn save(
+    application: &Application,
+    caller: &Administrator,
+    key: &Name,
+    name: Option<Name>,
+    fields: &mut Fields,
+) -> Result<Option<Receipt>, Error> {
+    let (kind, content) = (fields.required("kind", "The kind"), fields.lines(CONTENT));
+    if content.is_empty() {
+        fields.refuse(CONTENT, "content_empty", "the template is empty");
+    }
+    let (Some(name), Some(kind), true) = (name, kind, fields.broken().is_empty()) else { return Ok(None) };
+    let description = Description { image: key.clone(), name, kind, template: true, announced: None };
+    let body = futures::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(content))]);
+    match upload::put(application, description, None, body, fields.context(caller)).await {
+        Ok((_, receipt)) => return Ok(Some(receipt)),
+        Err(UploadError::Template(message)) => fields.refuse(CONTENT, "template_wrong", message),
+        Err(UploadError::TooLarge(limit)) => fields.refuse(CONTENT, "too_large", format!("a template has at most {limit} bytes")),
+        Err(UploadError::Command(CommandError::Refused(rules))) => {
+            for rule in rules {
+                let field = if rule.field == "name" { NAME } else { &rule.field };
+                fields.refuse(field, &rule.rule, rule.message);
+            }
+        }
+        Err(other) => return Err(other.into()),
+    }
+    Ok(None)
+}
+
+/// The preview of a form that is not saved.
+async fn unsaved(
+    application: &Application,
+    reading: &mut Reading,
+    key: &Name,
+    name: Option<&Name>,
+    fields: &mut Fields,
+) -> Result<Option<Markup>, Error> {
+    let image = entry::find::<BootImage>(reading, &BOOT_IMAGE, key.as_str()).await?.spec;
+    let kind = fields.required::<FileKind>("kind", "The kind");
+    let server = fields.required::<String>(SERVER, "The server of the preview");
+    let (Some(name), Some(kind), Some(server)) = (name, kind, server) else { return Ok(None) };
+    Ok(Some(preview::unsaved(application, reading, key, image, &server, (name, kind, &fields.lines(CONTENT))).await?))
+}
+
+fn is_preview(fields: &Fields) -> bool {
+    fields.text("do") == "preview"
+}
+
+/// The answer with the editor: 200 with a preview, 422 where something was refused.
+fn answer(visit: Visit, position: i64, page: Page<'_>, previewed: bool) -> HttpResponse {
+    let mut response = visit.refused(position, page);
+    if previewed {
+        *response.status_mut() = StatusCode::OK;
+    }
+    response
+}
+
+pub(super) async fn create(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let mut reading = Reading::now(&application).await?;
+    let image = entry::find::<BootImage>(&mut reading, &BOOT_IMAGE, key.as_str()).await?.spec;
+    let name = fields.required::<Name>(NAME, "The name");
+    if let Some(known) = name.as_ref().filter(|name| image.files.contains_key(name)) {
+        let message = format!("the boot image {key} has a file {known} already; edit that one, or choose another name");
+        fields.refuse(NAME, "name_taken", message);
+    }
+    let mut shown = None;
+    if is_preview(&fields) {
+        shown = unsaved(&application, &mut reading, &key, name.as_ref(), &mut fields).await?;
+    } else if let Some(receipt) = save(&application, &caller, &key, name, &mut fields).await? {
+        return Ok(done(&application, &receipt, &format!("{}#files", BOOT_IMAGE.page(key))).await);
+    }
+    let content = view(&key, None, &fields, shown.as_ref());
+    Ok(answer(visit, reading.position, Page::new("New template", Section::BootImages, content), shown.is_some()))
+}
+
+pub(super) async fn change(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path((key, name)): Path<(Name, Name)>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let mut reading = Reading::now(&application).await?;
+    let (_, file) = find(&mut reading, &key, &name).await?;
+    let mut shown = None;
+    if is_preview(&fields) {
+        shown = unsaved(&application, &mut reading, &key, Some(&name), &mut fields).await?;
+    } else {
+        if fields.text(WAS) != file.sha256.to_string() {
+            let message = format!(
+                "somebody changed {name} while you edited it. Look at what it is now, and save again to have what this form says"
+            );
+            fields.refuse("", "changed_meanwhile", message);
+            fields = fields.with(WAS, &file.sha256.to_string());
+        }
+        if let Some(receipt) = save(&application, &caller, &key, Some(name.clone()), &mut fields).await? {
+            return Ok(done(&application, &receipt, &format!("{}#files", BOOT_IMAGE.page(key))).await);
+        }
+    }
+    let content = view(&key, Some(&name), &fields, shown.as_ref());
+    Ok(answer(visit, reading.position, Page::new(&format!("Edit {name}"), Section::BootImages, content), shown.is_some()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::catalogue::form::tests::texts;
+
+    #[test]
+    fn the_editor_keeps_the_text_and_tells_what_every_variable_means() {
+        let mut fields = Fields::new(vec![pair(CONTENT, "\n  #!ipxe\r\n{{ hostnam }}</textarea><script>\r\n")]);
+        fields.refuse(CONTENT, "template_wrong", "line 3: there is no variable hostnam");
+        let html = view(&"debian".parse().expect("a name"), None, &fields, None);
+        assert_eq!(texts(&html, "textarea"), ["\n  #!ipxe\n{{ hostnam }}</textarea><script>\n"]);
+        assert_eq!(texts(&html, "#error-content .error"), ["line 3: there is no variable hostnam"]);
+        assert_eq!(texts(&html, "dt").len(), NAMES.len());
+        assert_eq!(texts(&html, "script").len(), 0);
+    }
+}

@@ -1,0 +1,79 @@
+//! The form of a boot image, without its files.
+
+use crate::pages::catalogue::BOOT_IMAGE;
+use crate::pages::catalogue::form::{Pairs, Target, field, needed, pair, view as form};
+use crate::pages::catalogue::values::Whole;
+use crate::pages::form::Fields;
+use bootledger_aggregates::boot_image::{BootImageSpec, EndedBy};
+use maud::{Markup, html};
+
+/// Whose word ends deployments, in words.
+pub(super) fn ended_by(by: EndedBy) -> &'static str {
+    match by {
+        EndedBy::Server => "the server, when it says DONE",
+        EndedBy::Puppet => "Puppet, with its first successful run after DONE",
+    }
+}
+
+/// The values of a new image before anybody changes them.
+pub(super) fn usual() -> Pairs {
+    vec![pair("open_minutes", 30), pair("in_progress_minutes", 120), pair("done_by", "server")]
+}
+
+/// The values of an image.
+pub(super) fn pairs(spec: &BootImageSpec) -> Pairs {
+    vec![
+        pair("description", &spec.description),
+        pair("open_minutes", spec.open_minutes),
+        pair("in_progress_minutes", spec.in_progress_minutes),
+        pair("done_by", spec.done_by.as_str()),
+    ]
+}
+
+/// The image that a form says; `None` where a field is wrong.
+pub(super) fn read(fields: &mut Fields) -> Option<BootImageSpec> {
+    let description = fields.read("description");
+    let open = fields.required::<Whole>("open_minutes", "The limit while open");
+    let in_progress = fields.required::<Whole>("in_progress_minutes", "The limit while in progress");
+    let done_by = fields.required("done_by", "Whose word ends its deployments");
+    Some(BootImageSpec {
+        description: description.unwrap_or_default(),
+        open_minutes: open?.0,
+        in_progress_minutes: in_progress?.0,
+        done_by: done_by?,
+    })
+}
+
+/// The form.
+pub(super) fn view(target: &Target, fields: &Fields) -> Markup {
+    let ends = [EndedBy::Server, EndedBy::Puppet].map(|by| (by.as_str().to_owned(), ended_by(by).to_owned()));
+    let inner = html! {
+        (field(fields, "description", "Description", "For people, such as the system and its version.").text())
+        div.pair {
+            (needed(fields, "open_minutes", "Limit while open", "After how many minutes of preparing a deployment is overdue.").text_with("number", &html! {}))
+            (needed(fields, "in_progress_minutes", "Limit while in progress", "After how many minutes of installing a deployment is overdue.").text_with("number", &html! {}))
+        }
+        (needed(fields, "done_by", "Whose word ends its deployments", "").select(None, &ends))
+    };
+    form(&BOOT_IMAGE, target, fields, &["description", "open_minutes", "in_progress_minutes", "done_by"], &inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_field_of_an_image_comes_back_from_its_form() {
+        let full = json!({"description": "Debian <13>", "open_minutes": 5, "in_progress_minutes": 77, "done_by": "puppet"});
+        for spec in [full, json!({})] {
+            let spec: BootImageSpec = serde_json::from_value(spec).expect("an image");
+            let mut fields = Fields::new(pairs(&spec));
+            assert_eq!(read(&mut fields), Some(spec));
+        }
+        let mut fields = Fields::new(vec![pair("open_minutes", "soon"), pair("done_by", "me")]);
+        assert_eq!(read(&mut fields), None);
+        let told: Vec<&str> = fields.broken().iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(told, ["open_minutes", "in_progress_minutes", "done_by"]);
+    }
+}

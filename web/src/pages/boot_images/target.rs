@@ -1,0 +1,196 @@
+//! The server of a preview: a live deployment's, or a device with what it would be given, where each assumption is told.
+
+use crate::boot::target::{Identity, Image, Place, Target};
+use crate::error::Error;
+use crate::pages::networks::called;
+use crate::request::reading::Reading;
+use bootledger_aggregates::boot_image::BootImage;
+use bootledger_aggregates::claims::Holder;
+use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
+use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::catalogue::{self, Entry};
+use bootledger_projections::deployments::{self, Deployment};
+use bootledger_projections::devices::{self, Device};
+use bootledger_projections::holdings;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+/// The server of a preview.
+#[derive(Debug)]
+pub(super) struct Previewed {
+    /// What is rendered with.
+    pub(super) target: Target,
+    /// The live deployment that gave its values.
+    pub(super) deployment: Option<Deployment>,
+    /// The device, where there is no live deployment: its id, and what it is called.
+    pub(super) device: Option<(DeviceId, String)>,
+    /// What was assumed, in sentences.
+    pub(super) assumed: Vec<String>,
+}
+
+/// The device or the live deployment that a text names.
+async fn named(reading: &mut Reading, text: &str) -> Result<Option<(Option<Device>, Option<Deployment>)>, Error> {
+    let at = reading.at;
+    if let Ok(id) = text.parse::<DeploymentId>()
+        && let Some(deployment) = deployments::find(reading.connection(), id, at).await?
+    {
+        return Ok(Some((None, Some(deployment))));
+    }
+    let device = if let Ok(id) = text.parse::<DeviceId>() {
+        devices::find(reading.connection(), id, at).await?
+    } else if let Ok(mac) = text.parse::<MacAddress>() {
+        devices::by_macs(reading.connection(), &[mac], at).await?.into_iter().find(|device| !device.decommissioned)
+    } else if let Ok(hostname) = text.parse::<Hostname>() {
+        match holdings::holder_of(reading.connection(), "hostname", hostname.as_str(), at).await? {
+            Some(Holder::Device(id)) => devices::find(reading.connection(), id, at).await?,
+            Some(Holder::Deployment(id)) => {
+                let deployment = deployments::find(reading.connection(), id, at).await?;
+                return Ok(deployment.map(|deployment| (None, Some(deployment))));
+            }
+            None => None,
+        }
+    } else {
+        None
+    };
+    let Some(device) = device else { return Ok(None) };
+    let live = deployments::live_of_device(reading.connection(), device.id, at).await?;
+    Ok(Some((Some(device), live)))
+}
+
+/// The server that a text names, with this image. `Err` inside says in words why there is none.
+pub(super) async fn find(
+    reading: &mut Reading,
+    text: &str,
+    key: &Name,
+    image: BootImage,
+) -> Result<Result<Previewed, String>, Error> {
+    let image = Arc::new(Image::new(key.clone(), image));
+    match named(reading, text).await? {
+        Some((_, Some(deployment))) => of_deployment(reading, deployment, image).await,
+        Some((Some(device), None)) => of_device(reading, &device, image).await,
+        _ => Ok(Err(format!(
+            "{text:?} is no device or deployment. Name a device by its id, a host name that it has, or its MAC, or a deployment by its id"
+        ))),
+    }
+}
+
+async fn place(reading: &mut Reading, network: Entry<NetworkSpec>) -> Result<Option<Arc<Place>>, Error> {
+    let at = reading.at;
+    let site = catalogue::site(reading.connection(), &network.spec.site, at).await?;
+    Ok(site.map(|site| Arc::new(Place::new(network.key, network.spec, &site.spec))))
+}
+
+async fn of_deployment(
+    reading: &mut Reading,
+    deployment: Deployment,
+    image: Arc<Image>,
+) -> Result<Result<Previewed, String>, Error> {
+    let at = reading.at;
+    let network = catalogue::network(reading.connection(), &deployment.network, at).await?;
+    let place = match network {
+        Some(network) => place(reading, network).await?,
+        None => None,
+    };
+    let Some(place) = place else {
+        return Ok(Err(format!("the network {} of the deployment is gone", deployment.network)));
+    };
+    let identity = Identity {
+        deployment: deployment.id,
+        ip: deployment.ip,
+        mac: deployment.mac,
+        hostname: deployment.hostname.clone(),
+        venture: deployment.venture.clone(),
+        role: deployment.role.clone(),
+    };
+    let target = Target::new(identity, image, place);
+    Ok(Ok(Previewed { target, deployment: Some(deployment), device: None, assumed: vec![] }))
+}
+
+async fn of_device(reading: &mut Reading, device: &Device, image: Arc<Image>) -> Result<Result<Previewed, String>, Error> {
+    let mut assumed = vec![];
+    let Some(mac) = device.macs.first().copied() else {
+        return Ok(Err(format!("{} has no interface that it could boot from", called(device))));
+    };
+    if device.macs.len() > 1 {
+        assumed.push(format!("it boots from its first interface, {mac}"));
+    }
+    let Some((ip, network)) = address(reading, device, &mut assumed).await? else {
+        let message = format!("no network of site {} reaches {}, or none has a free address", device.site, called(device));
+        return Ok(Err(message));
+    };
+    let Some(place) = place(reading, network).await? else {
+        return Ok(Err(format!("the site {} is gone", device.site)));
+    };
+    let hostname = hostname(reading, device, &place, &mut assumed).await?;
+    let mut given = |what: &str, name: Option<&Name>| match name {
+        Some(name) => Ok(name.clone()),
+        None => {
+            assumed.push(format!("the {what} is called \"unassigned\", since the device has none"));
+            "unassigned".parse::<Name>()
+        }
+    };
+    let (venture, role) = (given("venture", device.venture.as_ref()), given("role", device.role.as_ref()));
+    let (Some(hostname), Ok(venture), Ok(role)) = (hostname, venture, role) else {
+        return Ok(Err(format!("no host name can be made up for {}", called(device))));
+    };
+    // No deployment has the id of all zeros.
+    let identity = Identity { deployment: DeploymentId::default(), ip, mac, hostname, venture, role };
+    let target = Target::new(identity, image, place);
+    Ok(Ok(Previewed { target, deployment: None, device: Some((device.id, called(device))), assumed }))
+}
+
+/// An address that the device has or could get, and its network.
+async fn address(
+    reading: &mut Reading,
+    device: &Device,
+    assumed: &mut Vec<String>,
+) -> Result<Option<(Ipv4Addr, Entry<NetworkSpec>)>, Error> {
+    let at = reading.at;
+    for ip in &device.addresses {
+        if let Some(network) = catalogue::network_of(reading.connection(), *ip, at).await? {
+            return Ok(Some((*ip, network)));
+        }
+    }
+    let mut networks = catalogue::networks(reading.connection(), at).await?;
+    networks.retain(|network| network.spec.site == device.site);
+    let reaches = |network: &Entry<NetworkSpec>| device.rack.as_ref().is_some_and(|rack| network.spec.racks.contains(rack));
+    networks.sort_by_key(|network| !reaches(network));
+    for network in networks {
+        let Some((first, last)) = network.spec.bounds() else { continue };
+        let gaps = holdings::gaps(reading.connection(), first, last, 2).await?;
+        let free = gaps.iter().map(|(first, _)| *first).chain(gaps.iter().map(|(_, last)| *last));
+        if let Some(ip) = free.into_iter().find(|ip| network.spec.reserved(*ip).is_none()) {
+            assumed.push(format!("its address is {ip}, a free one of network {}", network.key));
+            return Ok(Some((ip, network)));
+        }
+    }
+    Ok(None)
+}
+
+async fn hostname(
+    reading: &mut Reading,
+    device: &Device,
+    place: &Place,
+    assumed: &mut Vec<String>,
+) -> Result<Option<Hostname>, Error> {
+    if let Some(own) = device.hostnames.first() {
+        return Ok(Some(own.clone()));
+    }
+    let at = reading.at;
+    let site = catalogue::site(reading.connection(), &place.site, at).await?;
+    let numbered = match site.and_then(|site| site.spec.hostname_template) {
+        Some(template) => {
+            let taken = holdings::hostnames(reading.connection(), at).await?;
+            template.free(taken.iter().map(String::as_str)).next()
+        }
+        None => None,
+    };
+    let hostname = numbered.or_else(|| format!("host.{}", place.domain).parse().ok());
+    if let Some(hostname) = &hostname {
+        assumed.push(format!("its host name is {hostname}, which is free"));
+    }
+    Ok(hostname)
+}

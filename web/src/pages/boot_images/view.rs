@@ -1,0 +1,326 @@
+//! Views of boot images.
+
+use super::SHOWN_LIVE;
+use super::form::ended_by;
+use crate::pages::catalogue::history::History;
+use crate::pages::catalogue::{BOOT_IMAGE, list};
+use crate::pages::kit::action::{self, Allowed, Look};
+use crate::pages::kit::badge::{self, Tone, badge};
+use crate::pages::kit::block::{self, card};
+use crate::pages::kit::time::{moment, span};
+use bootledger_aggregates::boot_image::{BootFile, BootImage, FileKind};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_projections::catalogue::{Entry, VentureView};
+use bootledger_projections::deployments::Deployment;
+use maud::{Markup, html};
+use std::collections::BTreeMap;
+
+/// What a kind of file is, in words.
+pub(super) fn kind(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::Kernel => "Kernel",
+        FileKind::Initrd => "Initial file system",
+        FileKind::BootIpxe => "iPXE script",
+        FileKind::Kickstart => "Answers for the installer",
+        FileKind::Other => "Other",
+    }
+}
+
+/// All kinds for a choice.
+pub(super) fn kinds() -> Vec<(String, String)> {
+    let all = [FileKind::BootIpxe, FileKind::Kernel, FileKind::Initrd, FileKind::Kickstart, FileKind::Other];
+    all.map(|of| (of.as_str().to_owned(), format!("{} ({of})", kind(of)))).to_vec()
+}
+
+/// A number of bytes for people.
+pub(super) fn size(bytes: u64) -> String {
+    let tenths = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
+    match bytes {
+        ..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{} KiB", tenths(1024)),
+        1_048_576..1_073_741_824 => format!("{} MiB", tenths(1_048_576)),
+        _ => format!("{} GiB", tenths(1_073_741_824)),
+    }
+}
+
+/// A hash, short, with all of it as a title.
+pub(super) fn hash(sha256: &Sha256) -> Markup {
+    let text = sha256.to_string();
+    html! { code title=(text) { (text.get(..12).unwrap_or(&text)) } }
+}
+
+/// The list's table.
+pub(super) fn table(images: &[Entry<BootImage>]) -> Markup {
+    html! {
+        table.cards {
+            caption.visually-hidden { "Boot images" }
+            thead { tr { th scope="col" { "Boot image" } th scope="col" { "Description" } th scope="col" { "Revision" } th scope="col" { "Files" } th scope="col" { "State" } } }
+            tbody {
+                @for image in images {
+                    @let files = &image.spec.files;
+                    tr {
+                        (list::name(&BOOT_IMAGE, image.key.as_str(), image.retired))
+                        td data-label="Description" { @if let Some(spec) = &image.spec.spec { (spec.description) } }
+                        td.number data-label="Revision" { (image.spec.revision) }
+                        td data-label="Files" { (files.len()) ", " (size(files.values().map(|file| file.size).sum())) }
+                        td data-label="State" {
+                            @if image.retired { span.quiet { "starts nothing" } }
+                            @else { @match image.spec.incomplete() { Some(missing) => { (badge(Tone::Warn, "Incomplete")) div.quiet { (missing) } } None => (badge(Tone::Good, "Complete")) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What an image is.
+pub(super) fn facts(image: &Entry<BootImage>) -> Markup {
+    let minutes = |minutes: u32| span(i64::from(minutes) * 60);
+    card(
+        "facts",
+        "Description",
+        &html! {
+            @if let Some(missing) = image.spec.incomplete().filter(|_| !image.retired) {
+                (block::note(Tone::Warn, &html! { p { strong { "No deployment can start with it: " } (missing) "." } }))
+            }
+            @if let Some(spec) = &image.spec.spec {
+                (block::facts(&[
+                    ("Description", html! { @if spec.description.is_empty() { span.quiet { "none" } } @else { (spec.description) } }),
+                    ("Overdue", html! { "after " (minutes(spec.open_minutes)) " of preparing, or " (minutes(spec.in_progress_minutes)) " of installing" }),
+                    ("Ended by", html! { (ended_by(spec.done_by)) }),
+                    ("Revision", html! { (image.spec.revision) }),
+                ]))
+            }
+        },
+    )
+}
+
+/// The files of an image.
+pub(super) fn files(image: &Entry<BootImage>, may: &Allowed) -> Markup {
+    let page = BOOT_IMAGE.page(&image.key);
+    card(
+        "files",
+        "Files",
+        &html! {
+            @if image.spec.files.is_empty() { p { "No file yet. It needs a template of kind boot_ipxe, which is the script that a server gets first, and what that script loads." } }
+            @else {
+                div.scroll {
+                    table.cards {
+                        thead { tr { th scope="col" { "File" } th scope="col" { "Kind" } th scope="col" { "Size" } th scope="col" { "SHA-256" } th scope="col" { "Actions" } } }
+                        tbody {
+                            @for (name, file) in &image.spec.files {
+                                @let path = format!("{page}/files/{name}");
+                                tr {
+                                    th scope="row" { a href=(path) { (name) } }
+                                    td data-label="Kind" { (kind(file.kind)) @if file.template { " " (badge(Tone::Info, "Template")) } }
+                                    td data-label="Size" { (size(file.size)) }
+                                    td data-label="SHA-256" { (hash(&file.sha256)) }
+                                    td data-label="Actions" {
+                                        div.actions {
+                                            @if file.template {
+                                                a.button.small href=(format!("{page}/preview?file={name}")) { "Preview" }
+                                                @if may.is_ok() { a.button.small href=(format!("{path}/edit")) { "Edit" } }
+                                            }
+                                            @if may.is_ok() { a.button.small href=(format!("{path}/remove")) { "Remove" } }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            div.actions { (action::link("new-template", &format!("{page}/files/_new"), Look::Usual, "plus-lg", "New template", may)) }
+        },
+    )
+}
+
+/// The roles and ventures whose default an image is.
+pub(super) fn defaults(key: &Name, ventures: &[Entry<VentureView>]) -> Vec<Markup> {
+    let is_it = |image: Option<&Name>| image == Some(key);
+    let mut found = vec![];
+    for venture in ventures {
+        let page = format!("/ventures/{}", venture.key);
+        if is_it(venture.spec.spec.default_boot_image.as_ref()) {
+            found.push(html! { "Default of venture " a href=(page) { (venture.key) } });
+        }
+        for (role, spec) in &venture.spec.roles {
+            if is_it(spec.default_boot_image.as_ref()) {
+                found.push(
+                    html! { "Default of role " a href=(format!("{page}/roles/{role}")) { (role) } " of venture " (venture.key) },
+                );
+            }
+        }
+    }
+    found
+}
+
+/// Where an image is used.
+pub(super) fn used(key: &Name, ventures: &[Entry<VentureView>], live: &[Deployment], revision: u32) -> Markup {
+    let defaults = defaults(key, ventures);
+    card(
+        "used",
+        "Where it is used",
+        &html! {
+            @if defaults.is_empty() { p.quiet { "It is no role's and no venture's default." } }
+            @else { ul { @for used in &defaults { li { (used) } } } }
+            @if live.is_empty() { p.quiet { "No live deployment uses it." } }
+            @else {
+                div.scroll {
+                    table.cards {
+                        caption { "Live deployments with it" }
+                        thead { tr { th scope="col" { "Host name" } th scope="col" { "Status" } th scope="col" { "Revision" } th scope="col" { "Preview" } } }
+                        tbody {
+                            @for deployment in live.iter().take(SHOWN_LIVE) {
+                                @let old = i64::from(deployment.boot_image_revision) != i64::from(revision);
+                                tr {
+                                    th scope="row" { a href=(format!("/deployments/{}", deployment.id)) { (deployment.hostname) } }
+                                    td data-label="Status" { (badge::deployment(deployment.status, deployment.overdue)) }
+                                    td data-label="Revision" { (deployment.boot_image_revision) @if old { " " span.quiet { "an older one, which it keeps" } } }
+                                    td data-label="Preview" { a href=(format!("{}/preview?server={}", BOOT_IMAGE.page(key), deployment.id)) { "Preview" span.visually-hidden { " for " (deployment.hostname) } } }
+                                }
+                            }
+                        }
+                    }
+                }
+                @if live.len() > SHOWN_LIVE { p { a href=(format!("/deployments?boot_image={key}&live=true")) { "All live deployments with it" } } }
+            }
+        },
+    )
+}
+
+/// What one revision changed in the files: name, before, after.
+fn changed<'a>(
+    before: Option<&'a BTreeMap<Name, BootFile>>,
+    after: &'a BTreeMap<Name, BootFile>,
+) -> Vec<(&'a Name, Option<&'a BootFile>, Option<&'a BootFile>)> {
+    let Some(before) = before else { return vec![] };
+    let gone = before.iter().filter(|(name, _)| !after.contains_key(*name)).map(|(name, file)| (name, Some(file), None));
+    let new = after.iter().filter(|(name, file)| before.get(*name) != Some(*file));
+    new.map(|(name, file)| (name, before.get(name), Some(file))).chain(gone).collect()
+}
+
+/// The changes of an image by revision, the newest first.
+pub(super) fn changes(key: &Name, history: &History, revisions: &[(i64, Entry<BootImage>)]) -> Markup {
+    let page = BOOT_IMAGE.page(key);
+    let file = |name: &Name, file: Option<&BootFile>, position: i64, what: &str| {
+        html! {
+            @match file {
+                Some(file) => { a href=(format!("{page}/files/{name}?at={position}")) { (what) } " " (hash(&file.sha256)) ", " (size(file.size)) }
+                None => { (what) " none" }
+            }
+        }
+    };
+    card(
+        "history",
+        "Changes",
+        &html! {
+            div.scroll {
+                table.cards {
+                    thead { tr { th scope="col" { "Revision" } th scope="col" { "When" } th scope="col" { "What" } } }
+                    tbody {
+                        @for line in history.lines() {
+                            @let index = revisions.iter().position(|(position, _)| *position == line.position);
+                            @let revision = index.map(|index| &revisions[index].1.spec);
+                            @let earlier = index.and_then(|index| revisions.get(index + 1));
+                            tr id=(format!("event-{}", line.position)) {
+                                th scope="row" { @if let Some(revision) = revision { a href=(format!("{page}?at={}", line.position)) title="The image as it was" { (revision.revision) } } }
+                                td data-label="When" { a href=(format!("/timeline/{}", line.position)) { (moment(line.recorded_at)) } }
+                                td data-label="What" {
+                                    (line.sentence)
+                                    @if let Some(revision) = revision {
+                                        @for (name, before, after) in changed(earlier.map(|(_, entry)| &entry.spec.files), &revision.files) {
+                                            div.quiet { (name) ": " (file(name, before, line.position - 1, "before")) ", " (file(name, after, line.position, "after")) }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            p { a href=(history.path()) { @if history.older() { "All of it in the timeline" } @else { "In the timeline" } } }
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use serde_json::json;
+
+    fn image(files: serde_json::Value) -> Entry<BootImage> {
+        let spec = json!({"spec": {"description": "<b>Debian</b>"}, "revision": 7, "files": files, "retired": false});
+        Entry {
+            key: "debian".parse().expect("a name"),
+            sequence: 7,
+            retired: false,
+            spec: serde_json::from_value(spec).expect("an image"),
+        }
+    }
+
+    fn script() -> serde_json::Value {
+        json!({"kind": "boot_ipxe", "sha256": "ab".repeat(32), "size": 2048, "template": true})
+    }
+
+    #[test]
+    fn an_incomplete_image_says_what_is_missing() {
+        let html = facts(&image(json!({})));
+        assert!(texts(&html, ".note")[0].contains("it has no file of kind boot_ipxe"));
+        assert_eq!(texts(&html, "dd")[0], "<b>Debian</b>");
+        assert_eq!(texts(&facts(&image(json!({"boot.ipxe": script()}))), ".note").len(), 0);
+    }
+
+    #[test]
+    fn files_have_size_hash_kind_and_what_can_be_done() {
+        let image = image(
+            json!({"boot.ipxe": script(), "linux": {"kind": "kernel", "sha256": "cd".repeat(32), "size": 12_345_678, "template": false}}),
+        );
+        let html = files(&image, &Ok(()));
+        assert_eq!(texts(&html, "td[data-label=Size]"), ["2.0 KiB", "11.7 MiB"]);
+        assert_eq!(
+            attributes(&html, "tbody .actions a", "href"),
+            [
+                "/boot-images/debian/preview?file=boot.ipxe",
+                "/boot-images/debian/files/boot.ipxe/edit",
+                "/boot-images/debian/files/boot.ipxe/remove",
+                "/boot-images/debian/files/linux/remove"
+            ]
+        );
+        assert_eq!(attributes(&html, "td code", "title")[0], "ab".repeat(32));
+        let html = files(&image, &Err("an administrator may".to_owned()));
+        assert_eq!(attributes(&html, "tbody .actions a", "href"), ["/boot-images/debian/preview?file=boot.ipxe"]);
+        assert_eq!(texts(&html, ".reason"), ["an administrator may"]);
+    }
+
+    #[test]
+    fn where_it_is_used_names_roles_and_ventures() {
+        let spec =
+            json!({"spec": {"default_boot_image": "debian"}, "roles": {"web": {"default_boot_image": "debian"}, "db": {}}});
+        let venture = Entry {
+            key: "shop".parse().expect("a name"),
+            sequence: 1,
+            retired: false,
+            spec: serde_json::from_value(spec).expect("a venture"),
+        };
+        let html = used(&"debian".parse().expect("a name"), &[venture], &[], 7);
+        assert_eq!(attributes(&html, "li a", "href"), ["/ventures/shop", "/ventures/shop/roles/web"]);
+    }
+
+    #[test]
+    fn a_revision_tells_which_file_it_changed() {
+        let before = image(json!({"a": script(), "b": script()})).spec.files;
+        let mut other = script();
+        other["size"] = json!(5);
+        let after = image(json!({"a": other, "c": script()})).spec.files;
+        let told: Vec<_> = changed(Some(&before), &after)
+            .into_iter()
+            .map(|(name, old, new)| (name.as_str(), old.is_some(), new.is_some()))
+            .collect();
+        assert_eq!(told, [("a", true, true), ("c", false, true), ("b", true, false)]);
+        assert!(changed(None, &after).is_empty());
+    }
+}

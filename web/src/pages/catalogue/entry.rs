@@ -1,0 +1,78 @@
+//! The page of one thing: found, shown in parts, and kept current.
+
+use super::Noun;
+use crate::application::Application;
+use crate::error::Error;
+use crate::pages::frame::Visit;
+use crate::pages::kit::action::{self, Allowed, Look};
+use crate::pages::kit::badge::{Tone, badge};
+use crate::pages::kit::block;
+use crate::pages::live::{self, Region, Render, State, Topic};
+use crate::request::reading::Reading;
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::catalogue::{self, Entry};
+use futures::future::{FutureExt, LocalBoxFuture};
+use maud::{Markup, html};
+use serde::de::DeserializeOwned;
+use std::rc::Rc;
+
+/// Parts of a page that are kept current: the id of each and what it shows, in the order of the page.
+pub(crate) type Parts = Vec<(&'static str, Markup)>;
+
+/// The parts one after the other.
+pub(crate) fn shown(parts: &Parts) -> Markup {
+    html! { @for (_, part) in parts { (part) } }
+}
+
+/// The thing with this key, retired or not.
+pub(crate) async fn find<T: DeserializeOwned>(reading: &mut Reading, noun: &Noun, key: &str) -> Result<Entry<T>, Error> {
+    let at = reading.at;
+    let item = catalogue::find(reading.connection(), noun.kind, key, at).await?;
+    let item = item.ok_or_else(|| Error::NotFound(format!("there is no {} {key}; {} has all there are", noun.one, noun.path)))?;
+    Ok(item.read()?)
+}
+
+/// The heading of a thing's page: its name, and what can be done with it. `more` are actions of its kind, before the others.
+pub(crate) fn heading(noun: &Noun, key: &str, retired: bool, may: &Allowed, more: &Markup) -> Markup {
+    let page = noun.page(key);
+    let again = if retired { "Define again" } else { "Change" };
+    block::heading(
+        &[(noun.many, noun.path)],
+        &html! { (key) @if retired { " " (badge(Tone::Neutral, "Retired")) } },
+        &html! {
+            (more)
+            (action::link("change", &format!("{page}/edit"), Look::Usual, "pencil", again, may))
+            @if !retired { (action::link("retire", &format!("{page}/retire"), Look::Usual, "trash", "Retire", may)) }
+        },
+    )
+}
+
+/// The stream of a page whose parts are made by `remake`.
+pub(crate) fn stream(
+    request: &HttpRequest,
+    application: &Application,
+    since: i64,
+    topics: Vec<Topic>,
+    remake: impl Fn(Reading, Timestamp) -> LocalBoxFuture<'static, Result<Parts, Error>> + 'static,
+) -> Result<HttpResponse, Error> {
+    let clock = application.now;
+    let render: Render = Rc::new(move |reading, _| {
+        let parts = remake(reading, clock());
+        async move {
+            let regions = parts.await?.into_iter().map(|(id, part)| Region::new(id, part)).collect();
+            Ok(State { regions, rows: vec![] })
+        }
+        .boxed_local()
+    });
+    live::answer(request, since, topics, None, render)
+}
+
+/// Where a page's stream is: its path, the position of its reading, and its own query.
+pub(crate) fn live_path(page: &str, position: i64, visit: &Visit) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(visit.parameters().filter(|(name, _)| *name != "at"));
+    let query = query.finish();
+    let separator = if query.is_empty() { "" } else { "?" };
+    format!("{page}/live/{position}{separator}{query}")
+}

@@ -1,0 +1,228 @@
+//! Forms of the catalogue. A form is shown from [`Fields`], wherever they come from: a description that is to be changed, the
+//! usual values of a new one, or a form that was refused. So there is one view of each form, and every value is kept.
+
+use super::Noun;
+use crate::application::Application;
+use crate::auth::caller::Caller;
+use crate::commands::{Command, Receipt};
+use crate::error::Error;
+use crate::pages::form::Fields;
+use crate::pages::kit::action::once;
+use crate::pages::kit::block;
+use crate::pages::kit::field::{Field, summary};
+use crate::request::reading::Reading;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue::{self, Entry};
+use maud::{Markup, html};
+
+/// The field with the name of a new thing. `key` is what makes a form's request repeatable.
+pub(crate) const NAME: &str = "called";
+/// The field with the number of events that the thing had when its form was shown.
+const SEQUENCE: &str = "sequence";
+
+/// A thing's values for its form.
+pub(crate) type Pairs = Vec<(String, String)>;
+
+/// One value for a form.
+pub(crate) fn pair(name: &str, value: impl ToString) -> (String, String) {
+    (name.to_owned(), value.to_string())
+}
+
+/// A value that may be missing.
+pub(crate) fn maybe(name: &str, value: Option<&impl ToString>) -> (String, String) {
+    (name.to_owned(), value.map(ToString::to_string).unwrap_or_default())
+}
+
+/// Values with one a line.
+pub(crate) fn lines(name: &str, values: &[impl ToString]) -> (String, String) {
+    (name.to_owned(), values.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+/// A field with what it was sent with, and what is wrong with it.
+pub(crate) fn field<'a>(fields: &'a Fields, name: &'a str, label: &'a str, hint: &'a str) -> Field<'a> {
+    Field { name, label, value: fields.text(name), hint, required: false, errors: fields.broken() }
+}
+
+/// A field that has to be filled in.
+pub(crate) fn needed<'a>(fields: &'a Fields, name: &'a str, label: &'a str, hint: &'a str) -> Field<'a> {
+    Field { required: true, ..field(fields, name, label, hint) }
+}
+
+/// What a form is for.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// Something new.
+    New,
+    /// What there is under this name.
+    Known {
+        /// Its name.
+        key: Name,
+        /// How many events it had.
+        sequence: i64,
+        /// Whether it is out of use, so that defining it brings it back.
+        retired: bool,
+    },
+}
+
+impl Target {
+    /// An entry that is to be changed.
+    pub(crate) fn of<T>(entry: &Entry<T>) -> Self {
+        Self::Known { key: entry.key.clone(), sequence: entry.sequence, retired: entry.retired }
+    }
+}
+
+/// What surrounds a form's fields.
+pub(crate) struct Frame<'a> {
+    /// Links back: name and path.
+    pub(crate) crumbs: &'a [(&'a str, &'a str)],
+    /// What the form is for.
+    pub(crate) title: &'a str,
+    /// Where it goes.
+    pub(crate) path: &'a str,
+    /// The words on its button.
+    pub(crate) send: &'a str,
+    /// Where to go without sending it.
+    pub(crate) back: &'a str,
+    /// How many events the thing had; `None` for a new one, which has a field for its name.
+    pub(crate) sequence: Option<i64>,
+}
+
+/// A form's page: heading, summary of what was refused, name, fields, buttons. `names` are those of all fields.
+pub(crate) fn view(noun: &Noun, target: &Target, fields: &Fields, names: &[&str], inner: &Markup) -> Markup {
+    let crumbs = &[(noun.many, noun.path)];
+    match target {
+        Target::New => {
+            let (title, send) = (format!("New {}", noun.one), format!("Define the {}", noun.one));
+            let path = noun.new_path();
+            let frame = Frame { crumbs, title: &title, path: &path, send: &send, back: noun.path, sequence: None };
+            framed(&frame, fields, names, inner)
+        }
+        Target::Known { key, sequence, retired } => {
+            let title = if *retired { format!("Define {key} again") } else { format!("Change {key}") };
+            let (back, path) = (noun.page(key), format!("{}/edit", noun.page(key)));
+            let frame = Frame { crumbs, title: &title, path: &path, send: "Save", back: &back, sequence: Some(*sequence) };
+            framed(&frame, fields, names, inner)
+        }
+    }
+}
+
+/// The same for a form that is not of a whole kind.
+pub(crate) fn framed(frame: &Frame<'_>, fields: &Fields, names: &[&str], inner: &Markup) -> Markup {
+    let names: Vec<&str> = names.iter().copied().chain([NAME]).collect();
+    html! {
+        (block::heading(frame.crumbs, &html! { (frame.title) }, &html! {}))
+        (summary(fields.broken(), &names))
+        form.form.card method="post" action=(frame.path) {
+            (once())
+            @match frame.sequence {
+                None => {
+                    (needed(fields, NAME, "Name", "Letters, digits, '.', '_' and '-', at most 64. It is the key by which everything refers to it, and stays.").text())
+                }
+                Some(sequence) => { input type="hidden" name=(SEQUENCE) value=(sequence); }
+            }
+            (inner)
+            div.actions {
+                button.primary type="submit" { (frame.send) }
+                a.button href=(frame.back) { "Cancel" }
+            }
+        }
+    }
+}
+
+/// Reads the name of a new thing, which nothing in use may have yet.
+pub(crate) async fn new_name(reading: &mut Reading, noun: &Noun, fields: &mut Fields) -> Result<Option<Name>, Error> {
+    let Some(name) = fields.required::<Name>(NAME, "The name") else { return Ok(None) };
+    let known = catalogue::find(reading.connection(), noun.kind, name.as_str(), At::Now).await?;
+    if known.is_some_and(|known| !known.retired) {
+        let message = format!("there is a {} {name} already; change that one, or choose another name", noun.one);
+        fields.refuse(NAME, "name_taken", message);
+        return Ok(None);
+    }
+    Ok(Some(name))
+}
+
+/// Refuses a form whose thing was changed since it was shown: saving it would take that change back unseen.
+pub(crate) fn unchanged<T>(noun: &Noun, entry: &Entry<T>, fields: &mut Fields) {
+    if fields.text(SEQUENCE) != entry.sequence.to_string() {
+        let message = format!(
+            "somebody changed the {} {} while you had its form open. Look at its history, and send this form again to have what it says",
+            noun.one, entry.key
+        );
+        fields.refuse("", "changed_meanwhile", message);
+    }
+}
+
+/// Does what a form asks for, where nothing is wrong with it; `None` where something is, which the fields then tell.
+pub(crate) async fn execute(
+    application: &Application,
+    caller: &Caller,
+    fields: &mut Fields,
+    command: Option<Command>,
+) -> Result<Option<Receipt>, Error> {
+    let Some(command) = command.filter(|_| fields.broken().is_empty()) else { return Ok(None) };
+    match application.commands.execute(command, fields.context(caller)).await {
+        Ok(receipt) => Ok(Some(receipt)),
+        Err(error) => {
+            fields.refused(error)?;
+            Ok(None)
+        }
+    }
+}
+
+/// Sites in use, for a choice.
+pub(crate) async fn sites(reading: &mut Reading) -> Result<Vec<(String, String)>, Error> {
+    let sites = catalogue::sites(reading.connection(), At::Now).await?;
+    let words = |key: &Name, name: &str| if name.is_empty() { key.to_string() } else { format!("{key} – {name}") };
+    Ok(sites.iter().map(|site| (site.key.to_string(), words(&site.key, site.spec.name.as_str()))).collect())
+}
+
+/// Boot images that may be chosen.
+pub(crate) async fn boot_images(reading: &mut Reading) -> Result<Vec<(String, String)>, Error> {
+    let images = catalogue::boot_images(reading.connection(), At::Now).await?;
+    let usable = images.into_iter().filter(|image| !image.retired);
+    let words = |image: &Entry<bootledger_aggregates::boot_image::BootImage>| {
+        let description = image.spec.spec.as_ref().map_or("", |spec| spec.description.as_str());
+        if description.is_empty() { image.key.to_string() } else { format!("{} – {description}", image.key) }
+    };
+    Ok(usable.map(|image| (image.key.to_string(), words(&image))).collect())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::pages::catalogue::NETWORK;
+    use scraper::{Html, Selector};
+
+    fn selected<T>(html: &Markup, selector: &str, what: impl Fn(scraper::ElementRef<'_>) -> T) -> Vec<T> {
+        let page = Html::parse_fragment(&html.clone().into_string());
+        page.select(&Selector::parse(selector).expect("a selector")).map(what).collect()
+    }
+
+    /// The text of every element that a selector finds.
+    pub(crate) fn texts(html: &Markup, selector: &str) -> Vec<String> {
+        selected(html, selector, |found| found.text().collect())
+    }
+
+    /// An attribute of every element that a selector finds.
+    pub(crate) fn attributes(html: &Markup, selector: &str, name: &str) -> Vec<String> {
+        selected(html, selector, |found| found.attr(name).unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn a_form_says_what_it_is_for_and_keeps_what_was_refused() {
+        let mut fields = Fields::new(vec![pair(NAME, "\"><script>"), pair("x", "1")]);
+        assert_eq!(fields.required::<Name>(NAME, "The name"), None);
+        let html = view(&NETWORK, &Target::New, &fields, &["x"], &field(&fields, "x", "X", "").text());
+        assert_eq!(texts(&html, "h1"), ["New network"]);
+        assert_eq!(attributes(&html, "form", "action"), ["/networks/_new"]);
+        assert_eq!(attributes(&html, "#field-called", "value"), ["\"><script>"]);
+        assert_eq!(texts(&html, "script").len(), 0);
+        assert_eq!(attributes(&html, "#refused a", "href"), ["#field-called"]);
+        let known = Target::Known { key: "prod".parse().expect("a name"), sequence: 4, retired: true };
+        let html = view(&NETWORK, &known, &Fields::default(), &[], &html! {});
+        assert_eq!(texts(&html, "h1"), ["Define prod again"]);
+        assert_eq!(attributes(&html, "input[name=sequence]", "value"), ["4"]);
+        assert_eq!(attributes(&html, "form", "action"), ["/networks/prod/edit"]);
+    }
+}

@@ -1,0 +1,70 @@
+//! What happened to a thing, in sentences, the newest first.
+
+use crate::error::Error;
+use crate::pages::kit::block;
+use crate::pages::timeline as lines;
+use crate::request::reading::Reading;
+use bootledger_projections::timeline::{self, Filter, Line, Order};
+use maud::{Markup, html};
+
+/// How many sentences a page has; the timeline has all.
+const SHOWN: usize = 25;
+
+/// The last that happened to a thing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct History {
+    lines: Vec<Line>,
+    /// The timeline of the thing.
+    path: String,
+    /// Whether there is more.
+    older: bool,
+}
+
+impl History {
+    /// The sentences, the newest first.
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// The timeline of the thing.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether there is more than the sentences.
+    pub(crate) fn older(&self) -> bool {
+        self.older
+    }
+}
+
+/// The history of a thing, up to the reading's moment.
+pub(crate) async fn read(reading: &mut Reading, kind: &str, key: &str) -> Result<History, Error> {
+    let filter = Filter {
+        aggregate_type: Some(kind.to_owned()),
+        aggregate_id: Some(key.to_owned()),
+        before: Some(reading.position + 1),
+        ..Filter::default()
+    };
+    let mut lines = timeline::list(reading.connection(), &filter, Order::NewestFirst, SHOWN as i64 + 1).await?;
+    let older = lines.len() > SHOWN;
+    lines.truncate(SHOWN);
+    Ok(History { lines, path: format!("/timeline?aggregate={kind}/{key}"), older })
+}
+
+/// The card of a history.
+pub(crate) fn card(history: &History) -> Markup {
+    titled("History", history)
+}
+
+/// The same under another title.
+pub(crate) fn titled(title: &str, history: &History) -> Markup {
+    block::card(
+        "history",
+        title,
+        &html! {
+            (lines::lines(&history.lines))
+            @if history.older { p { a.button.small href=(history.path) { "All of it in the timeline" } } }
+            @else { p { a href=(history.path) { "In the timeline" } } }
+        },
+    )
+}

@@ -1,0 +1,90 @@
+//! A kind's list: by key, with a search and a cursor, as the API has it. Retired things are among them and say so.
+
+use super::Noun;
+use crate::error::Error;
+use crate::pages::frame::Visit;
+use crate::pages::kit::action::{self, Allowed, Look};
+use crate::pages::kit::badge::{Tone, badge};
+use crate::pages::kit::{block, list};
+use crate::request::page::{Page, USUAL};
+use crate::request::reading::Reading;
+use bootledger_projections::catalogue::{self, Entry, Item};
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// What a list is asked for.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ListQuery {
+    /// With this text in key or description.
+    pub(crate) q: Option<String>,
+    /// Only those behind this key.
+    pub(crate) after: Option<String>,
+}
+
+/// A page of a kind's list.
+pub(crate) async fn find<T: DeserializeOwned>(
+    reading: &mut Reading,
+    kind: &str,
+    query: &ListQuery,
+) -> Result<Page<Entry<T>>, Error> {
+    let at = reading.at;
+    let (after, q) = (query.after.as_deref(), query.q.as_deref());
+    let found = catalogue::list(reading.connection(), kind, at, after, i64::from(USUAL) + 1, q).await?;
+    let page = Page::of(found, USUAL, |item| item.key.clone());
+    let items = page.items.into_iter().map(Item::read::<T>).collect::<Result<Vec<_>, _>>()?;
+    Ok(Page { items, next: page.next })
+}
+
+/// What a list says that has nothing to show.
+pub(crate) struct Empty<'a> {
+    /// What such things are for, and what to do first.
+    pub(crate) words: &'a str,
+    /// What has to be there before, where that is missing: words and a path.
+    pub(crate) first: Option<(&'a str, &'a str)>,
+}
+
+/// The page's content: heading, search, table, pager. `above` is put between search and table.
+pub(crate) fn view(
+    visit: &Visit,
+    noun: &Noun,
+    may: &Allowed,
+    table: Option<&Markup>,
+    (shown, next): (usize, Option<&str>),
+    empty: &Empty<'_>,
+) -> Markup {
+    let new = |look| action::link("new", &noun.new_path(), look, "plus-lg", &format!("New {}", noun.one), may);
+    let searched = !visit.parameter("q").is_empty() || !visit.parameter("after").is_empty();
+    html! {
+        (block::heading(&[], &html! { (noun.many) }, &new(Look::Primary)))
+        @if shown > 0 || searched {
+            (list::filters(visit, noun.path, "Name, or any part of the description", &[], &html! {}))
+        }
+        @match table {
+            Some(table) => {
+                div.scroll { (table) }
+                @let first = (!visit.parameter("after").is_empty()).then(|| visit.with("", None));
+                @let next = next.map(|next| visit.with("after", Some(next)));
+                (block::pager(shown, first.as_deref(), next.as_deref()))
+            }
+            None if searched => (block::empty("Nothing here has that text.", &html! { a.button href=(noun.path) { "Show all" } })),
+            None => {
+                @match empty.first {
+                    Some((words, path)) => (block::empty(empty.words, &html! { a.button.primary href=(path) { (words) } })),
+                    None => (block::empty(empty.words, &html! { a.button.primary href=(noun.new_path()) { "New " (noun.one) } })),
+                }
+            }
+        }
+    }
+}
+
+/// A thing's name in a row, linked, with a badge where it is out of use.
+pub(crate) fn name(noun: &Noun, key: &str, retired: bool) -> Markup {
+    html! {
+        th scope="row" {
+            a href=(noun.page(key)) { (key) }
+            @if retired { " " (badge(Tone::Neutral, "Retired")) }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The page that asks before something is taken out of use: what that does, and what still uses it.
+
+use super::Noun;
+use crate::error::problem::ProblemError;
+use crate::pages::kit::action::{self, Allowed, Look};
+use crate::pages::kit::block;
+use crate::pages::kit::field::summary;
+use maud::{Markup, html};
+
+/// What is asked.
+pub(crate) struct Question<'a> {
+    /// What kind of thing.
+    pub(crate) noun: &'a Noun,
+    /// What it is called in full, such as `network prod`.
+    pub(crate) what: &'a str,
+    /// The thing's page; the form goes to `/retire` below it.
+    pub(crate) page: &'a str,
+    /// What it does, in sentences.
+    pub(crate) does: &'a str,
+    /// What still uses it, each with a link where there is one.
+    pub(crate) uses: Vec<Markup>,
+    /// Whether it can be done, by the rule of the command, and by whom.
+    pub(crate) allowed: &'a Allowed,
+    /// What was refused.
+    pub(crate) errors: &'a [ProblemError],
+}
+
+/// The page's content.
+pub(crate) fn view(question: &Question<'_>) -> Markup {
+    let Question { noun, what, page, does, uses, allowed, errors } = question;
+    html! {
+        (block::heading(&[(noun.many, noun.path), (what, page)], &html! { "Retire " (what) "?" }, &html! {}))
+        (summary(errors, &[]))
+        (block::card("question", "What it does", &html! {
+            p { (does) }
+            p { "Its history stays, and it can be defined again under the same name." }
+            h3 { "What still uses it" }
+            @if uses.is_empty() { p { "Nothing." } }
+            @else { ul { @for used in uses { li { (used) } } } }
+            div.actions {
+                (action::post("retire", &format!("{page}/retire"), Look::Danger, "trash", &format!("Retire {what}"), allowed, &html! {}))
+                a.button href=(page) { "Keep it" }
+            }
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::catalogue::NETWORK;
+    use crate::pages::catalogue::form::tests::{attributes, texts};
+
+    #[test]
+    fn the_page_names_what_it_does_and_what_still_uses_it() {
+        let question = |allowed| Question {
+            noun: &NETWORK,
+            what: "network prod",
+            page: "/networks/prod",
+            does: "No address of it is given any more.",
+            uses: vec![html! { "3 addresses" }],
+            allowed,
+            errors: &[],
+        };
+        let html = view(&question(&Ok(())));
+        assert_eq!(texts(&html, "h1"), ["Retire network prod?"]);
+        assert_eq!(attributes(&html, "form", "action"), ["/networks/prod/retire"]);
+        assert_eq!(texts(&html, "button"), ["Retire network prod"]);
+        assert_eq!(texts(&html, "#question li"), ["3 addresses"]);
+        let html = view(&question(&Err("3 addresses of the network are in use; release them first".to_owned())));
+        assert_eq!(texts(&html, "form").len(), 0);
+        assert_eq!(texts(&html, ".reason"), ["3 addresses of the network are in use; release them first"]);
+    }
+}

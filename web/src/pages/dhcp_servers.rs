@@ -1,0 +1,314 @@
+//! DHCP servers: what each has confirmed, whether it is behind or failing, and which deployments that holds up.
+
+mod form;
+mod view;
+
+use super::catalogue::entry::{self, Parts};
+use super::catalogue::form::{self as forms, Target};
+use super::catalogue::list::{self, ListQuery};
+use super::catalogue::retire::{self, Question};
+use super::catalogue::{DHCP_SERVER, history};
+use super::drift as differences;
+use super::form::{Fields, done};
+use super::frame::{Page, Section, Visit};
+use super::kit::action::Allowed;
+use super::live::Topic;
+use crate::application::Application;
+use crate::auth::caller::Administrator;
+use crate::auth::level::Level;
+use crate::commands::{Command, Kind};
+use crate::dhcp::configuration::Format;
+use crate::dhcp::held::Configurations;
+use crate::error::Error;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::drift::{DriftKey, Subject};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue::{self, DhcpServerView, Entry};
+use bootledger_projections::dhcp_sites::{self, LastChange};
+use bootledger_projections::drift;
+use bootledger_projections::plugin_runs::{self, Awaited, HeldUp};
+use futures::future::FutureExt;
+use maud::{Markup, html};
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/dhcp-servers").get(index))
+        .service(resource("/dhcp-servers/_new").get(new).post(create))
+        .service(resource("/dhcp-servers/_list/live/{since}").get(live_list))
+        .service(resource("/dhcp-servers/{key}").get(show))
+        .service(resource("/dhcp-servers/{key}/live/{since}").get(live))
+        .service(resource("/dhcp-servers/{key}/edit").get(edit).post(change))
+        .service(resource("/dhcp-servers/{key}/retire").get(ask).post(retire));
+}
+
+/// How many deployments are shown that wait for a server.
+const SHOWN_WAITING: i64 = 50;
+
+/// What plugins wait for when they wait for this server.
+fn awaited(key: &Name) -> String {
+    format!("dhcp-server:{key}")
+}
+
+/// The last changes of all sites, and how many deployments wait for what; neither is known of the past.
+async fn news(reading: &mut Reading) -> Result<(Vec<LastChange>, Vec<Awaited>), Error> {
+    if reading.at != At::Now {
+        return Ok((vec![], vec![]));
+    }
+    let changes = dhcp_sites::last_changes(reading.connection()).await?;
+    let waiting = plugin_runs::awaited(reading.connection(), i64::MAX).await?;
+    Ok((changes, waiting))
+}
+
+async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let query: ListQuery = visit.query()?;
+    let found = list::find::<DhcpServerView>(&mut reading, "dhcp_server", &query).await?;
+    let (at, (changes, waiting)) = (reading.at, news(&mut reading).await?);
+    let no_site = found.items.is_empty() && catalogue::sites(reading.connection(), at).await?.is_empty();
+    let table = (!found.items.is_empty()).then(|| view::table(&found.items, &changes, &waiting, visit.now));
+    let empty = list::Empty {
+        words: if no_site {
+            "There is no DHCP server yet, and no site that one could serve. Define a site first."
+        } else {
+            "There is no DHCP server yet. Deployments wait until each DHCP server of their site has confirmed their entry: define the first, and start its agent."
+        },
+        first: no_site.then_some(("New site", "/sites/_new")),
+    };
+    let may = visit.may_change(&reading, Level::Administrator);
+    let shown = (found.items.len(), found.next.as_deref());
+    let content = list::view(&visit, &DHCP_SERVER, &may, table.as_ref(), shown, &empty);
+    let page = Page {
+        live: Some(entry::live_path("/dhcp-servers/_list", reading.position, &visit)),
+        json: Some("/api/v1/dhcp-servers".to_owned()),
+        ..Page::new("DHCP servers", Section::DhcpServers, content)
+    };
+    visit.answer(reading, page).await
+}
+
+async fn live_list(
+    visit: Visit,
+    request: HttpRequest,
+    application: Data<Application>,
+    Path(since): Path<i64>,
+) -> Result<HttpResponse, Error> {
+    let query: ListQuery = visit.query()?;
+    let topics = ["dhcp_server", "network", "site", "device", "deployment"].map(Topic::Kind).to_vec();
+    entry::stream(&request, &application, since, topics, move |mut reading, now| {
+        let query = query.clone();
+        async move {
+            let found = list::find::<DhcpServerView>(&mut reading, "dhcp_server", &query).await?;
+            let (changes, waiting) = news(&mut reading).await?;
+            Ok(vec![("servers", view::table(&found.items, &changes, &waiting, now))])
+        }
+        .boxed_local()
+    })
+}
+
+/// What the reader may do: define and retire, and have differences repaired.
+#[derive(Clone)]
+struct May {
+    change: Allowed,
+    repair: Allowed,
+}
+
+async fn held_up(reading: &mut Reading, key: &Name) -> Result<(Vec<HeldUp>, i64), Error> {
+    if reading.at != At::Now {
+        return Ok((vec![], 0));
+    }
+    let awaited = awaited(key);
+    let shown = plugin_runs::held_up_by(reading.connection(), &awaited, SHOWN_WAITING).await?;
+    let counts = plugin_runs::awaited(reading.connection(), i64::MAX).await?;
+    let count = counts.into_iter().find(|known| known.key == awaited).map_or(0, |known| known.deployments);
+    Ok((shown, count))
+}
+
+async fn parts(reading: &mut Reading, key: &Name, may: &May, now: Timestamp) -> Result<Parts, Error> {
+    let at = reading.at;
+    let entry = entry::find::<DhcpServerView>(reading, &DHCP_SERVER, key.as_str()).await?;
+    let site = &entry.spec.spec.site;
+    let change = match at {
+        At::Now => dhcp_sites::last_changes(reading.connection()).await?.into_iter().find(|change| change.site == *site),
+        At::Position(_) => None,
+    };
+    let (waiting, count) = held_up(reading, key).await?;
+    let subject = Subject::Dhcp { server: key.clone() };
+    let found = drift::find(reading.connection(), &DriftKey { site: site.clone(), subject }, at).await?;
+    let check = differences::last_check(reading, site, now).await?;
+    let found =
+        differences::Differences { check, count: i64::from(found.is_some()), items: found.into_iter().collect(), next: None };
+    let history = history::read(reading, "dhcp_server", key.as_str()).await?;
+    let page = DHCP_SERVER.page(key);
+    Ok(vec![
+        (
+            "heading",
+            html! { div id="heading" { (entry::heading(&DHCP_SERVER, key.as_str(), entry.retired, &may.change, &html! {})) } },
+        ),
+        ("state", view::state(&entry, change.as_ref(), at == At::Now, now)),
+        ("waiting", view::waiting(key, &waiting, count, at == At::Now, now)),
+        ("drift", differences::card(site, &found, now, &may.repair, &page)),
+        ("history", history::card(&history)),
+    ])
+}
+
+/// The configuration that a server should have.
+async fn configuration(
+    application: &Application,
+    configurations: &Configurations,
+    entry: &Entry<DhcpServerView>,
+    at: At,
+) -> Result<Markup, Error> {
+    let (site, format) = (&entry.spec.spec.site, Format::of_kind(entry.spec.spec.kind));
+    if entry.retired {
+        return Ok(view::configuration(site, format, None));
+    }
+    if let At::Position(position) = at {
+        return Ok(view::past_configuration(site, format, position));
+    }
+    match configurations.current(application, site, format).await {
+        Ok(current) => Ok(view::configuration(site, format, Some(Ok(&current)))),
+        Err(Error::Rejected { reasons, .. }) => Ok(view::configuration(site, format, Some(Err(&reasons)))),
+        Err(Error::NotFound(_)) => Ok(view::configuration(site, format, None)),
+        Err(error) => Err(error),
+    }
+}
+
+async fn show(
+    visit: Visit,
+    application: Data<Application>,
+    configurations: Data<Configurations>,
+    Path(key): Path<Name>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let may =
+        May { change: visit.may_change(&reading, Level::Administrator), repair: visit.may_change(&reading, Level::Operator) };
+    let at = reading.at;
+    let entry = entry::find::<DhcpServerView>(&mut reading, &DHCP_SERVER, key.as_str()).await?;
+    let parts = parts(&mut reading, &key, &may, visit.now).await?;
+    let configuration = configuration(&application, &configurations, &entry, at).await?;
+    let page = Page {
+        live: Some(entry::live_path(&DHCP_SERVER.page(&key), reading.position, &visit)),
+        json: Some(format!("/api/v1/dhcp-servers/{key}")),
+        ..Page::new(key.as_str(), Section::DhcpServers, html! { (entry::shown(&parts)) (configuration) })
+    };
+    visit.answer(reading, page).await
+}
+
+async fn live(
+    visit: Visit,
+    request: HttpRequest,
+    application: Data<Application>,
+    Path((key, since)): Path<(Name, i64)>,
+) -> Result<HttpResponse, Error> {
+    let may = May { change: visit.may(Level::Administrator), repair: visit.may(Level::Operator) };
+    let kinds = ["network", "site", "device", "deployment", "drift"].map(Topic::Kind);
+    let topics = [Topic::One("dhcp_server", key.to_string())].into_iter().chain(kinds).collect();
+    entry::stream(&request, &application, since, topics, move |mut reading, now| {
+        let (key, may) = (key.clone(), may.clone());
+        async move { parts(&mut reading, &key, &may, now).await }.boxed_local()
+    })
+}
+
+async fn filled(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
+    Ok(form::view(target, fields, &forms::sites(reading).await?))
+}
+
+async fn new(_: Administrator, visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let fields = Fields::new(vec![("site".to_owned(), visit.parameter("site").to_owned())]);
+    let content = filled(&mut reading, &Target::New, &fields).await?;
+    visit.answer(reading, Page::new("New DHCP server", Section::DhcpServers, content)).await
+}
+
+async fn create(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let mut reading = Reading::now(&application).await?;
+    let key = forms::new_name(&mut reading, &DHCP_SERVER, &mut fields).await?;
+    let command = key.clone().zip(form::read(&mut fields)).map(|(key, spec)| Command::DefineDhcpServer(key, spec));
+    match (forms::execute(&application, &caller, &mut fields, command).await?, key) {
+        (Some(receipt), Some(key)) => Ok(done(&application, &receipt, &DHCP_SERVER.page(key)).await),
+        _ => {
+            let content = filled(&mut reading, &Target::New, &fields).await?;
+            Ok(visit.refused(reading.position, Page::new("New DHCP server", Section::DhcpServers, content)))
+        }
+    }
+}
+
+async fn edit(_: Administrator, visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let entry = entry::find::<DhcpServerView>(&mut reading, &DHCP_SERVER, key.as_str()).await?;
+    let fields = Fields::new(form::pairs(&entry.spec.spec));
+    let content = filled(&mut reading, &Target::of(&entry), &fields).await?;
+    visit.answer(reading, Page::new(&format!("Change {key}"), Section::DhcpServers, content)).await
+}
+
+async fn change(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let mut reading = Reading::now(&application).await?;
+    let entry = entry::find::<DhcpServerView>(&mut reading, &DHCP_SERVER, key.as_str()).await?;
+    let command = form::read(&mut fields).map(|spec| Command::DefineDhcpServer(key.clone(), spec));
+    match forms::execute(&application, &caller, &mut fields, command).await? {
+        Some(receipt) => Ok(done(&application, &receipt, &DHCP_SERVER.page(key)).await),
+        None => {
+            let content = filled(&mut reading, &Target::of(&entry), &fields).await?;
+            Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::DhcpServers, content)))
+        }
+    }
+}
+
+async fn question(reading: &mut Reading, key: &Name, may: Allowed, fields: &Fields) -> Result<Markup, Error> {
+    let entry = entry::find::<DhcpServerView>(reading, &DHCP_SERVER, key.as_str()).await?;
+    let (_, count) = held_up(reading, key).await?;
+    let site = &entry.spec.spec.site;
+    let others = catalogue::dhcp_servers_of(reading.connection(), site, At::Now).await?;
+    let last = others.iter().all(|other| other.key == *key);
+    let page = DHCP_SERVER.page(key);
+    let mut uses = vec![];
+    if count > 0 {
+        uses.push(html! { a href=(format!("{page}#waiting")) { (count) " deployments wait for it" } ", and go on without it" });
+    }
+    if last {
+        uses.push(html! { "It is the last DHCP server of " a href=(format!("/sites/{site}")) { "site " (site) } ": deployments there wait until there is another." });
+    }
+    Ok(retire::view(&Question {
+        noun: &DHCP_SERVER,
+        what: &format!("DHCP server {key}"),
+        page: &page,
+        does: "Nobody waits for its confirmations any more, and what it reports is refused. The server itself keeps running what it has.",
+        uses,
+        allowed: &may,
+        errors: fields.broken(),
+    }))
+}
+
+async fn ask(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let may = visit.may_change(&reading, Level::Administrator);
+    let content = question(&mut reading, &key, may, &Fields::default()).await?;
+    visit.answer(reading, Page::new(&format!("Retire {key}"), Section::DhcpServers, content)).await
+}
+
+async fn retire(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let command = Some(Command::Retire(Kind::DhcpServer, key.clone()));
+    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
+        return Ok(done(&application, &receipt, &DHCP_SERVER.page(key)).await);
+    }
+    let mut reading = Reading::now(&application).await?;
+    let content = question(&mut reading, &key, Ok(()), &fields).await?;
+    Ok(visit.refused(reading.position, Page::new(&format!("Retire {key}"), Section::DhcpServers, content)))
+}

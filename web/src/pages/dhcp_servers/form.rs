@@ -1,0 +1,63 @@
+//! The form of a DHCP server.
+
+use crate::pages::catalogue::DHCP_SERVER;
+use crate::pages::catalogue::form::{Pairs, Target, field, maybe, needed, pair, view as form};
+use crate::pages::catalogue::values::Address;
+use crate::pages::form::Fields;
+use bootledger_aggregates::dhcp_server::{DhcpKind, DhcpServerSpec};
+use maud::{Markup, html};
+
+const KINDS: [(DhcpKind, &str, &str); 3] =
+    [(DhcpKind::Isc, "isc", "ISC dhcpd"), (DhcpKind::Kea, "kea", "Kea"), (DhcpKind::Dnsmasq, "dnsmasq", "dnsmasq")];
+
+/// What a kind of server is called.
+pub(super) fn called(kind: DhcpKind) -> &'static str {
+    KINDS.iter().find(|(known, ..)| *known == kind).map_or("", |(_, _, words)| words)
+}
+
+/// The values of a server.
+pub(super) fn pairs(spec: &DhcpServerSpec) -> Pairs {
+    let kind = KINDS.iter().find(|(known, ..)| *known == spec.kind).map_or("", |(_, name, _)| name);
+    vec![pair("site", &spec.site), pair("kind", kind), maybe("address", spec.address.as_ref())]
+}
+
+/// The server that a form says; `None` where a field is wrong.
+pub(super) fn read(fields: &mut Fields) -> Option<DhcpServerSpec> {
+    let (site, address) = (fields.required("site", "The site"), fields.read::<Address>("address"));
+    let chosen = fields.text("kind").to_owned();
+    let kind = KINDS.iter().find(|(_, name, _)| *name == chosen).map(|(kind, ..)| *kind);
+    if kind.is_none() {
+        fields.refuse("kind", "missing", "choose which software it runs: ISC dhcpd, Kea or dnsmasq");
+    }
+    Some(DhcpServerSpec { site: site?, address: address.map(|address| address.0), kind: kind? })
+}
+
+/// The form.
+pub(super) fn view(target: &Target, fields: &Fields, sites: &[(String, String)]) -> Markup {
+    let kinds: Vec<(String, String)> = KINDS.iter().map(|(_, name, words)| ((*name).to_owned(), (*words).to_owned())).collect();
+    let inner = html! {
+        (needed(fields, "site", "Site", "The site whose networks it serves.").select(Some("Choose a site"), sites))
+        (needed(fields, "kind", "Software", "Hence which configuration it reads. With another site or software it has confirmed nothing.").select(Some("Choose one"), &kinds))
+        (field(fields, "address", "Address", "For people.").text())
+    };
+    form(&DHCP_SERVER, target, fields, &["site", "kind", "address"], &inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_field_of_a_server_comes_back_from_its_form() {
+        for spec in [json!({"site": "dc1", "address": "10.0.0.2", "kind": "dnsmasq"}), json!({"site": "dc1", "kind": "isc"})] {
+            let spec: DhcpServerSpec = serde_json::from_value(spec).expect("a server");
+            let mut fields = Fields::new(pairs(&spec));
+            assert_eq!(read(&mut fields), Some(spec));
+        }
+        let mut fields = Fields::new(vec![pair("site", "dc1"), pair("kind", "<b>"), pair("address", "x")]);
+        assert_eq!(read(&mut fields), None);
+        let told: Vec<&str> = fields.broken().iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(told, ["address", "kind"]);
+    }
+}

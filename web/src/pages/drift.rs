@@ -1,0 +1,346 @@
+//! What a site's servers have otherwise than they should: shown beside its repair, on the pages of sites, zones and DHCP
+//! servers; looking again, and ordering repairs.
+
+use super::form::{Fields, done, local, see_other};
+use super::frame::{Page, Section, Visit};
+use super::kit::action::{self, Allowed, Look};
+use super::kit::badge::{Tone, badge};
+use super::kit::block;
+use super::kit::field::summary;
+use super::kit::time::{moment, since, until};
+use crate::application::Application;
+use crate::auth::caller::Operator;
+use crate::commands::Command;
+use crate::error::Error;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::web::{Data, ServiceConfig, resource};
+use bootledger_aggregates::drift::{DriftKey, Nature, RecordType, Subject, unrepairable};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::at::At;
+use bootledger_projections::drift::{self, Check, Drifted};
+use maud::{Markup, html};
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config.service(resource("/sites/{key}/drift/check").post(check)).service(resource("/sites/{key}/drift/repair").post(repair));
+}
+
+/// The most differences that are shown at once.
+const SHOWN: usize = 50;
+
+/// The differences of a site, or of a part of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Differences {
+    /// When it was looked at; `None` in the past.
+    pub(super) check: Option<Check>,
+    /// Those that are shown.
+    pub(super) items: Vec<Drifted>,
+    /// How many there are.
+    pub(super) count: i64,
+    /// The cursor of the next ones.
+    pub(super) next: Option<String>,
+}
+
+/// The differences of a site behind `after`.
+pub(super) async fn of_site(
+    reading: &mut Reading,
+    site: &Name,
+    after: Option<&str>,
+    now: Timestamp,
+) -> Result<Differences, Error> {
+    let at = reading.at;
+    let mut items = drift::list(reading.connection(), site, at, after, SHOWN as i64 + 1).await?;
+    let more = items.len() > SHOWN;
+    items.truncate(SHOWN);
+    let next = items.last().filter(|_| more).map(|last| last.key.to_string());
+    let count = drift::count(reading.connection(), site, at).await?;
+    Ok(Differences { check: last_check(reading, site, now).await?, items, count, next })
+}
+
+/// Those differences of a site that are about some of its things.
+pub(super) async fn some_of_site(
+    reading: &mut Reading,
+    site: &Name,
+    now: Timestamp,
+    wanted: impl Fn(&Subject) -> bool,
+) -> Result<Differences, Error> {
+    let (at, mut items, mut count, mut after) = (reading.at, vec![], 0, None::<String>);
+    loop {
+        let found = drift::list(reading.connection(), site, at, after.as_deref(), 1000).await?;
+        let last = found.last().filter(|_| found.len() == 1000).map(|last| last.key.to_string());
+        for drifted in found.into_iter().filter(|drifted| wanted(&drifted.key.subject)) {
+            count += 1;
+            if items.len() < SHOWN {
+                items.push(drifted);
+            }
+        }
+        match last {
+            Some(last) => after = Some(last),
+            None => break,
+        }
+    }
+    Ok(Differences { check: last_check(reading, site, now).await?, items, count, next: None })
+}
+
+/// When a site was last looked at; not known of the past.
+pub(super) async fn last_check(reading: &mut Reading, site: &Name, now: Timestamp) -> Result<Option<Check>, Error> {
+    match reading.at {
+        At::Now => Ok(Some(drift::check(reading.connection(), site, now).await?)),
+        At::Position(_) => Ok(None),
+    }
+}
+
+/// What a difference is about, linked where it has a page.
+fn thing(key: &DriftKey) -> Markup {
+    match &key.subject {
+        Subject::Dns { name, record } => {
+            let record = if *record == RecordType::A { "A" } else { "PTR" };
+            html! { code { (name) } " " (record) }
+        }
+        Subject::Dhcp { server } => html! { "DHCP server " a href=(format!("/dhcp-servers/{server}")) { (server) } },
+    }
+}
+
+/// In which way something differs, in a few words.
+fn nature(nature: Nature) -> (Tone, &'static str) {
+    match nature {
+        Nature::Missing => (Tone::Bad, "Missing"),
+        Nature::LeftOver => (Tone::Warn, "Left over"),
+        Nature::Foreign => (Tone::Warn, "Somebody else's"),
+        Nature::Alias => (Tone::Warn, "An alias"),
+        Nature::Unconfirmed => (Tone::Bad, "Never confirmed"),
+        Nature::Behind => (Tone::Warn, "Behind"),
+        Nature::Failing => (Tone::Bad, "Failing"),
+        Nature::OtherRevision => (Tone::Bad, "Another revision"),
+    }
+}
+
+/// What a repair does, for its button.
+fn repairs(drifted: &Drifted) -> &'static str {
+    match (&drifted.key.subject, drifted.drift.difference.nature) {
+        (_, Nature::Foreign) => "Remove theirs",
+        (Subject::Dhcp { .. }, _) => "Ask its agent again",
+        (Subject::Dns { .. }, Nature::LeftOver) => "Remove what is left",
+        (Subject::Dns { .. }, _) => "Make as wanted",
+    }
+}
+
+fn row(drifted: &Drifted, now: Timestamp, may: &Allowed, back: &str) -> Markup {
+    let (key, view) = (&drifted.key, &drifted.drift);
+    let difference = &view.difference;
+    let (tone, words) = nature(difference.nature);
+    let allowed = may.clone().and_then(|()| unrepairable(difference, true).map_or(Ok(()), |broken| Err(broken.message)));
+    let fields = html! {
+        input type="hidden" name="what" value=(key);
+        input type="hidden" name="to" value=(back);
+    };
+    let values = |values: &[bootledger_aggregates::values::text::Text]| {
+        html! { @if values.is_empty() { span.quiet { "nothing" } } @for value in values { div { code { (value) } } } }
+    };
+    html! {
+        tr {
+            th scope="row" { (thing(key)) div.quiet { "at " (difference.server) } }
+            td data-label="How" { (badge(tone, words)) @if !difference.message.is_empty() { div { (difference.message) } } }
+            td data-label="Wanted" { (values(&difference.expected)) }
+            td data-label="Observed" { (values(&difference.found)) }
+            td data-label="Since" { (since(view.since, now)) }
+            td data-label="Repair" {
+                @if let Some(ordered) = &view.ordered {
+                    (badge(Tone::Info, "Ordered")) div.quiet { "by " (ordered.by) ", " (moment(ordered.at)) }
+                } @else {
+                    (action::post(&format!("repair-{}", key.to_string().replace(['/', '.'], "-")), &format!("/sites/{}/drift/repair", key.site), Look::Small, "", repairs(drifted), &allowed, &fields))
+                }
+                @if let Some(problem) = &view.problem { p.error { "The last repair came to nothing: " (problem) } }
+            }
+        }
+    }
+}
+
+/// When something was looked at, and looking again.
+fn checked(site: &Name, check: Option<&Check>, now: Timestamp, may: &Allowed, back: &str) -> Markup {
+    let Some(check) = check else { return html! { p.quiet { "When this was looked at is known only of now." } } };
+    let fields = html! { input type="hidden" name="to" value=(back); };
+    html! {
+        div.actions {
+            span {
+                @match check.checked_at {
+                    Some(at) => { "Last checked " (moment(at)) ", " (since(at, now)) " ago: " (check.compared) " things compared." }
+                    None => { "Never checked." }
+                }
+                @if let Some(at) = check.under_way_since { " A check is under way since " (moment(at)) "." }
+                @else if let Some(at) = check.next_check { " The next check is " (until(at, now)) "." }
+            }
+            (action::post("check", &format!("/sites/{site}/drift/check"), Look::Small, "arrow-repeat", "Check now", may, &fields))
+        }
+        @if !check.problems.is_empty() {
+            (block::note(Tone::Warn, &html! {
+                p { strong { "Not all could be compared:" } }
+                ul { @for problem in &check.problems { li { (problem) } } }
+            }))
+        }
+    }
+}
+
+/// The card of differences. `back` is the page that it is on; `may` whether its reader may have them repaired.
+pub(super) fn card(site: &Name, found: &Differences, now: Timestamp, may: &Allowed, back: &str) -> Markup {
+    let open: Vec<&Drifted> = found
+        .items
+        .iter()
+        .filter(|item| item.drift.ordered.is_none() && unrepairable(&item.drift.difference, false).is_none())
+        .collect();
+    let foreign = found.items.iter().filter(|item| item.drift.difference.nature == Nature::Foreign).count();
+    block::card(
+        "drift",
+        "Differences",
+        &html! {
+            (checked(site, found.check.as_ref(), now, may, back))
+            @if found.items.is_empty() {
+                @if found.check.as_ref().is_some_and(|check| check.checked_at.is_some()) { p { (badge(Tone::Good, "As wanted")) " What was compared is as the views say." } }
+                @else { p.quiet { "No difference is known." } }
+            } @else {
+                p { strong { (found.count) @if found.count == 1 { " difference" } @else { " differences" } } @if foreign > 0 { ". Records of somebody else are removed only one by one." } }
+                div.scroll {
+                    table.cards {
+                        thead { tr { th scope="col" { "Thing" } th scope="col" { "How" } th scope="col" { "Wanted" } th scope="col" { "Observed" } th scope="col" { "Since" } th scope="col" { "Repair" } } }
+                        tbody { @for item in &found.items { (row(item, now, may, back)) } }
+                    }
+                }
+                div.actions {
+                    @if open.len() > 1 {
+                        @let fields = html! {
+                            @for item in &open { input type="hidden" name="what" value=(item.key); }
+                            input type="hidden" name="to" value=(back);
+                        };
+                        (action::post("repair-all", &format!("/sites/{site}/drift/repair"), Look::Usual, "", &format!("Repair these {}", open.len()), may, &fields))
+                    }
+                    @if let Some(next) = &found.next {
+                        @let query = form_urlencoded::Serializer::new(String::new()).append_pair("drift", next).finish();
+                        a.button rel="next" href=(format!("{back}?{query}#drift")) { "Further differences" }
+                    }
+                }
+            }
+        },
+    )
+}
+
+/// The page to go back to.
+fn back(fields: &Fields, site: &Name) -> String {
+    let to = local(fields.text("to"));
+    if to == "/" { format!("/sites/{site}") } else { to.to_owned() }
+}
+
+async fn check(
+    _: Operator,
+    application: Data<Application>,
+    Path(site): Path<Name>,
+    fields: Fields,
+) -> Result<HttpResponse, Error> {
+    application.commands.check_drift(&site).await?;
+    Ok(see_other(&format!("{}#drift", back(&fields, &site))))
+}
+
+async fn repair(
+    caller: Operator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(site): Path<Name>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let back = back(&fields, &site);
+    let mut keys: Vec<DriftKey> = vec![];
+    for text in fields.all("what").map(str::to_owned).collect::<Vec<_>>() {
+        match text.parse() {
+            Ok(key) => keys.push(key),
+            Err(error) => fields.refuse("what", "malformed", error.to_string()),
+        }
+    }
+    if keys.is_empty() && fields.broken().is_empty() {
+        fields.refuse("what", "nothing_named", "no difference is named; use the button beside one");
+    }
+    if fields.broken().is_empty() {
+        let command = Command::RepairDrift { site: site.clone(), keys: Some(keys) };
+        match application.commands.execute(command, fields.context(&caller)).await {
+            Ok(receipt) => return Ok(done(&application, &receipt, &format!("{back}#drift")).await),
+            Err(error) => fields.refused(error)?,
+        }
+    }
+    let content = html! {
+        (block::heading(&[("Sites", "/sites"), (site.as_str(), &format!("/sites/{site}"))], &html! { "Repair" }, &html! {}))
+        (summary(fields.broken(), &[]))
+        p { a.button href=(back) { "Back" } }
+    };
+    let position = *application.position.borrow();
+    Ok(visit.refused(position, Page::new("Repair", Section::Sites, content)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use bootledger_aggregates::drift::Difference;
+    use bootledger_projections::drift::{DriftView, Ordered};
+
+    fn drifted(key: &str, nature: Nature, message: &str) -> Drifted {
+        let text = |text: &str| text.parse().expect("a text");
+        let difference = Difference {
+            nature,
+            server: text("10.0.0.53:53"),
+            expected: vec![text("10.0.0.20")],
+            found: vec![],
+            message: text(message),
+        };
+        let drift = DriftView { difference, since: Timestamp::default(), ordered: None, problem: None };
+        Drifted { key: key.parse().expect("a key"), drift }
+    }
+
+    fn differences(items: Vec<Drifted>) -> Differences {
+        let count = i64::try_from(items.len()).expect("few");
+        Differences { check: Some(Check::default()), items, count, next: None }
+    }
+
+    fn site() -> Name {
+        "dc1".parse().expect("a name")
+    }
+
+    #[test]
+    fn each_difference_has_its_repair_beside_it() {
+        let found = differences(vec![
+            drifted("dc1/dns/h200.dc1.example/A", Nature::Missing, ""),
+            drifted("dc1/dns/h201.dc1.example/A", Nature::Foreign, "made by <hand>"),
+            drifted("dc1/dhcp/kea-1", Nature::Behind, "is behind"),
+        ]);
+        let html = card(&site(), &found, Timestamp::default(), &Ok(()), "/sites/dc1");
+        assert_eq!(
+            attributes(&html, "tbody input[name=what]", "value"),
+            found.items.iter().map(|item| item.key.to_string()).collect::<Vec<_>>()
+        );
+        assert_eq!(texts(&html, "tbody button"), ["Make as wanted", "Remove theirs", "Ask its agent again"]);
+        assert_eq!(
+            attributes(&html, ".card > .actions:last-child input[name=what]", "value").len(),
+            2,
+            "not what somebody else has made"
+        );
+        assert!(texts(&html, "tbody tr")[1].contains("made by <hand>"));
+    }
+
+    #[test]
+    fn what_cannot_be_repaired_says_why() {
+        let mut ordered = drifted("dc1/dns/h200.dc1.example/A", Nature::Missing, "");
+        ordered.drift.ordered = Some(Ordered { by: "token ops".to_owned(), at: Timestamp::default() });
+        let found = differences(vec![drifted("dc1/dns/h201.dc1.example/A", Nature::Alias, "is an alias"), ordered]);
+        let html = card(&site(), &found, Timestamp::default(), &Ok(()), "/sites/dc1");
+        assert_eq!(texts(&html, "tbody form").len(), 0);
+        assert_eq!(texts(&html, ".reason"), ["is an alias; remove the alias there, it is not for us to remove"]);
+        assert!(texts(&html, "tbody tr")[1].contains("by token ops"));
+        let viewer = card(
+            &site(),
+            &differences(vec![drifted("dc1/dhcp/kea-1", Nature::Failing, "")]),
+            Timestamp::default(),
+            &Err("no".to_owned()),
+            "/",
+        );
+        assert_eq!(texts(&viewer, "form").len(), 0);
+    }
+}

@@ -1,0 +1,213 @@
+//! Networks: how full they are, who has which address, and what their hosts are told.
+
+mod form;
+mod map;
+mod view;
+
+use super::catalogue::entry::{self, Parts};
+use super::catalogue::form::{self as forms, Target};
+use super::catalogue::list::{self, ListQuery};
+use super::catalogue::retire::{self, Question};
+use super::catalogue::{NETWORK, history};
+use super::form::{Fields, done};
+use super::frame::{Page, Section, Visit};
+use super::kit::action::Allowed;
+use super::live::Topic;
+use crate::application::Application;
+use crate::auth::caller::Administrator;
+use crate::auth::level::Level;
+use crate::commands::{Command, Kind};
+use crate::error::Error;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::network::{NetworkSpec, in_use};
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::at::At;
+use bootledger_projections::{catalogue, holdings};
+use futures::future::FutureExt;
+pub(super) use map::called;
+use maud::{Markup, html};
+use serde::Deserialize;
+use std::net::Ipv4Addr;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/networks").get(index))
+        .service(resource("/networks/_new").get(new).post(create))
+        .service(resource("/networks/{key}").get(show))
+        .service(resource("/networks/{key}/live/{since}").get(live))
+        .service(resource("/networks/{key}/edit").get(edit).post(change))
+        .service(resource("/networks/{key}/retire").get(ask).post(retire));
+}
+
+async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let query: ListQuery = visit.query()?;
+    let found = list::find::<NetworkSpec>(&mut reading, "network", &query).await?;
+    let at = reading.at;
+    let cidrs: Vec<_> = found.items.iter().map(|entry| entry.spec.cidr).collect();
+    let held = holdings::count_in(reading.connection(), &cidrs, at).await?;
+    let no_site = found.items.is_empty() && catalogue::sites(reading.connection(), at).await?.is_empty();
+    let table = (!found.items.is_empty()).then(|| view::table(&found.items, &held));
+    let empty = list::Empty {
+        words: if no_site {
+            "There is no network yet, and no site that one could belong to. Define a site first."
+        } else {
+            "There is no network yet. Servers get their addresses from networks: define the first one, with its addresses and its site."
+        },
+        first: no_site.then_some(("New site", "/sites/_new")),
+    };
+    let may = visit.may_change(&reading, Level::Administrator);
+    let shown = (found.items.len(), found.next.as_deref());
+    let content = list::view(&visit, &NETWORK, &may, table.as_ref(), shown, &empty);
+    let page = Page { json: Some("/api/v1/networks".to_owned()), ..Page::new("Networks", Section::Networks, content) };
+    visit.answer(reading, page).await
+}
+
+/// What a network's page is asked for.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct OneQuery {
+    /// An address in the part of the map that is shown.
+    map: Option<Ipv4Addr>,
+}
+
+async fn parts(reading: &mut Reading, key: &Name, query: OneQuery, may: &Allowed) -> Result<Parts, Error> {
+    let at = reading.at;
+    let entry = entry::find::<NetworkSpec>(reading, &NETWORK, key.as_str()).await?;
+    let held = holdings::count_in(reading.connection(), &[entry.spec.cidr], at).await?;
+    let map = map::find(reading, &entry.spec, query.map).await?;
+    let history = history::read(reading, "network", key.as_str()).await?;
+    Ok(vec![
+        ("heading", html! { div id="heading" { (entry::heading(&NETWORK, key.as_str(), entry.retired, may, &html! {})) } }),
+        ("use", view::usage(&entry, held.first().copied().unwrap_or(0), &map)),
+        ("map", map::card(key.as_str(), entry.spec.cidr, &map)),
+        ("facts", view::facts(&entry)),
+        ("history", history::card(&history)),
+    ])
+}
+
+async fn show(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let (query, may) = (visit.query()?, visit.may_change(&reading, Level::Administrator));
+    let parts = parts(&mut reading, &key, query, &may).await?;
+    let page = Page {
+        live: Some(entry::live_path(&NETWORK.page(&key), reading.position, &visit)),
+        json: Some(format!("/api/v1/networks/{key}")),
+        ..Page::new(key.as_str(), Section::Networks, entry::shown(&parts))
+    };
+    visit.answer(reading, page).await
+}
+
+async fn live(
+    visit: Visit,
+    request: HttpRequest,
+    application: Data<Application>,
+    Path((key, since)): Path<(Name, i64)>,
+) -> Result<HttpResponse, Error> {
+    let (query, may) = (visit.query::<OneQuery>()?, visit.may(Level::Administrator));
+    // Addresses are held by devices.
+    let topics = vec![Topic::One("network", key.to_string()), Topic::Kind("device"), Topic::Kind("deployment")];
+    entry::stream(&request, &application, since, topics, move |mut reading, _| {
+        let (key, may) = (key.clone(), may.clone());
+        async move { parts(&mut reading, &key, query, &may).await }.boxed_local()
+    })
+}
+
+async fn filled(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
+    let sites = forms::sites(reading).await?;
+    let racks = catalogue::racks(reading.connection(), At::Now).await?;
+    Ok(form::view(target, fields, &sites, &racks))
+}
+
+async fn new(_: Administrator, visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let mut pairs = form::usual();
+    pairs.push(("site".to_owned(), visit.parameter("site").to_owned()));
+    let content = filled(&mut reading, &Target::New, &Fields::new(pairs)).await?;
+    visit.answer(reading, Page::new("New network", Section::Networks, content)).await
+}
+
+async fn create(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let mut reading = Reading::now(&application).await?;
+    let key = forms::new_name(&mut reading, &NETWORK, &mut fields).await?;
+    let command = key.clone().zip(form::read(&mut fields)).map(|(key, spec)| Command::DefineNetwork(key, Box::new(spec)));
+    match (forms::execute(&application, &caller, &mut fields, command).await?, key) {
+        (Some(receipt), Some(key)) => Ok(done(&application, &receipt, &NETWORK.page(key)).await),
+        _ => {
+            let content = filled(&mut reading, &Target::New, &fields).await?;
+            Ok(visit.refused(reading.position, Page::new("New network", Section::Networks, content)))
+        }
+    }
+}
+
+async fn edit(_: Administrator, visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let entry = entry::find::<NetworkSpec>(&mut reading, &NETWORK, key.as_str()).await?;
+    let content = filled(&mut reading, &Target::of(&entry), &Fields::new(form::pairs(&entry.spec))).await?;
+    visit.answer(reading, Page::new(&format!("Change {key}"), Section::Networks, content)).await
+}
+
+async fn change(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let mut reading = Reading::now(&application).await?;
+    let entry = entry::find::<NetworkSpec>(&mut reading, &NETWORK, key.as_str()).await?;
+    forms::unchanged(&NETWORK, &entry, &mut fields);
+    let command = form::read(&mut fields).map(|spec| Command::DefineNetwork(key.clone(), Box::new(spec)));
+    match forms::execute(&application, &caller, &mut fields, command).await? {
+        Some(receipt) => Ok(done(&application, &receipt, &NETWORK.page(key)).await),
+        None => {
+            let content = filled(&mut reading, &Target::of(&entry), &fields).await?;
+            Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::Networks, content)))
+        }
+    }
+}
+
+/// The question whether to retire a network.
+async fn question(reading: &mut Reading, key: &Name, may: Allowed, fields: &Fields) -> Result<Markup, Error> {
+    let entry = entry::find::<NetworkSpec>(reading, &NETWORK, key.as_str()).await?;
+    let held = holdings::count_in(reading.connection(), &[entry.spec.cidr], At::Now).await?;
+    let held = u64::try_from(held.first().copied().unwrap_or(0)).unwrap_or(0);
+    let page = NETWORK.page(key);
+    let allowed = may.and_then(|()| in_use(held).map_or(Ok(()), |broken| Err(broken.message)));
+    let used = html! { a href=(format!("{page}#map")) { (held) " addresses that devices hold" } };
+    Ok(retire::view(&Question {
+        noun: &NETWORK,
+        what: &format!("network {key}"),
+        page: &page,
+        does: "No address of it is given to a server any more, no deployment can start in it, and DHCP servers leave it out of their configurations.",
+        uses: if held > 0 { vec![used] } else { vec![] },
+        allowed: &allowed,
+        errors: fields.broken(),
+    }))
+}
+
+async fn ask(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let may = visit.may_change(&reading, Level::Administrator);
+    let content = question(&mut reading, &key, may, &Fields::default()).await?;
+    visit.answer(reading, Page::new(&format!("Retire {key}"), Section::Networks, content)).await
+}
+
+async fn retire(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let command = Some(Command::Retire(Kind::Network, key.clone()));
+    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
+        return Ok(done(&application, &receipt, &NETWORK.page(key)).await);
+    }
+    let mut reading = Reading::now(&application).await?;
+    let content = question(&mut reading, &key, Ok(()), &fields).await?;
+    Ok(visit.refused(reading.position, Page::new(&format!("Retire {key}"), Section::Networks, content)))
+}

@@ -1,0 +1,158 @@
+//! The form of a network.
+
+use crate::pages::catalogue::NETWORK;
+use crate::pages::catalogue::form::{Pairs, Target, field, lines, maybe, needed, pair, view as form};
+use crate::pages::catalogue::options;
+use crate::pages::catalogue::values::{Address, Cidr, Short, Whole};
+use crate::pages::form::Fields;
+use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::rack::RackSpec;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::catalogue::Entry;
+use maud::{Markup, html};
+
+const NAMES: [&str; 12] = [
+    "cidr",
+    "site",
+    "racks",
+    "gateway",
+    "vlan",
+    "dns_servers",
+    "domain",
+    "margin_bottom",
+    "margin_top",
+    "dhcp",
+    "dhcp_options",
+    "ip_only_done",
+];
+
+/// The values of a new network before anybody changes them.
+pub(super) fn usual() -> Pairs {
+    vec![pair("margin_bottom", 10), pair("margin_top", 0), pair("dhcp", true), pair("ip_only_done", true)]
+}
+
+/// The values of a network.
+pub(super) fn pairs(spec: &NetworkSpec) -> Pairs {
+    let mut pairs = vec![
+        pair("cidr", spec.cidr),
+        pair("site", &spec.site),
+        lines("racks", &spec.racks),
+        maybe("gateway", spec.gateway.as_ref()),
+        maybe("vlan", spec.vlan.as_ref()),
+        lines("dns_servers", &spec.dns_servers),
+        maybe("domain", spec.domain.as_ref()),
+        pair("margin_bottom", spec.margin_bottom),
+        pair("margin_top", spec.margin_top),
+        pair("dhcp", spec.dhcp),
+        pair("ip_only_done", spec.ip_only_done),
+    ];
+    pairs.extend(options::pairs("dhcp_options", &spec.dhcp_options));
+    pairs
+}
+
+/// The network that a form says; `None` where a field is wrong.
+pub(super) fn read(fields: &mut Fields) -> Option<NetworkSpec> {
+    let (cidr, site) = (fields.required::<Cidr>("cidr", "The network's addresses"), fields.required("site", "The site"));
+    let (racks, gateway, vlan) =
+        (fields.read_list::<Name>("racks"), fields.read::<Address>("gateway"), fields.read::<Short>("vlan"));
+    let (dns_servers, domain) = (fields.read_list::<Address>("dns_servers"), fields.read("domain"));
+    let margin_bottom = fields.read::<Whole>("margin_bottom").map_or(0, |number| number.0);
+    let margin_top = fields.read::<Whole>("margin_top").map_or(0, |number| number.0);
+    let dhcp_options = options::read(fields, "dhcp_options");
+    Some(NetworkSpec {
+        cidr: cidr?.0,
+        site: site?,
+        racks,
+        gateway: gateway.map(|gateway| gateway.0),
+        vlan: vlan.map(|vlan| vlan.0),
+        dns_servers: dns_servers.into_iter().map(|server| server.0).collect(),
+        domain,
+        margin_bottom,
+        margin_top,
+        dhcp: fields.ticked("dhcp"),
+        dhcp_options,
+        ip_only_done: fields.ticked("ip_only_done"),
+    })
+}
+
+/// The form.
+pub(super) fn view(target: &Target, fields: &Fields, sites: &[(String, String)], racks: &[Entry<RackSpec>]) -> Markup {
+    let of_site: Vec<&str> =
+        racks.iter().filter(|rack| rack.spec.site.as_str() == fields.text("site")).map(|rack| rack.key.as_str()).collect();
+    let known = if of_site.is_empty() { String::new() } else { format!(" Racks of the site: {}.", of_site.join(", ")) };
+    let racks_hint = format!("One a line. A server gets an address of a network that reaches its rack.{known}");
+    let inner = html! {
+        div.pair {
+            (needed(fields, "cidr", "Addresses", "In CIDR notation, such as 10.0.0.0/24.").text())
+            (needed(fields, "site", "Site", "The data centre that it belongs to.").select(Some("Choose a site"), sites))
+        }
+        (field(fields, "racks", "Racks", &racks_hint).list())
+        div.pair {
+            (field(fields, "gateway", "Gateway", "The router's address; it is never given to a server.").text())
+            (field(fields, "vlan", "VLAN", "1 to 4094.").text_with("number", &html! {}))
+        }
+        div.pair {
+            (field(fields, "dns_servers", "DNS servers", "One a line: the resolvers that its hosts use.").list())
+            (field(fields, "domain", "Domain", "What its hosts are told; the site's domain where it is empty.").text())
+        }
+        div.pair {
+            (field(fields, "margin_bottom", "Margin at the bottom", "How many addresses above the network's own are never given.").text_with("number", &html! {}))
+            (field(fields, "margin_top", "Margin at the top", "How many addresses below the broadcast address are never given.").text_with("number", &html! {}))
+        }
+        (field(fields, "dhcp", "DHCP servers serve it", "Without, its hosts are in no DHCP configuration.").check())
+        (options::table(fields, "dhcp_options", "DHCP options", "What every host of the network is told beside gateway, DNS servers and domain, by the option's standard name."))
+        (field(fields, "ip_only_done", "DONE and secret files by address alone", "Without, a server that boots needs its deployment's token, which only its own script names.").check())
+    };
+    form(&NETWORK, target, fields, &NAMES, &inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use serde_json::json;
+
+    fn full() -> NetworkSpec {
+        serde_json::from_value(json!({
+            "cidr": "10.0.0.0/22", "site": "dc1", "racks": ["r1", "r2"], "gateway": "10.0.0.1", "vlan": 120,
+            "dns_servers": ["10.0.0.3", "10.0.0.4"], "domain": "prod.dc1.example", "margin_bottom": 20, "margin_top": 5, "dhcp": false,
+            "dhcp_options": [{"name": "ntp-servers", "value": {"addresses": ["10.0.0.6"]}}], "ip_only_done": false
+        }))
+        .expect("a network")
+    }
+
+    #[test]
+    fn every_field_of_a_network_comes_back_from_its_form() {
+        let bare: NetworkSpec = serde_json::from_value(json!({"cidr": "10.0.0.0/24", "site": "dc1"})).expect("a network");
+        for spec in [full(), bare] {
+            let mut fields = Fields::new(pairs(&spec));
+            assert_eq!(read(&mut fields), Some(spec));
+            assert_eq!(fields.broken(), []);
+        }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_beside_its_field() {
+        let wrong = [
+            pair("cidr", "10.0.0.0"),
+            pair("racks", "r1\n<script>"),
+            pair("gateway", "10.0.0"),
+            pair("vlan", "many"),
+            pair("dns_servers", "10.0.0.3, x"),
+            pair("domain", "-"),
+            pair("margin_bottom", "-1"),
+            pair("margin_top", "x"),
+        ];
+        let mut fields = Fields::new(wrong.to_vec());
+        assert_eq!(read(&mut fields), None);
+        let told: Vec<&str> = fields.broken().iter().map(|error| error.field.as_str()).collect();
+        for name in ["cidr", "site", "racks", "gateway", "vlan", "dns_servers", "domain", "margin_bottom", "margin_top"] {
+            assert!(told.contains(&name), "{name}: {told:?}");
+        }
+        let html = view(&Target::New, &fields, &[], &[]);
+        assert_eq!(attributes(&html, "#field-vlan", "value"), ["many"]);
+        assert_eq!(texts(&html, "#field-racks")[0].trim(), "r1\n<script>");
+        assert_eq!(texts(&html, "#error-gateway .error"), ["\"10.0.0\" is not an IPv4 address such as 10.0.0.1"]);
+        assert!(texts(&html, "#refused li").len() >= 9);
+    }
+}

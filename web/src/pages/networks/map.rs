@@ -1,0 +1,283 @@
+//! A network's addresses as a map: 256 at a time, each with its state in words, who has it linked.
+
+use crate::error::Error;
+use crate::pages::kit::block;
+use crate::request::reading::Reading;
+use bootledger_aggregates::claims::Holder;
+use bootledger_aggregates::network::{NetworkSpec, Reserved};
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_projections::at::At;
+use bootledger_projections::devices::{self, Device};
+use bootledger_projections::holdings;
+use ipnet::Ipv4Net;
+use maud::{Markup, html};
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+/// The length of the prefix of a part.
+const PART: u8 = 24;
+/// Networks up to this width show how full each of their parts is.
+const WIDEST_WITH_PARTS: u8 = 16;
+/// How many free addresses are suggested.
+const SUGGESTED: usize = 3;
+
+/// What an address is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Nobody has it.
+    Free,
+    /// It is never given.
+    Reserved(Reserved),
+    /// A device or deployment holds it: its page, and what it is called.
+    Held(String, String),
+    /// A device is managed by it.
+    Manages(Option<String>, String),
+}
+
+/// A part of the addresses of a network.
+#[derive(Clone, Debug)]
+pub(super) struct Map {
+    part: Ipv4Net,
+    cells: Vec<(Ipv4Addr, Use)>,
+    /// The parts that have held addresses, and how many.
+    parts: Vec<(Ipv4Addr, i64)>,
+    /// The next free addresses of the whole network.
+    pub(super) free: Vec<Ipv4Addr>,
+    /// Whether it is known which are free; it is not of the past.
+    pub(super) knows_free: bool,
+}
+
+/// The part of a network that has this address, else its first.
+fn part(network: Ipv4Net, wanted: Option<Ipv4Addr>) -> Ipv4Net {
+    let wanted = wanted.filter(|ip| network.contains(ip)).unwrap_or(network.network());
+    let length = network.prefix_len().max(PART);
+    Ipv4Net::new(wanted, length).map_or(network, |part| part.trunc())
+}
+
+/// The next free addresses of a network in ranges that nobody holds.
+fn free(spec: &NetworkSpec, gaps: &[holdings::Gap]) -> Vec<Ipv4Addr> {
+    let addresses = gaps.iter().flat_map(|(first, last)| (u32::from(*first)..=u32::from(*last)).map(Ipv4Addr::from));
+    addresses.filter(|ip| spec.reserved(*ip).is_none()).take(SUGGESTED).collect()
+}
+
+/// What people call a device: a host name, else its name, serial number or interface.
+pub(in crate::pages) fn called(device: &Device) -> String {
+    let name = Some(device.name.to_string()).filter(|name| !name.is_empty());
+    let hostname = device.hostnames.first().map(ToString::to_string);
+    let serial = device.serial.as_ref().map(ToString::to_string);
+    let mac = device.macs.first().map(ToString::to_string);
+    hostname.or(name).or(serial).or(mac).unwrap_or_else(|| device.id.to_string())
+}
+
+/// Looks a part of the map up.
+pub(super) async fn find(reading: &mut Reading, spec: &NetworkSpec, wanted: Option<Ipv4Addr>) -> Result<Map, Error> {
+    let at = reading.at;
+    let part = part(spec.cidr, wanted);
+    let held: HashMap<Ipv4Addr, Holder> = holdings::ips_in(reading.connection(), part, at).await?.into_iter().collect();
+    let managed: HashMap<Ipv4Addr, Option<DeviceId>> = if at == At::Now {
+        let all: Vec<Ipv4Addr> = addresses(part).collect();
+        devices::managed_at(reading.connection(), &all).await?.into_iter().map(|(ip, device)| (ip, Some(device))).collect()
+    } else {
+        let managed = devices::management_addresses_in(reading.connection(), part, at).await?;
+        managed.into_iter().map(|ip| (ip, None)).collect()
+    };
+    let mut ids: Vec<DeviceId> = managed.values().flatten().copied().collect();
+    ids.extend(held.values().filter_map(|holder| match holder {
+        Holder::Device(device) => Some(*device),
+        Holder::Deployment(_) => None,
+    }));
+    let known = devices::find_many(reading.connection(), &ids, at).await?;
+    let names: HashMap<DeviceId, String> = known.iter().map(|device| (device.id, called(device))).collect();
+    let name = |id: &DeviceId| names.get(id).cloned().unwrap_or_else(|| id.to_string());
+    let state = |ip: Ipv4Addr| match (held.get(&ip), managed.get(&ip), spec.reserved(ip)) {
+        (Some(Holder::Device(id)), _, _) => Use::Held(format!("/devices/{id}/addresses"), name(id)),
+        (Some(Holder::Deployment(id)), _, _) => Use::Held(format!("/deployments/{id}"), format!("deployment {id}")),
+        (None, Some(Some(id)), _) => Use::Manages(Some(format!("/devices/{id}")), name(id)),
+        (None, Some(None), _) => Use::Manages(None, "a device".to_owned()),
+        (None, None, Some(reserved)) => Use::Reserved(reserved),
+        (None, None, None) => Use::Free,
+    };
+    let cells = addresses(part).map(|ip| (ip, state(ip))).collect();
+    let knows_free = at == At::Now;
+    let parts = if knows_free && (WIDEST_WITH_PARTS..PART).contains(&spec.cidr.prefix_len()) {
+        holdings::count_by_part(reading.connection(), spec.cidr).await?
+    } else {
+        vec![]
+    };
+    let gaps = match spec.bounds().filter(|_| knows_free) {
+        // The gateway may be one of them, and a range of its own.
+        Some((first, last)) => holdings::gaps(reading.connection(), first, last, SUGGESTED as i64 + 1).await?,
+        None => vec![],
+    };
+    Ok(Map { part, cells, parts, free: free(spec, &gaps), knows_free })
+}
+
+fn addresses(part: Ipv4Net) -> impl Iterator<Item = Ipv4Addr> {
+    (u32::from(part.network())..=u32::from(part.broadcast())).map(Ipv4Addr::from)
+}
+
+impl Use {
+    fn class(&self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Reserved(_) => "reserved",
+            Self::Held(..) | Self::Manages(..) => "used",
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Self::Free => "free".to_owned(),
+            Self::Reserved(Reserved::Network) => "the network's own".to_owned(),
+            Self::Reserved(Reserved::Broadcast) => "broadcast".to_owned(),
+            Self::Reserved(Reserved::Gateway) => "gateway".to_owned(),
+            Self::Reserved(Reserved::Margin | Reserved::Outside) => "in the margin".to_owned(),
+            Self::Held(_, name) => format!("used by {name}"),
+            Self::Manages(_, name) => format!("manages {name}"),
+        }
+    }
+
+    fn link(&self) -> Option<&str> {
+        match self {
+            Self::Held(path, _) => Some(path),
+            Self::Manages(path, _) => path.as_deref(),
+            Self::Free | Self::Reserved(_) => None,
+        }
+    }
+}
+
+fn cell(ip: Ipv4Addr, state: &Use) -> Markup {
+    let (words, number) = (state.words(), ip.octets()[3]);
+    let inner = html! { (number) span.visually-hidden { " " (words) } };
+    html! {
+        li {
+            @match state.link() {
+                Some(path) => { a class=(state.class()) href=(path) title=(format!("{ip}: {words}")) { (inner) } }
+                None => { span class=(state.class()) title=(format!("{ip}: {words}")) { (inner) } }
+            }
+        }
+    }
+}
+
+/// The map's card.
+pub(super) fn card(key: &str, network: Ipv4Net, map: &Map) -> Markup {
+    let path = |ip: Ipv4Addr| format!("/networks/{key}?map={ip}#map");
+    let several = map.part != network;
+    let step = 1_u32 << (32 - PART);
+    let earlier = u32::from(map.part.network()).checked_sub(step).map(Ipv4Addr::from).filter(|ip| network.contains(ip));
+    let later = u32::from(map.part.network()).checked_add(step).map(Ipv4Addr::from).filter(|ip| network.contains(ip));
+    let count = |class: &str| map.cells.iter().filter(|(_, state)| state.class() == class).count();
+    let taken: Vec<_> = map.cells.iter().filter(|(_, state)| state.class() == "used").collect();
+    block::card(
+        "map",
+        "Addresses",
+        &html! {
+            @if several {
+                div.actions {
+                    @if let Some(earlier) = earlier { a.button.small rel="prev" href=(path(earlier)) { "Earlier" } }
+                    strong { code { (map.part) } }
+                    @if let Some(later) = later { a.button.small rel="next" href=(path(later)) { "Later" } }
+                    form.inline method="get" action=(format!("/networks/{key}")) {
+                        label.visually-hidden for="map-address" { "An address of the network" }
+                        input type="text" id="map-address" name="map" size="16" placeholder=(map.part.network()) autocomplete="off";
+                        button.small type="submit" { "Show its part" }
+                    }
+                }
+                @if !map.parts.is_empty() {
+                    details.more {
+                        summary { "Parts with used addresses (" (map.parts.len()) ")" }
+                        ul.plain.columns {
+                            @for (part, count) in &map.parts {
+                                li { a href=(path(*part)) aria-current=[(*part == map.part.network()).then_some("true")] { (part) "/24" } " " span.quiet { (count) " used" } }
+                            }
+                        }
+                    }
+                }
+            }
+            ul.legend {
+                li { span.swatch.b {} (count("free")) " free" }
+                li { span.swatch.a {} (count("used")) " used, linked to who has them" }
+                li { span.swatch.e {} (count("reserved")) " reserved, struck out" }
+            }
+            ul.cells aria-label=(format!("Addresses of {}", map.part)) { @for (ip, state) in &map.cells { (cell(*ip, state)) } }
+            @if !taken.is_empty() {
+                details.more {
+                    summary { "The used ones as a list (" (taken.len()) ")" }
+                    div.scroll {
+                        table {
+                            thead { tr { th scope="col" { "Address" } th scope="col" { "What it is" } } }
+                            tbody {
+                                @for (ip, state) in taken {
+                                    tr {
+                                        th scope="row" { code { (ip) } }
+                                        td { @match state.link() { Some(path) => { a href=(path) { (state.words()) } } None => (state.words()) } }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::catalogue::form::tests::{attributes, texts};
+
+    fn net(text: &str) -> Ipv4Net {
+        text.parse().expect("a network")
+    }
+
+    #[test]
+    fn a_map_shows_the_part_of_an_address_and_never_leaves_the_network() {
+        let ip = |text: &str| Some(text.parse().expect("an address"));
+        assert_eq!(part(net("10.0.0.0/22"), ip("10.0.2.77")), net("10.0.2.0/24"));
+        assert_eq!(part(net("10.0.0.0/22"), ip("10.9.2.77")), net("10.0.0.0/24"));
+        assert_eq!(part(net("10.0.0.0/22"), None), net("10.0.0.0/24"));
+        assert_eq!(part(net("10.0.0.128/26"), ip("10.0.0.130")), net("10.0.0.128/26"));
+    }
+
+    #[test]
+    fn every_address_says_what_it_is() {
+        let ip = |last| Ipv4Addr::new(10, 0, 1, last);
+        let cells = vec![
+            (ip(0), Use::Reserved(Reserved::Network)),
+            (ip(1), Use::Reserved(Reserved::Gateway)),
+            (ip(2), Use::Reserved(Reserved::Margin)),
+            (ip(3), Use::Free),
+            (ip(4), Use::Held("/devices/d/addresses".to_owned(), "h200<b>.dc1.example".to_owned())),
+            (ip(5), Use::Manages(Some("/devices/e".to_owned()), "R640".to_owned())),
+            (ip(255), Use::Reserved(Reserved::Broadcast)),
+        ];
+        let map = Map { part: net("10.0.1.0/24"), cells, parts: vec![], free: vec![], knows_free: true };
+        let html = card("prod", net("10.0.0.0/22"), &map);
+        assert_eq!(
+            texts(&html, ".cells li"),
+            [
+                "0 the network's own",
+                "1 gateway",
+                "2 in the margin",
+                "3 free",
+                "4 used by h200<b>.dc1.example",
+                "5 manages R640",
+                "255 broadcast"
+            ]
+        );
+        assert_eq!(attributes(&html, ".cells a", "href"), ["/devices/d/addresses", "/devices/e"]);
+        assert_eq!(attributes(&html, ".cells a", "title")[0], "10.0.1.4: used by h200<b>.dc1.example");
+        assert_eq!(texts(&html, ".legend li")[0], "1 free");
+        assert_eq!(attributes(&html, "a[rel]", "href"), ["/networks/prod?map=10.0.0.0#map", "/networks/prod?map=10.0.2.0#map"]);
+    }
+
+    #[test]
+    fn free_addresses_come_in_order_and_leave_the_gateway_out() {
+        let spec: NetworkSpec =
+            serde_json::from_value(serde_json::json!({"cidr": "10.0.0.0/24", "site": "dc1", "gateway": "10.0.0.12"}))
+                .expect("a network");
+        let ip = |last| Ipv4Addr::new(10, 0, 0, last);
+        assert_eq!(free(&spec, &[(ip(12), ip(12)), (ip(14), ip(14)), (ip(20), ip(254))]), [ip(14), ip(20), ip(21)]);
+    }
+}

@@ -1,0 +1,94 @@
+//! Views of networks.
+
+use super::map::Map;
+use crate::pages::catalogue::{NETWORK, list, options};
+use crate::pages::kit::block::{card, facts as table_of_facts, used};
+use bootledger_aggregates::network::NetworkSpec;
+use bootledger_projections::catalogue::Entry;
+use maud::{Markup, html};
+
+fn capacity(spec: &NetworkSpec) -> i64 {
+    i64::try_from(spec.capacity()).unwrap_or(i64::MAX)
+}
+
+/// The list's table; `held` has how many addresses of each are held.
+pub(super) fn table(networks: &[Entry<NetworkSpec>], held: &[i64]) -> Markup {
+    html! {
+        table.cards {
+            caption.visually-hidden { "Networks" }
+            thead { tr { th scope="col" { "Network" } th scope="col" { "Addresses" } th scope="col" { "Site" } th scope="col" { "VLAN" } th scope="col" { "Gateway" } th scope="col" { "Used" } } }
+            tbody {
+                @for (network, held) in networks.iter().zip(held) {
+                    @let spec = &network.spec;
+                    tr {
+                        (list::name(&NETWORK, network.key.as_str(), network.retired))
+                        td data-label="Addresses" { code { (spec.cidr) } }
+                        td data-label="Site" { a href=(format!("/sites/{}", spec.site)) { (spec.site) } }
+                        td data-label="VLAN" { @if let Some(vlan) = spec.vlan { (vlan) } @else { span.quiet { "none" } } }
+                        td data-label="Gateway" { @if let Some(gateway) = spec.gateway { code { (gateway) } } @else { span.quiet { "none" } } }
+                        td data-label="Used" { (used(&format!("Addresses of {} in use", network.key), *held, capacity(spec))) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How full a network is, and what is free next.
+pub(super) fn usage(network: &Entry<NetworkSpec>, held: i64, map: &Map) -> Markup {
+    let spec = &network.spec;
+    card(
+        "use",
+        "Use",
+        &html! {
+            (used(&format!("Addresses of {} in use", network.key), held, capacity(spec)))
+            @if !network.retired && !map.free.is_empty() {
+                p { "Next free: " @for (index, ip) in map.free.iter().enumerate() { @if index > 0 { ", " } code { (ip) } } ". A deployment takes the first where no address is chosen." }
+            } @else if !network.retired && map.knows_free {
+                p { strong { "No address is free." } " Release some, widen the network, or make its margins smaller." }
+            }
+        },
+    )
+}
+
+/// What a network is.
+pub(super) fn facts(network: &Entry<NetworkSpec>) -> Markup {
+    let spec = &network.spec;
+    let none = || html! { span.quiet { "none" } };
+    let yes = |flag| if flag { "yes" } else { "no" };
+    card(
+        "facts",
+        "Description",
+        &table_of_facts(&[
+            ("Addresses", html! { code { (spec.cidr) } }),
+            ("Site", html! { a href=(format!("/sites/{}", spec.site)) { (spec.site) } }),
+            (
+                "Racks",
+                html! {
+                    @if spec.racks.is_empty() { (none()) }
+                    @for (index, rack) in spec.racks.iter().enumerate() { @if index > 0 { ", " } a href=(format!("/racks/{rack}")) { (rack) } }
+                },
+            ),
+            ("Gateway", html! { @if let Some(gateway) = spec.gateway { code { (gateway) } } @else { (none()) } }),
+            ("VLAN", html! { @if let Some(vlan) = spec.vlan { (vlan) } @else { (none()) } }),
+            (
+                "DNS servers",
+                html! {
+                    @if spec.dns_servers.is_empty() { (none()) }
+                    @for (index, server) in spec.dns_servers.iter().enumerate() { @if index > 0 { ", " } code { (server) } }
+                },
+            ),
+            ("Domain", html! { @if let Some(domain) = &spec.domain { code { (domain) } } @else { span.quiet { "the site's" } } }),
+            ("Margins", html! { (spec.margin_bottom) " at the bottom, " (spec.margin_top) " at the top are never given" }),
+            (
+                "Served by DHCP",
+                html! { (yes(spec.dhcp)) @if spec.dhcp { ", by the " a href=(format!("/dhcp-servers?q={}", spec.site)) { "DHCP servers of " (spec.site) } } },
+            ),
+            ("DHCP options", options::shown(&spec.dhcp_options)),
+            (
+                "DONE by address alone",
+                html! { (yes(spec.ip_only_done)) @if !spec.ip_only_done { ": a server needs its deployment's token" } },
+            ),
+        ]),
+    )
+}

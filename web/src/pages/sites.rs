@@ -1,0 +1,236 @@
+//! Sites: what networks, DHCP servers and host names of a data centre have in common, and how its servers differ.
+
+mod form;
+mod view;
+
+use super::catalogue::entry::{self, Parts};
+use super::catalogue::form::{self as forms, Target};
+use super::catalogue::list::{self, ListQuery};
+use super::catalogue::retire::{self, Question};
+use super::catalogue::{SITE, history};
+use super::drift as differences;
+use super::form::{Fields, done};
+use super::frame::{Page, Section, Visit};
+use super::kit::action::Allowed;
+use super::live::Topic;
+use crate::application::Application;
+use crate::auth::caller::Administrator;
+use crate::auth::level::Level;
+use crate::commands::{Command, Kind};
+use crate::error::Error;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::site::{SiteSpec, in_use};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::at::At;
+use bootledger_projections::{catalogue, drift, holdings};
+use futures::future::FutureExt;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/sites").get(index))
+        .service(resource("/sites/_new").get(new).post(create))
+        .service(resource("/sites/{key}").get(show))
+        .service(resource("/sites/{key}/live/{since}").get(live))
+        .service(resource("/sites/{key}/edit").get(edit).post(change))
+        .service(resource("/sites/{key}/retire").get(ask).post(retire));
+}
+
+/// How many free names are shown.
+const FREE_NAMES: usize = 5;
+
+async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let query: ListQuery = visit.query()?;
+    let found = list::find::<SiteSpec>(&mut reading, "site", &query).await?;
+    let at = reading.at;
+    let counts = drift::counts_by_site(reading.connection(), at).await?;
+    let checks = if at == At::Now { drift::last_checks(reading.connection()).await? } else { vec![] };
+    let networks = catalogue::networks(reading.connection(), at).await?;
+    let table = (!found.items.is_empty()).then(|| view::table(&found.items, &networks, &counts, &checks, visit.now));
+    let empty = list::Empty {
+        words: "There is no site yet. Everything else belongs to one: networks, racks, DHCP servers and servers. Define the first: its domain, its DNS zones, and how its host names are numbered.",
+        first: None,
+    };
+    let may = visit.may_change(&reading, Level::Administrator);
+    let shown = (found.items.len(), found.next.as_deref());
+    let content = list::view(&visit, &SITE, &may, table.as_ref(), shown, &empty);
+    let page = Page { json: Some("/api/v1/sites".to_owned()), ..Page::new("Sites", Section::Sites, content) };
+    visit.answer(reading, page).await
+}
+
+/// What a site's page is asked for.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct OneQuery {
+    /// Differences behind this one.
+    drift: Option<String>,
+}
+
+/// What the reader may do: define and retire, and have differences repaired.
+#[derive(Clone)]
+struct May {
+    change: Allowed,
+    repair: Allowed,
+}
+
+async fn parts(
+    reading: &mut Reading,
+    application: &Application,
+    key: &Name,
+    query: &OneQuery,
+    may: &May,
+    now: Timestamp,
+) -> Result<Parts, Error> {
+    let at = reading.at;
+    let entry = entry::find::<SiteSpec>(reading, &SITE, key.as_str()).await?;
+    let secret = entry.spec.dns_updates.as_ref().map(|updates| &updates.key.secret);
+    let secret_problem = secret.filter(|_| at == At::Now).and_then(|secret| application.commands.secret_problem(secret));
+    let mut networks = catalogue::networks(reading.connection(), at).await?;
+    networks.retain(|network| network.spec.site == *key);
+    let mut racks = catalogue::racks(reading.connection(), at).await?;
+    racks.retain(|rack| rack.spec.site == *key);
+    let servers = catalogue::dhcp_servers_of(reading.connection(), key, at).await?;
+    let free = match &entry.spec.hostname_template {
+        Some(template) if !entry.retired => {
+            let taken = holdings::hostnames(reading.connection(), at).await?;
+            template.free(taken.iter().map(String::as_str)).take(FREE_NAMES).collect()
+        }
+        _ => vec![],
+    };
+    let found = differences::of_site(reading, key, query.drift.as_deref(), now).await?;
+    let history = history::read(reading, "site", key.as_str()).await?;
+    let page = SITE.page(key);
+    Ok(vec![
+        ("heading", html! { div id="heading" { (entry::heading(&SITE, key.as_str(), entry.retired, &may.change, &html! {})) } }),
+        ("facts", view::facts(&entry, &free, secret_problem.as_deref())),
+        ("contents", view::contents(key, &networks, &racks, &servers, &may.change)),
+        ("drift", differences::card(key, &found, now, &may.repair, &page)),
+        ("history", history::card(&history)),
+    ])
+}
+
+async fn show(
+    visit: Visit,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let query = visit.query()?;
+    let may =
+        May { change: visit.may_change(&reading, Level::Administrator), repair: visit.may_change(&reading, Level::Operator) };
+    let parts = parts(&mut reading, &application, &key, &query, &may, visit.now).await?;
+    let page = Page {
+        live: Some(entry::live_path(&SITE.page(&key), reading.position, &visit)),
+        json: Some(format!("/api/v1/sites/{key}")),
+        ..Page::new(key.as_str(), Section::Sites, entry::shown(&parts))
+    };
+    visit.answer(reading, page).await
+}
+
+async fn live(
+    visit: Visit,
+    request: HttpRequest,
+    application: Data<Application>,
+    Path((key, since)): Path<(Name, i64)>,
+) -> Result<HttpResponse, Error> {
+    let query = visit.query::<OneQuery>()?;
+    let may = May { change: visit.may(Level::Administrator), repair: visit.may(Level::Operator) };
+    let kinds = ["network", "rack", "dhcp_server", "drift"].map(Topic::Kind);
+    let topics = [Topic::One("site", key.to_string())].into_iter().chain(kinds).collect();
+    let shared = application.clone();
+    entry::stream(&request, &application, since, topics, move |mut reading, now| {
+        let (application, key, query, may) = (shared.clone(), key.clone(), query.clone(), may.clone());
+        async move { parts(&mut reading, &application, &key, &query, &may, now).await }.boxed_local()
+    })
+}
+
+async fn new(_: Administrator, visit: Visit, reading: Reading) -> Result<HttpResponse, Error> {
+    let content = form::view(&Target::New, &Fields::new(form::usual()));
+    visit.answer(reading, Page::new("New site", Section::Sites, content)).await
+}
+
+async fn create(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let mut reading = Reading::now(&application).await?;
+    let key = forms::new_name(&mut reading, &SITE, &mut fields).await?;
+    let command = key.clone().zip(form::read(&mut fields)).map(|(key, spec)| Command::DefineSite(key, Box::new(spec)));
+    match (forms::execute(&application, &caller, &mut fields, command).await?, key) {
+        (Some(receipt), Some(key)) => Ok(done(&application, &receipt, &SITE.page(key)).await),
+        _ => {
+            let content = form::view(&Target::New, &fields);
+            Ok(visit.refused(reading.position, Page::new("New site", Section::Sites, content)))
+        }
+    }
+}
+
+async fn edit(_: Administrator, visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let entry = entry::find::<SiteSpec>(&mut reading, &SITE, key.as_str()).await?;
+    let content = form::view(&Target::of(&entry), &Fields::new(form::pairs(&entry.spec)));
+    visit.answer(reading, Page::new(&format!("Change {key}"), Section::Sites, content)).await
+}
+
+async fn change(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let mut reading = Reading::now(&application).await?;
+    let entry = entry::find::<SiteSpec>(&mut reading, &SITE, key.as_str()).await?;
+    forms::unchanged(&SITE, &entry, &mut fields);
+    let command = form::read(&mut fields).map(|spec| Command::DefineSite(key.clone(), Box::new(spec)));
+    match forms::execute(&application, &caller, &mut fields, command).await? {
+        Some(receipt) => Ok(done(&application, &receipt, &SITE.page(key)).await),
+        None => {
+            let content = form::view(&Target::of(&entry), &fields);
+            Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::Sites, content)))
+        }
+    }
+}
+
+async fn question(reading: &mut Reading, key: &Name, may: Allowed, fields: &Fields) -> Result<Markup, Error> {
+    entry::find::<SiteSpec>(reading, &SITE, key.as_str()).await?;
+    let users = catalogue::users_of_site(reading.connection(), key, At::Now).await?;
+    let allowed = may.and_then(|()| in_use(&users).map_or(Ok(()), |broken| Err(broken.message)));
+    Ok(retire::view(&Question {
+        noun: &SITE,
+        what: &format!("site {key}"),
+        page: &SITE.page(key),
+        does: "Nothing can be defined or deployed in it any more, its DHCP configurations and zone files are not written any more, and its servers are not compared any more.",
+        uses: users.iter().map(|user| view::user(user)).collect(),
+        allowed: &allowed,
+        errors: fields.broken(),
+    }))
+}
+
+async fn ask(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let may = visit.may_change(&reading, Level::Administrator);
+    let content = question(&mut reading, &key, may, &Fields::default()).await?;
+    visit.answer(reading, Page::new(&format!("Retire {key}"), Section::Sites, content)).await
+}
+
+async fn retire(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let command = Some(Command::Retire(Kind::Site, key.clone()));
+    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
+        return Ok(done(&application, &receipt, &SITE.page(key)).await);
+    }
+    let mut reading = Reading::now(&application).await?;
+    let content = question(&mut reading, &key, Ok(()), &fields).await?;
+    Ok(visit.refused(reading.position, Page::new(&format!("Retire {key}"), Section::Sites, content)))
+}

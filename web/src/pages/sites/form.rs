@@ -1,0 +1,178 @@
+//! The form of a site. Fields are named as in its description, since its rules name them so.
+
+use crate::pages::catalogue::SITE;
+use crate::pages::catalogue::form::{Pairs, Target, field, lines, maybe, needed, pair, view as form};
+use crate::pages::catalogue::options;
+use crate::pages::catalogue::values::{Address, AnyAddress, Port};
+use crate::pages::form::Fields;
+use bootledger_aggregates::site::{DnsUpdates, SiteSpec, TsigAlgorithm, TsigKey};
+use bootledger_aggregates::values::name::Name;
+use maud::{Markup, html};
+
+const PRIMARY: &str = "dns_updates.primary";
+const PORT: &str = "dns_updates.port";
+const KEY: &str = "dns_updates.key.name";
+const ALGORITHM: &str = "dns_updates.key.algorithm";
+const SECRET: &str = "dns_updates.key.secret";
+
+const NAMES: [&str; 12] = [
+    "name",
+    "domain",
+    "zones",
+    "hostname_template",
+    "next_server",
+    "boot_url",
+    "dhcp_header",
+    PRIMARY,
+    PORT,
+    KEY,
+    ALGORITHM,
+    SECRET,
+];
+
+const ALGORITHMS: [(TsigAlgorithm, &str); 3] = [
+    (TsigAlgorithm::HmacSha256, "hmac-sha256"),
+    (TsigAlgorithm::HmacSha384, "hmac-sha384"),
+    (TsigAlgorithm::HmacSha512, "hmac-sha512"),
+];
+
+/// What an algorithm is called.
+pub(super) fn algorithm(wanted: TsigAlgorithm) -> &'static str {
+    ALGORITHMS.iter().find(|(known, _)| *known == wanted).map_or("hmac-sha256", |(_, name)| name)
+}
+
+/// The values of a new site before anybody changes them.
+pub(super) fn usual() -> Pairs {
+    vec![pair(PORT, 53), pair(ALGORITHM, "hmac-sha256")]
+}
+
+/// The values of a site.
+pub(super) fn pairs(spec: &SiteSpec) -> Pairs {
+    let mut pairs = vec![
+        pair("name", &spec.name),
+        pair("domain", &spec.domain),
+        lines("zones", &spec.zones),
+        maybe("hostname_template", spec.hostname_template.as_ref()),
+        maybe("next_server", spec.next_server.as_ref()),
+        pair("boot_url", spec.boot_url.as_ref().map_or("", |url| url.as_str())),
+    ];
+    pairs.extend(options::pairs("dhcp_header", &spec.dhcp_header));
+    match &spec.dns_updates {
+        Some(updates) => pairs.extend([
+            pair(PRIMARY, updates.primary),
+            pair(PORT, updates.port),
+            pair(KEY, &updates.key.name),
+            pair(ALGORITHM, algorithm(updates.key.algorithm)),
+            pair(SECRET, &updates.key.secret),
+        ]),
+        None => pairs.extend(usual()),
+    }
+    pairs
+}
+
+/// The site that a form says; `None` where a field is wrong.
+pub(super) fn read(fields: &mut Fields) -> Option<SiteSpec> {
+    let (name, domain) = (fields.read("name"), fields.required("domain", "The domain"));
+    let (zones, hostname_template) = (fields.read_list("zones"), fields.read("hostname_template"));
+    let (next_server, boot_url) = (fields.read::<Address>("next_server"), fields.read("boot_url"));
+    let dhcp_header = options::read(fields, "dhcp_header");
+    let wanted = [PRIMARY, KEY, SECRET].iter().any(|name| !fields.text(name).is_empty());
+    let dns_updates = if wanted { Some(updates(fields)?) } else { None };
+    Some(SiteSpec {
+        name: name.unwrap_or_default(),
+        next_server: next_server.map(|address| address.0),
+        boot_url,
+        domain: domain?,
+        zones,
+        hostname_template,
+        dhcp_header,
+        dns_updates,
+    })
+}
+
+fn updates(fields: &mut Fields) -> Option<DnsUpdates> {
+    let primary = fields.required::<AnyAddress>(PRIMARY, "The primary's address");
+    let (port, name) = (fields.required::<Port>(PORT, "The primary's port"), fields.required(KEY, "The key's name"));
+    let secret = fields.required::<Name>(SECRET, "The name of the secret");
+    let chosen = fields.text(ALGORITHM).to_owned();
+    let algorithm = ALGORITHMS.iter().find(|(_, name)| *name == chosen).map(|(algorithm, _)| *algorithm);
+    if algorithm.is_none() {
+        fields.refuse(ALGORITHM, "malformed", format!("{chosen:?} is not one of hmac-sha256, hmac-sha384, hmac-sha512"));
+    }
+    let key = TsigKey { name: name?, algorithm: algorithm?, secret: secret? };
+    Some(DnsUpdates { primary: primary?.0, port: port?.0, key })
+}
+
+/// The form.
+pub(super) fn view(target: &Target, fields: &Fields) -> Markup {
+    let algorithms: Vec<(String, String)> = ALGORITHMS.iter().map(|(_, name)| ((*name).to_owned(), (*name).to_owned())).collect();
+    let inner = html! {
+        (field(fields, "name", "Title", "For people, such as the town and the hall.").text())
+        div.pair {
+            (needed(fields, "domain", "Domain", "The default domain of its hosts, such as dc1.example.").text())
+            (field(fields, "hostname_template", "Host name template", "How host names are numbered, best first: h<200,299>.dc1.example|h<400,499>.dc1.example.").text())
+        }
+        (field(fields, "zones", "DNS zones", "One a line: the zones that Bootledger manages, forward and reverse, such as dc1.example and 0.10.in-addr.arpa.").list())
+        fieldset {
+            legend { "Booting" }
+            div.pair {
+                (field(fields, "next_server", "Next server", "The address that servers load their first file from.").text())
+                (field(fields, "boot_url", "Boot URL", "Where its servers reach the boot pages, such as http://10.0.0.1:8080; this service's own where it is empty.").text())
+            }
+        }
+        (options::table(fields, "dhcp_header", "DHCP header", "What only servers with a live deployment are told, beside next server and boot file."))
+        fieldset {
+            legend { "DNS updates" span.quiet { " (optional)" } }
+            p.quiet { "The primary that takes dynamic updates of the zones (RFC 2136), signed with a key (TSIG). Without one, records are only in the zone files." }
+            div.pair {
+                (field(fields, PRIMARY, "Primary", "Its address.").text())
+                (field(fields, PORT, "Port", "").text_with("number", &html! {}))
+            }
+            div.pair {
+                (field(fields, KEY, "Key", "The key's name in the DNS server.").text())
+                (field(fields, ALGORITHM, "Algorithm", "").select(None, &algorithms))
+            }
+            (field(fields, SECRET, "Secret", "The name of the secret that holds the key in base64, never the key itself. Secrets are files in the folder of secrets on the machine of this service.").text())
+        }
+    };
+    form(&SITE, target, fields, &NAMES, &inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use serde_json::json;
+
+    #[test]
+    fn every_field_of_a_site_comes_back_from_its_form() {
+        let full = json!({
+            "name": "First \"hall\"", "next_server": "10.0.0.2", "boot_url": "http://10.0.0.1:8080", "domain": "dc1.example",
+            "zones": ["dc1.example", "0/25.2.0.192.in-addr.arpa"], "hostname_template": "h<200,299>.dc1.example|h<400,499>.dc1.example",
+            "dhcp_header": [{"name": "root-path", "value": {"text": "/srv"}}],
+            "dns_updates": {"primary": "10.0.0.53", "port": 5353, "key": {"name": "dc1-key", "algorithm": "hmac-sha512", "secret": "dc1-tsig"}}
+        });
+        for spec in [full, json!({"domain": "dc2.example"})] {
+            let spec: SiteSpec = serde_json::from_value(spec).expect("a site");
+            let mut fields = Fields::new(pairs(&spec));
+            assert_eq!(read(&mut fields), Some(spec));
+            assert_eq!(fields.broken(), []);
+        }
+    }
+
+    #[test]
+    fn a_key_without_a_primary_is_told_beside_the_primary() {
+        let mut fields = Fields::new(vec![
+            pair("domain", "dc1.example"),
+            pair(KEY, "x"),
+            pair(ALGORITHM, "md5"),
+            pair("name", "x".repeat(301)),
+        ]);
+        assert_eq!(read(&mut fields), None);
+        let told: Vec<&str> = fields.broken().iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(told, ["name", PRIMARY, PORT, SECRET, ALGORITHM]);
+        let html = view(&Target::New, &fields);
+        assert_eq!(attributes(&html, "#refused a", "href")[1], "#field-dns_updates.primary");
+        assert_eq!(texts(&html, "[id='error-name'] .error"), ["at most 300 characters"]);
+    }
+}

@@ -1,0 +1,191 @@
+//! Views of sites.
+
+use super::form::algorithm;
+use crate::pages::catalogue::{SITE, list, options};
+use crate::pages::kit::action::{self, Allowed, Look};
+use crate::pages::kit::badge::{Tone, badge};
+use crate::pages::kit::block::{self, card};
+use crate::pages::kit::time::since;
+use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::rack::RackSpec;
+use bootledger_aggregates::site::SiteSpec;
+use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::catalogue::{DhcpServerView, Entry};
+use maud::{Markup, html};
+
+/// The list's table.
+pub(super) fn table(
+    sites: &[Entry<SiteSpec>],
+    networks: &[Entry<NetworkSpec>],
+    counts: &[(Name, i64)],
+    checks: &[(Name, Option<Timestamp>, Vec<String>)],
+    now: Timestamp,
+) -> Markup {
+    html! {
+        table.cards {
+            caption.visually-hidden { "Sites" }
+            thead { tr { th scope="col" { "Site" } th scope="col" { "Title" } th scope="col" { "Domain" } th scope="col" { "Networks" } th scope="col" { "Differences" } th scope="col" { "Last checked" } } }
+            tbody {
+                @for site in sites {
+                    @let count = counts.iter().find(|(known, _)| *known == site.key).map_or(0, |(_, count)| *count);
+                    @let check = checks.iter().find(|(known, ..)| *known == site.key);
+                    @let networks = networks.iter().filter(|network| network.spec.site == site.key).count();
+                    tr {
+                        (list::name(&SITE, site.key.as_str(), site.retired))
+                        td data-label="Title" { (site.spec.name) }
+                        td data-label="Domain" { code { (site.spec.domain) } }
+                        td data-label="Networks" { a href=(format!("/networks?q={}", site.key)) { (networks) } }
+                        td data-label="Differences" {
+                            @if count > 0 { a href=(format!("/sites/{}#drift", site.key)) { (badge(Tone::Warn, &format!("{count} differ"))) } }
+                            @else if check.is_some_and(|(_, at, _)| at.is_some()) { (badge(Tone::Good, "None")) }
+                            @else { span.quiet { "not known" } }
+                        }
+                        td data-label="Last checked" {
+                            @match check { Some((_, Some(at), problems)) => { (since(*at, now)) " ago" @if !problems.is_empty() { " " (badge(Tone::Warn, "Not all of it")) } } _ => { span.quiet { "never" } } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a site is. `free` are the next host names; `secret_problem` is what is wrong with the key's secret.
+pub(super) fn facts(site: &Entry<SiteSpec>, free: &[Hostname], secret_problem: Option<&str>) -> Markup {
+    let spec = &site.spec;
+    let none = |words: &str| html! { span.quiet { (words) } };
+    let zone = |zone: &bootledger_aggregates::values::hostname::DomainName| {
+        html! { a href=(format!("/zones/{zone}")) { (zone) } }
+    };
+    card(
+        "facts",
+        "Description",
+        &html! {
+            (block::facts(&[
+                ("Title", html! { @if spec.name.is_empty() { (none("none")) } @else { (spec.name) } }),
+                ("Domain", html! { code { (spec.domain) } }),
+                ("DNS zones", html! {
+                    @if spec.zones.is_empty() { (none("none: host names of the site cannot be given, since no zone is managed")) }
+                    @for (index, name) in spec.zones.iter().enumerate() { @if index > 0 { ", " } (zone(name)) }
+                }),
+                ("Host names", html! {
+                    @match &spec.hostname_template {
+                        Some(template) => {
+                            code { (template) }
+                            div { @if free.is_empty() { strong { "No name is free" } ": add a range to the template." } @else { "Next free: " @for (index, name) in free.iter().enumerate() { @if index > 0 { ", " } code { (name) } } } }
+                        }
+                        None => (none("no template: every deployment has to name its host")),
+                    }
+                }),
+                ("Next server", html! { @match spec.next_server { Some(server) => { code { (server) } } None => (none("none")) } }),
+                ("Boot URL", html! { @match &spec.boot_url { Some(url) => { code { (url.as_str()) } } None => (none("this service's own")) } }),
+                ("DHCP header", options::shown(&spec.dhcp_header)),
+                ("DNS updates", html! {
+                    @match &spec.dns_updates {
+                        Some(updates) => {
+                            "to " code { (updates.primary) } " port " (updates.port) ", key " code { (updates.key.name) } " (" (algorithm(updates.key.algorithm)) "), secret " code { (updates.key.secret) }
+                        }
+                        None => (none("no primary: records are only in the zone files")),
+                    }
+                }),
+            ]))
+            @if let Some(problem) = secret_problem { (block::note(Tone::Bad, &html! { p { strong { "The key's secret cannot be used: " } (problem) } })) }
+        },
+    )
+}
+
+/// What belongs to a site.
+pub(super) fn contents(
+    key: &Name,
+    networks: &[Entry<NetworkSpec>],
+    racks: &[Entry<RackSpec>],
+    servers: &[Entry<DhcpServerView>],
+    may: &Allowed,
+) -> Markup {
+    let links = |path: &str, keys: Vec<&Name>| {
+        html! { ul.plain { @for key in keys { li { a href=(format!("{path}/{key}")) { (key) } } } } }
+    };
+    card(
+        "contents",
+        "What belongs to it",
+        &html! {
+            div.columns {
+                div {
+                    h3 { "Networks (" (networks.len()) ")" }
+                    (links("/networks", networks.iter().map(|network| &network.key).collect()))
+                    (action::link("add-network", &format!("/networks/_new?site={key}"), Look::Small, "plus-lg", "Add a network", may))
+                }
+                div {
+                    h3 { "Racks (" (racks.len()) ")" }
+                    (links("/racks", racks.iter().map(|rack| &rack.key).collect()))
+                }
+                div {
+                    h3 { "DHCP servers (" (servers.len()) ")" }
+                    @if servers.is_empty() { p { "None: deployments wait until there is one, since nobody else gives servers their address." } }
+                    (links("/dhcp-servers", servers.iter().map(|server| &server.key).collect()))
+                    (action::link("add-server", &format!("/dhcp-servers/_new?site={key}"), Look::Small, "plus-lg", "Add a DHCP server", may))
+                }
+                div {
+                    h3 { "Servers" }
+                    p { a href=(format!("/devices?site={key}")) { "Devices of the site" } }
+                    p { a href=(format!("/deployments?site={key}")) { "Its deployments" } }
+                }
+            }
+        },
+    )
+}
+
+/// What still uses a site, such as `network dc1-prod`, linked.
+pub(super) fn user(user: &str) -> Markup {
+    let path = user.rsplit_once(' ').and_then(|(kind, key)| match kind {
+        "network" => Some(format!("/networks/{key}")),
+        "DHCP server" => Some(format!("/dhcp-servers/{key}")),
+        "device" => Some(format!("/devices/{key}")),
+        _ => None,
+    });
+    html! { @match path { Some(path) => { a href=(path) { (user) } } None => (user) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use serde_json::json;
+
+    fn site() -> Entry<SiteSpec> {
+        let spec = serde_json::from_value(json!({
+            "name": "<script>alert(1)</script>", "domain": "dc1.example", "zones": ["dc1.example"], "hostname_template": "h<200,299>.dc1.example",
+            "dns_updates": {"primary": "10.0.0.53", "key": {"name": "dc1-key", "secret": "dc1-tsig"}}
+        }));
+        Entry { key: "dc1".parse().expect("a name"), sequence: 1, retired: false, spec: spec.expect("a site") }
+    }
+
+    #[test]
+    fn a_site_shows_the_name_of_its_secret_and_what_is_wrong_with_it() {
+        let html = facts(&site(), &["h204.dc1.example".parse().expect("a name")], Some("there is no secret dc1-tsig"));
+        let text = texts(&html, "#facts").concat();
+        assert!(
+            text.contains("secret dc1-tsig") && text.contains("The key's secret cannot be used: there is no secret dc1-tsig"),
+            "{text}"
+        );
+        assert!(text.contains("Next free: h204.dc1.example"), "{text}");
+        assert_eq!(texts(&html, "script").len(), 0);
+        assert_eq!(attributes(&html, "dd a", "href"), ["/zones/dc1.example"]);
+    }
+
+    #[test]
+    fn the_list_says_how_much_differs() {
+        let checks = [("dc1".parse().expect("a name"), Some(Timestamp::default()), vec![])];
+        let html = table(&[site()], &[], &[("dc1".parse().expect("a name"), 3)], &checks, Timestamp::default());
+        assert_eq!(attributes(&html, "td a", "href"), ["/networks?q=dc1", "/sites/dc1#drift"]);
+        assert!(texts(&html, "tbody tr")[0].contains("3 differ"));
+    }
+
+    #[test]
+    fn whoever_still_uses_a_site_is_linked() {
+        assert_eq!(attributes(&user("DHCP server kea-1"), "a", "href"), ["/dhcp-servers/kea-1"]);
+        assert_eq!(attributes(&user("network prod"), "a", "href"), ["/networks/prod"]);
+    }
+}

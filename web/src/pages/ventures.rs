@@ -1,0 +1,223 @@
+//! Ventures (who owns servers) and their roles (what servers do): a tree in which what is nearer wins.
+
+mod form;
+mod lineage;
+mod roles;
+mod view;
+
+use super::catalogue::entry::{self, Parts};
+use super::catalogue::form::{self as forms, Target};
+use super::catalogue::retire::{self, Question};
+use super::catalogue::{VENTURE, history};
+use super::form::{Fields, done};
+use super::frame::{Page, Section, Visit};
+use super::kit::action::{self, Allowed, Look};
+use super::live::Topic;
+use crate::application::Application;
+use crate::auth::caller::Administrator;
+use crate::auth::level::Level;
+use crate::commands::{Command, Kind};
+use crate::error::Error;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::catalogue::{self, Entry, Item, VentureView};
+use bootledger_projections::role_uses;
+use futures::future::FutureExt;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/ventures").get(index))
+        .service(resource("/ventures/_new").get(new).post(create))
+        .service(resource("/ventures/{key}").get(show))
+        .service(resource("/ventures/{key}/live/{since}").get(live))
+        .service(resource("/ventures/{key}/edit").get(edit).post(change))
+        .service(resource("/ventures/{key}/retire").get(ask).post(retire));
+    roles::configure(config);
+}
+
+/// The most ventures that a tree is made of.
+const MOST: i64 = 10_000;
+
+/// Every venture, retired or not, by name.
+async fn all(reading: &mut Reading) -> Result<Vec<Entry<VentureView>>, Error> {
+    let at = reading.at;
+    let found = catalogue::list(reading.connection(), VENTURE.kind, at, None, MOST, None).await?;
+    Ok(found.into_iter().map(Item::read).collect::<Result<_, _>>()?)
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ListQuery {
+    /// With this text in a name, a description or a role.
+    q: Option<String>,
+}
+
+async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let query: ListQuery = visit.query()?;
+    let (ventures, at) = (all(&mut reading).await?, reading.at);
+    let uses = role_uses::list(reading.connection(), None, at).await?;
+    let may = visit.may_change(&reading, Level::Administrator);
+    let content = view::tree(&visit, &ventures, &uses, query.q.as_deref(), &may);
+    let page = Page { json: Some("/api/v1/ventures".to_owned()), ..Page::new("Ventures and roles", Section::Ventures, content) };
+    visit.answer(reading, page).await
+}
+
+async fn parts(reading: &mut Reading, key: &Name, may: &Allowed) -> Result<Parts, Error> {
+    let at = reading.at;
+    let entry = entry::find::<VentureView>(reading, &VENTURE, key.as_str()).await?;
+    let ventures = all(reading).await?;
+    let uses = role_uses::list(reading.connection(), Some(key), at).await?;
+    let history = history::read(reading, "venture", key.as_str()).await?;
+    let new_role = html! { @if !entry.retired { (action::link("new-role", &format!("{}/roles/_new", VENTURE.page(key)), Look::Usual, "plus-lg", "New role", may)) } };
+    Ok(vec![
+        ("heading", html! { div id="heading" { (entry::heading(&VENTURE, key.as_str(), entry.retired, may, &new_role)) } }),
+        ("facts", view::facts(&entry, &ventures)),
+        ("roles", view::roles(&entry, &ventures, &uses)),
+        ("puppet", view::puppet(None, &entry, &ventures)),
+        ("history", history::card(&history)),
+    ])
+}
+
+async fn show(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let may = visit.may_change(&reading, Level::Administrator);
+    let parts = parts(&mut reading, &key, &may).await?;
+    let page = Page {
+        live: Some(entry::live_path(&VENTURE.page(&key), reading.position, &visit)),
+        json: Some(format!("/api/v1/ventures/{key}")),
+        ..Page::new(key.as_str(), Section::Ventures, entry::shown(&parts))
+    };
+    visit.answer(reading, page).await
+}
+
+async fn live(
+    visit: Visit,
+    request: HttpRequest,
+    application: Data<Application>,
+    Path((key, since)): Path<(Name, i64)>,
+) -> Result<HttpResponse, Error> {
+    let may = visit.may(Level::Administrator);
+    // What it inherits is of other ventures.
+    let topics = ["venture", "device", "deployment"].map(Topic::Kind).to_vec();
+    entry::stream(&request, &application, since, topics, move |mut reading, _| {
+        let (key, may) = (key.clone(), may.clone());
+        async move { parts(&mut reading, &key, &may).await }.boxed_local()
+    })
+}
+
+async fn filled(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
+    let own = match target {
+        Target::Known { key, .. } => Some(key),
+        Target::New => None,
+    };
+    let ventures = all(reading).await?;
+    let parents = ventures.iter().filter(|venture| !venture.retired && Some(&venture.key) != own);
+    let parents: Vec<(String, String)> = parents.map(|venture| (venture.key.to_string(), venture.key.to_string())).collect();
+    Ok(form::venture(target, fields, &parents, &forms::boot_images(reading).await?))
+}
+
+async fn new(_: Administrator, visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let fields = Fields::new(vec![("parent".to_owned(), visit.parameter("parent").to_owned())]);
+    let content = filled(&mut reading, &Target::New, &fields).await?;
+    visit.answer(reading, Page::new("New venture", Section::Ventures, content)).await
+}
+
+async fn create(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let mut reading = Reading::now(&application).await?;
+    let key = forms::new_name(&mut reading, &VENTURE, &mut fields).await?;
+    let command = key.clone().zip(form::read_venture(&mut fields)).map(|(key, spec)| Command::DefineVenture(key, spec));
+    match (forms::execute(&application, &caller, &mut fields, command).await?, key) {
+        (Some(receipt), Some(key)) => Ok(done(&application, &receipt, &VENTURE.page(key)).await),
+        _ => {
+            let content = filled(&mut reading, &Target::New, &fields).await?;
+            Ok(visit.refused(reading.position, Page::new("New venture", Section::Ventures, content)))
+        }
+    }
+}
+
+async fn edit(_: Administrator, visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let entry = entry::find::<VentureView>(&mut reading, &VENTURE, key.as_str()).await?;
+    let fields = Fields::new(form::venture_pairs(&entry.spec.spec));
+    let content = filled(&mut reading, &Target::of(&entry), &fields).await?;
+    visit.answer(reading, Page::new(&format!("Change {key}"), Section::Ventures, content)).await
+}
+
+async fn change(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let mut reading = Reading::now(&application).await?;
+    let entry = entry::find::<VentureView>(&mut reading, &VENTURE, key.as_str()).await?;
+    forms::unchanged(&VENTURE, &entry, &mut fields);
+    let command = form::read_venture(&mut fields).map(|spec| Command::DefineVenture(key.clone(), spec));
+    match forms::execute(&application, &caller, &mut fields, command).await? {
+        Some(receipt) => Ok(done(&application, &receipt, &VENTURE.page(key)).await),
+        None => {
+            let content = filled(&mut reading, &Target::of(&entry), &fields).await?;
+            Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::Ventures, content)))
+        }
+    }
+}
+
+async fn question(reading: &mut Reading, key: &Name, may: &Allowed, fields: &Fields) -> Result<Markup, Error> {
+    let entry = entry::find::<VentureView>(reading, &VENTURE, key.as_str()).await?;
+    let at = reading.at;
+    let uses = role_uses::list(reading.connection(), Some(key), at).await?;
+    let (devices, live) = uses.iter().fold((0, 0), |(devices, live), used| (devices + used.devices, live + used.live));
+    let mut used = vec![];
+    if !entry.spec.roles.is_empty() {
+        used.push(html! { "Its roles, which end with it: " (view::names(entry.spec.roles.keys())) });
+    }
+    used.extend(
+        (devices > 0).then(|| html! { a href=(format!("/devices?venture={key}")) { (devices) " devices" } ", which Puppet is told nothing about any more" }),
+    );
+    used.extend((live > 0).then(
+        || html! { a href=(format!("/deployments?venture={key}&live=true")) { (live) " live deployments" } ", which go on" },
+    ));
+    for part in all(reading).await?.iter().filter(|other| !other.retired && other.spec.spec.parent.as_ref() == Some(key)) {
+        used.push(html! { "Venture " a href=(VENTURE.page(&part.key)) { (part.key) } ", which is a part of it and inherits nothing any more" });
+    }
+    Ok(retire::view(&Question {
+        noun: &VENTURE,
+        what: &format!("venture {key}"),
+        page: &VENTURE.page(key),
+        does: "The venture and its roles end: no deployment can start for it, and nothing inherits from it.",
+        uses: used,
+        allowed: may,
+        errors: fields.broken(),
+    }))
+}
+
+async fn ask(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let may = visit.may_change(&reading, Level::Administrator);
+    let content = question(&mut reading, &key, &may, &Fields::default()).await?;
+    visit.answer(reading, Page::new(&format!("Retire {key}"), Section::Ventures, content)).await
+}
+
+async fn retire(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let command = Some(Command::Retire(Kind::Venture, key.clone()));
+    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
+        return Ok(done(&application, &receipt, &VENTURE.page(key)).await);
+    }
+    let mut reading = Reading::now(&application).await?;
+    let content = question(&mut reading, &key, &Ok(()), &fields).await?;
+    Ok(visit.refused(reading.position, Page::new(&format!("Retire {key}"), Section::Ventures, content)))
+}

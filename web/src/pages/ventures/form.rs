@@ -1,0 +1,189 @@
+//! The forms of ventures and roles. What Puppet is told is written as YAML, which JSON is too.
+
+use crate::pages::catalogue::VENTURE;
+use crate::pages::catalogue::form::{Frame, Pairs, Target, field, framed, maybe, pair, view};
+use crate::pages::form::Fields;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::venture::puppet::{Classes, Parameters};
+use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
+use maud::{Markup, html};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+const CLASSES: &str = "puppet_classes";
+const PARAMETERS: &str = "puppet_parameters";
+const ENVIRONMENT: &str = "puppet_environment";
+
+fn yaml(value: &impl Serialize, is_empty: bool) -> String {
+    // What was read from JSON can be written as YAML; JSON would be YAML as well.
+    if is_empty { String::new() } else { serde_norway::to_string(value).unwrap_or_default() }
+}
+
+fn puppet_pairs(classes: &Classes, parameters: &Parameters, environment: Option<&Text>) -> Pairs {
+    vec![
+        pair(CLASSES, yaml(classes, classes.is_empty())),
+        pair(PARAMETERS, yaml(parameters, parameters.is_empty())),
+        maybe(ENVIRONMENT, environment),
+    ]
+}
+
+/// The values of a venture.
+pub(super) fn venture_pairs(spec: &VentureSpec) -> Pairs {
+    let mut pairs = puppet_pairs(&spec.puppet_classes, &spec.puppet_parameters, spec.puppet_environment.as_ref());
+    pairs.extend([
+        pair("description", &spec.description),
+        maybe("parent", spec.parent.as_ref()),
+        maybe("default_boot_image", spec.default_boot_image.as_ref()),
+    ]);
+    pairs
+}
+
+/// The values of a role.
+pub(super) fn role_pairs(spec: &RoleSpec) -> Pairs {
+    let mut pairs = puppet_pairs(&spec.puppet_classes, &spec.puppet_parameters, spec.puppet_environment.as_ref());
+    pairs.extend([pair("description", &spec.description), maybe("default_boot_image", spec.default_boot_image.as_ref())]);
+    pairs
+}
+
+/// A field's YAML as a value; the default where it is empty.
+fn written<T: DeserializeOwned + Default>(fields: &mut Fields, name: &str) -> Option<T> {
+    let text = fields.lines(name);
+    if text.trim().is_empty() {
+        return Some(T::default());
+    }
+    match serde_norway::from_str(&text) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            fields.refuse(name, "yaml_malformed", format!("this cannot be read: {error}"));
+            None
+        }
+    }
+}
+
+/// The venture that a form says; `None` where a field is wrong.
+pub(super) fn read_venture(fields: &mut Fields) -> Option<VentureSpec> {
+    let (description, parent) = (fields.read("description"), fields.read("parent"));
+    let (image, environment) = (fields.read("default_boot_image"), fields.read(ENVIRONMENT));
+    let (classes, parameters) = (written(fields, CLASSES), written(fields, PARAMETERS));
+    Some(VentureSpec {
+        description: description.unwrap_or_default(),
+        parent,
+        default_boot_image: image,
+        puppet_classes: classes?,
+        puppet_parameters: parameters?,
+        puppet_environment: environment,
+    })
+}
+
+/// The role that a form says; `None` where a field is wrong.
+pub(super) fn read_role(fields: &mut Fields) -> Option<RoleSpec> {
+    let (description, image) = (fields.read("description"), fields.read("default_boot_image"));
+    let environment = fields.read(ENVIRONMENT);
+    let (classes, parameters) = (written(fields, CLASSES), written(fields, PARAMETERS));
+    Some(RoleSpec {
+        description: description.unwrap_or_default(),
+        default_boot_image: image,
+        puppet_classes: classes?,
+        puppet_parameters: parameters?,
+        puppet_environment: environment,
+    })
+}
+
+fn puppet(fields: &Fields, inherits: &str) -> Markup {
+    let (classes, parameters) = (fields.lines(CLASSES), fields.lines(PARAMETERS));
+    let classes_hint = "A list of classes, or classes with their parameters, as YAML or JSON: \"- role::web\", or \"ntp: { servers: [10.0.0.6] }\".";
+    let parameters_hint = "Top-scope parameters as YAML or JSON, such as \"tier: gold\". Never a secret: anybody on the boot network may ask for them.";
+    let with = |field, value| crate::pages::kit::field::Field { value, ..field };
+    html! {
+        fieldset {
+            legend { "Puppet" span.quiet { " (optional)" } }
+            p.quiet { (inherits) }
+            (with(field(fields, CLASSES, "Classes", classes_hint), &classes).area(8, false))
+            (with(field(fields, PARAMETERS, "Parameters", parameters_hint), &parameters).area(8, false))
+            (field(fields, ENVIRONMENT, "Environment", "Lower-case letters, digits and underscores.").text())
+        }
+    }
+}
+
+/// The form of a venture.
+pub(super) fn venture(target: &Target, fields: &Fields, parents: &[(String, String)], images: &[(String, String)]) -> Markup {
+    let inner = html! {
+        (field(fields, "description", "Description", "For people.").text())
+        div.pair {
+            (field(fields, "parent", "Part of", "The venture that it inherits from.").select(Some("No other venture"), parents))
+            (field(fields, "default_boot_image", "Default boot image", "What its servers boot unless their role says otherwise.").select(Some("Inherited, or chosen for each deployment"), images))
+        }
+        (puppet(fields, "What all servers of the venture and of its parts are told. What a part or a role says goes before."))
+    };
+    view(&VENTURE, target, fields, &["description", "parent", "default_boot_image", CLASSES, PARAMETERS, ENVIRONMENT], &inner)
+}
+
+/// The form of a role; `role` is its name and the number of its venture's events, `None` for a new one.
+pub(super) fn role(venture: &Name, role: Option<(&Name, i64)>, fields: &Fields, images: &[(String, String)]) -> Markup {
+    let page = VENTURE.page(venture);
+    let crumbs = [(VENTURE.many, VENTURE.path), (venture.as_str(), page.as_str())];
+    let (title, path, back) = match role {
+        None => (format!("New role of {venture}"), format!("{page}/roles/_new"), page.clone()),
+        Some((role, _)) => {
+            (format!("Change role {role} of {venture}"), format!("{page}/roles/{role}/edit"), format!("{page}/roles/{role}"))
+        }
+    };
+    let send = if role.is_some() { "Save" } else { "Define the role" };
+    let sequence = role.map(|(_, sequence)| sequence);
+    let inner = html! {
+        (field(fields, "description", "Description", "For people.").text())
+        (field(fields, "default_boot_image", "Default boot image", "What servers of the role boot.").select(Some("The venture's"), images))
+        (puppet(fields, "What servers of the role are told beside what their venture says, and before it."))
+    };
+    let frame = Frame { crumbs: &crumbs, title: &title, path: &path, send, back: &back, sequence };
+    framed(&frame, fields, &["description", "default_boot_image", CLASSES, PARAMETERS, ENVIRONMENT], &inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use serde_json::json;
+
+    #[test]
+    fn every_field_of_a_venture_and_a_role_comes_back_from_its_form() {
+        let puppet = json!({
+            "description": "Front \"ends\"", "default_boot_image": "debian-13",
+            "puppet_classes": {"ntp": {"servers": ["10.0.0.6"], "mode": "0777", "at": "12:30", "on": "yes", "n": null}, "plain": {}},
+            "puppet_parameters": {"tier": "gold", "deep": {"a b": [1, 2.5, true, "x: y\n- z\n"]}}, "puppet_environment": "prod"
+        });
+        let role: RoleSpec = serde_json::from_value(puppet.clone()).expect("a role");
+        let mut fields = Fields::new(role_pairs(&role));
+        assert_eq!(read_role(&mut fields), Some(role));
+        let mut venture: VentureSpec = serde_json::from_value(puppet).expect("a venture");
+        venture.parent = Some("shop".parse().expect("a name"));
+        venture.puppet_classes = serde_json::from_value(json!(["role::web", "::ntp"])).expect("classes");
+        let mut fields = Fields::new(venture_pairs(&venture));
+        assert_eq!(read_venture(&mut fields), Some(venture));
+        let mut fields = Fields::new(vec![]);
+        assert_eq!(read_role(&mut fields), Some(RoleSpec::default()));
+    }
+
+    #[test]
+    fn json_is_yaml_and_a_first_line_may_be_indented() {
+        let mut fields = Fields::new(vec![pair(CLASSES, "[\"a\", \"b\"]"), pair(PARAMETERS, "  a: 1\r\n  b: 2\r\n")]);
+        let role = read_role(&mut fields).expect("a role");
+        assert_eq!(serde_json::to_value(role.puppet_parameters).expect("JSON"), json!({"a": 1, "b": 2}));
+    }
+
+    #[test]
+    fn what_is_no_yaml_is_told_with_its_place_and_kept() {
+        let mut fields = Fields::new(vec![pair(CLASSES, "- a\n- [b"), pair(PARAMETERS, "just <text>")]);
+        assert_eq!(read_role(&mut fields), None);
+        assert!(
+            fields.broken()[0].message.contains("line 2") || fields.broken()[0].message.contains("line 3"),
+            "{:?}",
+            fields.broken()
+        );
+        let html = role(&"shop".parse().expect("a name"), None, &fields, &[]);
+        assert_eq!(texts(&html, "#field-puppet_classes")[0].trim_start(), "- a\n- [b");
+        assert_eq!(texts(&html, "#error-puppet_parameters .error").len(), 1);
+        assert_eq!(attributes(&html, "form", "action"), ["/ventures/shop/roles/_new"]);
+    }
+}

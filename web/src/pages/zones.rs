@@ -1,0 +1,189 @@
+//! DNS zones: their records, what their primary has otherwise, and what it has not taken yet.
+
+mod view;
+
+use super::catalogue::entry::{self, Parts};
+use super::drift as differences;
+use super::frame::{Page, Section, Visit};
+use super::kit::action::Allowed;
+use super::live::Topic;
+use crate::application::Application;
+use crate::auth::level::Level;
+use crate::dns::zone::name_in_zone;
+use crate::error::Error;
+use crate::request::page::{self, USUAL};
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::drift::{RecordType, Subject};
+use bootledger_aggregates::site::SiteSpec;
+use bootledger_aggregates::values::hostname::DomainName;
+use bootledger_aggregates::values::reverse_zone::{above, pointer_name, reversed};
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue::{self, Entry};
+use bootledger_projections::dns_records::{self, DnsRecord};
+use bootledger_projections::{devices, dns_updates, drift};
+use futures::future::FutureExt;
+use maud::html;
+use serde::Deserialize;
+use std::collections::HashMap;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    // A reverse zone of RFC 2317 has a slash in its name.
+    config
+        .service(resource("/zones").get(index))
+        .service(resource("/zones/{zone:.+}/live/{since}").get(live))
+        .service(resource("/zones/{zone:.+}").get(show));
+}
+
+/// How many updates are shown that a primary has not taken yet.
+const SHOWN_UPDATES: i64 = 50;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ListQuery {
+    q: Option<String>,
+    /// The last zone of the page before.
+    after: Option<String>,
+}
+
+async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let query: ListQuery = visit.query()?;
+    let at = reading.at;
+    let sites = catalogue::sites(reading.connection(), at).await?;
+    let counts = drift::counts_by_site(reading.connection(), at).await?;
+    let checks = if at == At::Now { drift::last_checks(reading.connection()).await? } else { vec![] };
+    let q = query.q.as_deref().unwrap_or_default().to_lowercase();
+    let all = sites.iter().flat_map(|site| {
+        site.spec.zones.iter().map(move |zone| view::Row { site: &site.key, zone, updates: site.spec.dns_updates.is_some() })
+    });
+    let mut rows: Vec<_> = all.filter(|row| row.zone.as_str().contains(&q) || row.site.as_str().contains(&q)).collect();
+    rows.sort_by_key(view::Row::place);
+    rows.retain(|row| query.after.as_ref().is_none_or(|after| row.place() > *after));
+    rows.truncate(USUAL as usize + 1);
+    let found = page::Page::of(rows, USUAL, view::Row::place);
+    let content = view::list(&visit, &found.items, found.next.as_deref(), sites.is_empty(), &counts, &checks);
+    let page = Page { json: Some("/api/v1/dns-records".to_owned()), ..Page::new("DNS zones", Section::Zones, content) };
+    visit.answer(reading, page).await
+}
+
+/// What a zone's page is asked for.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct OneQuery {
+    /// Records with this text.
+    q: Option<String>,
+    /// Records behind this one.
+    after: Option<String>,
+}
+
+/// A zone and the site that manages it.
+async fn find(reading: &mut Reading, zone: &DomainName) -> Result<(Entry<SiteSpec>, Vec<DomainName>), Error> {
+    let at = reading.at;
+    let sites = catalogue::sites(reading.connection(), at).await?;
+    let managed = sites.iter().flat_map(|site| site.spec.zones.iter().cloned()).collect();
+    let site = sites.into_iter().find(|site| site.spec.zones.contains(zone));
+    let site =
+        site.ok_or_else(|| Error::NotFound(format!("no site manages the zone {zone}; add it to the zones of its site")))?;
+    Ok((site, managed))
+}
+
+async fn parts(
+    reading: &mut Reading,
+    application: &Application,
+    zone: &DomainName,
+    may: &Allowed,
+    now: Timestamp,
+) -> Result<Parts, Error> {
+    let (site, _) = find(reading, zone).await?;
+    let secret = site.spec.dns_updates.as_ref().map(|updates| &updates.key.secret);
+    let secret_problem = secret.filter(|_| reading.at == At::Now).and_then(|secret| application.commands.secret_problem(secret));
+    let zones = site.spec.zones.clone();
+    let of_zone = |subject: &Subject| match subject {
+        Subject::Dns { name, record } => {
+            let smallest = match reversed(name.as_str()).filter(|_| *record == RecordType::Ptr) {
+                Some(ip) => zones.iter().filter(|zone| pointer_name(zone, ip).is_some()).max_by_key(|zone| zone.as_str().len()),
+                None => zones.iter().filter(|zone| zone.contains(name.as_str())).max_by_key(|zone| zone.as_str().len()),
+            };
+            smallest == Some(zone)
+        }
+        Subject::Dhcp { .. } => false,
+    };
+    let found = differences::some_of_site(reading, &site.key, now, of_zone).await?;
+    let pending = match reading.at {
+        At::Now => Some(dns_updates::in_zone(reading.connection(), &above(zone), SHOWN_UPDATES).await?),
+        At::Position(_) => None,
+    };
+    Ok(vec![
+        ("facts", view::facts(zone, &site, secret_problem.as_deref())),
+        ("updates", view::updates(&site.spec, pending.as_deref(), now)),
+        ("drift", differences::card(&site.key, &found, now, may, &format!("/zones/{zone}"))),
+    ])
+}
+
+async fn show(
+    visit: Visit,
+    application: Data<Application>,
+    Path(zone): Path<DomainName>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let query: OneQuery = visit.query()?;
+    let may = visit.may_change(&reading, Level::Operator);
+    let parts = parts(&mut reading, &application, &zone, &may, visit.now).await?;
+    let records = records(&mut reading, &zone, &query).await?;
+    let page_path = format!("/zones/{zone}");
+    let content = html! {
+        (view::heading(&zone))
+        (entry::shown(&parts))
+        (view::records(&visit, &page_path, &records))
+    };
+    let page = Page {
+        live: Some(format!("{page_path}/live/{}", reading.position)),
+        json: Some(format!(
+            "/api/v1/dns-records?{}",
+            form_urlencoded::Serializer::new(String::new()).append_pair("zone", zone.as_str()).finish()
+        )),
+        ..Page::new(zone.as_str(), Section::Zones, content)
+    };
+    visit.answer(reading, page).await
+}
+
+/// A page of a zone's records, with what their devices are called.
+async fn records(reading: &mut Reading, zone: &DomainName, query: &OneQuery) -> Result<view::Records, Error> {
+    let (at, (_, managed)) = (reading.at, find(reading, zone).await?);
+    let filter = dns_records::Filter {
+        zone: Some(above(zone)),
+        q: query.q.clone(),
+        after: query.after.clone(),
+        ..dns_records::Filter::default()
+    };
+    let found = dns_records::list(reading.connection(), &filter, at, i64::from(USUAL) + 1).await?;
+    let found = page::Page::of(found, USUAL, DnsRecord::cursor);
+    // A zone inside of this one has its own records.
+    let items: Vec<(String, DnsRecord)> =
+        found.items.into_iter().filter_map(|record| Some((name_in_zone(zone, &managed, &record)?, record))).collect();
+    let mut ids: Vec<_> = items.iter().map(|(_, record)| record.device).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let known = devices::find_many(reading.connection(), &ids, at).await?;
+    let names: HashMap<_, _> = known.iter().map(|device| (device.id, super::networks::called(device))).collect();
+    Ok(view::Records { items, names, next: found.next })
+}
+
+async fn live(
+    visit: Visit,
+    request: HttpRequest,
+    application: Data<Application>,
+    Path((zone, since)): Path<(DomainName, i64)>,
+) -> Result<HttpResponse, Error> {
+    let may = visit.may(Level::Operator);
+    // Records come and go with devices; what waits for the primary follows them.
+    let topics = ["site", "drift", "device"].map(Topic::Kind).to_vec();
+    let shared = application.clone();
+    entry::stream(&request, &application, since, topics, move |mut reading, now| {
+        let (application, zone, may) = (shared.clone(), zone.clone(), may.clone());
+        async move { parts(&mut reading, &application, &zone, &may, now).await }.boxed_local()
+    })
+}

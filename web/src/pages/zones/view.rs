@@ -1,0 +1,232 @@
+//! Views of DNS zones.
+
+use crate::pages::frame::Visit;
+use crate::pages::kit::badge::{Tone, badge};
+use crate::pages::kit::block::{self, card};
+use crate::pages::kit::list as lists;
+use crate::pages::kit::time::{since, until};
+use bootledger_aggregates::site::SiteSpec;
+use bootledger_aggregates::values::hostname::DomainName;
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::catalogue::Entry;
+use bootledger_projections::dns_records::DnsRecord;
+use bootledger_projections::dns_updates::DnsUpdate;
+use maud::{Markup, html};
+use std::collections::HashMap;
+
+/// A zone in the list.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row<'a> {
+    /// The site that manages it.
+    pub(super) site: &'a Name,
+    /// The zone.
+    pub(super) zone: &'a DomainName,
+    /// Whether a primary takes updates of it.
+    pub(super) updates: bool,
+}
+
+impl Row<'_> {
+    /// Its place in the list.
+    pub(super) fn place(&self) -> String {
+        format!("{} {}", self.site, self.zone)
+    }
+}
+
+/// Records of a zone.
+pub(super) struct Records {
+    /// Each with its name in the zone.
+    pub(super) items: Vec<(String, DnsRecord)>,
+    /// What their devices are called.
+    pub(super) names: HashMap<DeviceId, String>,
+    /// The cursor of the next ones.
+    pub(super) next: Option<String>,
+}
+
+fn is_reverse(zone: &DomainName) -> bool {
+    zone.as_str().ends_with(".in-addr.arpa")
+}
+
+/// The list's content.
+pub(super) fn list(
+    visit: &Visit,
+    rows: &[Row<'_>],
+    next: Option<&str>,
+    no_site: bool,
+    counts: &[(Name, i64)],
+    checks: &[(Name, Option<Timestamp>, Vec<String>)],
+) -> Markup {
+    let searched = !visit.parameter("q").is_empty() || !visit.parameter("after").is_empty();
+    html! {
+        (block::heading(&[], &html! { "DNS zones" }, &html! {}))
+        @if rows.is_empty() && !searched {
+            @if no_site { (block::empty("There is no site yet, and zones belong to sites. Define a site with the zones that Bootledger shall manage.", &html! { a.button.primary href="/sites/_new" { "New site" } })) }
+            @else { (block::empty("No site has a DNS zone that Bootledger manages, so no host name can be given. Add zones to a site.", &html! { a.button.primary href="/sites" { "Sites" } })) }
+        } @else {
+            (lists::filters(visit, "/zones", "Zone or site", &[], &html! {}))
+            @if rows.is_empty() { (block::empty("No zone has that text.", &html! { a.button href="/zones" { "Show all" } })) }
+            @else {
+                div.scroll {
+                    table.cards {
+                        caption.visually-hidden { "DNS zones" }
+                        thead { tr { th scope="col" { "Zone" } th scope="col" { "Site" } th scope="col" { "Direction" } th scope="col" { "Updates" } th scope="col" { "Site's differences" } th scope="col" { "Last checked" } } }
+                        tbody {
+                            @for row in rows {
+                                @let count = counts.iter().find(|(site, _)| site == row.site).map_or(0, |(_, count)| *count);
+                                @let checked = checks.iter().find(|(site, ..)| site == row.site).and_then(|(_, at, _)| *at);
+                                tr {
+                                    th scope="row" { a href=(format!("/zones/{}", row.zone)) { (row.zone) } }
+                                    td data-label="Site" { a href=(format!("/sites/{}", row.site)) { (row.site) } }
+                                    td data-label="Direction" { @if is_reverse(row.zone) { "addresses to names" } @else { "names to addresses" } }
+                                    td data-label="Updates" { @if row.updates { "told to its primary" } @else { span.quiet { "only in the zone file" } } }
+                                    td data-label="Differences" { @if count > 0 { a href=(format!("/sites/{}#drift", row.site)) { (badge(Tone::Warn, &format!("{count} differ"))) } } @else if checked.is_some() { (badge(Tone::Good, "None")) } @else { span.quiet { "not known" } } }
+                                    td data-label="Last checked" { @match checked { Some(at) => { (since(at, visit.now)) " ago" } None => { span.quiet { "never" } } } }
+                                }
+                            }
+                        }
+                    }
+                }
+                @let first = (!visit.parameter("after").is_empty()).then(|| visit.with("", None));
+                (block::pager(rows.len(), first.as_deref(), next.map(|next| visit.with("after", Some(next))).as_deref()))
+            }
+        }
+    }
+}
+
+/// The heading of a zone's page.
+pub(super) fn heading(zone: &DomainName) -> Markup {
+    let file = format!("/dns/zones/{zone}");
+    block::heading(&[("DNS zones", "/zones")], &html! { (zone) }, &block::link_button(&file, "download", "Master file"))
+}
+
+/// What a zone is.
+pub(super) fn facts(zone: &DomainName, site: &Entry<SiteSpec>, secret_problem: Option<&str>) -> Markup {
+    card(
+        "facts",
+        "Description",
+        &html! {
+            (block::facts(&[
+                ("Site", html! { a href=(format!("/sites/{}", site.key)) { (site.key) } }),
+                ("Direction", html! { @if is_reverse(zone) { "addresses to names (PTR)" } @else { "names to addresses (A)" } }),
+                ("Primary", html! {
+                    @match &site.spec.dns_updates {
+                        Some(updates) => { code { (updates.primary) } " port " (updates.port) ", signed with the key " code { (updates.key.name) } }
+                        None => { span.quiet { "none: fetch the master file, or name the site's primary so that it is told" } }
+                    }
+                }),
+            ]))
+            @if let Some(problem) = secret_problem { (block::note(Tone::Bad, &html! { p { strong { "The primary cannot be told anything: " } (problem) } })) }
+        },
+    )
+}
+
+/// What the primary has not taken yet.
+pub(super) fn updates(site: &SiteSpec, pending: Option<&[DnsUpdate]>, now: Timestamp) -> Markup {
+    card(
+        "updates",
+        "Pending updates",
+        &html! {
+            @match (pending, &site.dns_updates) {
+                (None, _) => { p.quiet { "What the primary had not taken yet is known only of now." } }
+                (Some(_), None) => { p.quiet { "Nobody is told: the site has no primary that takes updates." } }
+                (Some([]), Some(_)) => { p { (badge(Tone::Good, "None")) " The primary has taken everything that it was told." } }
+                (Some(pending), Some(_)) => {
+                    div.scroll {
+                        table.cards {
+                            thead { tr { th scope="col" { "Record" } th scope="col" { "Since" } th scope="col" { "Why" } th scope="col" { "Tries in vain" } th scope="col" { "Next try" } } }
+                            tbody {
+                                @for update in pending {
+                                    tr {
+                                        th scope="row" { code { (update.name) } " " (update.r#type) }
+                                        td data-label="Since" { (since(update.since, now)) }
+                                        td data-label="Why" {
+                                            @match &update.problem {
+                                                Some(problem) => { (problem) @if update.conflict { " " (badge(Tone::Warn, "Somebody else's records")) } }
+                                                None => { span.quiet { "it is being told" } }
+                                            }
+                                        }
+                                        td.number data-label="Tries in vain" { (update.attempts) }
+                                        td data-label="Next try" { (until(update.next_try, now)) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        },
+    )
+}
+
+/// The records, with their own search.
+pub(super) fn records(visit: &Visit, path: &str, records: &Records) -> Markup {
+    let searched = !visit.parameter("q").is_empty() || !visit.parameter("after").is_empty();
+    card(
+        "records",
+        "Records",
+        &html! {
+            @if !records.items.is_empty() || searched { (lists::filters(visit, path, "Name, address or host", &[], &html! {})) }
+            @if records.items.is_empty() && !searched {
+                p { "No record yet. A deployment makes the records of its server; facts that are recorded about a device bring theirs." }
+            } @else if records.items.is_empty() { p { "No record of this zone here has that text." } }
+            @else {
+                div.scroll {
+                    table.cards {
+                        caption.visually-hidden { "Records" }
+                        thead { tr { th scope="col" { "Name" } th scope="col" { "Type" } th scope="col" { "Value" } th scope="col" { "Device" } } }
+                        tbody {
+                            @for (name, record) in &records.items {
+                                @let device = records.names.get(&record.device).cloned().unwrap_or_else(|| record.device.to_string());
+                                tr {
+                                    th scope="row" { code { (name) } }
+                                    td data-label="Type" { (record.r#type) }
+                                    td data-label="Value" { code { (record.value) } }
+                                    td data-label="Device" { a href=(format!("/devices/{}", record.device)) { (device) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            @let first = (!visit.parameter("after").is_empty()).then(|| visit.with("", None));
+            @let next = records.next.as_deref().map(|next| visit.with("after", Some(next)));
+            @if !records.items.is_empty() || next.is_some() || first.is_some() { (block::pager(records.items.len(), first.as_deref(), next.as_deref())) }
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::catalogue::form::tests::texts;
+    use serde_json::json;
+
+    fn site(updates: bool) -> SiteSpec {
+        let updates = updates.then(|| json!({"primary": "10.0.0.53", "key": {"name": "k", "secret": "dc1-tsig"}}));
+        serde_json::from_value(json!({"domain": "dc1.example", "zones": ["dc1.example"], "dns_updates": updates}))
+            .expect("a site")
+    }
+
+    #[test]
+    fn what_is_pending_says_since_when_and_why() {
+        let pending = [DnsUpdate {
+            name: "h200.dc1.example".to_owned(),
+            r#type: "A".to_owned(),
+            since: Timestamp::default(),
+            attempts: 3,
+            problem: Some("<REFUSED>".to_owned()),
+            conflict: true,
+            next_try: Timestamp::default().plus_seconds(70),
+        }];
+        let html = updates(&site(true), Some(&pending), Timestamp::default().plus_seconds(60));
+        let row = texts(&html, "tbody tr").concat();
+        assert!(
+            row.contains("h200.dc1.example A") && row.contains("1 min") && row.contains("<REFUSED>") && row.contains("in 10 s"),
+            "{row}"
+        );
+        assert!(texts(&updates(&site(true), Some(&[]), Timestamp::default()), "p")[0].contains("has taken everything"));
+        assert!(texts(&updates(&site(false), Some(&[]), Timestamp::default()), "p")[0].contains("Nobody is told"));
+        assert!(texts(&updates(&site(true), None, Timestamp::default()), "p")[0].contains("only of now"));
+    }
+}
