@@ -184,9 +184,9 @@ async fn open_pages(service: &Process, report: &mut Report) -> Result<()> {
     let mut delays = vec![];
     for n in 0..HAPPENINGS {
         let deployment = deployment(n);
-        let cancel = service.post(&format!("/api/v1/deployments/{deployment}/cancel"), &json!({"reason": "a measurement"}));
+        let (path, reason) = (format!("/api/v1/deployments/{deployment}/cancel"), json!({"reason": "a measurement"}));
         let begun = Instant::now();
-        let answered = cancel.await?;
+        let answered = service.post(&path, &reason).await?;
         ensure!(answered["status"] == "cancelled", "{answered}");
         // Each page that is about it, and each dashboard and list, is to be told.
         let concerned = |page: usize| page % 5 < 2 || u32::try_from(page).unwrap_or(0) % HAPPENINGS == n;
