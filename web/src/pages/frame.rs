@@ -282,7 +282,7 @@ impl Visit {
                     button type="submit" { (icon("search")) "Search" }
                 }
                 div.who {
-                    a href="/settings" { (icon("person-circle")) " " (self.caller.principal.actor()) }
+                    a href="/settings" { (icon("person-circle")) " " (self.caller.principal.called()) }
                     form.inline method="post" action="/sign-out" { button.plain type="submit" { "Sign out" } }
                 }
             }
