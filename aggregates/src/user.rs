@@ -48,9 +48,10 @@ impl std::str::FromStr for Role {
     type Err = crate::values::ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Viewer, Self::Operator, Self::Administrator].into_iter().find(|role| role.as_str() == text).ok_or_else(|| {
-            crate::values::ParseError::new(format!("{text:?} is not a role: viewer, operator or administrator"))
-        })
+        [Self::Viewer, Self::Operator, Self::Administrator]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| crate::values::ParseError::new(format!("{text:?} is not a role: viewer, operator or administrator")))
     }
 }
 
@@ -158,9 +159,7 @@ impl User {
         use UserCommand as C;
         let Self::Known { role: current, sign_in: old, enabled } = *self else {
             return match command {
-                C::CreateUser { display_name, role, sign_in } => {
-                    Ok(vec![UserEvent::UserCreated { display_name, role, sign_in }])
-                }
+                C::CreateUser { display_name, role, sign_in } => Ok(vec![UserEvent::UserCreated { display_name, role, sign_in }]),
                 _ => Err(Refused::because("", "user_unknown", "there is no such user")),
             };
         };

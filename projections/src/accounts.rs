@@ -188,12 +188,14 @@ pub async fn sessions(
     listed.collect()
 }
 
-/// The live sessions of a user.
-pub async fn live_of(executor: impl PgExecutor<'_>, name: &Name) -> Result<Vec<SessionId>> {
+/// The live sessions of a user; with `before`, those that began before that position.
+pub async fn live_of(executor: impl PgExecutor<'_>, name: &Name, before: Option<i64>) -> Result<Vec<SessionId>> {
     let keys = sqlx::query_scalar!(
         "SELECT key FROM catalogue
-         WHERE kind = 'session' AND valid_to IS NULL AND NOT retired AND spec -> 'session' ->> 'user' = $1",
-        name.as_str()
+         WHERE kind = 'session' AND valid_to IS NULL AND NOT retired AND spec -> 'session' ->> 'user' = $1
+           AND ($2::bigint IS NULL OR valid_from < $2)",
+        name.as_str(),
+        before
     );
     keys.fetch_all(executor).await?.iter().map(|key| Ok(key.parse()?)).collect()
 }

@@ -2,6 +2,7 @@
 //! rules need, appends the events, and retries conflicts. This crate only knows the questions,
 //! which is why the trait is here: `web` does not depend on the root package.
 
+use crate::auth::password::Hash;
 use async_trait::async_trait;
 use bootledger_aggregates::boot_image::{BootFile, BootImageSpec};
 use bootledger_aggregates::deployment::event::DoneBy;
@@ -13,7 +14,6 @@ use bootledger_aggregates::dhcp_server::DhcpServerSpec;
 use bootledger_aggregates::drift::DriftKey;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
-use crate::auth::password::Hash;
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::session::{EndReason, SessionSpec};
 use bootledger_aggregates::site::SiteSpec;

@@ -28,6 +28,8 @@ pub(crate) mod dashboard;
 pub(crate) mod deployments;
 mod search;
 pub(crate) mod timeline;
+pub(crate) mod settings;
+pub(crate) mod sign_in;
 
 use crate::application::Application;
 use crate::error::Error;
@@ -46,6 +48,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .configure(deployments::configure)
         .configure(timeline::configure)
         .configure(search::configure)
+        .configure(sign_in::configure)
+        .configure(settings::configure)
         .default_service(web::to(nothing));
     config.service(pages);
 }

@@ -1,8 +1,8 @@
 //! Everything put together: the same for `serve`, for the extra boot listener, and for tests.
 
 use crate::application::Application;
-use crate::auth::{Known, Throttle};
 use crate::auth::guard::guard;
+use crate::auth::{Known, Throttle};
 use crate::dhcp::held::Configurations;
 use crate::edge::{Measurements, edge};
 use crate::health::readiness::Watched;

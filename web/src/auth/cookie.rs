@@ -32,9 +32,14 @@ pub(super) fn presented(request: &HttpRequest, secure: bool) -> Option<(SessionI
     Some((SessionId(id), secret))
 }
 
+/// What a browser presents of a session.
+pub fn text(session: SessionId, secret: &Secret) -> String {
+    secret.written(PREFIX, session.0)
+}
+
 /// The header that has a browser keep a session.
 pub(super) fn keep(session: SessionId, secret: &Secret, secure: bool) -> Option<HeaderValue> {
-    header(name(secure), &secret.written(PREFIX, session.0), LONGEST_SECONDS, secure)
+    header(name(secure), &text(session, secret), LONGEST_SECONDS, secure)
 }
 
 /// The header that has a browser forget its session.

@@ -90,9 +90,7 @@ async fn admit(request: &HttpRequest) -> Result<Option<HeaderValue>, Error> {
             }
             Admitted::default()
         }
-        Access::Reporters => {
-            Admitted { principal: Some(Principal::Token(bearer(request, Challenge::Basic).await?)), keep: None }
-        }
+        Access::Reporters => Admitted { principal: Some(Principal::Token(bearer(request, Challenge::Basic).await?)), keep: None },
         Access::SignedIn => {
             let admitted = signed_in(request, safe).await?;
             if let Some(principal) = &admitted.principal {
@@ -120,7 +118,9 @@ async fn signed_in(request: &HttpRequest, safe: bool) -> Result<Admitted, Error>
     let secure = transport::is_secure(request, application);
     let nobody = |message: &str| Error::Unauthorized { message: message.to_owned(), challenge: Challenge::Bearer };
     let Some(presented) = cookie::presented(request, secure) else {
-        return Err(nobody("a sign-in is needed: programs send the header `Authorization: Bearer bl_…`, people sign in at /sign-in"));
+        return Err(nobody(
+            "a sign-in is needed: programs send the header `Authorization: Bearer bl_…`, people sign in at /sign-in",
+        ));
     };
     if !safe {
         csrf::check(request, application)?;
@@ -167,7 +167,8 @@ fn turned_away(request: &HttpRequest, error: Error) -> Result<HttpResponse, Erro
     Ok(HttpResponse::SeeOther().insert_header((LOCATION, target)).finish())
 }
 
-fn with_target(page: &str, target: Option<&str>) -> String {
+/// The path of a page with where to go afterwards.
+pub(crate) fn with_target(page: &str, target: Option<&str>) -> String {
     match target.and_then(local) {
         None | Some("/") => page.to_owned(),
         Some(target) => {
@@ -224,15 +225,42 @@ mod tests {
     #[test]
     fn every_path_needs_a_sign_in_unless_it_is_named() {
         let needed = [
-            "/", "/api", "/api/", "/api/v1/devices", "/api/openapi.json/", "/api/docs/x", "/devices", "/settings/users",
-            "/sign-out", "/sign-info", "/dhcp-servers", "/dhcp", "/pxes", "/metrics/", "/puppet", "/nowhere", "",
+            "/",
+            "/api",
+            "/api/",
+            "/api/v1/devices",
+            "/api/openapi.json/",
+            "/api/docs/x",
+            "/devices",
+            "/settings/users",
+            "/sign-out",
+            "/sign-info",
+            "/dhcp-servers",
+            "/dhcp",
+            "/pxes",
+            "/metrics/",
+            "/puppet",
+            "/nowhere",
+            "",
         ];
         for path in needed {
             assert_eq!(access(path), Access::SignedIn, "{path}");
         }
         let open = [
-            "/api/openapi.json", "/api/docs", "/sign-in", "/theme", "/assets/1/a.css", "/pxe", "/pxe/", "/healthz", "/readyz", "/metrics",
-            "/dhcp/dc1/isc.conf", "/dns/zones/dc1.example", "/puppet/nodes/h200.dc1.example", "/boot/loaders/snponly.efi",
+            "/api/openapi.json",
+            "/api/docs",
+            "/sign-in",
+            "/theme",
+            "/assets/1/a.css",
+            "/pxe",
+            "/pxe/",
+            "/healthz",
+            "/readyz",
+            "/metrics",
+            "/dhcp/dc1/isc.conf",
+            "/dns/zones/dc1.example",
+            "/puppet/nodes/h200.dc1.example",
+            "/boot/loaders/snponly.efi",
         ];
         for path in open {
             assert_eq!(access(path), Access::Anybody, "{path}");
@@ -246,8 +274,19 @@ mod tests {
             assert_eq!(local(target), Some(target));
         }
         let evil = [
-            "//evil", "///evil", "/\\evil", "\\\\evil", "https://evil.example/", "javascript:alert(1)", "", "devices", "/\t/evil",
-            "/a\nb", "/sign-in?to=/", "/sign-out", "/ä",
+            "//evil",
+            "///evil",
+            "/\\evil",
+            "\\\\evil",
+            "https://evil.example/",
+            "javascript:alert(1)",
+            "",
+            "devices",
+            "/\t/evil",
+            "/a\nb",
+            "/sign-in?to=/",
+            "/sign-out",
+            "/ä",
         ];
         for target in evil {
             assert_eq!(local(target), None, "{target:?}");

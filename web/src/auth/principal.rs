@@ -106,17 +106,6 @@ impl Principal {
         self.level().is_some_and(|level| level >= needed)
     }
 
-    /// Whose request it is, where the gate let it in.
-    pub(crate) fn of_request(request: &HttpRequest) -> Result<Self, Error> {
-        let known = request.extensions().get::<Self>().cloned();
-        known.ok_or_else(|| Error::Internal(anyhow!("the gate did not say who asks")))
-    }
-
-    /// The role in a word.
-    pub(crate) fn role_words(&self) -> String {
-        Level::of(&self.scope).map_or_else(|| "none".to_owned(), |level| level.to_string())
-    }
-
     /// The one place that refuses a role.
     pub fn require(&self, needed: Level) -> Result<(), Error> {
         if self.may(needed) {
@@ -144,7 +133,8 @@ impl Principal {
             return bearer(request, Challenge::Bearer).await.map(Self::Token);
         };
         let still = sessions::still(application(request)?, user.session).await?;
-        let over = || Error::Unauthorized { message: "the session is over; sign in again".to_owned(), challenge: Challenge::Bearer };
+        let over =
+            || Error::Unauthorized { message: "the session is over; sign in again".to_owned(), challenge: Challenge::Bearer };
         still.map(Self::User).ok_or_else(over)
     }
 

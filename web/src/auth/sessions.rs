@@ -50,7 +50,8 @@ pub(super) async fn open(
     let Some(live) = look_up(application, id).await? else { return Ok(None) };
     let now = (application.now)();
     let Some(which) = which(&live, key.1, now) else { return Ok(None) };
-    let next = if keeps && is_due(&live, which, now) { replace(application, id, key.1).await } else { None };
+    let due = is_due(&live, which, now);
+    let next = if keeps && due { replace(application, id, key.1).await } else { None };
     let unconfirmed = which == Which::Newest && !live.confirmed;
     if next.is_none() && (unconfirmed || now >= live.last_seen.plus_seconds(SEEN_SECONDS)) {
         let noted = application.commands.saw_session(id, which == Which::Newest).await;
@@ -59,7 +60,8 @@ pub(super) async fn open(
         }
     }
     let user = signed_in(id, live);
-    if let Some(known) = known {
+    // A session whose secret is to be replaced is looked up each time, so that the next page does it.
+    if let Some(known) = known.filter(|_| !due) {
         known.remember(key, Principal::User(user.clone()), position);
     }
     Ok(Some(Opened { user, next }))
@@ -88,8 +90,7 @@ fn is_over(live: &Live, now: Timestamp) -> bool {
 fn which(live: &Live, presented: Sha256, now: Timestamp) -> Option<Which> {
     let same = |stored: Sha256| bool::from(stored.bytes().ct_eq(presented.bytes()));
     let newest = same(live.sha256);
-    let before = live.previous.is_some_and(same)
-        && (!live.confirmed || live.previous_until.is_some_and(|until| now < until));
+    let before = live.previous.is_some_and(same) && (!live.confirmed || live.previous_until.is_some_and(|until| now < until));
     if is_over(live, now) {
         return None;
     }

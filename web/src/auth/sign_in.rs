@@ -102,10 +102,5 @@ pub(crate) async fn start(
 
 /// The context of what a user does to their own account.
 pub(crate) fn context(request: &HttpRequest, name: &Name) -> Context {
-    Context {
-        actor: format!("user {name}"),
-        correlation_id: correlation::of(request),
-        causation_id: None,
-        idempotency_key: None,
-    }
+    Context { actor: format!("user {name}"), correlation_id: correlation::of(request), causation_id: None, idempotency_key: None }
 }

@@ -103,11 +103,8 @@ mod tests {
         assert_eq!(begun(spec(Method::OpenidConnect, None)), "User ada signed in through OpenID Connect");
         let mut state = State::default();
         let view = SessionView { session: spec(Method::Password, None), started_at: Default::default(), ended: None };
-        let row = crate::project::state::CatalogueRow {
-            sequence: 1,
-            spec: serde_json::to_value(view).expect("JSON"),
-            retired: false,
-        };
+        let row =
+            crate::project::state::CatalogueRow { sequence: 1, spec: serde_json::to_value(view).expect("JSON"), retired: false };
         state.catalogue.set(("session", id.to_string()), row, 1);
         let ended = |reason| session(&state, id, &SessionEvent::SessionEnded { reason }, " by user admin");
         assert_eq!(ended(EndReason::SignedOut), "User ada signed out");
