@@ -27,9 +27,9 @@ mod theme;
 pub(crate) mod dashboard;
 pub(crate) mod deployments;
 mod search;
-pub(crate) mod timeline;
 pub(crate) mod settings;
 pub(crate) mod sign_in;
+pub(crate) mod timeline;
 
 use crate::application::Application;
 use crate::error::Error;

@@ -87,23 +87,15 @@ fn answer(request: &HttpRequest, status: StatusCode, content: &Markup) -> HttpRe
 }
 
 fn view(to: &str, name: &str, errors: &[ProblemError]) -> Markup {
-    let user =
-        Field { name: "user", label: "User name", value: name, autocomplete: "username", required: true, ..Field::default() };
-    let password = Field {
-        name: "password",
-        label: "Password",
-        autocomplete: "current-password",
-        required: true,
-        errors,
-        ..Field::default()
-    };
+    let user = Field { name: "user", label: "User name", value: name, required: true, ..Field::default() };
+    let password = Field { name: "password", label: "Password", required: true, errors, ..Field::default() };
     html! {
         h1 { "Sign in to Bootledger" }
         (summary(errors, &["password"]))
         form method="post" action=(SIGN_IN) {
             input type="hidden" name="to" value=(to);
-            (user.text())
-            (password.text_with("password", &html! {}))
+            (user.completed("text", "username"))
+            (password.completed("password", "current-password"))
             button.primary type="submit" { "Sign in" }
         }
         (note(Tone::Neutral, &html! {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 async fn status(site: &TestSite, cookie: &str) -> u16 {
-    site.browse(cookie, TestRequest::get().uri("/api/v1/devices")).await.status.as_u16()
+    site.ask(TestRequest::get().uri("/api/v1/devices").insert_header(("cookie", cookie))).await.status.as_u16()
 }
 
 #[actix_web::test]

@@ -15,8 +15,6 @@ pub(crate) struct Field<'a> {
     pub(crate) value: &'a str,
     /// What goes in there.
     pub(crate) hint: &'a str,
-    /// What the browser may fill in by itself, such as `username`; nothing where it is empty.
-    pub(crate) autocomplete: &'a str,
     /// Whether it has to be filled in.
     pub(crate) required: bool,
     /// Everything that was refused; those of this field are shown here.
@@ -54,18 +52,23 @@ impl Field<'_> {
         self.errors.iter().any(|error| error.field == self.name).then_some("true")
     }
 
-    fn completed(&self) -> &str {
-        if self.autocomplete.is_empty() { "off" } else { self.autocomplete }
-    }
-
     fn id(&self) -> String {
         format!("field-{}", self.name)
     }
 
     /// A line of text; `below` is put under it, such as suggestions.
     pub(crate) fn text_with(&self, kind: &str, below: &Markup) -> Markup {
+        self.line(kind, "off", below)
+    }
+
+    /// A line of text that the browser may fill in by itself: `autocomplete` says what it is, such as `username`.
+    pub(crate) fn completed(&self, kind: &str, autocomplete: &str) -> Markup {
+        self.line(kind, autocomplete, &html! {})
+    }
+
+    fn line(&self, kind: &str, autocomplete: &str, below: &Markup) -> Markup {
         let control = html! {
-            input type=(kind) id=(self.id()) name=(self.name) value=(self.value) required[self.required] autocomplete=(self.completed())
+            input type=(kind) id=(self.id()) name=(self.name) value=(self.value) required[self.required] autocomplete=(autocomplete)
                 spellcheck="false" aria-describedby=[self.described()] aria-invalid=[self.invalid()];
         };
         self.wrap(&control, below)

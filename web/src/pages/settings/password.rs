@@ -145,7 +145,7 @@ fn answer(
 
 fn form(user: &SignedIn, to: &str, errors: &[ProblemError]) -> Markup {
     let field = |name, label, autocomplete, hint| {
-        Field { name, label, autocomplete, hint, required: true, errors, ..Field::default() }.text_with("password", &html! {})
+        Field { name, label, hint, required: true, errors, ..Field::default() }.completed("password", autocomplete)
     };
     let hint = format!(
         "At least {} and at most {MOST} characters; some words in a row are easy to remember.",
