@@ -125,7 +125,11 @@ async fn a_sessions_secret_is_replaced_now_and_then_without_anybody_noticing() -
     ensure!(ada.cookie != old, "the secret is an hour old");
 
     // Requests that were under way with the old one are answered; when the new one was seen, for a minute more.
-    let with = |cookie: &Option<String>| Person::new(&service).map(|person| Person { cookie: cookie.clone(), ..person });
+    let with = |cookie: &Option<String>| -> Result<Person> {
+        let mut person = Person::new(&service)?;
+        person.cookie.clone_from(cookie);
+        Ok(person)
+    };
     ensure!(with(&old)?.look("/settings").await?.status == StatusCode::OK);
     ensure!(ada.look("/settings").await?.status == StatusCode::OK);
     change("previous_until = previous_until - interval '1 minute'").await?;

@@ -196,6 +196,7 @@ impl User {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "every aggregate takes its events in by value")]
     fn evolve(&mut self, event: UserEvent) {
         if let UserEvent::UserCreated { role, sign_in, .. } = event {
             *self = Self::Known { role, sign_in, enabled: true };
