@@ -184,7 +184,8 @@ async fn open_pages(service: &Process, report: &mut Report) -> Result<()> {
     let mut delays = vec![];
     for n in 0..HAPPENINGS {
         let deployment = deployment(n);
-        let cancel = service.post(&format!("/api/v1/deployments/{deployment}/cancel"), &json!({"reason": "a measurement"}));
+        let (path, reason) = (format!("/api/v1/deployments/{deployment}/cancel"), json!({"reason": "a measurement"}));
+        let cancel = service.post(&path, &reason);
         let begun = Instant::now();
         let answered = cancel.await?;
         ensure!(answered["status"] == "cancelled", "{answered}");
