@@ -86,14 +86,16 @@ async fn act(tool: &Tool, action: Action) -> Result<()> {
         Action::Create { name, role, display_name, password_stdin } => {
             let password = wanted(password_stdin, &name)?;
             create(&tool.ledger, name, (display_name, role), (&password, !password_stdin), context).await?;
-            return tell(&password, password_stdin);
+            tell(&password, password_stdin);
+            return Ok(());
         }
         Action::Passwd { name, password_stdin } => {
             let password = wanted(password_stdin, &name)?;
             let new = new_password(&password, !password_stdin).await?;
             let command = Command::SetPassword { user: name, password: new, keep: None };
             tool.ledger.execute(command, context).await.map_err(shown)?;
-            return tell(&password, password_stdin);
+            tell(&password, password_stdin);
+            return Ok(());
         }
         Action::Role { name, role } => Command::ChangeUserRole { user: name, role },
         Action::Disable { name } => Command::DisableUser(name),
@@ -115,14 +117,13 @@ fn wanted(from_stdin: bool, name: &Name) -> Result<Password> {
 }
 
 /// Prints a password that was made here.
-fn tell(password: &Password, given: bool) -> Result<()> {
+fn tell(password: &Password, given: bool) {
     if given {
         println!("done");
     } else {
         println!("{}", password.expose());
         eprintln!("This one-time password is shown only now; it has to be changed at the next sign-in.");
     }
-    Ok(())
 }
 
 async fn list(tool: &Tool) -> Result<()> {

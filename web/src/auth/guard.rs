@@ -13,6 +13,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
+use actix_web::http::uri::PathAndQuery;
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
@@ -162,7 +163,7 @@ fn turned_away(request: &HttpRequest, error: Error) -> Result<HttpResponse, Erro
     if !html {
         return Err(error);
     }
-    let asked = request.uri().path_and_query().map(|asked| asked.as_str());
+    let asked = request.uri().path_and_query().map(PathAndQuery::as_str);
     let target = with_target(to, asked.filter(|_| next && is_navigation(request)));
     Ok(HttpResponse::SeeOther().insert_header((LOCATION, target)).finish())
 }

@@ -7,6 +7,7 @@ mod gate;
 mod health;
 mod lists;
 mod page;
+mod people;
 mod position;
 mod problems;
 mod puppet;

@@ -57,6 +57,7 @@ mod tests {
     use bootledger_aggregates::user::Role;
     use bootledger_aggregates::values::ids::PasswordId;
     use bootledger_aggregates::values::text::Text;
+    use bootledger_aggregates::values::timestamp::Timestamp;
 
     fn told(event: &UserEvent) -> String {
         user(&"ada".parse().expect("a name"), event, " by user admin")
@@ -102,7 +103,7 @@ mod tests {
         assert_eq!(begun(spec(Method::Password, Some("10.0.0.7"))), "User ada signed in from 10.0.0.7");
         assert_eq!(begun(spec(Method::OpenidConnect, None)), "User ada signed in through OpenID Connect");
         let mut state = State::default();
-        let view = SessionView { session: spec(Method::Password, None), started_at: Default::default(), ended: None };
+        let view = SessionView { session: spec(Method::Password, None), started_at: Timestamp::default(), ended: None };
         let row =
             crate::project::state::CatalogueRow { sequence: 1, spec: serde_json::to_value(view).expect("JSON"), retired: false };
         state.catalogue.set(("session", id.to_string()), row, 1);

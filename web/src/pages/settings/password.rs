@@ -72,7 +72,9 @@ fn accepted(fields: &mut Fields, user: &SignedIn, current: &str, new: &str, agai
     let chosen = match Password::chosen(new, user.name.as_str()) {
         Ok(chosen) => Some(chosen),
         Err(Error::Rejected { reasons, .. }) => {
-            reasons.into_iter().for_each(|reason| fields.refuse("password", &reason.rule, reason.message));
+            for reason in reasons {
+                fields.refuse("password", &reason.rule, reason.message);
+            }
             None
         }
         Err(_) => None,
