@@ -1,23 +1,67 @@
-//! The first administrator: an access token, made at the first start.
+//! The first administrator: an access token and a user, made at the first start.
 
+use crate::accounts;
 use crate::ledger::Ledger;
 use crate::secrets::Secret;
 use anyhow::{Context as _, Result};
 use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::TokenId;
+use bootledger_aggregates::values::text::Text;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
+use bootledger_web::auth::password::Password;
 use bootledger_web::auth::token::{self, Secret as TokenSecret};
 use bootledger_web::commands::{CommandError, Context};
 use uuid::Uuid;
 
-/// Makes the administrator's token when there is no token at all: the given one, or a new one,
-/// whose text is returned to be shown once.
-pub async fn ensure(ledger: &Ledger, given: Option<&Secret>) -> Result<Option<String>> {
+/// What the first user is called.
+pub const NAME: &str = "admin";
+
+/// What the first start takes, where somebody gives it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given<'a> {
+    /// The administrator's API token.
+    pub token: Option<&'a Secret>,
+    /// The administrator's password.
+    pub password: Option<&'a Secret>,
+}
+
+/// What was made, to be shown once.
+#[derive(Debug, Default)]
+pub struct Made {
+    /// The text of the administrator's API token.
+    pub token: Option<String>,
+    /// The administrator's one-time password.
+    pub password: Option<Password>,
+}
+
+/// Makes the administrator's token where there is no token at all, and the user where there is no user at all. What was not
+/// given is made, and told. `one_time` is whether a password that is made has to be changed at the first sign-in.
+pub async fn ensure(ledger: &Ledger, given: Given<'_>, one_time: bool) -> Result<Made> {
     ledger.catch_up().await.map_err(shown)?;
-    if !catalogue::list(&ledger.views, "token", At::Now, None, 1, None).await?.is_empty() {
-        return Ok(None);
+    let mut made = Made::default();
+    if !is_any(ledger, "token").await? {
+        made.token = create_token(ledger, given.token).await?;
     }
+    if !is_any(ledger, "user").await? {
+        let password = match given.password {
+            Some(given) => Password::chosen(given.expose(), NAME).context("BOOTLEDGER_ADMIN_PASSWORD cannot be used")?,
+            None => Password::one_time(),
+        };
+        let one_time = one_time && given.password.is_none();
+        let description = (Text::fitted("Administrator"), Role::Administrator);
+        accounts::create(ledger, NAME.parse()?, description, (&password, one_time), by("first start")).await?;
+        made.password = given.password.is_none().then_some(password);
+    }
+    Ok(made)
+}
+
+async fn is_any(ledger: &Ledger, kind: &str) -> Result<bool> {
+    Ok(!catalogue::list(&ledger.views, kind, At::Now, None, 1, None).await?.is_empty())
+}
+
+async fn create_token(ledger: &Ledger, given: Option<&Secret>) -> Result<Option<String>> {
     let (id, secret) = match given {
         Some(given) => token::parse(given.expose())
             .context("BOOTLEDGER_ADMIN_TOKEN has the form bl_<32 hexadecimal digits>_<64 hexadecimal digits>; the digits are yours to choose at random")?,

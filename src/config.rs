@@ -1,5 +1,6 @@
 //! The program's arguments, which may also come from the environment (`BOOTLEDGER_…`, `.env`).
 
+use crate::administrator::Given;
 use crate::secrets::{Secret, Secrets};
 use bootledger_aggregates::site::BootUrl;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -46,6 +47,8 @@ pub enum Command {
     DhcpAgent(crate::dhcp_agent::Arguments),
     /// Makes, lists and revokes access tokens.
     Token(crate::token::Arguments),
+    /// Makes, lists, disables and enables users, and sets their passwords.
+    User(crate::accounts::command::Arguments),
     /// Asks a device's management controller about its power, or gives it an order.
     Power(crate::power::command::Arguments),
     /// Shows what a site's DNS primary and DHCP servers have otherwise than they should, and has it checked or repaired.
@@ -133,9 +136,17 @@ pub struct ServeArguments {
     /// The administrator's API token for the first start; by default one is made and printed.
     #[arg(long, env = "BOOTLEDGER_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub admin_token: Option<Secret>,
+    /// The password of the user `admin`, who is made at the first start; by default a one-time password is made and printed.
+    #[arg(long, env = "BOOTLEDGER_ADMIN_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    pub admin_password: Option<Secret>,
 }
 
 impl ServeArguments {
+    /// What the first start is given for the administrator.
+    pub fn given(&self) -> Given<'_> {
+        Given { token: self.admin_token.as_ref(), password: self.admin_password.as_ref() }
+    }
+
     /// Where servers and people reach the service.
     pub fn base_url(&self) -> anyhow::Result<BootUrl> {
         match &self.base_url {

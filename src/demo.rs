@@ -38,12 +38,12 @@ pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     arguments.trusted_proxy.push(IpNet::from(arguments.listen.ip()));
     let signals = signals()?;
     let mut service = Service::start(&arguments).await?;
-    let token = administrator_token(&service, &arguments).await?;
+    let administrator = ensure_administrator(&service, &arguments).await?;
     let tool = Tool::open(&arguments.store).await?;
     catalogue_file::load_text(&tool, Arc::clone(&service.application.files), CATALOGUE, Path::new(".")).await?;
     let web = Web::bind(&service, &arguments)?;
     let mut agents = start_agents(&service, &arguments).await?;
-    greet(&service, &token).await?;
+    greet(&service, &administrator).await?;
     tool.close().await?;
     let ended = wait(&mut service, signals).await;
     service.begin_to_stop();
@@ -53,19 +53,30 @@ pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     ended
 }
 
-/// The administrator's token: the given one, or one that is kept in the data folder for the next start.
-async fn administrator_token(service: &Service, arguments: &ServeArguments) -> Result<String> {
-    let file = arguments.store.data_dir.join("demo.token");
-    if let Some(given) = &arguments.admin_token {
-        administrator::ensure(&service.ledger, Some(given)).await?;
-        return Ok(given.expose().to_owned());
+/// What the demo's administrator signs in with.
+struct Administrator {
+    token: String,
+    password: String,
+}
+
+/// The administrator's token and password: the given ones, or those that are kept in the data folder for the next start.
+async fn ensure_administrator(service: &Service, arguments: &ServeArguments) -> Result<Administrator> {
+    let [token, password] = ["demo.token", "demo.password"].map(|name| arguments.store.data_dir.join(name));
+    let made = administrator::ensure(&service.ledger, arguments.given(), false).await?;
+    if let Some(made) = made.token {
+        write_private(&token, &made)?;
     }
-    if let Some(token) = administrator::ensure(&service.ledger, None).await? {
-        write_private(&file, &token)?;
-        return Ok(token);
+    if let Some(made) = made.password {
+        write_private(&password, made.expose())?;
     }
-    std::fs::read_to_string(&file)
-        .with_context(|| format!("{} is gone; make a token with `bootledger token create`", file.display()))
+    let kept = |given: Option<&Secret>, file: &Path, remedy: &str| match given {
+        Some(given) => Ok(given.expose().to_owned()),
+        None => std::fs::read_to_string(file).with_context(|| format!("{} is gone; {remedy}", file.display())),
+    };
+    Ok(Administrator {
+        token: kept(arguments.admin_token.as_ref(), &token, "make a token with `bootledger token create`")?,
+        password: kept(arguments.admin_password.as_ref(), &password, "set one with `bootledger user passwd admin`")?,
+    })
 }
 
 /// Writes a file that only its owner reads.
@@ -124,14 +135,16 @@ fn installed(program: &str) -> bool {
     std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).any(|folder| folder.join(program).is_file())
 }
 
-async fn greet(service: &Service, token: &str) -> Result<()> {
+async fn greet(service: &Service, Administrator { token, password }: &Administrator) -> Result<()> {
+    let name = administrator::NAME;
     let url = service.application.base_url.as_str();
     let serial = devices::Filter { serial: Some("SVC7Q01".parse()?), ..Default::default() };
     let found = devices::list(&service.application.views, &serial, At::Now, 1).await?;
     let device = found.first().context("the demo's device is gone")?.id;
     println!(
         "Bootledger runs at {url}
-  log in with the token   {token}
+  sign in as              {name}, with the password {password}
+  API token               {token}
   API documentation       {url}/api/docs
   DHCP configurations     written to the folder dhcp in the data folder by three agents
 

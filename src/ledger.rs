@@ -1,6 +1,7 @@
 //! Carries out commands: looks up the facts that the rules need, has the aggregate decide, appends,
 //! and decides again when somebody else was faster. It decides nothing itself.
 
+mod accounts;
 mod catalogue;
 mod context;
 mod deployments;
@@ -22,8 +23,9 @@ use crate::store::EventLog;
 use async_trait::async_trait;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::device::power::PowerState;
-use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::ids::{DeviceId, SessionId};
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Ping, Receipt};
 use sqlx::PgPool;
@@ -80,6 +82,13 @@ impl Ledger {
             | Command::SetWebhookPosition { .. }
             | Command::SkipWebhookEvent { .. } => self.webhook_command(command, context).await,
             Command::CreateToken { .. } | Command::RevokeToken(_) => self.token_command(command, context).await,
+            Command::CreateUser { .. }
+            | Command::ChangeUserRole { .. }
+            | Command::SetPassword { .. }
+            | Command::DisableUser(_)
+            | Command::EnableUser(_)
+            | Command::StartSession { .. }
+            | Command::EndSession { .. } => self.account_command(command, context).await,
             _ => self.catalogue_command(command, context).await,
         }
     }
@@ -134,6 +143,14 @@ impl Commands for Ledger {
 
     async fn ping_webhook(&self, webhook: &Name) -> Result<Ping, CommandError> {
         self.ping(webhook).instrument(info_span!("ping", webhook = %webhook)).await
+    }
+
+    async fn saw_session(&self, session: SessionId, newest: bool) -> Result<(), CommandError> {
+        Ok(self.note_session(session, newest).await?)
+    }
+
+    async fn rotate_session(&self, session: SessionId, presented: Sha256, next: Sha256) -> Result<bool, CommandError> {
+        Ok(self.rotate(session, presented, next).await?)
     }
 
     fn secret_problem(&self, name: &Name) -> Option<String> {

@@ -4,6 +4,7 @@
 //! one file a subcommand. It is a library so that tests start what production starts. The rules are
 //! in `aggregates`, the read models in `projections`, HTTP in `web`.
 
+pub mod accounts;
 pub mod administrator;
 pub mod catalogue_file;
 pub mod clock;

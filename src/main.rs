@@ -3,7 +3,9 @@
 use anyhow::Result;
 use bootledger::config::{Arguments, Command};
 use bootledger::postgres::{Postgres, Settings, guard};
-use bootledger::{demo, deploy, dhcp_agent, drift, export, import, power, rebuild, serve, telemetry, token, verify, webhooks};
+use bootledger::{
+    accounts, demo, deploy, dhcp_agent, drift, export, import, power, rebuild, serve, telemetry, token, verify, webhooks,
+};
 use clap::Parser;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,6 +44,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Import(arguments) => return import::run(arguments).await,
         Command::DhcpAgent(arguments) => dhcp_agent::run(arguments, told_to_stop()?).await?,
         Command::Token(arguments) => token::run(arguments).await?,
+        Command::User(arguments) => accounts::command::run(arguments).await?,
         Command::Power(arguments) => power::command::run(arguments).await?,
         Command::Drift(arguments) => drift::command::run(arguments).await?,
         Command::Webhook(arguments) => webhooks::command::run(arguments).await?,

@@ -15,13 +15,17 @@ use tracing::{info, warn};
 pub async fn run(arguments: ServeArguments) -> Result<()> {
     let signals = signals()?;
     let mut service = Service::start(&arguments).await?;
-    let greeting = administrator::ensure(&service.ledger, arguments.admin_token.as_ref()).await?;
+    let made = administrator::ensure(&service.ledger, arguments.given(), true).await?;
     let web = Web::bind(&service, &arguments)?;
     for address in web.addresses() {
         info!(%address, "listening");
     }
     println!("Bootledger listens on {}", service.application.base_url.as_str());
-    if let Some(token) = greeting {
+    if let Some(password) = made.password {
+        let name = administrator::NAME;
+        println!("First start: sign in as {name} with the one-time password, shown only now,\n{}", password.expose());
+    }
+    if let Some(token) = made.token {
         println!("First start: the administrator's API token, shown only now, is\n{token}");
     }
     let ended = wait(&mut service, signals).await;

@@ -1,6 +1,7 @@
 //! The service, put together once for production and for tests: log, views, feed, projector,
 //! reactor, boot table, webhooks, TFTP, and the application that web handlers are given.
 
+use crate::accounts::Sweeper;
 use crate::config::ServeArguments;
 use crate::database::Database;
 use crate::dns::Publisher;
@@ -78,6 +79,9 @@ impl Service {
         let dispatcher = Dispatcher::new(ledger.clone(), &application.metrics)?;
         let stopped = stop.clone();
         workers.spawn(async move { dispatcher.run(stopped).await });
+        let sweeper = Sweeper::new(ledger.clone());
+        let stopped = stop.clone();
+        workers.spawn(async move { sweeper.run(stopped).await });
         let publisher = Publisher::new(ledger.clone());
         let stopped = stop.clone();
         workers.spawn(async move { publisher.run(stopped).await });

@@ -1,6 +1,7 @@
 //! The event log in PostgreSQL: the only code that appends events, takes claims and answers
 //! idempotency keys. It knows no rules of the domain beyond the claims that each event names.
 
+pub mod accounts;
 pub mod answers;
 pub mod append;
 pub mod chain;

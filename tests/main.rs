@@ -1,5 +1,6 @@
 //! The service from outside, one module a story, in one program.
 
+mod accounts;
 mod api_description;
 mod boot_loaders;
 mod browser;

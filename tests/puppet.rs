@@ -180,8 +180,8 @@ async fn puppet_applies_a_new_role_and_ends_its_deployment_when_that_succeeds() 
         deployment["status"] == "in_progress" && message.contains("/usr/bin/test -e")
     };
     reaches(&service, &path, "shows why Puppet failed", failed).await?;
-    let page = reqwest::Client::new().get(service.url("/")).basic_auth("ops", Some(service.token())).send().await?.text().await?;
-    ensure!(page.contains("Puppet failed at") && page.contains("/usr/bin/test -e"), "{page}");
+    let page = service.text("/deployments").await?;
+    ensure!(page.contains("Puppet failed") && page.contains("/usr/bin/test -e"), "{page}");
     puppet.apply(NODE, &token).await?;
     let lines = service.get(&format!("{path}/events?limit=1000")).await?;
     let failures =

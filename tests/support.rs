@@ -5,6 +5,7 @@ pub(crate) mod bmc;
 pub(crate) mod browser;
 pub(crate) mod dns;
 pub(crate) mod lab;
+pub(crate) mod person;
 pub(crate) mod process;
 pub(crate) mod receiver;
 pub(crate) mod service;

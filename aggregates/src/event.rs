@@ -13,9 +13,11 @@ use crate::dhcp_server::DhcpServerEvent;
 use crate::drift::{DriftEvent, DriftKey};
 use crate::network::NetworkEvent;
 use crate::rack::RackEvent;
+use crate::session::SessionEvent;
 use crate::site::SiteEvent;
 use crate::token::TokenEvent;
-use crate::values::ids::{DeploymentId, DeviceId, TokenId};
+use crate::user::UserEvent;
+use crate::values::ids::{DeploymentId, DeviceId, SessionId, TokenId};
 use crate::values::name::Name;
 use crate::values::timestamp::Timestamp;
 use crate::venture::VentureEvent;
@@ -24,7 +26,7 @@ use serde::de::DeserializeOwned;
 use std::str::FromStr;
 
 /// The types of aggregates, each with the types of its events.
-pub const KINDS: [(&str, &[&str]); 11] = [
+pub const KINDS: [(&str, &[&str]); 13] = [
     ("deployment", DeploymentEvent::TYPES),
     ("device", DeviceEvent::TYPES),
     ("site", SiteEvent::TYPES),
@@ -34,6 +36,8 @@ pub const KINDS: [(&str, &[&str]); 11] = [
     ("venture", VentureEvent::TYPES),
     ("boot_image", BootImageEvent::TYPES),
     ("token", TokenEvent::TYPES),
+    ("user", UserEvent::TYPES),
+    ("session", SessionEvent::TYPES),
     ("webhook", WebhookEvent::TYPES),
     ("drift", DriftEvent::TYPES),
 ];
@@ -59,6 +63,10 @@ pub enum Event {
     BootImage(Name, BootImageEvent),
     /// Of an access token.
     Token(TokenId, TokenEvent),
+    /// Of a person who signs in.
+    User(Name, UserEvent),
+    /// Of a person's session.
+    Session(SessionId, SessionEvent),
     /// Of a difference between a server and the views.
     Drift(DriftKey, DriftEvent),
     /// Of a webhook.
@@ -88,7 +96,7 @@ pub struct Recorded {
     pub sequence: i64,
     /// When it was appended.
     pub recorded_at: Timestamp,
-    /// Who did it, such as `token ops` or `plugin dns`.
+    /// Who did it, such as `user ada`, `token ops` or `plugin dns`.
     pub actor: String,
     /// What it belongs to, for following a request through everything that it led to.
     pub correlation_id: String,
@@ -116,6 +124,8 @@ impl Event {
             "venture" => both(id, payload).map(|(key, event)| Self::Venture(key, event))?,
             "boot_image" => both(id, payload).map(|(key, event)| Self::BootImage(key, event))?,
             "token" => both(id, payload).map(|(key, event)| Self::Token(key, event))?,
+            "user" => both(id, payload).map(|(key, event)| Self::User(key, event))?,
+            "session" => both(id, payload).map(|(key, event)| Self::Session(key, event))?,
             "drift" => both(id, payload).map(|(key, event)| Self::Drift(key, event))?,
             "webhook" => both(id, payload).map(|(key, event)| Self::Webhook(key, event))?,
             other => return Err(UnreadableEvent::AggregateType(other.to_owned())),

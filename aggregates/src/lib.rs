@@ -16,8 +16,10 @@ pub mod rack;
 pub mod rules;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod session;
 pub mod site;
 pub mod token;
+pub mod user;
 pub mod values;
 pub mod venture;
 pub mod webhook;

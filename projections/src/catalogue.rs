@@ -158,7 +158,8 @@ fn read_all<T: DeserializeOwned>(items: Vec<Item>) -> Result<Vec<Entry<T>>> {
     items.into_iter().map(Item::read).collect()
 }
 
-/// The item of a kind (`site`, `rack`, `network`, `dhcp_server`, `venture`, `boot_image`, `token`, `webhook`) with a key.
+/// The item of a kind (`site`, `rack`, `network`, `dhcp_server`, `venture`, `boot_image`, `token`, `user`, `session`, `webhook`)
+/// with a key.
 pub async fn find(executor: impl PgExecutor<'_>, kind: &str, key: &str, at: At) -> Result<Option<Item>> {
     Ok(items!(at, "kind = $2 AND key = $3", kind, key).fetch_optional(executor).await?)
 }

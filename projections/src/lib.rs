@@ -4,6 +4,7 @@
 //! all tables together to a later position of the log; nothing else writes to them. Questions that
 //! time travel can answer take an [`at::At`].
 
+pub mod accounts;
 pub mod at;
 pub mod boot_targets;
 pub mod catalogue;

@@ -16,8 +16,10 @@ pub mod imports;
 pub mod networks;
 pub mod power;
 pub mod racks;
+pub mod sessions;
 pub mod sites;
 pub mod tokens;
+pub mod users;
 pub mod ventures;
 pub mod webhooks;
 
@@ -42,5 +44,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     boot_targets::configure(config);
     events::configure(config);
     tokens::configure(config);
+    users::configure(config);
+    sessions::configure(config);
     webhooks::configure(config);
 }

@@ -1,13 +1,22 @@
-//! Who asks. Every request under `/api/` and for a page passes [`guard`], which lets nobody in
-//! without a valid token; handlers then say with an extractor which role they need. Where the
-//! database does not answer, nobody is let in.
+//! Who asks. Every request passes [`guard`], which lets nobody in without a valid token or a live session, except to a few
+//! named paths; handlers then say with an extractor which role they need. Where the database does not answer, nobody is
+//! let in.
 
 pub mod caller;
+pub mod cookie;
 mod credentials;
+mod csrf;
 pub mod guard;
+mod known;
 pub mod level;
+pub mod password;
 pub mod principal;
 mod sessions;
+pub(crate) mod sign_in;
+mod throttle;
 pub mod token;
+mod tokens;
+pub(crate) mod transport;
 
-pub(crate) use sessions::Sessions;
+pub(crate) use known::Known;
+pub(crate) use throttle::Throttle;

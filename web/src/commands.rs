@@ -2,6 +2,7 @@
 //! rules need, appends the events, and retries conflicts. This crate only knows the questions,
 //! which is why the trait is here: `web` does not depend on the root package.
 
+use crate::auth::password::Hash;
 use async_trait::async_trait;
 use bootledger_aggregates::boot_image::{BootFile, BootImageSpec};
 use bootledger_aggregates::deployment::event::DoneBy;
@@ -14,10 +15,12 @@ use bootledger_aggregates::drift::DriftKey;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::session::{EndReason, SessionSpec};
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::hostname::Hostname;
-use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId, TokenId};
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId, PasswordId, SessionId, TokenId};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -132,6 +135,32 @@ pub enum Command {
     CreateToken { name: Text, scope: Scope, expires: Option<Timestamp>, secret_sha256: Sha256 },
     /// Ends a token.
     RevokeToken(TokenId),
+
+    /// Makes a user, who signs in with this password, or through the `OpenID` Connect provider.
+    CreateUser { name: Name, display_name: Text, role: Role, password: Option<NewPassword> },
+    /// Gives a user another role.
+    ChangeUserRole { user: Name, role: Role },
+    /// Gives a user another password, and ends their sessions but one.
+    SetPassword { user: Name, password: NewPassword, keep: Option<SessionId> },
+    /// Lets a user in no longer, and ends their sessions.
+    DisableUser(Name),
+    /// Lets a user in again.
+    EnableUser(Name),
+    /// Begins a session of a user who has had `user_sequence` events when they proved who they are.
+    StartSession { session: SessionId, spec: Box<SessionSpec>, secret_sha256: Sha256, user_sequence: i64 },
+    /// Ends a session.
+    EndSession { session: SessionId, reason: EndReason },
+}
+
+/// A password to be set.
+#[derive(Clone, Debug)]
+pub struct NewPassword {
+    /// What events name it by.
+    pub id: PasswordId,
+    /// What is stored of it.
+    pub hash: Hash,
+    /// Whether it has to be changed at the next sign-in, since somebody else has seen it.
+    pub one_time: bool,
 }
 
 /// The kinds of things in the catalogue, as in the view `catalogue`.
@@ -156,7 +185,7 @@ pub enum Kind {
 /// Who asks, and how repeats are recognised.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// Who acts, such as `token ops`, `plugin dns`, `server 10.0.0.7`; it is in every event.
+    /// Who acts, such as `user ada`, `token ops`, `plugin dns`, `server 10.0.0.7`; it is in every event.
     pub actor: String,
     /// What ties a request to everything that it leads to; a UUID made at the edge, or the caller's.
     pub correlation_id: String,
@@ -287,6 +316,13 @@ pub trait Commands: Send + Sync {
 
     /// Sends the receiver of a webhook a message that is no event, now and once.
     async fn ping_webhook(&self, webhook: &Name) -> Result<Ping, CommandError>;
+
+    /// Notes that a session is in use, and whether with its newest secret.
+    async fn saw_session(&self, session: SessionId, newest: bool) -> Result<(), CommandError>;
+
+    /// Gives a session a new secret with the hash `next` in the place of the presented one; whether it did, which it does not
+    /// where another request was faster.
+    async fn rotate_session(&self, session: SessionId, presented: Sha256, next: Sha256) -> Result<bool, CommandError>;
 
     /// What is wrong with the secret of this name, if anything, and what to do; nothing of its content.
     fn secret_problem(&self, name: &Name) -> Option<String>;

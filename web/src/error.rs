@@ -17,7 +17,7 @@ use problem::{Problem, ProblemError};
 pub enum Challenge {
     /// RFC 6750, for programs.
     Bearer,
-    /// RFC 7617, for browsers: the password is the token.
+    /// RFC 7617, for Puppet: the password is the token.
     Basic,
 }
 
@@ -41,7 +41,7 @@ pub enum Error {
     /// An idempotency key was used for another request: 422.
     #[error("the idempotency key was used before for another request; use a new one")]
     KeyReused,
-    /// No valid token: 401.
+    /// No valid token or session: 401.
     #[error("{message}")]
     Unauthorized {
         /// What to do.
@@ -49,13 +49,25 @@ pub enum Error {
         /// Which scheme to offer.
         challenge: Challenge,
     },
-    /// The token may not do this: 403.
+    /// Whoever asks may not do this: 403.
     #[error("{has} may not do this: the role {needed} is needed")]
     Forbidden {
         /// The least role that may.
         needed: Level,
-        /// Whose token it is and what it may do.
+        /// Who asks and what they may do.
         has: String,
+    },
+    /// A page of another site asked for a change: 403.
+    #[error("{0}")]
+    CrossSite(String),
+    /// The password was told by somebody else, and has to be changed before anything else: 403.
+    #[error("the password is for one time only; set one of your own at /settings/password")]
+    PasswordDue,
+    /// Somebody tries to sign in too often: 429 with `Retry-After`.
+    #[error("too many attempts to sign in; wait {} and try again", waiting(*retry_after))]
+    TooMany {
+        /// After how many seconds to try again.
+        retry_after: u32,
     },
     /// It may work later: 503 with `Retry-After`.
     #[error("{message}")]
@@ -90,6 +102,15 @@ pub enum Error {
     /// A defect: 500.
     #[error("something is wrong inside; the log says more under this correlation id")]
     Internal(#[source] anyhow::Error),
+}
+
+/// A time to wait in words.
+fn waiting(seconds: u32) -> String {
+    match seconds {
+        0 | 1 => "a second".to_owned(),
+        2..100 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
+    }
 }
 
 /// A few reasons in words, or how many there are.
@@ -134,6 +155,9 @@ impl Error {
             Self::KeyReused => "key-reused",
             Self::Unauthorized { .. } => "unauthorized",
             Self::Forbidden { .. } => "forbidden",
+            Self::CrossSite(_) => "cross-site",
+            Self::PasswordDue => "password-due",
+            Self::TooMany { .. } => "too-many-attempts",
             Self::Unavailable { .. } => "unavailable",
             Self::TooLarge(_) => "too-large",
             Self::UnsupportedMediaType(_) => "unsupported-media-type",
@@ -164,7 +188,8 @@ impl ResponseError for Error {
             Self::Rejected { .. } | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
-            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::Forbidden { .. } | Self::CrossSite(_) | Self::PasswordDue => StatusCode::FORBIDDEN,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -187,7 +212,7 @@ impl ResponseError for Error {
                 };
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(value));
             }
-            Self::Unavailable { retry_after, .. } => {
+            Self::Unavailable { retry_after, .. } | Self::TooMany { retry_after } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after));
             }
             _ => {}

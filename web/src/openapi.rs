@@ -3,6 +3,7 @@
 
 pub mod page;
 
+use crate::auth::cookie;
 use crate::error::problem::{KINDS, Problem};
 use crate::{api, boot, health, puppet};
 use actix_web::HttpResponse;
@@ -10,7 +11,7 @@ use actix_web::web::{Data, ServiceConfig, resource};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
@@ -43,6 +44,9 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         api::dns_records::index, api::dns_updates::index, api::dhcp_entries::index, api::boot_targets::index,
         api::events::index,
         api::tokens::index, api::tokens::create, api::tokens::show, api::tokens::revoke,
+        api::users::index, api::users::create, api::users::show, api::users::change, api::users::set_password,
+        api::users::disable, api::users::enable,
+        api::sessions::index, api::sessions::end,
         api::webhooks::index, api::webhooks::show, api::webhooks::define, api::webhooks::retire, api::webhooks::pause,
         api::webhooks::resume, api::webhooks::set_position, api::webhooks::skip, api::webhooks::ping,
         puppet::routes::show, puppet::routes::create,
@@ -90,6 +94,12 @@ impl Modify for InCommon {
             ))
             .build();
         components.add_security_scheme("token", SecurityScheme::Http(bearer));
+        let session = ApiKeyValue::with_description(
+            cookie::name(true),
+            "The session of a signed-in person. Over plain HTTP the cookie is called `bootledger`. Changes are taken only from \
+             our own pages.",
+        );
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
         let mut schemas = vec![(Problem::name().into_owned(), <Problem as utoipa::PartialSchema>::schema())];
         Problem::schemas(&mut schemas);
         components.schemas.extend(schemas);
@@ -131,7 +141,9 @@ fn describe(path: &str, method: &str, operation: &mut Operation) {
         return;
     }
     let pings = path.ends_with("/ping");
-    operation.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
+    let tells_secret = ["/api/v1/tokens", "/api/v1/users", "/api/v1/users/{name}/password"].contains(&path);
+    let schemes = ["token", "session"].map(|scheme| SecurityRequirement::new(scheme, Vec::<String>::new()));
+    operation.security = Some(schemes.to_vec());
     let text = || ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).build();
     let number = || ObjectBuilder::new().schema_type(SchemaType::Type(Type::Integer)).build();
     let parameter = |name: &str, place: ParameterIn, description: &str, schema| -> RefOr<Parameter> {
@@ -150,7 +162,7 @@ fn describe(path: &str, method: &str, operation: &mut Operation) {
     if method == "get" {
         let at = "The state as of this position of the log, or as of this RFC 3339 time";
         parameters.push(parameter("at", ParameterIn::Query, at, text()));
-    } else if method == "post" && path != "/api/v1/tokens" && !pings {
+    } else if method == "post" && !tells_secret && !pings {
         let key = "1 to 200 visible ASCII characters: repeated with the same key, the first answer is given again";
         parameters.push(parameter("Idempotency-Key", ParameterIn::Header, key, text()));
     }
@@ -168,7 +180,7 @@ fn describe(path: &str, method: &str, operation: &mut Operation) {
         problems.extend(["408", "413", "415"]);
     }
     let responses = &mut operation.responses.responses;
-    if method != "get" && tag != "imports" && tag != "tokens" && !pings {
+    if method != "get" && tag != "imports" && tag != "tokens" && !tells_secret && !pings {
         let accepted = "Done, but the views did not show it within 10 seconds: only the id and the position";
         responses.insert("202".to_owned(), RefOr::T(ResponseBuilder::new().description(accepted).build()));
     }

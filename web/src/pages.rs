@@ -33,6 +33,8 @@ mod drift;
 mod networks;
 mod search;
 mod sites;
+pub(crate) mod settings;
+pub(crate) mod sign_in;
 pub(crate) mod timeline;
 mod ventures;
 mod zones;
@@ -61,6 +63,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .configure(drift::configure)
         .configure(ventures::configure)
         .configure(boot_images::configure)
+        .configure(sign_in::configure)
+        .configure(settings::configure)
         .default_service(web::to(nothing));
     config.service(pages);
 }

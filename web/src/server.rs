@@ -1,8 +1,8 @@
 //! Everything put together: the same for `serve`, for the extra boot listener, and for tests.
 
 use crate::application::Application;
-use crate::auth::Sessions;
 use crate::auth::guard::guard;
+use crate::auth::{Known, Throttle};
 use crate::dhcp::held::Configurations;
 use crate::edge::{Measurements, edge};
 use crate::health::readiness::Watched;
@@ -39,7 +39,8 @@ pub enum Part {
 #[derive(Clone)]
 pub struct Site {
     application: Data<Application>,
-    sessions: Data<Sessions>,
+    known: Data<Known>,
+    throttle: Data<Throttle>,
     measurements: Data<Measurements>,
     watched: Data<Watched>,
     rendered: Data<Rendered>,
@@ -55,7 +56,8 @@ impl Site {
     pub fn new(application: Application) -> anyhow::Result<Self> {
         let measurements = Measurements::register(&application.metrics).context("cannot register the request histogram")?;
         Ok(Self {
-            sessions: Data::default(),
+            known: Data::default(),
+            throttle: Data::default(),
             measurements: Data::new(measurements),
             watched: Data::default(),
             configurations: Data::default(),
@@ -71,7 +73,9 @@ impl Site {
         move |config| {
             config
                 .app_data(site.application.clone())
-                .app_data(site.sessions.clone())
+                .app_data(Data::new(part))
+                .app_data(site.known.clone())
+                .app_data(site.throttle.clone())
                 .app_data(site.measurements.clone())
                 .app_data(site.watched.clone())
                 .app_data(site.rendered.clone())

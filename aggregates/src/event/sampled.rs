@@ -1,10 +1,12 @@
 //! At least one sample of every variant of every event: with all that it can hold, and with as
 //! little as it can. A new variant does not compile until it is sampled here.
 
+mod account;
 mod catalogue;
 mod deployment;
 mod device;
 
+pub(crate) use account::{session, user};
 pub(crate) use catalogue::{boot_image, dhcp_server, drift, network, rack, site, token, venture, webhook};
 pub(crate) use deployment::deployment;
 pub(crate) use device::device;

@@ -56,6 +56,13 @@ fn events_of_tokens_are_stored_like_this_for_ever() {
 }
 
 #[test]
+fn events_of_users_and_sessions_are_stored_like_this_for_ever() {
+    contract("user", "ada", &sampled::user(), |event| Event::User(crate::samples::parsed("ada"), event));
+    let id = crate::values::ids::SessionId(device_id(1).0);
+    contract("session", &id.to_string(), &sampled::session(), |event| Event::Session(id, event));
+}
+
+#[test]
 fn events_of_differences_are_stored_like_this_for_ever() {
     let key = || crate::samples::parsed("dc1/dns/h200.dc1.example/A");
     contract("drift", "dc1/dns/h200.dc1.example/A", &sampled::drift(), |event| Event::Drift(key(), event));

@@ -1,4 +1,4 @@
-//! Identifiers of devices, deployments, imports, orders and tokens: `UUIDv7`, made at the edge.
+//! Identifiers of devices, deployments, imports, orders, tokens, passwords and sessions: `UUIDv7`, made at the edge.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -49,4 +49,12 @@ identifier!(
 identifier!(
     /// Which access token (never its secret).
     TokenId
+);
+identifier!(
+    /// Which stored hash of a password (never the hash itself).
+    PasswordId
+);
+identifier!(
+    /// Which session of a person (never its secret).
+    SessionId
 );

@@ -2,6 +2,7 @@
 
 use super::runs::{self, Signal};
 use super::state::{CatalogueRow, State};
+use crate::accounts::{Ended, SessionView, UserView};
 use crate::catalogue::{Beginning, Confirmed, DhcpServerView, Failing, Paused, TokenView, VentureView, WebhookView};
 use crate::drift::{DriftView, Ordered};
 use bootledger_aggregates::boot_image::{BootImage, BootImageEvent};
@@ -10,8 +11,10 @@ use bootledger_aggregates::drift::{DriftEvent, DriftKey, Subject};
 use bootledger_aggregates::event::{Event, Recorded};
 use bootledger_aggregates::network::{NetworkEvent, NetworkSpec};
 use bootledger_aggregates::rack::RackEvent;
+use bootledger_aggregates::session::SessionEvent;
 use bootledger_aggregates::site::SiteEvent;
 use bootledger_aggregates::token::TokenEvent;
+use bootledger_aggregates::user::{SignIn, UserEvent};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::venture::VentureEvent;
 use bootledger_aggregates::webhook::WebhookEvent;
@@ -32,6 +35,8 @@ pub(super) fn key(event: &Event) -> Option<Key> {
         Event::Venture(key, _) => Some(("venture", key.to_string())),
         Event::BootImage(key, _) => Some(("boot_image", key.to_string())),
         Event::Token(key, _) => Some(("token", key.to_string())),
+        Event::User(key, _) => Some(("user", key.to_string())),
+        Event::Session(key, _) => Some(("session", key.to_string())),
         Event::Drift(key, _) => Some(("drift", key.to_string())),
         Event::Webhook(key, _) => Some(("webhook", key.to_string())),
     }
@@ -84,6 +89,8 @@ pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), String
             let (name, scope) = (name.clone(), scope.clone());
             put(state, recorded, &TokenView { name, scope, expires: *expires, created_at: recorded.recorded_at }, false)
         }
+        Event::User(_, event) => user(state, recorded, event),
+        Event::Session(_, event) => session(state, recorded, event),
         Event::Drift(key, event) => drift(state, recorded, key, event),
         Event::Webhook(_, event) => webhook(state, recorded, event),
         Event::Rack(_, RackEvent::RackRetired {}) | Event::Token(_, TokenEvent::TokenRevoked {}) => retire(state, recorded),
@@ -157,6 +164,39 @@ fn boot_image(state: &mut State, recorded: &Recorded, event: &BootImageEvent) ->
     };
     image.evolve(event.clone());
     put(state, recorded, &image, image.retired)
+}
+
+fn user(state: &mut State, recorded: &Recorded, event: &UserEvent) -> Result<(), String> {
+    use UserEvent as E;
+    if let E::UserCreated { display_name, role, sign_in } = event {
+        let (display_name, created_at) = (display_name.clone(), recorded.recorded_at);
+        return put(state, recorded, &UserView { display_name, role: *role, sign_in: *sign_in, created_at }, false);
+    }
+    let (mut view, mut disabled) = current::<UserView>(state, recorded)?;
+    match event {
+        E::UserCreated { .. } => {}
+        E::UserRoleChanged { role } => view.role = *role,
+        E::UserPasswordChanged { password, one_time } => {
+            view.sign_in = SignIn::Password { password: *password, one_time: *one_time };
+        }
+        E::UserDisabled {} => disabled = true,
+        E::UserEnabled {} => disabled = false,
+    }
+    put(state, recorded, &view, disabled)
+}
+
+fn session(state: &mut State, recorded: &Recorded, event: &SessionEvent) -> Result<(), String> {
+    match event {
+        SessionEvent::SessionStarted(spec) => {
+            let view = SessionView { session: spec.clone(), started_at: recorded.recorded_at, ended: None };
+            put(state, recorded, &view, false)
+        }
+        SessionEvent::SessionEnded { reason } => {
+            let (view, _) = current::<SessionView>(state, recorded)?;
+            let ended = Some(Ended { reason: *reason, at: recorded.recorded_at });
+            put(state, recorded, &SessionView { ended, ..view }, true)
+        }
+    }
 }
 
 fn drift(state: &mut State, recorded: &Recorded, key: &DriftKey, event: &DriftEvent) -> Result<(), String> {

@@ -2,6 +2,7 @@
 //!
 //! Names come from the event, or from the rows that it left; an identifier is told only where nothing has a name.
 
+mod account;
 mod drift;
 #[cfg(test)]
 mod tests;
@@ -90,6 +91,8 @@ fn sentence(state: &State, recorded: &Recorded) -> String {
         }
         Event::Network(name, NetworkEvent::NetworkRetired {}) => format!("Network {name} was retired{by}"),
         Event::DhcpServer(name, event) => dhcp_server(name, event, &by),
+        Event::User(name, event) => account::user(name, event, &by),
+        Event::Session(id, event) => account::session(state, *id, event, &by),
         Event::Drift(key, event) => drift::drift(key, event, &by),
         Event::Webhook(name, event) => webhook(name, event, &by),
         Event::Venture(name, event) => match event {

@@ -39,6 +39,8 @@ pub(crate) fn written(event: &Event, actor: &str, second: i64) -> Written {
         Event::Venture(id, e) => ("venture", id.to_string(), e.event_type(), payload(e)),
         Event::BootImage(id, e) => ("boot_image", id.to_string(), e.event_type(), payload(e)),
         Event::Token(id, e) => ("token", id.to_string(), e.event_type(), payload(e)),
+        Event::User(id, e) => ("user", id.to_string(), e.event_type(), payload(e)),
+        Event::Session(id, e) => ("session", id.to_string(), e.event_type(), payload(e)),
         Event::Drift(id, e) => ("drift", id.to_string(), e.event_type(), payload(e)),
         Event::Webhook(id, e) => ("webhook", id.to_string(), e.event_type(), payload(e)),
     };

@@ -26,7 +26,7 @@ use bootledger_aggregates::venture::{RoleSpec, VentureCommand, VentureSpec};
 use bootledger_aggregates::webhook::WebhookCommand;
 use bootledger_projections::at::At;
 use bootledger_projections::{
-    boot_targets, catalogue, deployments, devices, dhcp_entries, dns_records, drift, holdings, parked, rebuild,
+    accounts, boot_targets, catalogue, deployments, devices, dhcp_entries, dns_records, drift, holdings, parked, rebuild,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -130,7 +130,7 @@ fn server(b: u8, position: i64) -> DhcpServerCommand {
 
 fn describe(world: &mut World, a: u8, b: u8) {
     let site = if b.is_multiple_of(2) { "dc1" } else { "dc2" };
-    match a % 13 {
+    match a % 15 {
         0 => world
             .site(site, SiteCommand::DefineSite { spec: Box::new(site_spec(site, &format!("site {b}"))), secret_problem: None }),
         1 => world.define_network("dc1-prod", site),
@@ -157,6 +157,7 @@ fn describe(world: &mut World, a: u8, b: u8) {
         9 => world.rack("r1", RackCommand::RetireRack),
         10 => world.site("dc2", SiteCommand::RetireSite { used_by: vec![] }),
         11 => tell(world, b),
+        12 | 13 => world.person(b / 8, b),
         _ => world.token(b % 2, TokenCommand::RevokeToken),
     }
 }
@@ -184,9 +185,10 @@ fn tell(world: &mut World, b: u8) {
 async fn told(connection: &mut PgConnection, at: At) -> Result<Vec<String>> {
     let c = connection;
     let mut told = vec![];
-    for kind in ["site", "rack", "network", "dhcp_server", "venture", "boot_image", "token", "webhook"] {
+    for kind in ["site", "rack", "network", "dhcp_server", "venture", "boot_image", "token", "user", "session", "webhook"] {
         told.push(format!("{:?}", catalogue::list(&mut *c, kind, at, None, 100, None).await?));
     }
+    told.push(format!("{:?}", accounts::sessions(&mut *c, Some(&v("ada")), true, at, None, 100).await?));
     told.push(format!("{:?}", catalogue::networks(&mut *c, at).await?));
     told.push(format!("{:?}", catalogue::network_of(&mut *c, v("10.0.0.11"), at).await?));
     told.push(format!("{:?}", catalogue::dhcp_servers_of(&mut *c, &v("dc1"), at).await?));

@@ -3,6 +3,7 @@
 //! It plays the part of the application: it looks up the facts that the rules ask for, and keeps the claims.
 
 mod outside;
+mod people;
 mod samples;
 
 pub(crate) use samples::{
@@ -31,9 +32,11 @@ use bootledger_aggregates::event::Event;
 use bootledger_aggregates::network::{Network, NetworkCommand, NetworkSpec};
 use bootledger_aggregates::rack::{Rack, RackCommand};
 use bootledger_aggregates::rules::Refused;
+use bootledger_aggregates::session::Session;
 use bootledger_aggregates::site::{Site, SiteCommand};
 use bootledger_aggregates::token::{Token, TokenCommand};
-use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, TokenId};
+use bootledger_aggregates::user::{User, UserCommand};
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, SessionId, TokenId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::venture::{RoleSpec, Venture, VentureCommand, VentureSpec};
@@ -60,6 +63,8 @@ pub(crate) struct World {
     ventures: BTreeMap<Name, Venture>,
     images: BTreeMap<Name, BootImage>,
     tokens: BTreeMap<TokenId, Token>,
+    users: BTreeMap<Name, User>,
+    sessions: BTreeMap<SessionId, Session>,
     drifts: BTreeMap<DriftKey, Drift>,
     webhooks: BTreeMap<Name, Webhook>,
 }
@@ -357,6 +362,7 @@ small!(network, networks, Network, NetworkCommand);
 small!(server, servers, DhcpServer, DhcpServerCommand);
 small!(venture, ventures, Venture, VentureCommand);
 small!(image, images, BootImage, BootImageCommand);
+small!(user, users, User, UserCommand);
 small!(webhook, webhooks, Webhook, WebhookCommand);
 
 impl World {

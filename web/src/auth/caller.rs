@@ -12,7 +12,7 @@ use futures::future::{FutureExt, LocalBoxFuture};
 /// Somebody who may do what is asked.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// Whose token it is.
+    /// Who it is.
     pub principal: Principal,
     correlation_id: String,
     idempotency_key: Option<String>,
@@ -90,7 +90,7 @@ role!(
     Operator
 );
 role!(
-    /// Somebody who may change the catalogue and tokens.
+    /// Somebody who may change the catalogue, tokens and users.
     Administrator
 );
 

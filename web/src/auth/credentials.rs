@@ -13,14 +13,14 @@ pub(super) struct Presented {
     pub(super) secret: token::Secret,
 }
 
-/// The token of `Authorization: Bearer`, or, for a page and for Puppet, of `Basic` with the token as the password.
+/// The token of `Authorization: Bearer`, or, for Puppet, of `Basic` with the token as the password.
 pub(super) fn read(headers: &HeaderMap, challenge: Challenge) -> Result<Presented, Error> {
     let refuse = |message: &str| Error::Unauthorized { message: message.to_owned(), challenge };
     let mut values = headers.get_all(AUTHORIZATION);
     let Some(value) = values.next() else {
         return Err(refuse(match challenge {
             Challenge::Bearer => "a token is needed: send the header `Authorization: Bearer bl_…`",
-            Challenge::Basic => "a token is needed: log in with any name and an API token as the password",
+            Challenge::Basic => "a token is needed: send it as the password of `Basic`, with any name",
         }));
     };
     if values.next().is_some() {
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bearer_is_read_everywhere_and_a_password_only_for_pages() {
+    fn a_bearer_is_read_everywhere_and_a_password_only_for_puppet() {
         let id = TokenId(Uuid::now_v7());
         let text = token::Secret::random().bearer(id);
         let basic = format!("Basic {}", STANDARD.encode(format!("anybody:{text}")));

@@ -1,15 +1,21 @@
-//! The one gate before everything that needs a login. It decides by the decoded path, which is
-//! also what routing decides by, so that no spelling of a path gets around it; and it refuses
-//! changes to whoever only reads, whatever the handler behind it says.
+//! The one gate. It decides by the decoded path, which is also what routing decides by, so that no spelling of a path gets
+//! around it. Every path needs a sign-in unless it is named here; whoever only reads changes nothing, whatever the handler
+//! behind says; and what a browser sends along by itself, the cookie, counts for a change only where one of our own pages
+//! asked for it.
 
 use super::level::Level;
-use super::principal::authenticate;
+use super::principal::{Principal, application, bearer};
+use super::{cookie, csrf, known::Known, sessions, transport};
 use crate::edge::position;
 use crate::error::{Challenge, Error};
+use crate::server::Part;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
+use actix_web::http::uri::PathAndQuery;
 use actix_web::middleware::Next;
-use actix_web::{HttpMessage, HttpRequest};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
 /// What of `/api` anybody may read: it says nothing about the data centre.
 pub const PUBLIC: [&str; 2] = ["/api/openapi.json", "/api/docs"];
@@ -17,33 +23,176 @@ pub const PUBLIC: [&str; 2] = ["/api/openapi.json", "/api/docs"];
 /// Where Puppet's reports go. Its report processor knows `Basic` only, and has a token that may do nothing else.
 pub const PUPPET_REPORTS: &str = "/puppet/reports";
 
-/// What of the pages anybody may have.
-const OPEN: [&str; 2] = ["/assets/", "/theme"];
+/// Where people sign in.
+pub const SIGN_IN: &str = "/sign-in";
+/// Where people sign out.
+pub const SIGN_OUT: &str = "/sign-out";
+/// Where people change their own password; the only page for somebody whose password is for one time.
+pub const PASSWORD: &str = "/settings/password";
 
-/// The routes of machines, which have credentials of their own or need none.
-const MACHINES: [&str; 9] =
-    ["/pxe", "/boot/loaders/", "/dhcp/", "/dns/", "/puppet/nodes/", "/healthz", "/readyz", "/metrics", "/favicon.ico"];
+/// What needs no sign-in: what watches the service, and the machines of the boot network, which ask for the agents' tokens
+/// themselves. On a listener that has nothing else, nothing else is told apart either.
+const MACHINES: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/favicon.ico", "/pxe"];
+const MACHINES_BELOW: [&str; 5] = ["/pxe/", "/boot/loaders/", "/dhcp/", "/dns/", "/puppet/nodes/"];
+/// Where the choice of light or dark is made, which is the browser's.
+const THEME: &str = "/theme";
+/// What a browser needs before anybody has signed in.
+const BROWSERS_BELOW: [&str; 2] = ["/sign-in/", "/assets/"];
 
-/// What logging in at a path looks like; `None` where no login is needed. What is named nowhere needs one.
-fn login(path: &str) -> Option<Challenge> {
+/// What people do to their own account, whatever their role; whose it is, the handlers check.
+const OWN_BELOW: [&str; 2] = ["/settings/sessions/", "/api/v1/sessions/"];
+
+/// Who may ask at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// Anybody.
+    Anybody,
+    /// The bearer of a token, which may be a password.
+    Reporters,
+    /// Whoever signed in, or the bearer of a token.
+    SignedIn,
+}
+
+fn access(path: &str) -> Access {
     let below = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
     match path {
-        _ if PUBLIC.contains(&path) || below(&OPEN) || below(&MACHINES) => None,
-        _ if path == "/api" || path.starts_with("/api/") => Some(Challenge::Bearer),
-        _ => Some(Challenge::Basic),
+        PUPPET_REPORTS => Access::Reporters,
+        SIGN_IN | THEME => Access::Anybody,
+        _ if PUBLIC.contains(&path) || MACHINES.contains(&path) => Access::Anybody,
+        _ if below(&MACHINES_BELOW) || below(&BROWSERS_BELOW) => Access::Anybody,
+        _ => Access::SignedIn,
     }
 }
 
-async fn admit(request: &HttpRequest) -> Result<(), Error> {
-    if let Some(challenge) = login(request.match_info().as_str()) {
-        let principal = authenticate(request, challenge).await?;
-        // The token for reports has no role; their handler asks for it.
-        if request.match_info().as_str() != PUPPET_REPORTS {
-            principal.require(if request.method().is_safe() { Level::Viewer } else { Level::Operator })?;
+/// Whether what is at a path is for nobody but who asked.
+pub(crate) fn is_private(path: &str) -> bool {
+    access(path) != Access::Anybody || path.starts_with(SIGN_IN) || path == THEME
+}
+
+fn is_own(path: &str) -> bool {
+    [SIGN_OUT, PASSWORD].contains(&path) || OWN_BELOW.iter().any(|prefix| path.starts_with(prefix))
+}
+
+/// Who was let in, and what the browser shall keep.
+#[derive(Default)]
+struct Admitted {
+    principal: Option<Principal>,
+    keep: Option<HeaderValue>,
+}
+
+async fn admit(request: &HttpRequest) -> Result<Option<HeaderValue>, Error> {
+    let path = request.match_info().as_str();
+    let safe = request.method().is_safe();
+    let admitted = match access(path) {
+        Access::Anybody => {
+            // Otherwise another site could sign a person in as somebody else, who then sees what the person does.
+            if !safe && path.starts_with(SIGN_IN) {
+                csrf::check(request, application(request)?)?;
+            }
+            Admitted::default()
         }
+        Access::Reporters => Admitted { principal: Some(Principal::Token(bearer(request, Challenge::Basic).await?)), keep: None },
+        Access::SignedIn => {
+            let admitted = signed_in(request, safe).await?;
+            if let Some(principal) = &admitted.principal {
+                let own = is_own(path);
+                if principal.user().is_some_and(|user| user.one_time) && ![PASSWORD, SIGN_OUT].contains(&path) {
+                    return Err(Error::PasswordDue);
+                }
+                principal.require(if safe || own { Level::Viewer } else { Level::Operator })?;
+            }
+            admitted
+        }
+    };
+    if let Some(principal) = admitted.principal {
         request.extensions_mut().insert(principal);
     }
-    position::wait(request).await
+    position::wait(request).await?;
+    Ok(admitted.keep)
+}
+
+async fn signed_in(request: &HttpRequest, safe: bool) -> Result<Admitted, Error> {
+    if request.headers().contains_key(AUTHORIZATION) {
+        return Ok(Admitted { principal: Some(Principal::Token(bearer(request, Challenge::Bearer).await?)), keep: None });
+    }
+    let application = application(request)?;
+    let secure = transport::is_secure(request, application);
+    let nobody = |message: &str| Error::Unauthorized { message: message.to_owned(), challenge: Challenge::Bearer };
+    let Some(presented) = cookie::presented(request, secure) else {
+        return Err(nobody(
+            "a sign-in is needed: programs send the header `Authorization: Bearer bl_…`, people sign in at /sign-in",
+        ));
+    };
+    if !safe {
+        csrf::check(request, application)?;
+    }
+    let session = presented.0;
+    let known = request.app_data::<web::Data<Known>>().map(|known| &***known);
+    let opened = sessions::open(application, known, presented, is_navigation(request)).await?;
+    let opened = opened.ok_or_else(|| nobody("the session is over; sign in again at /sign-in"))?;
+    let keep = opened.next.as_ref().and_then(|secret| cookie::keep(session, secret, secure));
+    Ok(Admitted { principal: Some(Principal::User(opened.user)), keep })
+}
+
+fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+/// Whether a whole page is asked for, by a browser that will show it.
+fn is_navigation(request: &HttpRequest) -> bool {
+    let html = header(request, ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/html"));
+    html && request.method() == Method::GET && header(request, "hx-request").is_none()
+}
+
+/// The answer to somebody who is not let in: people in a browser are led to where they are.
+fn turned_away(request: &HttpRequest, error: Error) -> Result<HttpResponse, Error> {
+    let (to, next) = match &error {
+        Error::Unauthorized { challenge: Challenge::Bearer, .. } => (SIGN_IN, true),
+        Error::PasswordDue => (PASSWORD, false),
+        _ => return Err(error),
+    };
+    if header(request, "hx-request").is_some() {
+        let page = header(request, "hx-current-url").and_then(path_of_url).filter(|_| next);
+        let mut answer = actix_web::ResponseError::error_response(&error);
+        if let Ok(value) = HeaderValue::from_str(&with_target(to, page)) {
+            answer.headers_mut().insert(HeaderName::from_static("hx-redirect"), value);
+        }
+        return Ok(answer);
+    }
+    let html = header(request, ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/html"));
+    if !html {
+        return Err(error);
+    }
+    let asked = request.uri().path_and_query().map(PathAndQuery::as_str);
+    let target = with_target(to, asked.filter(|_| next && is_navigation(request)));
+    Ok(HttpResponse::SeeOther().insert_header((LOCATION, target)).finish())
+}
+
+/// The path of a page with where to go afterwards.
+pub(crate) fn with_target(page: &str, target: Option<&str>) -> String {
+    match target.and_then(local) {
+        None | Some("/") => page.to_owned(),
+        Some(target) => {
+            let encoded: String = form_urlencoded::byte_serialize(target.as_bytes()).collect();
+            format!("{page}?to={encoded}")
+        }
+    }
+}
+
+/// The path and query of a URL of ours.
+fn path_of_url(url: &str) -> Option<&str> {
+    let rest = url.split_once("://")?.1;
+    rest.find('/').and_then(|slash| rest.get(slash..))
+}
+
+/// Where to go after signing in, if it is a page of ours: a path that no browser takes for another host.
+pub fn local(target: &str) -> Option<&str> {
+    let sound = target.starts_with('/')
+        && !target.starts_with("//")
+        && target.len() <= 2000
+        && target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let loops = target.starts_with(SIGN_IN) || target.starts_with(SIGN_OUT);
+    (sound && !loops).then_some(target)
 }
 
 /// Lets a request in, or answers it.
@@ -51,9 +200,22 @@ pub(crate) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let boot_only = request.app_data::<web::Data<Part>>().is_some_and(|part| ***part == Part::BootOnly);
+    if boot_only && access(request.match_info().as_str()) == Access::SignedIn {
+        return Ok(request.into_response(HttpResponse::NotFound()));
+    }
     match admit(request.request()).await {
-        Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
-        Err(error) => Ok(request.error_response(error)),
+        Ok(keep) => {
+            let mut response = next.call(request).await?.map_into_boxed_body();
+            if let Some(keep) = keep.filter(|_| !response.headers().contains_key(SET_COOKIE)) {
+                response.headers_mut().append(SET_COOKIE, keep);
+            }
+            Ok(response)
+        }
+        Err(error) => match turned_away(request.request(), error) {
+            Ok(answer) => Ok(request.into_response(answer)),
+            Err(error) => Ok(request.error_response(error)),
+        },
     }
 }
 
@@ -62,13 +224,77 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_under_api_needs_a_token_but_its_own_description() {
-        for path in ["/api", "/api/", "/api/v1/devices", "/api/openapi.json/", "/api/docs/x", "/api/v2"] {
-            assert_eq!(login(path), Some(Challenge::Bearer), "{path}");
+    fn every_path_needs_a_sign_in_unless_it_is_named() {
+        let needed = [
+            "/",
+            "/api",
+            "/api/",
+            "/api/v1/devices",
+            "/api/openapi.json/",
+            "/api/docs/x",
+            "/devices",
+            "/settings/users",
+            "/sign-out",
+            "/sign-info",
+            "/dhcp-servers",
+            "/dhcp",
+            "/pxes",
+            "/metrics/",
+            "/puppet",
+            "/nowhere",
+            "",
+        ];
+        for path in needed {
+            assert_eq!(access(path), Access::SignedIn, "{path}");
         }
-        assert_eq!((login("/"), login("/puppet/reports")), (Some(Challenge::Basic), Some(Challenge::Basic)));
-        for path in ["/api/openapi.json", "/api/docs", "/pxe/", "/healthz", "/puppet/nodes/h200.dc1.example"] {
-            assert_eq!(login(path), None, "{path}");
+        let open = [
+            "/api/openapi.json",
+            "/api/docs",
+            "/sign-in",
+            "/theme",
+            "/assets/1/a.css",
+            "/pxe",
+            "/pxe/",
+            "/healthz",
+            "/readyz",
+            "/metrics",
+            "/dhcp/dc1/isc.conf",
+            "/dns/zones/dc1.example",
+            "/puppet/nodes/h200.dc1.example",
+            "/boot/loaders/snponly.efi",
+        ];
+        for path in open {
+            assert_eq!(access(path), Access::Anybody, "{path}");
         }
+        assert_eq!(access("/puppet/reports"), Access::Reporters);
+    }
+
+    #[test]
+    fn only_a_path_of_ours_is_gone_to_after_signing_in() {
+        for target in ["/", "/devices?q=a%20b&after=1", "/deployments/0192#plugins"] {
+            assert_eq!(local(target), Some(target));
+        }
+        let evil = [
+            "//evil",
+            "///evil",
+            "/\\evil",
+            "\\\\evil",
+            "https://evil.example/",
+            "javascript:alert(1)",
+            "",
+            "devices",
+            "/\t/evil",
+            "/a\nb",
+            "/sign-in?to=/",
+            "/sign-out",
+            "/ä",
+        ];
+        for target in evil {
+            assert_eq!(local(target), None, "{target:?}");
+        }
+        assert_eq!(with_target(SIGN_IN, Some("/devices?q=a&b=1")), "/sign-in?to=%2Fdevices%3Fq%3Da%26b%3D1");
+        assert_eq!(with_target(SIGN_IN, Some("//evil")), "/sign-in");
+        assert_eq!(path_of_url("http://10.0.0.1:8080/devices?q=1"), Some("/devices?q=1"));
+        assert_eq!(path_of_url("http://10.0.0.1"), None);
     }
 }

@@ -1,6 +1,7 @@
 //! The roles of people and programs, and what each may do.
 
 use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::user::Role;
 use std::fmt;
 
 /// A role; each may also do what those before it may.
@@ -10,7 +11,7 @@ pub enum Level {
     Viewer,
     /// Registers, verifies, deploys, cancels.
     Operator,
-    /// Changes the catalogue and tokens.
+    /// Changes the catalogue, tokens and users.
     Administrator,
 }
 
@@ -22,6 +23,16 @@ impl Level {
             Scope::Operator => Some(Self::Operator),
             Scope::Administrator => Some(Self::Administrator),
             Scope::DhcpServer(_) | Scope::PuppetReports => None,
+        }
+    }
+}
+
+impl From<Role> for Level {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Viewer => Self::Viewer,
+            Role::Operator => Self::Operator,
+            Role::Administrator => Self::Administrator,
         }
     }
 }

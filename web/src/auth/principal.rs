@@ -1,24 +1,35 @@
-//! The bearer of a valid token.
+//! Who asks: the bearer of a valid token, or a signed-in person.
 
+use super::known::Known;
 use super::level::Level;
-use super::{credentials, sessions};
+use super::{credentials, sessions, tokens};
 use crate::application::Application;
 use crate::error::{Challenge, Error};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use anyhow::anyhow;
 use bootledger_aggregates::token::Scope;
-use bootledger_aggregates::values::ids::TokenId;
+use bootledger_aggregates::user::Role;
+use bootledger_aggregates::values::ids::{SessionId, TokenId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use futures::future::{FutureExt, LocalBoxFuture};
 
-/// Who asks: the name and scope of their token.
+/// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Principal {
+pub enum Principal {
+    /// The bearer of a token.
+    Token(Bearer),
+    /// A person.
+    User(SignedIn),
+}
+
+/// The bearer of a valid token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer {
     /// Which token.
-    pub token: TokenId,
+    pub id: TokenId,
     /// The token's name.
     pub name: Text,
     /// What it may do.
@@ -27,10 +38,35 @@ pub struct Principal {
     pub expires: Option<Timestamp>,
 }
 
+/// A person with a live session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// The user's name.
+    pub name: Name,
+    /// The person's name; may be empty.
+    pub display_name: Text,
+    /// What the person may do.
+    pub role: Role,
+    /// Which session.
+    pub session: SessionId,
+    /// Whether the password has to be changed before anything else.
+    pub one_time: bool,
+}
+
+impl SignedIn {
+    /// What to call the person.
+    pub fn called(&self) -> &str {
+        if self.display_name.is_empty() { self.name.as_str() } else { self.display_name.as_str() }
+    }
+}
+
 impl Principal {
-    /// The actor that events name: `token ops`.
+    /// The actor that events name: `token ops`, `user ada`.
     pub fn actor(&self) -> String {
-        format!("token {}", self.name)
+        match self {
+            Self::Token(bearer) => format!("token {}", bearer.name),
+            Self::User(user) => format!("user {}", user.name),
+        }
     }
 
     /// Whose request it is, where the gate let it in.
@@ -39,34 +75,73 @@ impl Principal {
         known.ok_or_else(|| Error::Internal(anyhow!("the gate did not say who asks")))
     }
 
+    /// What to call whoever asks.
+    pub(crate) fn called(&self) -> String {
+        self.user().map_or_else(|| self.actor(), |user| user.called().to_owned())
+    }
+
     /// The role in a word.
     pub(crate) fn role_words(&self) -> String {
-        Level::of(&self.scope).map_or_else(|| "none".to_owned(), |level| level.to_string())
+        self.level().map_or_else(|| "none".to_owned(), |level| level.to_string())
+    }
+
+    /// The role; none of a token that is only for a DHCP server, or for Puppet's reports.
+    pub fn level(&self) -> Option<Level> {
+        match self {
+            Self::Token(bearer) => Level::of(&bearer.scope),
+            Self::User(user) => Some(user.role.into()),
+        }
+    }
+
+    /// The person, where it is one.
+    pub fn user(&self) -> Option<&SignedIn> {
+        match self {
+            Self::Token(_) => None,
+            Self::User(user) => Some(user),
+        }
+    }
+
+    /// Whether the role is at least this one.
+    pub fn may(&self, needed: Level) -> bool {
+        self.level().is_some_and(|level| level >= needed)
     }
 
     /// The one place that refuses a role.
     pub fn require(&self, needed: Level) -> Result<(), Error> {
-        if Level::of(&self.scope).is_some_and(|level| level >= needed) {
+        if self.may(needed) {
             return Ok(());
         }
-        let role = match (&self.scope, Level::of(&self.scope)) {
-            (Scope::DhcpServer(server), _) => format!("only for confirming the DHCP server {server}"),
-            (Scope::PuppetReports, _) => "only for handing in Puppet's reports".to_owned(),
-            (_, Some(level)) => format!("a {level}'s"),
-            (_, None) => "without a role".to_owned(),
+        let role = |level: Option<Level>| level.map_or_else(|| "without a role".to_owned(), |level| format!("a {level}'s"));
+        let has = match self {
+            Self::User(user) => format!("{}, a {},", self.actor(), user.role),
+            Self::Token(Bearer { name, scope: Scope::DhcpServer(server), .. }) => {
+                format!("the token {name} is only for confirming the DHCP server {server} and")
+            }
+            Self::Token(Bearer { name, scope: Scope::PuppetReports, .. }) => {
+                format!("the token {name} is only for handing in Puppet's reports and")
+            }
+            Self::Token(bearer) => format!("the token {} is {} and", bearer.name, role(self.level())),
         };
-        Err(Error::Forbidden { needed, has: format!("the token {} is {role} and", self.name) })
+        Err(Error::Forbidden { needed, has })
     }
 
-    /// Whose token the request carries as of now, for answers that take long.
+    /// Who asks as of now, for answers that take long: whose token the request carries, or whose session it began with,
+    /// whose secret may have been replaced since.
     pub async fn ask_again(request: &HttpRequest) -> Result<Self, Error> {
-        authenticate(request, Challenge::Bearer).await
+        let known = request.extensions().get::<Self>().cloned();
+        let Some(Self::User(user)) = known else {
+            return bearer(request, Challenge::Bearer).await.map(Self::Token);
+        };
+        let still = sessions::still(application(request)?, user.session).await?;
+        let over =
+            || Error::Unauthorized { message: "the session is over; sign in again".to_owned(), challenge: Challenge::Bearer };
+        still.map(Self::User).ok_or_else(over)
     }
 
     /// Whether the bearer may confirm configurations of this DHCP server: its own token, or an administrator's.
     pub fn require_dhcp_server(&self, server: &Name) -> Result<(), Error> {
-        match &self.scope {
-            Scope::DhcpServer(own) if own == server => Ok(()),
+        match self {
+            Self::Token(Bearer { scope: Scope::DhcpServer(own), .. }) if own == server => Ok(()),
             _ => self.require(Level::Administrator),
         }
     }
@@ -84,7 +159,7 @@ impl FromRequest for Reporter {
         let principal = Principal::from_request(request, payload);
         async move {
             let principal = principal.await?;
-            if principal.scope != Scope::PuppetReports {
+            if !matches!(&principal, Principal::Token(Bearer { scope: Scope::PuppetReports, .. })) {
                 principal.require(Level::Operator)?;
             }
             Ok(Self(principal))
@@ -93,18 +168,20 @@ impl FromRequest for Reporter {
     }
 }
 
-/// Reads the credentials of a request and asks the database whose they are.
-pub(super) async fn authenticate(request: &HttpRequest, challenge: Challenge) -> Result<Principal, Error> {
-    let application = request
-        .app_data::<web::Data<Application>>()
-        .cloned()
-        .ok_or_else(|| Error::Internal(anyhow!("the application is not part of this server")))?;
-    let presented = credentials::read(request.headers(), challenge)?;
-    let sessions = request.app_data::<web::Data<sessions::Sessions>>().cloned();
-    sessions::open(&application, sessions.as_deref().map(|sessions| &**sessions), &presented, challenge).await
+/// What this server serves.
+pub(super) fn application(request: &HttpRequest) -> Result<&Application, Error> {
+    let application = request.app_data::<web::Data<Application>>();
+    application.map(|data| &***data).ok_or_else(|| Error::Internal(anyhow!("the application is not part of this server")))
 }
 
-/// The bearer of the request's `Authorization: Bearer` token, whatever it may do; 401 without one.
+/// Reads the token of a request and asks the database whose it is.
+pub(super) async fn bearer(request: &HttpRequest, challenge: Challenge) -> Result<Bearer, Error> {
+    let presented = credentials::read(request.headers(), challenge)?;
+    let known = request.app_data::<web::Data<Known>>().map(|known| &***known);
+    tokens::open(application(request)?, known, &presented, challenge).await
+}
+
+/// Whoever the gate has let in; where the path is open to anybody, the bearer of the request's token. 401 without one.
 impl FromRequest for Principal {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;
@@ -112,10 +189,11 @@ impl FromRequest for Principal {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         async move {
-            if let Some(known) = request.extensions().get::<Self>() {
-                return Ok(known.clone());
+            let known = request.extensions().get::<Self>().cloned();
+            match known {
+                Some(known) => Ok(known),
+                None => bearer(&request, Challenge::Bearer).await.map(Self::Token),
             }
-            authenticate(&request, Challenge::Bearer).await
         }
         .boxed_local()
     }
@@ -126,17 +204,34 @@ mod tests {
     use super::*;
 
     fn principal(scope: Scope) -> Principal {
-        Principal { token: TokenId::default(), name: Text::fitted("ops"), scope, expires: None }
+        Principal::Token(Bearer { id: TokenId::default(), name: Text::fitted("ops"), scope, expires: None })
+    }
+
+    fn person(role: Role) -> Principal {
+        Principal::User(SignedIn {
+            name: "ada".parse().expect("a name"),
+            display_name: Text::default(),
+            role,
+            session: SessionId::default(),
+            one_time: false,
+        })
     }
 
     #[test]
     fn each_role_may_do_what_those_below_it_may() {
         let levels = [Level::Viewer, Level::Operator, Level::Administrator];
-        for (rank, scope) in [Scope::Viewer, Scope::Operator, Scope::Administrator].into_iter().enumerate() {
+        let scopes = [Scope::Viewer, Scope::Operator, Scope::Administrator].map(principal);
+        let people = [Role::Viewer, Role::Operator, Role::Administrator].map(person);
+        for (rank, (token, person)) in scopes.into_iter().zip(people).enumerate() {
             for (needed, level) in levels.into_iter().enumerate() {
-                assert_eq!(principal(scope.clone()).require(level).is_ok(), rank >= needed, "{scope:?} {level}");
+                assert_eq!(token.require(level).is_ok(), rank >= needed, "{token:?} {level}");
+                assert_eq!(person.require(level).is_ok(), rank >= needed, "{person:?} {level}");
             }
         }
+        assert_eq!(
+            person(Role::Viewer).require(Level::Operator).expect_err("refused").to_string(),
+            "user ada, a viewer, may not do this: the role operator is needed"
+        );
     }
 
     #[test]

@@ -1,106 +1,185 @@
-//! Checks tokens, and remembers for a few seconds which were valid, so that a busy program costs no
-//! query a request. What is remembered counts only while the views stand still: a revocation moves
-//! them, and the next request asks the database again.
+//! Checks the sessions of signed-in people, and has their secrets replaced now and then.
+//!
+//! A new secret reaches the browser with an answer, which may be lost: the one before is taken until the browser has shown
+//! that it has the new one, and a minute longer, since requests overtake each other.
 
-use super::credentials::Presented;
-use super::principal::Principal;
+use super::known::Known;
+use super::principal::{Principal, SignedIn};
+use super::token::Secret;
+use super::tokens::in_time;
 use crate::application::Application;
-use crate::error::{Challenge, Error};
-use bootledger_aggregates::values::ids::TokenId;
+use crate::error::Error;
+use bootledger_aggregates::session::{GRACE_SECONDS, IDLE_SECONDS, ROTATED_SECONDS};
+use bootledger_aggregates::user::SignIn;
+use bootledger_aggregates::values::ids::SessionId;
 use bootledger_aggregates::values::sha256::Sha256;
-use bootledger_projections::tokens;
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::accounts::{self, Live};
 use subtle::ConstantTimeEq;
 
-/// How long a token that was valid is not looked up again.
-const REMEMBERED: Duration = Duration::from_secs(5);
-/// How many tokens are remembered.
-const MOST: usize = 1_000;
-/// How long the database may take.
-const DEADLINE: Duration = Duration::from_secs(5);
+/// How exactly it is known when a session was used last.
+const SEEN_SECONDS: i64 = 60;
 
-/// The tokens that were valid a moment ago, by id and hash of the secret.
-#[derive(Debug, Default)]
-pub(crate) struct Sessions(Mutex<HashMap<(TokenId, Sha256), Session>>);
-
-#[derive(Debug)]
-struct Session {
-    principal: Principal,
-    position: i64,
-    checked: Instant,
+/// A live session.
+pub(super) struct Opened {
+    pub(super) user: SignedIn,
+    /// The new secret, for the browser to keep.
+    pub(super) next: Option<Secret>,
 }
 
-impl Sessions {
-    fn find(&self, key: (TokenId, Sha256), position: i64) -> Option<Principal> {
-        let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = sessions.get(&key)?;
-        (session.position == position && session.checked.elapsed() < REMEMBERED).then(|| session.principal.clone())
-    }
-
-    fn remember(&self, key: (TokenId, Sha256), principal: Principal, position: i64) {
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if sessions.len() >= MOST {
-            sessions.clear();
-        }
-        sessions.insert(key, Session { principal, position, checked: Instant::now() });
-    }
+/// What was presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    Newest,
+    Before,
 }
 
-/// Whose token it is. 401 where it is unknown, wrong, revoked or over; 503 where nobody can say.
+/// Whose session it is; `None` where it is unknown, wrong or over. `keeps` is whether the answer's cookie is kept for sure:
+/// that of a page is, that of a part of one may be thrown away.
 pub(super) async fn open(
     application: &Application,
-    sessions: Option<&Sessions>,
-    presented: &Presented,
-    challenge: Challenge,
-) -> Result<Principal, Error> {
-    let key = (presented.token, presented.secret.sha256());
-    // Read before the query: what is remembered must not be newer than what was asked.
+    known: Option<&Known>,
+    (id, secret): (SessionId, Secret),
+    keeps: bool,
+) -> Result<Option<Opened>, Error> {
+    let key = (id.0, secret.sha256());
     let position = *application.position.borrow();
-    let known = sessions.and_then(|sessions| sessions.find(key, position));
-    let principal = if let Some(principal) = known {
-        principal
-    } else {
-        let principal = look_up(application, key, challenge).await?;
-        if let Some(sessions) = sessions {
-            sessions.remember(key, principal.clone(), position);
+    if let Some(Principal::User(user)) = known.and_then(|known| known.find(key, position)) {
+        return Ok(Some(Opened { user, next: None }));
+    }
+    let Some(live) = look_up(application, id).await? else { return Ok(None) };
+    let now = (application.now)();
+    let Some(which) = which(&live, key.1, now) else { return Ok(None) };
+    let due = is_due(&live, which, now);
+    let next = if keeps && due { replace(application, id, key.1).await } else { None };
+    let unconfirmed = which == Which::Newest && !live.confirmed;
+    if next.is_none() && (unconfirmed || now >= live.last_seen.plus_seconds(SEEN_SECONDS)) {
+        let noted = application.commands.saw_session(id, which == Which::Newest).await;
+        if let Err(error) = noted {
+            tracing::warn!("that a session is in use cannot be noted: {error}");
         }
-        principal
-    };
-    if principal.expires.is_some_and(|end| (application.now)() >= end) {
-        return Err(refusal("the token's time is over; ask an administrator for a new one", challenge));
     }
-    Ok(principal)
+    let user = signed_in(id, live);
+    // A session whose secret is to be replaced is looked up each time, so that the next page does it.
+    if let Some(known) = known.filter(|_| !due) {
+        known.remember(key, Principal::User(user.clone()), position);
+    }
+    Ok(Some(Opened { user, next }))
 }
 
-async fn look_up(
-    application: &Application,
-    (token, presented): (TokenId, Sha256),
-    challenge: Challenge,
-) -> Result<Principal, Error> {
-    let asked = async {
-        let mut connection = application.views.acquire().await?;
-        tokens::find(&mut connection, token).await
-    };
-    let found = tokio::time::timeout(DEADLINE, asked)
-        .await
-        .map_err(|_| Error::unavailable("the database does not answer, so nobody can be let in; try again", 2))?
-        .map_err(|error| Error::Unavailable {
-            message: "the token cannot be checked, so nobody can be let in; try again".to_owned(),
-            retry_after: 2,
-            source: Some(error.into()),
-        })?;
-    // Compared also for unknown tokens, so that the time taken tells nothing about which ids exist.
-    let stored = found.as_ref().map_or([0; 32], |row| *row.sha256.bytes());
-    let same = bool::from(stored.ct_eq(presented.bytes()));
-    match found {
-        Some(row) if same && !row.revoked => Ok(Principal { token, name: row.name, scope: row.scope, expires: row.expires }),
-        Some(_) if same => Err(refusal("the token was revoked; ask an administrator for a new one", challenge)),
-        _ => Err(refusal("the token is not valid", challenge)),
+/// Whose session this is, whatever its secret is by now; for answers that take long.
+pub(super) async fn still(application: &Application, id: SessionId) -> Result<Option<SignedIn>, Error> {
+    let live = look_up(application, id).await?.filter(|live| !is_over(live, (application.now)()));
+    Ok(live.map(|live| signed_in(id, live)))
+}
+
+async fn look_up(application: &Application, id: SessionId) -> Result<Option<Live>, Error> {
+    in_time(&application.views, async |mut connection| accounts::live(&mut connection, id).await).await
+}
+
+fn signed_in(session: SessionId, live: Live) -> SignedIn {
+    let one_time = matches!(live.user.sign_in, SignIn::Password { one_time: true, .. });
+    SignedIn { name: live.name, display_name: live.user.display_name, role: live.user.role, session, one_time }
+}
+
+fn is_over(live: &Live, now: Timestamp) -> bool {
+    !live.admitted || now >= live.expires || now >= live.last_seen.plus_seconds(IDLE_SECONDS)
+}
+
+/// Which of the session's secrets was presented; `None` where it opens nothing.
+fn which(live: &Live, presented: Sha256, now: Timestamp) -> Option<Which> {
+    let same = |stored: Sha256| bool::from(stored.bytes().ct_eq(presented.bytes()));
+    let newest = same(live.sha256);
+    let before = live.previous.is_some_and(same) && (!live.confirmed || live.previous_until.is_some_and(|until| now < until));
+    if is_over(live, now) {
+        return None;
+    }
+    if newest { Some(Which::Newest) } else { before.then_some(Which::Before) }
+}
+
+/// Whether it is time for a new secret: the newest is old, or the browser never got it.
+fn is_due(live: &Live, which: Which, now: Timestamp) -> bool {
+    match which {
+        Which::Newest => now >= live.rotated_at.plus_seconds(ROTATED_SECONDS),
+        Which::Before => !live.confirmed && now >= live.rotated_at.plus_seconds(GRACE_SECONDS),
     }
 }
 
-fn refusal(message: &str, challenge: Challenge) -> Error {
-    Error::Unauthorized { message: message.to_owned(), challenge }
+async fn replace(application: &Application, id: SessionId, presented: Sha256) -> Option<Secret> {
+    let next = Secret::random();
+    match application.commands.rotate_session(id, presented, next.sha256()).await {
+        Ok(true) => Some(next),
+        // Another request at the same moment was faster.
+        Ok(false) => None,
+        Err(error) => {
+            tracing::warn!("a session's secret cannot be replaced: {error}");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bootledger_aggregates::session::LONGEST_SECONDS;
+    use bootledger_aggregates::user::Role;
+    use bootledger_aggregates::values::text::Text;
+    use bootledger_projections::accounts::UserView;
+
+    fn sha(byte: u8) -> Sha256 {
+        Sha256::new([byte; 32])
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::default().plus_seconds(seconds)
+    }
+
+    /// A session with the secret 2, before that 1, that was given its secret and used at 0.
+    fn live(confirmed: bool) -> Live {
+        Live {
+            name: "ada".parse().expect("a name"),
+            user: UserView {
+                display_name: Text::default(),
+                role: Role::Viewer,
+                sign_in: SignIn::OpenidConnect,
+                created_at: at(0),
+            },
+            admitted: true,
+            sha256: sha(2),
+            previous: Some(sha(1)),
+            previous_until: confirmed.then(|| at(GRACE_SECONDS)),
+            confirmed,
+            rotated_at: at(0),
+            last_seen: at(0),
+            expires: at(LONGEST_SECONDS),
+        }
+    }
+
+    #[test]
+    fn the_secret_before_is_taken_until_the_new_one_is_seen_and_a_minute_longer() {
+        assert_eq!(which(&live(false), sha(1), at(3000)), Some(Which::Before), "the answer was lost");
+        assert_eq!(which(&live(true), sha(1), at(59)), Some(Which::Before));
+        assert_eq!(which(&live(true), sha(1), at(60)), None);
+        assert_eq!(which(&live(true), sha(2), at(60)), Some(Which::Newest));
+        assert_eq!(which(&live(true), sha(3), at(0)), None);
+    }
+
+    #[test]
+    fn a_session_is_over_when_it_is_ended_not_used_or_too_old() {
+        assert_eq!(which(&Live { admitted: false, ..live(true) }, sha(2), at(0)), None);
+        assert_eq!(which(&live(true), sha(2), at(IDLE_SECONDS - 1)), Some(Which::Newest));
+        assert_eq!(which(&live(true), sha(2), at(IDLE_SECONDS)), None);
+        let used = Live { last_seen: at(LONGEST_SECONDS - 1), ..live(true) };
+        assert_eq!(which(&used, sha(2), at(LONGEST_SECONDS - 1)), Some(Which::Newest));
+        assert_eq!(which(&used, sha(2), at(LONGEST_SECONDS)), None);
+    }
+
+    #[test]
+    fn a_secret_is_replaced_when_it_is_old_or_never_arrived() {
+        assert!(!is_due(&live(true), Which::Newest, at(ROTATED_SECONDS - 1)));
+        assert!(is_due(&live(true), Which::Newest, at(ROTATED_SECONDS)));
+        assert!(!is_due(&live(false), Which::Before, at(1)), "the answer with the new one may be on its way");
+        assert!(is_due(&live(false), Which::Before, at(GRACE_SECONDS)));
+        assert!(!is_due(&live(true), Which::Before, at(GRACE_SECONDS)), "somebody has the new one");
+    }
 }

@@ -7,7 +7,10 @@ use sha2::Digest;
 use std::fmt;
 use uuid::Uuid;
 
-/// A token's secret: 32 random bytes; never shown by `Debug`.
+/// How a token's text begins.
+const PREFIX: &str = "bl_";
+
+/// The secret of a token or a session: 32 random bytes; never shown by `Debug`.
 #[derive(Clone)]
 pub struct Secret([u8; 32]);
 
@@ -24,7 +27,12 @@ impl Secret {
 
     /// The text that the token's bearer keeps.
     pub fn bearer(&self, token: TokenId) -> String {
-        format!("bl_{}_{}", token.0.simple(), hex::encode(self.0))
+        self.written(PREFIX, token.0)
+    }
+
+    /// The text of what this is the secret of.
+    pub(super) fn written(&self, prefix: &str, id: Uuid) -> String {
+        format!("{prefix}{}_{}", id.simple(), hex::encode(self.0))
     }
 }
 
@@ -36,14 +44,19 @@ impl fmt::Debug for Secret {
 
 /// Reads a token's text; `None` where it has another form.
 pub fn parse(text: &str) -> Option<(TokenId, Secret)> {
-    let (id, secret) = text.strip_prefix("bl_")?.split_once('_')?;
+    read(PREFIX, text).map(|(id, secret)| (TokenId(id), secret))
+}
+
+/// Reads the text of an id with its secret; `None` where it has another form.
+pub(super) fn read(prefix: &str, text: &str) -> Option<(Uuid, Secret)> {
+    let (id, secret) = text.strip_prefix(prefix)?.split_once('_')?;
     let lower_hex = |text: &str, length| text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     if !lower_hex(id, 32) || !lower_hex(secret, 64) {
         return None;
     }
     let mut bytes = [0; 32];
     hex::decode_to_slice(secret, &mut bytes).ok()?;
-    Some((TokenId(Uuid::try_parse(id).ok()?), Secret(bytes)))
+    Some((Uuid::try_parse(id).ok()?, Secret(bytes)))
 }
 
 #[cfg(test)]

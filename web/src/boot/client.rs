@@ -41,6 +41,21 @@ pub fn address(request: &HttpRequest, trusted: &[IpNet]) -> Result<Ipv4Addr, Cli
     }
 }
 
+/// The address of the client of a request, of either kind.
+///
+/// # Errors
+/// Without a peer, and with a malformed header of a trusted proxy.
+pub fn any_address(request: &HttpRequest, trusted: &[IpNet]) -> Result<IpAddr, ClientError> {
+    let peer = request.peer_addr().ok_or(ClientError::NoPeer)?.ip().to_canonical();
+    originator(peer, request.headers(), trusted)
+}
+
+/// Whether the peer is a trusted proxy, whose headers count.
+pub fn is_from_proxy(request: &HttpRequest, trusted: &[IpNet]) -> bool {
+    let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+    peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(&peer)))
+}
+
 fn originator(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Result<IpAddr, ClientError> {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
     if !is_trusted(peer) {

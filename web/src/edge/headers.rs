@@ -2,10 +2,12 @@
 
 use super::correlation::{self, Correlation};
 use super::position;
+use crate::auth::guard::is_private;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 
-/// Pages have scripts and styles of their own only, never inline, and no frame and no foreign content.
+/// Other sites are told nothing of where a person comes from, but our own pages are: without that, a browser would not say
+/// that a form is ours either. Pages have scripts and styles of their own only, never inline, and no frame and no foreign content.
 const CAREFUL: [(HeaderName, HeaderValue); 4] = [
     (
         HeaderName::from_static("content-security-policy"),
@@ -23,8 +25,7 @@ pub(super) fn add(response: &mut ServiceResponse, correlation: &Correlation) {
     let position = super::current_position(response);
     let path = response.request().match_info().as_str();
     // What is of the data centre is kept by nobody on the way: all but what machines and anybody may ask.
-    let open = ["/pxe/", "/boot/", "/dhcp/", "/dns/", "/puppet/", "/assets/", "/api/docs", "/api/openapi.json"];
-    let private = !open.iter().any(|prefix| path.starts_with(prefix));
+    let private = is_private(path);
     // What servers boot is read by no browser, which is told only not to guess.
     let booting = path.starts_with("/pxe/");
     let headers = response.headers_mut();

@@ -61,10 +61,12 @@ fn is_zero(number: &usize) -> bool {
 }
 
 /// The kinds of problems: name, status, title; the documentation lists them.
-pub const KINDS: [(&str, u16, &str); 16] = [
+pub const KINDS: [(&str, u16, &str); 19] = [
     ("bad-request", 400, "The request cannot be read"),
-    ("unauthorized", 401, "A valid token is needed"),
-    ("forbidden", 403, "The token may not do this"),
+    ("unauthorized", 401, "A sign-in or a valid token is needed"),
+    ("forbidden", 403, "This is for another role"),
+    ("cross-site", 403, "A page of another site asked for it"),
+    ("password-due", 403, "The password has to be changed first"),
     ("not-found", 404, "There is no such thing"),
     ("method-not-allowed", 405, "This cannot be done here"),
     ("too-slow", 408, "The request came too slowly"),
@@ -73,6 +75,7 @@ pub const KINDS: [(&str, u16, &str); 16] = [
     ("unsupported-media-type", 415, "The body is of another type"),
     ("rejected", 422, "Rules are broken"),
     ("key-reused", 422, "The idempotency key was used before"),
+    ("too-many-attempts", 429, "Too many attempts to sign in"),
     ("internal", 500, "Something is wrong inside"),
     ("controller-failed", 502, "A management controller did not do as it was told"),
     ("controller-slow", 504, "A management controller took too long"),

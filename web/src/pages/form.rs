@@ -5,6 +5,7 @@
 
 use crate::application::Application;
 use crate::auth::caller::Caller;
+use crate::auth::guard;
 use crate::commands::{CommandError, Context, Receipt};
 use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
@@ -161,8 +162,7 @@ pub(crate) fn see_other(path: &str) -> HttpResponse {
 
 /// A path that a request named as where to go next, where it is one of ours; else `/`.
 pub(crate) fn local(path: &str) -> &str {
-    let ours = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\') && path.chars().all(|c| !c.is_control());
-    if ours { path } else { "/" }
+    guard::local(path).unwrap_or("/")
 }
 
 #[cfg(test)]

@@ -236,6 +236,11 @@ impl Visit {
         Ok(self.render(reading.position, reading.at, StatusCode::OK, page))
     }
 
+    /// The answer with a page that shows nothing of the views, such as an empty form.
+    pub(crate) fn shown(self, position: i64, page: Page<'_>) -> HttpResponse {
+        self.render(position, At::Now, StatusCode::OK, page)
+    }
+
     /// The answer with a form that was refused: 422.
     pub(crate) fn refused(self, position: i64, page: Page<'_>) -> HttpResponse {
         self.render(position, At::Now, StatusCode::UNPROCESSABLE_ENTITY, page)
@@ -282,7 +287,7 @@ impl Visit {
                     button type="submit" { (icon("search")) "Search" }
                 }
                 div.who {
-                    a href="/settings" { (icon("person-circle")) " " (self.caller.principal.actor()) }
+                    a href="/settings" { (icon("person-circle")) " " (self.caller.principal.called()) }
                     form.inline method="post" action="/sign-out" { button.plain type="submit" { "Sign out" } }
                 }
             }

@@ -65,7 +65,7 @@ async fn an_operator_does_not_change_the_catalogue_or_see_tokens() {
     let free = ["devices", "deployments", "imports"].map(|noun| format!("/api/v1/{noun}"));
     let for_administrators = |method: &Method, path: &str| {
         let open = free.iter().any(|noun| path.starts_with(noun)) || path.contains("/drift/");
-        path.starts_with("/api/v1/tokens") || *method != Method::GET && !open
+        ["/api/v1/tokens", "/api/v1/users"].iter().any(|noun| path.starts_with(noun)) || *method != Method::GET && !open
     };
     let mut refused = 0;
     for (method, path) in operations().iter().filter(|(_, path)| path.starts_with("/api/v1/")) {
@@ -108,6 +108,8 @@ async fn no_spelling_of_a_path_gets_around_the_gate() {
         "/api/docs/../v1/devices",
         "//api/v1/devices",
         "/API/v1/devices",
+        "/sign-in/../api/v1/devices",
+        "/assets/%2e%2e/api/v1/devices",
     ] {
         let answer = site.ask(TestRequest::get().uri(path)).await;
         assert!(matches!(answer.status.as_u16(), 401 | 404), "{path}: {answer:?}");

@@ -1,14 +1,18 @@
 //! The API from outside: the same configuration as in production, a database of its own for each
 //! test, and a domain that answers what a test wants. What the real domain answers is tested by the root package.
 
+mod accounts;
 mod documentation;
 mod gate;
 mod health;
 mod lists;
 mod page;
+mod people;
 mod position;
 mod problems;
 mod puppet;
+mod sessions;
+mod sign_in;
 mod stream;
 mod support;
 mod tokens;

@@ -8,8 +8,9 @@ use actix_web::{App, http::StatusCode};
 use async_trait::async_trait;
 use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::token::Scope;
-use bootledger_aggregates::values::ids::{DeviceId, TokenId};
+use bootledger_aggregates::values::ids::{DeviceId, SessionId, TokenId};
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::project;
 use bootledger_test_cluster::TestDatabase;
@@ -51,6 +52,14 @@ impl Commands for Scripted {
 
     async fn ping_webhook(&self, _: &Name) -> Result<Ping, CommandError> {
         Err(CommandError::NotFound("the test has no such webhook".to_owned()))
+    }
+
+    async fn saw_session(&self, _: SessionId, _: bool) -> Result<(), CommandError> {
+        Ok(())
+    }
+
+    async fn rotate_session(&self, _: SessionId, _: Sha256, _: Sha256) -> Result<bool, CommandError> {
+        Ok(true)
     }
 
     fn secret_problem(&self, name: &Name) -> Option<String> {

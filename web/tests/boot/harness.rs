@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use bootledger_aggregates::boot_image::{BootFile, FileKind};
 use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::rules::BrokenRule;
-use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, SessionId};
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_web::application::{Application, ServiceKey};
 use bootledger_web::boot::store::Contents;
@@ -68,6 +69,14 @@ impl Commands for Domain {
 
     async fn ping_webhook(&self, _: &Name) -> Result<Ping, CommandError> {
         Err(CommandError::NotFound("the test has no such webhook".to_owned()))
+    }
+
+    async fn saw_session(&self, _: SessionId, _: bool) -> Result<(), CommandError> {
+        Ok(())
+    }
+
+    async fn rotate_session(&self, _: SessionId, _: Sha256, _: Sha256) -> Result<bool, CommandError> {
+        Ok(true)
     }
 
     fn secret_problem(&self, _: &Name) -> Option<String> {

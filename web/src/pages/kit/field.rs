@@ -58,8 +58,17 @@ impl Field<'_> {
 
     /// A line of text; `below` is put under it, such as suggestions.
     pub(crate) fn text_with(&self, kind: &str, below: &Markup) -> Markup {
+        self.line(kind, "off", below)
+    }
+
+    /// A line of text that the browser may fill in by itself: `autocomplete` says what it is, such as `username`.
+    pub(crate) fn completed(&self, kind: &str, autocomplete: &str) -> Markup {
+        self.line(kind, autocomplete, &html! {})
+    }
+
+    fn line(&self, kind: &str, autocomplete: &str, below: &Markup) -> Markup {
         let control = html! {
-            input type=(kind) id=(self.id()) name=(self.name) value=(self.value) required[self.required] autocomplete="off"
+            input type=(kind) id=(self.id()) name=(self.name) value=(self.value) required[self.required] autocomplete=(autocomplete)
                 spellcheck="false" aria-describedby=[self.described()] aria-invalid=[self.invalid()];
         };
         self.wrap(&control, below)

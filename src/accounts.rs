@@ -1,0 +1,35 @@
+//! Users from the outside: the command line, and what ends sessions whose time is over.
+
+pub mod command;
+mod sweeper;
+
+pub use sweeper::Sweeper;
+
+use crate::administrator::shown;
+use crate::ledger::Ledger;
+use anyhow::Result;
+use bootledger_aggregates::user::Role;
+use bootledger_aggregates::values::ids::PasswordId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_web::auth::password::Password;
+use bootledger_web::commands::{Command, Commands, Context, NewPassword};
+use uuid::Uuid;
+
+/// What a command is given of a password.
+pub async fn new_password(password: &Password, one_time: bool) -> Result<NewPassword> {
+    Ok(NewPassword { id: PasswordId(Uuid::now_v7()), hash: password.hash().await?, one_time })
+}
+
+/// Makes a user with a password.
+pub async fn create(
+    ledger: &Ledger,
+    name: Name,
+    (display_name, role): (Text, Role),
+    (password, one_time): (&Password, bool),
+    context: Context,
+) -> Result<()> {
+    let password = Some(new_password(password, one_time).await?);
+    let command = Command::CreateUser { name, display_name, role, password };
+    ledger.execute(command, context).await.map_err(shown).map(drop)
+}

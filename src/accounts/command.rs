@@ -1,0 +1,147 @@
+//! `bootledger user`: makes, lists, disables and enables users, and sets their passwords.
+
+use super::{create, new_password};
+use crate::administrator::{by, shown};
+use crate::config::StoreArguments;
+use crate::tool::Tool;
+use anyhow::{Context as _, Result};
+use bootledger_aggregates::user::{Role, SignIn};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_projections::accounts::UserView;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue;
+use bootledger_web::auth::password::Password;
+use bootledger_web::commands::{Command, Commands};
+use clap::{Args, Subcommand};
+use std::io::BufRead;
+
+/// Which action.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    store: StoreArguments,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Makes a user, and prints a one-time password, which is shown only now and changed at the first sign-in.
+    Create {
+        /// What the user signs in as, as events will name the actor.
+        name: Name,
+        /// What the user may do: viewer, operator, administrator.
+        #[arg(long, default_value = "viewer")]
+        role: Role,
+        /// What people call the user.
+        #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
+        display_name: Text,
+        /// The password is the first line of the standard input; it need not be changed.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Lists the users.
+    List,
+    /// Sets a password, and ends the user's sessions. Prints a one-time password, unless one comes from the standard input.
+    Passwd {
+        /// The user.
+        name: Name,
+        /// The password is the first line of the standard input; it need not be changed.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Gives a user another role.
+    Role {
+        /// The user.
+        name: Name,
+        /// What the user may do: viewer, operator, administrator.
+        role: Role,
+    },
+    /// Lets a user in no longer, and ends the user's sessions.
+    Disable {
+        /// The user.
+        name: Name,
+    },
+    /// Lets a user in again.
+    Enable {
+        /// The user.
+        name: Name,
+    },
+}
+
+/// Does it.
+pub async fn run(arguments: Arguments) -> Result<()> {
+    let tool = Tool::open(&arguments.store).await?;
+    let done = act(&tool, arguments.action).await;
+    tool.catch_up().await?;
+    tool.close().await?;
+    done
+}
+
+async fn act(tool: &Tool, action: Action) -> Result<()> {
+    let context = by("command line");
+    let command = match action {
+        Action::List => return list(tool).await,
+        Action::Create { name, role, display_name, password_stdin } => {
+            let password = wanted(password_stdin, &name)?;
+            create(&tool.ledger, name, (display_name, role), (&password, !password_stdin), context).await?;
+            tell(&password, password_stdin);
+            return Ok(());
+        }
+        Action::Passwd { name, password_stdin } => {
+            let password = wanted(password_stdin, &name)?;
+            let new = new_password(&password, !password_stdin).await?;
+            let command = Command::SetPassword { user: name, password: new, keep: None };
+            tool.ledger.execute(command, context).await.map_err(shown)?;
+            tell(&password, password_stdin);
+            return Ok(());
+        }
+        Action::Role { name, role } => Command::ChangeUserRole { user: name, role },
+        Action::Disable { name } => Command::DisableUser(name),
+        Action::Enable { name } => Command::EnableUser(name),
+    };
+    let receipt = tool.ledger.execute(command, context).await.map_err(shown)?;
+    println!("done, at position {}", receipt.position);
+    Ok(())
+}
+
+/// The password of the standard input, or a new one.
+fn wanted(from_stdin: bool, name: &Name) -> Result<Password> {
+    if !from_stdin {
+        return Ok(Password::one_time());
+    }
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("the standard input cannot be read")?;
+    Ok(Password::chosen(line.trim_end_matches(['\r', '\n']), name.as_str())?)
+}
+
+/// Prints a password that was made here.
+fn tell(password: &Password, given: bool) {
+    if given {
+        println!("done");
+    } else {
+        println!("{}", password.expose());
+        eprintln!("This one-time password is shown only now; it has to be changed at the next sign-in.");
+    }
+}
+
+async fn list(tool: &Tool) -> Result<()> {
+    let mut after: Option<String> = None;
+    loop {
+        let page = catalogue::list(&tool.database.pool, "user", At::Now, after.as_deref(), 1000, None).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.key.clone());
+        for item in page {
+            let user = item.read::<UserView>()?;
+            let state = if user.retired { "disabled" } else { "enabled" };
+            let how = match user.spec.sign_in {
+                SignIn::Password { one_time: false, .. } => "with a password",
+                SignIn::Password { one_time: true, .. } => "with a one-time password",
+                SignIn::OpenidConnect => "through OpenID Connect",
+            };
+            let view = user.spec;
+            println!("{}  {state:8}  {}  signs in {how}  made {}  {}", user.key, view.role, view.created_at, view.display_name);
+        }
+    }
+}

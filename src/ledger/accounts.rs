@@ -1,0 +1,136 @@
+//! Commands of users and their sessions.
+
+use super::devices::unreachable_command;
+use super::execute::Failure;
+use super::{CATCH_UP, Ledger};
+use crate::store::accounts as secrets;
+use crate::store::append::Precondition;
+use crate::store::draft::Draft;
+use crate::store::repository::Terms;
+use bootledger_aggregates::session::{EndReason, GRACE_SECONDS, LONGEST_SECONDS, Session, SessionCommand, SessionSpec};
+use bootledger_aggregates::user::{SignIn, User, UserCommand};
+use bootledger_aggregates::values::ids::SessionId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_projections::accounts;
+use bootledger_web::commands::{Command, CommandError, Context, NewPassword, Receipt};
+
+impl Ledger {
+    pub(super) async fn account_command(&self, command: &Command, context: &Context) -> Result<Receipt, Failure> {
+        let terms = Terms::default();
+        match command {
+            Command::CreateUser { name, display_name, role, password } => {
+                let sign_in = match password {
+                    Some(password) => self.remember(name, password).await?,
+                    None => SignIn::OpenidConnect,
+                };
+                let command = UserCommand::CreateUser { display_name: display_name.clone(), role: *role, sign_in };
+                self.run::<User>(name, command, terms, context).await
+            }
+            Command::ChangeUserRole { user, role } => {
+                let (others, preconditions) = self.other_administrators(user).await?;
+                let terms = Terms { preconditions, ..terms };
+                self.run::<User>(user, UserCommand::ChangeRole { role: *role, others }, terms, context).await
+            }
+            Command::SetPassword { user, password, keep } => {
+                self.remember(user, password).await?;
+                let command = UserCommand::ChangePassword { password: password.id, one_time: password.one_time };
+                self.change_and_end(user, command, (EndReason::PasswordChanged, *keep), vec![], context).await
+            }
+            Command::DisableUser(user) => {
+                let (others, preconditions) = self.other_administrators(user).await?;
+                let command = UserCommand::DisableUser { others };
+                self.change_and_end(user, command, (EndReason::UserDisabled, None), preconditions, context).await
+            }
+            Command::EnableUser(user) => self.run::<User>(user, UserCommand::EnableUser, terms, context).await,
+            Command::StartSession { session, spec, secret_sha256, user_sequence } => {
+                self.start_session(*session, spec, *secret_sha256, *user_sequence, context).await
+            }
+            Command::EndSession { session, reason } => {
+                self.run::<Session>(session, SessionCommand::EndSession { reason: *reason }, terms, context).await
+            }
+            other => unreachable_command(other),
+        }
+    }
+
+    /// Keeps a password's hash. It comes first: a user whose password has none could never sign in.
+    async fn remember(&self, user: &Name, password: &NewPassword) -> Result<SignIn, Failure> {
+        secrets::remember_password(&self.views, password.id, user, password.hash.phc()).await?;
+        Ok(SignIn::Password { password: password.id, one_time: password.one_time })
+    }
+
+    /// How many other administrators may sign in. One of them is the witness: that one must not be changed meanwhile, so
+    /// that of two administrators who disable each other at the same moment one stays.
+    async fn other_administrators(&self, user: &Name) -> Result<(usize, Vec<Precondition>), Failure> {
+        let mut others = accounts::administrators(&self.views).await?;
+        others.retain(|(name, _)| name != user);
+        let witness = others.first().map(|(name, sequence)| Precondition::Sequence {
+            aggregate_type: "user",
+            aggregate_id: name.to_string(),
+            sequence: *sequence,
+        });
+        Ok((others.len(), witness.into_iter().collect()))
+    }
+
+    async fn start_session(
+        &self,
+        session: SessionId,
+        spec: &SessionSpec,
+        secret: Sha256,
+        user_sequence: i64,
+        context: &Context,
+    ) -> Result<Receipt, Failure> {
+        let now = (self.now)();
+        secrets::remember_session(&self.views, session, secret, now, now.plus_seconds(LONGEST_SECONDS)).await?;
+        let unchanged =
+            Precondition::Sequence { aggregate_type: "user", aggregate_id: spec.user.to_string(), sequence: user_sequence };
+        let terms = Terms { preconditions: vec![unchanged], fresh: true, ..Terms::default() };
+        match self.run::<Session>(session, SessionCommand::StartSession(spec.clone()), terms, context).await {
+            // Deciding again would not help: what the person has shown was checked against how the user was before.
+            Err(Failure::Conflict) => {
+                let message = format!("user {} was changed at this moment; sign in again", spec.user);
+                Err(Failure::Other(CommandError::Conflict(message)))
+            }
+            other => other,
+        }
+    }
+
+    /// Changes a user and ends the sessions but one, together.
+    async fn change_and_end(
+        &self,
+        user: &Name,
+        command: UserCommand,
+        (reason, keep): (EndReason, Option<SessionId>),
+        preconditions: Vec<Precondition>,
+        context: &Context,
+    ) -> Result<Receipt, Failure> {
+        let mut draft = Draft::<User>::load(&self.log, user.as_str()).await?;
+        draft.decide(|user| user.decide(command))?;
+        let metadata = Self::metadata(context);
+        let mut events = draft.into_events(&metadata)?;
+        for session in accounts::live_of(&self.views, user, None).await?.into_iter().filter(|id| Some(*id) != keep) {
+            let mut draft = Draft::<Session>::load(&self.log, session.to_string()).await?;
+            draft.decide(|session| session.decide(SessionCommand::EndSession { reason }))?;
+            events.extend(draft.into_events(&metadata)?);
+        }
+        let receipt = self.append(user, events, preconditions, context).await?;
+        // A session may have begun that the views did not show yet. One that begins later was checked against the new state.
+        if self.feed.wait_for(receipt.position, CATCH_UP).await {
+            let context = Context { idempotency_key: None, ..context.clone() };
+            let left = accounts::live_of(&self.views, user, Some(receipt.position)).await?;
+            for session in left.into_iter().filter(|id| Some(*id) != keep) {
+                self.run::<Session>(session, SessionCommand::EndSession { reason }, Terms::default(), &context).await?;
+            }
+        }
+        Ok(receipt)
+    }
+
+    pub(super) async fn note_session(&self, session: SessionId, newest: bool) -> Result<(), Failure> {
+        let now = (self.now)();
+        Ok(secrets::saw_session(&self.views, session, newest, now, now.plus_seconds(GRACE_SECONDS)).await?)
+    }
+
+    pub(super) async fn rotate(&self, session: SessionId, presented: Sha256, next: Sha256) -> Result<bool, Failure> {
+        Ok(secrets::rotate_session(&self.views, session, presented, next, (self.now)()).await?)
+    }
+}

@@ -1,0 +1,109 @@
+//! The hashes of passwords and of sessions' secrets. The passwords and secrets themselves are nowhere.
+
+use bootledger_aggregates::values::ids::{PasswordId, SessionId};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use sqlx::PgPool;
+
+/// Remembers the hash of a password. Before an event of the user names it, it lets nobody in.
+pub async fn remember_password(pool: &PgPool, id: PasswordId, user: &Name, phc: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO user_passwords (password, user_name, phc) VALUES ($1, $2, $3) ON CONFLICT (password) DO NOTHING",
+        id.0,
+        user.as_str(),
+        phc
+    )
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Forgets the hashes that are older than the one that the views name for their user. Those of the last minutes stay: a
+/// command under way may be about to name one.
+pub async fn forget_passwords(pool: &PgPool) -> Result<u64, sqlx::Error> {
+    let forgotten = sqlx::query!(
+        "DELETE FROM user_passwords old
+         USING user_passwords current, catalogue c
+         WHERE c.kind = 'user' AND c.valid_to IS NULL AND c.key = old.user_name
+           AND current.user_name = c.key AND current.password::text = c.spec #>> '{sign_in,password,password}'
+           AND old.made_at < current.made_at AND old.made_at < clock_timestamp() - interval '10 minutes'"
+    );
+    Ok(forgotten.execute(pool).await?.rows_affected())
+}
+
+/// Remembers the hash of a session's secret. Before the session's first event it lets nobody in.
+pub async fn remember_session(
+    pool: &PgPool,
+    session: SessionId,
+    secret: Sha256,
+    now: Timestamp,
+    expires: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO session_secrets (session, sha256, rotated_at, last_seen, expires) VALUES ($1, $2, $3, $3, $4)
+         ON CONFLICT (session) DO NOTHING",
+        session.0,
+        &secret.bytes()[..],
+        now.0,
+        expires.0
+    )
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Notes that a session was used, and whether with its newest secret, of which the one before has an end then.
+pub async fn saw_session(
+    pool: &PgPool,
+    session: SessionId,
+    newest: bool,
+    now: Timestamp,
+    previous_until: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE session_secrets SET last_seen = greatest(last_seen, $3),
+                previous_until = CASE WHEN $2 AND NOT confirmed THEN $4 ELSE previous_until END,
+                confirmed = confirmed OR $2
+         WHERE session = $1",
+        session.0,
+        newest,
+        now.0,
+        previous_until.0
+    )
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Gives a session a new secret, if `presented` is the one that it has, or the one before of a browser that never got the new
+/// one. Whether it did: of requests at the same moment, one does.
+pub async fn rotate_session(
+    pool: &PgPool,
+    session: SessionId,
+    presented: Sha256,
+    next: Sha256,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let rotated = sqlx::query!(
+        "UPDATE session_secrets SET previous = $2, previous_until = NULL, sha256 = $3, confirmed = false, rotated_at = $4, last_seen = $4
+         WHERE session = $1 AND (sha256 = $2 OR previous = $2 AND NOT confirmed AND rotated_at < $4::timestamptz - interval '1 minute')",
+        session.0,
+        &presented.bytes()[..],
+        &next.bytes()[..],
+        now.0
+    );
+    Ok(rotated.execute(pool).await?.rows_affected() == 1)
+}
+
+/// Forgets the secrets of sessions that are over, and of those that never began.
+pub async fn forget_sessions(pool: &PgPool, now: Timestamp) -> Result<u64, sqlx::Error> {
+    let forgotten = sqlx::query!(
+        "DELETE FROM session_secrets x
+         WHERE EXISTS (SELECT FROM catalogue c
+                       WHERE c.kind = 'session' AND c.key = x.session::text AND c.valid_to IS NULL AND c.retired)
+            OR x.expires < $1::timestamptz - interval '1 day'",
+        now.0
+    );
+    Ok(forgotten.execute(pool).await?.rows_affected())
+}

@@ -1,0 +1,148 @@
+//! People: the first start, signing in, a password for one time, sessions that end, and no secret on record.
+
+use crate::support::person::Person;
+use crate::support::process::wait_for;
+use crate::support::service::Service;
+use anyhow::{Context, Result, ensure};
+use reqwest::StatusCode;
+use serde_json::json;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+const CHOSEN: &str = "correct horse battery";
+
+/// The line of the service's output after one that contains `before`.
+fn line_after(log: &str, before: &str) -> Result<String> {
+    let mut lines = log.lines().skip_while(|line| !line.contains(before));
+    lines.next().with_context(|| format!("nothing says {before}"))?;
+    Ok(lines.next().context("it is the last line")?.to_owned())
+}
+
+/// Signs in for the first time and chooses a password.
+async fn first_sign_in(service: &Service, name: &str, one_time: &str, chosen: &str) -> Result<Person> {
+    let mut person = Person::new(service)?;
+    let led = person.look("/devices?q=a").await?;
+    ensure!(led.location == "/sign-in?to=%2Fdevices%3Fq%3Da", "{led:?}");
+    let page = person.send("/sign-in", &[("user", name), ("password", one_time), ("to", "/settings")]).await?;
+    ensure!((page.status, page.location.as_str()) == (StatusCode::SEE_OTHER, "/settings/password?to=%2Fsettings"), "{page:?}");
+    let held = person.look("/").await?;
+    ensure!(held.location == "/settings/password", "{held:?}");
+    let fields = [("current", one_time), ("password", chosen), ("again", chosen), ("to", "/settings")];
+    let changed = person.send("/settings/password", &fields).await?;
+    ensure!((changed.status, changed.location.as_str()) == (StatusCode::SEE_OTHER, "/settings"), "{changed:?}");
+    let settings = person.look("/settings").await?;
+    ensure!(settings.status == StatusCode::OK && settings.text.contains("Your sessions"), "{settings:?}");
+    Ok(person)
+}
+
+#[tokio::test]
+async fn the_first_administrator_signs_in_and_adds_others_whose_sessions_end_when_they_should() -> Result<()> {
+    let service = Service::start(Ipv4Addr::LOCALHOST).await?;
+    let one_time = line_after(&service.log()?, "sign in as admin with the one-time password")?;
+    let mut admin = first_sign_in(&service, "admin", &one_time, CHOSEN).await?;
+    let mut secrets = vec![one_time.clone(), CHOSEN.to_owned(), admin.secret()?];
+    ensure!(Person::signed_in(&service, "admin", &one_time).await.is_err(), "a one-time password is for one time");
+
+    // Another browser of the same person, which the first one ends.
+    let mut other = Person::signed_in(&service, "admin", CHOSEN).await?;
+    secrets.push(other.secret()?);
+    let page = admin.look("/settings").await?;
+    let end = page.text.split('"').find(|part| part.starts_with("/settings/sessions/")).context("no other session")?.to_owned();
+    ensure!(admin.send(&end, &[("to", "/settings")]).await?.location == "/settings");
+    ensure!(other.look("/settings").await?.location.starts_with("/sign-in"), "an ended session lets somebody in");
+
+    // Somebody new, who may only look.
+    let fields = [("name", "ada"), ("display_name", "Ada Lovelace"), ("role", "viewer"), ("sign_in", "password")];
+    let made = admin.send("/settings/users", &fields).await?;
+    let one_time = made.text.split(['<', '>']).find(|part| part.len() == 23 && part.split('-').count() == 4);
+    let one_time = one_time.with_context(|| format!("no password: {made:?}"))?.to_owned();
+    let mut ada = first_sign_in(&service, "ada", &one_time, "a password of Ada's").await?;
+    secrets.extend([one_time, "a password of Ada's".to_owned(), ada.secret()?]);
+    ensure!(ada.look("/settings/users").await?.status == StatusCode::FORBIDDEN);
+    ensure!(ada.send("/settings/users", &fields).await?.status == StatusCode::FORBIDDEN);
+
+    // A new password, from the command line, ends what there is.
+    let reset = service.run(&["user", "passwd", "ada"]).await?.trim().to_owned();
+    gone(&mut ada).await?;
+    let mut ada = first_sign_in(&service, "ada", &reset, "another one of Ada's").await?;
+    secrets.extend([reset, "another one of Ada's".to_owned(), ada.secret()?]);
+    service.run(&["user", "disable", "ada"]).await?;
+    gone(&mut ada).await?;
+    ensure!(Person::signed_in(&service, "ada", "another one of Ada's").await.is_err(), "a disabled user signs in");
+    ensure!(service.run(&["user", "list"]).await?.contains("ada  disabled  viewer"));
+
+    // The last administrator stays, whoever asks.
+    for arguments in [["user", "disable", "admin"].as_slice(), &["user", "role", "admin", "viewer"]] {
+        let refused = service.run(arguments).await.err().context("the last administrator is gone")?.to_string();
+        ensure!(refused.contains("last administrator"), "{refused}");
+    }
+    ensure!(admin.send("/sign-out", &[]).await?.location == "/sign-in");
+    ensure!(admin.cookie.is_none(), "the browser keeps the cookie");
+
+    // No secret is on record, and what is told of who came is.
+    let export = service.run(&["export"]).await?;
+    let log = service.log()?;
+    let log = log.replace(&secrets[0], "");
+    for secret in &secrets {
+        ensure!(!export.contains(secret.as_str()), "an event holds {secret}");
+        ensure!(!log.contains(secret.as_str()), "the log holds {secret}");
+    }
+    ensure!(!export.contains("argon2") && !log.contains("argon2"), "a hash is on record");
+    let timeline = service.get("/api/v1/events?aggregate=session&limit=1000").await?.to_string();
+    ensure!(timeline.contains("user admin") && timeline.contains("Test browser"), "{timeline}");
+    service.run(&["verify"]).await?;
+    service.run(&["rebuild", "--compare"]).await?;
+    Ok(())
+}
+
+/// Waits until somebody is let in no longer: a command beside the service is seen a moment later.
+async fn gone(person: &mut Person) -> Result<()> {
+    let person = tokio::sync::Mutex::new(person);
+    let turned_away = async || {
+        let page = person.lock().await.look("/settings").await.ok()?;
+        page.location.starts_with("/sign-in").then_some(())
+    };
+    wait_for("the session is over", Duration::from_secs(20), turned_away).await
+}
+
+#[tokio::test]
+async fn a_sessions_secret_is_replaced_now_and_then_without_anybody_noticing() -> Result<()> {
+    let service = Service::start(Ipv4Addr::LOCALHOST).await?;
+    service
+        .post("/api/v1/users", &json!({"name": "ada", "role": "viewer", "password": CHOSEN, "must_change_password": false}))
+        .await?;
+    let mut ada = Person::signed_in(&service, "ada", CHOSEN).await?;
+    let pool = service.database().pool(1).await?;
+    let change = async |change: &str| -> Result<()> {
+        sqlx::query(&format!("UPDATE session_secrets SET {change}")).execute(&pool).await?;
+        // What was known a moment ago counts for some seconds.
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        Ok(())
+    };
+    let old = ada.cookie.clone();
+    change("rotated_at = rotated_at - interval '1 hour'").await?;
+    ensure!(ada.look("/settings").await?.status == StatusCode::OK);
+    ensure!(ada.cookie != old, "the secret is an hour old");
+
+    // Requests that were under way with the old one are answered; when the new one was seen, for a minute more.
+    let with = |cookie: &Option<String>| -> Result<Person> {
+        let mut person = Person::new(&service)?;
+        person.cookie.clone_from(cookie);
+        Ok(person)
+    };
+    ensure!(with(&old)?.look("/settings").await?.status == StatusCode::OK);
+    ensure!(ada.look("/settings").await?.status == StatusCode::OK);
+    change("previous_until = previous_until - interval '1 minute'").await?;
+    ensure!(with(&old)?.look("/settings").await?.location.starts_with("/sign-in"), "the old secret still opens");
+    ensure!(ada.look("/settings").await?.status == StatusCode::OK);
+
+    // An answer that was lost: the browser has the secret before, and is given another new one.
+    let kept = ada.cookie.clone();
+    change("rotated_at = rotated_at - interval '1 hour'").await?;
+    ensure!(with(&kept)?.look("/settings").await?.status == StatusCode::OK);
+    change("rotated_at = rotated_at - interval '1 minute'").await?;
+    ensure!(ada.look("/settings").await?.status == StatusCode::OK);
+    ensure!(ada.cookie != kept, "the browser never got a new secret");
+    ensure!(ada.look("/settings").await?.status == StatusCode::OK);
+    Ok(())
+}

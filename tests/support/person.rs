@@ -1,0 +1,72 @@
+//! A person with a browser that follows nothing by itself and keeps one cookie.
+
+use super::process::Process;
+use anyhow::{Context, Result, ensure};
+use reqwest::header::{ACCEPT, COOKIE, LOCATION, SET_COOKIE};
+use reqwest::{Client, RequestBuilder, StatusCode, redirect};
+
+/// The person.
+pub(crate) struct Person {
+    client: Client,
+    base: String,
+    /// What the browser keeps: `name=value`.
+    pub(crate) cookie: Option<String>,
+}
+
+/// What a page answered.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
+    /// Where it leads.
+    pub(crate) location: String,
+    pub(crate) text: String,
+}
+
+impl Person {
+    /// Somebody who has never been here.
+    pub(crate) fn new(service: &Process) -> Result<Self> {
+        let client = Client::builder().redirect(redirect::Policy::none()).user_agent("Test browser").build()?;
+        Ok(Self { client, base: service.url(""), cookie: None })
+    }
+
+    /// Somebody who signs in.
+    pub(crate) async fn signed_in(service: &Process, name: &str, password: &str) -> Result<Self> {
+        let mut person = Self::new(service)?;
+        let page = person.send("/sign-in", &[("user", name), ("password", password)]).await?;
+        ensure!(page.status == StatusCode::SEE_OTHER, "{name} cannot sign in: {page:?}");
+        Ok(person)
+    }
+
+    /// The secret that the browser keeps.
+    pub(crate) fn secret(&self) -> Result<String> {
+        let cookie = self.cookie.as_deref().context("no cookie")?;
+        Ok(cookie.rsplit_once('_').context("no secret")?.1.to_owned())
+    }
+
+    /// Looks at a page.
+    pub(crate) async fn look(&mut self, path: &str) -> Result<Page> {
+        self.ask(self.client.get(format!("{}{path}", self.base))).await
+    }
+
+    /// Sends a form.
+    pub(crate) async fn send(&mut self, path: &str, fields: &[(&str, &str)]) -> Result<Page> {
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(fields);
+        let request = self.client.post(format!("{}{path}", self.base)).body(body.finish());
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        self.ask(request.header("Origin", self.base.clone())).await
+    }
+
+    async fn ask(&mut self, mut request: RequestBuilder) -> Result<Page> {
+        if let Some(cookie) = &self.cookie {
+            request = request.header(COOKIE, cookie);
+        }
+        let answer = request.header(ACCEPT, "text/html").send().await?;
+        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let (status, location, set) = (answer.status(), header(LOCATION), header(SET_COOKIE));
+        if let Some((pair, _)) = set.split_once(';') {
+            self.cookie = Some(pair.to_owned()).filter(|pair| !pair.ends_with('='));
+        }
+        Ok(Page { status, location, text: answer.text().await? })
+    }
+}

@@ -1,0 +1,133 @@
+//! Sessions of signed-in people: one's own, and, for administrators, all.
+
+use crate::application::Application;
+use crate::auth::caller::Viewer;
+use crate::auth::level::Level;
+use crate::auth::principal::Principal;
+use crate::commands::{Command, Context, Receipt};
+use crate::error::Error;
+use crate::request::answer::Change;
+use crate::request::page::{Page, limit};
+use crate::request::parameters::Parameters;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::web::{Data, ServiceConfig, resource};
+use bootledger_aggregates::session::EndReason;
+use bootledger_aggregates::values::ids::SessionId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::accounts::{self, Listed, SessionView};
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config.service(resource("/api/v1/sessions").get(index)).service(resource("/api/v1/sessions/{id}").delete(end));
+}
+
+/// Which sessions.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct SessionQuery {
+    /// Those of this user; others than your own only for administrators.
+    #[param(value_type = Option<String>)]
+    user: Option<Name>,
+    /// Also those that have ended.
+    all: Option<bool>,
+    /// How many, 1 to 1000; 100 where it is left out.
+    limit: Option<u32>,
+    /// The `next` of the page before.
+    #[param(value_type = Option<String>)]
+    after: Option<SessionId>,
+}
+
+/// A session, without its secret.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SessionAnswer {
+    /// Which.
+    id: SessionId,
+    #[serde(flatten)]
+    view: SessionView,
+    /// When it was used last, to the minute; null where it has ended.
+    last_seen: Option<Timestamp>,
+    /// When it ends, however much it is used; null where it has ended.
+    expires: Option<Timestamp>,
+}
+
+impl From<Listed> for SessionAnswer {
+    fn from(Listed { id, view, times }: Listed) -> Self {
+        Self { id, view, last_seen: times.map(|(seen, _)| seen), expires: times.map(|(_, ends)| ends) }
+    }
+}
+
+/// The live sessions, the newest first: your own, or, for administrators, everybody's.
+#[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions", params(SessionQuery),
+    responses((status = 200, body = Page<SessionAnswer>)))]
+pub(crate) async fn index(
+    viewer: Viewer,
+    Parameters(query): Parameters<SessionQuery>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let (limit, at) = (limit(query.limit)?, reading.at);
+    let own = viewer.principal.user().map(|user| user.name.clone());
+    let of = match (query.user, viewer.principal.may(Level::Administrator)) {
+        (named, true) => named,
+        (Some(named), false) if Some(&named) != own.as_ref() => {
+            viewer.principal.require(Level::Administrator)?;
+            Some(named)
+        }
+        // A token has no sessions.
+        (_, false) if own.is_none() => return Ok(reading.answer(&Page::<SessionAnswer> { items: vec![], next: None })),
+        (_, false) => own,
+    };
+    let live = !query.all.unwrap_or(false);
+    let found = accounts::sessions(reading.connection(), of.as_ref(), live, at, query.after, i64::from(limit) + 1).await?;
+    let page = Page::of(found, limit, |session| session.id.to_string()).map(SessionAnswer::from);
+    Ok(reading.answer(&page))
+}
+
+/// Ends a session at once: one of your own, or, for administrators, anybody's.
+#[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "sessions", params(("id" = SessionId, Path, description = "The session")),
+    responses((status = 200, body = SessionAnswer)))]
+pub(crate) async fn end(
+    caller: Viewer,
+    application: Data<Application>,
+    Path(id): Path<SessionId>,
+) -> Result<HttpResponse, Error> {
+    let change = Change::of(end_session(&application, &caller.principal, id, caller.context()).await?);
+    match change.shown(&application).await {
+        Ok(mut reading) => {
+            let found = find(&mut reading, id).await?;
+            let body = SessionAnswer::from(Listed { id, view: found, times: None });
+            Ok(change.answer(reading, &body))
+        }
+        Err(accepted) => Ok(accepted),
+    }
+}
+
+async fn find(reading: &mut Reading, id: SessionId) -> Result<SessionView, Error> {
+    let item = catalogue::find(reading.connection(), "session", &id.to_string(), At::Now).await?;
+    let item = item.ok_or_else(|| Error::NotFound(format!("there is no session {id}")))?;
+    Ok(serde_json::from_value(item.spec).map_err(bootledger_projections::Error::from)?)
+}
+
+/// Ends a session for whoever may: the user whose it is, or an administrator.
+pub(crate) async fn end_session(
+    application: &Application,
+    principal: &Principal,
+    id: SessionId,
+    context: Context,
+) -> Result<Receipt, Error> {
+    if !principal.may(Level::Administrator) {
+        let found = find(&mut Reading::now(application).await?, id).await.ok();
+        let own = found.zip(principal.user()).is_some_and(|(session, user)| session.session.user == user.name);
+        if !own {
+            // Whose it is, or whether there is one, is nobody else's business.
+            principal.require(Level::Administrator)?;
+        }
+    }
+    Ok(application.commands.execute(Command::EndSession { session: id, reason: EndReason::Revoked }, context).await?)
+}

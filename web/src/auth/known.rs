@@ -1,0 +1,44 @@
+//! Who was let in a moment ago, so that somebody busy costs no query a request. What is remembered counts only while the
+//! views stand still: a revocation moves them, and the next request asks the database again.
+
+use super::principal::Principal;
+use bootledger_aggregates::values::sha256::Sha256;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// How long somebody is not looked up again.
+const REMEMBERED: Duration = Duration::from_secs(5);
+/// How many are remembered.
+const MOST: usize = 1_000;
+
+/// The id of a token or session, and the hash of the secret that was presented with it.
+pub(super) type Key = (Uuid, Sha256);
+
+/// Who was let in a moment ago.
+#[derive(Debug, Default)]
+pub(crate) struct Known(Mutex<HashMap<Key, Entry>>);
+
+#[derive(Debug)]
+struct Entry {
+    principal: Principal,
+    position: i64,
+    checked: Instant,
+}
+
+impl Known {
+    pub(super) fn find(&self, key: Key, position: i64) -> Option<Principal> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = known.get(&key)?;
+        (entry.position == position && entry.checked.elapsed() < REMEMBERED).then(|| entry.principal.clone())
+    }
+
+    pub(super) fn remember(&self, key: Key, principal: Principal, position: i64) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(key, Entry { principal, position, checked: Instant::now() });
+    }
+}

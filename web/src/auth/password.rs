@@ -1,0 +1,163 @@
+//! Passwords: which are taken, how they are kept, and how one is checked.
+//!
+//! They are kept as argon2id with what OWASP asks for (19 MiB, 2 passes, 1 lane). Each takes some tens of milliseconds of
+//! a processor, so that few are worked on at a time, never on a thread that serves requests.
+
+use crate::error::Error;
+use anyhow::anyhow;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use rand::RngExt;
+use std::fmt;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// The least characters of a password.
+pub const LEAST: usize = 12;
+/// The most characters of a password.
+pub const MOST: usize = 200;
+
+/// How many are worked on at a time.
+static AT_A_TIME: Semaphore = Semaphore::const_new(2);
+/// How long a sign-in waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is checked where there is nothing to check, so that the time taken tells nothing about who has an account.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// A password; never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+/// An argon2id hash in PHC form; never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hash(String);
+
+impl Password {
+    /// A password that somebody chose, where it is one that is taken. `name` is the user's, which it must not be.
+    pub fn chosen(text: &str, name: &str) -> Result<Self, Error> {
+        let refused = |rule, message: String| Err(Error::rejected("password", rule, message));
+        let length = text.chars().count();
+        if length < LEAST {
+            let message = format!("a password has at least {LEAST} characters; some words in a row are easy to remember");
+            return refused("password_short", message);
+        }
+        if length > MOST {
+            return refused("password_long", format!("a password has at most {MOST} characters"));
+        }
+        let mut characters = text.chars();
+        let first = characters.next();
+        if characters.all(|character| Some(character) == first) || text.to_lowercase() == name.to_lowercase() {
+            return refused("password_weak", "this password would be guessed at once; choose another".to_owned());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// What somebody typed, to be checked.
+    pub fn typed(text: String) -> Self {
+        Self(text)
+    }
+
+    /// A new one to be told once: four groups of five letters and digits that are not mistaken for each other; 100 bits.
+    pub fn one_time() -> Self {
+        const LETTERS: &[u8; 32] = b"abcdefghijkmnopqrstuvwxyz2345679";
+        let mut random = rand::rng();
+        let mut group = || (0..5).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])).collect::<String>();
+        Self([group(), group(), group(), group()].join("-"))
+    }
+
+    /// The text, to be told once.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What is stored of it.
+    pub async fn hash(&self) -> Result<Hash, Error> {
+        let password = self.clone();
+        work(move || {
+            let hash = argon2()?.hash_password(password.0.as_bytes()).map_err(|error| anyhow!("argon2: {error}"))?;
+            Ok(Hash(hash.to_string()))
+        })
+        .await
+    }
+
+    /// Whether it is the one of this hash. Without one it takes as long, and is not.
+    pub async fn is_of(&self, hash: Option<Hash>) -> Result<bool, Error> {
+        let password = self.clone();
+        work(move || {
+            let (phc, known) = hash.map_or((NOBODY.to_owned(), false), |hash| (hash.0, true));
+            let hash = PasswordHash::new(&phc).map_err(|error| anyhow!("a stored password cannot be read: {error}"))?;
+            Ok(argon2()?.verify_password(password.0.as_bytes(), &hash).is_ok() && known)
+        })
+        .await
+    }
+}
+
+impl Hash {
+    /// A hash that was stored.
+    pub fn stored(phc: String) -> Self {
+        Self(phc)
+    }
+
+    /// The PHC text, to be stored.
+    pub fn phc(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hash(…)")
+    }
+}
+
+fn argon2() -> anyhow::Result<Argon2<'static>> {
+    let parameters = Params::new(19 * 1024, 2, 1, None).map_err(|error| anyhow!("argon2: {error}"))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters))
+}
+
+async fn work<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> Result<T, Error> {
+    let turn = tokio::time::timeout(PATIENCE, AT_A_TIME.acquire()).await;
+    let turn = turn.map_err(|_| Error::unavailable("too many people sign in at this moment; try again", 5))?;
+    let _turn = turn.map_err(|error| Error::Internal(error.into()))?;
+    let worked = tokio::task::spawn_blocking(work).await.map_err(|error| Error::Internal(error.into()))?;
+    worked.map_err(Error::Internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_password_is_known_by_its_hash_and_no_other_is() {
+        let password = Password::chosen("correct horse battery", "ada").expect("a password");
+        let hash = password.hash().await.expect("a hash");
+        assert!(hash.phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.phc());
+        assert!(password.is_of(Some(hash.clone())).await.expect("an answer"));
+        assert!(!Password::typed("wrong horse".to_owned()).is_of(Some(hash)).await.expect("an answer"));
+        assert!(!password.is_of(None).await.expect("an answer"), "nobody has no password");
+        assert_eq!(format!("{password:?}"), "Password(…)");
+    }
+
+    #[test]
+    fn a_password_that_would_be_guessed_is_not_taken() {
+        for weak in ["", "short", "12345678901", "aaaaaaaaaaaaaaaa", "Administrator-1", &"x".repeat(201)] {
+            assert!(Password::chosen(weak, "administrator-1").is_err(), "{weak}");
+        }
+        assert!(Password::chosen("zwölf Zeichen", "ada").is_ok());
+    }
+
+    #[test]
+    fn a_one_time_password_is_long_and_new_each_time() {
+        let (one, other) = (Password::one_time(), Password::one_time());
+        assert!(one != other && one.expose().len() == 23, "{}", one.expose());
+        assert!(Password::chosen(one.expose(), "ada").is_ok());
+    }
+}

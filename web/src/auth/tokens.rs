@@ -1,0 +1,78 @@
+//! Checks access tokens.
+
+use super::credentials::Presented;
+use super::known::Known;
+use super::principal::{Bearer, Principal};
+use crate::application::Application;
+use crate::error::{Challenge, Error};
+use bootledger_aggregates::values::ids::TokenId;
+use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_projections::tokens;
+use sqlx::{PgPool, Postgres, pool::PoolConnection};
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+
+/// How long the database may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Whose token it is. 401 where it is unknown, wrong, revoked or over; 503 where nobody can say.
+pub(super) async fn open(
+    application: &Application,
+    known: Option<&Known>,
+    presented: &Presented,
+    challenge: Challenge,
+) -> Result<Bearer, Error> {
+    let key = (presented.token.0, presented.secret.sha256());
+    // Read before the query: what is remembered must not be newer than what was asked.
+    let position = *application.position.borrow();
+    let remembered = known.and_then(|known| known.find(key, position));
+    let bearer = if let Some(Principal::Token(bearer)) = remembered {
+        bearer
+    } else {
+        let bearer = look_up(application, (presented.token, key.1), challenge).await?;
+        if let Some(known) = known {
+            known.remember(key, Principal::Token(bearer.clone()), position);
+        }
+        bearer
+    };
+    if bearer.expires.is_some_and(|end| (application.now)() >= end) {
+        return Err(refusal("the token's time is over; ask an administrator for a new one", challenge));
+    }
+    Ok(bearer)
+}
+
+async fn look_up(
+    application: &Application,
+    (token, presented): (TokenId, Sha256),
+    challenge: Challenge,
+) -> Result<Bearer, Error> {
+    let found = in_time(&application.views, async |mut connection| tokens::find(&mut connection, token).await).await?;
+    // Compared also for unknown tokens, so that the time taken tells nothing about which ids exist.
+    let stored = found.as_ref().map_or([0; 32], |row| *row.sha256.bytes());
+    let same = bool::from(stored.ct_eq(presented.bytes()));
+    match found {
+        Some(row) if same && !row.revoked => Ok(Bearer { id: token, name: row.name, scope: row.scope, expires: row.expires }),
+        Some(_) if same => Err(refusal("the token was revoked; ask an administrator for a new one", challenge)),
+        _ => Err(refusal("the token is not valid", challenge)),
+    }
+}
+
+/// Asks the database who somebody is. Where it does not answer, nobody is let in.
+pub(super) async fn in_time<T>(
+    pool: &PgPool,
+    question: impl AsyncFnOnce(PoolConnection<Postgres>) -> sqlx::Result<T>,
+) -> Result<T, Error> {
+    let asked = async { question(pool.acquire().await?).await };
+    tokio::time::timeout(DEADLINE, asked)
+        .await
+        .map_err(|_| Error::unavailable("the database does not answer, so nobody can be let in; try again", 2))?
+        .map_err(|error| Error::Unavailable {
+            message: "nobody can say who asks, so nobody can be let in; try again".to_owned(),
+            retry_after: 2,
+            source: Some(error.into()),
+        })
+}
+
+fn refusal(message: &str, challenge: Challenge) -> Error {
+    Error::Unauthorized { message: message.to_owned(), challenge }
+}

@@ -1,0 +1,12 @@
+//! Whether a person's browser speaks TLS to us, or to a proxy of ours.
+
+use crate::application::Application;
+use crate::boot::client;
+use actix_web::HttpRequest;
+
+/// Whether the base URL says so, or a trusted proxy says so of this request.
+pub(crate) fn is_secure(request: &HttpRequest, application: &Application) -> bool {
+    application.base_url.as_str().starts_with("https://")
+        || client::is_from_proxy(request, &application.trusted_proxies)
+            && request.headers().get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
+}

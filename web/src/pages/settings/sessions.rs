@@ -1,0 +1,115 @@
+//! `/settings/sessions`: who is signed in, from where; and the end of a session.
+
+use super::tabs_of;
+use crate::api::sessions::end_session;
+use crate::auth::caller::Administrator;
+use crate::error::Error;
+use crate::pages::application;
+use crate::pages::form::{Fields, done, local};
+use crate::pages::frame::{Page, Section, Visit};
+use crate::pages::kit::action::{Allowed, Look, post};
+use crate::pages::kit::badge::{Tone, badge};
+use crate::pages::kit::block::{empty, heading, pager};
+use crate::pages::kit::time::{moment, since};
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::http::StatusCode;
+use actix_web::web::{ServiceConfig, resource};
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::session::Method;
+use bootledger_aggregates::values::ids::SessionId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::accounts::{self, Listed};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+/// How many sessions a page shows.
+const SHOWN: usize = 100;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config.service(resource("/settings/sessions").get(index)).service(resource("/settings/sessions/{id}/end").post(end));
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Query {
+    user: Option<Name>,
+    all: Option<bool>,
+    after: Option<SessionId>,
+}
+
+async fn index(_: Administrator, visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let query: Query = visit.query()?;
+    let (at, all) = (reading.at, query.all.unwrap_or(false));
+    let limit = i64::try_from(SHOWN + 1).unwrap_or(i64::MAX);
+    let mut found = accounts::sessions(reading.connection(), query.user.as_ref(), !all, at, query.after, limit).await?;
+    let more = found.len() > SHOWN;
+    found.truncate(SHOWN);
+    let own = visit.caller.principal.user().map(|user| user.session);
+    let allowed = visit.may_change(&reading, crate::auth::level::Level::Administrator);
+    let first = query.after.map(|_| visit.with("", None));
+    let next = found.last().filter(|_| more).map(|last| visit.with("after", Some(&last.id.to_string())));
+    let content = html! {
+        (heading(&[], &html! { "Sessions" }, &html! {
+            @if all { a.button href=(visit.with("all", None)) { "Only live ones" } } @else { a.button href=(visit.with("all", Some("true"))) { "Ended ones, too" } }
+        }))
+        (tabs_of("/settings/sessions"))
+        @if let Some(user) = &query.user { p { "Of user " strong { (user) } ". " a href=(visit.with("user", None)) { "Of all users" } } }
+        (table(&found, own, &allowed, visit.now, true))
+        (pager(found.len(), first.as_deref(), next.as_deref()))
+    };
+    let page = Page { json: Some("/api/v1/sessions".to_owned()), ..Page::new("Sessions", Section::Settings, content) };
+    visit.answer(reading, page).await
+}
+
+async fn end(request: HttpRequest, visit: Visit, Path(id): Path<SessionId>, fields: Fields) -> Result<HttpResponse, Error> {
+    let application = application(&request)?;
+    let to = if fields.text("to").is_empty() { "/settings" } else { local(fields.text("to")) };
+    let context = fields.context(&visit.caller);
+    let receipt = end_session(&application, &visit.caller.principal, id, context).await?;
+    let mut response = done(&application, &receipt, to).await;
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    Ok(response)
+}
+
+/// The sessions in a table; `whose` is whether it names the users.
+pub(super) fn table(sessions: &[Listed], own: Option<SessionId>, allowed: &Allowed, now: Timestamp, whose: bool) -> Markup {
+    if sessions.is_empty() {
+        return empty("Nobody is signed in with a browser.", &html! {});
+    }
+    let back = if whose { "/settings/sessions" } else { "/settings" };
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Sessions" {
+            table {
+                thead { tr {
+                    @if whose { th scope="col" { "User" } }
+                    th scope="col" { "Began" } th scope="col" { "From" } th scope="col" { "Browser" } th scope="col" { "Last used" }
+                    th scope="col" { "Ends" } th scope="col" { "Action" }
+                } }
+                tbody {
+                    @for Listed { id, view, times } in sessions {
+                        tr id=(format!("session-{id}")) {
+                            @if whose { td { a href=(format!("/settings/users/{}", view.session.user)) { (view.session.user) } } }
+                            td { (moment(view.started_at)) }
+                            td { @if let Some(client) = view.session.client { (client) } @else { span.quiet { "unknown" } } @if view.session.method == Method::OpenidConnect { " " span.quiet { "OpenID Connect" } } }
+                            td { (view.session.user_agent) }
+                            td { @if let Some((seen, _)) = times { (since(*seen, now)) " ago" } }
+                            td {
+                                @if let Some(ended) = &view.ended { (badge(Tone::Neutral, "Ended")) " " (moment(ended.at)) ": " (ended.reason) }
+                                @else if let Some((_, ends)) = times { (moment(*ends)) }
+                            }
+                            td {
+                                @if own == Some(*id) { (badge(Tone::Good, "This one")) }
+                                @else if view.ended.is_none() {
+                                    (post(&format!("end-{id}"), &format!("/settings/sessions/{id}/end"), Look::Small, "", "End this session", allowed,
+                                          &html! { input type="hidden" name="to" value=(back); }))
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `/sign-in` and `/sign-out`.
+
+use super::application;
+use super::form::{Fields, local, see_other};
+use super::frame::lone;
+use super::kit::badge::Tone;
+use super::kit::block::note;
+use super::kit::field::{Field, summary};
+use crate::application::Application;
+use crate::auth::guard::{PASSWORD, SIGN_IN, SIGN_OUT, with_target};
+use crate::auth::principal::Principal;
+use crate::auth::{Throttle, cookie, sign_in, transport};
+use crate::commands::Command;
+use crate::edge::position::{DEADLINE, reach};
+use crate::error::Error;
+use crate::error::problem::ProblemError;
+use crate::request::parameters::Parameters;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{RETRY_AFTER, SET_COOKIE};
+use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::session::EndReason;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config.service(resource(SIGN_IN).get(show).post(create)).service(resource(SIGN_OUT).post(end));
+}
+
+/// Where to go afterwards.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Target {
+    to: String,
+}
+
+async fn show(request: HttpRequest, Parameters(target): Parameters<Target>) -> HttpResponse {
+    answer(&request, StatusCode::OK, &view(local(&target.to), "", &[]))
+}
+
+async fn create(
+    request: HttpRequest,
+    application: Data<Application>,
+    throttle: Data<Throttle>,
+    fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let (name, to) = (fields.text("user"), local(fields.text("to")));
+    // A password may begin or end with a space.
+    let password = fields.lines("password");
+    let refused = |status, error: &Error| {
+        let broken = [ProblemError::new("password", error.name(), error.to_string())];
+        answer(&request, status, &view(to, name, &broken))
+    };
+    match sign_in::with_password(&request, &application, &throttle, name, password).await {
+        Ok(started) => {
+            let mut response = see_other(&if started.one_time { with_target(PASSWORD, Some(to)) } else { to.to_owned() });
+            response.headers_mut().append(SET_COOKIE, started.cookie);
+            Ok(response)
+        }
+        Err(error @ Error::Unauthorized { .. }) => Ok(refused(StatusCode::UNAUTHORIZED, &error)),
+        Err(error @ Error::TooMany { retry_after }) => {
+            let mut response = refused(StatusCode::TOO_MANY_REQUESTS, &error);
+            response.headers_mut().insert(RETRY_AFTER, retry_after.into());
+            Ok(response)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn end(request: HttpRequest, principal: Principal) -> Result<HttpResponse, Error> {
+    let application = application(&request)?;
+    if let Some(user) = principal.user() {
+        let command = Command::EndSession { session: user.session, reason: EndReason::SignedOut };
+        let receipt = application.commands.execute(command, sign_in::context(&request, &user.name)).await?;
+        reach(&application, receipt.position, DEADLINE).await;
+    }
+    let mut response = see_other(SIGN_IN);
+    if let Some(forget) = cookie::forget(transport::is_secure(&request, &application)) {
+        response.headers_mut().append(SET_COOKIE, forget);
+    }
+    Ok(response)
+}
+
+fn answer(request: &HttpRequest, status: StatusCode, content: &Markup) -> HttpResponse {
+    let page = lone("Sign in", Some(request), content);
+    HttpResponse::build(status).content_type("text/html; charset=utf-8").body(page.into_string())
+}
+
+fn view(to: &str, name: &str, errors: &[ProblemError]) -> Markup {
+    let user = Field { name: "user", label: "User name", value: name, required: true, ..Field::default() };
+    let password = Field { name: "password", label: "Password", required: true, errors, ..Field::default() };
+    html! {
+        h1 { "Sign in to Bootledger" }
+        (summary(errors, &["password"]))
+        form method="post" action=(SIGN_IN) {
+            input type="hidden" name="to" value=(to);
+            (user.completed("text", "username"))
+            (password.completed("password", "current-password"))
+            button.primary type="submit" { "Sign in" }
+        }
+        (note(Tone::Neutral, &html! {
+            "No account, or the password is lost? An administrator makes one under Settings, Users; or, on the server, "
+            code { "bootledger user passwd NAME" } "."
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scraper::{Html, Selector};
+
+    #[test]
+    fn the_form_keeps_the_name_and_never_the_password() {
+        let errors = [ProblemError::new("password", "unauthorized", "the user name or the password is wrong")];
+        let html = view("/devices?q=\"a\"", "<ada>", &errors).into_string();
+        let page = Html::parse_fragment(&html);
+        let value = |selector: &str| {
+            let found = page.select(&Selector::parse(selector).expect("a selector")).next().expect("an element");
+            found.attr("value").map(str::to_owned)
+        };
+        assert_eq!(value("#field-user").as_deref(), Some("<ada>"));
+        assert_eq!(value("#field-password").as_deref(), Some(""));
+        assert_eq!(value("input[name='to']").as_deref(), Some("/devices?q=\"a\""));
+        assert!(html.contains("role=\"alert\"") && html.contains("autocomplete=\"current-password\""), "{html}");
+    }
+}

@@ -1,0 +1,132 @@
+//! Signing in.
+
+use crate::support::{Answer, TestSite};
+use actix_web::test::TestRequest;
+use bootledger_aggregates::session::Method;
+use bootledger_web::commands::{Command, Receipt};
+use serde_json::json;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+const RIGHT: &str = "correct horse battery";
+
+fn form(name: &str, password: &str, to: &str) -> TestRequest {
+    TestRequest::post()
+        .uri("/sign-in")
+        .peer_addr(SocketAddr::from(([10, 0, 0, 7], 4711)))
+        .insert_header(("sec-fetch-site", "same-origin"))
+        .insert_header(("accept", "text/html"))
+        .insert_header(("user-agent", "Firefox"))
+        .set_form([("user", name), ("password", password), ("to", to)])
+}
+
+async fn sign_in(site: &TestSite, name: &str, password: &str, to: &str) -> Answer {
+    site.ask(form(name, password, to)).await
+}
+
+#[actix_web::test]
+async fn the_right_password_begins_a_session_of_its_own_and_leads_where_one_wanted() {
+    let site = TestSite::create().await;
+    site.user_with("ada", RIGHT, false).await;
+    let mut cookies = vec![];
+    for (to, led) in [
+        ("/devices?q=a", "/devices?q=a"),
+        ("", "/"),
+        ("//evil", "/"),
+        ("/\\evil", "/"),
+        ("https://evil.example", "/"),
+        ("/sign-out", "/"),
+    ] {
+        site.answer(Ok(Receipt { position: 1, id: String::new() }));
+        let answer = sign_in(&site, "Ada", RIGHT, to).await;
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, led), "{to}: {answer:?}");
+        cookies.push(answer.header("set-cookie").to_owned());
+    }
+    assert!(cookies.iter().all(|cookie| cookie.starts_with("bootledger=bls_") && cookie.contains("; HttpOnly; SameSite=Lax")));
+    cookies.sort();
+    cookies.dedup();
+    assert_eq!(cookies.len(), 6, "each has a session of its own");
+    let asked = site.domain.asked.lock().expect("no panic");
+    let Some((Command::StartSession { spec, user_sequence, .. }, context)) = asked.first() else { panic!("{asked:?}") };
+    assert_eq!((spec.user.as_str(), spec.method, *user_sequence), ("ada", Method::Password, 1));
+    assert_eq!(
+        (spec.client.map(|client| client.to_string()).as_deref(), spec.user_agent.as_str()),
+        (Some("10.0.0.7"), "Firefox")
+    );
+    assert_eq!(context.actor, "user ada");
+}
+
+#[actix_web::test]
+async fn whoever_has_a_one_time_password_is_led_to_change_it() {
+    let site = TestSite::create().await;
+    site.user_with("ada", RIGHT, true).await;
+    site.answer(Ok(Receipt { position: 1, id: String::new() }));
+    let answer = sign_in(&site, "ada", RIGHT, "/devices").await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/settings/password?to=%2Fdevices"));
+}
+
+#[actix_web::test]
+async fn an_unknown_user_a_disabled_one_and_a_wrong_password_are_told_alike() {
+    let site = TestSite::create().await;
+    site.user_with("ada", RIGHT, false).await;
+    site.user_with("grace", RIGHT, false).await;
+    site.append("user", "grace", json!({"type": "UserDisabled"})).await;
+    site.append("user", "sso", json!({"type": "UserCreated", "display_name": "", "role": "viewer", "sign_in": "openid_connect"}))
+        .await;
+    let mut told = vec![];
+    for (name, password) in
+        [("ada", "wrong"), ("nobody", RIGHT), ("grace", RIGHT), ("sso", RIGHT), ("not a name!", RIGHT), ("ada", "")]
+    {
+        let begun = Instant::now();
+        let answer = sign_in(&site, name, password, "/").await;
+        let elapsed = begun.elapsed();
+        assert_eq!((answer.status.as_u16(), answer.header("set-cookie")), (401, ""), "{name}: {answer:?}");
+        assert!(answer.text.contains("the user name or the password is wrong"), "{}", answer.text);
+        assert!(!answer.text.contains(RIGHT), "{}", answer.text);
+        told.push((answer.text.replace(&html(name), "NAME"), elapsed));
+    }
+    assert!(told.iter().all(|(text, _)| *text == told[0].0), "the words differ: {told:?}");
+    // A hash takes some tens of milliseconds; what did without one would be back in a few.
+    let (fastest, slowest) = (told.iter().map(|(_, t)| t).min(), told.iter().map(|(_, t)| t).max());
+    assert!(fastest.expect("times").as_millis() >= 5, "{fastest:?} {slowest:?}");
+    assert!(site.domain.asked.lock().expect("no panic").is_empty());
+}
+
+fn html(name: &str) -> String {
+    format!("value=\"{name}\"")
+}
+
+#[actix_web::test]
+async fn guessing_is_slowed_down_by_name_and_the_right_password_waits_too() {
+    let site = TestSite::create().await;
+    site.user_with("ada", RIGHT, false).await;
+    for _ in 0..5 {
+        assert_eq!(sign_in(&site, "ada", "wrong", "/").await.status, 401);
+    }
+    let answer = sign_in(&site, "ADA ", RIGHT, "/").await;
+    assert_eq!(answer.status, 429, "{answer:?}");
+    assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|seconds| (1..=2).contains(&seconds)), "{answer:?}");
+    assert!(answer.text.contains("too many attempts to sign in"), "{}", answer.text);
+    assert_eq!(sign_in(&site, "grace", "wrong", "/").await.status, 401, "somebody else is not held up");
+    assert!(site.domain.asked.lock().expect("no panic").is_empty());
+}
+
+#[actix_web::test]
+async fn another_sites_form_signs_nobody_in() {
+    let site = TestSite::create().await;
+    site.user_with("ada", RIGHT, false).await;
+    for (name, value) in [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil.example")] {
+        let request = TestRequest::post().uri("/sign-in").insert_header((name, value));
+        let answer = site.ask(request.set_form([("user", "ada"), ("password", RIGHT)])).await;
+        assert_eq!((answer.problem().0, answer.header("set-cookie")), (403, ""), "{name}: {value}");
+    }
+    assert!(site.domain.asked.lock().expect("no panic").is_empty());
+}
+
+#[actix_web::test]
+async fn the_form_is_open_to_anybody_and_kept_by_nobody() {
+    let site = TestSite::create().await;
+    let page = site.ask(TestRequest::get().uri("/sign-in?to=/devices%3Fq=%22%3Cb%3E")).await;
+    assert_eq!((page.status.as_u16(), page.header("cache-control")), (200, "no-store"), "{page:?}");
+    assert!(page.text.contains("autocomplete=\"username\"") && !page.text.contains("\"<b>"), "{}", page.text);
+}
