@@ -25,7 +25,7 @@ use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Ping, Receipt};
+use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt};
 use sqlx::PgPool;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -121,6 +121,10 @@ impl Commands for Ledger {
         }
         .instrument(span)
         .await
+    }
+
+    async fn check_deployment(&self, wanted: &NewDeployment) -> Result<Proposed, CommandError> {
+        Ok(self.check(wanted).instrument(info_span!("check deployment", device.id = %wanted.device)).await?)
     }
 
     async fn power_state(&self, device: DeviceId) -> Result<PowerState, CommandError> {

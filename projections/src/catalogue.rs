@@ -18,7 +18,7 @@ use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
 use bootledger_aggregates::webhook::WebhookSpec;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
@@ -252,6 +252,24 @@ pub async fn racks(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<Ra
 /// Every venture in use, by name.
 pub async fn ventures(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<VentureView>>> {
     read_all(items!(at, "kind = 'venture' AND NOT retired ORDER BY key").fetch_all(executor).await?)
+}
+
+/// The venture and its ancestors that are in use, nearest first; empty where it is not.
+pub async fn lineage(connection: &mut PgConnection, venture: &Name, at: At) -> Result<Vec<Entry<VentureView>>> {
+    let mut lineage: Vec<Entry<VentureView>> = vec![];
+    let mut next = Some(venture.clone());
+    while let Some(name) = next.filter(|name| lineage.iter().all(|entry| entry.key != *name)) {
+        let Some(entry) = self::venture(&mut *connection, &name, at).await?.filter(|entry| !entry.retired) else { break };
+        next = entry.spec.spec.parent.clone();
+        lineage.push(entry);
+    }
+    Ok(lineage)
+}
+
+/// What servers of a role boot: the role's default image, else the venture's, else its ancestors'.
+pub fn inherited_image(lineage: &[Entry<VentureView>], role: Option<&Name>) -> Option<Name> {
+    let of_role = role.and_then(|role| lineage.first()?.spec.roles.get(role)?.default_boot_image.clone());
+    of_role.or_else(|| lineage.iter().find_map(|entry| entry.spec.spec.default_boot_image.clone()))
 }
 
 /// Every boot image at its latest revision, by name; retired ones are among them.
