@@ -12,6 +12,7 @@ use crate::values::name::Name;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use utoipa::ToSchema;
 
 /// What a network is.
@@ -100,13 +101,38 @@ impl NetworkSpec {
         }
     }
 
+    /// How many addresses may be given.
+    pub fn capacity(&self) -> u64 {
+        let given = self.range();
+        let gateway = self.gateway.is_some_and(|gateway| given.contains(&u64::from(u32::from(gateway))));
+        given.end.saturating_sub(given.start) - u64::from(gateway)
+    }
+
     /// The addresses that may be given, lowest first.
     pub fn givable(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        self.range().filter_map(|n| u32::try_from(n).ok()).map(Ipv4Addr::from).filter(|ip| self.gateway != Some(*ip))
+    }
+
+    /// The lowest and the highest address between the margins; `None` where there is none.
+    pub fn bounds(&self) -> Option<(Ipv4Addr, Ipv4Addr)> {
+        let given = self.range();
+        let address = |number: u64| u32::try_from(number).ok().map(Ipv4Addr::from);
+        if given.is_empty() { None } else { Some((address(given.start)?, address(given.end - 1)?)) }
+    }
+
+    /// The numbers of the addresses between the margins; the gateway may be among them.
+    fn range(&self) -> Range<u64> {
         let ends = u64::from(self.cidr.prefix_len() < 31);
         let first = u64::from(u32::from(self.cidr.network())) + ends + u64::from(self.margin_bottom);
         let end = (u64::from(u32::from(self.cidr.broadcast())) + 1).saturating_sub(ends + u64::from(self.margin_top));
-        (first..end).filter_map(|n| u32::try_from(n).ok()).map(Ipv4Addr::from).filter(|ip| self.gateway != Some(*ip))
+        first..end.max(first)
     }
+}
+
+/// Why a network cannot be retired of which so many addresses are held; `None` where it can.
+pub fn in_use(used: u64) -> Option<BrokenRule> {
+    let message = format!("{used} addresses of the network are in use; release them first");
+    (used > 0).then(|| BrokenRule::new("", "network_in_use", message))
 }
 
 /// What can be asked.
@@ -179,12 +205,10 @@ impl Network {
                 Refused::unless_empty(broken)?;
                 Ok(if self.defined.as_ref() == Some(&spec) { vec![] } else { vec![NetworkEvent::NetworkDefined { spec }] })
             }
-            NetworkCommand::RetireNetwork { used } if self.defined.is_some() && used > 0 => Err(Refused::because(
-                "",
-                "network_in_use",
-                format!("{used} addresses of the network are in use; release them first"),
-            )),
-            NetworkCommand::RetireNetwork { .. } => Ok(self.defined.iter().map(|_| NetworkEvent::NetworkRetired {}).collect()),
+            NetworkCommand::RetireNetwork { used } => {
+                Refused::unless_empty(self.defined.iter().filter_map(|_| in_use(used)).collect())?;
+                Ok(self.defined.iter().map(|_| NetworkEvent::NetworkRetired {}).collect())
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::at::At;
 use crate::convert::{address, addresses, inet, optional, parsed};
 use crate::error::{Error, Result};
+use bootledger_aggregates::deployment::start::DeviceFacts;
 use bootledger_aggregates::device::event::{DeviceKind, Management, ManagementProtocol};
 use bootledger_aggregates::device::management::Access;
 use bootledger_aggregates::values::ParseError;
@@ -78,7 +79,8 @@ pub struct Device {
     pub changed_at: Timestamp,
 }
 
-pub(crate) fn kind_text(kind: DeviceKind) -> &'static str {
+/// A kind as in the database and in JSON.
+pub fn kind_text(kind: DeviceKind) -> &'static str {
     match kind {
         DeviceKind::Physical => "physical",
         DeviceKind::Blade => "blade",
@@ -86,10 +88,23 @@ pub(crate) fn kind_text(kind: DeviceKind) -> &'static str {
     }
 }
 
-pub(crate) fn protocol_text(protocol: ManagementProtocol) -> &'static str {
+/// A protocol as in the database and in JSON.
+pub fn protocol_text(protocol: ManagementProtocol) -> &'static str {
     match protocol {
         ManagementProtocol::Ipmi => "ipmi",
         ManagementProtocol::Redfish => "redfish",
+    }
+}
+
+impl Device {
+    /// What the rules of deployments need to know of it.
+    pub fn deployment_facts(&self) -> DeviceFacts {
+        DeviceFacts {
+            site: Some(self.site.clone()),
+            macs: self.macs.clone(),
+            verified: self.verified,
+            decommissioned: self.decommissioned,
+        }
     }
 }
 
@@ -212,6 +227,20 @@ pub async fn parts_of(executor: impl PgExecutor<'_>, device: &Device, at: At) ->
     let found: Vec<Uuid> = device.sub_devices.iter().map(|id| id.0).collect();
     let rows = devices!(at, "(id = ANY($2) OR parent = $3) ORDER BY id", &found, device.id.0).fetch_all(executor).await?;
     rows.into_iter().map(Device::try_from).collect()
+}
+
+/// How many devices in use stand in each of these racks; those that are empty are left out.
+pub async fn counts_in(executor: impl PgExecutor<'_>, racks: &[Name], at: At) -> Result<Vec<(Name, i64)>> {
+    let racks: Vec<String> = racks.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        r#"SELECT rack AS "rack!", count(*) AS "count!" FROM devices
+            WHERE rack = ANY($2) AND NOT decommissioned
+              AND (($1::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
+            GROUP BY rack"#,
+        at.position(),
+        &racks
+    );
+    rows.fetch_all(executor).await?.into_iter().map(|row| Ok((row.rack.parse()?, row.count))).collect()
 }
 
 /// The management addresses of devices in use that lie in a network; never given to anybody else.

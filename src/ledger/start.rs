@@ -13,7 +13,7 @@ use bootledger_aggregates::deployment::Deployment;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, Limits};
 use bootledger_aggregates::deployment::plan::Plan;
-use bootledger_aggregates::deployment::start::{BootImageFacts, DeviceFacts, StartDeployment, StartFacts};
+use bootledger_aggregates::deployment::start::{BootImageFacts, StartDeployment, StartFacts};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::site::SiteSpec;
@@ -127,7 +127,7 @@ impl Ledger {
         preconditions.extend(site.as_ref().map(|entry| unchanged("site", entry)));
         preconditions.extend(image.as_ref().map(|entry| unchanged("boot_image", entry)));
         let facts = StartFacts {
-            device: Some(device_facts(&device)),
+            device: Some(device.deployment_facts()),
             holders: holders(views, &claims).await?,
             managed: devices::managed_at(views, &[ip]).await?.first().map(|(_, device)| *device),
             venture_exists: venture_entry.is_some(),
@@ -254,15 +254,6 @@ fn missing(field: &str, why: &str) -> BrokenRule {
 
 fn unchanged<T>(aggregate_type: &'static str, entry: &Entry<T>) -> Precondition {
     Precondition::Sequence { aggregate_type, aggregate_id: entry.key.to_string(), sequence: entry.sequence }
-}
-
-pub(super) fn device_facts(device: &Device) -> DeviceFacts {
-    DeviceFacts {
-        site: Some(device.site.clone()),
-        macs: device.macs.clone(),
-        verified: device.verified,
-        decommissioned: device.decommissioned,
-    }
 }
 
 pub(super) fn image_facts(entry: &Entry<bootledger_aggregates::boot_image::BootImage>) -> BootImageFacts {

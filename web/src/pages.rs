@@ -26,6 +26,8 @@ mod theme;
 
 pub(crate) mod dashboard;
 pub(crate) mod deployments;
+pub(crate) mod devices;
+pub(crate) mod racks;
 mod search;
 pub(crate) mod timeline;
 
@@ -44,6 +46,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(resource("/theme").post(theme::change))
         .configure(dashboard::configure)
         .configure(deployments::configure)
+        .configure(devices::configure)
+        .configure(racks::configure)
         .configure(timeline::configure)
         .configure(search::configure)
         .default_service(web::to(nothing));

@@ -157,11 +157,8 @@ struct Parts {
 /// Up to `limit` devices, in the filter's order.
 pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit: i64) -> Result<Vec<Device>> {
     let (id, value) = place(filter.after.as_deref())?;
-    let parts = Parts {
-        macs: filter.mac.map(|mac| vec![mac.to_string()]),
-        pattern: pattern(filter.q.as_deref()),
-        id: id.map(|id| id.0),
-    };
+    let parts =
+        Parts { macs: filter.mac.map(|mac| vec![mac.to_string()]), pattern: pattern(filter.q.as_deref()), id: id.map(|id| id.0) };
     let rows = match filter.sort {
         Sort::Oldest => listed!(filter, parts, at, "id > $13) ORDER BY id LIMIT $14", limit).fetch_all(executor).await?,
         Sort::Newest => listed!(filter, parts, at, "id < $13) ORDER BY id DESC LIMIT $14", limit).fetch_all(executor).await?,

@@ -1,7 +1,7 @@
 //! The plan of an import: for each row its device, its deployment and their events, or its errors.
 
 use super::super::execute::Failure;
-use super::super::start::{device_facts, image_facts, standard_plan};
+use super::super::start::{image_facts, standard_plan};
 use super::super::{Ledger, context};
 use super::choose::{Free, networks_of, own_hostname};
 use super::facts::Known;
@@ -146,7 +146,7 @@ impl Common<'_> {
                     verified: true,
                     decommissioned: false,
                 },
-                device_facts,
+                bootledger_projections::devices::Device::deployment_facts,
             )),
             holders: self.known.holders_of(claims),
             managed: self.known.managed.get(&ip).copied(),

@@ -66,7 +66,7 @@ pub struct DeviceQuery {
     #[param(value_type = Option<String>)]
     serial: Option<Text>,
     /// With a live deployment, or without.
-    deploying: Option<bool>,
+    live: Option<bool>,
     /// With this text in name, numbers, interfaces, host names or addresses.
     q: Option<String>,
     /// In which order: `registered`, `name`, `serial` or `changed`, with `-` before it backwards; `registered` by default.
@@ -79,8 +79,13 @@ pub struct DeviceQuery {
 }
 
 impl DeviceQuery {
+    /// Whether an order is named.
+    pub(crate) fn is_ordered(&self) -> bool {
+        self.sort.is_some()
+    }
+
     /// The question for the views.
-    fn filter(self) -> Filter {
+    pub(crate) fn filter(self) -> Filter {
         Filter {
             site: self.site,
             rack: self.rack,
@@ -88,7 +93,7 @@ impl DeviceQuery {
             role: self.role,
             verified: self.verified,
             decommissioned: self.decommissioned,
-            deploying: self.deploying,
+            deploying: self.live,
             mac: self.mac,
             serial: self.serial,
             kind: self.kind,

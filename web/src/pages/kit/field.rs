@@ -30,22 +30,15 @@ impl Field<'_> {
                 label for=(format!("field-{}", self.name)) { (self.label) @if !self.required { span.quiet { " (optional)" } } }
                 @if !self.hint.is_empty() { span.hint id=(format!("hint-{}", self.name)) { (self.hint) } }
                 (control)
-                @if !mine.is_empty() {
-                    div id=(format!("error-{}", self.name)) {
-                        @for error in &mine { p.error { (icon("exclamation-triangle-fill")) (error.message) (holder(error)) } }
-                    }
-                }
+                (place(self.name, &mine))
                 (below)
             }
         }
     }
 
     fn described(&self) -> Option<String> {
-        let broken = self.errors.iter().any(|error| error.field == self.name);
-        let ids =
-            [(!self.hint.is_empty()).then(|| format!("hint-{}", self.name)), broken.then(|| format!("error-{}", self.name))];
-        let ids: Vec<String> = ids.into_iter().flatten().collect();
-        (!ids.is_empty()).then(|| ids.join(" "))
+        let error = format!("error-{}", self.name);
+        Some(if self.hint.is_empty() { error } else { format!("hint-{} {error}", self.name) })
     }
 
     fn invalid(&self) -> Option<&'static str> {
@@ -107,7 +100,7 @@ impl Field<'_> {
                     label for=(self.id()) { (self.label) }
                 }
                 @if !self.hint.is_empty() { span.hint id=(format!("hint-{}", self.name)) { (self.hint) } }
-                @if !mine.is_empty() { div id=(format!("error-{}", self.name)) { @for error in &mine { p.error { (icon("exclamation-triangle-fill")) (error.message) } } } }
+                (place(self.name, &mine))
             }
         }
     }
@@ -124,6 +117,25 @@ impl Field<'_> {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Where a field's errors stand, also where there are none yet: a check while somebody types replaces it.
+fn place(name: &str, errors: &[&ProblemError]) -> Markup {
+    html! {
+        div.errors id=(format!("error-{name}")) aria-live="polite" {
+            @for error in errors { p.error { (icon("exclamation-triangle-fill")) (error.message) (holder(error)) } }
+        }
+    }
+}
+
+/// The places of these fields' errors anew, for a form that is checked while somebody types: the fields stay as they are.
+pub(crate) fn checked(names: &[&str], errors: &[ProblemError]) -> Markup {
+    html! {
+        @for name in names {
+            @let mine: Vec<&ProblemError> = errors.iter().filter(|error| error.field == *name).collect();
+            hx-partial id=(format!("error-{name}")) hx-swap="outerMorph" { (place(name, &mine)) }
         }
     }
 }
