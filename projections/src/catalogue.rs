@@ -260,8 +260,9 @@ pub async fn lineage(connection: &mut PgConnection, venture: &Name, at: At) -> R
     let mut next = Some(venture.clone());
     while let Some(name) = next.filter(|name| lineage.iter().all(|entry| entry.key != *name)) {
         let Some(entry) = self::venture(&mut *connection, &name, at).await?.filter(|entry| !entry.retired) else { break };
-        next.clone_from(&entry.spec.spec.parent);
+        let parent = entry.spec.spec.parent.clone();
         lineage.push(entry);
+        next = parent;
     }
     Ok(lineage)
 }

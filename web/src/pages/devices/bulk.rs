@@ -287,11 +287,11 @@ pub(super) async fn carry_out(
     let context = fields.context(&caller);
     let jobs = rows.iter().map(|device| carry_out_one(&application, what, device.id, &wanted, &context));
     let results: Vec<Result<Done, String>> = futures::stream::iter(jobs).buffered(AT_ONCE).collect().await;
-    let last = results.iter().filter_map(|result| result.as_ref().ok().map(|done| done.position)).max().unwrap_or(0);
-    reach(&application, last, DEADLINE).await;
-    let content = told(what, &list, &rows, &results);
+    let newest = results.iter().filter_map(|result| result.as_ref().ok().map(|done| done.position)).max().unwrap_or(0);
+    reach(&application, newest, DEADLINE).await;
+    let page = Page::new("Done", Section::Devices, told(what, &list, &rows, &results));
     let reading = Reading::now(&application).await?;
-    visit.answer(reading, Page::new("Done", Section::Devices, content)).await
+    visit.answer(reading, page).await
 }
 
 /// What was done: up to which position, and the new deployment's id or the device's.

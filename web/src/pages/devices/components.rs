@@ -13,7 +13,7 @@ use maud::{Markup, html};
 /// What the tab needs beside the device.
 pub(super) struct Parts {
     parent: Option<Device>,
-    parts: Vec<Device>,
+    children: Vec<Device>,
     entries: Vec<DhcpEntry>,
 }
 
@@ -24,10 +24,10 @@ impl Parts {
             Some(parent) => devices::find(reading.connection(), parent, at).await?,
             None => None,
         };
-        let parts = devices::parts_of(reading.connection(), device, at).await?;
+        let children = devices::parts_of(reading.connection(), device, at).await?;
         let filter = dhcp_entries::Filter { device: Some(device.id), ..Default::default() };
         let entries = dhcp_entries::list(reading.connection(), &filter, at, 1_000).await?;
-        Ok(Self { parent, parts, entries })
+        Ok(Self { parent, children, entries })
     }
 }
 
@@ -77,8 +77,8 @@ fn interfaces(device: &Device, parts: &Parts) -> Markup {
 fn of_parts(parts: &Parts) -> Markup {
     let content = html! {
         @if let Some(parent) = &parts.parent { p { "It is a part of " (link(parent)) "." } }
-        @if parts.parts.is_empty() { (none("No other device is a part of it.")) }
-        @else { ul { @for part in &parts.parts { li { (link(part)) } } } }
+        @if parts.children.is_empty() { (none("No other device is a part of it.")) }
+        @else { ul { @for part in &parts.children { li { (link(part)) } } } }
     };
     block::card("parts", "Parent and sub-devices", &content)
 }
@@ -109,7 +109,7 @@ mod tests {
             network: "prod".parse().expect("a name"),
             device: DeviceId::default(),
         };
-        let parts = Parts { parent: Some(device()), parts: vec![], entries: vec![entry] };
+        let parts = Parts { parent: Some(device()), children: vec![], entries: vec![entry] };
         let found = Found { device: device(), live: None, may: Ok(()), blocked: false };
         let html: String = regions(&found, &parts).into_iter().map(|region| region.html.into_string()).collect();
         for part in ["href=\"/networks/prod\"", "It is a part of", "No other device is a part of it.", "52:54:00:00:00:01"] {

@@ -209,11 +209,10 @@ pub(super) async fn start(
     Path(id): Path<DeviceId>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let context = fields.context(&caller);
     require_all(&mut fields);
     let new = read(id, &mut fields);
     if fields.broken().is_empty() {
-        match application.commands.execute(Command::StartDeployment(Box::new(new)), context).await {
+        match application.commands.execute(Command::StartDeployment(Box::new(new)), fields.context(&caller)).await {
             Ok(receipt) => return Ok(done(&application, &receipt, &format!("/deployments/{}", receipt.id)).await),
             Err(error) => fields.refused(error)?,
         }

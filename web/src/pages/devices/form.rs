@@ -101,7 +101,7 @@ impl Form<'_> {
     }
 
     fn text(&self, name: &str, label: &str, hint: &str) -> Markup {
-        self.field(name, label, hint, false, |field| field.text())
+        self.field(name, label, hint, false, |field| field.text_with("text", &html! {}))
     }
 }
 
@@ -198,7 +198,7 @@ fn content(form: &Form<'_>, device: Option<&Device>) -> Markup {
             (what(form, device))
             (whose(form, device))
             (managed(form))
-            @if device.is_some() { (form.field("remark", "Remark to add", "It stays until the device is deployed anew.", false, |field| field.text())) }
+            @if device.is_some() { (form.field("remark", "Remark to add", "It stays until the device is deployed anew.", false, |field| field.text_with("text", &html! {}))) }
             div.actions {
                 button.primary type="submit" { @if device.is_none() { "Register" } @else { "Change" } }
                 a.button href=(back) { "Back" }
@@ -251,13 +251,11 @@ fn management(fields: &mut Fields) -> Option<Management> {
 fn assignment(fields: &mut Fields) -> (Option<Name>, Option<Name>) {
     let text = fields.text("assignment").to_owned();
     let Some((venture, role)) = text.split_once('/') else { return (None, None) };
-    match (venture.parse(), role.parse()) {
-        (Ok(venture), Ok(role)) => (Some(venture), Some(role)),
-        _ => {
-            fields.refuse("assignment", "malformed", format!("{text:?} is not a venture and a role with a / between them"));
-            (None, None)
-        }
+    if let (Ok(venture), Ok(role)) = (venture.parse(), role.parse()) {
+        return (Some(venture), Some(role));
     }
+    fields.refuse("assignment", "malformed", format!("{text:?} is not a venture and a role with a / between them"));
+    (None, None)
 }
 
 /// Remembers what the domain refused, beside the fields of this form.

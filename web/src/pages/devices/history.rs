@@ -15,7 +15,7 @@ use bootledger_projections::timeline::{self, Line, Order};
 use maud::{Markup, html};
 
 /// How many events and how many deployments a page shows.
-const SHOWN: usize = 100;
+const SHOWN: u32 = 100;
 
 /// What the tab needs beside the device.
 pub(super) struct Past {
@@ -40,11 +40,11 @@ impl Past {
         let at = reading.at;
         let end = before.unwrap_or(i64::MAX).min(reading.position + 1);
         let filter = timeline::Filter { device: Some(device), before: Some(end), ..timeline::Filter::default() };
-        let mut lines = timeline::list(reading.connection(), &filter, Order::NewestFirst, SHOWN as i64 + 1).await?;
-        let more = lines.len() > SHOWN;
-        lines.truncate(SHOWN);
+        let mut lines = timeline::list(reading.connection(), &filter, Order::NewestFirst, i64::from(SHOWN) + 1).await?;
+        let more = lines.len() > SHOWN as usize;
+        lines.truncate(SHOWN as usize);
         let filter = deployments::Filter { device: Some(device), ..deployments::Filter::default() };
-        let deployments = deployments::list(reading.connection(), &filter, at, SHOWN as i64).await?;
+        let deployments = deployments::list(reading.connection(), &filter, at, i64::from(SHOWN)).await?;
         Ok(Self { lines, more, before, deployments })
     }
 }

@@ -25,7 +25,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 /// How many devices a page shows.
-const SHOWN: usize = 100;
+const SHOWN: u32 = 100;
 /// The form of the selected rows.
 const FORM: &str = "bulk";
 
@@ -66,9 +66,9 @@ struct Found {
 
 async fn ask(reading: &mut Reading, filter: &Filter) -> Result<Found, Error> {
     let at = reading.at;
-    let mut rows = devices::list(reading.connection(), filter, at, SHOWN as i64 + 1).await?;
-    let more = rows.len() > SHOWN;
-    rows.truncate(SHOWN);
+    let mut rows = devices::list(reading.connection(), filter, at, i64::from(SHOWN) + 1).await?;
+    let more = rows.len() > SHOWN as usize;
+    rows.truncate(SHOWN as usize);
     let next = rows.last().filter(|_| more).map(|last| cursor(filter.sort, last));
     let live = live_of(reading, &rows).await?;
     Ok(Found { rows, live, next })
@@ -116,7 +116,7 @@ pub(super) async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResp
     let ordered = if filter.sort == Sort::Newest && visit.parameter("sort").is_empty() { "sort=-registered&" } else { "" };
     let from = visit.now.0.unix_timestamp_nanos() / 1_000_000;
     let place = format!("/devices/live/{}/{from}", reading.position);
-    let live = found.next_page_of(&filter, &visit).replacen("/devices", &place, 1);
+    let live = own_path(&filter, &visit).replacen("/devices", &place, 1);
     let page = Page {
         live: Some(live),
         json: Some(format!("/api/v1/devices?{ordered}{query}")),
@@ -126,13 +126,11 @@ pub(super) async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResp
     visit.answer(reading, page).await
 }
 
-impl Found {
-    /// This page's own path and query, with its cursor.
-    fn next_page_of(&self, filter: &Filter, visit: &Visit) -> String {
-        match &filter.after {
-            Some(after) => visit.and("after", after),
-            None => visit.with("", None),
-        }
+/// This page's own path and query, with its cursor.
+fn own_path(filter: &Filter, visit: &Visit) -> String {
+    match &filter.after {
+        Some(after) => visit.and("after", after),
+        None => visit.with("", None),
     }
 }
 
@@ -190,7 +188,7 @@ pub(super) async fn live(
         Box::pin(async move {
             let Found { mut rows, mut live, .. } = ask(&mut reading, &filter).await?;
             let newest = Filter { sort: Sort::Newest, after: None, ..filter };
-            let order = devices::list(reading.connection(), &newest, At::Now, SHOWN as i64).await?;
+            let order = devices::list(reading.connection(), &newest, At::Now, i64::from(SHOWN)).await?;
             let listed: HashSet<DeviceId> = rows.iter().map(|row| row.id).collect();
             let lately: HashSet<DeviceId> =
                 touched.iter().filter_map(|touch| touch.device).filter(|id| !listed.contains(id)).collect();

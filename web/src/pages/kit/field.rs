@@ -36,9 +36,9 @@ impl Field<'_> {
         }
     }
 
-    fn described(&self) -> Option<String> {
+    fn described(&self) -> String {
         let error = format!("error-{}", self.name);
-        Some(if self.hint.is_empty() { error } else { format!("hint-{} {error}", self.name) })
+        if self.hint.is_empty() { error } else { format!("hint-{} {error}", self.name) }
     }
 
     fn invalid(&self) -> Option<&'static str> {
@@ -53,7 +53,7 @@ impl Field<'_> {
     pub(crate) fn text_with(&self, kind: &str, below: &Markup) -> Markup {
         let control = html! {
             input type=(kind) id=(self.id()) name=(self.name) value=(self.value) required[self.required] autocomplete="off"
-                spellcheck="false" aria-describedby=[self.described()] aria-invalid=[self.invalid()];
+                spellcheck="false" aria-describedby=(self.described()) aria-invalid=[self.invalid()];
         };
         self.wrap(&control, below)
     }
@@ -67,7 +67,7 @@ impl Field<'_> {
     pub(crate) fn area(&self, rows: u32, prose: bool) -> Markup {
         let control = html! {
             textarea id=(self.id()) name=(self.name) rows=(rows) required[self.required] spellcheck=(prose.to_string())
-                class=[prose.then_some("prose")] aria-describedby=[self.described()] aria-invalid=[self.invalid()] {
+                class=[prose.then_some("prose")] aria-describedby=(self.described()) aria-invalid=[self.invalid()] {
                 // A browser drops a line break that directly follows the tag.
                 "\n" (self.value)
             }
@@ -78,7 +78,7 @@ impl Field<'_> {
     /// One of several: values and their words. `none` are the words for nothing.
     pub(crate) fn select(&self, none: Option<&str>, options: &[(String, String)]) -> Markup {
         let control = html! {
-            select id=(self.id()) name=(self.name) required[self.required] aria-describedby=[self.described()] aria-invalid=[self.invalid()] {
+            select id=(self.id()) name=(self.name) required[self.required] aria-describedby=(self.described()) aria-invalid=[self.invalid()] {
                 @if let Some(none) = none { option value="" selected[self.value.is_empty()] { (none) } }
                 @if !self.value.is_empty() && !options.iter().any(|(value, _)| value == self.value) {
                     option value=(self.value) selected { (self.value) }
@@ -96,7 +96,7 @@ impl Field<'_> {
             div class=(if mine.is_empty() { "field" } else { "field broken" }) {
                 div.check {
                     input type="checkbox" id=(self.id()) name=(self.name) value="true" checked[self.value == "true"]
-                        aria-describedby=[self.described()] aria-invalid=[self.invalid()];
+                        aria-describedby=(self.described()) aria-invalid=[self.invalid()];
                     label for=(self.id()) { (self.label) }
                 }
                 @if !self.hint.is_empty() { span.hint id=(format!("hint-{}", self.name)) { (self.hint) } }

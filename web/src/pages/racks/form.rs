@@ -142,13 +142,10 @@ async fn save(
 ) -> Result<HttpResponse, Error> {
     let site = fields.required::<Name>("site", "The site");
     let description = fields.read("description").unwrap_or_default();
-    let units = match fields.text("units").parse::<u16>() {
-        Ok(units) => Some(units),
-        Err(_) => {
-            fields.refuse("units", "malformed", "the height is a number of units, such as 42");
-            None
-        }
-    };
+    let units = fields.text("units").parse::<u16>().ok();
+    if units.is_none() {
+        fields.refuse("units", "malformed", "the height is a number of units, such as 42");
+    }
     if let (Some(key), Some(site), Some(units), true) = (&key, site, units, fields.broken().is_empty()) {
         let command = Command::DefineRack(key.clone(), RackSpec { site, description, units });
         match application.commands.execute(command, fields.context(caller)).await {

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use std::collections::HashMap;
 
 /// How many racks a page shows.
-const SHOWN: usize = 100;
+const SHOWN: u32 = 100;
 
 /// Which racks.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -33,10 +33,10 @@ pub(super) async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResp
     let query: Query = visit.query()?;
     let at = reading.at;
     let (after, q) = (query.after.as_deref(), query.q.as_deref());
-    let items = catalogue::list(reading.connection(), "rack", at, after, SHOWN as i64 + 1, q).await?;
+    let items = catalogue::list(reading.connection(), "rack", at, after, i64::from(SHOWN) + 1, q).await?;
     let mut racks = items.into_iter().map(Item::read::<RackSpec>).collect::<Result<Vec<_>, _>>()?;
-    let more = racks.len() > SHOWN;
-    racks.truncate(SHOWN);
+    let more = racks.len() > SHOWN as usize;
+    racks.truncate(SHOWN as usize);
     let names: Vec<Name> = racks.iter().map(|rack| rack.key.clone()).collect();
     let counts = devices::counts_in(reading.connection(), &names, at).await?.into_iter().collect();
     let next = racks.last().filter(|_| more).map(|rack| visit.and("after", rack.key.as_str()));
