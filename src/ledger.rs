@@ -27,7 +27,7 @@ use bootledger_aggregates::values::ids::{DeviceId, SessionId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Ping, Receipt};
+use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt};
 use sqlx::PgPool;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -130,6 +130,10 @@ impl Commands for Ledger {
         }
         .instrument(span)
         .await
+    }
+
+    async fn check_deployment(&self, wanted: &NewDeployment) -> Result<Proposed, CommandError> {
+        Ok(self.check(wanted).instrument(info_span!("check deployment", device.id = %wanted.device)).await?)
     }
 
     async fn power_state(&self, device: DeviceId) -> Result<PowerState, CommandError> {

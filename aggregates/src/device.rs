@@ -6,6 +6,7 @@
 //! A registered device is verified or not. While it is, only a live deployment changes its venture
 //! and role; while a deployment is live, only that deployment changes its addresses and entries.
 
+pub mod allowed;
 pub mod clean;
 pub mod command;
 pub mod event;
@@ -86,7 +87,7 @@ impl Device {
             (_, Self::None) => return Err(refusal("device_unknown", "there is no such device; register it first")),
             (C::DecommissionDevice { .. } | C::WithdrawDeployment { .. }, Self::Decommissioned) => return Ok(vec![]),
             (_, Self::Decommissioned) => {
-                return Err(refusal("device_decommissioned", "the device is decommissioned; nothing can change it"));
+                return Err(Refused(vec![allowed::decommissioned()]));
             }
             (command, Self::Registered(device)) => (command, device),
         };
@@ -168,11 +169,7 @@ impl Device {
 
 impl Registered {
     fn verify(&self) -> Result<Vec<DeviceEvent>, Refused> {
-        let missing = [("venture", self.venture.is_none()), ("role", self.role.is_none())];
-        let broken = missing.iter().filter(|(_, missing)| *missing).map(|(field, _)| {
-            BrokenRule::new(field, &format!("{field}_missing"), format!("a device needs a {field} before it can be verified"))
-        });
-        Refused::unless_empty(broken.collect())?;
+        Refused::unless_empty(allowed::verifying(self.venture.as_ref(), self.role.as_ref()))?;
         Ok(if self.verified { vec![] } else { vec![DeviceEvent::DeviceVerified {}] })
     }
 
@@ -280,16 +277,7 @@ fn refusal(rule: &str, message: impl Into<String>) -> Refused {
 }
 
 fn not_live(live: Option<DeploymentId>, what: &str) -> Result<(), Refused> {
-    live.map_or(Ok(()), |deployment| {
-        Err(Refused(vec![
-            BrokenRule::new(
-                "",
-                "already_deploying",
-                format!("the device is being deployed; it can be {what} when that has ended or was cancelled"),
-            )
-            .held_by(format!("deployment {deployment}")),
-        ]))
-    })
+    Refused::unless_empty(allowed::ending(live, what).into_iter().collect())
 }
 
 fn is_live(deployment: DeploymentId, live: Option<DeploymentId>) -> Result<(), Refused> {

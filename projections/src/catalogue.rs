@@ -255,6 +255,25 @@ pub async fn ventures(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry
     read_all(items!(at, "kind = 'venture' AND NOT retired ORDER BY key").fetch_all(executor).await?)
 }
 
+/// The venture and its ancestors that are in use, nearest first; empty where it is not.
+pub async fn lineage(connection: &mut PgConnection, venture: &Name, at: At) -> Result<Vec<Entry<VentureView>>> {
+    let mut lineage: Vec<Entry<VentureView>> = vec![];
+    let mut next = Some(venture.clone());
+    while let Some(name) = next.filter(|name| lineage.iter().all(|entry| entry.key != *name)) {
+        let Some(entry) = self::venture(&mut *connection, &name, at).await?.filter(|entry| !entry.retired) else { break };
+        let parent = entry.spec.spec.parent.clone();
+        lineage.push(entry);
+        next = parent;
+    }
+    Ok(lineage)
+}
+
+/// What servers of a role boot: the role's default image, else the venture's, else its ancestors'.
+pub fn inherited_image(lineage: &[Entry<VentureView>], role: Option<&Name>) -> Option<Name> {
+    let of_role = role.and_then(|role| lineage.first()?.spec.roles.get(role)?.default_boot_image.clone());
+    of_role.or_else(|| lineage.iter().find_map(|entry| entry.spec.spec.default_boot_image.clone()))
+}
+
 /// Every boot image at its latest revision, by name; retired ones are among them.
 pub async fn boot_images(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry<BootImage>>> {
     read_all(items!(at, "kind = 'boot_image' ORDER BY key").fetch_all(executor).await?)

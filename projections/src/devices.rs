@@ -3,6 +3,7 @@
 use crate::at::At;
 use crate::convert::{address, addresses, inet, optional, parsed};
 use crate::error::{Error, Result};
+use bootledger_aggregates::deployment::start::DeviceFacts;
 use bootledger_aggregates::device::event::{DeviceKind, Management, ManagementProtocol};
 use bootledger_aggregates::device::management::Access;
 use bootledger_aggregates::values::ParseError;
@@ -78,34 +79,8 @@ pub struct Device {
     pub changed_at: Timestamp,
 }
 
-/// Which devices; what is left out does not matter.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// In this site.
-    pub site: Option<Name>,
-    /// In this rack.
-    pub rack: Option<Name>,
-    /// Of this venture.
-    pub venture: Option<Name>,
-    /// Of this role.
-    pub role: Option<Name>,
-    /// Checked, or not.
-    pub verified: Option<bool>,
-    /// Out of use, or not.
-    pub decommissioned: Option<bool>,
-    /// With this interface.
-    pub mac: Option<MacAddress>,
-    /// With this serial number.
-    pub serial: Option<Text>,
-    /// Of this kind.
-    pub kind: Option<DeviceKind>,
-    /// With this text in its name, numbers, interfaces, host names or addresses, in any case of letters.
-    pub q: Option<String>,
-    /// Only those after this one.
-    pub after: Option<DeviceId>,
-}
-
-pub(crate) fn kind_text(kind: DeviceKind) -> &'static str {
+/// A kind as in the database and in JSON.
+pub fn kind_text(kind: DeviceKind) -> &'static str {
     match kind {
         DeviceKind::Physical => "physical",
         DeviceKind::Blade => "blade",
@@ -113,10 +88,23 @@ pub(crate) fn kind_text(kind: DeviceKind) -> &'static str {
     }
 }
 
-pub(crate) fn protocol_text(protocol: ManagementProtocol) -> &'static str {
+/// A protocol as in the database and in JSON.
+pub fn protocol_text(protocol: ManagementProtocol) -> &'static str {
     match protocol {
         ManagementProtocol::Ipmi => "ipmi",
         ManagementProtocol::Redfish => "redfish",
+    }
+}
+
+impl Device {
+    /// What the rules of deployments need to know of it.
+    pub fn deployment_facts(&self) -> DeviceFacts {
+        DeviceFacts {
+            site: Some(self.site.clone()),
+            macs: self.macs.clone(),
+            verified: self.verified,
+            decommissioned: self.decommissioned,
+        }
     }
 }
 
@@ -196,7 +184,7 @@ impl TryFrom<Raw> for Device {
 }
 
 macro_rules! devices {
-    ($at:expr, $condition:literal $(, $argument:expr)*) => {
+    ($at:expr, $condition:literal $(+ $more:literal)* $(, $argument:expr)*) => {
         sqlx::query_as!(
             Raw,
             r#"SELECT id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
@@ -205,11 +193,15 @@ macro_rules! devices {
                     registered_at, changed_at
              FROM devices
              WHERE (($1::bigint IS NULL AND valid_to IS NULL)
-                    OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND "# + $condition,
+                    OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND "# + $condition $(+ $more)*,
             $at.position() $(, $argument)*
         )
     };
 }
+
+mod list;
+
+pub use list::{Filter, Sort, cursor, list};
 
 /// The device of this id.
 pub async fn find(executor: impl PgExecutor<'_>, id: DeviceId, at: At) -> Result<Option<Device>> {
@@ -230,34 +222,25 @@ pub async fn by_macs(executor: impl PgExecutor<'_>, macs: &[MacAddress], at: At)
     rows.into_iter().map(Device::try_from).collect()
 }
 
-/// Up to `limit` devices by id, which is the order of their registration.
-pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit: i64) -> Result<Vec<Device>> {
-    let mac: Option<Vec<String>> = filter.mac.map(|mac| vec![mac.to_string()]);
-    let rows = devices!(
-        at,
-        "($2::text IS NULL OR site = $2) AND ($3::text IS NULL OR rack = $3)
-         AND ($4::text IS NULL OR venture = $4) AND ($5::text IS NULL OR role = $5)
-         AND ($6::bool IS NULL OR verified = $6) AND ($7::bool IS NULL OR decommissioned = $7)
-         AND ($8::text[] IS NULL OR macs && $8) AND ($9::text IS NULL OR serial = $9)
-         AND ($10::text IS NULL OR kind = $10)
-         AND ($11::text IS NULL OR strpos(lower(concat_ws(' ', name, serial, asset, array_to_string(macs, ' '),
-              array_to_string(hostnames, ' '), array_to_string(addresses, ' '))), lower($11)) > 0)
-         AND ($12::uuid IS NULL OR id > $12)
-         ORDER BY id LIMIT $13",
-        filter.site.as_ref().map(Name::as_str),
-        filter.rack.as_ref().map(Name::as_str),
-        filter.venture.as_ref().map(Name::as_str),
-        filter.role.as_ref().map(Name::as_str),
-        filter.verified,
-        filter.decommissioned,
-        mac.as_deref(),
-        filter.serial.as_ref().map(Text::as_str),
-        filter.kind.map(kind_text),
-        filter.q.as_deref(),
-        filter.after.map(|id| id.0),
-        limit
+/// The devices that are parts of one: those that it found, and those that say so. By id.
+pub async fn parts_of(executor: impl PgExecutor<'_>, device: &Device, at: At) -> Result<Vec<Device>> {
+    let found: Vec<Uuid> = device.sub_devices.iter().map(|id| id.0).collect();
+    let rows = devices!(at, "(id = ANY($2) OR parent = $3) ORDER BY id", &found, device.id.0).fetch_all(executor).await?;
+    rows.into_iter().map(Device::try_from).collect()
+}
+
+/// How many devices in use stand in each of these racks; those that are empty are left out.
+pub async fn counts_in(executor: impl PgExecutor<'_>, racks: &[Name], at: At) -> Result<Vec<(Name, i64)>> {
+    let racks: Vec<String> = racks.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        r#"SELECT rack AS "rack!", count(*) AS "count!" FROM devices
+            WHERE rack = ANY($2) AND NOT decommissioned
+              AND (($1::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
+            GROUP BY rack"#,
+        at.position(),
+        &racks
     );
-    rows.fetch_all(executor).await?.into_iter().map(Device::try_from).collect()
+    rows.fetch_all(executor).await?.into_iter().map(|row| Ok((row.rack.parse()?, row.count))).collect()
 }
 
 /// The management addresses of devices in use that lie in a network; never given to anybody else.

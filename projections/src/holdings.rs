@@ -4,9 +4,12 @@ use crate::at::At;
 use crate::convert::address;
 use crate::error::{Error, Result};
 use bootledger_aggregates::claims::Holder;
+use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_aggregates::values::hostname_template::HostnameTemplate;
 use ipnet::{IpNet, Ipv4Net};
 use serde::Serialize;
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 
@@ -173,6 +176,27 @@ pub async fn count_by_part(executor: impl PgExecutor<'_>, network: Ipv4Net) -> R
 /// Every host name that is held, in no order. Plain texts, since there may be hundreds of thousands.
 pub async fn hostnames(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<String>> {
     hostnames_ending(executor, "", at).await
+}
+
+/// How many names of a template are asked about at a time: few first, since the next free one is mostly near.
+const ASKED: [usize; 3] = [100, 1_000, 10_000];
+
+/// The next host name of a template that nobody holds.
+pub async fn next_hostname(connection: &mut PgConnection, template: &HostnameTemplate, at: At) -> Result<Option<Hostname>> {
+    let mut names = template.free(std::iter::empty());
+    for round in 0.. {
+        let count = ASKED.get(round).or(ASKED.last()).copied().unwrap_or_default();
+        let some: Vec<Hostname> = names.by_ref().take(count).collect();
+        if some.is_empty() {
+            break;
+        }
+        let things: Vec<(&str, String)> = some.iter().map(|name| ("hostname", name.to_string())).collect();
+        let held: HashSet<String> = holders(&mut *connection, &things, at).await?.into_iter().map(|held| held.value).collect();
+        if let Some(free) = some.into_iter().find(|name| !held.contains(name.as_str())) {
+            return Ok(Some(free));
+        }
+    }
+    Ok(None)
 }
 
 /// Every held host name with this end, such as `.dc1.example`, in no order.

@@ -11,9 +11,9 @@ use crate::store::repository::Terms;
 use bootledger_aggregates::claims::Claim;
 use bootledger_aggregates::deployment::Deployment;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
-use bootledger_aggregates::deployment::event::Limits;
+use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, Limits};
 use bootledger_aggregates::deployment::plan::Plan;
-use bootledger_aggregates::deployment::start::{BootImageFacts, DeviceFacts, StartDeployment, StartFacts};
+use bootledger_aggregates::deployment::start::{BootImageFacts, StartDeployment, StartFacts};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::site::SiteSpec;
@@ -22,10 +22,12 @@ use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
-use bootledger_projections::catalogue::{Entry, VentureView};
+use bootledger_projections::catalogue::{Entry, inherited_image};
 use bootledger_projections::devices::Device;
 use bootledger_projections::{catalogue, devices, dhcp_entries, holdings};
-use bootledger_web::commands::{Context, NewDeployment, Receipt};
+use bootledger_web::commands::{CommandError, Context, NewDeployment, Proposed, Receipt};
+use sqlx::Postgres;
+use sqlx::pool::PoolConnection;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
@@ -35,6 +37,12 @@ use uuid::Uuid;
 pub(super) struct Excluded {
     addresses: BTreeSet<Ipv4Addr>,
     hostnames: BTreeSet<Hostname>,
+}
+
+/// A deployment that is ready for the rules, and what must not have changed when it is started.
+struct Prepared {
+    start: StartDeployment,
+    preconditions: Vec<Precondition>,
 }
 
 /// What was chosen where nothing was said, or which rule that broke.
@@ -47,6 +55,40 @@ impl Ledger {
         excluded: &mut Excluded,
         context: &Context,
     ) -> Result<Receipt, Failure> {
+        let Prepared { start, preconditions } = self.prepare(wanted, excluded).await?;
+        let id = DeploymentId(Uuid::now_v7());
+        let terms = Terms { preconditions, fresh: true, ..Terms::default() };
+        let outcome = self.run::<Deployment>(id, DeploymentCommand::StartDeployment(Box::new(start)), terms, context).await;
+        match outcome {
+            // What was only a suggestion was taken by somebody else: try the next one.
+            Err(Failure::Claimed(Claim::Ip(ip), _)) if wanted.ip.is_none() => {
+                excluded.addresses.insert(ip);
+                Err(Failure::Conflict)
+            }
+            Err(Failure::Claimed(Claim::Hostname(name), _)) if wanted.hostname.is_none() => {
+                excluded.hostnames.insert(name);
+                Err(Failure::Conflict)
+            }
+            Err(Failure::Claimed(claim, holder)) => Err(Refused(vec![claimed(&claim, &holder)]).into()),
+            other => other,
+        }
+    }
+
+    /// What the rules say of a deployment, and what would be filled in, as the views are now; nothing is appended.
+    pub(super) async fn check(&self, wanted: &NewDeployment) -> Result<Proposed, Failure> {
+        let Prepared { start, .. } = self.prepare(wanted, &Excluded::default()).await?;
+        let events = Deployment::default().decide(DeploymentCommand::StartDeployment(Box::new(start)))?;
+        let started = events.into_iter().find_map(|event| match event {
+            DeploymentEvent::DeploymentStarted(started) => Some(*started),
+            _ => None,
+        });
+        let nothing = || Failure::Other(CommandError::Internal(anyhow::anyhow!("a deployment began with no event")));
+        let DeploymentStarted { mac, ip, network, hostname, venture, role, boot_image, .. } = started.ok_or_else(nothing)?;
+        Ok(Proposed { mac, ip, network, hostname, venture, role, boot_image })
+    }
+
+    /// Fills in what was left out, and looks up what the rules need to know.
+    async fn prepare(&self, wanted: &NewDeployment, excluded: &Excluded) -> Result<Prepared, Failure> {
         let views = &self.views;
         let Some(device) = devices::find(views, wanted.device, At::Now).await? else {
             let message = format!("there is no device {}; register it first", wanted.device);
@@ -56,7 +98,7 @@ impl Ledger {
             wanted.venture.clone().or_else(|| device.venture.clone()).ok_or_else(|| missing("venture", "the device has none"));
         let role = wanted.role.clone().or_else(|| device.role.clone()).ok_or_else(|| missing("role", "the device has none"));
         let lineage = match &venture {
-            Ok(venture) => self.lineage(venture).await?,
+            Ok(venture) => catalogue::lineage(&mut *self.connection().await?, venture, At::Now).await?,
             Err(_) => vec![],
         };
         let boot_image = wanted.boot_image.clone().or_else(|| inherited_image(&lineage, role.as_ref().ok()));
@@ -85,7 +127,7 @@ impl Ledger {
         preconditions.extend(site.as_ref().map(|entry| unchanged("site", entry)));
         preconditions.extend(image.as_ref().map(|entry| unchanged("boot_image", entry)));
         let facts = StartFacts {
-            device: Some(device_facts(&device)),
+            device: Some(device.deployment_facts()),
             holders: holders(views, &claims).await?,
             managed: devices::managed_at(views, &[ip]).await?.first().map(|(_, device)| *device),
             venture_exists: venture_entry.is_some(),
@@ -106,37 +148,11 @@ impl Ledger {
             import: None,
             facts,
         };
-        let id = DeploymentId(Uuid::now_v7());
-        let terms = Terms { preconditions, fresh: true, ..Terms::default() };
-        let outcome = self.run::<Deployment>(id, DeploymentCommand::StartDeployment(Box::new(start)), terms, context).await;
-        match outcome {
-            // What was only a suggestion was taken by somebody else: try the next one.
-            Err(Failure::Claimed(Claim::Ip(ip), _)) if wanted.ip.is_none() => {
-                excluded.addresses.insert(ip);
-                Err(Failure::Conflict)
-            }
-            Err(Failure::Claimed(Claim::Hostname(name), _)) if wanted.hostname.is_none() => {
-                excluded.hostnames.insert(name);
-                Err(Failure::Conflict)
-            }
-            Err(Failure::Claimed(claim, holder)) => Err(Refused(vec![claimed(&claim, &holder)]).into()),
-            other => other,
-        }
+        Ok(Prepared { start, preconditions })
     }
 
-    /// The venture and its ancestors that are in use, nearest first.
-    async fn lineage(&self, venture: &Name) -> Result<Vec<Entry<VentureView>>, Failure> {
-        let mut lineage: Vec<Entry<VentureView>> = vec![];
-        let mut next = Some(venture.clone());
-        while let Some(name) = next.filter(|name| lineage.iter().all(|entry| entry.key != *name)) {
-            let Some(entry) = catalogue::venture(&self.views, &name, At::Now).await?.filter(|entry| !entry.retired) else {
-                break;
-            };
-            let parent = entry.spec.spec.parent.clone();
-            lineage.push(entry);
-            next = parent;
-        }
-        Ok(lineage)
+    async fn connection(&self) -> Result<PoolConnection<Postgres>, Failure> {
+        Ok(self.views.acquire().await?)
     }
 
     /// As Ralph did: the first interface that has a DHCP entry, else the first.
@@ -240,21 +256,6 @@ fn unchanged<T>(aggregate_type: &'static str, entry: &Entry<T>) -> Precondition 
     Precondition::Sequence { aggregate_type, aggregate_id: entry.key.to_string(), sequence: entry.sequence }
 }
 
-/// The role's default image, else the venture's, else its ancestors'.
-pub(super) fn inherited_image(lineage: &[Entry<VentureView>], role: Option<&Name>) -> Option<Name> {
-    let of_role = role.and_then(|role| lineage.first()?.spec.roles.get(role)?.default_boot_image.clone());
-    of_role.or_else(|| lineage.iter().find_map(|entry| entry.spec.spec.default_boot_image.clone()))
-}
-
-pub(super) fn device_facts(device: &Device) -> DeviceFacts {
-    DeviceFacts {
-        site: Some(device.site.clone()),
-        macs: device.macs.clone(),
-        verified: device.verified,
-        decommissioned: device.decommissioned,
-    }
-}
-
 pub(super) fn image_facts(entry: &Entry<bootledger_aggregates::boot_image::BootImage>) -> BootImageFacts {
     let minutes =
         |of: fn(&bootledger_aggregates::boot_image::BootImageSpec) -> u32, usual| entry.spec.spec.as_ref().map_or(usual, of);
@@ -271,5 +272,5 @@ pub(super) fn image_facts(entry: &Entry<bootledger_aggregates::boot_image::BootI
 }
 
 pub(super) fn standard_plan() -> Result<Plan, Failure> {
-    Plan::standard().map_err(|error| Failure::Other(bootledger_web::commands::CommandError::Internal(error.into())))
+    Plan::standard().map_err(|error| Failure::Other(CommandError::Internal(error.into())))
 }

@@ -57,6 +57,25 @@ pub struct NewDeployment {
     pub boot_image: Option<Name>,
 }
 
+/// A deployment with all that was left out filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposed {
+    /// The interface that it boots from.
+    pub mac: MacAddress,
+    /// Its address.
+    pub ip: Ipv4Addr,
+    /// The network of the address.
+    pub network: Name,
+    /// Its name.
+    pub hostname: Hostname,
+    /// Its owner.
+    pub venture: Name,
+    /// Its role.
+    pub role: Name,
+    /// What it boots.
+    pub boot_image: Name,
+}
+
 /// Something to be done.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
@@ -307,6 +326,10 @@ pub enum Imported {
 pub trait Commands: Send + Sync {
     /// Does it, or says why not.
     async fn execute(&self, command: Command, context: Context) -> Result<Receipt, CommandError>;
+
+    /// What would become of a deployment were it started now: what would be filled in, or every rule that it breaks. Nothing
+    /// is started, and what is free now may be taken before it is.
+    async fn check_deployment(&self, wanted: &NewDeployment) -> Result<Proposed, CommandError>;
 
     /// Asks a device's management controller, now, whether the server has power.
     async fn power_state(&self, device: DeviceId) -> Result<PowerState, CommandError>;

@@ -28,13 +28,15 @@ mod boot_images;
 mod catalogue;
 pub(crate) mod dashboard;
 pub(crate) mod deployments;
+pub(crate) mod devices;
 mod dhcp_servers;
 mod drift;
 mod networks;
+pub(crate) mod racks;
 mod search;
-mod sites;
 pub(crate) mod settings;
 pub(crate) mod sign_in;
+mod sites;
 pub(crate) mod timeline;
 mod ventures;
 mod zones;
@@ -54,6 +56,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(resource("/theme").post(theme::change))
         .configure(dashboard::configure)
         .configure(deployments::configure)
+        .configure(devices::configure)
+        .configure(racks::configure)
         .configure(timeline::configure)
         .configure(search::configure)
         .configure(networks::configure)

@@ -8,7 +8,7 @@ use crate::network::{NetworkSpec, Reserved};
 use crate::rules::{BrokenRule, Refused};
 use crate::site::SiteSpec;
 use crate::values::hostname::{Hostname, reverse_name};
-use crate::values::ids::{DeviceId, ImportId};
+use crate::values::ids::{DeploymentId, DeviceId, ImportId};
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
 use std::net::Ipv4Addr;
@@ -127,6 +127,22 @@ pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Re
     }))])
 }
 
+/// What keeps a device from being deployed, whatever with: it is out of use, or nobody checked it.
+fn unready(device: &DeviceFacts) -> Option<BrokenRule> {
+    if device.decommissioned {
+        let message = "the device is decommissioned and cannot be deployed";
+        return Some(BrokenRule::new("device", "device_decommissioned", message));
+    }
+    let message = "the device is not verified; verify it before deploying it";
+    (!device.verified).then(|| BrokenRule::new("device", "device_not_verified", message))
+}
+
+/// Whatever keeps a device from being deployed now: what it is, and its live deployment.
+pub fn undeployable(id: DeviceId, device: &DeviceFacts, live: Option<DeploymentId>) -> Vec<BrokenRule> {
+    let held = live.and_then(|live| held_claim(&Claim::Deployment(id), Holder::Deployment(live), id));
+    unready(device).into_iter().chain(held).collect()
+}
+
 fn device(request: &StartDeployment) -> Vec<BrokenRule> {
     let Some(device) = &request.facts.device else {
         return vec![BrokenRule::new(
@@ -135,16 +151,7 @@ fn device(request: &StartDeployment) -> Vec<BrokenRule> {
             format!("there is no device {}; register it first", request.device),
         )];
     };
-    let mut broken = vec![];
-    if device.decommissioned {
-        broken.push(BrokenRule::new("device", "device_decommissioned", "the device is decommissioned and cannot be deployed"));
-    } else if !device.verified {
-        broken.push(BrokenRule::new(
-            "device",
-            "device_not_verified",
-            "the device is not verified; verify it before deploying it",
-        ));
-    }
+    let mut broken: Vec<BrokenRule> = unready(device).into_iter().collect();
     if !device.macs.contains(&request.mac) {
         let known: Vec<String> = device.macs.iter().map(ToString::to_string).collect();
         let message = if known.is_empty() {

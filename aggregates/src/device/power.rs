@@ -8,7 +8,7 @@
 //! restart did not happen, or when an operator asks.
 
 use super::event::DeviceEvent;
-use super::{Registered, is_live};
+use super::{Registered, allowed, is_live};
 use crate::rules::{BrokenRule, Refused};
 use crate::values::ids::{DeploymentId, OrderId};
 use crate::values::text::Text;
@@ -146,22 +146,7 @@ pub struct PowerFacts {
 
 pub(super) fn request(device: &Registered, order: PowerOrder, facts: &PowerFacts) -> Result<Vec<DeviceEvent>, Refused> {
     let mut broken = vec![];
-    match &device.management {
-        None => broken.push(BrokenRule::new(
-            "management",
-            "management_missing",
-            "the device has no management address; change the device, or see to its power by hand",
-        )),
-        Some(management) if management.credentials.is_none() => broken.push(BrokenRule::new(
-            "management.credentials",
-            "credentials_missing",
-            format!(
-                "the management controller {} has no credentials; name a secret of the form user:password for it",
-                management.address
-            ),
-        )),
-        Some(_) => {}
-    }
+    broken.extend(allowed::switching(device.management.as_ref()));
     if order.network_boot && order.action == PowerAction::Off {
         let message = "a server that is switched off does not boot; ask for a network boot when it is switched on";
         broken.push(BrokenRule::new("network_boot", "network_boot_without_start", message));

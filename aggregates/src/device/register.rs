@@ -1,7 +1,7 @@
 //! Registering a device and changing its description.
 
-use super::Registered;
 use super::event::{DeviceEvent, DeviceKind, Management};
+use super::{Registered, allowed};
 use crate::claims::{Claim, Holder};
 use crate::rules::{BrokenRule, Refused};
 use crate::values::ids::DeviceId;
@@ -294,11 +294,7 @@ fn venture_role(device: &Registered, change: &DeviceChange, facts: &RegisterFact
     let differs = |new: &Option<Name>, old: &Option<Name>| new.is_some() && new != old;
     if device.verified && (differs(&change.venture, &device.venture) || differs(&change.role, &device.role)) {
         let field = if differs(&change.venture, &device.venture) { "venture" } else { "role" };
-        return Some(BrokenRule::new(
-            field,
-            "device_verified",
-            "the device is verified, so only a deployment changes its venture and role; deploy it, or unverify it first",
-        ));
+        return allowed::reassigning(device.verified, field);
     }
     let of = |name: Option<&Name>| name.map(ToString::to_string).unwrap_or_default();
     match facts.unknown {

@@ -1,7 +1,7 @@
 //! The plan of an import: for each row its device, its deployment and their events, or its errors.
 
 use super::super::execute::Failure;
-use super::super::start::{device_facts, image_facts, inherited_image, standard_plan};
+use super::super::start::{image_facts, standard_plan};
 use super::super::{Ledger, context};
 use super::choose::{Free, networks_of, own_hostname};
 use super::facts::Known;
@@ -23,7 +23,7 @@ use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
-use bootledger_projections::catalogue::Entry;
+use bootledger_projections::catalogue::{Entry, inherited_image};
 use bootledger_web::commands::{Context, PlannedRow, RowError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -146,7 +146,7 @@ impl Common<'_> {
                     verified: true,
                     decommissioned: false,
                 },
-                device_facts,
+                bootledger_projections::devices::Device::deployment_facts,
             )),
             holders: self.known.holders_of(claims),
             managed: self.known.managed.get(&ip).copied(),

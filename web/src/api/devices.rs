@@ -20,7 +20,7 @@ use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
-use bootledger_projections::devices::{self, Device, Filter};
+use bootledger_projections::devices::{self, Device, Filter, Sort};
 use bootledger_projections::parked;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -65,13 +65,43 @@ pub struct DeviceQuery {
     /// With this serial number.
     #[param(value_type = Option<String>)]
     serial: Option<Text>,
+    /// With a live deployment, or without.
+    live: Option<bool>,
     /// With this text in name, numbers, interfaces, host names or addresses.
     q: Option<String>,
-    /// Only those behind this one: the `next` of the page before.
+    /// In which order: `registered`, `name`, `serial` or `changed`, with `-` before it backwards; `registered` by default.
     #[param(value_type = Option<String>)]
-    after: Option<DeviceId>,
+    sort: Option<Sort>,
+    /// Only those behind this one: the `next` of the page before, of the same order.
+    after: Option<String>,
     /// At most this many, 1 to 1000; 100 by default.
     limit: Option<u32>,
+}
+
+impl DeviceQuery {
+    /// Whether an order is named.
+    pub(crate) fn is_ordered(&self) -> bool {
+        self.sort.is_some()
+    }
+
+    /// The question for the views.
+    pub(crate) fn filter(self) -> Filter {
+        Filter {
+            site: self.site,
+            rack: self.rack,
+            venture: self.venture,
+            role: self.role,
+            verified: self.verified,
+            decommissioned: self.decommissioned,
+            deploying: self.live,
+            mac: self.mac,
+            serial: self.serial,
+            kind: self.kind,
+            q: self.q,
+            sort: self.sort.unwrap_or_default(),
+            after: self.after,
+        }
+    }
 }
 
 /// A device to be registered.
@@ -114,7 +144,7 @@ async fn changed(application: &Application, change: Change) -> Result<HttpRespon
     }
 }
 
-/// The devices, in the order of their registration.
+/// The devices, in the order of their registration or another.
 #[utoipa::path(get, path = "/api/v1/devices", tag = "devices", params(DeviceQuery), responses((status = 200, body = Page<Device>)))]
 pub(crate) async fn index(
     _: Viewer,
@@ -122,22 +152,9 @@ pub(crate) async fn index(
     mut reading: Reading,
 ) -> Result<HttpResponse, Error> {
     let limit = limit(query.limit)?;
-    let filter = Filter {
-        site: query.site,
-        rack: query.rack,
-        venture: query.venture,
-        role: query.role,
-        verified: query.verified,
-        decommissioned: query.decommissioned,
-        mac: query.mac,
-        serial: query.serial,
-        kind: query.kind,
-        q: query.q,
-        after: query.after,
-    };
-    let at = reading.at;
+    let (filter, at) = (query.filter(), reading.at);
     let found = devices::list(reading.connection(), &filter, at, i64::from(limit) + 1).await?;
-    let page = Page::of(found, limit, |device| device.id.to_string());
+    let page = Page::of(found, limit, |device| devices::cursor(filter.sort, device));
     Ok(reading.answer(&page))
 }
 

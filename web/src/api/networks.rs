@@ -120,9 +120,15 @@ pub(crate) async fn addresses(
     let (count, at) = (query.count()?, reading.at);
     let network = items::network(reading.connection(), &key, at).await?.filter(|network| !network.retired);
     let network = network.ok_or_else(|| Error::NotFound(format!("there is no network {key} in use")))?.spec;
+    let (free, held) = free(&mut reading, &network, count).await?;
+    Ok(reading.answer(&FreeAddresses { network: key, free, held }))
+}
+
+/// The next free addresses of a network, up to `count`, and how many of its addresses are held.
+pub(crate) async fn free(reading: &mut Reading, network: &NetworkSpec, count: usize) -> Result<(Vec<Ipv4Addr>, usize), Error> {
+    let at = reading.at;
     let held = holdings::ips_in(reading.connection(), network.cidr, at).await?;
     let managed = devices::management_addresses_in(reading.connection(), network.cidr, at).await?;
     let taken: HashSet<Ipv4Addr> = held.iter().map(|(ip, _)| *ip).chain(managed).collect();
-    let free = network.givable().filter(|ip| !taken.contains(ip)).take(count).collect();
-    Ok(reading.answer(&FreeAddresses { network: key, free, held: held.len() }))
+    Ok((network.givable().filter(|ip| !taken.contains(ip)).take(count).collect(), held.len()))
 }

@@ -62,6 +62,11 @@ impl Fields {
         self.pairs.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim())
     }
 
+    /// Whether a field was sent, empty or not.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.pairs.iter().any(|(known, _)| known == name)
+    }
+
     /// A field's text as it was sent, with line ends as `\n`.
     pub(crate) fn lines(&self, name: &str) -> String {
         self.pairs.iter().find(|(known, _)| known == name).map_or(String::new(), |(_, value)| value.replace("\r\n", "\n"))

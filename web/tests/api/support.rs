@@ -17,7 +17,7 @@ use bootledger_test_cluster::TestDatabase;
 use bootledger_web::application::{Application, ServiceKey};
 use bootledger_web::auth::token::Secret;
 use bootledger_web::boot::table::BootTable;
-use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Ping, Receipt};
+use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt};
 use bootledger_web::server::{Part, Site};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -32,6 +32,8 @@ pub(crate) struct Scripted {
     pub(crate) answers: Mutex<VecDeque<Result<Receipt, CommandError>>>,
     pub(crate) imports: Mutex<VecDeque<Result<Imported, CommandError>>>,
     pub(crate) asked: Mutex<Vec<(Command, Context)>>,
+    pub(crate) checks: Mutex<VecDeque<Result<Proposed, CommandError>>>,
+    pub(crate) checked: Mutex<Vec<NewDeployment>>,
 }
 
 #[async_trait]
@@ -39,6 +41,12 @@ impl Commands for Scripted {
     async fn execute(&self, command: Command, context: Context) -> Result<Receipt, CommandError> {
         self.asked.lock().expect("no panic").push((command, context));
         let answer = self.answers.lock().expect("no panic").pop_front();
+        answer.unwrap_or_else(|| Err(CommandError::NotFound("the test has no answer left".to_owned())))
+    }
+
+    async fn check_deployment(&self, wanted: &NewDeployment) -> Result<Proposed, CommandError> {
+        self.checked.lock().expect("no panic").push(wanted.clone());
+        let answer = self.checks.lock().expect("no panic").pop_front();
         answer.unwrap_or_else(|| Err(CommandError::NotFound("the test has no answer left".to_owned())))
     }
 

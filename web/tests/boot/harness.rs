@@ -19,7 +19,7 @@ use bootledger_web::boot::store::Contents;
 use bootledger_web::boot::table::{BootTable, Entry};
 use bootledger_web::boot::target::{Identity, Image, Place, Target};
 use bootledger_web::boot::token::Token;
-use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, Ping, Receipt};
+use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt};
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use std::collections::{BTreeMap, HashMap};
@@ -57,6 +57,10 @@ impl Commands for Domain {
         let mut asked = self.asked.lock().expect("asked");
         asked.push((command, context));
         Ok(Receipt { position: 100 + i64::try_from(asked.len()).expect("few"), id })
+    }
+
+    async fn check_deployment(&self, _: &NewDeployment) -> Result<Proposed, CommandError> {
+        Err(CommandError::NotFound("no deployments are checked here".to_owned()))
     }
 
     async fn power_state(&self, _: DeviceId) -> Result<PowerState, CommandError> {

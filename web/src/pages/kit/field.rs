@@ -30,22 +30,15 @@ impl Field<'_> {
                 label for=(format!("field-{}", self.name)) { (self.label) @if !self.required { span.quiet { " (optional)" } } }
                 @if !self.hint.is_empty() { span.hint id=(format!("hint-{}", self.name)) { (self.hint) } }
                 (control)
-                @if !mine.is_empty() {
-                    div id=(format!("error-{}", self.name)) {
-                        @for error in &mine { p.error { (icon("exclamation-triangle-fill")) (error.message) (holder(error)) } }
-                    }
-                }
+                (place(self.name, &mine))
                 (below)
             }
         }
     }
 
-    fn described(&self) -> Option<String> {
-        let broken = self.errors.iter().any(|error| error.field == self.name);
-        let ids =
-            [(!self.hint.is_empty()).then(|| format!("hint-{}", self.name)), broken.then(|| format!("error-{}", self.name))];
-        let ids: Vec<String> = ids.into_iter().flatten().collect();
-        (!ids.is_empty()).then(|| ids.join(" "))
+    fn described(&self) -> String {
+        let error = format!("error-{}", self.name);
+        if self.hint.is_empty() { error } else { format!("hint-{} {error}", self.name) }
     }
 
     fn invalid(&self) -> Option<&'static str> {
@@ -69,7 +62,7 @@ impl Field<'_> {
     fn line(&self, kind: &str, autocomplete: &str, below: &Markup) -> Markup {
         let control = html! {
             input type=(kind) id=(self.id()) name=(self.name) value=(self.value) required[self.required] autocomplete=(autocomplete)
-                spellcheck="false" aria-describedby=[self.described()] aria-invalid=[self.invalid()];
+                spellcheck="false" aria-describedby=(self.described()) aria-invalid=[self.invalid()];
         };
         self.wrap(&control, below)
     }
@@ -92,7 +85,7 @@ impl Field<'_> {
     fn lines(&self, rows: u32, class: &str, prose: bool) -> Markup {
         let control = html! {
             textarea id=(self.id()) name=(self.name) rows=(rows) required[self.required] spellcheck=(prose.to_string())
-                class=[(!class.is_empty()).then_some(class)] aria-describedby=[self.described()] aria-invalid=[self.invalid()] {
+                class=[(!class.is_empty()).then_some(class)] aria-describedby=(self.described()) aria-invalid=[self.invalid()] {
                 // A browser drops a line break that directly follows the tag.
                 "\n" (self.value)
             }
@@ -103,7 +96,7 @@ impl Field<'_> {
     /// One of several: values and their words. `none` are the words for nothing.
     pub(crate) fn select(&self, none: Option<&str>, options: &[(String, String)]) -> Markup {
         let control = html! {
-            select id=(self.id()) name=(self.name) required[self.required] aria-describedby=[self.described()] aria-invalid=[self.invalid()] {
+            select id=(self.id()) name=(self.name) required[self.required] aria-describedby=(self.described()) aria-invalid=[self.invalid()] {
                 @if let Some(none) = none { option value="" selected[self.value.is_empty()] { (none) } }
                 @if !self.value.is_empty() && !options.iter().any(|(value, _)| value == self.value) {
                     option value=(self.value) selected { (self.value) }
@@ -121,11 +114,11 @@ impl Field<'_> {
             div class=(if mine.is_empty() { "field" } else { "field broken" }) {
                 div.check {
                     input type="checkbox" id=(self.id()) name=(self.name) value="true" checked[self.value == "true"]
-                        aria-describedby=[self.described()] aria-invalid=[self.invalid()];
+                        aria-describedby=(self.described()) aria-invalid=[self.invalid()];
                     label for=(self.id()) { (self.label) }
                 }
                 @if !self.hint.is_empty() { span.hint id=(format!("hint-{}", self.name)) { (self.hint) } }
-                @if !mine.is_empty() { div id=(format!("error-{}", self.name)) { @for error in &mine { p.error { (icon("exclamation-triangle-fill")) (error.message) } } } }
+                (place(self.name, &mine))
             }
         }
     }
@@ -142,6 +135,25 @@ impl Field<'_> {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Where a field's errors stand, also where there are none yet: a check while somebody types replaces it.
+fn place(name: &str, errors: &[&ProblemError]) -> Markup {
+    html! {
+        div.errors id=(format!("error-{name}")) aria-live="polite" {
+            @for error in errors { p.error { (icon("exclamation-triangle-fill")) (error.message) (holder(error)) } }
+        }
+    }
+}
+
+/// The places of these fields' errors anew, for a form that is checked while somebody types: the fields stay as they are.
+pub(crate) fn checked(names: &[&str], errors: &[ProblemError]) -> Markup {
+    html! {
+        @for name in names {
+            @let mine: Vec<&ProblemError> = errors.iter().filter(|error| error.field == *name).collect();
+            hx-partial id=(format!("error-{name}")) hx-swap="outerMorph" { (place(name, &mine)) }
         }
     }
 }

@@ -1,0 +1,53 @@
+//! Which actions a device allows: rules on facts that its views know as well as itself, so that a page tells beside an
+//! action, before anybody tries, exactly what the command would answer.
+
+use super::event::Management;
+use crate::rules::BrokenRule;
+use crate::values::ids::DeploymentId;
+use crate::values::name::Name;
+
+/// What keeps a device from being verified: it needs a venture and a role.
+pub fn verifying(venture: Option<&Name>, role: Option<&Name>) -> Vec<BrokenRule> {
+    let missing = [("venture", venture.is_none()), ("role", role.is_none())];
+    let broken = missing.iter().filter(|(_, missing)| *missing).map(|(field, _)| {
+        BrokenRule::new(field, &format!("{field}_missing"), format!("a device needs a {field} before it can be verified"))
+    });
+    broken.collect()
+}
+
+/// What keeps a device from being `what` (`unverified`, `decommissioned`): its live deployment.
+pub fn ending(live: Option<DeploymentId>, what: &str) -> Option<BrokenRule> {
+    let message = format!("the device is being deployed; it can be {what} when that has ended or was cancelled");
+    live.map(|live| BrokenRule::new("", "already_deploying", message).held_by(format!("deployment {live}")))
+}
+
+/// What keeps a device's venture and role from being changed by hand.
+pub fn reassigning(verified: bool, field: &str) -> Option<BrokenRule> {
+    let message = "the device is verified, so only a deployment changes its venture and role; deploy it, or unverify it first";
+    verified.then(|| BrokenRule::new(field, "device_verified", message))
+}
+
+/// What keeps a device's power from being switched, whatever is asked of it.
+pub fn switching(management: Option<&Management>) -> Option<BrokenRule> {
+    match management {
+        None => Some(BrokenRule::new(
+            "management",
+            "management_missing",
+            "the device has no management address; change the device, or see to its power by hand",
+        )),
+        Some(management) if management.credentials.is_none() => Some(BrokenRule::new(
+            "management.credentials",
+            "credentials_missing",
+            format!(
+                "the management controller {} has no credentials; name a secret of the form user:password for it",
+                management.address
+            ),
+        )),
+        Some(_) => None,
+    }
+}
+
+/// What keeps a device that is out of use from anything.
+pub fn decommissioned() -> BrokenRule {
+    BrokenRule::new("", "device_decommissioned", "the device is decommissioned; nothing can change it")
+}

@@ -1,0 +1,244 @@
+//! Lists of devices: filtered, searched, in the order that somebody chose, page by page.
+
+use super::{Device, Raw, kind_text};
+use crate::at::At;
+use crate::error::{Error, Result};
+use bootledger_aggregates::device::event::DeviceKind;
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use serde::Deserialize;
+use sqlx::PgExecutor;
+use std::str::FromStr;
+
+/// Which devices; what is left out does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In this site.
+    pub site: Option<Name>,
+    /// In this rack.
+    pub rack: Option<Name>,
+    /// Of this venture.
+    pub venture: Option<Name>,
+    /// Of this role.
+    pub role: Option<Name>,
+    /// Checked, or not.
+    pub verified: Option<bool>,
+    /// Out of use, or not.
+    pub decommissioned: Option<bool>,
+    /// With a live deployment, or without.
+    pub deploying: Option<bool>,
+    /// With this interface.
+    pub mac: Option<MacAddress>,
+    /// With this serial number.
+    pub serial: Option<Text>,
+    /// Of this kind.
+    pub kind: Option<DeviceKind>,
+    /// With this text in its name, numbers, interfaces, host names or addresses, in any case of letters.
+    pub q: Option<String>,
+    /// In which order.
+    pub sort: Sort,
+    /// Only those after the one with this cursor, in the same order.
+    pub after: Option<String>,
+}
+
+/// The orders of a list; those of equal rank are by id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Sort {
+    /// Those that were registered first.
+    #[default]
+    #[serde(rename = "registered")]
+    Oldest,
+    /// Those that were registered last.
+    #[serde(rename = "-registered")]
+    Newest,
+    /// By name.
+    #[serde(rename = "name")]
+    Name,
+    /// By name, backwards.
+    #[serde(rename = "-name")]
+    NameBackwards,
+    /// By serial number; those without one first.
+    #[serde(rename = "serial")]
+    Serial,
+    /// By serial number, backwards.
+    #[serde(rename = "-serial")]
+    SerialBackwards,
+    /// Those that changed first.
+    #[serde(rename = "changed")]
+    LongUnchanged,
+    /// Those that changed last.
+    #[serde(rename = "-changed")]
+    LatelyChanged,
+}
+
+impl Sort {
+    /// As in a URL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Oldest => "registered",
+            Self::Newest => "-registered",
+            Self::Name => "name",
+            Self::NameBackwards => "-name",
+            Self::Serial => "serial",
+            Self::SerialBackwards => "-serial",
+            Self::LongUnchanged => "changed",
+            Self::LatelyChanged => "-changed",
+        }
+    }
+}
+
+/// A device's place in a list of this order, for the next page's `after`: its id, and what it is ordered by.
+pub fn cursor(sort: Sort, device: &Device) -> String {
+    let id = device.id;
+    match sort {
+        Sort::Oldest | Sort::Newest => id.to_string(),
+        Sort::Name | Sort::NameBackwards => format!("{id} {}", device.name),
+        Sort::Serial | Sort::SerialBackwards => format!("{id} {}", device.serial.as_ref().map_or("", Text::as_str)),
+        Sort::LongUnchanged | Sort::LatelyChanged => format!("{id} {}", device.changed_at),
+    }
+}
+
+/// A cursor's id, and what the device was ordered by; empty where it is the id.
+fn place(after: Option<&str>) -> Result<(Option<DeviceId>, String)> {
+    let Some(text) = after else { return Ok((None, String::new())) };
+    let (id, value) = text.split_once(' ').unwrap_or((text, ""));
+    let id = DeviceId::from_str(id).map_err(|_| Error::Cursor(text.to_owned()))?;
+    Ok((Some(id), value.to_owned()))
+}
+
+/// A text for `LIKE` that matches where this one is a part; none where there is nothing to look for.
+fn pattern(q: Option<&str>) -> Option<String> {
+    let text = q?.trim().to_lowercase();
+    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    (!text.is_empty()).then(|| format!("%{escaped}%"))
+}
+
+macro_rules! listed {
+    ($filter:expr, $parts:expr, $at:expr, $tail:literal $(, $argument:expr)*) => {
+        devices!(
+            $at,
+            "($2::text IS NULL OR site = $2) AND ($3::text IS NULL OR rack = $3)
+             AND ($4::text IS NULL OR venture = $4) AND ($5::text IS NULL OR role = $5)
+             AND ($6::bool IS NULL OR verified = $6) AND ($7::bool IS NULL OR decommissioned = $7)
+             AND ($8::text[] IS NULL OR macs && $8) AND ($9::text IS NULL OR serial = $9)
+             AND ($10::text IS NULL OR kind = $10) AND ($11::text IS NULL OR search LIKE $11)
+             AND ($12::bool IS NULL OR $12 = (id IN (
+                 SELECT device FROM deployments WHERE status IN ('open', 'in_progress')
+                 AND (($1::bigint IS NULL AND valid_to IS NULL)
+                      OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))))))
+             AND ($13::uuid IS NULL OR " + $tail,
+            $filter.site.as_ref().map(Name::as_str),
+            $filter.rack.as_ref().map(Name::as_str),
+            $filter.venture.as_ref().map(Name::as_str),
+            $filter.role.as_ref().map(Name::as_str),
+            $filter.verified,
+            $filter.decommissioned,
+            $parts.macs.as_deref(),
+            $filter.serial.as_ref().map(Text::as_str),
+            $filter.kind.map(kind_text),
+            $parts.pattern,
+            $filter.deploying,
+            $parts.id
+            $(, $argument)*
+        )
+    };
+}
+
+/// What a filter is to the database.
+struct Parts {
+    macs: Option<Vec<String>>,
+    pattern: Option<String>,
+    id: Option<uuid::Uuid>,
+}
+
+/// Up to `limit` devices, in the filter's order.
+pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit: i64) -> Result<Vec<Device>> {
+    let (id, value) = place(filter.after.as_deref())?;
+    let parts =
+        Parts { macs: filter.mac.map(|mac| vec![mac.to_string()]), pattern: pattern(filter.q.as_deref()), id: id.map(|id| id.0) };
+    let rows = match filter.sort {
+        Sort::Oldest => listed!(filter, parts, at, "id > $13) ORDER BY id LIMIT $14", limit).fetch_all(executor).await?,
+        Sort::Newest => listed!(filter, parts, at, "id < $13) ORDER BY id DESC LIMIT $14", limit).fetch_all(executor).await?,
+        Sort::Name => {
+            let ordered = listed!(filter, parts, at, "(name, id) > ($15, $13)) ORDER BY name, id LIMIT $14", limit, value);
+            ordered.fetch_all(executor).await?
+        }
+        Sort::NameBackwards => {
+            let ordered =
+                listed!(filter, parts, at, "(name, id) < ($15, $13)) ORDER BY name DESC, id DESC LIMIT $14", limit, value);
+            ordered.fetch_all(executor).await?
+        }
+        Sort::Serial => {
+            let ordered = listed!(
+                filter,
+                parts,
+                at,
+                "(coalesce(serial, ''), id) > ($15, $13)) ORDER BY coalesce(serial, ''), id LIMIT $14",
+                limit,
+                value
+            );
+            ordered.fetch_all(executor).await?
+        }
+        Sort::SerialBackwards => {
+            let ordered = listed!(
+                filter,
+                parts,
+                at,
+                "(coalesce(serial, ''), id) < ($15, $13)) ORDER BY coalesce(serial, '') DESC, id DESC LIMIT $14",
+                limit,
+                value
+            );
+            ordered.fetch_all(executor).await?
+        }
+        Sort::LongUnchanged | Sort::LatelyChanged => {
+            let changed = match parts.id {
+                Some(_) => value.parse::<Timestamp>().map_err(|_| Error::Cursor(filter.after.clone().unwrap_or_default()))?,
+                None => Timestamp::default(),
+            };
+            if filter.sort == Sort::LongUnchanged {
+                let ordered = listed!(
+                    filter,
+                    parts,
+                    at,
+                    "(changed_at, id) > ($15, $13)) ORDER BY changed_at, id LIMIT $14",
+                    limit,
+                    changed.0
+                );
+                ordered.fetch_all(executor).await?
+            } else {
+                let ordered = listed!(
+                    filter,
+                    parts,
+                    at,
+                    "(changed_at, id) < ($15, $13)) ORDER BY changed_at DESC, id DESC LIMIT $14",
+                    limit,
+                    changed.0
+                );
+                ordered.fetch_all(executor).await?
+            }
+        }
+    };
+    rows.into_iter().map(Device::try_from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_searched_is_taken_as_it_is() {
+        assert_eq!(pattern(Some(" A_1%\\ ")).as_deref(), Some("%a\\_1\\%\\\\%"));
+        assert_eq!((pattern(Some("  ")), pattern(None)), (None, None));
+    }
+
+    #[test]
+    fn a_cursor_that_was_not_made_here_is_refused() {
+        assert!(place(Some("nonsense")).is_err());
+        let id = DeviceId::default();
+        assert_eq!(place(Some(&format!("{id} web no. 1"))).expect("a place"), (Some(id), "web no. 1".to_owned()));
+        assert_eq!(place(None).expect("none"), (None, String::new()));
+    }
+}

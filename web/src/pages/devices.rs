@@ -1,0 +1,52 @@
+//! Devices: the list, one with its tabs, registering and changing it, what can be done with it, and deploying it.
+
+mod actions;
+mod addresses;
+mod bulk;
+mod components;
+mod deploy;
+mod export;
+mod form;
+mod history;
+mod info;
+mod list;
+mod power;
+#[cfg(test)]
+pub(crate) mod samples;
+mod show;
+
+use actix_web::web::{ServiceConfig, resource};
+use bootledger_projections::devices::Device;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/devices").get(list::index))
+        .service(resource("/devices/new").get(form::ask_new).post(form::register))
+        .service(resource("/devices/export.csv").get(export::csv))
+        .service(resource("/devices/bulk").post(bulk::preview))
+        .service(resource("/devices/bulk/do").post(bulk::carry_out))
+        .service(resource("/devices/live/{since}/{from}").get(list::live))
+        .service(resource("/devices/{id}").get(show::info))
+        .service(resource("/devices/{id}/live/{since}").get(show::live_info))
+        .service(resource("/devices/{id}/edit").get(form::ask_change).post(form::change))
+        .service(resource("/devices/{id}/verify").post(actions::verify))
+        .service(resource("/devices/{id}/unverify").post(actions::unverify))
+        .service(resource("/devices/{id}/decommission").get(actions::ask_decommission).post(actions::decommission))
+        .service(resource("/devices/{id}/power").get(power::ask).post(power::order))
+        .service(resource("/devices/{id}/deploy").get(deploy::ask).post(deploy::start))
+        .service(resource("/devices/{id}/deploy/check").post(deploy::check))
+        .service(resource("/devices/{id}/{tab:components|addresses|history}").get(show::tab))
+        .service(resource("/devices/{id}/{tab:components|addresses|history}/live/{since}").get(show::live_tab));
+}
+
+/// What people call a device: its name, else its host name, numbers or interface.
+pub(crate) fn called(device: &Device) -> String {
+    let text = |text: &bootledger_aggregates::values::text::Text| text.to_string();
+    let named = Some(&device.name).filter(|name| !name.is_empty()).map(text);
+    named
+        .or_else(|| device.hostnames.first().map(ToString::to_string))
+        .or_else(|| device.serial.as_ref().map(text))
+        .or_else(|| device.asset.as_ref().map(text))
+        .or_else(|| device.macs.first().map(ToString::to_string))
+        .unwrap_or_else(|| device.id.to_string())
+}

@@ -1,0 +1,399 @@
+//! The form that deploys a device: filled in as far as is known, with suggestions that say where they come from. Every rule is
+//! checked as somebody types, by the domain itself, and again when the form is sent.
+
+use super::show::{Found, form_head};
+use crate::api::networks::free;
+use crate::application::Application;
+use crate::auth::caller::Operator;
+use crate::auth::level::Level;
+use crate::commands::{Command, CommandError, NewDeployment};
+use crate::error::Error;
+use crate::error::problem::ProblemError;
+use crate::pages::form::{Fields, done};
+use crate::pages::frame::{Page, Section, Visit};
+use crate::pages::kit::action::{Allowed, once};
+use crate::pages::kit::badge::Tone;
+use crate::pages::kit::block;
+use crate::pages::kit::field::{Field, checked, holder};
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::catalogue::{self, Entry, VentureView, inherited_image};
+use bootledger_projections::devices::Device;
+use bootledger_projections::{dhcp_entries, holdings};
+use maud::{Markup, html};
+
+/// The fields in order, with what people call them.
+const FIELDS: [(&str, &str); 6] = [
+    ("venture", "The venture"),
+    ("role", "The role"),
+    ("boot_image", "The boot image"),
+    ("mac", "The MAC"),
+    ("ip", "The address"),
+    ("hostname", "The host name"),
+];
+/// Where errors are told that are about none of them.
+const OTHER: &str = "device";
+
+/// Values and their words.
+type Options = Vec<(String, String)>;
+
+/// What the form offers.
+struct Choices {
+    ventures: Vec<Entry<VentureView>>,
+    images: Options,
+    addresses: Options,
+    hostnames: Options,
+}
+
+impl Choices {
+    async fn ask(reading: &mut Reading, device: &Device) -> Result<Self, Error> {
+        let at = reading.at;
+        let images = catalogue::boot_images(reading.connection(), at).await?;
+        let words = |entry: &Entry<bootledger_aggregates::boot_image::BootImage>| match entry.spec.incomplete() {
+            Some(_) => format!("{} (incomplete)", entry.key),
+            None => entry.key.to_string(),
+        };
+        let mut addresses = vec![];
+        for network in catalogue::networks(reading.connection(), at).await? {
+            let reaches = device.rack.as_ref().is_some_and(|rack| network.spec.racks.contains(rack));
+            if network.spec.site != device.site || !reaches {
+                continue;
+            }
+            let (next, _) = free(reading, &network.spec, 1).await?;
+            addresses
+                .extend(next.first().map(|ip| (ip.to_string(), format!("next free in {} ({})", network.spec.cidr, network.key))));
+        }
+        let site = catalogue::site(reading.connection(), &device.site, at).await?.filter(|site| !site.retired);
+        let mut hostnames = vec![];
+        if let Some(template) = site.and_then(|site| site.spec.hostname_template) {
+            let next = holdings::next_hostname(reading.connection(), &template, at).await?;
+            hostnames.extend(next.map(|name| (name.to_string(), format!("next free of {template} (site {})", device.site))));
+        }
+        Ok(Self {
+            ventures: catalogue::ventures(reading.connection(), at).await?,
+            images: images.iter().filter(|entry| !entry.retired).map(|entry| (entry.key.to_string(), words(entry))).collect(),
+            addresses,
+            hostnames,
+        })
+    }
+
+    fn roles(&self, venture: &str) -> Options {
+        let entry = self.ventures.iter().find(|entry| entry.key.as_str() == venture);
+        let roles = entry.into_iter().flat_map(|entry| entry.spec.roles.keys());
+        roles.map(|role| (role.to_string(), role.to_string())).collect()
+    }
+
+    /// The image that a role boots unless somebody says otherwise.
+    fn inherited(&self, venture: &str, role: &str) -> Option<Name> {
+        let mut lineage: Vec<Entry<VentureView>> = vec![];
+        let mut next = Some(venture.to_owned());
+        while let Some(name) = next {
+            let entry = self.ventures.iter().find(|entry| entry.key.as_str() == name);
+            let Some(entry) = entry.filter(|entry| lineage.iter().all(|known| known.key != entry.key)) else { break };
+            next = entry.spec.spec.parent.as_ref().map(ToString::to_string);
+            lineage.push(entry.clone());
+        }
+        inherited_image(&lineage, role.parse().ok().as_ref())
+    }
+}
+
+/// What the form has at first, as Ralph filled it in: the first interface with a DHCP entry and that entry's address, venture
+/// and role as they are, the role's image, the device's name; what none of these gives is the next free one.
+async fn filled_in(reading: &mut Reading, device: &Device, choices: &Choices) -> Result<Fields, Error> {
+    let at = reading.at;
+    let filter = dhcp_entries::Filter { device: Some(device.id), ..Default::default() };
+    let entries = dhcp_entries::list(reading.connection(), &filter, at, 1_000).await?;
+    let entry = device.macs.iter().find_map(|mac| entries.iter().find(|entry| entry.mac == *mac));
+    let mac = entry.map(|entry| entry.mac).or(device.macs.first().copied());
+    let (venture, role) = (device.venture.as_ref(), device.role.as_ref());
+    let image = choices.inherited(venture.map_or("", Name::as_str), role.map_or("", Name::as_str));
+    let named = device.name.as_str().parse::<Hostname>().ok().or(device.hostnames.first().cloned());
+    let first = |options: &Options| options.first().map(|(value, _)| value.clone());
+    let ip = entry.map(|entry| entry.ip.to_string()).or_else(|| first(&choices.addresses));
+    let values = [
+        ("venture", venture.map(ToString::to_string)),
+        ("role", role.map(ToString::to_string)),
+        ("boot_image", image.map(|image| image.to_string())),
+        ("mac", mac.map(|mac| mac.to_string())),
+        ("ip", ip),
+        ("hostname", named.map(|name| name.to_string()).or_else(|| first(&choices.hostnames))),
+    ];
+    Ok(Fields::new(values.into_iter().map(|(name, value)| (name.to_owned(), value.unwrap_or_default())).collect()))
+}
+
+/// The deployment that the fields describe; what is wrong with them is remembered.
+fn read(id: DeviceId, fields: &mut Fields) -> NewDeployment {
+    let text = fields.text("ip").to_owned();
+    let ip = text.parse().ok();
+    if !text.is_empty() && ip.is_none() {
+        fields.refuse("ip", "malformed", format!("{text:?} is not an IPv4 address such as 10.0.0.7"));
+    }
+    // Capitals are the same as small letters (RFC 4343).
+    let text = fields.text("hostname").to_lowercase();
+    let hostname = text.parse::<Hostname>();
+    if let (false, Err(error)) = (text.is_empty(), &hostname) {
+        fields.refuse("hostname", "malformed", error.to_string());
+    }
+    NewDeployment {
+        device: id,
+        mac: fields.read("mac"),
+        ip,
+        network: None,
+        hostname: hostname.ok(),
+        venture: fields.read("venture"),
+        role: fields.read("role"),
+        boot_image: fields.read("boot_image"),
+    }
+}
+
+/// Remembers every rule that the domain finds broken, beside what is wrong with the fields themselves.
+async fn examine(application: &Application, new: &NewDeployment, fields: &mut Fields) -> Result<(), Error> {
+    let known: Vec<String> = fields.broken().iter().map(|error| error.field.clone()).collect();
+    match application.commands.check_deployment(new).await {
+        Ok(_) => Ok(()),
+        Err(CommandError::Refused(mut broken)) => {
+            broken.retain(|broken| !known.contains(&broken.field));
+            fields.refused(CommandError::Refused(broken))
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Remembers which fields are empty.
+fn require_all(fields: &mut Fields) {
+    for (name, label) in FIELDS {
+        if fields.text(name).is_empty() {
+            fields.refuse(name, "missing", format!("{label} is missing"));
+        }
+    }
+}
+
+/// The errors with those that are about no field told of the device.
+fn told(errors: &[ProblemError]) -> Vec<ProblemError> {
+    let is_field = |error: &ProblemError| FIELDS.iter().any(|(name, _)| *name == error.field);
+    let mut errors = errors.to_vec();
+    for error in errors.iter_mut().filter(|error| !is_field(error)) {
+        OTHER.clone_into(&mut error.field);
+    }
+    errors
+}
+
+/// `GET /devices/{id}/deploy`
+pub(super) async fn ask(
+    visit: Visit,
+    application: Data<Application>,
+    Path(id): Path<DeviceId>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let may = visit.may_change(&reading, Level::Operator);
+    let found = Found::ask(&mut reading, id, may).await?;
+    let choices = Choices::ask(&mut reading, &found.device).await?;
+    let mut fields = filled_in(&mut reading, &found.device, &choices).await?;
+    // What is filled in may break rules as well as what somebody writes.
+    let new = read(id, &mut fields);
+    examine(&application, &new, &mut fields).await?;
+    let content = form(&found.device, &fields, &choices, &found.deployable(), false);
+    visit.answer(reading, Page::new("Deploy a device", Section::Devices, content)).await
+}
+
+/// `POST /devices/{id}/deploy`
+pub(super) async fn start(
+    caller: Operator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(id): Path<DeviceId>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    require_all(&mut fields);
+    let new = read(id, &mut fields);
+    if fields.broken().is_empty() {
+        match application.commands.execute(Command::StartDeployment(Box::new(new)), fields.context(&caller)).await {
+            Ok(receipt) => return Ok(done(&application, &receipt, &format!("/deployments/{}", receipt.id)).await),
+            Err(error) => fields.refused(error)?,
+        }
+    } else {
+        examine(&application, &new, &mut fields).await?;
+    }
+    let mut reading = Reading::now(&application).await?;
+    let found = Found::ask(&mut reading, id, Ok(())).await?;
+    let choices = Choices::ask(&mut reading, &found.device).await?;
+    let content = form(&found.device, &fields, &choices, &found.deployable(), true);
+    Ok(visit.refused(reading.position, Page::new("Deploy a device", Section::Devices, content)))
+}
+
+/// `POST /devices/{id}/deploy/check`: the places of errors anew, and what depends on the venture and role that are chosen.
+pub(super) async fn check(
+    _: Operator,
+    application: Data<Application>,
+    Path(id): Path<DeviceId>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    require_all(&mut fields);
+    let new = read(id, &mut fields);
+    examine(&application, &new, &mut fields).await?;
+    let errors = told(fields.broken());
+    let names: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).chain([OTHER]).collect();
+    let mut reading = Reading::now(&application).await?;
+    let at = reading.at;
+    let choices = Choices {
+        ventures: catalogue::ventures(reading.connection(), at).await?,
+        images: vec![],
+        addresses: vec![],
+        hostnames: vec![],
+    };
+    let (venture, role) = (fields.text("venture"), fields.text("role"));
+    let body = html! {
+        (checked(&names, &errors))
+        hx-partial id="inherited" hx-swap="outerMorph" { (inherited(&choices, venture, role)) }
+        // The roles are those of the venture; otherwise the field is left alone.
+        @if fields.text("roles_of") != venture { hx-partial id="roles" hx-swap="outerMorph" { (roles(&choices, venture, role, &errors)) } }
+    };
+    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(body.into_string()))
+}
+
+fn roles(choices: &Choices, venture: &str, role: &str, errors: &[ProblemError]) -> Markup {
+    let field = Field {
+        name: "role",
+        label: "Role",
+        value: role,
+        hint: "What the server will do; those of the venture.",
+        required: true,
+        errors,
+    };
+    html! {
+        div id="roles" {
+            input type="hidden" name="roles_of" value=(venture);
+            (field.select(Some("Choose one"), &choices.roles(venture)))
+        }
+    }
+}
+
+fn inherited(choices: &Choices, venture: &str, role: &str) -> Markup {
+    let image = choices.inherited(venture, role).map(|image| (image.to_string(), "what the role boots by default".to_owned()));
+    let field = Field { name: "boot_image", ..Field::default() };
+    html! { div id="inherited" { (field.suggestions(&image.into_iter().collect::<Vec<_>>())) } }
+}
+
+fn form(device: &Device, fields: &Fields, choices: &Choices, allowed: &Allowed, sent: bool) -> Markup {
+    let errors = told(fields.broken());
+    let path = format!("/devices/{}", device.id);
+    let field = |name: &'static str, label: &'static str, hint: &'static str| Field {
+        name,
+        label,
+        value: fields.text(name),
+        hint,
+        required: true,
+        errors: &errors,
+    };
+    let ventures: Options = choices.ventures.iter().map(|entry| (entry.key.to_string(), entry.key.to_string())).collect();
+    let macs: Options = device.macs.iter().map(|mac| (mac.to_string(), mac.to_string())).collect();
+    let names = FIELDS.map(|(name, _)| name);
+    let other: Vec<&ProblemError> = errors.iter().filter(|error| error.field == OTHER).collect();
+    let (ip, hostname) = (
+        field("ip", "IP address", "It is the server's from the start of the deployment on."),
+        field("hostname", "Host name", "Lower case, with its domain; one of the site's zones holds it."),
+    );
+    html! {
+        (form_head(device, "Deploy", if sent { &errors } else { &[] }, &names))
+        @if let Err(reason) = allowed {
+            (block::note(Tone::Warn, &html! { p { "It cannot be deployed now: " (reason) ". " a href=(path) { "To the device" } } }))
+        }
+        form.form method="post" action=(format!("{path}/deploy")) hx-post=(format!("{path}/deploy/check"))
+            hx-trigger="input delay:300ms, change delay:50ms" hx-swap="none" hx-sync="this:replace" hx-validate="false" {
+            (once())
+            div.field {
+                div.errors id=(format!("error-{OTHER}")) aria-live="polite" {
+                    @for error in &other { p.error { (error.message) (holder(error)) } }
+                }
+            }
+            fieldset {
+                legend { "What it becomes" }
+                (field("venture", "Venture", "Who will own the server.").select(Some("Choose one"), &ventures))
+                (roles(choices, fields.text("venture"), fields.text("role"), &errors))
+                (field("boot_image", "Boot image", "What it boots and installs.").select(Some("Choose one"), &choices.images))
+                (inherited(choices, fields.text("venture"), fields.text("role")))
+            }
+            fieldset {
+                legend { "How it is reached" }
+                (field("mac", "MAC", "The interface that it boots from.").select(Some("Choose one"), &macs))
+                (ip.text_with("text", &ip.suggestions(&choices.addresses)))
+                (hostname.text_with("text", &hostname.suggestions(&choices.hostnames)))
+            }
+            p.quiet { "When it starts, what the old role had is cleaned away, the venture and role are set, DNS records and DHCP entries are made, and the server is restarted to boot from the network: what is on its disks may be lost." }
+            div.actions {
+                @match allowed {
+                    Ok(()) => { button.primary type="submit" { "Start the deployment" } }
+                    Err(reason) => {
+                        span.action {
+                            button.primary type="button" aria-disabled="true" aria-describedby="start-reason" { "Start the deployment" }
+                            span.reason id="start-reason" { (reason) }
+                        }
+                    }
+                }
+                a.button href=(path) { "Back" }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::devices::samples::device;
+    use scraper::{Html, Selector};
+
+    fn choices() -> Choices {
+        let view = serde_json::json!({
+            "spec": {"description": "", "parent": null, "default_boot_image": "debian"},
+            "roles": {"web": {"description": "", "default_boot_image": null}},
+        });
+        let entry = Entry {
+            key: "shop".parse().expect("a name"),
+            sequence: 1,
+            retired: false,
+            spec: serde_json::from_value(view).expect("a venture"),
+        };
+        Choices {
+            ventures: vec![entry],
+            images: vec![("debian".to_owned(), "debian".to_owned())],
+            addresses: vec![("10.0.0.11".to_owned(), "next free in 10.0.0.0/24 (prod)".to_owned())],
+            hostnames: vec![],
+        }
+    }
+
+    fn fields(pairs: &[(&str, &str)]) -> Fields {
+        Fields::new(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    fn texts(html: &Markup, selector: &str) -> Vec<String> {
+        let page = Html::parse_document(&html.clone().into_string());
+        page.select(&Selector::parse(selector).expect("a selector")).map(|found| found.text().collect()).collect()
+    }
+
+    #[test]
+    fn suggestions_say_where_they_come_from() {
+        let html = form(&device(), &fields(&[("venture", "shop"), ("role", "web")]), &choices(), &Ok(()), false);
+        assert!(texts(&html, "#box-ip .suggestions")[0].contains("next free in 10.0.0.0/24 (prod)"));
+        assert_eq!(texts(&html, "button[data-fill='field-ip'][data-value='10.0.0.11']"), ["10.0.0.11"]);
+        assert!(texts(&html, "#inherited")[0].contains("debian"));
+        assert_eq!(texts(&html, "#field-role option[selected]"), ["web"]);
+    }
+
+    #[test]
+    fn every_error_stands_beside_its_field_and_what_is_about_none_before_all() {
+        let mut fields = fields(&[("ip", "<10.0.0.1>")]);
+        fields.refuse("ip", "ip_is_gateway", "10.0.0.1 is the gateway");
+        fields.refuse("device", "already_deploying", "it has a live deployment");
+        let html = form(&device(), &fields, &choices(), &Err("it has a live deployment".to_owned()), true);
+        assert_eq!(texts(&html, "#error-ip"), ["10.0.0.1 is the gateway"]);
+        assert_eq!(texts(&html, "#error-device"), ["it has a live deployment"]);
+        assert_eq!(texts(&html, "#refused a[href='#field-ip']").len(), 1);
+        assert_eq!(texts(&html, "#start-reason"), ["it has a live deployment"]);
+        assert!(texts(&html, "button[type=submit]").is_empty());
+    }
+}

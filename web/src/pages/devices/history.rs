@@ -1,0 +1,132 @@
+//! The tab of everything that happened to a device, a sentence an event, the newest first; and its deployments.
+
+use super::show::{Found, none};
+use crate::error::Error;
+use crate::pages::frame::Visit;
+use crate::pages::kit::time::{moment, seconds_between, span};
+use crate::pages::kit::{badge, block};
+use crate::pages::live::Region;
+use crate::pages::timeline::lines;
+use crate::request::reading::Reading;
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::deployments::{self, Deployment};
+use bootledger_projections::timeline::{self, Line, Order};
+use maud::{Markup, html};
+
+/// How many events and how many deployments a page shows.
+const SHOWN: u32 = 100;
+
+/// What the tab needs beside the device.
+pub(super) struct Past {
+    lines: Vec<Line>,
+    more: bool,
+    before: Option<i64>,
+    deployments: Vec<Deployment>,
+}
+
+/// Which page of the history is asked for: events before a position.
+pub(super) fn before(visit: &Visit) -> Result<Option<i64>, Error> {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Query {
+        before: Option<i64>,
+    }
+    Ok(visit.query::<Query>()?.before)
+}
+
+impl Past {
+    pub(super) async fn ask(reading: &mut Reading, device: DeviceId, before: Option<i64>) -> Result<Self, Error> {
+        let at = reading.at;
+        let end = before.unwrap_or(i64::MAX).min(reading.position + 1);
+        let filter = timeline::Filter { device: Some(device), before: Some(end), ..timeline::Filter::default() };
+        let mut lines = timeline::list(reading.connection(), &filter, Order::NewestFirst, i64::from(SHOWN) + 1).await?;
+        let more = lines.len() > SHOWN as usize;
+        lines.truncate(SHOWN as usize);
+        let filter = deployments::Filter { device: Some(device), ..deployments::Filter::default() };
+        let deployments = deployments::list(reading.connection(), &filter, at, i64::from(SHOWN)).await?;
+        Ok(Self { lines, more, before, deployments })
+    }
+}
+
+/// The tab's parts.
+pub(super) fn regions(found: &Found, past: &Past, now: Timestamp) -> Vec<Region> {
+    let mut regions = vec![];
+    if past.before.is_none() {
+        regions.push(Region::new("deployments", of_deployments(past, now)));
+    }
+    regions.push(Region::new("timeline", events(found, past)));
+    regions
+}
+
+fn of_deployments(past: &Past, now: Timestamp) -> Markup {
+    let content = html! {
+        @if past.deployments.is_empty() { (none("It was never deployed.")) }
+        @else {
+            div.scroll {
+                table.cards {
+                    caption.visually-hidden { "Deployments of the device" }
+                    thead { tr { th scope="col" { "Host name" } th scope="col" { "Status" } th scope="col" { "Venture and role" } th scope="col" { "Boot image" } th scope="col" { "Started" } th scope="col" { "Took" } } }
+                    tbody {
+                        @for row in &past.deployments {
+                            tr {
+                                th scope="row" { a href=(format!("/deployments/{}", row.id)) { (row.hostname) } }
+                                td data-label="Status" { span { (badge::deployment(row.status, row.overdue)) } }
+                                td data-label="Venture, role" { (row.venture) " / " (row.role) }
+                                td data-label="Boot image" { (row.boot_image) }
+                                td data-label="Started" { (moment(row.started_at)) }
+                                td data-label="Took" { (span(seconds_between(row.started_at, row.ended_at.unwrap_or(now)))) @if row.ended_at.is_none() { " so far" } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    block::card("deployments", "Deployments", &content)
+}
+
+fn events(found: &Found, past: &Past) -> Markup {
+    let path = format!("/devices/{}/history", found.device.id);
+    let next = past.lines.last().filter(|_| past.more).map(|line| format!("{path}?before={}", line.position));
+    let content = html! {
+        @if past.lines.is_empty() { (none("Nothing happened to it before that.")) } @else { (lines(&past.lines)) }
+        (block::pager(past.lines.len(), past.before.map(|_| path.as_str()), next.as_deref()))
+    };
+    block::card("timeline", "What happened, the newest first", &content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::deployments::samples::deployment;
+    use crate::pages::devices::samples::device;
+
+    fn line(position: i64) -> Line {
+        Line {
+            position,
+            recorded_at: Timestamp::default(),
+            aggregate_type: "device".to_owned(),
+            aggregate_id: DeviceId::default().to_string(),
+            event_type: "DeviceVerified".to_owned(),
+            actor: "token ops".to_owned(),
+            correlation_id: "c-1".to_owned(),
+            device: Some(DeviceId::default()),
+            deployment: None,
+            sentence: "It was verified".to_owned(),
+        }
+    }
+
+    #[test]
+    fn events_have_permanent_links_and_older_ones_are_a_page_away() {
+        let found = Found { device: device(), live: None, may: Ok(()), blocked: false };
+        let past = Past { lines: vec![line(9), line(7)], more: true, before: None, deployments: vec![deployment()] };
+        let html: String =
+            regions(&found, &past, Timestamp::default()).into_iter().map(|region| region.html.into_string()).collect();
+        assert!(html.contains("id=\"event-9\"") && html.contains("/history?before=7\""), "{html}");
+        assert!(html.contains("h200.dc1.example"));
+        let older = Past { before: Some(7), more: false, lines: vec![], deployments: vec![] };
+        let html = events(&found, &older).into_string();
+        assert!(html.contains("Nothing happened to it before that.") && html.contains("rel=\"first\""), "{html}");
+    }
+}

@@ -1,0 +1,266 @@
+//! The first tab of a device: what it is, who has it, and what can be done with it. Deploying comes last.
+
+use super::list::kind_words;
+use super::show::{Found, link};
+use crate::error::Error;
+use crate::pages::kit::action::{self, Allowed, Look};
+use crate::pages::kit::badge::{Tone, badge};
+use crate::pages::kit::block;
+use crate::pages::kit::time::{moment, since, span};
+use crate::pages::live::Region;
+use crate::request::reading::Reading;
+use bootledger_aggregates::device::allowed;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::catalogue;
+use bootledger_projections::devices::{self, Device, protocol_text};
+use maud::{Markup, html};
+
+/// What the tab needs beside the device.
+pub(super) struct Info {
+    parent: Option<Device>,
+    /// Ventures and their roles.
+    roles: Vec<(Name, Vec<Name>)>,
+}
+
+impl Info {
+    pub(super) async fn ask(reading: &mut Reading, device: &Device) -> Result<Self, Error> {
+        let at = reading.at;
+        let parent = match device.parent {
+            Some(parent) => devices::find(reading.connection(), parent, at).await?,
+            None => None,
+        };
+        // They are only offered where they may be changed.
+        let ventures = if device.verified { vec![] } else { catalogue::ventures(reading.connection(), at).await? };
+        let roles = ventures.into_iter().map(|entry| (entry.key, entry.spec.roles.into_keys().collect())).collect();
+        Ok(Self { parent, roles })
+    }
+}
+
+/// The tab's parts.
+pub(super) fn regions(found: &Found, info: &Info, now: Timestamp) -> Vec<Region> {
+    vec![
+        Region::new("facts", facts(found, info, now)),
+        Region::new("assignment", assignment(found, info)),
+        Region::new("upkeep", upkeep(found)),
+        Region::new("deploy", deploy(found)),
+    ]
+}
+
+fn facts(found: &Found, info: &Info, now: Timestamp) -> Markup {
+    let device = &found.device;
+    let text = |text: Option<String>| html! { @if let Some(text) = text { (text) } @else { span.quiet { "–" } } };
+    let mut rows = vec![
+        ("Kind", html! { (kind_words(device.kind)) }),
+        ("Serial number", text(device.serial.as_ref().map(ToString::to_string))),
+        ("Asset number", text(device.asset.as_ref().map(ToString::to_string))),
+        ("Site", html! { a href=(format!("/sites/{}", device.site)) { (device.site) } }),
+        (
+            "Rack",
+            html! {
+                @match &device.rack {
+                    Some(rack) => {
+                        a href=(format!("/racks/{rack}")) { (rack) }
+                        @if let Some(unit) = device.rack_position { ", unit " (unit) }
+                    }
+                    None => { span.quiet { "in none that is known" } }
+                }
+            },
+        ),
+        ("Management", management(device)),
+        (
+            "Deployment",
+            html! {
+                @match &found.live {
+                    Some(live) => {
+                        a href=(format!("/deployments/{}", live.id)) { (live.hostname) } " as "
+                        (live.venture) " / " (live.role) ", started " (since(live.started_at, now)) " ago"
+                    }
+                    None => { span.quiet { "none is live; " } a href=(format!("/devices/{}/history", device.id)) { "earlier ones" } }
+                }
+            },
+        ),
+        ("Operating system", text(device.operating_system.as_ref().map(ToString::to_string))),
+    ];
+    if let Some(parent) = &info.parent {
+        rows.push(("Part of", link(parent)));
+    }
+    if let Some(uptime) = device.uptime_seconds {
+        rows.push(("Running", html! { (span(uptime)) " when that was last found out" }));
+    }
+    if !device.remarks.is_empty() {
+        rows.push(("Remarks", html! { ul { @for remark in &device.remarks { li { (remark) } } } }));
+    }
+    rows.push(("Registered", moment(device.registered_at)));
+    rows.push(("Last changed", html! { (moment(device.changed_at)) ", " (since(device.changed_at, now)) " ago" }));
+    rows.push(("Identifier", html! { code { (device.id) } }));
+    let edit =
+        action::link("edit", &format!("/devices/{}/edit", device.id), Look::Usual, "pencil", "Change…", &found.allows(None));
+    block::card("facts", "What it is", &html! { (block::facts(&rows)) div.actions { (edit) } })
+}
+
+fn management(device: &Device) -> Markup {
+    html! {
+        @match &device.management {
+            None => { span.quiet { "none; its power is seen to by hand" } }
+            Some(management) => {
+                span.mono { (management.address) } " by " (protocol_text(management.protocol).to_uppercase())
+                @match &management.credentials {
+                    Some(secret) => { ", with the secret " code { (secret) } }
+                    None => { ", " strong { "without credentials" } }
+                }
+            }
+        }
+    }
+}
+
+/// Venture, role, and whether somebody checked the device.
+fn assignment(found: &Found, info: &Info) -> Markup {
+    let device = &found.device;
+    let id = device.id;
+    let verify = found.allows(allowed::verifying(device.venture.as_ref(), device.role.as_ref()));
+    let unverify = found.allows(allowed::ending(found.live.as_ref().map(|live| live.id), "unverified"));
+    let of = html! {
+        @match (&device.venture, &device.role) {
+            (Some(venture), role) => {
+                a href=(format!("/ventures/{venture}")) { (venture) }
+                @if let Some(role) = role { " / " a href=(format!("/ventures/{venture}/roles/{role}")) { (role) } }
+            }
+            _ => { span.quiet { "nobody's yet" } }
+        }
+    };
+    let checked = html! { @if device.verified { (badge(Tone::Good, "Verified")) } @else { (badge(Tone::Warn, "Not verified")) } };
+    let content = html! {
+        (block::facts(&[("Venture and role", of), ("Checked", checked)]))
+        @match allowed::reassigning(device.verified, "venture") {
+            Some(broken) => p.quiet { (broken.message) "." },
+            None => (choice(found, info)),
+        }
+        div.actions {
+            @if device.verified {
+                (action::post("unverify", &format!("/devices/{id}/unverify"), Look::Usual, "", "Take the check back", &unverify, &html! {}))
+            } @else {
+                (action::post("verify", &format!("/devices/{id}/verify"), Look::Primary, "check-circle-fill", "Verify", &verify, &html! {}))
+            }
+        }
+    };
+    block::card("assignment", "Whose it is", &content)
+}
+
+/// The choice of venture and role, while the device is not verified.
+fn choice(found: &Found, info: &Info) -> Markup {
+    let device = &found.device;
+    let current = |venture: &Name, role: &Name| device.venture.as_ref() == Some(venture) && device.role.as_ref() == Some(role);
+    html! {
+        @if found.allows(None).is_ok() {
+            @if info.roles.is_empty() {
+                p { "There are no ventures yet. " a href="/ventures" { "Define one with its roles" } " first." }
+            } @else {
+                form.form method="post" action=(format!("/devices/{}/edit", device.id)) {
+                    (action::once())
+                    div.field {
+                        label for="field-assignment" { "Venture and role" }
+                        select id="field-assignment" name="assignment" required {
+                            option value="" { "Choose one" }
+                            @for (venture, roles) in &info.roles {
+                                optgroup label=(venture) {
+                                    @for role in roles {
+                                        option value=(format!("{venture}/{role}")) selected[current(venture, role)] { (venture) " / " (role) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                    div.actions { button type="submit" { "Set venture and role" } }
+                }
+            }
+        }
+    }
+}
+
+/// Power and the end of use.
+fn upkeep(found: &Found) -> Markup {
+    let device = &found.device;
+    let id = device.id;
+    let power = found.allows(allowed::switching(device.management.as_ref()));
+    let end = found.allows(allowed::ending(found.live.as_ref().map(|live| live.id), "decommissioned"));
+    let content = html! {
+        div.actions {
+            (action::link("power", &format!("/devices/{id}/power"), Look::Usual, "power", "Power…", &power))
+            (action::link("decommission", &format!("/devices/{id}/decommission"), Look::Danger, "trash", "Decommission…", &end))
+        }
+    };
+    block::card("upkeep", "Power and use", &content)
+}
+
+/// The deploy button, and why it cannot be used.
+fn deploy(found: &Found) -> Markup {
+    let device = &found.device;
+    let allowed: Allowed = found.deployable();
+    let words = match &allowed {
+        Ok(()) => "The form offers the next free address and name; every rule is checked before anything is started.",
+        Err(_) => "What keeps it from being deployed stands beside the button.",
+    };
+    let content = html! {
+        p { (words) }
+        div.actions {
+            (action::link("deploy", &format!("/devices/{}/deploy", device.id), Look::Primary, "rocket-takeoff", "Deploy…", &allowed))
+            @if let Some(live) = &found.live { a href=(format!("/deployments/{}", live.id)) { "Show its deployment" } }
+        }
+    };
+    block::card("deploy", "Deploy", &content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::devices::samples::device;
+    use scraper::{Html, Selector};
+
+    fn page(change: impl FnOnce(&mut Found)) -> Html {
+        let mut found = Found { device: device(), live: None, may: Ok(()), blocked: false };
+        change(&mut found);
+        let roles = vec![("shop".parse().expect("a name"), vec!["web".parse().expect("a name")])];
+        let regions = regions(&found, &Info { parent: None, roles }, Timestamp::default());
+        let html: String = regions.into_iter().map(|region| region.html.into_string()).collect();
+        Html::parse_document(&html)
+    }
+
+    fn texts(page: &Html, selector: &str) -> Vec<String> {
+        page.select(&Selector::parse(selector).expect("a selector")).map(|found| found.text().collect()).collect()
+    }
+
+    #[test]
+    fn deploying_is_last_and_possible_for_a_verified_device_only() {
+        let verified = page(|_| {});
+        assert_eq!(texts(&verified, "section:last-of-type a.primary[href$='/deploy']"), ["Deploy…"]);
+        let unverified = page(|found| found.device.verified = false);
+        assert_eq!(texts(&unverified, "#deploy-reason"), ["the device is not verified; verify it before deploying it"]);
+        assert!(texts(&unverified, "a[href$='/deploy']").is_empty());
+    }
+
+    #[test]
+    fn venture_and_role_are_chosen_only_while_the_device_is_not_verified_and_the_page_says_why() {
+        assert!(texts(&page(|_| {}), "#assignment select").is_empty());
+        assert!(texts(&page(|_| {}), "#assignment p")[0].contains("only a deployment changes its venture and role"));
+        let unverified = page(|found| found.device.verified = false);
+        assert_eq!(texts(&unverified, "#assignment option[selected]"), ["shop / web"]);
+    }
+
+    #[test]
+    fn verifying_needs_a_venture_and_a_role_and_says_so() {
+        let page = page(|found| {
+            found.device.verified = false;
+            (found.device.venture, found.device.role) = (None, None);
+        });
+        let reason = &texts(&page, "#verify-reason")[0];
+        assert!(reason.contains("a device needs a venture") && reason.contains("a device needs a role"), "{reason}");
+    }
+
+    #[test]
+    fn nothing_can_be_done_with_a_decommissioned_device() {
+        let page = page(|found| found.device.decommissioned = true);
+        assert!(texts(&page, "a.button, button[type=submit]").is_empty());
+        assert!(texts(&page, "#decommission-reason")[0].contains("nothing can change it"));
+    }
+}

@@ -1,0 +1,321 @@
+//! `/devices`: the list. What is filtered, in which order and with which columns is in the URL.
+
+use super::called;
+use crate::api::devices::DeviceQuery;
+use crate::auth::level::Level;
+use crate::error::Error;
+use crate::pages::frame::{Page, Section, Visit};
+use crate::pages::kit::badge::{self, Tone, badge};
+use crate::pages::kit::list::{Column, Shown, choose, filters};
+use crate::pages::kit::time::{moment, since};
+use crate::pages::kit::{action, block};
+use crate::pages::live::{self, News, Region, State, Topic, Touch};
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::device::event::DeviceKind;
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue;
+use bootledger_projections::deployments::{self, Deployment};
+use bootledger_projections::devices::{self, Device, Filter, Sort, cursor};
+use maud::{Markup, html};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
+
+/// How many devices a page shows.
+const SHOWN: u32 = 100;
+/// The form of the selected rows.
+const FORM: &str = "bulk";
+
+const COLUMNS: &[Column] = &[
+    Column { name: "name", label: "Name", usual: true, sortable: true },
+    Column { name: "state", label: "State", usual: true, sortable: false },
+    Column { name: "serial", label: "Serial", usual: true, sortable: true },
+    Column { name: "asset", label: "Asset", usual: false, sortable: false },
+    Column { name: "kind", label: "Kind", usual: false, sortable: false },
+    Column { name: "site", label: "Site", usual: false, sortable: false },
+    Column { name: "rack", label: "Rack", usual: true, sortable: false },
+    Column { name: "role", label: "Venture and role", usual: true, sortable: false },
+    Column { name: "hostnames", label: "Host names", usual: true, sortable: false },
+    Column { name: "addresses", label: "Addresses", usual: true, sortable: false },
+    Column { name: "macs", label: "MACs", usual: false, sortable: false },
+    Column { name: "os", label: "Operating system", usual: false, sortable: false },
+    Column { name: "registered", label: "Registered", usual: false, sortable: true },
+    Column { name: "changed", label: "Changed", usual: true, sortable: true },
+];
+
+/// The filter of a list's parameters; the newest first where they name no order.
+pub(super) fn filter(query: DeviceQuery) -> Filter {
+    let ordered = query.is_ordered();
+    let filter = query.filter();
+    if ordered { filter } else { Filter { sort: Sort::Newest, ..filter } }
+}
+
+fn filter_of(visit: &Visit) -> Result<Filter, Error> {
+    Ok(filter(visit.query_without::<DeviceQuery>(&["columns"])?))
+}
+
+/// What a list shows.
+struct Found {
+    rows: Vec<Device>,
+    live: HashMap<DeviceId, Deployment>,
+    next: Option<String>,
+}
+
+async fn ask(reading: &mut Reading, filter: &Filter) -> Result<Found, Error> {
+    let at = reading.at;
+    let mut rows = devices::list(reading.connection(), filter, at, i64::from(SHOWN) + 1).await?;
+    let more = rows.len() > SHOWN as usize;
+    rows.truncate(SHOWN as usize);
+    let next = rows.last().filter(|_| more).map(|last| cursor(filter.sort, last));
+    let live = live_of(reading, &rows).await?;
+    Ok(Found { rows, live, next })
+}
+
+async fn live_of(reading: &mut Reading, rows: &[Device]) -> Result<HashMap<DeviceId, Deployment>, Error> {
+    let (at, ids): (_, Vec<DeviceId>) = (reading.at, rows.iter().map(|row| row.id).collect());
+    let found = deployments::live_of_devices(reading.connection(), &ids, at).await?;
+    Ok(found.into_iter().map(|deployment| (deployment.device, deployment)).collect())
+}
+
+/// The page.
+pub(super) async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let filter = filter_of(&visit)?;
+    let found = ask(&mut reading, &filter).await?;
+    let choices = choices(&visit, &mut reading).await?;
+    let names = ["site", "rack", "venture", "role", "kind", "verified", "live", "decommissioned"];
+    let form = filters(&visit, "/devices", "Name, serial, asset, MAC, IP, host name", &names, &choices);
+    let shown = Shown::of(&visit, COLUMNS);
+    let may = visit.may_change(&reading, Level::Operator);
+    let first = visit.with("", None);
+    let next = found.next.as_ref().map(|cursor| visit.and("after", cursor));
+    let is_filtered = visit.parameters().any(|(name, value)| !value.is_empty() && (name == "q" || names.contains(&name)));
+    let head =
+        html! { th scope="col" { label { span.visually-hidden { "Select all" } input type="checkbox" data-all=(FORM); } } };
+    let content = html! {
+        (block::heading(&[], &html! { "Devices" }, &action::link("register", "/devices/new", action::Look::Usual, "plus-lg", "Register a device", &may)))
+        (form)
+        (live::news(0, &first))
+        @if found.rows.is_empty() { (nothing(is_filtered)) } @else {
+            div.scroll {
+                table.cards {
+                    caption.visually-hidden { "Devices" }
+                    (shown.head(&visit, filter.sort.as_str(), &head))
+                    tbody { @for device in &found.rows { (row(device, found.live.get(&device.id), &shown, visit.now)) } }
+                }
+            }
+            (bulk_actions(&visit, &may))
+            (block::pager(found.rows.len(), filter.after.as_ref().map(|_| first.as_str()), next.as_deref()))
+            (shown.choice(&visit))
+        }
+    };
+    let query = visit.with("columns", None);
+    let query = query.split_once('?').map_or("", |(_, query)| query);
+    let ordered = if filter.sort == Sort::Newest && visit.parameter("sort").is_empty() { "sort=-registered&" } else { "" };
+    let from = visit.now.0.unix_timestamp_nanos() / 1_000_000;
+    let place = format!("/devices/live/{}/{from}", reading.position);
+    let live = own_path(&filter, &visit).replacen("/devices", &place, 1);
+    let page = Page {
+        live: Some(live),
+        json: Some(format!("/api/v1/devices?{ordered}{query}")),
+        csv: Some(format!("/devices/export.csv?{query}")),
+        ..Page::new("Devices", Section::Devices, content)
+    };
+    visit.answer(reading, page).await
+}
+
+/// This page's own path and query, with its cursor.
+fn own_path(filter: &Filter, visit: &Visit) -> String {
+    match &filter.after {
+        Some(after) => visit.and("after", after),
+        None => visit.with("", None),
+    }
+}
+
+/// The filters that offer what there is.
+async fn choices(visit: &Visit, reading: &mut Reading) -> Result<Markup, Error> {
+    let at = reading.at;
+    let sites = catalogue::sites(reading.connection(), at).await?;
+    let racks = catalogue::racks(reading.connection(), at).await?;
+    let ventures = catalogue::ventures(reading.connection(), at).await?;
+    let (site, venture) = (visit.parameter("site"), visit.parameter("venture"));
+    let racks = racks.iter().filter(|rack| site.is_empty() || rack.spec.site.as_str() == site).map(|rack| rack.key.to_string());
+    let of_venture = ventures.iter().filter(|entry| venture.is_empty() || entry.key.as_str() == venture);
+    let roles: BTreeSet<String> = of_venture.flat_map(|entry| entry.spec.roles.keys().map(ToString::to_string)).collect();
+    let either = |yes: &str, no: &str| [("true".to_owned(), yes.to_owned()), ("false".to_owned(), no.to_owned())];
+    let kinds = [DeviceKind::Physical, DeviceKind::Blade, DeviceKind::Virtual];
+    let kinds = kinds.map(|kind| (devices::kind_text(kind).to_owned(), kind_words(kind).to_owned()));
+    Ok(html! {
+        (choose(visit, "verified", "Verified", &either("Verified", "Not verified")))
+        (choose(visit, "live", "Deployment", &either("Being deployed", "Not being deployed")))
+        (choose(visit, "site", "Site", &twice(sites.iter().map(|site| site.key.to_string()))))
+        (choose(visit, "rack", "Rack", &twice(racks)))
+        (choose(visit, "venture", "Venture", &twice(ventures.iter().map(|venture| venture.key.to_string()))))
+        (choose(visit, "role", "Role", &twice(roles)))
+        (choose(visit, "kind", "Kind", &kinds))
+        (choose(visit, "decommissioned", "In use", &either("Decommissioned", "In use")))
+    })
+}
+
+/// A kind of device in words.
+pub(super) fn kind_words(kind: DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Physical => "Physical server",
+        DeviceKind::Blade => "Blade",
+        DeviceKind::Virtual => "Virtual server",
+    }
+}
+
+fn twice(names: impl IntoIterator<Item = String>) -> Vec<(String, String)> {
+    names.into_iter().map(|name| (name.clone(), name)).collect()
+}
+
+/// The list's rows, live: those that it would show now, and those that something happened to lately.
+pub(super) async fn live(
+    visit: Visit,
+    request: HttpRequest,
+    Path((since, from)): Path<(i64, u64)>,
+) -> Result<HttpResponse, Error> {
+    let filter = filter_of(&visit)?;
+    let shown = Shown::of(&visit, COLUMNS);
+    let now = super::super::application(&request)?.now;
+    let path = visit.with("", None);
+    let path = path.split_once('?').map_or("/devices".to_owned(), |(_, query)| format!("/devices?{query}"));
+    let render: live::Render = Rc::new(move |mut reading: Reading, touched: Vec<Touch>| {
+        let (filter, shown) = (filter.clone(), shown.clone());
+        Box::pin(async move {
+            let Found { mut rows, mut live, .. } = ask(&mut reading, &filter).await?;
+            let newest = Filter { sort: Sort::Newest, after: None, ..filter };
+            let order = devices::list(reading.connection(), &newest, At::Now, i64::from(SHOWN)).await?;
+            let listed: HashSet<DeviceId> = rows.iter().map(|row| row.id).collect();
+            let lately: HashSet<DeviceId> =
+                touched.iter().filter_map(|touch| touch.device).filter(|id| !listed.contains(id)).collect();
+            let more = devices::find_many(reading.connection(), &lately.into_iter().collect::<Vec<_>>(), At::Now).await?;
+            live.extend(live_of(&mut reading, &more).await?);
+            rows.extend(more);
+            let region =
+                |device: &Device| Region::new(format!("device-{}", device.id), row(device, live.get(&device.id), &shown, now()));
+            Ok(State { regions: rows.iter().map(region).collect(), rows: order.iter().map(|row| row.id.0).collect() })
+        })
+    });
+    let topics = vec![Topic::Kind("device"), Topic::Kind("deployment")];
+    live::answer(&request, since, topics, Some(News { since: from, path }), render)
+}
+
+fn nothing(is_filtered: bool) -> Markup {
+    if is_filtered {
+        return block::empty("No device is like that.", &html! { a.button href="/devices" { "Show all" } });
+    }
+    let words = "There are no devices yet. Register one by hand, or add many servers to a rack with a CSV file.";
+    let actions = html! {
+        div.actions { a.button.primary href="/devices/new" { "Register a device" } a.button href="/racks" { "Racks" } }
+    };
+    block::empty(words, &actions)
+}
+
+fn bulk_actions(visit: &Visit, may: &action::Allowed) -> Markup {
+    html! {
+        form.actions id=(FORM) method="post" action="/devices/bulk" {
+            input type="hidden" name="list" value=(visit.with("", None));
+            span.quiet data-count=(FORM) role="status" { "Select rows to" }
+            @for (value, words) in [("verify", "Verify…"), ("deploy", "Deploy…"), ("verify-all", "Verify all filtered…"), ("deploy-all", "Deploy all filtered…")] {
+                @match may {
+                    Ok(()) => { button.small type="submit" name="what" value=(value) { (words) } }
+                    Err(_) => { button.small type="button" aria-disabled="true" aria-describedby="bulk-reason" { (words) } }
+                }
+            }
+            @if let Err(reason) = may { span.quiet id="bulk-reason" { (reason) } }
+        }
+    }
+}
+
+/// Whether a device is checked, in use, and being deployed.
+pub(super) fn state(device: &Device, live: Option<&Deployment>) -> Markup {
+    html! {
+        @if device.decommissioned { (badge(Tone::Neutral, "Decommissioned")) }
+        @else if device.verified { (badge(Tone::Good, "Verified")) }
+        @else { (badge(Tone::Warn, "Not verified")) }
+        @if let Some(live) = live {
+            " " a href=(format!("/deployments/{}", live.id)) { (badge::deployment(live.status, live.overdue)) }
+        }
+    }
+}
+
+/// Texts one a line.
+fn stacked(texts: impl IntoIterator<Item = String>) -> Markup {
+    html! { @for text in texts { div { (text) } } }
+}
+
+fn row(device: &Device, live: Option<&Deployment>, shown: &Shown, now: Timestamp) -> Markup {
+    let (id, name) = (device.id, called(device));
+    html! {
+        tr id=(format!("device-{id}")) {
+            td { input type="checkbox" name="id" value=(id) form=(FORM) aria-label=(format!("Select {name}")); }
+            @if shown.has("name") { th scope="row" { a href=(format!("/devices/{id}")) { (name) } } }
+            @if shown.has("state") { td data-label="State" { span { (state(device, live)) } } }
+            @if shown.has("serial") { td data-label="Serial" { @if let Some(serial) = &device.serial { (serial) } } }
+            @if shown.has("asset") { td data-label="Asset" { @if let Some(asset) = &device.asset { (asset) } } }
+            @if shown.has("kind") { td data-label="Kind" { (kind_words(device.kind)) } }
+            @if shown.has("site") { td data-label="Site" { a href=(format!("/sites/{}", device.site)) { (device.site) } } }
+            @if shown.has("rack") {
+                td data-label="Rack" {
+                    @if let Some(rack) = &device.rack {
+                        span { a href=(format!("/racks/{rack}")) { (rack) } @if let Some(unit) = device.rack_position { " unit " (unit) } }
+                    }
+                }
+            }
+            @if shown.has("role") {
+                td data-label="Venture, role" {
+                    @if let Some(venture) = &device.venture { span { (venture) @if let Some(role) = &device.role { " / " (role) } } }
+                }
+            }
+            @if shown.has("hostnames") { td data-label="Host names" { div { (stacked(device.hostnames.iter().map(ToString::to_string))) } } }
+            @if shown.has("addresses") { td data-label="Addresses" { div.mono { (stacked(device.addresses.iter().map(ToString::to_string))) } } }
+            @if shown.has("macs") { td data-label="MACs" { div.mono { (stacked(device.macs.iter().map(ToString::to_string))) } } }
+            @if shown.has("os") { td data-label="System" { @if let Some(os) = &device.operating_system { (os) } } }
+            @if shown.has("registered") { td data-label="Registered" { (moment(device.registered_at)) } }
+            @if shown.has("changed") { td data-label="Changed" { span { (since(device.changed_at, now)) " ago" } } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::deployments::samples::deployment;
+    use crate::pages::devices::samples::device;
+    use scraper::{Html, Selector};
+
+    fn texts(html: &Markup, selector: &str) -> Vec<String> {
+        let page = Html::parse_document(&format!("<table>{}</table>", html.clone().into_string()));
+        page.select(&Selector::parse(selector).expect("a selector")).map(|found| found.text().collect()).collect()
+    }
+
+    #[test]
+    fn a_row_says_what_a_device_is_and_whether_it_is_being_deployed() {
+        let shown = Shown::named("", COLUMNS);
+        let html = row(&device(), Some(&deployment()), &shown, Timestamp::default().plus_seconds(90));
+        assert_eq!(texts(&html, "th a[href^='/devices/']"), ["R640 <no. 1>"]);
+        assert_eq!(texts(&html, "td[data-label='State']"), ["Verified Open Overdue"]);
+        assert_eq!(texts(&html, "td[data-label='Rack']"), ["dc1-r01 unit 10"]);
+        assert_eq!(texts(&html, "a[href^='/deployments/']").len(), 1);
+        assert!(texts(&html, "td[data-label='MACs']").is_empty(), "a column is shown that nobody asked for");
+    }
+
+    #[test]
+    fn a_device_without_a_name_is_called_by_what_it_has() {
+        let mut device = device();
+        device.name = bootledger_aggregates::values::text::Text::default();
+        assert_eq!(called(&device), "h200.dc1.example");
+        device.hostnames.clear();
+        assert_eq!(called(&device), "SN1");
+    }
+
+    #[test]
+    fn an_empty_list_says_how_to_begin() {
+        assert!(nothing(false).into_string().contains("Register one by hand"));
+        assert!(nothing(true).into_string().contains("No device is like that."));
+    }
+}

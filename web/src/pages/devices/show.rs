@@ -1,0 +1,239 @@
+//! `/devices/{id}` and its tabs: the head that all share, what each asks for, and how they are live.
+
+use super::info::{self, Info};
+use super::{addresses, called, components, history, list};
+use crate::auth::level::Level;
+use crate::error::Error;
+use crate::error::problem::ProblemError;
+use crate::pages::frame::{Page, Section, Visit};
+use crate::pages::kit::action::Allowed;
+use crate::pages::kit::badge::{Tone, badge};
+use crate::pages::kit::block;
+use crate::pages::live::{self, Region, State, Topic};
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::deployment::start::undeployable;
+use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::deployments::{self, Deployment};
+use bootledger_projections::devices::{self, Device};
+use bootledger_projections::parked;
+use maud::{Markup, html};
+use serde::Deserialize;
+use std::rc::Rc;
+
+/// The tabs beside the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Tab {
+    /// What it is; at the device's own path.
+    #[serde(skip)]
+    Info,
+    /// Interfaces, parts, what is installed.
+    Components,
+    /// Addresses, names, entries.
+    Addresses,
+    /// What happened to it.
+    History,
+}
+
+/// A device with what its pages have in common.
+pub(super) struct Found {
+    /// The device.
+    pub(super) device: Device,
+    /// Its live deployment.
+    pub(super) live: Option<Deployment>,
+    /// Whether the visitor may change something from the page.
+    pub(super) may: Allowed,
+    /// Whether an event of it could not be applied.
+    pub(super) blocked: bool,
+}
+
+impl Found {
+    /// Asks for a device.
+    pub(super) async fn ask(reading: &mut Reading, id: DeviceId, may: Allowed) -> Result<Self, Error> {
+        let at = reading.at;
+        let device = devices::find(reading.connection(), id, at).await?;
+        let device = device.ok_or_else(|| Error::NotFound(format!("there is no device {id}")))?;
+        let live = deployments::live_of_device(reading.connection(), id, at).await?;
+        let blocked = parked::is_blocked(reading.connection(), "device", &id.to_string()).await?;
+        Ok(Self { device, live, may, blocked })
+    }
+
+    /// Whether it may be deployed, by the same rule as the command's.
+    pub(super) fn deployable(&self) -> Allowed {
+        let live = self.live.as_ref().map(|live| live.id);
+        self.may.clone().and_then(|()| unless(undeployable(self.device.id, &self.device.deployment_facts(), live)))
+    }
+
+    /// Whether a rule that is told as `broken` lets the visitor do something.
+    pub(super) fn allows(&self, broken: impl IntoIterator<Item = BrokenRule>) -> Allowed {
+        self.may.clone()?;
+        if self.device.decommissioned {
+            return unless([bootledger_aggregates::device::allowed::decommissioned()]);
+        }
+        unless(broken)
+    }
+}
+
+/// Every broken rule as a reason in words.
+pub(super) fn unless(broken: impl IntoIterator<Item = BrokenRule>) -> Allowed {
+    let reasons: Vec<String> = broken.into_iter().map(|broken| broken.message).collect();
+    if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) }
+}
+
+/// The page's head and the parts of a tab. Each is an element with an id; together they are the page.
+async fn regions(
+    reading: &mut Reading,
+    found: &Found,
+    tab: Tab,
+    before: Option<i64>,
+    now: Timestamp,
+) -> Result<Vec<Region>, Error> {
+    let mut regions = vec![Region::new("head", head(found, tab))];
+    regions.extend(match tab {
+        Tab::Info => info::regions(found, &Info::ask(reading, &found.device).await?, now),
+        Tab::Components => components::regions(found, &components::Parts::ask(reading, &found.device).await?),
+        Tab::Addresses => addresses::regions(&addresses::Held::ask(reading, &found.device).await?),
+        Tab::History => history::regions(found, &history::Past::ask(reading, found.device.id, before).await?, now),
+    });
+    Ok(regions)
+}
+
+fn path_of(id: DeviceId, tab: Tab) -> String {
+    match tab {
+        Tab::Info => format!("/devices/{id}"),
+        Tab::Components => format!("/devices/{id}/components"),
+        Tab::Addresses => format!("/devices/{id}/addresses"),
+        Tab::History => format!("/devices/{id}/history"),
+    }
+}
+
+async fn page(visit: Visit, id: DeviceId, tab: Tab, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let may = visit.may_change(&reading, Level::Operator);
+    let before = if tab == Tab::History { history::before(&visit)? } else { None };
+    let found = Found::ask(&mut reading, id, may).await?;
+    let title = called(&found.device);
+    let regions = regions(&mut reading, &found, tab, before, visit.now).await?;
+    let content = html! { @for region in regions { (region.html) } };
+    // Older pages of a history do not change.
+    let live = before.is_none().then(|| format!("{}/live/{}", path_of(id, tab), reading.position));
+    let json = match tab {
+        Tab::History => format!("/api/v1/events?aggregate=device/{id}"),
+        _ => format!("/api/v1/devices/{id}"),
+    };
+    visit.answer(reading, Page { live, json: Some(json), ..Page::new(&title, Section::Devices, content) }).await
+}
+
+fn stream(visit: &Visit, request: &HttpRequest, id: DeviceId, tab: Tab, seen: i64) -> Result<HttpResponse, Error> {
+    let may = visit.may(Level::Operator);
+    let now = super::super::application(request)?.now;
+    let render: live::Render = Rc::new(move |mut reading: Reading, _| {
+        let may = may.clone();
+        Box::pin(async move {
+            let found = Found::ask(&mut reading, id, may).await?;
+            Ok(State { regions: regions(&mut reading, &found, tab, None, now()).await?, rows: vec![] })
+        })
+    });
+    live::answer(request, seen, vec![Topic::Device(id)], None, render)
+}
+
+/// `GET /devices/{id}`
+pub(super) async fn info(visit: Visit, Path(id): Path<DeviceId>, reading: Reading) -> Result<HttpResponse, Error> {
+    page(visit, id, Tab::Info, reading).await
+}
+
+/// The first tab, live.
+pub(super) async fn live_info(
+    visit: Visit,
+    request: HttpRequest,
+    Path((id, seen)): Path<(DeviceId, i64)>,
+) -> Result<HttpResponse, Error> {
+    stream(&visit, &request, id, Tab::Info, seen)
+}
+
+/// `GET /devices/{id}/{tab}`
+pub(super) async fn tab(visit: Visit, Path((id, tab)): Path<(DeviceId, Tab)>, reading: Reading) -> Result<HttpResponse, Error> {
+    page(visit, id, tab, reading).await
+}
+
+/// Another tab, live.
+pub(super) async fn live_tab(
+    visit: Visit,
+    request: HttpRequest,
+    Path((id, tab, seen)): Path<(DeviceId, Tab, i64)>,
+) -> Result<HttpResponse, Error> {
+    stream(&visit, &request, id, tab, seen)
+}
+
+fn head(found: &Found, tab: Tab) -> Markup {
+    let device = &found.device;
+    let id = device.id;
+    let title = html! { (called(device)) " " (list::state(device, found.live.as_ref())) };
+    let tabs = [("Info", Tab::Info), ("Components", Tab::Components), ("Addresses", Tab::Addresses), ("History", Tab::History)];
+    let tabs = tabs.map(|(name, other)| (name, path_of(id, other), tab == other));
+    html! {
+        div id="head" {
+            (block::heading(&[("Devices", "/devices")], &title, &html! {}))
+            @if found.blocked {
+                (block::note(Tone::Bad, &html! { p { "An event of this device could not be applied, so what is shown may be old. " a href="/readyz" { "What is parked" } } }))
+            }
+            (block::tabs("Device", &tabs))
+        }
+    }
+}
+
+/// The head of a page about one device beside its tabs, such as a form: what leads back, and the title.
+pub(super) fn form_head(device: &Device, title: &str, errors: &[ProblemError], fields: &[&str]) -> Markup {
+    let name = called(device);
+    html! {
+        (block::heading(&[("Devices", "/devices"), (&name, &format!("/devices/{}", device.id))], &html! { (title) }, &html! {}))
+        (crate::pages::kit::field::summary(errors, fields))
+    }
+}
+
+/// A word about something that there is none of.
+pub(super) fn none(words: &str) -> Markup {
+    html! { p.quiet { (words) } }
+}
+
+/// A device's name with a link to it, and whether it is in use.
+pub(super) fn link(device: &Device) -> Markup {
+    html! {
+        a href=(format!("/devices/{}", device.id)) { (called(device)) }
+        @if device.decommissioned { " " (badge(Tone::Neutral, "Decommissioned")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::deployments::samples::deployment;
+    use crate::pages::devices::samples::device;
+
+    fn found(change: impl FnOnce(&mut Found)) -> Found {
+        let mut found = Found { device: device(), live: None, may: Ok(()), blocked: false };
+        change(&mut found);
+        found
+    }
+
+    #[test]
+    fn a_verified_device_without_a_live_deployment_may_be_deployed_and_others_say_why_not() {
+        assert_eq!(found(|_| {}).deployable(), Ok(()));
+        let refused = |change: fn(&mut Found)| found(change).deployable().expect_err("refused");
+        assert!(refused(|found| found.device.verified = false).contains("verify it before deploying it"));
+        assert!(refused(|found| found.device.decommissioned = true).contains("decommissioned"));
+        assert!(refused(|found| found.live = Some(deployment())).contains("live deployment"));
+        assert_eq!(refused(|found| found.may = Err("Not you.".to_owned())), "Not you.");
+    }
+
+    #[test]
+    fn the_head_has_one_heading_and_marks_the_tab() {
+        let html = head(&found(|found| found.blocked = true), Tab::History).into_string();
+        assert_eq!(html.matches("<h1").count(), 1);
+        assert_eq!(html.matches("aria-current=\"page\"").count(), 1);
+        assert!(html.contains("R640 &lt;no. 1&gt;") && html.contains("could not be applied"), "{html}");
+    }
+}

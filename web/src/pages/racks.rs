@@ -1,0 +1,21 @@
+//! Racks: the list, one with its elevation and networks, and adding servers to it from a CSV file.
+
+mod add;
+mod elevation;
+mod form;
+mod list;
+mod show;
+mod upload;
+
+use actix_web::web::{ServiceConfig, resource};
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/racks").get(list::index))
+        .service(resource("/racks/new").get(form::ask_new).post(form::define_new))
+        .service(resource("/racks/{key}").get(show::show))
+        .service(resource("/racks/{key}/live/{since}").get(show::live))
+        .service(resource("/racks/{key}/edit").get(form::ask_change).post(form::define))
+        .service(resource("/racks/{key}/retire").get(form::ask_retire).post(form::retire))
+        .service(resource("/racks/{key}/add").get(add::ask).post(add::import));
+}

@@ -1,0 +1,284 @@
+//! `/racks/{key}/add`: servers from a CSV file, all of them or none. It is checked first where one wishes; every error is told
+//! with its row and column, and what was pasted is kept.
+
+use super::show::{find, head};
+use super::upload::Upload;
+use crate::application::Application;
+use crate::auth::caller::Operator;
+use crate::auth::level::Level;
+use crate::commands::{Context, Imported, PlannedRow, RowError};
+use crate::edge::position::{DEADLINE, reach};
+use crate::error::Error;
+use crate::pages::frame::{Page, Section, Visit};
+use crate::pages::kit::action::{Allowed, once};
+use crate::pages::kit::badge::Tone;
+use crate::pages::kit::block;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use bootledger_aggregates::rack::RackSpec;
+use bootledger_aggregates::values::ids::ImportId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::catalogue::Entry;
+use bytes::Bytes;
+use maud::{Markup, html};
+use std::collections::BTreeSet;
+
+/// How many errors and how many rows a page shows.
+const SHOWN: usize = 200;
+/// The most bytes of what was pasted that a page gives back.
+const KEPT: usize = 1024 * 1024;
+
+/// What a page says of a file.
+enum Outcome {
+    /// Nothing was sent yet.
+    Asked,
+    /// What would be started, with the file so that it can be.
+    Planned(Vec<PlannedRow>),
+    /// What was started.
+    Started(ImportId, Vec<PlannedRow>),
+    /// What is wrong.
+    Refused(Vec<RowError>),
+}
+
+/// `GET /racks/{key}/add`
+pub(super) async fn ask(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let rack = find(&mut reading, &key).await?;
+    let may = visit.may_change(&reading, Level::Operator);
+    let content = page(&rack, &Outcome::Asked, "", &may);
+    visit.answer(reading, Page::new("Add servers", Section::Racks, content)).await
+}
+
+/// `POST /racks/{key}/add`
+pub(super) async fn import(
+    caller: Operator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    upload: Upload,
+) -> Result<HttpResponse, Error> {
+    let mut reading = Reading::now(&application).await?;
+    let rack = find(&mut reading, &key).await?;
+    // A large import takes long; nobody waits for the views meanwhile.
+    drop(reading);
+    let pasted = upload.text("csv");
+    let file = upload.bytes("file");
+    let csv = if file.is_empty() { Bytes::copy_from_slice(pasted.as_bytes()) } else { file.clone() };
+    let dry_run = upload.text("what") != "start";
+    let imported = application.commands.import(&csv, dry_run, context(&caller, &upload)).await?;
+    let outcome = match imported {
+        Imported::Planned(rows) => Outcome::Planned(rows),
+        Imported::Refused(errors) => Outcome::Refused(errors),
+        Imported::Started { import, receipt, rows } => {
+            reach(&application, receipt.position, DEADLINE).await;
+            Outcome::Started(import, rows)
+        }
+    };
+    // A file that can be shown as text may be mended on the page, and started from it.
+    let kept = std::str::from_utf8(&csv).ok().filter(|text| text.len() <= KEPT).unwrap_or_default();
+    let content = page(&rack, &outcome, kept, &Ok(()));
+    let reading = Reading::now(&application).await?;
+    let page = Page::new("Add servers", Section::Racks, content);
+    match outcome {
+        Outcome::Refused(_) => Ok(visit.refused(reading.position, page)),
+        _ => visit.answer(reading, page).await,
+    }
+}
+
+/// The context of the form's command, with its key.
+fn context(caller: &Operator, upload: &Upload) -> Context {
+    let key = upload.text("key");
+    let usable = (1..=100).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    Context { idempotency_key: usable.then(|| format!("form:{key}")), ..caller.context() }
+}
+
+fn page(rack: &Entry<RackSpec>, outcome: &Outcome, csv: &str, may: &Allowed) -> Markup {
+    html! {
+        (head(rack, "add", &html! {}))
+        @match outcome {
+            Outcome::Asked => {}
+            Outcome::Planned(rows) => (planned(rows)),
+            Outcome::Started(import, rows) => (started(*import, rows)),
+            Outcome::Refused(errors) => (refused(errors)),
+        }
+        @if !matches!(outcome, Outcome::Started(..)) { (form(rack, csv, may)) }
+    }
+}
+
+fn form(rack: &Entry<RackSpec>, csv: &str, may: &Allowed) -> Markup {
+    html! {
+        section.card aria-labelledby="add-title" {
+            h2 id="add-title" { "Servers from a CSV file" }
+            p { "Each row deploys one server; one that is not known yet is registered and verified. Either all rows are started or none." }
+            details.more {
+                summary { "What the file looks like" }
+                p { "Columns with ; or , between, in this order, or in any with a heading line: "
+                    code { "mac; management_ip; network; venture; role; boot_image; hostname; ip; rack; serial" } "." }
+                p { "mac, venture and role are needed. The others may be empty, and the last four left out: the next free address and name are taken, and the role's boot image. A row without a rack stands in the rack of its network." }
+                pre tabindex="0" role="region" aria-label="An example" {
+                    "mac;network;venture;role;rack\n52:54:00:12:34:56;prod;shop;web;" (rack.key) "\n"
+                }
+            }
+            @match may {
+                Err(reason) => p { (reason) },
+                Ok(()) => {
+                    form.form.wide method="post" enctype="multipart/form-data" action=(format!("/racks/{}/add", rack.key)) {
+                        (once())
+                        div.field {
+                            label for="field-file" { "File" }
+                            span.hint id="hint-file" { "It goes before what is pasted below." }
+                            input type="file" id="field-file" name="file" accept=".csv,text/csv,text/plain" aria-describedby="hint-file";
+                        }
+                        div.field {
+                            label for="field-csv" { "Or its text" }
+                            textarea id="field-csv" name="csv" rows="12" spellcheck="false" { "\n" (csv) }
+                        }
+                        div.actions {
+                            button type="submit" name="what" value="check" { "Check" }
+                            button.primary type="submit" name="what" value="start" { "Start" }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// "1 row", "2 rows".
+fn counted(count: usize, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
+fn refused(errors: &[RowError]) -> Markup {
+    let rows: BTreeSet<u64> = errors.iter().map(|error| error.row).filter(|row| *row > 0).collect();
+    let whole = if rows.is_empty() { String::new() } else { format!(" in {}", counted(rows.len(), "row")) };
+    html! {
+        div.note.bad role="alert" tabindex="-1" id="refused" {
+            h2 { "Nothing was started: " (counted(errors.len(), "error")) (whole) }
+            p { "Mend them and send the file again." @if errors.len() > SHOWN { " The first " (SHOWN) " are shown; the API's answer lists more of them." } }
+        }
+        div.scroll {
+            table.cards {
+                caption.visually-hidden { "Errors" }
+                thead { tr { th scope="col" { "Row" } th scope="col" { "Column" } th scope="col" { "What is wrong" } th scope="col" { "Rule" } } }
+                tbody {
+                    @for error in errors.iter().take(SHOWN) {
+                        tr {
+                            th scope="row" { @if error.row == 0 { "The file" } @else { (error.row) } }
+                            td data-label="Column" { (error.column) }
+                            td data-label="Wrong" {
+                                div {
+                                    (error.broken.message)
+                                    @if let Some((kind, id)) = error.broken.holder.as_deref().and_then(|holder| holder.split_once(' ')) {
+                                        @if ["device", "deployment"].contains(&kind) { " " a href=(format!("/{kind}s/{id}")) { "Show the " (kind) } }
+                                    }
+                                }
+                            }
+                            td data-label="Rule" { code { (error.broken.rule) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn planned(rows: &[PlannedRow]) -> Markup {
+    html! {
+        (block::note(Tone::Good, &html! {
+            h2 { "The file is good: " (counted(rows.len(), "deployment")) " would be started" }
+            p { "Nothing has been started yet. Addresses and names are those that are free now; they are taken when it is started." }
+        }))
+        (table("What would be started", rows))
+    }
+}
+
+fn started(import: ImportId, rows: &[PlannedRow]) -> Markup {
+    let path = format!("/deployments?import={import}");
+    html! {
+        (block::note(Tone::Good, &html! {
+            h2 { @if rows.is_empty() { "It was started before" } @else { (counted(rows.len(), "deployment")) " started" } }
+            p { a href=(path) { "Show the deployments of the import" } }
+        }))
+        @if !rows.is_empty() { (table("What was started", rows)) }
+    }
+}
+
+fn table(caption: &str, rows: &[PlannedRow]) -> Markup {
+    html! {
+        @if rows.len() > SHOWN { p.quiet { "The first " (SHOWN) " of " (rows.len()) " rows:" } }
+        div.scroll {
+            table.cards {
+                caption.visually-hidden { (caption) }
+                thead { tr { th scope="col" { "Row" } th scope="col" { "Device" } th scope="col" { "MAC" } th scope="col" { "Host name" } th scope="col" { "Address" } th scope="col" { "Rack" } th scope="col" { "Venture and role" } th scope="col" { "Boot image" } } }
+                tbody {
+                    @for row in rows.iter().take(SHOWN) {
+                        tr {
+                            th scope="row" { (row.row) }
+                            td data-label="Device" { @match row.device { Some(device) => { a href=(format!("/devices/{device}")) { "Known" } } None => "New" } }
+                            td data-label="MAC" { span.mono { (row.mac) } }
+                            td data-label="Host name" { @match row.deployment { Some(deployment) => { a href=(format!("/deployments/{deployment}")) { (row.hostname) } } None => (row.hostname) } }
+                            td data-label="Address" { span { span.mono { (row.ip) } " in " a href=(format!("/networks/{}", row.network)) { (row.network) } } }
+                            td data-label="Rack" { @if let Some(rack) = &row.rack { (rack) } }
+                            td data-label="Venture, role" { span { (row.venture) " / " (row.role) } }
+                            td data-label="Boot image" { (row.boot_image) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bootledger_aggregates::rules::BrokenRule;
+    use scraper::{Html, Selector};
+
+    fn rack() -> Entry<RackSpec> {
+        let spec = serde_json::from_str(r#"{"site": "dc1", "units": 42}"#).expect("a rack");
+        Entry { key: "r01".parse().expect("a name"), sequence: 1, retired: false, spec }
+    }
+
+    fn error(row: u64) -> RowError {
+        RowError { row, column: "mac".to_owned(), broken: BrokenRule::new("mac", "malformed", format!("row {row} is <bad>")) }
+    }
+
+    fn texts(html: &Markup, selector: &str) -> Vec<String> {
+        let page = Html::parse_document(&html.clone().into_string());
+        page.select(&Selector::parse(selector).expect("a selector")).map(|found| found.text().collect()).collect()
+    }
+
+    #[test]
+    fn every_error_is_told_with_row_and_column_and_the_text_is_kept() {
+        let outcome = Outcome::Refused(vec![error(2), error(2), error(7), error(0)]);
+        let html = page(&rack(), &outcome, "mac\n<x>", &Ok(()));
+        assert_eq!(texts(&html, "#refused h2"), ["Nothing was started: 4 errors in 2 rows"]);
+        assert_eq!(texts(&html, "tbody th"), ["2", "2", "7", "The file"]);
+        assert!(texts(&html, "tbody td")[1].contains("row 2 is <bad>"));
+        assert!(texts(&html, "textarea")[0].contains("mac\n<x>"));
+    }
+
+    #[test]
+    fn thousands_of_errors_are_counted_and_the_first_are_shown() {
+        let errors: Vec<RowError> = (1..=5_000).map(error).collect();
+        let html = refused(&errors);
+        assert_eq!(texts(&html, "h2"), ["Nothing was started: 5000 errors in 5000 rows"]);
+        assert_eq!(texts(&html, "tbody tr").len(), SHOWN);
+    }
+
+    #[test]
+    fn what_was_started_leads_to_its_deployments() {
+        let html = page(&rack(), &Outcome::Started(ImportId::default(), vec![]), "", &Ok(()));
+        assert_eq!(texts(&html, "a[href^='/deployments?import=']").len(), 1);
+        assert!(texts(&html, "form").is_empty());
+    }
+
+    #[test]
+    fn a_part_that_was_not_sent_is_empty() {
+        let upload = Upload::new(vec![("csv".to_owned(), Bytes::from_static(b"mac"))]);
+        assert_eq!((upload.text("csv"), upload.text("what"), upload.bytes("file").len()), ("mac", "", 0));
+    }
+}

@@ -1,0 +1,85 @@
+//! A form with a file (RFC 7578): read whole into memory, up to the limit of CSV files and within a time.
+
+use crate::error::Error;
+use crate::request::body::CSV_LIMIT;
+use actix_multipart::Multipart;
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use futures::future::{FutureExt, LocalBoxFuture};
+use std::time::Duration;
+
+/// How long the next part of a file may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The most fields beside the file; a form has a handful.
+const FIELDS: usize = 50;
+
+/// The parts of a form: names and contents; a file's is its bytes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Upload(Vec<(String, Bytes)>);
+
+impl Upload {
+    /// A field as text, where it is UTF-8.
+    pub(super) fn text(&self, name: &str) -> &str {
+        std::str::from_utf8(&self.bytes(name)[..]).unwrap_or_default()
+    }
+
+    /// A part's bytes; empty where it was not sent.
+    pub(super) fn bytes(&self, name: &str) -> &Bytes {
+        static NOTHING: Bytes = Bytes::new();
+        self.0.iter().find(|(known, _)| known == name).map_or(&NOTHING, |(_, bytes)| bytes)
+    }
+
+    /// A form with these parts.
+    #[cfg(test)]
+    pub(super) fn new(parts: Vec<(String, Bytes)>) -> Self {
+        Self(parts)
+    }
+}
+
+impl FromRequest for Upload {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        async move {
+            if !request.content_type().eq_ignore_ascii_case("multipart/form-data") {
+                return Err(Error::UnsupportedMediaType("multipart/form-data"));
+            }
+            let length = request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+            if length.is_some_and(|length| length > CSV_LIMIT) {
+                return Err(Error::TooLarge(CSV_LIMIT));
+            }
+            read(Multipart::new(request.headers(), payload)).await
+        }
+        .boxed_local()
+    }
+}
+
+async fn read(mut form: Multipart) -> Result<Upload, Error> {
+    let broken = |error: &dyn std::fmt::Display| {
+        Error::bad_request("", "form_malformed", format!("the form with its file cannot be read: {error}"))
+    };
+    let slow = |_| Error::TooSlow(PATIENCE.as_secs());
+    let (mut parts, mut total) = (vec![], 0_u64);
+    while let Some(field) = tokio::time::timeout(PATIENCE, form.next()).await.map_err(slow)? {
+        let mut field = field.map_err(|error| broken(&error))?;
+        let name = field.name().unwrap_or_default().to_owned();
+        let mut content = BytesMut::new();
+        while let Some(part) = tokio::time::timeout(PATIENCE, field.next()).await.map_err(slow)? {
+            let part = part.map_err(|error| broken(&error))?;
+            total += part.len() as u64;
+            if total > CSV_LIMIT {
+                return Err(Error::TooLarge(CSV_LIMIT));
+            }
+            content.extend_from_slice(&part);
+        }
+        if parts.len() == FIELDS {
+            return Err(broken(&format!("it has more than {FIELDS} fields")));
+        }
+        parts.push((name, content.freeze()));
+    }
+    Ok(Upload(parts))
+}
