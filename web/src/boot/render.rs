@@ -111,6 +111,19 @@ pub(crate) fn preview(
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// A template of a target's image as it was served, or would be now: the hash of its true bytes, and its text with the token
+/// masked. `Err` says in words why there is none.
+pub(crate) async fn as_served(application: &Application, target: &Target, name: &Name) -> Result<(Sha256, String), String> {
+    let file = target.image.files.get(name).filter(|file| file.template);
+    let file = file.ok_or_else(|| format!("the boot image has no template {name}; other files are served as they are stored"))?;
+    let content = self::file(application, target, name, file).await.map_err(|error| error.to_string())?;
+    let Source::Memory(bytes) = content.source else {
+        return Err(format!("{name} is served as it is stored"));
+    };
+    let token = Token::of(&application.key, target.identity.deployment);
+    Ok((content.sha256, String::from_utf8_lossy(&bytes).replace(token.as_str(), MASK)))
+}
+
 /// Renders a target's script before it is asked for, so that a script which cannot be rendered is told in the log when
 /// the deployment comes to be in progress, and the server's request is answered from memory.
 pub(super) async fn prepare(application: &Application, target: &Target) -> Result<(), RenderError> {

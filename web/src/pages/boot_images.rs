@@ -4,7 +4,7 @@ mod edit;
 mod files;
 mod form;
 mod preview;
-mod target;
+pub(crate) mod target;
 mod upload;
 mod view;
 

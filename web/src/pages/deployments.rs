@@ -8,6 +8,7 @@ mod history;
 mod list;
 #[cfg(test)]
 pub(crate) mod samples;
+mod served;
 mod show;
 mod steps;
 
@@ -24,5 +25,6 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/deployments/{id}/live/{since}").get(show::live))
         .service(resource("/deployments/{id}/cancel").get(actions::ask_cancel).post(actions::cancel))
         .service(resource("/deployments/{id}/done").get(actions::ask_done).post(actions::done))
+        .service(resource("/deployments/{id}/served/{file}").get(served::show))
         .service(resource("/deployments/{id}/plugins/{plugin}/retry").post(actions::retry));
 }

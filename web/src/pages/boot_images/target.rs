@@ -20,9 +20,9 @@ use std::sync::Arc;
 
 /// The server of a preview.
 #[derive(Debug)]
-pub(super) struct Previewed {
+pub(crate) struct Previewed {
     /// What is rendered with.
-    pub(super) target: Target,
+    pub(crate) target: Target,
     /// The live deployment that gave its values.
     pub(super) deployment: Option<Deployment>,
     /// The device, where there is no live deployment: its id, and what it is called.
@@ -83,7 +83,8 @@ async fn place(reading: &mut Reading, network: Entry<NetworkSpec>) -> Result<Opt
     Ok(site.map(|site| Arc::new(Place::new(network.key, network.spec, &site.spec))))
 }
 
-async fn of_deployment(
+/// The server of a live or ended deployment, with this image.
+pub(crate) async fn of_deployment(
     reading: &mut Reading,
     deployment: Deployment,
     image: Arc<Image>,

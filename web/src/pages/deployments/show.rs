@@ -239,7 +239,7 @@ fn served(found: &Found) -> Markup {
                     tbody {
                         @for file in files.iter().rev() {
                             tr {
-                                th scope="row" { a href=(format!("/boot-images/{}", found.deployment.boot_image)) { (file.file) } }
+                                th scope="row" { a href=(format!("/deployments/{}/served/{}", found.deployment.id, file.file)) { (file.file) } }
                                 td data-label="When" { a href=(format!("#event-{}", file.position)) { (moment(file.at)) } }
                                 td data-label="To" { span.mono { (file.client) } }
                                 td data-label="SHA-256" { code { (file.sha256) } }
