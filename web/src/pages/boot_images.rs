@@ -46,7 +46,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 }
 
 /// How many live deployments are shown that use an image.
-const SHOWN_LIVE: usize = 20;
+const SHOWN_LIVE: u8 = 20;
 
 async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
     let query: ListQuery = visit.query()?;
@@ -67,7 +67,7 @@ async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error
 async fn live_with(reading: &mut Reading, key: &Name) -> Result<Vec<Deployment>, Error> {
     let at = reading.at;
     let filter = deployments::Filter { boot_image: Some(key.clone()), live: Some(true), ..deployments::Filter::default() };
-    Ok(deployments::list(reading.connection(), &filter, at, SHOWN_LIVE as i64 + 1).await?)
+    Ok(deployments::list(reading.connection(), &filter, at, i64::from(SHOWN_LIVE) + 1).await?)
 }
 
 async fn parts(reading: &mut Reading, key: &Name, may: &Allowed) -> Result<Parts, Error> {
@@ -158,13 +158,11 @@ async fn create(
     let mut reading = Reading::now(&application).await?;
     let key = forms::new_name(&mut reading, &BOOT_IMAGE, &mut fields).await?;
     let command = key.clone().zip(form::read(&mut fields)).map(|(key, spec)| Command::DefineBootImage(key, spec));
-    match (forms::execute(&application, &caller, &mut fields, command).await?, key) {
-        (Some(receipt), Some(key)) => Ok(done(&application, &receipt, &BOOT_IMAGE.page(key)).await),
-        _ => {
-            let content = form::view(&Target::New, &fields);
-            Ok(visit.refused(reading.position, Page::new("New boot image", Section::BootImages, content)))
-        }
+    if let (Some(receipt), Some(key)) = (forms::execute(&application, &caller, &mut fields, command).await?, key) {
+        return Ok(done(&application, &receipt, &BOOT_IMAGE.page(key)).await);
     }
+    let content = form::view(&Target::New, &fields);
+    Ok(visit.refused(reading.position, Page::new("New boot image", Section::BootImages, content)))
 }
 
 async fn edit(_: Administrator, visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
@@ -185,13 +183,11 @@ async fn change(
     let entry = entry::find::<BootImage>(&mut reading, &BOOT_IMAGE, key.as_str()).await?;
     forms::unchanged(&BOOT_IMAGE, &entry, &mut fields);
     let command = form::read(&mut fields).map(|spec| Command::DefineBootImage(key.clone(), spec));
-    match forms::execute(&application, &caller, &mut fields, command).await? {
-        Some(receipt) => Ok(done(&application, &receipt, &BOOT_IMAGE.page(key)).await),
-        None => {
-            let content = form::view(&Target::of(&entry), &fields);
-            Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::BootImages, content)))
-        }
+    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
+        return Ok(done(&application, &receipt, &BOOT_IMAGE.page(key)).await);
     }
+    let content = form::view(&Target::of(&entry), &fields);
+    Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::BootImages, content)))
 }
 
 async fn question(reading: &mut Reading, key: &Name, may: &Allowed, fields: &Fields) -> Result<Markup, Error> {
@@ -201,8 +197,8 @@ async fn question(reading: &mut Reading, key: &Name, may: &Allowed, fields: &Fie
     let mut uses = view::defaults(key, &ventures);
     let live = live_with(reading, key).await?.len();
     if live > 0 {
-        let many = if live > SHOWN_LIVE { format!("more than {SHOWN_LIVE}") } else { live.to_string() };
-        uses.push(html! { a href=(format!("/deployments?boot_image={key}&live=true")) { (many) " live deployments" } ", which go on with their revision" });
+        let count = if live > usize::from(SHOWN_LIVE) { format!("more than {SHOWN_LIVE}") } else { live.to_string() };
+        uses.push(html! { a href=(format!("/deployments?boot_image={key}&live=true")) { (count) " live deployments" } ", which go on with their revision" });
     }
     Ok(retire::view(&Question {
         noun: &BOOT_IMAGE,

@@ -189,10 +189,17 @@ async fn show(
     let entry = entry::find::<DhcpServerView>(&mut reading, &DHCP_SERVER, key.as_str()).await?;
     let parts = parts(&mut reading, &key, &may, visit.now).await?;
     let configuration = configuration(&application, &configurations, &entry, at).await?;
+    let content = html! {
+        @for (id, part) in &parts {
+            // It may be long, and so it is no part that is made again with each event.
+            @if *id == "history" { (configuration) }
+            (part)
+        }
+    };
     let page = Page {
         live: Some(entry::live_path(&DHCP_SERVER.page(&key), reading.position, &visit)),
         json: Some(format!("/api/v1/dhcp-servers/{key}")),
-        ..Page::new(key.as_str(), Section::DhcpServers, html! { (entry::shown(&parts)) (configuration) })
+        ..Page::new(key.as_str(), Section::DhcpServers, content)
     };
     visit.answer(reading, page).await
 }
@@ -231,13 +238,11 @@ async fn create(
     let mut reading = Reading::now(&application).await?;
     let key = forms::new_name(&mut reading, &DHCP_SERVER, &mut fields).await?;
     let command = key.clone().zip(form::read(&mut fields)).map(|(key, spec)| Command::DefineDhcpServer(key, spec));
-    match (forms::execute(&application, &caller, &mut fields, command).await?, key) {
-        (Some(receipt), Some(key)) => Ok(done(&application, &receipt, &DHCP_SERVER.page(key)).await),
-        _ => {
-            let content = filled(&mut reading, &Target::New, &fields).await?;
-            Ok(visit.refused(reading.position, Page::new("New DHCP server", Section::DhcpServers, content)))
-        }
+    if let (Some(receipt), Some(key)) = (forms::execute(&application, &caller, &mut fields, command).await?, key) {
+        return Ok(done(&application, &receipt, &DHCP_SERVER.page(key)).await);
     }
+    let content = filled(&mut reading, &Target::New, &fields).await?;
+    Ok(visit.refused(reading.position, Page::new("New DHCP server", Section::DhcpServers, content)))
 }
 
 async fn edit(_: Administrator, visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
@@ -257,13 +262,11 @@ async fn change(
     let mut reading = Reading::now(&application).await?;
     let entry = entry::find::<DhcpServerView>(&mut reading, &DHCP_SERVER, key.as_str()).await?;
     let command = form::read(&mut fields).map(|spec| Command::DefineDhcpServer(key.clone(), spec));
-    match forms::execute(&application, &caller, &mut fields, command).await? {
-        Some(receipt) => Ok(done(&application, &receipt, &DHCP_SERVER.page(key)).await),
-        None => {
-            let content = filled(&mut reading, &Target::of(&entry), &fields).await?;
-            Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::DhcpServers, content)))
-        }
+    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
+        return Ok(done(&application, &receipt, &DHCP_SERVER.page(key)).await);
     }
+    let content = filled(&mut reading, &Target::of(&entry), &fields).await?;
+    Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::DhcpServers, content)))
 }
 
 async fn question(reading: &mut Reading, key: &Name, may: Allowed, fields: &Fields) -> Result<Markup, Error> {

@@ -9,7 +9,7 @@ use super::kit::block;
 use super::kit::field::summary;
 use super::kit::time::{moment, since, until};
 use crate::application::Application;
-use crate::auth::caller::Operator;
+use crate::auth::caller::{Operator, Viewer};
 use crate::commands::Command;
 use crate::error::Error;
 use crate::request::path::Path;
@@ -24,11 +24,13 @@ use bootledger_projections::drift::{self, Check, Drifted};
 use maud::{Markup, html};
 
 pub(super) fn configure(config: &mut ServiceConfig) {
-    config.service(resource("/sites/{key}/drift/check").post(check)).service(resource("/sites/{key}/drift/repair").post(repair));
+    config
+        .service(resource("/sites/{key}/drift/check").get(to_site).post(check))
+        .service(resource("/sites/{key}/drift/repair").get(to_site).post(repair));
 }
 
 /// The most differences that are shown at once.
-const SHOWN: usize = 50;
+const SHOWN: u8 = 50;
 
 /// The differences of a site, or of a part of it.
 #[derive(Clone, Debug, Default)]
@@ -51,9 +53,9 @@ pub(super) async fn of_site(
     now: Timestamp,
 ) -> Result<Differences, Error> {
     let at = reading.at;
-    let mut items = drift::list(reading.connection(), site, at, after, SHOWN as i64 + 1).await?;
-    let more = items.len() > SHOWN;
-    items.truncate(SHOWN);
+    let mut items = drift::list(reading.connection(), site, at, after, i64::from(SHOWN) + 1).await?;
+    let more = items.len() > usize::from(SHOWN);
+    items.truncate(SHOWN.into());
     let next = items.last().filter(|_| more).map(|last| last.key.to_string());
     let count = drift::count(reading.connection(), site, at).await?;
     Ok(Differences { check: last_check(reading, site, now).await?, items, count, next })
@@ -72,7 +74,7 @@ pub(super) async fn some_of_site(
         let last = found.last().filter(|_| found.len() == 1000).map(|last| last.key.to_string());
         for drifted in found.into_iter().filter(|drifted| wanted(&drifted.key.subject)) {
             count += 1;
-            if items.len() < SHOWN {
+            if items.len() < usize::from(SHOWN) {
                 items.push(drifted);
             }
         }
@@ -229,6 +231,11 @@ pub(super) fn card(site: &Name, found: &Differences, now: Timestamp, may: &Allow
 fn back(fields: &Fields, site: &Name) -> String {
     let to = local(fields.text("to"));
     if to == "/" { format!("/sites/{site}") } else { to.to_owned() }
+}
+
+/// Where a form goes has no page of its own; somebody may come back to it all the same.
+async fn to_site(_: Viewer, Path(site): Path<Name>) -> HttpResponse {
+    see_other(&format!("/sites/{site}#drift"))
 }
 
 async fn check(

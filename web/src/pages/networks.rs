@@ -136,13 +136,11 @@ async fn create(
     let mut reading = Reading::now(&application).await?;
     let key = forms::new_name(&mut reading, &NETWORK, &mut fields).await?;
     let command = key.clone().zip(form::read(&mut fields)).map(|(key, spec)| Command::DefineNetwork(key, Box::new(spec)));
-    match (forms::execute(&application, &caller, &mut fields, command).await?, key) {
-        (Some(receipt), Some(key)) => Ok(done(&application, &receipt, &NETWORK.page(key)).await),
-        _ => {
-            let content = filled(&mut reading, &Target::New, &fields).await?;
-            Ok(visit.refused(reading.position, Page::new("New network", Section::Networks, content)))
-        }
+    if let (Some(receipt), Some(key)) = (forms::execute(&application, &caller, &mut fields, command).await?, key) {
+        return Ok(done(&application, &receipt, &NETWORK.page(key)).await);
     }
+    let content = filled(&mut reading, &Target::New, &fields).await?;
+    Ok(visit.refused(reading.position, Page::new("New network", Section::Networks, content)))
 }
 
 async fn edit(_: Administrator, visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
@@ -162,13 +160,11 @@ async fn change(
     let entry = entry::find::<NetworkSpec>(&mut reading, &NETWORK, key.as_str()).await?;
     forms::unchanged(&NETWORK, &entry, &mut fields);
     let command = form::read(&mut fields).map(|spec| Command::DefineNetwork(key.clone(), Box::new(spec)));
-    match forms::execute(&application, &caller, &mut fields, command).await? {
-        Some(receipt) => Ok(done(&application, &receipt, &NETWORK.page(key)).await),
-        None => {
-            let content = filled(&mut reading, &Target::of(&entry), &fields).await?;
-            Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::Networks, content)))
-        }
+    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
+        return Ok(done(&application, &receipt, &NETWORK.page(key)).await);
     }
+    let content = filled(&mut reading, &Target::of(&entry), &fields).await?;
+    Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::Networks, content)))
 }
 
 /// The question whether to retire a network.

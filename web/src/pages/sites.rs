@@ -163,13 +163,11 @@ async fn create(
     let mut reading = Reading::now(&application).await?;
     let key = forms::new_name(&mut reading, &SITE, &mut fields).await?;
     let command = key.clone().zip(form::read(&mut fields)).map(|(key, spec)| Command::DefineSite(key, Box::new(spec)));
-    match (forms::execute(&application, &caller, &mut fields, command).await?, key) {
-        (Some(receipt), Some(key)) => Ok(done(&application, &receipt, &SITE.page(key)).await),
-        _ => {
-            let content = form::view(&Target::New, &fields);
-            Ok(visit.refused(reading.position, Page::new("New site", Section::Sites, content)))
-        }
+    if let (Some(receipt), Some(key)) = (forms::execute(&application, &caller, &mut fields, command).await?, key) {
+        return Ok(done(&application, &receipt, &SITE.page(key)).await);
     }
+    let content = form::view(&Target::New, &fields);
+    Ok(visit.refused(reading.position, Page::new("New site", Section::Sites, content)))
 }
 
 async fn edit(_: Administrator, visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
@@ -189,13 +187,11 @@ async fn change(
     let entry = entry::find::<SiteSpec>(&mut reading, &SITE, key.as_str()).await?;
     forms::unchanged(&SITE, &entry, &mut fields);
     let command = form::read(&mut fields).map(|spec| Command::DefineSite(key.clone(), Box::new(spec)));
-    match forms::execute(&application, &caller, &mut fields, command).await? {
-        Some(receipt) => Ok(done(&application, &receipt, &SITE.page(key)).await),
-        None => {
-            let content = form::view(&Target::of(&entry), &fields);
-            Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::Sites, content)))
-        }
+    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
+        return Ok(done(&application, &receipt, &SITE.page(key)).await);
     }
+    let content = form::view(&Target::of(&entry), &fields);
+    Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::Sites, content)))
 }
 
 async fn question(reading: &mut Reading, key: &Name, may: Allowed, fields: &Fields) -> Result<Markup, Error> {

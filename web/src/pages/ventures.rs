@@ -135,13 +135,11 @@ async fn create(
     let mut reading = Reading::now(&application).await?;
     let key = forms::new_name(&mut reading, &VENTURE, &mut fields).await?;
     let command = key.clone().zip(form::read_venture(&mut fields)).map(|(key, spec)| Command::DefineVenture(key, spec));
-    match (forms::execute(&application, &caller, &mut fields, command).await?, key) {
-        (Some(receipt), Some(key)) => Ok(done(&application, &receipt, &VENTURE.page(key)).await),
-        _ => {
-            let content = filled(&mut reading, &Target::New, &fields).await?;
-            Ok(visit.refused(reading.position, Page::new("New venture", Section::Ventures, content)))
-        }
+    if let (Some(receipt), Some(key)) = (forms::execute(&application, &caller, &mut fields, command).await?, key) {
+        return Ok(done(&application, &receipt, &VENTURE.page(key)).await);
     }
+    let content = filled(&mut reading, &Target::New, &fields).await?;
+    Ok(visit.refused(reading.position, Page::new("New venture", Section::Ventures, content)))
 }
 
 async fn edit(_: Administrator, visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
@@ -162,13 +160,11 @@ async fn change(
     let entry = entry::find::<VentureView>(&mut reading, &VENTURE, key.as_str()).await?;
     forms::unchanged(&VENTURE, &entry, &mut fields);
     let command = form::read_venture(&mut fields).map(|spec| Command::DefineVenture(key.clone(), spec));
-    match forms::execute(&application, &caller, &mut fields, command).await? {
-        Some(receipt) => Ok(done(&application, &receipt, &VENTURE.page(key)).await),
-        None => {
-            let content = filled(&mut reading, &Target::of(&entry), &fields).await?;
-            Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::Ventures, content)))
-        }
+    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
+        return Ok(done(&application, &receipt, &VENTURE.page(key)).await);
     }
+    let content = filled(&mut reading, &Target::of(&entry), &fields).await?;
+    Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::Ventures, content)))
 }
 
 async fn question(reading: &mut Reading, key: &Name, may: &Allowed, fields: &Fields) -> Result<Markup, Error> {
@@ -176,25 +172,25 @@ async fn question(reading: &mut Reading, key: &Name, may: &Allowed, fields: &Fie
     let at = reading.at;
     let uses = role_uses::list(reading.connection(), Some(key), at).await?;
     let (devices, live) = uses.iter().fold((0, 0), |(devices, live), used| (devices + used.devices, live + used.live));
-    let mut used = vec![];
+    let mut told = vec![];
     if !entry.spec.roles.is_empty() {
-        used.push(html! { "Its roles, which end with it: " (view::names(entry.spec.roles.keys())) });
+        told.push(html! { "Its roles, which end with it: " (view::names(entry.spec.roles.keys())) });
     }
-    used.extend(
+    told.extend(
         (devices > 0).then(|| html! { a href=(format!("/devices?venture={key}")) { (devices) " devices" } ", which Puppet is told nothing about any more" }),
     );
-    used.extend((live > 0).then(
+    told.extend((live > 0).then(
         || html! { a href=(format!("/deployments?venture={key}&live=true")) { (live) " live deployments" } ", which go on" },
     ));
     for part in all(reading).await?.iter().filter(|other| !other.retired && other.spec.spec.parent.as_ref() == Some(key)) {
-        used.push(html! { "Venture " a href=(VENTURE.page(&part.key)) { (part.key) } ", which is a part of it and inherits nothing any more" });
+        told.push(html! { "Venture " a href=(VENTURE.page(&part.key)) { (part.key) } ", which is a part of it and inherits nothing any more" });
     }
     Ok(retire::view(&Question {
         noun: &VENTURE,
         what: &format!("venture {key}"),
         page: &VENTURE.page(key),
         does: "The venture and its roles end: no deployment can start for it, and nothing inherits from it.",
-        uses: used,
+        uses: told,
         allowed: may,
         errors: fields.broken(),
     }))

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::pages::catalogue::BOOT_IMAGE;
 use crate::pages::catalogue::entry;
 use crate::pages::catalogue::form as forms;
-use crate::pages::form::{Fields, done};
+use crate::pages::form::{Fields, done, see_other};
 use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::{self, Allowed, Look};
 use crate::pages::kit::block;
@@ -25,11 +25,16 @@ use maud::{Markup, html};
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
-        .service(resource("/boot-images/{key}/files").post(upload::put))
+        .service(resource("/boot-images/{key}/files").get(back).post(upload::put))
         .service(resource("/boot-images/{key}/files/_new").get(edit::new).post(edit::create))
         .service(resource("/boot-images/{key}/files/{file}").get(show))
         .service(resource("/boot-images/{key}/files/{file}/edit").get(edit::edit).post(edit::change))
         .service(resource("/boot-images/{key}/files/{file}/remove").get(ask).post(remove));
+}
+
+/// Where a form goes has no page of its own; somebody may come back to it all the same.
+async fn back(_: Viewer, Path(key): Path<Name>) -> HttpResponse {
+    see_other(&format!("{}#files", BOOT_IMAGE.page(key)))
 }
 
 /// A file of an image as the reading has it.

@@ -126,12 +126,12 @@ async fn of_device(reading: &mut Reading, device: &Device, image: Arc<Image>) ->
         return Ok(Err(format!("the site {} is gone", device.site)));
     };
     let hostname = hostname(reading, device, &place, &mut assumed).await?;
-    let mut given = |what: &str, name: Option<&Name>| match name {
-        Some(name) => Ok(name.clone()),
-        None => {
-            assumed.push(format!("the {what} is called \"unassigned\", since the device has none"));
-            "unassigned".parse::<Name>()
+    let mut given = |what: &str, name: Option<&Name>| {
+        if let Some(name) = name {
+            return Ok(name.clone());
         }
+        assumed.push(format!("the {what} is called \"unassigned\", since the device has none"));
+        "unassigned".parse::<Name>()
     };
     let (venture, role) = (given("venture", device.venture.as_ref()), given("role", device.role.as_ref()));
     let (Some(hostname), Ok(venture), Ok(role)) = (hostname, venture, role) else {

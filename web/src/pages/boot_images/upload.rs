@@ -89,8 +89,6 @@ async fn take(application: &Application, caller: &Administrator, key: &Name, mut
         let own = part.content_disposition().and_then(|header| header.get_filename()).unwrap_or_default().to_owned();
         let mut fields = Fields::new(std::mem::take(&mut pairs));
         if fields.text(NAME).is_empty() && !own.is_empty() {
-            // As old browsers send it, with the folder before it.
-            let own = own.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
             fields = fields.with(NAME, &own);
         }
         let (file, kind) = (fields.required::<Name>(NAME, "The name"), fields.required("kind", "The kind"));

@@ -173,7 +173,7 @@ pub(super) fn used(key: &Name, ventures: &[Entry<VentureView>], live: &[Deployme
                         caption { "Live deployments with it" }
                         thead { tr { th scope="col" { "Host name" } th scope="col" { "Status" } th scope="col" { "Revision" } th scope="col" { "Preview" } } }
                         tbody {
-                            @for deployment in live.iter().take(SHOWN_LIVE) {
+                            @for deployment in live.iter().take(SHOWN_LIVE.into()) {
                                 @let old = i64::from(deployment.boot_image_revision) != i64::from(revision);
                                 tr {
                                     th scope="row" { a href=(format!("/deployments/{}", deployment.id)) { (deployment.hostname) } }
@@ -185,7 +185,7 @@ pub(super) fn used(key: &Name, ventures: &[Entry<VentureView>], live: &[Deployme
                         }
                     }
                 }
-                @if live.len() > SHOWN_LIVE { p { a href=(format!("/deployments?boot_image={key}&live=true")) { "All live deployments with it" } } }
+                @if live.len() > usize::from(SHOWN_LIVE) { p { a href=(format!("/deployments?boot_image={key}&live=true")) { "All live deployments with it" } } }
             }
         },
     )
@@ -252,7 +252,7 @@ mod tests {
     use crate::pages::catalogue::form::tests::{attributes, texts};
     use serde_json::json;
 
-    fn image(files: serde_json::Value) -> Entry<BootImage> {
+    fn image(files: &serde_json::Value) -> Entry<BootImage> {
         let spec = json!({"spec": {"description": "<b>Debian</b>"}, "revision": 7, "files": files, "retired": false});
         Entry {
             key: "debian".parse().expect("a name"),
@@ -268,16 +268,16 @@ mod tests {
 
     #[test]
     fn an_incomplete_image_says_what_is_missing() {
-        let html = facts(&image(json!({})));
+        let html = facts(&image(&json!({})));
         assert!(texts(&html, ".note")[0].contains("it has no file of kind boot_ipxe"));
         assert_eq!(texts(&html, "dd")[0], "<b>Debian</b>");
-        assert_eq!(texts(&facts(&image(json!({"boot.ipxe": script()}))), ".note").len(), 0);
+        assert_eq!(texts(&facts(&image(&json!({"boot.ipxe": script()}))), ".note").len(), 0);
     }
 
     #[test]
     fn files_have_size_hash_kind_and_what_can_be_done() {
         let image = image(
-            json!({"boot.ipxe": script(), "linux": {"kind": "kernel", "sha256": "cd".repeat(32), "size": 12_345_678, "template": false}}),
+            &json!({"boot.ipxe": script(), "linux": {"kind": "kernel", "sha256": "cd".repeat(32), "size": 12_345_678, "template": false}}),
         );
         let html = files(&image, &Ok(()));
         assert_eq!(texts(&html, "td[data-label=Size]"), ["2.0 KiB", "11.7 MiB"]);
@@ -312,10 +312,10 @@ mod tests {
 
     #[test]
     fn a_revision_tells_which_file_it_changed() {
-        let before = image(json!({"a": script(), "b": script()})).spec.files;
+        let before = image(&json!({"a": script(), "b": script()})).spec.files;
         let mut other = script();
         other["size"] = json!(5);
-        let after = image(json!({"a": other, "c": script()})).spec.files;
+        let after = image(&json!({"a": other, "c": script()})).spec.files;
         let told: Vec<_> = changed(Some(&before), &after)
             .into_iter()
             .map(|(name, old, new)| (name.as_str(), old.is_some(), new.is_some()))

@@ -25,6 +25,7 @@ const SEQUENCE: &str = "sequence";
 pub(crate) type Pairs = Vec<(String, String)>;
 
 /// One value for a form.
+#[expect(clippy::needless_pass_by_value, reason = "numbers and texts are written as they stand")]
 pub(crate) fn pair(name: &str, value: impl ToString) -> (String, String) {
     (name.to_owned(), value.to_string())
 }

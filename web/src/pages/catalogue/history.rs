@@ -8,7 +8,7 @@ use bootledger_projections::timeline::{self, Filter, Line, Order};
 use maud::{Markup, html};
 
 /// How many sentences a page has; the timeline has all.
-const SHOWN: usize = 25;
+const SHOWN: u8 = 25;
 
 /// The last that happened to a thing.
 #[derive(Clone, Debug, Default)]
@@ -45,9 +45,9 @@ pub(crate) async fn read(reading: &mut Reading, kind: &str, key: &str) -> Result
         before: Some(reading.position + 1),
         ..Filter::default()
     };
-    let mut lines = timeline::list(reading.connection(), &filter, Order::NewestFirst, SHOWN as i64 + 1).await?;
-    let older = lines.len() > SHOWN;
-    lines.truncate(SHOWN);
+    let mut lines = timeline::list(reading.connection(), &filter, Order::NewestFirst, i64::from(SHOWN) + 1).await?;
+    let older = lines.len() > usize::from(SHOWN);
+    lines.truncate(SHOWN.into());
     Ok(History { lines, path: format!("/timeline?aggregate={kind}/{key}"), older })
 }
 

@@ -19,7 +19,7 @@ const PART: u8 = 24;
 /// Networks up to this width show how full each of their parts is.
 const WIDEST_WITH_PARTS: u8 = 16;
 /// How many free addresses are suggested.
-const SUGGESTED: usize = 3;
+const SUGGESTED: u8 = 3;
 
 /// What an address is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ fn part(network: Ipv4Net, wanted: Option<Ipv4Addr>) -> Ipv4Net {
 /// The next free addresses of a network in ranges that nobody holds.
 fn free(spec: &NetworkSpec, gaps: &[holdings::Gap]) -> Vec<Ipv4Addr> {
     let addresses = gaps.iter().flat_map(|(first, last)| (u32::from(*first)..=u32::from(*last)).map(Ipv4Addr::from));
-    addresses.filter(|ip| spec.reserved(*ip).is_none()).take(SUGGESTED).collect()
+    addresses.filter(|ip| spec.reserved(*ip).is_none()).take(SUGGESTED.into()).collect()
 }
 
 /// What people call a device: a host name, else its name, serial number or interface.
@@ -106,7 +106,7 @@ pub(super) async fn find(reading: &mut Reading, spec: &NetworkSpec, wanted: Opti
     };
     let gaps = match spec.bounds().filter(|_| knows_free) {
         // The gateway may be one of them, and a range of its own.
-        Some((first, last)) => holdings::gaps(reading.connection(), first, last, SUGGESTED as i64 + 1).await?,
+        Some((first, last)) => holdings::gaps(reading.connection(), first, last, i64::from(SUGGESTED) + 1).await?,
         None => vec![],
     };
     Ok(Map { part, cells, parts, free: free(spec, &gaps), knows_free })
@@ -177,9 +177,9 @@ pub(super) fn card(key: &str, network: Ipv4Net, map: &Map) -> Markup {
                     @if let Some(earlier) = earlier { a.button.small rel="prev" href=(path(earlier)) { "Earlier" } }
                     strong { code { (map.part) } }
                     @if let Some(later) = later { a.button.small rel="next" href=(path(later)) { "Later" } }
-                    form.inline method="get" action=(format!("/networks/{key}")) {
+                    form.actions method="get" action=(format!("/networks/{key}")) {
                         label.visually-hidden for="map-address" { "An address of the network" }
-                        input type="text" id="map-address" name="map" size="16" placeholder=(map.part.network()) autocomplete="off";
+                        input type="text" id="map-address" name="map" class="narrow" placeholder=(map.part.network()) autocomplete="off";
                         button.small type="submit" { "Show its part" }
                     }
                 }

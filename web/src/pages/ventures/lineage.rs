@@ -40,11 +40,14 @@ pub(super) fn boot_image<'a>(
     own.or_else(inherited)
 }
 
+/// A class, a parameter of it with its value, or none, and whose that is.
+type ToldClass<'a> = (&'a str, Option<(&'a str, &'a Value)>, From<'a>);
+
 /// What Puppet is told: classes with a parameter each or none, top-scope parameters, and the environment, each with whose it is.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Told<'a> {
     /// Class, parameter and value; without parameters, the class alone.
-    pub(super) classes: Vec<(&'a str, Option<(&'a str, &'a Value)>, From<'a>)>,
+    pub(super) classes: Vec<ToldClass<'a>>,
     /// Parameter and value.
     pub(super) parameters: Vec<(&'a str, &'a Value, From<'a>)>,
     /// The environment.
@@ -105,7 +108,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn venture(key: &str, spec: Value) -> Entry<VentureView> {
+    fn venture(key: &str, spec: &Value) -> Entry<VentureView> {
         let view = serde_json::from_value(json!({"spec": spec, "roles": {}})).expect("a venture");
         Entry { key: key.parse().expect("a name"), sequence: 1, retired: false, spec: view }
     }
@@ -115,10 +118,10 @@ mod tests {
         let all = [
             venture(
                 "shop",
-                json!({"default_boot_image": "debian-13", "puppet_environment": "prod", "puppet_parameters": {"a": 1, "b": 2},
+                &json!({"default_boot_image": "debian-13", "puppet_environment": "prod", "puppet_parameters": {"a": 1, "b": 2},
                                    "puppet_classes": {"::ntp": {"servers": ["x"], "port": 123}}}),
             ),
-            venture("search", json!({"parent": "shop", "puppet_parameters": {"b": 3}, "puppet_classes": ["search"]})),
+            venture("search", &json!({"parent": "shop", "puppet_parameters": {"b": 3}, "puppet_classes": ["search"]})),
         ];
         let role: RoleSpec = serde_json::from_value(json!({"puppet_classes": {"ntp": {"port": 124}}})).expect("a role");
         let name: Name = "indexer".parse().expect("a name");
@@ -145,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_circle_and_a_retired_parent_end_the_lineage() {
-        let mut all = [venture("a", json!({"parent": "b"})), venture("b", json!({"parent": "a"}))];
+        let mut all = [venture("a", &json!({"parent": "b"})), venture("b", &json!({"parent": "a"}))];
         assert_eq!(of(&all[0], &all).len(), 2);
         all[1].retired = true;
         assert_eq!(of(&all[0], &all).len(), 1);

@@ -125,13 +125,11 @@ async fn create(
     }
     let spec = form::read_role(&mut fields);
     let command = role.clone().zip(spec).map(|(role, spec)| Command::DefineRole { venture: venture.clone(), role, spec });
-    match (forms::execute(&application, &caller, &mut fields, command).await?, role) {
-        (Some(receipt), Some(role)) => Ok(done(&application, &receipt, &page_of(&venture, &role)).await),
-        _ => {
-            let content = form::role(&venture, None, &fields, &forms::boot_images(&mut reading).await?);
-            Ok(visit.refused(reading.position, Page::new("New role", Section::Ventures, content)))
-        }
+    if let (Some(receipt), Some(role)) = (forms::execute(&application, &caller, &mut fields, command).await?, role) {
+        return Ok(done(&application, &receipt, &page_of(&venture, &role)).await);
     }
+    let content = form::role(&venture, None, &fields, &forms::boot_images(&mut reading).await?);
+    Ok(visit.refused(reading.position, Page::new("New role", Section::Ventures, content)))
 }
 
 async fn edit(
@@ -159,32 +157,30 @@ async fn change(
     forms::unchanged(&VENTURE, &entry, &mut fields);
     let command =
         form::read_role(&mut fields).map(|spec| Command::DefineRole { venture: venture.clone(), role: role.clone(), spec });
-    match forms::execute(&application, &caller, &mut fields, command).await? {
-        Some(receipt) => Ok(done(&application, &receipt, &page_of(&venture, &role)).await),
-        None => {
-            let images = forms::boot_images(&mut reading).await?;
-            let content = form::role(&venture, Some((&role, entry.sequence)), &fields, &images);
-            Ok(visit.refused(reading.position, Page::new(&format!("Change role {role}"), Section::Ventures, content)))
-        }
+    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
+        return Ok(done(&application, &receipt, &page_of(&venture, &role)).await);
     }
+    let images = forms::boot_images(&mut reading).await?;
+    let content = form::role(&venture, Some((&role, entry.sequence)), &fields, &images);
+    Ok(visit.refused(reading.position, Page::new(&format!("Change role {role}"), Section::Ventures, content)))
 }
 
 async fn question(reading: &mut Reading, venture: &Name, role: &Name, may: &Allowed, fields: &Fields) -> Result<Markup, Error> {
     find(reading, venture, role).await?;
     let used = used(reading, venture, role).await?;
-    let mut uses = vec![];
+    let mut told = vec![];
     if used.devices > 0 {
-        uses.push(html! { a href=(format!("/devices?venture={venture}&role={role}")) { (used.devices) " devices" } ", which Puppet is told nothing about any more" });
+        told.push(html! { a href=(format!("/devices?venture={venture}&role={role}")) { (used.devices) " devices" } ", which Puppet is told nothing about any more" });
     }
     if used.live > 0 {
-        uses.push(html! { a href=(format!("/deployments?venture={venture}&role={role}&live=true")) { (used.live) " live deployments" } ", which go on" });
+        told.push(html! { a href=(format!("/deployments?venture={venture}&role={role}&live=true")) { (used.live) " live deployments" } ", which go on" });
     }
     Ok(retire::view(&Question {
         noun: &VENTURE,
         what: &format!("role {role} of venture {venture}"),
         page: &page_of(venture, role),
         does: "No deployment can start with the role any more.",
-        uses,
+        uses: told,
         allowed: may,
         errors: fields.broken(),
     }))

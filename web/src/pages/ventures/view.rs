@@ -63,7 +63,7 @@ fn shown<'a>(all: &'a [Entry<VentureView>], q: Option<&str>) -> Vec<&'a Entry<Ve
 /// The tree.
 pub(super) fn tree(visit: &Visit, all: &[Entry<VentureView>], uses: &[RoleUse], q: Option<&str>, may: &Allowed) -> Markup {
     let shown = shown(all, q);
-    let (retired, used): (Vec<&Entry<VentureView>>, Vec<_>) = shown.iter().partition(|venture| venture.retired);
+    let (retired, current): (Vec<&Entry<VentureView>>, Vec<_>) = shown.iter().partition(|venture| venture.retired);
     html! {
         (block::heading(&[], &html! { (VENTURE.many) }, &action::link("new", &VENTURE.new_path(), Look::Primary, "plus-lg", "New venture", may)))
         @if all.is_empty() {
@@ -74,8 +74,8 @@ pub(super) fn tree(visit: &Visit, all: &[Entry<VentureView>], uses: &[RoleUse], 
         } @else {
             (lists::filters(visit, VENTURE.path, "Name, description or role", &[], &html! {}))
             @if shown.is_empty() { (block::empty("No venture and no role has that text.", &html! { a.button href=(VENTURE.path) { "Show all" } })) }
-            @let roots: Vec<_> = used.iter().copied().filter(|venture| parent(venture, &used).is_none()).collect();
-            @if !roots.is_empty() { ul.tree { @for root in roots { (branch(root, all, &used, uses, 0)) } } }
+            @let roots: Vec<_> = current.iter().copied().filter(|venture| parent(venture, &current).is_none()).collect();
+            @if !roots.is_empty() { ul.tree { @for root in roots { (branch(root, all, &current, uses, 0)) } } }
             @if !retired.is_empty() {
                 details.more {
                     summary { "Out of use (" (retired.len()) ")" }
@@ -188,12 +188,12 @@ pub(super) fn roles(venture: &Entry<VentureView>, all: &[Entry<VentureView>], us
                         thead { tr { th scope="col" { "Role" } th scope="col" { "Description" } th scope="col" { "Boots" } th scope="col" { "Used by" } } }
                         tbody {
                             @for (role, spec) in &venture.spec.roles {
-                                @let used = uses.iter().find(|used| used.venture == *key && used.role == *role);
+                                @let mine = uses.iter().find(|used| used.venture == *key && used.role == *role);
                                 tr {
                                     th scope="row" { a href=(format!("{}/roles/{role}", VENTURE.page(key))) { (role) } }
                                     td data-label="Description" { (spec.description) }
                                     td data-label="Boots" { (image(lineage::boot_image(Some((role, spec)), &lineage), &From::Role(role))) }
-                                    td data-label="Used by" { (counts(key, Some(role), used.map_or(0, |used| used.devices), used.map_or(0, |used| used.live))) }
+                                    td data-label="Used by" { (counts(key, Some(role), mine.map_or(0, |mine| mine.devices), mine.map_or(0, |mine| mine.live))) }
                                 }
                             }
                         }

@@ -1,0 +1,213 @@
+//! Boot images: files that are uploaded by a form, the editor of templates, and previews.
+
+use crate::catalogue::{attributes, data_centre, done, form, get, texts};
+use crate::support::{Answer, TestSite, device_registered};
+use actix_web::test::TestRequest;
+use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::token::Scope;
+use bootledger_web::commands::{Command, CommandError};
+use serde_json::json;
+use uuid::Uuid;
+
+const SCRIPT: &str = "#!ipxe\necho {{ hostname }} {{ ip }} {{ venture }} {{ mac|none }}\nchain {{ done_url }}\n";
+
+/// A form with a file, as browsers send it.
+fn upload(path: &str, fields: &[(&str, &str)], file: Option<(&str, &[u8])>) -> TestRequest {
+    const BOUNDARY: &str = "----bootledger";
+    let mut body = vec![];
+    for (name, value) in fields {
+        body.extend(format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").into_bytes());
+    }
+    if let Some((name, content)) = file {
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\nContent-Type: application/octet-stream\r\n\r\n"
+        );
+        body.extend(head.into_bytes());
+        body.extend(content);
+        body.extend(b"\r\n");
+    }
+    body.extend(format!("--{BOUNDARY}--\r\n").into_bytes());
+    TestRequest::post()
+        .uri(path)
+        .insert_header(("content-type", format!("multipart/form-data; boundary={BOUNDARY}")))
+        .insert_header(("accept", "text/html"))
+        .set_payload(body)
+}
+
+/// The site with an image that has no file yet.
+async fn image() -> (TestSite, String) {
+    let site = data_centre().await;
+    let spec = json!({"description": "Debian", "open_minutes": 30, "in_progress_minutes": 120});
+    site.append("boot_image", "debian", json!({"type": "BootImageDefined", "spec": spec})).await;
+    let bearer = site.bearer(Scope::Administrator).await;
+    (site, bearer)
+}
+
+/// What the last command put, as the event that it leads to.
+async fn put(site: &TestSite) -> serde_json::Value {
+    let event = {
+        let asked = site.domain.asked.lock().expect("no panic");
+        let (Command::PutBootFile { name, file, .. }, _) = asked.last().expect("a command") else { panic!("{asked:?}") };
+        json!({"type": "BootFilePut", "name": name, "file": file})
+    };
+    site.append("boot_image", "debian", event.clone()).await;
+    event
+}
+
+/// The image with a script, saved by the editor.
+async fn with_script() -> (TestSite, String) {
+    let (site, bearer) = image().await;
+    site.answer(Ok(done("debian")));
+    let fields = [("called", "boot.ipxe"), ("kind", "boot_ipxe"), ("content", SCRIPT)];
+    let saved = site.ask_as(&bearer, form("/boot-images/debian/files/_new", &fields)).await;
+    assert_eq!((saved.status.as_u16(), saved.header("location")), (303, "/boot-images/debian#files"), "{}", saved.text);
+    put(&site).await;
+    (site, bearer)
+}
+
+fn preview(answer: &Answer) -> String {
+    texts(answer, "#preview pre").concat()
+}
+
+#[actix_web::test]
+async fn a_file_is_uploaded_without_a_script_and_takes_its_own_name() {
+    let (site, bearer) = image().await;
+    let bytes: Vec<u8> = (0..200_000_u32).map(|number| (number % 251) as u8).collect();
+    site.answer(Ok(done("debian")));
+    let fields = [("key", "k1"), ("called", ""), ("kind", "kernel")];
+    let answer = site.ask_as(&bearer, upload("/boot-images/debian/files", &fields, Some(("vmlinuz-6.12", &bytes)))).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/boot-images/debian#files"), "{}", answer.text);
+    let event = put(&site).await;
+    assert_eq!(
+        (event["name"].as_str(), event["file"]["size"].as_u64(), event["file"]["kind"].as_str()),
+        (Some("vmlinuz-6.12"), Some(200_000), Some("kernel"))
+    );
+    assert_eq!(site.domain.asked.lock().expect("no panic").last().expect("one").1.idempotency_key.as_deref(), Some("form:k1"));
+    let page = site.ask_as(&bearer, get("/boot-images/debian")).await;
+    assert_eq!(texts(&page, "#files td[data-label=Size]"), ["195.3 KiB"]);
+    assert!(texts(&page, "#facts .note")[0].contains("no file of kind boot_ipxe"));
+    assert_eq!(attributes(&page, "#upload form", "enctype"), ["multipart/form-data"]);
+    let part = site.ask_as(&bearer, get("/boot-images/debian/files/vmlinuz-6.12").insert_header(("range", "bytes=0-2"))).await;
+    assert_eq!((part.status.as_u16(), part.text.as_bytes()), (206, &[0_u8, 1, 2][..]));
+}
+
+#[actix_web::test]
+async fn a_refused_upload_says_which_rule_and_keeps_the_fields() {
+    let (site, bearer) = image().await;
+    let path = "/boot-images/debian/files";
+    let wrong = site.ask_as(&bearer, upload(path, &[("called", "\"><b>"), ("kind", "")], Some(("x", b"x")))).await;
+    assert_eq!(wrong.status, 422);
+    assert_eq!(attributes(&wrong, "#refused a", "href"), ["#field-called", "#field-kind"]);
+    assert_eq!(attributes(&wrong, "#field-called", "value"), ["\"><b>"]);
+    let none = site.ask_as(&bearer, upload(path, &[("called", "x"), ("kind", "other")], None)).await;
+    assert_eq!((none.status.as_u16(), texts(&none, "#error-file .error")), (422, vec!["choose a file".to_owned()]));
+    let empty = site.ask_as(&bearer, upload(path, &[("called", "x"), ("kind", "other")], Some(("x", b"")))).await;
+    assert_eq!((empty.status.as_u16(), texts(&empty, "#error-file .error").len()), (422, 1));
+    let large = vec![0; (1 << 20) + 1];
+    let large = site.ask_as(&bearer, upload(path, &[("called", "x"), ("kind", "other")], Some(("x", &large)))).await;
+    assert_eq!(
+        (large.status.as_u16(), texts(&large, "#error-file .error")),
+        (422, vec!["the file has more than 1.0 MiB".to_owned()])
+    );
+    let fields = [("called", "x"), ("kind", "boot_ipxe"), ("template", "true")];
+    let template = site.ask_as(&bearer, upload(path, &fields, Some(("x", b"#!ipxe\n{{ hostnam }}")))).await;
+    assert!(texts(&template, "#error-file .error")[0].contains("line 2: there is no variable hostnam"), "{}", template.text);
+    site.answer(Err(CommandError::Refused(vec![BrokenRule::new(
+        "name",
+        "file_name_taken",
+        "done means something else under /pxe/",
+    )])));
+    let taken = site.ask_as(&bearer, upload(path, &[("called", "done"), ("kind", "other")], Some(("x", b"x")))).await;
+    assert_eq!(texts(&taken, "#error-called .error"), ["done means something else under /pxe/"]);
+    let viewer = site.bearer(Scope::Operator).await;
+    let refused = site.ask_as(&viewer, upload(path, &[("called", "x"), ("kind", "other")], Some(("x", b"x")))).await;
+    assert_eq!(refused.status, 403);
+}
+
+#[actix_web::test]
+async fn the_editor_tells_the_line_of_an_error_and_keeps_the_text() {
+    let (site, bearer) = with_script().await;
+    let shown = site.ask_as(&bearer, get("/boot-images/debian/files/boot.ipxe/edit")).await;
+    assert_eq!(texts(&shown, "#field-content"), [SCRIPT.trim()]);
+    let was = attributes(&shown, "input[name=was]", "value");
+    let wrong = "#!ipxe\n{% if gateway %}\n{{ passwd }}</textarea><script>x</script>{% endif %}\n";
+    let fields = [("kind", "boot_ipxe"), ("was", was[0].as_str()), ("content", wrong)];
+    let refused = site.ask_as(&bearer, form("/boot-images/debian/files/boot.ipxe/edit", &fields)).await;
+    assert_eq!(refused.status, 422);
+    assert!(texts(&refused, "#error-content .error")[0].starts_with("line 3: there is no variable passwd"), "{}", refused.text);
+    assert_eq!(texts(&refused, "#field-content"), [wrong.trim()]);
+    assert!(!refused.text.contains("<script>x"));
+    // Somebody else saved meanwhile.
+    let fields = [("kind", "boot_ipxe"), ("was", "0000"), ("content", SCRIPT)];
+    let refused = site.ask_as(&bearer, form("/boot-images/debian/files/boot.ipxe/edit", &fields)).await;
+    assert!(texts(&refused, "#refused li")[0].contains("somebody changed boot.ipxe"), "{}", refused.text);
+    assert_eq!(attributes(&refused, "input[name=was]", "value"), was);
+}
+
+#[actix_web::test]
+async fn a_preview_is_what_a_device_would_get_with_what_is_assumed_told_and_the_token_masked() {
+    let (site, bearer) = with_script().await;
+    let id = Uuid::now_v7();
+    site.append("device", &id.to_string(), device_registered("52:54:00:00:00:01", None)).await;
+    let page = site.ask_as(&bearer, get(&format!("/boot-images/debian/preview?server={id}"))).await;
+    assert_eq!(page.status, 200);
+    assert_eq!(
+        preview(&page),
+        "#!ipxe\necho h200.dc1.example 10.0.0.11 unassigned 525400000001\nchain http://127.0.0.1:8080/pxe/t/********/DONE/"
+    );
+    let assumed = texts(&page, "#preview li").join("; ");
+    assert!(assumed.contains("its address is 10.0.0.11, a free one of network prod"), "{assumed}");
+    assert!(assumed.contains("its host name is h200.dc1.example") && assumed.contains("the venture is called"), "{assumed}");
+    let by_mac = site.ask_as(&bearer, get("/boot-images/debian/preview?server=52:54:00:00:00:01&file=boot.ipxe")).await;
+    assert_eq!(preview(&by_mac), preview(&page));
+    let nobody = site.ask_as(&bearer, get("/boot-images/debian/preview?server=%3Cscript%3E")).await;
+    assert!(texts(&nobody, "#preview .note")[0].contains("is no device or deployment"), "{}", nobody.text);
+}
+
+#[actix_web::test]
+async fn a_preview_takes_the_values_of_a_live_deployment_and_says_which() {
+    let (site, bearer) = with_script().await;
+    let (device, id) = (Uuid::now_v7(), Uuid::now_v7());
+    site.append("device", &device.to_string(), device_registered("52:54:00:00:00:09", None)).await;
+    let plan = bootledger_aggregates::deployment::plan::Plan::standard().expect("a plan");
+    let took = json!([{"kind": "hostname", "value": "h207.dc1.example"}]);
+    let started = json!({
+        "type": "DeploymentStarted", "device": device, "mac": "52:54:00:00:00:09", "ip": "10.0.0.27", "hostname": "h207.dc1.example",
+        "venture": "shop", "role": "web", "boot_image": "debian", "boot_image_revision": 1, "network": "prod", "site": "dc1",
+        "plan": plan, "limits": {"open_minutes": 30, "in_progress_minutes": 120}, "took": took, "import": null,
+    });
+    site.append("deployment", &id.to_string(), started).await;
+    for server in [id.to_string(), device.to_string()] {
+        let page = site.ask_as(&bearer, get(&format!("/boot-images/debian/preview?server={server}"))).await;
+        assert!(preview(&page).starts_with("#!ipxe\necho h207.dc1.example 10.0.0.27 shop 525400000009"), "{}", page.text);
+        assert_eq!(attributes(&page, "#preview p a", "href")[0], format!("/deployments/{id}"));
+        assert!(
+            texts(&page, "#preview .note")[0].contains("keeps revision 1 of the image; this shows revision 2"),
+            "{}",
+            page.text
+        );
+    }
+    let image = site.ask_as(&bearer, get("/boot-images/debian")).await;
+    assert_eq!(texts(&image, "#used tbody th"), ["h207.dc1.example"]);
+    assert_eq!(texts(&image, "#history tbody th"), ["2", "1"]);
+    // What is written but not saved.
+    let fields = [("kind", "boot_ipxe"), ("content", "unsaved {{ role }}"), ("server", &*id.to_string()), ("do", "preview")];
+    let asked = site.domain.asked.lock().expect("no panic").len();
+    let page = site.ask_as(&bearer, form("/boot-images/debian/files/boot.ipxe/edit", &fields)).await;
+    assert_eq!((page.status.as_u16(), preview(&page).as_str()), (200, "unsaved web"), "{}", page.text);
+    assert_eq!(site.domain.asked.lock().expect("no panic").len(), asked, "a preview saved something");
+}
+
+#[actix_web::test]
+async fn removing_a_file_names_what_it_does() {
+    let (site, bearer) = with_script().await;
+    let asked = site.ask_as(&bearer, get("/boot-images/debian/files/boot.ipxe/remove")).await;
+    assert!(texts(&asked, "#question strong")[0].contains("Without it, no deployment can start"), "{}", asked.text);
+    site.answer(Ok(done("debian")));
+    let removed = site.ask_as(&bearer, form("/boot-images/debian/files/boot.ipxe/remove", &[("key", "k")])).await;
+    assert_eq!(removed.status, 303);
+    let commands = site.domain.asked.lock().expect("no panic");
+    assert!(
+        matches!(&commands.last().expect("a command").0, Command::RemoveBootFile { name, .. } if name.as_str() == "boot.ipxe")
+    );
+}

@@ -1,0 +1,454 @@
+//! The catalogue: lists, pages, forms, and the question before something is retired.
+
+use crate::support::{Answer, TestSite, device_registered, network_defined, site_defined};
+use actix_web::test::TestRequest;
+use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::token::Scope;
+use bootledger_web::commands::{Command, CommandError, Kind, Receipt};
+use scraper::{Html, Selector};
+use serde_json::json;
+use uuid::Uuid;
+
+/// The site and its network, without devices.
+pub(crate) async fn data_centre() -> TestSite {
+    let site = TestSite::create().await;
+    site.append("site", "dc1", site_defined()).await;
+    site.append("network", "prod", network_defined()).await;
+    site
+}
+
+pub(crate) fn texts(answer: &Answer, selector: &str) -> Vec<String> {
+    let page = Html::parse_document(&answer.text);
+    let selector = Selector::parse(selector).expect("a selector");
+    let found = page.select(&selector);
+    found.map(|found| found.text().collect::<String>().trim().to_owned()).collect()
+}
+
+pub(crate) fn attributes(answer: &Answer, selector: &str, name: &str) -> Vec<String> {
+    let page = Html::parse_document(&answer.text);
+    let selector = Selector::parse(selector).expect("a selector");
+    let found = page.select(&selector);
+    found.map(|found| found.attr(name).unwrap_or_default().to_owned()).collect()
+}
+
+pub(crate) fn form(path: &str, fields: &[(&str, &str)]) -> TestRequest {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    TestRequest::post()
+        .uri(path)
+        .insert_header(("content-type", "application/x-www-form-urlencoded"))
+        .insert_header(("accept", "text/html"))
+        .set_payload(body)
+}
+
+pub(crate) fn get(path: &str) -> TestRequest {
+    TestRequest::get().uri(path).insert_header(("accept", "text/html"))
+}
+
+pub(crate) fn done(id: &str) -> Receipt {
+    Receipt { position: 1, id: id.to_owned() }
+}
+
+/// A device with this host name and address; its id.
+async fn device(site: &TestSite, mac: &str, hostname: &str, ip: &str) -> Uuid {
+    let id = Uuid::now_v7();
+    site.append("device", &id.to_string(), device_registered(mac, Some("10.0.0.250"))).await;
+    let deployment = Uuid::now_v7();
+    let created = json!({"type": "DnsEntryCreated", "deployment": deployment, "entry": {"hostname": hostname, "ip": ip}});
+    site.append("device", &id.to_string(), json!({"type": "AddressAssigned", "deployment": deployment, "ip": ip})).await;
+    site.append("device", &id.to_string(), created).await;
+    id
+}
+
+const LISTS: [(&str, &str); 7] = [
+    ("/networks", "Define a site first"),
+    ("/zones", "There is no site yet"),
+    ("/dhcp-servers", "Define a site first"),
+    ("/boot-images", "There is no boot image yet"),
+    ("/ventures", "There is no venture yet"),
+    ("/sites", "There is no site yet"),
+    ("/sites?q=%22%3E%3Cscript%3E", "Nothing here has that text"),
+];
+
+#[actix_web::test]
+async fn an_empty_list_says_what_to_do_first() {
+    let site = TestSite::create().await;
+    let bearer = site.bearer(Scope::Viewer).await;
+    for (path, words) in LISTS {
+        let page = site.ask_as(&bearer, get(path)).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(texts(&page, ".empty").concat().contains(words), "{path}: {}", page.text);
+        assert_eq!(texts(&page, "h1").len(), 1, "{path}");
+        assert!(!page.text.contains("<script>") && !page.text.contains(" style=") && !page.text.contains("onclick"), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_viewer_sees_why_nothing_can_be_changed_and_is_refused() {
+    let site = data_centre().await;
+    site.append(
+        "dhcp_server",
+        "kea-1",
+        json!({"type": "DhcpServerDefined", "spec": {"site": "dc1", "address": null, "kind": "kea"}}),
+    )
+    .await;
+    let bearer = site.bearer(Scope::Viewer).await;
+    let operator = site.bearer(Scope::Operator).await;
+    for page in ["/networks/prod", "/sites/dc1", "/dhcp-servers/kea-1"] {
+        let shown = site.ask_as(&bearer, get(page)).await;
+        assert_eq!(
+            texts(&shown, "#retire-reason"),
+            ["This takes the role administrator. Ask an administrator for it."],
+            "{page}"
+        );
+        for who in [&bearer, &operator] {
+            assert_eq!(site.ask_as(who, get(&format!("{page}/edit"))).await.status, 403, "{page}");
+            for path in ["edit", "retire"] {
+                assert_eq!(site.ask_as(who, form(&format!("{page}/{path}"), &[])).await.status, 403, "{page}/{path}");
+            }
+        }
+    }
+    for path in
+        ["/networks/_new", "/ventures/shop/roles/_new", "/boot-images/debian/files/x/remove", "/boot-images/debian/files/x/edit"]
+    {
+        assert_eq!(site.ask_as(&operator, form(path, &[])).await.status, 403, "{path}");
+    }
+    assert_eq!(site.ask_as(&bearer, form("/sites/dc1/drift/repair", &[("what", "dc1/dhcp/kea-1")])).await.status, 403);
+    assert!(site.domain.asked.lock().expect("no panic").is_empty(), "a command reached the domain");
+}
+
+#[actix_web::test]
+async fn a_network_is_defined_by_its_form_and_shown() {
+    let site = data_centre().await;
+    let bearer = site.bearer(Scope::Administrator).await;
+    let fields = [
+        ("key", "k1"),
+        ("called", "lab"),
+        ("cidr", "10.0.8.0/24"),
+        ("site", "dc1"),
+        ("racks", "r1\nr2"),
+        ("gateway", "10.0.8.1"),
+        ("margin_bottom", "5"),
+        ("margin_top", ""),
+        ("dhcp", "true"),
+        ("dhcp_options.name", "ntp-servers"),
+        ("dhcp_options.type", "addresses"),
+        ("dhcp_options.value", "10.0.0.6 10.0.0.7"),
+        ("dhcp_options.name", ""),
+        ("dhcp_options.type", "addresses"),
+        ("dhcp_options.value", ""),
+    ];
+    site.answer(Ok(done("lab")));
+    let answer = site.ask_as(&bearer, form("/networks/_new", &fields)).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/networks/lab"), "{}", answer.text);
+    let asked = site.domain.asked.lock().expect("no panic");
+    let (Command::DefineNetwork(key, spec), context) = asked.last().expect("a command") else { panic!("{asked:?}") };
+    assert_eq!(
+        (key.as_str(), spec.cidr.to_string().as_str(), spec.racks.len(), spec.margin_bottom),
+        ("lab", "10.0.8.0/24", 2, 5)
+    );
+    assert!(spec.dhcp && !spec.ip_only_done && spec.dhcp_options.len() == 1, "{spec:?}");
+    assert_eq!(context.idempotency_key.as_deref(), Some("form:k1"));
+}
+
+#[actix_web::test]
+async fn a_refused_form_tells_every_rule_beside_its_field_and_keeps_what_was_written() {
+    let site = data_centre().await;
+    let bearer = site.bearer(Scope::Administrator).await;
+    let broken =
+        BrokenRule::new("cidr", "network_overlaps", "10.0.0.0/25 shares addresses with network prod").held_by("network prod");
+    site.answer(Err(CommandError::Refused(vec![broken, BrokenRule::new("vlan", "vlan_range", "a VLAN's number is 1 to 4094")])));
+    let fields =
+        [("called", "lab"), ("cidr", "10.0.0.0/25"), ("site", "dc1"), ("vlan", "4095"), ("racks", "r1"), ("dhcp", "true")];
+    let refused = site.ask_as(&bearer, form("/networks/_new", &fields)).await;
+    assert_eq!(refused.status, 422);
+    assert_eq!(texts(&refused, "#error-cidr .error"), ["10.0.0.0/25 shares addresses with network prod"]);
+    assert_eq!(texts(&refused, "#error-vlan .error"), ["a VLAN's number is 1 to 4094"]);
+    assert_eq!(attributes(&refused, "#refused a", "href"), ["#field-cidr", "#field-vlan"]);
+    assert_eq!(attributes(&refused, "#field-vlan", "value"), ["4095"]);
+    assert_eq!(texts(&refused, "#field-racks"), ["r1"]);
+    assert_eq!(attributes(&refused, "#field-site option[selected]", "value"), ["dc1"]);
+    // What cannot be read is told without asking the domain, and all of it at once.
+    let asked = site.domain.asked.lock().expect("no panic").len();
+    let fields = [("called", "prod"), ("cidr", "x"), ("site", "dc 1"), ("gateway", "10.0.0")];
+    let refused = site.ask_as(&bearer, form("/networks/_new", &fields)).await;
+    assert_eq!(refused.status, 422);
+    assert_eq!(attributes(&refused, "#refused a", "href"), ["#field-called", "#field-cidr", "#field-site", "#field-gateway"]);
+    assert!(texts(&refused, "#error-called .error")[0].contains("there is a network prod already"), "{}", refused.text);
+    assert_eq!(site.domain.asked.lock().expect("no panic").len(), asked);
+}
+
+#[actix_web::test]
+async fn hostile_names_are_refused_and_never_become_markup() {
+    let site = data_centre().await;
+    let bearer = site.bearer(Scope::Administrator).await;
+    let long = "a".repeat(300);
+    for name in ["\"><script>alert(1)</script>", "'; DROP TABLE", "{{ 7 * 7 }}", "../../etc", "a\nb", long.as_str()] {
+        for path in ["/networks/_new", "/sites/_new", "/dhcp-servers/_new", "/boot-images/_new", "/ventures/_new"] {
+            let fields = [
+                ("called", name),
+                ("cidr", "10.9.0.0/24"),
+                ("site", name),
+                ("domain", name),
+                ("description", name),
+                ("kind", name),
+                ("parent", name),
+            ];
+            let refused = site.ask_as(&bearer, form(path, &fields)).await;
+            assert_eq!(refused.status, 422, "{path} took {name:?}");
+            assert_eq!(
+                attributes(&refused, "#refused a[href='#field-called']", "href").len(),
+                1,
+                "{path} {name:?}: {}",
+                refused.text
+            );
+            assert!(!refused.text.contains("<script>alert"), "{path}");
+        }
+        let encoded: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        for path in [
+            "/networks?q=",
+            "/zones?q=",
+            "/ventures?q=",
+            "/boot-images?q=",
+            "/dhcp-servers?q=",
+            "/sites?q=",
+            "/zones/dc1.example?q=",
+        ] {
+            let page = site.ask_as(&bearer, get(&format!("{path}{encoded}"))).await;
+            assert!(page.status == 200 && !page.text.contains("<script>alert"), "{path}{name}: {}", page.status);
+        }
+    }
+    assert!(site.domain.asked.lock().expect("no panic").is_empty());
+}
+
+#[actix_web::test]
+async fn what_others_wrote_is_shown_as_text() {
+    let site = TestSite::create().await;
+    let mut defined = site_defined();
+    defined["spec"]["name"] = json!("<script>alert('x')</script> \"{{ 1 }}\"");
+    site.append("site", "dc1", defined).await;
+    let venture = json!({"type": "VentureDefined", "spec": {"description": "<img src=x onerror=alert(1)>", "parent": null, "default_boot_image": null,
+                         "puppet_parameters": {"tier": "</code><script>alert(1)</script>"}}});
+    site.append("venture", "shop", venture).await;
+    let bearer = site.bearer(Scope::Administrator).await;
+    for path in [
+        "/sites",
+        "/sites/dc1",
+        "/sites/dc1/edit",
+        "/sites/dc1/retire",
+        "/networks/_new",
+        "/ventures",
+        "/ventures/shop",
+        "/ventures/shop/edit",
+    ] {
+        let page = site.ask_as(&bearer, get(path)).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(!page.text.contains("<script>alert") && !page.text.contains("<img"), "{path}: {}", page.text);
+    }
+}
+
+#[actix_web::test]
+async fn the_address_map_says_who_has_what() {
+    let site = data_centre().await;
+    let id = device(&site, "52:54:00:00:00:01", "h200.dc1.example", "10.0.0.20").await;
+    let bearer = site.bearer(Scope::Viewer).await;
+    let page = site.ask_as(&bearer, get("/networks/prod")).await;
+    let cells = texts(&page, ".cells li");
+    assert_eq!(cells.len(), 256);
+    assert_eq!(cells[0], "0 the network's own");
+    assert_eq!((cells[5].as_str(), cells[12].as_str()), ("5 in the margin", "12 gateway"));
+    assert_eq!((cells[20].as_str(), cells[250].as_str()), ("20 used by h200.dc1.example", "250 manages h200.dc1.example"));
+    assert_eq!((cells[21].as_str(), cells[255].as_str()), ("21 free", "255 broadcast"));
+    assert_eq!(attributes(&page, ".cells a.used", "href"), [format!("/devices/{id}/addresses"), format!("/devices/{id}")]);
+    assert!(texts(&page, "#use").concat().contains("1 of 243 used"), "{}", texts(&page, "#use").concat());
+    assert!(
+        texts(&page, "#use").concat().contains("Next free: 10.0.0.11, 10.0.0.13, 10.0.0.14"),
+        "{}",
+        texts(&page, "#use").concat()
+    );
+    let list = site.ask_as(&bearer, get("/networks")).await;
+    assert_eq!(attributes(&list, "meter", "value"), ["1"]);
+    // As it was before the device came.
+    let past = site.ask_as(&bearer, get("/networks/prod?at=2")).await;
+    assert_eq!(texts(&past, ".cells .used").len(), 0);
+    assert!(texts(&past, "#change-reason")[0].contains("the past"), "{}", past.text);
+}
+
+#[actix_web::test]
+async fn a_wide_network_is_shown_in_parts() {
+    let site = data_centre().await;
+    let mut wide = network_defined();
+    (wide["spec"]["cidr"], wide["spec"]["gateway"]) = (json!("10.8.0.0/20"), json!(null));
+    site.append("network", "wide", wide).await;
+    device(&site, "52:54:00:00:00:01", "h200.dc1.example", "10.8.3.20").await;
+    let bearer = site.bearer(Scope::Viewer).await;
+    let first = site.ask_as(&bearer, get("/networks/wide")).await;
+    assert_eq!(attributes(&first, "#map a[rel]", "href"), ["/networks/wide?map=10.8.1.0#map"]);
+    assert_eq!(texts(&first, "#map details li"), ["10.8.3.0/24 1 used"]);
+    let fourth = site.ask_as(&bearer, get("/networks/wide?map=10.8.3.77")).await;
+    assert_eq!(texts(&fourth, ".cells a.used"), ["20 used by h200.dc1.example"]);
+    assert_eq!(site.ask_as(&bearer, get("/networks/wide?map=10.9.0.0")).await.status, 200);
+    assert_eq!(site.ask_as(&bearer, get("/networks/wide?map=x")).await.status, 400);
+}
+
+#[actix_web::test]
+async fn retiring_says_what_it_does_and_what_stands_against_it() {
+    let site = data_centre().await;
+    let bearer = site.bearer(Scope::Administrator).await;
+    let asked = site.ask_as(&bearer, get("/networks/prod/retire")).await;
+    assert_eq!(texts(&asked, "button.danger"), ["Retire network prod"]);
+    device(&site, "52:54:00:00:00:01", "h200.dc1.example", "10.0.0.20").await;
+    let asked = site.ask_as(&bearer, get("/networks/prod/retire")).await;
+    assert_eq!(texts(&asked, ".reason"), ["1 addresses of the network are in use; release them first"]);
+    let asked = site.ask_as(&bearer, get("/sites/dc1/retire")).await;
+    assert!(texts(&asked, ".reason")[0].contains("still used by network prod, device"), "{}", asked.text);
+    assert_eq!(attributes(&asked, "#question li a", "href")[0], "/networks/prod");
+    // Somebody else may be faster than the page.
+    site.answer(Err(CommandError::Refused(vec![BrokenRule::new("", "site_in_use", "the site is still used by rack <r1>")])));
+    let refused = site.ask_as(&bearer, form("/sites/dc1/retire", &[("key", "k")])).await;
+    assert_eq!(refused.status, 422);
+    assert!(texts(&refused, "#refused li")[0].contains("still used by rack <r1>"), "{}", refused.text);
+    site.answer(Ok(done("prod")));
+    let retired = site.ask_as(&bearer, form("/networks/prod/retire", &[("key", "k2")])).await;
+    assert_eq!((retired.status.as_u16(), retired.header("location")), (303, "/networks/prod"));
+    let commands = site.domain.asked.lock().expect("no panic");
+    assert!(matches!(&commands.last().expect("a command").0, Command::Retire(Kind::Network, key) if key.as_str() == "prod"));
+}
+
+#[actix_web::test]
+async fn a_change_that_somebody_else_made_meanwhile_is_not_taken_back_unseen() {
+    let site = data_centre().await;
+    let bearer = site.bearer(Scope::Administrator).await;
+    let shown = site.ask_as(&bearer, get("/sites/dc1/edit")).await;
+    assert_eq!(attributes(&shown, "input[name=sequence]", "value"), ["1"]);
+    let mut other = site_defined();
+    other["spec"]["name"] = json!("Renamed");
+    site.append("site", "dc1", other).await;
+    let fields = [("sequence", "1"), ("domain", "dc1.example"), ("name", "Mine")];
+    let refused = site.ask_as(&bearer, form("/sites/dc1/edit", &fields)).await;
+    assert_eq!(refused.status, 422);
+    assert!(texts(&refused, "#refused li")[0].contains("somebody changed the site dc1"), "{}", refused.text);
+    assert_eq!(attributes(&refused, "#field-name", "value"), ["Mine"]);
+    site.answer(Ok(done("dc1")));
+    let fields = [("sequence", "2"), ("domain", "dc1.example"), ("name", "Mine")];
+    assert_eq!(site.ask_as(&bearer, form("/sites/dc1/edit", &fields)).await.status, 303);
+}
+
+#[actix_web::test]
+async fn a_zone_has_its_records_with_their_devices() {
+    let site = data_centre().await;
+    let id = device(&site, "52:54:00:00:00:01", "h200.dc1.example", "10.0.0.20").await;
+    device(&site, "52:54:00:00:00:02", "h201.dc1.example", "10.0.0.21").await;
+    let bearer = site.bearer(Scope::Viewer).await;
+    let list = site.ask_as(&bearer, get("/zones")).await;
+    assert_eq!(attributes(&list, "tbody th a", "href"), ["/zones/dc1.example"]);
+    let page = site.ask_as(&bearer, get("/zones/dc1.example?q=h200")).await;
+    assert_eq!(texts(&page, "#records tbody th"), ["h200.dc1.example"]);
+    assert_eq!(attributes(&page, "#records tbody a", "href"), [format!("/devices/{id}")]);
+    assert_eq!(attributes(&page, ".heading .actions a", "href"), ["/dns/zones/dc1.example"]);
+    assert_eq!(site.ask_as(&bearer, get("/zones/other.example")).await.status, 404);
+}
+
+#[actix_web::test]
+async fn a_dhcp_server_tells_what_it_holds_up() {
+    let site = data_centre().await;
+    let defined = json!({"type": "DhcpServerDefined", "spec": {"site": "dc1", "address": null, "kind": "dnsmasq"}});
+    site.append("dhcp_server", "edge", defined).await;
+    let (device, id) = (Uuid::now_v7(), Uuid::now_v7());
+    site.append("device", &device.to_string(), device_registered("52:54:00:00:00:09", None)).await;
+    let plan = bootledger_aggregates::deployment::plan::Plan::standard().expect("a plan");
+    let started = json!({
+        "type": "DeploymentStarted", "device": device, "mac": "52:54:00:00:00:09", "ip": "10.0.0.20", "hostname": "h200.dc1.example",
+        "venture": "shop", "role": "web", "boot_image": "debian", "boot_image_revision": 1, "network": "prod", "site": "dc1",
+        "plan": plan, "limits": {"open_minutes": 30, "in_progress_minutes": 120}, "took": [], "import": null,
+    });
+    site.append("deployment", &id.to_string(), started).await;
+    let waiting =
+        json!({"type": "PluginWaiting", "plugin": "dhcp", "reason": "waiting for edge", "awaited": ["dhcp-server:edge"]});
+    site.append("deployment", &id.to_string(), waiting).await;
+    let failed = json!({"type": "ConfigurationFailed", "site": "dc1", "revision": null, "message": "bad <option> at line 3"});
+    site.append("dhcp_server", "edge", failed).await;
+    let bearer = site.bearer(Scope::Viewer).await;
+    let page = site.ask_as(&bearer, get("/dhcp-servers/edge")).await;
+    assert_eq!(texts(&page, "#state .note pre"), ["bad <option> at line 3"]);
+    assert_eq!(attributes(&page, "#waiting tbody th a", "href"), [format!("/deployments/{id}")]);
+    assert!(texts(&page, "#waiting").concat().contains("1 deployment waits"), "{}", page.text);
+    assert!(texts(&page, "#configuration pre").concat().contains("dnsmasq configuration of site dc1"), "{}", page.text);
+    let list = site.ask_as(&bearer, get("/dhcp-servers")).await;
+    assert_eq!(texts(&list, "td[data-label='Holds up']"), ["1 deployment"]);
+    assert_eq!(texts(&list, "td[data-label=State] .badge"), ["Failing"]);
+    // An option that dnsmasq cannot be told is told to people.
+    let mut network = network_defined();
+    network["spec"]["dhcp_options"] = json!([{"name": "no-such-option", "value": {"flag": true}}]);
+    site.append("network", "prod", network).await;
+    let page = site.ask_as(&bearer, get("/dhcp-servers/edge")).await;
+    assert!(texts(&page, "#configuration .note li").concat().contains("no-such-option"), "{}", page.text);
+}
+
+#[actix_web::test]
+async fn a_repair_names_what_shall_go() {
+    let site = data_centre().await;
+    let difference = json!({"nature": "foreign", "server": "10.0.0.53:53", "expected": [], "found": ["10.9.9.9"], "message": "made by somebody else"});
+    site.append("drift", "dc1/dns/h200.dc1.example/A", json!({"type": "DriftFound", "difference": difference})).await;
+    let bearer = site.bearer(Scope::Operator).await;
+    for path in ["/sites/dc1", "/zones/dc1.example"] {
+        let page = site.ask_as(&bearer, get(path)).await;
+        assert_eq!(texts(&page, "#drift tbody button"), ["Remove theirs"], "{path}");
+        assert_eq!(attributes(&page, "#drift input[name=what]", "value"), ["dc1/dns/h200.dc1.example/A"]);
+    }
+    let fields = [("key", "k"), ("what", "dc1/dns/h200.dc1.example/A"), ("to", "/zones/dc1.example")];
+    site.answer(Ok(done("dc1")));
+    let ordered = site.ask_as(&bearer, form("/sites/dc1/drift/repair", &fields)).await;
+    assert_eq!((ordered.status.as_u16(), ordered.header("location")), (303, "/zones/dc1.example#drift"));
+    {
+        let commands = site.domain.asked.lock().expect("no panic");
+        let (Command::RepairDrift { keys: Some(keys), .. }, _) = commands.last().expect("a command") else {
+            panic!("{commands:?}")
+        };
+        assert_eq!(keys.iter().map(ToString::to_string).collect::<Vec<_>>(), ["dc1/dns/h200.dc1.example/A"]);
+    }
+    // Without a name nothing is repaired, and nobody is sent to another host.
+    let fields = [("to", "//evil.example")];
+    let refused = site.ask_as(&bearer, form("/sites/dc1/drift/repair", &fields)).await;
+    assert_eq!(refused.status, 422);
+    assert!(!refused.text.contains("evil.example"));
+    let checked = site.ask_as(&bearer, form("/sites/dc1/drift/check", &[("to", "https://evil.example")])).await;
+    assert_eq!((checked.status.as_u16(), checked.header("location")), (303, "/sites/dc1#drift"));
+}
+
+#[actix_web::test]
+async fn a_role_is_defined_with_yaml_and_what_is_wrong_with_it_is_told() {
+    let site = TestSite::create().await;
+    let venture = json!({"type": "VentureDefined", "spec": {"description": "", "parent": null, "default_boot_image": "debian"}});
+    site.append("venture", "shop", venture).await;
+    let bearer = site.bearer(Scope::Administrator).await;
+    site.answer(Ok(done("shop")));
+    let fields = [("called", "web"), ("puppet_classes", "- role::web\r\n- ntp"), ("puppet_parameters", "tier: gold\r\nsize: 3")];
+    let answer = site.ask_as(&bearer, form("/ventures/shop/roles/_new", &fields)).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/ventures/shop/roles/web"), "{}", answer.text);
+    {
+        let commands = site.domain.asked.lock().expect("no panic");
+        let (Command::DefineRole { spec, .. }, _) = commands.last().expect("a command") else { panic!("{commands:?}") };
+        assert_eq!(serde_json::to_value(&spec.puppet_parameters).expect("JSON"), json!({"tier": "gold", "size": 3}));
+    }
+    let fields = [("called", "db"), ("puppet_classes", "- a\n  b: [")];
+    let refused = site.ask_as(&bearer, form("/ventures/shop/roles/_new", &fields)).await;
+    assert_eq!(refused.status, 422);
+    assert!(texts(&refused, "#error-puppet_classes .error")[0].contains("line"), "{}", refused.text);
+    site.append("venture", "shop", json!({"type": "RoleDefined", "role": "web", "spec": {"description": "Front ends", "default_boot_image": null, "puppet_classes": ["role::web"], "puppet_parameters": {}}})).await;
+    let page = site.ask_as(&bearer, get("/ventures/shop/roles/web")).await;
+    assert!(texts(&page, "#facts").concat().contains("debian from shop"), "{}", page.text);
+    assert_eq!(texts(&page, "#puppet tbody th"), ["role::web"]);
+    assert_eq!(site.ask_as(&bearer, get("/ventures/shop/roles/none")).await.status, 404);
+}
+
+#[actix_web::test]
+async fn every_page_of_the_catalogue_is_live_and_has_its_history() {
+    let site = data_centre().await;
+    let bearer = site.bearer(Scope::Viewer).await;
+    for path in ["/networks/prod", "/sites/dc1"] {
+        let page = site.ask_as(&bearer, get(path)).await;
+        let live = attributes(&page, "[hx-sse\\:connect]", "hx-sse:connect");
+        assert!(live[0].starts_with(&format!("{path}/live/")), "{live:?}");
+        assert_eq!(texts(&page, "#history li[id^=event-]").len(), 1, "{path}");
+    }
+}
