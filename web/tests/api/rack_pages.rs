@@ -88,7 +88,10 @@ async fn a_file_is_checked_refused_with_every_error_and_started() {
     let error = RowError { row: 2, column: "mac".to_owned(), broken: BrokenRule::new("mac", "malformed", "\"5254\" is no MAC") };
     imports(Imported::Refused(vec![error]));
     let refused = site.ask_as(&operator, upload(b"", &[("csv", "mac\r\n5254"), ("what", "start"), ("key", "k1")])).await;
-    assert_eq!((refused.status.as_u16(), texts(&refused.text, "#refused h2")), (422, vec!["Nothing was started: 1 error in 1 row".to_owned()]));
+    assert_eq!(
+        (refused.status.as_u16(), texts(&refused.text, "#refused h2")),
+        (422, vec!["Nothing was started: 1 error in 1 row".to_owned()])
+    );
     assert_eq!(texts(&refused.text, "tbody th, tbody td[data-label='Column']"), ["2", "mac"]);
     assert!(texts(&refused.text, "textarea")[0].contains("5254"));
 
