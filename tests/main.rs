@@ -10,6 +10,7 @@ mod dhcp_reloads;
 mod dns_updates;
 mod dnsmasq;
 mod drift;
+mod dry_run;
 mod embedded_postgres;
 mod event_log;
 mod packaging;

@@ -226,16 +226,16 @@ impl Stream {
                 write_partial(&mut text, region);
             }
         }
-        if let Some(region) = self.news(&state) {
+        if let Some((count, region)) = self.news(&state) {
             let hash = shared::hash(&region.html.0);
-            if self.sent.insert(region.id.clone(), hash).map_or(!region.html.0.contains("></div>"), |old| old != hash) {
+            if is_news(self.sent.insert(region.id.clone(), hash), hash, count) {
                 write_partial(&mut text, &region);
             }
         }
         Ok((!text.is_empty()).then(|| message(self.after, &text)))
     }
 
-    fn news(&self, state: &Arc<Shown>) -> Option<Region> {
+    fn news(&self, state: &Arc<Shown>) -> Option<(usize, Region)> {
         let News { since, path } = self.news.as_ref()?;
         let made = |id: &uuid::Uuid| {
             id.get_timestamp().map_or(0, |stamp| {
@@ -244,7 +244,7 @@ impl Stream {
             })
         };
         let count = state.rows.iter().filter(|id| made(id) > *since).count();
-        Some(Region::new("news", news(count, path)))
+        Some((count, Region::new("news", news(count, path))))
     }
 
     /// Whether its reader may still read; asked now and then, since a page may be open for weeks.
@@ -256,6 +256,11 @@ impl Stream {
         let asked = Principal::ask_again(&self.request).await;
         asked.is_ok_and(|principal| principal.require(Level::Viewer).is_ok())
     }
+}
+
+/// Whether a client is to be told how many rows are new: its page says of none at first.
+fn is_news(sent: Option<u64>, hash: u64, count: usize) -> bool {
+    sent.map_or(count > 0, |sent| sent != hash)
 }
 
 fn beat() -> Bytes {
@@ -287,6 +292,12 @@ mod tests {
             std::str::from_utf8(&told).expect("UTF-8"),
             "id: 7\ndata: <hx-partial id=\"a\" hx-swap=\"outerMorph\"><pre id=\"a\">x&#13;\ndata: y</pre></hx-partial>\n\n"
         );
+    }
+
+    #[test]
+    fn new_rows_are_told_at_once_and_again_only_when_there_are_more() {
+        assert!(is_news(None, 1, 1) && !is_news(None, 1, 0));
+        assert!(is_news(Some(1), 2, 2) && !is_news(Some(2), 2, 2));
     }
 
     #[test]

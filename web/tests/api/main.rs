@@ -2,6 +2,7 @@
 //! test, and a domain that answers what a test wants. What the real domain answers is tested by the root package.
 
 mod accounts;
+mod device_pages;
 mod documentation;
 mod gate;
 mod health;
@@ -11,6 +12,7 @@ mod people;
 mod position;
 mod problems;
 mod puppet;
+mod rack_pages;
 mod sessions;
 mod sign_in;
 mod stream;

@@ -1,6 +1,7 @@
 //! The form that deploys a device: filled in as far as is known, with suggestions that say where they come from. Every rule is
 //! checked as somebody types, by the domain itself, and again when the form is sent.
 
+use super::called;
 use super::show::{Found, form_head};
 use crate::api::networks::free;
 use crate::application::Application;
@@ -14,7 +15,7 @@ use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::{Allowed, once};
 use crate::pages::kit::badge::Tone;
 use crate::pages::kit::block;
-use crate::pages::kit::field::{Field, checked, holder};
+use crate::pages::kit::field::{Field, checked, place};
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::HttpResponse;
@@ -299,18 +300,14 @@ fn form(device: &Device, fields: &Fields, choices: &Choices, allowed: &Allowed, 
         field("hostname", "Host name", "Lower case, with its domain; one of the site's zones holds it."),
     );
     html! {
-        (form_head(device, "Deploy", if sent { &errors } else { &[] }, &names))
+        (form_head(device, &format!("Deploy {}", called(device)), if sent { &errors } else { &[] }, &names))
         @if let Err(reason) = allowed {
             (block::note(Tone::Warn, &html! { p { "It cannot be deployed now: " (reason) ". " a href=(path) { "To the device" } } }))
         }
         form.form method="post" action=(format!("{path}/deploy")) hx-post=(format!("{path}/deploy/check"))
             hx-trigger="input delay:300ms, change delay:50ms" hx-swap="none" hx-sync="this:replace" hx-validate="false" {
             (once())
-            div.field {
-                div.errors id=(format!("error-{OTHER}")) aria-live="polite" {
-                    @for error in &other { p.error { (error.message) (holder(error)) } }
-                }
-            }
+            (place(OTHER, &other))
             fieldset {
                 legend { "What it becomes" }
                 (field("venture", "Venture", "Who will own the server.").select(Some("Choose one"), &ventures))

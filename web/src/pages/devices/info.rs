@@ -185,10 +185,8 @@ fn upkeep(found: &Found) -> Markup {
     let power = found.allows(allowed::switching(device.management.as_ref()));
     let end = found.allows(allowed::ending(found.live.as_ref().map(|live| live.id), "decommissioned"));
     let content = html! {
-        div.actions {
-            (action::link("power", &format!("/devices/{id}/power"), Look::Usual, "power", "Power…", &power))
-            (action::link("decommission", &format!("/devices/{id}/decommission"), Look::Danger, "trash", "Decommission…", &end))
-        }
+        div.actions { (action::link("power", &format!("/devices/{id}/power"), Look::Usual, "power", "Power…", &power)) }
+        div.actions { (action::link("decommission", &format!("/devices/{id}/decommission"), Look::Danger, "trash", "Decommission…", &end)) }
     };
     block::card("upkeep", "Power and use", &content)
 }
@@ -197,12 +195,8 @@ fn upkeep(found: &Found) -> Markup {
 fn deploy(found: &Found) -> Markup {
     let device = &found.device;
     let allowed: Allowed = found.deployable();
-    let words = match &allowed {
-        Ok(()) => "The form offers the next free address and name; every rule is checked before anything is started.",
-        Err(_) => "What keeps it from being deployed stands beside the button.",
-    };
     let content = html! {
-        p { (words) }
+        @if allowed.is_ok() { p { "The form offers the next free address and name; every rule is checked before anything is started." } }
         div.actions {
             (action::link("deploy", &format!("/devices/{}/deploy", device.id), Look::Primary, "rocket-takeoff", "Deploy…", &allowed))
             @if let Some(live) = &found.live { a href=(format!("/deployments/{}", live.id)) { "Show its deployment" } }

@@ -271,8 +271,8 @@ fn row(device: &Device, live: Option<&Deployment>, shown: &Shown, now: Timestamp
                     @if let Some(venture) = &device.venture { span { (venture) @if let Some(role) = &device.role { " / " (role) } } }
                 }
             }
-            @if shown.has("hostnames") { td data-label="Host names" { div { (stacked(device.hostnames.iter().map(ToString::to_string))) } } }
-            @if shown.has("addresses") { td data-label="Addresses" { div.mono { (stacked(device.addresses.iter().map(ToString::to_string))) } } }
+            @if shown.has("hostnames") { td data-label="Host names" { @if !device.hostnames.is_empty() { div { (stacked(device.hostnames.iter().map(ToString::to_string))) } } } }
+            @if shown.has("addresses") { td data-label="Addresses" { @if !device.addresses.is_empty() { div.mono { (stacked(device.addresses.iter().map(ToString::to_string))) } } } }
             @if shown.has("macs") { td data-label="MACs" { div.mono { (stacked(device.macs.iter().map(ToString::to_string))) } } }
             @if shown.has("os") { td data-label="System" { @if let Some(os) = &device.operating_system { (os) } } }
             @if shown.has("registered") { td data-label="Registered" { (moment(device.registered_at)) } }

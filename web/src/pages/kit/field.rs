@@ -140,7 +140,7 @@ impl Field<'_> {
 }
 
 /// Where a field's errors stand, also where there are none yet: a check while somebody types replaces it.
-fn place(name: &str, errors: &[&ProblemError]) -> Markup {
+pub(crate) fn place(name: &str, errors: &[&ProblemError]) -> Markup {
     html! {
         div.errors id=(format!("error-{name}")) aria-live="polite" {
             @for error in errors { p.error { (icon("exclamation-triangle-fill")) (error.message) (holder(error)) } }

@@ -127,7 +127,7 @@ fn form(rack: &Entry<RackSpec>, csv: &str, may: &Allowed) -> Markup {
                         (once())
                         div.field {
                             label for="field-file" { "File" }
-                            span.hint id="hint-file" { "It goes before what is pasted below." }
+                            span.hint id="hint-file" { "A file is taken instead of the text below." }
                             input type="file" id="field-file" name="file" accept=".csv,text/csv,text/plain" aria-describedby="hint-file";
                         }
                         div.field {

@@ -116,7 +116,7 @@ pub(super) fn head(rack: &Entry<RackSpec>, tab: &str, actions: &Markup) -> Marku
     html! {
         div id="head" {
             (block::heading(&[("Racks", "/racks")], &html! { (rack.key) @if rack.retired { " " (badge(Tone::Neutral, "Retired")) } }, actions))
-            (block::tabs("Rack", &[("Rack", path.clone(), tab == "rack"), ("Add device: servers", add, tab == "add")]))
+            (block::tabs("Rack", &[("Rack", path.clone(), tab == "rack"), ("Add device → servers", add, tab == "add")]))
         }
     }
 }

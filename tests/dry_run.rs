@@ -1,0 +1,134 @@
+//! A deployment that is only checked: it is refused exactly as it would be when started, and leaves nothing behind.
+
+use anyhow::{Result, bail, ensure};
+use bootledger::feed::Feed;
+use bootledger::ledger::Ledger;
+use bootledger::projector::catch_up;
+use bootledger::secrets::Secrets;
+use bootledger::store::EventLog;
+use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_projections::log;
+use bootledger_test_cluster::TestDatabase;
+use bootledger_web::commands::{Command, CommandError, Commands, Context, NewDeployment};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio::sync::watch;
+
+/// A ledger over a database of its own, with views that are moved by hand.
+struct Books {
+    ledger: Ledger,
+    pool: PgPool,
+    feed: Feed,
+    _stopping: watch::Sender<bool>,
+    _database: TestDatabase,
+}
+
+fn context() -> Context {
+    Context { actor: "test".to_owned(), correlation_id: "c-1".to_owned(), causation_id: None, idempotency_key: None }
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
+    Ok(serde_json::from_value(value)?)
+}
+
+impl Books {
+    async fn open() -> Result<Self> {
+        let database = TestDatabase::create().await?;
+        let pool = database.pool(8).await?;
+        let (stopping, stop) = watch::channel(false);
+        let feed = Feed::start(pool.clone(), stop).await?;
+        let log = EventLog::start(pool.clone(), database.connect_options());
+        let ledger = Ledger::new(log, pool.clone(), feed.clone(), bootledger::clock::now, Secrets::new(None));
+        Ok(Self { ledger, pool, feed, _stopping: stopping, _database: database })
+    }
+
+    /// Does something, and has the views show it; the id that it is about.
+    async fn execute(&self, command: Command) -> Result<String> {
+        let receipt = self.ledger.execute(command, context()).await?;
+        catch_up(&self.pool, &self.feed).await?;
+        Ok(receipt.id)
+    }
+
+    /// A site with a network, a role with a boot image, and a server that is verified.
+    async fn with_a_server() -> Result<(Self, DeviceId)> {
+        let books = Self::open().await?;
+        let site = json!({"name": "", "domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"],
+            "hostname_template": "h<200,299>.dc1.example"});
+        books.execute(Command::DefineSite("dc1".parse()?, read(site)?)).await?;
+        books.execute(Command::DefineRack("r01".parse()?, read(json!({"site": "dc1"}))?)).await?;
+        let network = json!({"cidr": "10.0.0.0/24", "site": "dc1", "racks": ["r01"], "gateway": "10.0.0.1"});
+        books.execute(Command::DefineNetwork("prod".parse()?, read(network)?)).await?;
+        books.execute(Command::DefineBootImage("debian".parse()?, read(json!({}))?)).await?;
+        let script = json!({"kind": "boot_ipxe", "template": false, "size": 6, "sha256": "0".repeat(64)});
+        let (image, name) = ("debian".parse()?, "boot.ipxe".parse()?);
+        books.execute(Command::PutBootFile { image, name, file: read(script)? }).await?;
+        books.execute(Command::DefineVenture("shop".parse()?, read(json!({"default_boot_image": "debian"}))?)).await?;
+        let (venture, role) = ("shop".parse()?, "web".parse()?);
+        books.execute(Command::DefineRole { venture, role, spec: read(json!({}))? }).await?;
+        let spec = json!({"site": "dc1", "rack": "r01", "macs": ["52:54:00:00:00:01"]});
+        let (venture, role) = (Some("shop".parse()?), Some("web".parse()?));
+        let device = books.execute(Command::RegisterDevice { spec: read(spec)?, venture, role }).await?.parse()?;
+        books.execute(Command::VerifyDevice(device)).await?;
+        Ok((books, device))
+    }
+}
+
+fn wanted(device: DeviceId, rest: Value) -> Result<NewDeployment> {
+    let mut value = json!({"device": device});
+    if let (Value::Object(value), Value::Object(rest)) = (&mut value, rest) {
+        value.extend(rest);
+    }
+    read(value)
+}
+
+fn broken<T>(outcome: Result<T, CommandError>) -> Result<Vec<BrokenRule>> {
+    match outcome {
+        Err(CommandError::Refused(broken)) => Ok(broken),
+        Err(other) => Err(other.into()),
+        Ok(_) => bail!("it was not refused"),
+    }
+}
+
+#[tokio::test]
+async fn a_check_refuses_what_a_start_refuses_in_the_same_words_and_appends_nothing() -> Result<()> {
+    let (books, device) = Books::with_a_server().await?;
+    let refused = [
+        json!({"ip": "10.0.0.1"}),
+        json!({"ip": "10.0.0.5", "hostname": "h1.dc2.example"}),
+        json!({"ip": "192.0.2.1", "mac": "52:54:00:00:00:09"}),
+        json!({"venture": "nobody", "role": "nothing"}),
+        json!({"boot_image": "nothing"}),
+        json!({"network": "nowhere"}),
+    ];
+    let before = log::last_position(&books.pool).await?;
+    for rest in refused {
+        let new = wanted(device, rest.clone())?;
+        let checked = broken(books.ledger.check_deployment(&new).await)?;
+        let started = broken(books.ledger.execute(Command::StartDeployment(Box::new(new)), context()).await)?;
+        ensure!(!checked.is_empty() && checked == started, "{rest}: {checked:?} is not {started:?}");
+    }
+    ensure!(log::last_position(&books.pool).await? == before, "a check or a refusal is in the log");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_check_tells_what_a_start_then_fills_in() -> Result<()> {
+    let (books, device) = Books::with_a_server().await?;
+    let new = wanted(device, json!({}))?;
+    let before = log::last_position(&books.pool).await?;
+    let proposed = books.ledger.check_deployment(&new).await?;
+    ensure!(log::last_position(&books.pool).await? == before, "a check is in the log");
+    let told = (proposed.ip.to_string(), proposed.hostname.to_string(), proposed.network.to_string());
+    ensure!(told == ("10.0.0.11".to_owned(), "h200.dc1.example".to_owned(), "prod".to_owned()), "{proposed:?}");
+    let id = books.execute(Command::StartDeployment(Box::new(new.clone()))).await?.parse()?;
+    let at = bootledger_projections::at::At::Now;
+    let started = bootledger_projections::deployments::find(&books.pool, id, at).await?;
+    let started = started.map(|started| (started.ip, started.hostname, started.boot_image));
+    ensure!(started == Some((proposed.ip, proposed.hostname, proposed.boot_image)), "{started:?}");
+    // Now the device has a live deployment, which is said as well.
+    let again = broken(books.ledger.check_deployment(&new).await)?;
+    ensure!(again.iter().any(|broken| broken.rule == "already_deploying" && broken.holder.is_some()), "{again:?}");
+    Ok(())
+}

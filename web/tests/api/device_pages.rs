@@ -1,0 +1,279 @@
+//! The pages of devices: lists in every order, exports, forms that are refused and done, and many devices at once.
+
+use crate::support::{Answer, TestSite, device_registered, network_defined, site_defined};
+use actix_web::test::TestRequest;
+use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::token::Scope;
+use bootledger_web::commands::{Command, CommandError, Proposed, Receipt};
+use scraper::{Html, Selector};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A device of the site `dc1` with this name and number.
+fn named(number: u32, name: &str, serial: Option<&str>) -> Value {
+    let mut device = device_registered(&format!("52:54:00:00:00:{number:02x}"), None);
+    (device["name"], device["serial"]) = (json!(name), json!(serial));
+    device
+}
+
+fn texts(answer: &Answer, selector: &str) -> Vec<String> {
+    let page = Html::parse_document(&answer.text);
+    page.select(&Selector::parse(selector).expect("a selector"))
+        .map(|found| found.text().collect::<String>().trim().to_owned())
+        .collect()
+}
+
+fn form(path: &str, pairs: &[(&str, &str)]) -> TestRequest {
+    TestRequest::post().uri(path).insert_header(("accept", "text/html")).set_form(pairs)
+}
+
+async fn register(site: &TestSite, devices: &[Value]) -> Vec<String> {
+    site.append("site", "dc1", site_defined()).await;
+    let mut ids = vec![];
+    for device in devices {
+        let id = Uuid::now_v7().to_string();
+        site.append_unseen("device", &id, device.clone()).await;
+        ids.push(id);
+    }
+    site.show().await;
+    ids
+}
+
+fn refusal(field: &str, rule: &str, message: &str) -> CommandError {
+    CommandError::Refused(vec![BrokenRule::new(field, rule, message)])
+}
+
+#[actix_web::test]
+async fn every_order_is_read_page_by_page_without_gap_or_repetition() {
+    let site = TestSite::create().await;
+    let viewer = site.bearer(Scope::Viewer).await;
+    let devices = [
+        named(1, "b web 1", Some("S3")),
+        named(2, "a web 2", None),
+        named(3, "a web 2", Some("S1")),
+        named(4, "", Some("S1")),
+        named(5, "c", None),
+    ];
+    // Equal serial numbers do not happen; equal names do.
+    let devices: Vec<Value> = devices
+        .into_iter()
+        .enumerate()
+        .map(|(index, mut device)| {
+            if index == 3 {
+                device["serial"] = json!("S2");
+            }
+            device
+        })
+        .collect();
+    register(&site, &devices).await;
+    for sort in ["registered", "-registered", "name", "-name", "serial", "-serial", "changed", "-changed"] {
+        let whole =
+            site.ask_as(&viewer, TestRequest::get().uri(&format!("/api/v1/devices?sort={sort}"))).await.json()["items"].clone();
+        let ids = |items: &Value| -> Vec<String> {
+            items.as_array().expect("items").iter().map(|item| item["id"].as_str().expect("an id").to_owned()).collect()
+        };
+        let (mut seen, mut after) = (vec![], String::new());
+        loop {
+            let path = format!("/api/v1/devices?sort={sort}&limit=2{after}");
+            let page = site.ask_as(&viewer, TestRequest::get().uri(&path)).await.json();
+            seen.extend(ids(&page["items"]));
+            let Some(next) = page["next"].as_str() else { break };
+            after = format!("&after={}", next.replace(' ', "%20").replace('+', "%2B"));
+        }
+        assert_eq!((seen.len(), &seen), (5, &ids(&whole)), "{sort}");
+    }
+    let names = site.ask_as(&viewer, TestRequest::get().uri("/devices?sort=name")).await;
+    assert_eq!(texts(&names, "tbody th"), ["S2", "a web 2", "a web 2", "b web 1", "c"]);
+    let wrong = site.ask_as(&viewer, TestRequest::get().uri("/devices?sort=name&after=nonsense")).await;
+    assert_eq!(wrong.status, 400);
+}
+
+#[actix_web::test]
+async fn a_list_is_filtered_and_searched_and_says_where_else_the_same_is() {
+    let site = TestSite::create().await;
+    let operator = site.bearer(Scope::Operator).await;
+    let ids = register(&site, &[named(1, "web <1>", Some("S1")), named(2, "=1+1", Some("S2"))]).await;
+    let list = site.ask_as(&operator, TestRequest::get().uri("/devices?q=WEB&verified=false&site=dc1")).await;
+    assert_eq!(texts(&list, "tbody th"), ["web <1>"]);
+    assert_eq!(texts(&list, "footer a[href^='/devices/export.csv?q=WEB']"), ["CSV"]);
+    assert_eq!(texts(&list, &format!("input[name='id'][value='{}'][form='bulk']", ids[0])).len(), 1);
+    let nothing = site.ask_as(&operator, TestRequest::get().uri("/devices?q=db")).await;
+    assert_eq!(texts(&nothing, ".empty p"), ["No device is like that."]);
+    let live = site.ask_as(&operator, TestRequest::get().uri("/devices?live=true")).await;
+    assert!(texts(&live, "tbody th").is_empty());
+    assert_eq!(site.ask_as(&operator, TestRequest::get().uri("/devices?vereified=true")).await.status, 400);
+    let csv = site.ask_as(&operator, TestRequest::get().uri("/devices/export.csv?sort=name&columns=name")).await;
+    let lines: Vec<&str> = csv.text.lines().collect();
+    assert_eq!((lines.len(), csv.header("content-type")), (3, "text/csv; charset=utf-8; header=present"));
+    assert!(lines[0].starts_with("id,name,serial,") && lines[1].contains(",'=1+1,S2,"), "{lines:?}");
+}
+
+#[actix_web::test]
+async fn a_page_about_a_device_says_what_may_be_done_and_each_tab_is_a_page() {
+    let site = TestSite::create().await;
+    let (operator, viewer) = (site.bearer(Scope::Operator).await, site.bearer(Scope::Viewer).await);
+    let id = register(&site, &[named(1, "web 1", Some("S1"))]).await.remove(0);
+    let ask = async |bearer: &str, tab: &str| site.ask_as(bearer, TestRequest::get().uri(&format!("/devices/{id}{tab}"))).await;
+    let page = ask(&operator, "").await;
+    assert_eq!(texts(&page, "#deploy-reason"), ["the device is not verified; verify it before deploying it"]);
+    assert!(texts(&ask(&viewer, "").await, "#deploy-reason")[0].contains("This takes the role operator"));
+    for (tab, heading) in [("/components", "Interfaces"), ("/addresses", "What it holds"), ("/history", "Deployments")] {
+        let page = ask(&operator, tab).await;
+        assert!(texts(&page, "h2").contains(&heading.to_owned()), "{tab}: {page:?}");
+        assert_eq!(texts(&page, "ul.tabs a[aria-current]").len(), 1, "{tab}");
+    }
+    let history = ask(&operator, "/history").await;
+    assert_eq!(texts(&history, "ol.timeline li[id^='event-']").len(), 1);
+    assert_eq!(site.ask_as(&viewer, TestRequest::get().uri(&format!("/devices/{}", Uuid::nil()))).await.status, 404);
+    let past = ask(&operator, "?at=1").await;
+    assert_eq!(past.status, 404, "a device is shown before it was registered");
+}
+
+#[actix_web::test]
+async fn registering_keeps_what_was_written_until_every_rule_holds() {
+    let site = TestSite::create().await;
+    let operator = site.bearer(Scope::Operator).await;
+    register(&site, &[]).await;
+    let wrong = [("name", "web <1>"), ("macs", "5254"), ("position", "top"), ("management.credentials", "bmc"), ("key", "k1")];
+    let refused = site.ask_as(&operator, form("/devices/new", &wrong)).await;
+    assert_eq!(refused.status, 422);
+    let fields: Vec<String> = ["site", "position", "macs", "management.address"]
+        .iter()
+        .map(|name| format!("#refused a[href='#field-{name}']"))
+        .collect();
+    for field in fields {
+        assert_eq!(texts(&refused, &field).len(), 1, "{field}: {}", refused.text);
+    }
+    assert!(refused.text.contains("value=\"web &lt;1&gt;\""));
+    assert!(site.domain.asked.lock().expect("no panic").is_empty());
+
+    let right = [("name", "web 1"), ("site", "dc1"), ("macs", "52:54:00:00:00:01"), ("assignment", "shop/web"), ("key", "k2")];
+    site.answer(Err(refusal("venture", "venture_unknown", "there is no venture shop")));
+    let refused = site.ask_as(&operator, form("/devices/new", &right)).await;
+    assert_eq!(
+        (refused.status.as_u16(), texts(&refused, "#error-assignment")),
+        (422, vec!["there is no venture shop".to_owned()])
+    );
+    let id = Uuid::now_v7().to_string();
+    site.answer(Ok(Receipt { position: 0, id: id.clone() }));
+    let done = site.ask_as(&operator, form("/devices/new", &right)).await;
+    assert_eq!((done.status.as_u16(), done.header("location")), (303, format!("/devices/{id}").as_str()));
+    let asked = site.domain.asked.lock().expect("no panic");
+    let (Command::RegisterDevice { spec, venture, .. }, context) = &asked[1] else { panic!("{asked:?}") };
+    assert_eq!((spec.macs.len(), venture.as_ref().map(ToString::to_string)), (1, Some("shop".to_owned())));
+    assert_eq!(context.idempotency_key.as_deref(), Some("form:k2"));
+}
+
+fn proposed() -> Proposed {
+    let name = |text: &str| text.parse().expect("a name");
+    Proposed {
+        mac: "52:54:00:00:00:01".parse().expect("a MAC"),
+        ip: [10, 0, 0, 11].into(),
+        network: name("prod"),
+        hostname: "h200.dc1.example".parse().expect("a host name"),
+        venture: name("shop"),
+        role: name("web"),
+        boot_image: name("debian"),
+    }
+}
+
+#[actix_web::test]
+async fn the_form_of_a_deployment_is_filled_in_checked_as_one_types_and_again_when_it_is_sent() {
+    let site = TestSite::create().await;
+    let operator = site.bearer(Scope::Operator).await;
+    let mut device = named(1, "web 1", Some("S1"));
+    device["rack"] = json!("r01");
+    let id = register(&site, &[device]).await.remove(0);
+    let mut network = network_defined();
+    network["spec"]["racks"] = json!(["r01"]);
+    site.append("network", "prod", network).await;
+    let path = format!("/devices/{id}/deploy");
+    let check = |answer| site.domain.checks.lock().expect("no panic").push_back(answer);
+
+    check(Err(refusal("device", "device_not_verified", "the device is not verified")));
+    let page = site.ask_as(&operator, TestRequest::get().uri(&path)).await;
+    assert_eq!(texts(&page, "#field-mac option[selected]"), ["52:54:00:00:00:01"]);
+    for (field, value, from) in [
+        ("ip", "10.0.0.11", "next free in 10.0.0.0/24 (prod)"),
+        ("hostname", "h200.dc1.example", "next free of h<200,299>.dc1.example"),
+    ] {
+        assert_eq!(texts(&page, &format!("#field-{field}[value='{value}']")).len(), 1, "{}", page.text);
+        assert!(texts(&page, &format!("#box-{field} .suggestions"))[0].contains(from), "{}", page.text);
+    }
+    assert_eq!(texts(&page, "#error-device"), ["the device is not verified"]);
+
+    let sent = [
+        ("venture", "shop"),
+        ("role", "web"),
+        ("boot_image", "debian"),
+        ("mac", "52:54:00:00:00:01"),
+        ("ip", "10.0.0.1"),
+        ("hostname", "H200.dc1.example"),
+        ("roles_of", "shop"),
+        ("key", "k1"),
+    ];
+    check(Err(refusal("ip", "ip_in_margin", "10.0.0.1 is in the margin")));
+    let checked = site.ask_as(&operator, form(&format!("{path}/check"), &sent)).await;
+    assert_eq!(
+        (checked.status.as_u16(), texts(&checked, "hx-partial#error-ip")),
+        (200, vec!["10.0.0.1 is in the margin".to_owned()])
+    );
+    assert_eq!(texts(&checked, "hx-partial#error-hostname"), [""]);
+    assert!(texts(&checked, "input#field-ip").is_empty(), "a field is replaced while somebody types in it");
+
+    site.answer(Err(refusal("ip", "ip_in_margin", "10.0.0.1 is in the margin")));
+    let refused = site.ask_as(&operator, form(&path, &sent)).await;
+    assert_eq!((refused.status.as_u16(), texts(&refused, "#error-ip")), (422, vec!["10.0.0.1 is in the margin".to_owned()]));
+    assert_eq!(texts(&refused, "#field-ip[value='10.0.0.1']").len(), 1);
+    let deployment = Uuid::now_v7().to_string();
+    site.answer(Ok(Receipt { position: 0, id: deployment.clone() }));
+    let done = site.ask_as(&operator, form(&path, &sent)).await;
+    assert_eq!((done.status.as_u16(), done.header("location")), (303, format!("/deployments/{deployment}").as_str()));
+    let asked = site.domain.asked.lock().expect("no panic");
+    let Some((Command::StartDeployment(new), _)) = asked.last() else { panic!("{asked:?}") };
+    assert_eq!(new.hostname.as_ref().map(ToString::to_string).as_deref(), Some("h200.dc1.example"));
+}
+
+#[actix_web::test]
+async fn many_devices_are_frozen_by_id_before_anything_is_done_and_each_is_told_of() {
+    let site = TestSite::create().await;
+    let operator = site.bearer(Scope::Operator).await;
+    let ids = register(&site, &[named(1, "a", None), named(2, "b", None), named(3, "c", None)]).await;
+    let set = json!({"type": "VentureRoleSet", "venture": "shop", "role": "web"});
+    site.append("device", &ids[0], set.clone()).await;
+    site.append("device", &ids[1], set).await;
+    let preview = site.ask_as(&operator, form("/devices/bulk", &[("what", "verify-all"), ("list", "/devices?site=dc1")])).await;
+    assert_eq!(texts(&preview, "h1"), ["Verify: 2 of 3 devices?"]);
+    assert_eq!(texts(&preview, "input[name='do']").len(), 2);
+    assert!(texts(&preview, "tbody td")[0].contains("a device needs a venture"), "{}", preview.text);
+
+    site.answer(Ok(Receipt { position: 0, id: ids[0].clone() }));
+    site.answer(Err(refusal("role", "role_missing", "a device needs a role")));
+    let list = [("what", "verify"), ("list", "/devices"), ("key", "k1"), ("do", &ids[0]), ("do", &ids[1])];
+    let done = site.ask_as(&operator, form("/devices/bulk/do", &list)).await;
+    assert_eq!(texts(&done, "h1"), ["1 of 2 verified"]);
+    assert_eq!(texts(&done, "tbody td"), ["Verified", "Refused a device needs a role"]);
+    let asked = site.domain.asked.lock().expect("no panic");
+    let keys: Vec<_> = asked.iter().map(|(_, context)| context.idempotency_key.clone().expect("a key")).collect();
+    assert_eq!(keys, [format!("form:k1:{}:verify", ids[0]), format!("form:k1:{}:verify", ids[1])]);
+}
+
+#[actix_web::test]
+async fn what_many_deployments_would_be_is_shown_before_they_are_started() {
+    let site = TestSite::create().await;
+    let operator = site.bearer(Scope::Operator).await;
+    let ids = register(&site, &[named(1, "a", None), named(2, "b", None)]).await;
+    {
+        let mut checks = site.domain.checks.lock().expect("no panic");
+        checks.push_back(Ok(proposed()));
+        checks.push_back(Err(refusal("device", "device_not_verified", "the device is not verified")));
+    }
+    let chosen = [("what", "deploy"), ("list", "/devices"), ("id", &ids[0]), ("id", &ids[1]), ("boot_image", "debian")];
+    let preview = site.ask_as(&operator, form("/devices/bulk", &chosen)).await;
+    assert_eq!(texts(&preview, "h1"), ["Deploy: 1 of 2 devices?"]);
+    let rows = texts(&preview, "tbody td");
+    assert_eq!(rows[0], "Deployed as shop / web with debian in network prod");
+    assert!(rows[1].contains("the device is not verified"), "{rows:?}");
+    let checked = site.domain.checked.lock().expect("no panic");
+    assert!(checked.iter().all(|new| new.boot_image.is_some() && new.ip.is_none()), "{checked:?}");
+}

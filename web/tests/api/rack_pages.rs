@@ -1,0 +1,126 @@
+//! The pages of racks: what stands in one, and servers from a CSV file.
+
+use crate::support::{TestSite, device_registered, network_defined, site_defined};
+use actix_web::test::TestRequest;
+use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::values::ids::ImportId;
+use bootledger_web::commands::{Command, Imported, Receipt, RowError};
+use scraper::{Html, Selector};
+use serde_json::json;
+use uuid::Uuid;
+
+fn texts(text: &str, selector: &str) -> Vec<String> {
+    let page = Html::parse_document(text);
+    page.select(&Selector::parse(selector).expect("a selector"))
+        .map(|found| found.text().collect::<String>().trim().to_owned())
+        .collect()
+}
+
+async fn site_with_rack() -> TestSite {
+    let site = TestSite::create().await;
+    site.append("site", "dc1", site_defined()).await;
+    site.append("rack", "r01", json!({"type": "RackDefined", "spec": {"site": "dc1", "description": "", "units": 42}})).await;
+    site
+}
+
+/// A form with a file, as browsers send it.
+fn upload(file: &[u8], fields: &[(&str, &str)]) -> TestRequest {
+    let mut body = vec![];
+    for (name, value) in fields {
+        body.extend(format!("--xyz\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").bytes());
+    }
+    body.extend(b"--xyz\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\ncontent-type: text/csv\r\n\r\n");
+    body.extend(file);
+    body.extend(b"\r\n--xyz--\r\n");
+    TestRequest::post()
+        .uri("/racks/r01/add")
+        .insert_header(("accept", "text/html"))
+        .insert_header(("content-type", "multipart/form-data; boundary=xyz"))
+        .set_payload(body)
+}
+
+#[actix_web::test]
+async fn a_rack_shows_what_stands_in_it_and_how_much_of_its_networks_is_used() {
+    let site = site_with_rack().await;
+    let viewer = site.bearer(Scope::Viewer).await;
+    let mut network = network_defined();
+    network["spec"]["racks"] = json!(["r01"]);
+    site.append("network", "prod", network).await;
+    let mut device = device_registered("52:54:00:00:00:01", None);
+    (device["rack"], device["position"], device["name"]) = (json!("r01"), json!(10), json!("web 1"));
+    site.append("device", &Uuid::now_v7().to_string(), device).await;
+    let page = site.ask_as(&viewer, TestRequest::get().uri("/racks/r01")).await;
+    assert_eq!(texts(&page.text, "svg.rack a title"), ["Unit 10: web 1, Not verified"]);
+    assert_eq!(texts(&page.text, "#elevation tbody th"), ["web 1"]);
+    assert_eq!(texts(&page.text, "#networks small"), ["0 of 243 used (0 %)"]);
+    assert!(texts(&page.text, "#edit-reason")[0].contains("administrator"));
+    let list = site.ask_as(&viewer, TestRequest::get().uri("/racks")).await;
+    assert_eq!(texts(&list.text, "tbody th, td[data-label='Devices']"), ["r01", "1"]);
+    assert_eq!(site.ask_as(&viewer, TestRequest::get().uri("/racks/r02")).await.status, 404);
+}
+
+#[actix_web::test]
+async fn a_rack_is_defined_and_retired_by_an_administrator_only() {
+    let site = site_with_rack().await;
+    let (administrator, operator) = (site.bearer(Scope::Administrator).await, site.bearer(Scope::Operator).await);
+    let fields = [("key", "r02"), ("site", "dc1"), ("units", "47"), ("description", "second")];
+    let define = || TestRequest::post().uri("/racks/new").insert_header(("accept", "text/html")).set_form(fields);
+    assert_eq!(site.ask_as(&operator, define()).await.status, 403);
+    site.answer(Ok(Receipt { position: 0, id: "r02".to_owned() }));
+    let done = site.ask_as(&administrator, define()).await;
+    assert_eq!((done.status.as_u16(), done.header("location")), (303, "/racks/r02"));
+    let known = TestRequest::post().uri("/racks/new").insert_header(("accept", "text/html"));
+    let known = site.ask_as(&administrator, known.set_form([("key", "r01"), ("site", "dc1"), ("units", "x")])).await;
+    assert_eq!((known.status.as_u16(), texts(&known.text, "#refused li").len()), (422, 2));
+    let question = site.ask_as(&administrator, TestRequest::get().uri("/racks/r01/retire")).await;
+    assert!(question.text.contains("No device in use stands in it."));
+    let asked = site.domain.asked.lock().expect("no panic");
+    let [(Command::DefineRack(key, spec), _)] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!((key.as_str(), spec.units), ("r02", 47));
+}
+
+#[actix_web::test]
+async fn a_file_is_checked_refused_with_every_error_and_started() {
+    let site = site_with_rack().await;
+    let operator = site.bearer(Scope::Operator).await;
+    let imports = |answer| site.domain.imports.lock().expect("no panic").push_back(Ok(answer));
+    let error = RowError { row: 2, column: "mac".to_owned(), broken: BrokenRule::new("mac", "malformed", "\"5254\" is no MAC") };
+    imports(Imported::Refused(vec![error]));
+    let refused = site.ask_as(&operator, upload(b"", &[("csv", "mac\r\n5254"), ("what", "start"), ("key", "k1")])).await;
+    assert_eq!(
+        (refused.status.as_u16(), texts(&refused.text, "#refused h2")),
+        (422, vec!["Nothing was started: 1 error in 1 row".to_owned()])
+    );
+    assert_eq!(texts(&refused.text, "tbody th, tbody td[data-label='Column']"), ["2", "mac"]);
+    assert!(texts(&refused.text, "textarea")[0].contains("5254"));
+
+    imports(Imported::Planned(vec![]));
+    let planned = site.ask_as(&operator, upload(b"mac;x", &[("csv", ""), ("what", "check")])).await;
+    assert_eq!((planned.status.as_u16(), texts(&planned.text, "textarea")), (200, vec!["mac;x".to_owned()]));
+    assert!(planned.text.contains("Nothing has been started yet."));
+
+    let import = ImportId(Uuid::now_v7());
+    imports(Imported::Started { import, receipt: Receipt { position: 0, id: import.to_string() }, rows: vec![] });
+    let started = site.ask_as(&operator, upload(b"mac;x", &[("what", "start")])).await;
+    assert_eq!(texts(&started.text, &format!("a[href='/deployments?import={import}']")).len(), 1);
+}
+
+#[actix_web::test]
+async fn a_form_that_is_too_large_or_broken_is_refused_in_words() {
+    let site = site_with_rack().await;
+    let operator = site.bearer(Scope::Operator).await;
+    let large = upload(b"", &[]).insert_header(("content-length", "200000000"));
+    let large = site.ask_as(&operator, large).await;
+    assert_eq!(large.status, 413, "{large:?}");
+    assert!(large.header("content-type").starts_with("text/html"));
+    let broken = TestRequest::post()
+        .uri("/racks/r01/add")
+        .insert_header(("content-type", "multipart/form-data; boundary=xyz"))
+        .set_payload("--xyz\r\nnonsense");
+    assert_eq!(site.ask_as(&operator, broken).await.status, 400);
+    let latin = upload(b"mac;\xe9", &[("what", "check")]);
+    site.domain.imports.lock().expect("no panic").push_back(Ok(Imported::Refused(vec![])));
+    let latin = site.ask_as(&operator, latin).await;
+    assert_eq!((latin.status.as_u16(), texts(&latin.text, "textarea")), (422, vec![String::new()]));
+}
