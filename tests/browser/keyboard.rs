@@ -40,7 +40,11 @@ async fn a_server_is_deployed_with_the_keyboard_alone() -> Result<()> {
         page.typed(&password).await?;
         page.key(Key::Enter).await?;
         page.arrives_at("/devices").await?;
-        // The first thing leads past the navigation.
+        // The navigation can be reached, and the first thing leads past it.
+        tab_to(&page, "a Deployments /deployments").await?;
+        page.key(Key::Enter).await?;
+        page.arrives_at("/deployments").await?;
+        page.visit("/devices").await?;
         tab_to(&page, "a Skip to the content").await?;
         page.key(Key::Enter).await?;
         tab_to(&page, "a R640 no. 1 /devices/").await?;
