@@ -10,6 +10,7 @@ mod first_sign_in;
 mod keyboard;
 mod live;
 mod refused;
+mod routes;
 mod viewer;
 mod walk;
 mod without_script;

@@ -2,6 +2,7 @@
 //! are played by requests.
 
 use crate::support::browser::{Browsers, Look, PATIENCE, Page};
+use crate::support::process::Process;
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -43,13 +44,19 @@ pub(super) async fn register(page: &Page) -> Result<String> {
     page.arrives_at("/devices/0").await
 }
 
-/// Signs in through the page.
+/// A user with this role, who has chosen a password; gives that.
+pub(super) async fn user(service: &Process, name: &str, role: &str) -> Result<String> {
+    let password = format!("{name} likes long passwords");
+    service.run_with(&["user", "create", name, "--role", role, "--password-stdin"], &password).await?;
+    Ok(password)
+}
+
+/// Fills in the sign-in page and sends it.
 pub(super) async fn sign_in(page: &Page, name: &str, password: &str) -> Result<()> {
     page.visit("/sign-in").await?;
     page.fill("User name", name).await?;
     page.fill("Password", password).await?;
-    page.press("Sign in").await?;
-    page.wait_until("somebody is signed in", async || Ok(!page.path().await?.starts_with("/sign-in"))).await
+    page.press("Sign in").await
 }
 
 /// What an answer names as its id.
@@ -66,18 +73,11 @@ impl Centre {
         Ok(Self(service))
     }
 
-    /// A user with this role, who has chosen a password; gives that.
-    pub(super) async fn user(&self, name: &str, role: &str) -> Result<String> {
-        let password = format!("{name} likes long passwords");
-        self.run_with(&["user", "create", name, "--role", role, "--password-stdin"], &password).await?;
-        Ok(password)
-    }
-
     /// A window in which somebody with this role has signed in.
     pub(super) async fn person(&self, browsers: &Browsers, role: &str, look: Look) -> Result<Page> {
         // Each person is somebody else.
         let name = format!("{role}-{}", browsers.count());
-        let password = self.user(&name, role).await?;
+        let password = user(self, &name, role).await?;
         let page = browsers.open(self, look).await?;
         sign_in(&page, &name, &password).await?;
         Ok(page)

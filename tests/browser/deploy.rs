@@ -37,7 +37,7 @@ async fn an_operator_registers_verifies_and_deploys_a_server_and_watches_it_beco
         page.shows("#head .note", "dhcp waits since").await?;
         centre.confirm("kea-dc1").await?;
         page.shows("#states [aria-current]", "In progress").await?;
-        page.shows("#head", "the server, to boot").await?;
+        page.shows("#head", "restart h200.dc1.example by hand").await?;
         centre.boots(ip, "installs Debian 12").await?;
         page.shows("#served", "boot.ipxe").await?;
         centre.is_installed(ip).await?;

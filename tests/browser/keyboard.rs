@@ -1,6 +1,6 @@
 //! The job without a mouse: every link, field and button is reached with Tab, is seen to have the focus, and works with Enter.
 
-use super::centre::Centre;
+use super::centre::{Centre, user};
 use crate::support::browser::{Browsers, Look, Page};
 use anyhow::{Result, bail, ensure};
 use thirtyfour::Key;
@@ -29,7 +29,7 @@ const VISIBLE: &str = "const e = document.activeElement, box = e.getBoundingClie
 #[tokio::test]
 async fn a_server_is_deployed_with_the_keyboard_alone() -> Result<()> {
     let centre = Centre::start().await?;
-    let password = centre.user("ada", "operator").await?;
+    let password = user(&centre, "ada", "operator").await?;
     Browsers::tell("keyboard", async |browsers| {
         let page = browsers.open(&centre, Look::default()).await?;
         page.visit("/devices").await?;
