@@ -2,8 +2,15 @@
 
 mod api_docs;
 mod axe;
+mod behind;
 mod cancel;
 mod centre;
+mod deploy;
+mod first_sign_in;
+mod keyboard;
 mod live;
+mod refused;
+mod routes;
 mod viewer;
 mod walk;
+mod without_script;

@@ -2,6 +2,7 @@
 //! are played by requests.
 
 use crate::support::browser::{Browsers, Look, PATIENCE, Page};
+use crate::support::process::Process;
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -26,6 +27,38 @@ impl DerefMut for Centre {
     }
 }
 
+/// The interface of a server that nobody knows yet.
+pub(super) const NEW: &str = "52:54:00:d1:00:99";
+
+/// Registers a server through the pages, from the dashboard on; the path of its page.
+pub(super) async fn register(page: &Page) -> Result<String> {
+    page.visit("/").await?;
+    page.follow("Devices").await?;
+    page.follow("Register a device").await?;
+    for (label, value) in [("Name", "R650 no. 1"), ("Serial number", "SVC7Q99"), ("Interfaces", NEW), ("Site", "dc1")] {
+        page.fill(label, value).await?;
+    }
+    page.fill("Rack", "dc1-r01").await?;
+    page.fill("Venture and role", "shop/web").await?;
+    page.press("Register").await?;
+    page.arrives_at("/devices/0").await
+}
+
+/// A user with this role, who has chosen a password; gives that.
+pub(super) async fn user(service: &Process, name: &str, role: &str) -> Result<String> {
+    let password = format!("{name} likes long passwords");
+    service.run_with(&["user", "create", name, "--role", role, "--password-stdin"], &password).await?;
+    Ok(password)
+}
+
+/// Fills in the sign-in page and sends it.
+pub(super) async fn sign_in(page: &Page, name: &str, password: &str) -> Result<()> {
+    page.visit("/sign-in").await?;
+    page.fill("User name", name).await?;
+    page.fill("Password", password).await?;
+    page.press("Sign in").await
+}
+
 /// What an answer names as its id.
 pub(super) fn id(answer: &Value) -> Result<String> {
     answer["id"].as_str().map(str::to_owned).context("an id")
@@ -42,9 +75,11 @@ impl Centre {
 
     /// A window in which somebody with this role has signed in.
     pub(super) async fn person(&self, browsers: &Browsers, role: &str, look: Look) -> Result<Page> {
+        // Each person is somebody else.
+        let name = format!("{role}-{}", browsers.count());
+        let password = user(self, &name, role).await?;
         let page = browsers.open(self, look).await?;
-        let token = self.run(&["token", "create", role, "--role", role]).await?;
-        page.header("Authorization", &format!("Bearer {}", token.trim())).await?;
+        sign_in(&page, &name, &password).await?;
         Ok(page)
     }
 

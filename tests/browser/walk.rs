@@ -2,7 +2,8 @@
 //! out of a narrow window, no script fails and no policy is broken. Pictures of all of them are left in
 //! `target/browser/screenshots/`.
 
-use super::centre::Centre;
+use super::centre::{Centre, sign_in, user};
+use super::routes::Routes;
 use crate::support::browser::{Browsers, Look, Page, Scheme};
 use crate::support::process::Process;
 use crate::support::service::Service;
@@ -12,47 +13,20 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-/// What has to be among the pages that were found, so that none is forgotten; `{}` stands for a key.
-const PAGES: [&str; 7] =
-    ["/", "/deployments", "/deployments/{}", "/deployments/{}/cancel", "/deployments/{}/done", "/timeline", "/timeline/{}"];
-
 /// What pages look like that no link leads to: what is filtered has no rows, the past, what there is not.
-const ODDITIES: [(&str, &str); 3] = [
-    ("filtered", "/deployments?q=nobody"),
+const ODDITIES: [(&str, &str); 8] = [
+    ("deployments filtered", "/deployments?q=nobody"),
+    ("devices filtered", "/devices?q=nobody"),
     ("past", "/deployments?at=40"),
+    ("dashboard of the past", "/?at=40"),
+    ("searched", "/search?q=10.20"),
+    ("searched in vain", "/search?q=nobody"),
+    ("columns", "/devices?columns=name,site,rack,macs,state,verified"),
     ("missing", "/deployments/00000000-0000-0000-0000-000000000000"),
 ];
 
 /// The widths of the pictures, in CSS pixels.
 const PICTURED: [u32; 3] = [390, 1280, 1920];
-
-/// Collections, whose pages are followed by a key.
-const COLLECTIONS: [&str; 13] = [
-    "deployments",
-    "devices",
-    "racks",
-    "networks",
-    "zones",
-    "dhcp-servers",
-    "boot-images",
-    "ventures",
-    "sites",
-    "timeline",
-    "roles",
-    "users",
-    "files",
-];
-
-/// A path with `{}` for each key.
-fn pattern(path: &str) -> String {
-    let mut before = "";
-    let parts = path.split('/').map(|part| {
-        let key = COLLECTIONS.contains(&before) && !["new", "bulk", "add"].contains(&part);
-        before = part;
-        if key { "{}" } else { part }
-    });
-    parts.collect::<Vec<_>>().join("/")
-}
 
 /// What is wrong with the pages that were looked at.
 struct Inspection {
@@ -72,8 +46,8 @@ impl Inspection {
 
     /// Looks at what is shown, under this name, in all widths.
     async fn look(&mut self, page: &Page, name: &str) -> Result<()> {
-        let file: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
-        let file = file.trim_matches('_').replace("____", "_one_");
+        let words = name.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').filter(|word| !word.is_empty());
+        let file = words.collect::<Vec<_>>().join("_");
         let file = if file.is_empty() { "dashboard".to_owned() } else { file };
         std::fs::create_dir_all(self.folder())?;
         for width in PICTURED {
@@ -121,11 +95,11 @@ impl Inspection {
         if page.run(script, vec![]).await? != true {
             return Ok(());
         }
-        page.wait_until("the form is answered", async || {
-            Ok(page.run("return document.readyState === 'complete' && !document.documentElement.dataset.old", vec![]).await?
-                == true)
-        })
-        .await?;
+        // A form that uploads puts the answer into the same page.
+        let answered = "return document.readyState === 'complete' && !document.documentElement.dataset.old
+            || !!document.querySelector('#refused')";
+        page.wait_until(&format!("the form of {path} is answered"), async || Ok(page.run(answered, vec![]).await? == true))
+            .await?;
         // Some can be sent empty, and do something then.
         if page.has("#refused").await? { self.look(page, &format!("{name} refused")).await } else { Ok(()) }
     }
@@ -139,43 +113,46 @@ impl Inspection {
 
 /// Whether it is a page at all, and not a file.
 async fn is_page(service: &Process, path: &str) -> Result<bool> {
-    let answer = reqwest::Client::new().get(service.url(path)).bearer_auth(service.token()).send().await?;
-    let html = answer.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    ensure!(!html || answer.status().is_success(), "a link leads to {path}, which answers {}", answer.status());
-    Ok(html)
+    let request = reqwest::Client::new().get(service.url(path)).bearer_auth(service.token()).header("accept", "text/html");
+    let answer = request.send().await?;
+    ensure!(answer.status().is_success(), "a link leads to {path}, which answers {}", answer.status());
+    Ok(answer.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")))
 }
 
-/// The pages that links lead to, one of each kind: how it is called, and where it is.
+/// Where the page's links lead to.
 async fn links(page: &Page) -> Result<Vec<String>> {
     let all = page.attributes("a[href^='/']", "href").await?;
-    let paths = all.into_iter().map(|href| href.split(['?', '#']).next().unwrap_or_default().to_owned());
-    Ok(paths.filter(|path| !["/api/", "/assets/", "/boot/"].iter().any(|begin| path.starts_with(begin))).collect())
+    Ok(all.into_iter().map(|href| href.split(['?', '#']).next().unwrap_or_default().to_owned()).collect())
 }
 
-/// Looks at one page of each kind that can be reached from the dashboard.
+/// Looks at one page of each route that can be reached from these; what was found, by its name or route.
 async fn all(
     service: &Process,
     page: &Page,
     inspection: &mut Inspection,
     begin: Vec<(String, String)>,
 ) -> Result<BTreeMap<String, String>> {
+    let routes = Routes::read()?;
     let mut known: BTreeMap<String, String> = begin.iter().cloned().collect();
     let mut next = VecDeque::from(begin);
     while let Some((name, path)) = next.pop_front() {
         page.visit(&path).await?;
         for link in links(page).await? {
-            let name = pattern(&link);
-            if !known.contains_key(&name) && is_page(service, &link).await? {
-                known.insert(name.clone(), link.clone());
-                next.push_back((name, link));
+            let Some(route) = routes.of(&link) else { continue };
+            if !known.contains_key(route) && is_page(service, &link).await? {
+                known.insert(route.to_owned(), link.clone());
+                next.push_back((route.to_owned(), link));
             }
         }
         inspection.look(page, &name).await?;
     }
+    for route in routes.all().filter(|route| !known.contains_key(*route)) {
+        inspection.problems.push(format!("no link leads to {route}"));
+    }
     Ok(known)
 }
 
-/// Deployments in every state; how each is called, and where it is.
+/// Makes deployments in every state, and names pages to begin with: how each is called, and where it is.
 async fn work(centre: &Centre) -> Result<Vec<(String, String)>> {
     let done = centre.deploy("R640 no. 2", "10.20.0.12").await?;
     let cancelled = centre.deploy("R640 no. 3", "10.20.0.13").await?;
@@ -193,17 +170,22 @@ async fn work(centre: &Centre) -> Result<Vec<(String, String)>> {
     let waiting = centre.deploy("R640 no. 1", "10.20.0.11").await?;
     centre.plugin_is(&waiting, "dhcp", "waiting").await?;
     let all = [("open", waiting), ("in progress", progress), ("done", done), ("cancelled", cancelled)];
-    Ok(all.map(|(state, id)| (format!("deployment {state}"), format!("/deployments/{id}"))).to_vec())
+    let mut begin = vec![("/".to_owned(), "/".to_owned())];
+    begin.extend(all.map(|(state, id)| (format!("deployment {state}"), format!("/deployments/{id}"))));
+    // One with a management controller that is not being deployed, and one that nobody has verified.
+    for (name, device) in [("device deployed", "R640 no. 2"), ("device not verified", "R640 no. 4")] {
+        begin.push((name.to_owned(), format!("/devices/{}", centre.device(device).await?)));
+    }
+    Ok(begin)
 }
 
 async fn walk(scheme: Scheme) -> Result<()> {
     let (centre, nothing) = (Centre::start().await?, Service::start(Ipv4Addr::LOCALHOST).await?);
-    let deployments = work(&centre).await?;
+    let begin = work(&centre).await?;
     let mut inspection = Inspection::new(scheme);
     Browsers::tell(&format!("walk_{}", scheme.name()), async |browsers| {
         let look = Look { scheme, ..Look::default() };
         let page = centre.person(browsers, "administrator", look).await?;
-        let begin = [vec![("/".to_owned(), "/".to_owned())], deployments].concat();
         let known = all(&centre, &page, &mut inspection, begin).await?;
         for (name, path) in ODDITIES {
             page.expects("status of 404 ");
@@ -213,18 +195,22 @@ async fn walk(scheme: Scheme) -> Result<()> {
         for (name, path) in &known {
             inspection.look_refused(&page, name, path).await?;
         }
-        println!("{known:#?}");
-        for page in PAGES.into_iter().filter(|page| !known.contains_key(*page)) {
-            inspection.problems.push(format!("no link leads to {page}"));
-        }
+        let page = browsers.open(&centre, look).await?;
+        page.visit("/sign-in").await?;
+        inspection.look(&page, "sign-in").await?;
+        sign_in(&page, "somebody", "a wrong password").await?;
+        inspection.look(&page, "sign-in refused").await?;
+        let once = centre.run(&["user", "create", "eve"]).await?;
+        sign_in(&page, "eve", once.trim()).await?;
+        page.says("Choose a password").await?;
+        inspection.look(&page, "password for one time").await?;
+        let password = user(&nothing, "ada", "administrator").await?;
         let page = browsers.open(&nothing, look).await?;
-        page.header("Authorization", &format!("Bearer {}", nothing.token())).await?;
+        sign_in(&page, "ada", &password).await?;
         page.visit("/").await?;
         for path in page.attributes("nav a[href^='/']", "href").await? {
-            if is_page(&nothing, &path).await? {
-                page.visit(&path).await?;
-                inspection.look(&page, &format!("empty {path}")).await?;
-            }
+            page.visit(&path).await?;
+            inspection.look(&page, &format!("empty {path}")).await?;
         }
         Ok(())
     })

@@ -80,6 +80,11 @@ impl Browsers {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
+    /// How many windows there are.
+    pub(crate) fn count(&self) -> usize {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// A new window of this look, with an empty profile, for the pages of a service.
     pub(crate) async fn open(&self, service: &Process, look: Look) -> Result<Page> {
         self.open_at(&service.url(""), look).await

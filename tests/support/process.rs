@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
 /// How long a start may take on a machine that is busy with other things.
@@ -184,10 +185,20 @@ impl Process {
 
     /// Runs a subcommand over the service's database, and gives what it prints.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Result<String> {
+        self.run_with(arguments, "").await
+    }
+
+    /// The same, with this on its standard input.
+    pub(crate) async fn run_with(&self, arguments: &[&str], input: &str) -> Result<String> {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_bootledger"));
         command.args(arguments).env("DATABASE_URL", &self.database_url).env("BOOTLEDGER_DATA_DIR", self.folder.path());
         command.env("BOOTLEDGER_SECRETS_DIR", self.folder.path().join("secrets"));
-        let output = command.output().await?;
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut stdin = child.stdin.take().context("a standard input")?;
+        // Who reads nothing may have ended already.
+        drop(stdin.write_all(input.as_bytes()).await);
+        drop(stdin);
+        let output = child.wait_with_output().await?;
         let told = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "bootledger {arguments:?} failed: {told}");
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())

@@ -161,13 +161,13 @@ impl Page {
                         Some(id) => self.driver.find(By::Id(id)).await.ok()?,
                         None => label.find(By::Css("input, select, textarea")).await.ok()?,
                     };
-                    if control.is_displayed().await.ok()? {
+                    if let Some(control) = self.seen(vec![control]).await.ok()? {
                         return Some(control);
                     }
                 }
             }
             let named = self.driver.find_all(By::XPath(&named)).await.ok()?;
-            seen(named).await.ok()?
+            self.seen(named).await.ok()?
         };
         wait_for(&format!("there is a field {label:?}"), PATIENCE, found).await
     }
@@ -212,8 +212,20 @@ impl Page {
         self.by_text(&format!("//a[@href][normalize-space()={text}]")).await.with_context(|| format!("there is no link {text}"))
     }
 
+    /// The first that can be seen. The browser is asked itself: for WebDriver nothing in a closed `details` can be, though a
+    /// style sheet may show it, as ours does with the menu.
+    async fn seen(&self, elements: Vec<WebElement>) -> Result<Option<WebElement>> {
+        for element in elements {
+            let script = "return arguments[0].checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true })";
+            if self.run(script, vec![element.to_json()?]).await? == true {
+                return Ok(Some(element));
+            }
+        }
+        Ok(None)
+    }
+
     async fn by_text(&self, path: &str) -> Result<WebElement> {
-        let found = async || seen(self.driver.find_all(By::XPath(path)).await.ok()?).await.ok()?;
+        let found = async || self.seen(self.driver.find_all(By::XPath(path)).await.ok()?).await.ok()?;
         match wait_for("it is seen", PATIENCE, found).await {
             Ok(element) => Ok(element),
             Err(error) => {
@@ -223,14 +235,23 @@ impl Page {
         }
     }
 
+    /// Clicks where the element is; see [`seen`](Self::seen) for why not simply by the element.
+    async fn click(&self, element: WebElement) -> Result<()> {
+        if element.is_displayed().await? {
+            return Ok(element.click().await?);
+        }
+        element.scroll_into_view().await?;
+        Ok(self.driver.action_chain().move_to_element_center(&element).click().perform().await?)
+    }
+
     /// Presses a button.
     pub(crate) async fn press(&self, text: &str) -> Result<()> {
-        self.button(text).await?.click().await.with_context(|| format!("the button {text:?} cannot be pressed"))
+        self.click(self.button(text).await?).await.with_context(|| format!("the button {text:?} cannot be pressed"))
     }
 
     /// Follows a link.
     pub(crate) async fn follow(&self, text: &str) -> Result<()> {
-        self.link(text).await?.click().await.with_context(|| format!("the link {text:?} cannot be followed"))
+        self.click(self.link(text).await?).await.with_context(|| format!("the link {text:?} cannot be followed"))
     }
 
     /// Presses a key, wherever the focus is.
@@ -268,7 +289,7 @@ impl Page {
         let size = &metrics["cssContentSize"];
         let height = size["height"].as_f64().context("a height")?.min(8_000.0);
         let clip = json!({ "x": 0, "y": 0, "width": size["width"], "height": height, "scale": 1 });
-        let wanted = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+        let wanted = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip, "optimizeForSpeed": true });
         let picture = self.devtools("Page.captureScreenshot", wanted).await?;
         Ok(STANDARD.decode(picture["data"].as_str().context("a picture")?)?)
     }
@@ -298,16 +319,6 @@ impl Page {
         ensure!(holds, "{what}: {}: {}", self.path().await?, self.text().await.unwrap_or_default());
         Ok(())
     }
-}
-
-/// The first that can be seen.
-async fn seen(elements: Vec<WebElement>) -> Result<Option<WebElement>> {
-    for element in elements {
-        if element.is_displayed().await? {
-            return Ok(Some(element));
-        }
-    }
-    Ok(None)
 }
 
 async fn choose(list: &WebElement, label: &str, wanted: &str) -> Result<()> {

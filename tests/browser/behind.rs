@@ -1,0 +1,39 @@
+//! A DHCP server that does not confirm: the deployment that it holds up says whom it waits for and since when, and the
+//! server's page says how far it is and what it holds up.
+
+use super::centre::Centre;
+use crate::support::browser::{Browsers, Look};
+use anyhow::Result;
+
+#[tokio::test]
+async fn who_looks_for_why_a_server_is_not_done_finds_the_dhcp_server_that_is_behind() -> Result<()> {
+    let centre = Centre::start().await?;
+    centre.confirm("kea-dc1").await?;
+    let deployment = centre.deploy("R640 no. 1", "10.20.0.11").await?;
+    centre.plugin_is(&deployment, "dhcp", "waiting").await?;
+    Browsers::tell("behind", async |browsers| {
+        let page = centre.person(browsers, "operator", Look::default()).await?;
+        page.visit("/deployments").await?;
+        page.says("dhcp waits since").await?;
+        page.follow("h200.dc1.example").await?;
+        page.arrives_at(&format!("/deployments/{deployment}")).await?;
+        let told = page.shows("#head .note", "kea-dc1").await?;
+        page.requires(told.contains("dhcp waits since"), "it says since when").await?;
+        page.follow("DHCP server kea-dc1").await?;
+        page.arrives_at("/dhcp-servers/kea-dc1").await?;
+        page.says("h200.dc1.example").await?;
+        page.says("Behind").await?;
+        // It confirms, and both pages say so by themselves.
+        let watching = centre.person(browsers, "viewer", Look::default()).await?;
+        watching.visit(&format!("/deployments/{deployment}")).await?;
+        watching.shows("#live-state", "Live").await?;
+        page.shows("#live-state", "Live").await?;
+        centre.confirm("kea-dc1").await?;
+        watching.shows("#states [aria-current]", "In progress").await?;
+        page.wait_until("the server's page holds nothing up any more", async || {
+            Ok(!page.text().await?.contains("h200.dc1.example"))
+        })
+        .await
+    })
+    .await
+}

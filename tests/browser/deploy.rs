@@ -1,0 +1,55 @@
+//! One server, from its registration to the end of its deployment, by pages alone; the server itself is played.
+
+use super::centre::{Centre, NEW, register};
+use crate::support::browser::{Browsers, Look};
+use anyhow::{Result, ensure};
+
+#[tokio::test]
+async fn an_operator_registers_verifies_and_deploys_a_server_and_watches_it_become_done() -> Result<()> {
+    let centre = Centre::start().await?;
+    let ip = "10.20.0.40";
+    Browsers::tell("deploy", async |browsers| {
+        let page = centre.person(browsers, "operator", Look::default()).await?;
+        let device = register(&page).await?;
+        page.says("Not verified").await?;
+        let reason = page.text_of("#deploy .reason").await?;
+        ensure!(reason.contains("verified"), "beside the deploy button: {reason}");
+        page.press("Verify").await?;
+        page.shows("#assignment .badge", "Verified").await?;
+        page.wait_until("the device is verified", async || Ok(page.text_of("#assignment .badge").await? == "Verified")).await?;
+        page.follow("Deploy…").await?;
+        page.arrives_at(&format!("{device}/deploy")).await?;
+        // What the device has and what is free is there already.
+        let filled = [page.value("Venture").await?, page.value("Role").await?, page.value("MAC").await?];
+        ensure!(filled == ["shop", "web", NEW], "the form has {filled:?}");
+        ensure!(page.value("Boot image").await? == "debian-12", "the role's image is not there");
+        ensure!(page.value("Host name").await? == "h200.dc1.example", "the next host name is not there");
+        page.says("next free in 10.20.0.0/22").await?;
+        // Rules are checked as one types.
+        page.fill("IP address", "10.20.0.1").await?;
+        page.shows("#error-ip", "10.20.0.1").await?;
+        page.fill("IP address", ip).await?;
+        page.wait_until("nothing is wrong any more", async || Ok(page.text_of("#error-ip").await?.is_empty())).await?;
+        page.press("Start the deployment").await?;
+        let deployment = page.arrives_at("/deployments/").await?;
+        let deployment = deployment.trim_start_matches("/deployments/").to_owned();
+        page.run("window.unloaded = 'no'", vec![]).await?;
+        page.shows("#head .note", "dhcp waits since").await?;
+        centre.confirm("kea-dc1").await?;
+        page.shows("#states [aria-current]", "In progress").await?;
+        page.shows("#head", "restart h200.dc1.example by hand").await?;
+        centre.boots(ip, "installs Debian 12").await?;
+        page.shows("#served", "boot.ipxe").await?;
+        centre.is_installed(ip).await?;
+        page.shows("#states [aria-current]", "Done").await?;
+        page.shows("#timeline", "h200.dc1.example").await?;
+        ensure!(page.run("return window.unloaded", vec![]).await? == "no", "the page was loaded again");
+        let done = centre.get(&format!("/api/v1/deployments/{deployment}")).await?;
+        ensure!(done["status"] == "done", "{done}");
+        // The device knows of it.
+        page.visit(&device).await?;
+        page.says("10.20.0.40").await?;
+        Ok(())
+    })
+    .await
+}

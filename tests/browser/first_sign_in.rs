@@ -1,0 +1,58 @@
+//! Somebody who was given a password for one time signs in, chooses another, and gets where he or she wanted to.
+
+use super::centre::{Centre, sign_in};
+use crate::support::browser::{Browsers, Look};
+use anyhow::{Result, ensure};
+
+const CHOSEN: &str = "seven green bicycles";
+
+#[tokio::test]
+async fn who_signs_in_for_the_first_time_chooses_a_password() -> Result<()> {
+    let centre = Centre::start().await?;
+    let once = centre.run(&["user", "create", "ada", "--role", "operator"]).await?.trim().to_owned();
+    Browsers::tell("first_sign_in", async |browsers| {
+        let page = browsers.open(&centre, Look::default()).await?;
+        // Who is not signed in is asked to, and gets to the page afterwards.
+        page.visit("/timeline").await?;
+        page.arrives_at("/sign-in").await?;
+        page.fill("User name", "ada").await?;
+        page.fill("Password", "a guess that is wrong").await?;
+        page.press("Sign in").await?;
+        page.shows("[role=alert]", "the user name or the password is wrong").await?;
+        ensure!(page.value("User name").await? == "ada", "the name is gone");
+        page.fill("Password", &once).await?;
+        page.press("Sign in").await?;
+        page.says("Choose a password").await?;
+        // Nothing else is to be had before.
+        let script = "const done = arguments[arguments.length - 1];
+            fetch('/deployments', { headers: { accept: 'text/html' } }).then(answer => done(new URL(answer.url).pathname));";
+        let elsewhere = page.run_async(script, vec![]).await?;
+        ensure!(elsewhere == "/settings/password", "instead of a page there was {elsewhere}");
+        page.fill("Current password", &once).await?;
+        page.fill("New password", "ada").await?;
+        page.fill("New password again", "eve").await?;
+        page.press("Change the password").await?;
+        let told = page.shows("[role=alert]", "rules are broken").await?;
+        ensure!(told.contains("not the same"), "{told}");
+        page.fill("Current password", &once).await?;
+        page.fill("New password", CHOSEN).await?;
+        page.fill("New password again", CHOSEN).await?;
+        page.press("Change the password").await?;
+        page.arrives_at("/timeline").await?;
+        ensure!(page.text_of("header").await?.contains("ada"), "nobody is named as signed in");
+        page.press("Sign out").await?;
+        page.arrives_at("/sign-in").await?;
+        page.visit("/timeline").await?;
+        page.arrives_at("/sign-in").await?;
+        // The new password is good for another browser, and the old one is not.
+        let other = browsers.open(&centre, Look::default()).await?;
+        sign_in(&other, "ada", CHOSEN).await?;
+        other.visit("/timeline").await?;
+        other.says("ada").await?;
+        Ok(())
+    })
+    .await?;
+    let log = [centre.log()?, centre.run(&["export"]).await?].concat();
+    ensure!(!log.contains(CHOSEN) && !log.contains(&once), "a password is in the log or in an event");
+    Ok(())
+}

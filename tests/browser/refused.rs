@@ -1,0 +1,41 @@
+//! A form that breaks rules comes back with all of them, linked to its fields, and with everything that was written.
+
+use super::centre::{Centre, NEW};
+use crate::support::browser::{Browsers, Look};
+use anyhow::{Result, ensure};
+
+#[tokio::test]
+async fn a_refused_form_says_every_rule_keeps_what_was_written_and_is_mended() -> Result<()> {
+    let centre = Centre::start().await?;
+    Browsers::tell("refused", async |browsers| {
+        let page = centre.person(browsers, "operator", Look::default()).await?;
+        page.visit("/devices/new").await?;
+        page.fill("Name", "R650 no. 1").await?;
+        // One that another device has, and something that is none.
+        page.fill("Serial number", "SVC7Q01").await?;
+        page.fill("Interfaces", "52:54:00:zz").await?;
+        page.fill("Site", "dc1").await?;
+        page.press("Register").await?;
+        let told = page.shows("#refused", "52:54:00:zz").await?;
+        ensure!(told.contains("Not done"), "{told}");
+        ensure!(page.focus().await?.contains("Not done"), "the summary does not have the focus: {}", page.focus().await?);
+        // The link of the summary leads to the field.
+        page.element("#refused a[href='#field-macs']").await?.click().await?;
+        ensure!(page.focus().await?.starts_with("textarea"), "the link leads to {}", page.focus().await?);
+        ensure!(page.value("Name").await? == "R650 no. 1" && page.value("Interfaces").await? == "52:54:00:zz", "values are gone");
+        let described = page.element("#field-macs").await?.attr("aria-describedby").await?.unwrap_or_default();
+        ensure!(described.contains("error-macs"), "the field does not name its error: {described}");
+        page.fill("Interfaces", NEW).await?;
+        page.press("Register").await?;
+        // Who holds the serial number is told, with a link to it.
+        let held = page.shows("#refused", "SVC7Q01").await?;
+        ensure!(held.contains("Show the device"), "{held}");
+        page.fill("Serial number", "SVC7Q99").await?;
+        page.press("Register").await?;
+        let path = page.arrives_at("/devices/0").await?;
+        let device = centre.get(&format!("/api/v1{path}")).await?;
+        ensure!(device["serial"] == "SVC7Q99" && device["macs"][0] == NEW, "{device}");
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,83 @@
+//! The routes of pages, read from their sources, so that no page can be forgotten by who looks at all of them.
+
+use anyhow::{Result, ensure};
+use std::path::Path;
+
+/// What is read from, and is no page for people: streams, files.
+const OTHERS: [&str; 3] = ["/live/", ".csv", "/assets/"];
+/// Those that the sources name by constants.
+const NAMED: [&str; 1] = ["/settings/password"];
+
+/// All routes that a page is at, such as `/devices/{id}/deploy`.
+pub(super) struct Routes(Vec<String>);
+
+impl Routes {
+    /// Reads the sources.
+    pub(super) fn read() -> Result<Self> {
+        let mut text = String::new();
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("web/src/pages"), &mut text)?;
+        let mut routes: Vec<String> = NAMED.map(str::to_owned).to_vec();
+        for part in text.split("resource(\"").skip(1) {
+            let Some((route, rest)) = part.split_once("\")") else { continue };
+            if rest.trim_start().starts_with(".get") && !OTHERS.iter().any(|other| route.contains(other)) {
+                routes.extend(each(route));
+            }
+        }
+        ensure!(routes.len() > 40, "the sources name only {routes:?}");
+        Ok(Self(routes))
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// The route of a path: that which names most of its parts.
+    pub(super) fn of(&self, path: &str) -> Option<&str> {
+        let named = |route: &str| {
+            let (parts, wanted): (Vec<&str>, Vec<&str>) = (path.split('/').collect(), route.split('/').collect());
+            let fits = parts.len() == wanted.len()
+                && parts.iter().zip(&wanted).all(|(part, want)| want.starts_with('{') || part == want);
+            fits.then(|| wanted.iter().filter(|want| !want.starts_with('{')).count())
+        };
+        self.all().filter_map(|route| Some((named(route)?, route))).max_by_key(|(count, _)| *count).map(|(_, route)| route)
+    }
+}
+
+/// A route that has alternatives, such as `{tab:components|addresses}`, once for each.
+fn each(route: &str) -> Vec<String> {
+    let alternatives = route.split_once('{').and_then(|(before, rest)| {
+        let (inner, after) = rest.rsplit_once('}')?;
+        let (_, choices) = inner.rsplit_once(':').filter(|(_, choices)| choices.contains('|'))?;
+        let name = inner.rsplit_once('{').map_or("", |(kept, _)| kept);
+        let before = if name.is_empty() { before.to_owned() } else { format!("{before}{{{name}") };
+        Some(choices.split('|').map(|choice| format!("{before}{choice}{after}")).collect())
+    });
+    alternatives.unwrap_or_else(|| vec![route.to_owned()])
+}
+
+fn sources(folder: &Path, text: &mut String) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sources(&path, text)?;
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            text.push_str(&std::fs::read_to_string(&path)?);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_path_belongs_to_the_route_that_names_most_of_it() {
+    let all: Vec<String> = ["/devices/{id}/{tab:components|history}", "/devices/{id}", "/devices/new"]
+        .iter()
+        .flat_map(|route| each(route))
+        .collect();
+    assert_eq!(all, ["/devices/{id}/components", "/devices/{id}/history", "/devices/{id}", "/devices/new"]);
+    let routes = Routes(all);
+    assert_eq!(routes.of("/devices/new"), Some("/devices/new"));
+    assert_eq!(routes.of("/devices/0192"), Some("/devices/{id}"));
+    assert_eq!(routes.of("/devices/0192/history"), Some("/devices/{id}/history"));
+    assert_eq!(routes.of("/api/v1/devices"), None);
+}
