@@ -46,8 +46,11 @@ pub(crate) enum Section {
     Settings,
 }
 
-/// Groups of the navigation: heading, then section, path, words, icon.
-const NAVIGATION: [(&str, &[(Section, &str, &str, &str)]); 3] = [
+/// An entry of the navigation: section, path, words, icon.
+type Entry = (Section, &'static str, &'static str, &'static str);
+
+/// Groups of the navigation: heading and entries.
+const NAVIGATION: [(&str, &[Entry]); 3] = [
     (
         "Work",
         &[
@@ -233,7 +236,7 @@ impl Visit {
         if let At::Position(position) = reading.at {
             self.past = log::recorded_at(reading.connection(), position).await?;
         }
-        Ok(self.render(reading.position, reading.at, StatusCode::OK, page))
+        Ok(self.render(reading.position, reading.at, StatusCode::OK, &page))
     }
 
     /// The answer with a page that shows nothing of the views, such as an empty form.
@@ -243,17 +246,17 @@ impl Visit {
 
     /// The answer with a form that was refused: 422.
     pub(crate) fn refused(self, position: i64, page: Page<'_>) -> HttpResponse {
-        self.render(position, At::Now, StatusCode::UNPROCESSABLE_ENTITY, page)
+        self.render(position, At::Now, StatusCode::UNPROCESSABLE_ENTITY, &page)
     }
 
-    fn render(self, position: i64, at: At, status: StatusCode, page: Page<'_>) -> HttpResponse {
+    fn render(self, position: i64, at: At, status: StatusCode, page: &Page<'_>) -> HttpResponse {
         let body = self.frame(position, at, page).into_string();
         let mut response = HttpResponse::build(status).content_type("text/html; charset=utf-8").body(body);
         name_position(&mut response, position);
         response
     }
 
-    fn frame(&self, position: i64, at: At, page: Page<'_>) -> Markup {
+    fn frame(&self, position: i64, at: At, page: &Page<'_>) -> Markup {
         let live = page.live.as_deref().filter(|_| at == At::Now);
         document(
             page.title,
@@ -267,7 +270,7 @@ impl Visit {
                         (self.top())
                         @if let At::Position(position) = at { (self.past(position)) }
                         main id="main" { (page.content) }
-                        (self.foot(position, at, &page))
+                        (self.foot(position, at, page))
                     }
                 }
                 @if let Some(live) = live {

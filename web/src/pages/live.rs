@@ -92,7 +92,7 @@ impl Region {
 pub(crate) struct State {
     /// Its regions.
     pub(crate) regions: Vec<Region>,
-    /// For a list: the ids (UUIDv7) of what it would show now, of which the new ones are counted.
+    /// For a list: the ids (`UUIDv7`) of what it would show now, of which the new ones are counted.
     pub(crate) rows: Vec<uuid::Uuid>,
 }
 

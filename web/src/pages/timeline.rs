@@ -17,6 +17,8 @@ use std::rc::Rc;
 
 /// How many lines a page shows.
 const SHOWN: usize = 100;
+/// How many are asked for: one more, so that the last page is known as such.
+const ASKED: i64 = 101;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
@@ -65,7 +67,7 @@ async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error
     let query: Query = visit.query()?;
     let first = query.before.is_none();
     let filter = query.filter(reading.position);
-    let mut found = timeline::list(reading.connection(), &filter, Order::NewestFirst, SHOWN as i64 + 1).await?;
+    let mut found = timeline::list(reading.connection(), &filter, Order::NewestFirst, ASKED).await?;
     let more = found.len() > SHOWN;
     found.truncate(SHOWN);
     let next = found.last().filter(|_| more).map(|line| visit.with("before", Some(&line.position.to_string())));
@@ -124,7 +126,7 @@ async fn live(visit: Visit, request: HttpRequest, Path(since): Path<i64>) -> Res
     let render: live::Render = Rc::new(move |mut reading: Reading, _| {
         let (filter, path) = (Filter { after: Some(since), ..query.clone().filter(reading.position) }, path.clone());
         Box::pin(async move {
-            let found = timeline::list(reading.connection(), &filter, Order::NewestFirst, SHOWN as i64).await?;
+            let found = timeline::list(reading.connection(), &filter, Order::NewestFirst, ASKED).await?;
             Ok(State { regions: vec![Region::new("news", live::news(found.len(), &path))], rows: vec![] })
         })
     });
@@ -143,7 +145,7 @@ async fn show(visit: Visit, Path(position): Path<i64>, mut reading: Reading) -> 
     let payload = payload.and_then(|payload| serde_json::to_string_pretty(&payload).ok()).unwrap_or_default();
     let chain = stored.first().map(|stored| hex::encode(&stored.chain)).unwrap_or_default();
     let same = Filter { correlation_id: Some(line.correlation_id.clone()), ..Filter::default() };
-    let neighbours = timeline::list(reading.connection(), &same, Order::OldestFirst, SHOWN as i64).await?;
+    let neighbours = timeline::list(reading.connection(), &same, Order::OldestFirst, ASKED).await?;
     let rows = [
         ("What", html! { (line.sentence) }),
         ("Event", html! { code { (line.event_type) } " of " (about(&line)) }),

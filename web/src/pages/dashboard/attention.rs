@@ -111,7 +111,7 @@ fn rows(found: &Attention, now: Timestamp) -> Vec<Markup> {
         let place = html! { a href=(format!("/dhcp-servers/{}", server.key)) { "DHCP server " (server.key) } };
         match &server.spec.failing {
             Some(failing) => {
-                rows.push(row(&badge(Tone::Bad, "Failing"), &place, Some(failing.at), &html! { (failing.message) }, now))
+                rows.push(row(&badge(Tone::Bad, "Failing"), &place, Some(failing.at), &html! { (failing.message) }, now));
             }
             None => rows.push(row(
                 &badge(Tone::Warn, "Silent"),

@@ -29,6 +29,8 @@ use maud::{Markup, html};
 
 /// The most deployments of one bulk action.
 const MOST: usize = 1_000;
+/// The same as a limit of a question, and one more, so that more are noticed.
+const ASKED: i64 = 1_001;
 /// How many are done at the same time.
 const AT_ONCE: usize = 16;
 
@@ -83,7 +85,7 @@ async fn plan(reading: &mut Reading, what: What, fields: &Fields, list: &str, al
             list.split_once('?').map_or(vec![], |(_, query)| form_urlencoded::parse(query.as_bytes()).into_owned().collect());
         let query: Vec<(String, String)> = query.into_iter().filter(|(name, _)| name != "columns").collect();
         let filter = crate::request::parameters::read_filled::<DeploymentQuery>(&query)?.filter(At::Now)?;
-        deployments::list(reading.connection(), &filter, At::Now, MOST as i64 + 1).await?
+        deployments::list(reading.connection(), &filter, At::Now, ASKED).await?
     } else {
         let mut rows = deployments::find_many(reading.connection(), &ids(fields)?, At::Now).await?;
         rows.sort_by(|a, b| a.hostname.as_str().cmp(b.hostname.as_str()));
@@ -213,11 +215,11 @@ pub(super) async fn carry_out(
     let context = fields.context(&caller);
     let jobs = planned.iter().map(|row| carry_out_one(&application, what, row, &reason, &context));
     let results: Vec<Result<i64, String>> = futures::stream::iter(jobs).buffered(AT_ONCE).collect().await;
-    let last = results.iter().filter_map(|result| result.as_ref().ok()).max().copied().unwrap_or(0);
-    crate::edge::position::reach(&application, last, crate::edge::position::DEADLINE).await;
-    let content = told(what, &list, &planned, &results);
+    let position = results.iter().filter_map(|result| result.as_ref().ok()).max().copied().unwrap_or(0);
+    crate::edge::position::reach(&application, position, crate::edge::position::DEADLINE).await;
+    let page = told(what, &list, &planned, &results);
     let reading = Reading::now(&application).await?;
-    visit.answer(reading, Page::new("Done", Section::Deployments, content)).await
+    visit.answer(reading, Page::new("Done", Section::Deployments, page)).await
 }
 
 /// Does one; the position of its event, or why not.

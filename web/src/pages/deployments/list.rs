@@ -24,6 +24,8 @@ use std::rc::Rc;
 
 /// How many deployments a page shows.
 const SHOWN: usize = 100;
+/// How many are asked for: one more, so that the last page is known as such.
+const ASKED: i64 = 101;
 /// The form of the selected rows.
 const FORM: &str = "bulk";
 
@@ -56,7 +58,7 @@ struct Found {
 
 async fn ask(reading: &mut Reading, filter: &Filter) -> Result<Found, Error> {
     let at = reading.at;
-    let mut rows = deployments::list(reading.connection(), filter, at, SHOWN as i64 + 1).await?;
+    let mut rows = deployments::list(reading.connection(), filter, at, ASKED).await?;
     let more = rows.len() > SHOWN;
     rows.truncate(SHOWN);
     let next = rows.last().filter(|_| more).map(|last| Cursor::behind(last, filter.sort).to_string());
@@ -121,7 +123,7 @@ pub(super) async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResp
     let query = query.split_once('?').map_or("", |(_, query)| query);
     let position = reading.position;
     let since_ms = visit.now.0.unix_timestamp_nanos() / 1_000_000;
-    let live = visit.and("columns", &visit.parameter("columns").to_owned()).replacen(
+    let live = visit.and("columns", visit.parameter("columns")).replacen(
         "/deployments",
         &format!("/deployments/live/{position}/{since_ms}"),
         1,

@@ -34,8 +34,8 @@ impl Shown {
 
     /// Those with these names (commas between them), else the usual ones.
     pub(crate) fn named(wanted: &str, all: &'static [Column]) -> Self {
-        let named: Vec<&str> = wanted.split(',').map(str::trim).collect();
-        let names: Vec<&'static str> = all.iter().map(|column| column.name).filter(|name| named.contains(name)).collect();
+        let asked: Vec<&str> = wanted.split(',').map(str::trim).collect();
+        let names: Vec<&'static str> = all.iter().map(|column| column.name).filter(|name| asked.contains(name)).collect();
         let usual = || all.iter().filter(|column| column.usual).map(|column| column.name).collect();
         Self { all, names: if names.is_empty() { usual() } else { names } }
     }
