@@ -133,31 +133,39 @@ pub async fn count_in(executor: impl PgExecutor<'_>, networks: &[Ipv4Net], at: A
     Ok(counts)
 }
 
-/// A free range of addresses between held ones: its first and last.
+/// A range of addresses that nobody holds: its first and last.
 pub type Gap = (Ipv4Addr, Ipv4Addr);
 
-/// The first `limit` ranges from `first` to `last` that nobody holds and no management controller has, lowest first.
-pub async fn gaps(executor: impl PgExecutor<'_>, first: Ipv4Addr, last: Ipv4Addr, limit: i64) -> Result<Vec<Gap>> {
-    if first.is_unspecified() || last.is_broadcast() {
-        return Ok(vec![]);
-    }
-    // What is just outside of the range ends its gaps. In the order of two indexes, so that reading ends with the last gap.
+/// The first `limit` ranges from `first` to `last` that nobody holds, lowest first; only of now.
+pub async fn gaps(connection: &mut PgConnection, first: Ipv4Addr, last: Ipv4Addr, limit: i64) -> Result<Vec<Gap>> {
+    let (from, to) = (IpNet::V4(Ipv4Net::from(first)), IpNet::V4(Ipv4Net::from(last)));
+    let lowest = sqlx::query_scalar!(
+        r#"SELECT ip AS "ip!" FROM holdings WHERE valid_to IS NULL AND ip IS NOT NULL AND ip BETWEEN $1 AND $2 ORDER BY ip LIMIT 1"#,
+        from,
+        to
+    );
+    let Some(lowest) = lowest.fetch_optional(&mut *connection).await?.map(address).transpose()? else {
+        return Ok(vec![(first, last)]);
+    };
+    // In the order of the index, so that reading ends with the last range that is wanted.
     let rows = sqlx::query!(
-        r#"SELECT host(taken + 1) AS "first!", host(next - 1) AS "last!"
-             FROM (SELECT taken, lead(taken) OVER (ORDER BY taken) AS next
-                     FROM (SELECT ip AS taken FROM holdings
-                            WHERE valid_to IS NULL AND ip IS NOT NULL AND ip BETWEEN $1 AND $2
-                           UNION ALL SELECT management_address FROM devices
-                            WHERE valid_to IS NULL AND management_address IS NOT NULL AND NOT decommissioned
-                              AND management_address BETWEEN $1 AND $2
-                           UNION ALL VALUES ($1::inet - 1), ($2::inet + 1)) AS t) AS g
-            WHERE next - taken > 1 ORDER BY taken LIMIT $3"#,
-        IpNet::V4(Ipv4Net::from(first)),
-        IpNet::V4(Ipv4Net::from(last)),
+        r#"SELECT taken AS "taken!", next FROM (SELECT ip AS taken, lead(ip) OVER (ORDER BY ip) AS next FROM holdings
+              WHERE valid_to IS NULL AND ip IS NOT NULL AND ip BETWEEN $1 AND $2) AS held
+            WHERE next IS NULL OR next - taken > 1 ORDER BY taken LIMIT $3"#,
+        from,
+        to,
         limit
     );
-    let parsed = |text: String| text.parse::<Ipv4Addr>().map_err(|_| Error::Cursor(text));
-    rows.fetch_all(executor).await?.into_iter().map(|row| Ok((parsed(row.first)?, parsed(row.last)?))).collect()
+    let number = |ip: Ipv4Addr| u64::from(u32::from(ip));
+    let mut ranges = vec![(number(first), number(lowest))];
+    for row in rows.fetch_all(connection).await? {
+        let next = row.next.map(address).transpose()?.map_or(number(last) + 1, number);
+        ranges.push((number(address(row.taken)?) + 1, next));
+    }
+    let ip = |number: u64| u32::try_from(number).ok().map(Ipv4Addr::from);
+    // Each ends before its second number.
+    let gaps = ranges.into_iter().filter(|(from, end)| from < end).filter_map(|(from, end)| Some((ip(from)?, ip(end - 1)?)));
+    Ok(gaps.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
 }
 
 /// How many addresses are held in each part of 256 of a network that has any, lowest first; only of now.

@@ -51,7 +51,7 @@ pub(crate) fn done(id: &str) -> Receipt {
 /// A device with this host name and address; its id.
 async fn device(site: &TestSite, mac: &str, hostname: &str, ip: &str) -> Uuid {
     let id = Uuid::now_v7();
-    site.append("device", &id.to_string(), device_registered(mac, Some("10.0.0.250"))).await;
+    site.append("device", &id.to_string(), device_registered(mac, Some("10.0.0.13"))).await;
     let deployment = Uuid::now_v7();
     let created = json!({"type": "DnsEntryCreated", "deployment": deployment, "entry": {"hostname": hostname, "ip": ip}});
     site.append("device", &id.to_string(), json!({"type": "AddressAssigned", "deployment": deployment, "ip": ip})).await;
@@ -256,12 +256,12 @@ async fn the_address_map_says_who_has_what() {
     assert_eq!(cells.len(), 256);
     assert_eq!(cells[0], "0 the network's own");
     assert_eq!((cells[5].as_str(), cells[12].as_str()), ("5 in the margin", "12 gateway"));
-    assert_eq!((cells[20].as_str(), cells[250].as_str()), ("20 used by h200.dc1.example", "250 manages h200.dc1.example"));
+    assert_eq!((cells[20].as_str(), cells[13].as_str()), ("20 used by h200.dc1.example", "13 manages h200.dc1.example"));
     assert_eq!((cells[21].as_str(), cells[255].as_str()), ("21 free", "255 broadcast"));
-    assert_eq!(attributes(&page, ".cells a.used", "href"), [format!("/devices/{id}/addresses"), format!("/devices/{id}")]);
+    assert_eq!(attributes(&page, ".cells a.used", "href"), [format!("/devices/{id}"), format!("/devices/{id}/addresses")]);
     assert!(texts(&page, "#use").concat().contains("1 of 243 used"), "{}", texts(&page, "#use").concat());
     assert!(
-        texts(&page, "#use").concat().contains("Next free: 10.0.0.11, 10.0.0.13, 10.0.0.14"),
+        texts(&page, "#use").concat().contains("Next free: 10.0.0.11, 10.0.0.14, 10.0.0.15"),
         "{}",
         texts(&page, "#use").concat()
     );

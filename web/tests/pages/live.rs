@@ -1,6 +1,6 @@
 //! Live pages: what is sent when something happens, and what is not.
 
-use crate::support::{TestSite, network_defined, site_defined};
+use crate::support::{TestSite, device_registered, network_defined, site_defined};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::Service;
 use actix_web::test::TestRequest;
@@ -78,6 +78,39 @@ async fn a_page_hears_nothing_of_what_it_is_not_about() {
     something(&site, "prod").await;
     site.stopping.send_replace(true);
     assert_eq!(browser.next().await, None, "a list of deployments was told about a network");
+}
+
+#[actix_web::test]
+async fn a_network_is_told_of_the_address_that_a_device_took() {
+    let site = TestSite::create().await;
+    let bearer = site.bearer(Scope::Viewer).await;
+    site.append("site", "dc1", site_defined()).await;
+    let position = something(&site, "prod").await;
+    let mut browser = Browser::open(&site, &bearer, &format!("/networks/prod/live/{position}"), None).await;
+    let id = uuid::Uuid::now_v7().to_string();
+    site.append_unseen("device", &id, device_registered("52:54:00:00:00:01", None)).await;
+    let assigned = json!({"type": "AddressAssigned", "deployment": uuid::Uuid::now_v7(), "ip": "10.0.0.20"});
+    site.append("device", &id, assigned).await;
+    let told = browser.next().await.expect("a message");
+    assert!(told.contains("<hx-partial id=\"map\"") && told.contains("title=\"10.0.0.20: used by"), "{told}");
+    assert!(told.contains("<hx-partial id=\"use\"") && told.contains("1 of 243 used"), "{told}");
+}
+
+#[actix_web::test]
+async fn a_dhcp_server_that_fails_is_told_to_whoever_looks() {
+    let site = TestSite::create().await;
+    let bearer = site.bearer(Scope::Viewer).await;
+    site.append("site", "dc1", site_defined()).await;
+    let defined = json!({"type": "DhcpServerDefined", "spec": {"site": "dc1", "address": null, "kind": "kea"}});
+    let position = site.append("dhcp_server", "kea-1", defined).await;
+    let mut list = Browser::open(&site, &bearer, &format!("/dhcp-servers/_list/live/{position}"), None).await;
+    let mut one = Browser::open(&site, &bearer, &format!("/dhcp-servers/kea-1/live/{position}"), None).await;
+    let failed = json!({"type": "ConfigurationFailed", "site": "dc1", "revision": null, "message": "no such <interface>"});
+    site.append("dhcp_server", "kea-1", failed).await;
+    for browser in [&mut list, &mut one] {
+        let told = browser.next().await.expect("a message");
+        assert!(told.contains("Failing") && told.contains("no such &lt;interface&gt;"), "{told}");
+    }
 }
 
 #[actix_web::test]

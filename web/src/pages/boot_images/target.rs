@@ -2,7 +2,7 @@
 
 use crate::boot::target::{Identity, Image, Place, Target};
 use crate::error::Error;
-use crate::pages::networks::called;
+use crate::pages::networks::{called, next_free};
 use crate::request::reading::Reading;
 use bootledger_aggregates::boot_image::BootImage;
 use bootledger_aggregates::claims::Holder;
@@ -160,10 +160,7 @@ async fn address(
     let reaches = |network: &Entry<NetworkSpec>| device.rack.as_ref().is_some_and(|rack| network.spec.racks.contains(rack));
     networks.sort_by_key(|network| !reaches(network));
     for network in networks {
-        let Some((first, last)) = network.spec.bounds() else { continue };
-        let gaps = holdings::gaps(reading.connection(), first, last, 2).await?;
-        let free = gaps.iter().map(|(first, _)| *first).chain(gaps.iter().map(|(_, last)| *last));
-        if let Some(ip) = free.into_iter().find(|ip| network.spec.reserved(*ip).is_none()) {
+        if let Some(ip) = next_free(reading, &network.spec, 1).await?.first().copied() {
             assumed.push(format!("its address is {ip}, a free one of network {}", network.key));
             return Ok(Some((ip, network)));
         }

@@ -19,7 +19,7 @@ const PART: u8 = 24;
 /// Networks up to this width show how full each of their parts is.
 const WIDEST_WITH_PARTS: u8 = 16;
 /// How many free addresses are suggested.
-const SUGGESTED: u8 = 3;
+const SUGGESTED: usize = 3;
 
 /// What an address is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,10 +54,31 @@ fn part(network: Ipv4Net, wanted: Option<Ipv4Addr>) -> Ipv4Net {
     Ipv4Net::new(wanted, length).map_or(network, |part| part.trunc())
 }
 
-/// The next free addresses of a network in ranges that nobody holds.
-fn free(spec: &NetworkSpec, gaps: &[holdings::Gap]) -> Vec<Ipv4Addr> {
+/// How many ranges that nobody holds are looked at for free addresses, how many addresses at once, and how often.
+const GAPS: i64 = 64;
+const AT_ONCE: usize = 256;
+const LOOKS: usize = 16;
+
+/// The addresses of ranges that nobody holds that may be given, lowest first.
+fn givable<'a>(spec: &'a NetworkSpec, gaps: &'a [holdings::Gap]) -> impl Iterator<Item = Ipv4Addr> + 'a {
     let addresses = gaps.iter().flat_map(|(first, last)| (u32::from(*first)..=u32::from(*last)).map(Ipv4Addr::from));
-    addresses.filter(|ip| spec.reserved(*ip).is_none()).take(SUGGESTED.into()).collect()
+    addresses.filter(|ip| spec.reserved(*ip).is_none())
+}
+
+/// The next free addresses of a network, lowest first: neither held nor of a management controller; only of now.
+pub(in crate::pages) async fn next_free(reading: &mut Reading, spec: &NetworkSpec, count: usize) -> Result<Vec<Ipv4Addr>, Error> {
+    let Some((first, last)) = spec.bounds() else { return Ok(vec![]) };
+    let gaps = holdings::gaps(reading.connection(), first, last, GAPS).await?;
+    let (mut found, mut candidates) = (vec![], givable(spec, &gaps));
+    for _ in 0..LOOKS {
+        let some: Vec<Ipv4Addr> = candidates.by_ref().take(AT_ONCE).collect();
+        let managed = devices::managed_at(reading.connection(), &some).await?;
+        found.extend(some.iter().filter(|ip| managed.iter().all(|(taken, _)| taken != *ip)).take(count - found.len()));
+        if found.len() >= count || some.len() < AT_ONCE {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// What people call a device: a host name, else its name, serial number or interface.
@@ -104,12 +125,8 @@ pub(super) async fn find(reading: &mut Reading, spec: &NetworkSpec, wanted: Opti
     } else {
         vec![]
     };
-    let gaps = match spec.bounds().filter(|_| knows_free) {
-        // The gateway may be one of them, and a range of its own.
-        Some((first, last)) => holdings::gaps(reading.connection(), first, last, i64::from(SUGGESTED) + 1).await?,
-        None => vec![],
-    };
-    Ok(Map { part, cells, parts, free: free(spec, &gaps), knows_free })
+    let free = if knows_free { next_free(reading, spec, SUGGESTED).await? } else { vec![] };
+    Ok(Map { part, cells, parts, free, knows_free })
 }
 
 fn addresses(part: Ipv4Net) -> impl Iterator<Item = Ipv4Addr> {
@@ -278,6 +295,7 @@ mod tests {
             serde_json::from_value(serde_json::json!({"cidr": "10.0.0.0/24", "site": "dc1", "gateway": "10.0.0.12"}))
                 .expect("a network");
         let ip = |last| Ipv4Addr::new(10, 0, 0, last);
-        assert_eq!(free(&spec, &[(ip(12), ip(12)), (ip(14), ip(14)), (ip(20), ip(254))]), [ip(14), ip(20), ip(21)]);
+        let gaps = [(ip(12), ip(12)), (ip(14), ip(14)), (ip(20), ip(254))];
+        assert_eq!(givable(&spec, &gaps).take(3).collect::<Vec<_>>(), [ip(14), ip(20), ip(21)]);
     }
 }
