@@ -125,10 +125,14 @@ macro_rules! listed {
              AND ($6::bool IS NULL OR verified = $6) AND ($7::bool IS NULL OR decommissioned = $7)
              AND ($8::text[] IS NULL OR macs && $8) AND ($9::text IS NULL OR serial = $9)
              AND ($10::text IS NULL OR kind = $10) AND ($11::text IS NULL OR search LIKE $11)
-             AND ($12::bool IS NULL OR $12 = (id IN (
+             AND ($12::bool IS NOT TRUE OR id = ANY(ARRAY(
                  SELECT device FROM deployments WHERE status IN ('open', 'in_progress')
                  AND (($1::bigint IS NULL AND valid_to IS NULL)
                       OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))))))
+             AND ($12::bool IS NOT FALSE OR id NOT IN (
+                 SELECT device FROM deployments WHERE status IN ('open', 'in_progress')
+                 AND (($1::bigint IS NULL AND valid_to IS NULL)
+                      OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))))
              AND ($13::uuid IS NULL OR " + $tail,
             $filter.site.as_ref().map(Name::as_str),
             $filter.rack.as_ref().map(Name::as_str),
