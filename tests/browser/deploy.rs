@@ -47,8 +47,8 @@ async fn an_operator_registers_verifies_and_deploys_a_server_and_watches_it_beco
         let done = centre.get(&format!("/api/v1/deployments/{deployment}")).await?;
         ensure!(done["status"] == "done", "{done}");
         // The device knows of it.
-        page.visit(&device).await?;
-        page.says("10.20.0.40").await?;
+        page.visit(&format!("{device}/history")).await?;
+        page.says("h200.dc1.example").await?;
         Ok(())
     })
     .await

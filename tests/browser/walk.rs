@@ -5,7 +5,6 @@
 use super::centre::{Centre, sign_in, user};
 use super::routes::Routes;
 use crate::support::browser::{Browsers, Look, Page, Scheme};
-use crate::support::process::Process;
 use crate::support::service::Service;
 use anyhow::{Result, ensure};
 use serde_json::json;
@@ -112,11 +111,15 @@ impl Inspection {
 }
 
 /// Whether it is a page at all, and not a file.
-async fn is_page(service: &Process, path: &str) -> Result<bool> {
-    let request = reqwest::Client::new().get(service.url(path)).bearer_auth(service.token()).header("accept", "text/html");
-    let answer = request.send().await?;
-    ensure!(answer.status().is_success(), "a link leads to {path}, which answers {}", answer.status());
-    Ok(answer.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")))
+async fn is_page(page: &Page, path: &str) -> Result<bool> {
+    let script = "const done = arguments[arguments.length - 1];
+        fetch(arguments[0], { headers: { accept: 'text/html' } }).then(answer => {
+            done({ status: answer.status, kind: answer.headers.get('content-type') });
+            answer.body.cancel();
+        });";
+    let answer = page.run_async(script, vec![json!(path)]).await?;
+    ensure!(answer["status"] == 200, "a link leads to {path}, which answers {}", answer["status"]);
+    Ok(answer["kind"].as_str().is_some_and(|kind| kind.starts_with("text/html")))
 }
 
 /// Where the page's links lead to.
@@ -126,12 +129,7 @@ async fn links(page: &Page) -> Result<Vec<String>> {
 }
 
 /// Looks at one page of each route that can be reached from these; what was found, by its name or route.
-async fn all(
-    service: &Process,
-    page: &Page,
-    inspection: &mut Inspection,
-    begin: Vec<(String, String)>,
-) -> Result<BTreeMap<String, String>> {
+async fn all(page: &Page, inspection: &mut Inspection, begin: Vec<(String, String)>) -> Result<BTreeMap<String, String>> {
     let routes = Routes::read()?;
     let mut known: BTreeMap<String, String> = begin.iter().cloned().collect();
     let mut next = VecDeque::from(begin);
@@ -139,7 +137,7 @@ async fn all(
         page.visit(&path).await?;
         for link in links(page).await? {
             let Some(route) = routes.of(&link) else { continue };
-            if !known.contains_key(route) && is_page(service, &link).await? {
+            if !known.contains_key(route) && is_page(page, &link).await? {
                 known.insert(route.to_owned(), link.clone());
                 next.push_back((route.to_owned(), link));
             }
@@ -186,7 +184,7 @@ async fn walk(scheme: Scheme) -> Result<()> {
     Browsers::tell(&format!("walk_{}", scheme.name()), async |browsers| {
         let look = Look { scheme, ..Look::default() };
         let page = centre.person(browsers, "administrator", look).await?;
-        let known = all(&centre, &page, &mut inspection, begin).await?;
+        let known = all(&page, &mut inspection, begin).await?;
         for (name, path) in ODDITIES {
             page.expects("status of 404 ");
             page.visit(path).await?;
