@@ -8,7 +8,7 @@ use crate::process::{Process, wait_for};
 use crate::report::{Report, Row, median, percentile};
 use anyhow::{Context, Result, ensure};
 use bootledger_aggregates::values::ids::DeploymentId;
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use serde_json::json;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -175,7 +175,7 @@ async fn open_pages(service: &Process, report: &mut Report) -> Result<()> {
             while let Ok(Some(part)) = parts.try_next().await {
                 for line in String::from_utf8_lossy(&part).lines() {
                     if let Some(Ok(position)) = line.strip_prefix("id: ").map(str::parse::<i64>) {
-                        drop(sender.send((n, position, Instant::now())));
+                        let _ = sender.send((n, position, Instant::now()));
                     }
                 }
             }

@@ -240,11 +240,13 @@ impl Visit {
     }
 
     /// The answer with a page that shows nothing of the views, such as an empty form.
+    #[expect(clippy::needless_pass_by_value, reason = "a page is made for its one answer")]
     pub(crate) fn shown(self, position: i64, page: Page<'_>) -> HttpResponse {
-        self.render(position, At::Now, StatusCode::OK, page)
+        self.render(position, At::Now, StatusCode::OK, &page)
     }
 
     /// The answer with a form that was refused: 422.
+    #[expect(clippy::needless_pass_by_value, reason = "a page is made for its one answer")]
     pub(crate) fn refused(self, position: i64, page: Page<'_>) -> HttpResponse {
         self.render(position, At::Now, StatusCode::UNPROCESSABLE_ENTITY, &page)
     }
