@@ -12,6 +12,7 @@ mod dnsmasq;
 mod drift;
 mod embedded_postgres;
 mod event_log;
+mod openid;
 mod packaging;
 mod power;
 mod puppet;
