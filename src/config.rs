@@ -1,6 +1,7 @@
 //! The program's arguments, which may also come from the environment (`BOOTLEDGER_…`, `.env`).
 
 use crate::administrator::Given;
+use crate::openid::OpenidArguments;
 use crate::secrets::{Secret, Secrets};
 use bootledger_aggregates::site::BootUrl;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -133,6 +134,9 @@ pub struct ServeArguments {
     /// when that is asked for.
     #[arg(long, env = "BOOTLEDGER_DRIFT_EVERY", default_value_t = 900, value_name = "SECONDS")]
     pub drift_every: u64,
+    /// Who vouches for people.
+    #[command(flatten)]
+    pub openid: OpenidArguments,
     /// The administrator's API token for the first start; by default one is made and printed.
     #[arg(long, env = "BOOTLEDGER_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub admin_token: Option<Secret>,

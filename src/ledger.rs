@@ -83,6 +83,7 @@ impl Ledger {
             | Command::SkipWebhookEvent { .. } => self.webhook_command(command, context).await,
             Command::CreateToken { .. } | Command::RevokeToken(_) => self.token_command(command, context).await,
             Command::CreateUser { .. }
+            | Command::AdmitUser { .. }
             | Command::ChangeUserRole { .. }
             | Command::SetPassword { .. }
             | Command::DisableUser(_)

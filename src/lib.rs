@@ -21,6 +21,7 @@ pub mod files;
 pub mod import;
 pub mod key;
 pub mod ledger;
+pub mod openid;
 pub mod plugins;
 pub mod postgres;
 pub mod power;

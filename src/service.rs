@@ -8,12 +8,14 @@ use crate::dns::Publisher;
 use crate::drift::Checker;
 use crate::feed::Feed;
 use crate::ledger::Ledger;
+use crate::openid::Provider;
 use crate::reactor::Reactor;
 use crate::store::EventLog;
 use crate::webhooks::Dispatcher;
 use crate::{clock, files, key, projector, tftp};
 use anyhow::{Context, Result};
 use bootledger_web::application::Application;
+use bootledger_web::auth::provider::IdentityProvider;
 use bootledger_web::boot::{self, loaders::Loaders, table::BootTable};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +43,8 @@ impl Service {
     pub async fn start(arguments: &ServeArguments) -> Result<Self> {
         // What is wrong with the folder or the port is told before a database is started.
         let loaders = loaders(arguments)?;
+        let base_url = arguments.base_url()?;
+        let provider = Provider::of(&arguments.openid, base_url.as_str(), arguments.store.secrets())?;
         let metrics = prometheus::Registry::new();
         let tftp = match (arguments.tftp_listen, &loaders) {
             (Some(address), Some(loaders)) => {
@@ -62,7 +66,8 @@ impl Service {
             files: files::open(arguments.files.as_deref(), &arguments.store.data_dir)?,
             loaders,
             key: key::load(arguments.key_file.as_deref(), &arguments.store.data_dir)?,
-            base_url: arguments.base_url()?,
+            base_url,
+            provider: provider.map(|provider| Arc::new(provider) as Arc<dyn IdentityProvider>),
             trusted_proxies: arguments.trusted_proxy.clone().into(),
             now: clock::now,
             metrics,

@@ -7,6 +7,7 @@ pub(crate) mod dns;
 pub(crate) mod lab;
 pub(crate) mod person;
 pub(crate) mod process;
+pub(crate) mod provider;
 pub(crate) mod receiver;
 pub(crate) mod service;
 

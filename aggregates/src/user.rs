@@ -70,6 +70,15 @@ pub enum SignIn {
     OpenidConnect,
 }
 
+/// Who somebody is to an `OpenID` Connect provider. Unlike what the provider calls a person, this never changes hands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Link {
+    /// The provider's URL.
+    pub issuer: Text,
+    /// The person's identifier there.
+    pub subject: Text,
+}
+
 /// What can be asked.
 #[derive(Clone, Debug)]
 pub enum UserCommand {
@@ -95,6 +104,17 @@ pub enum UserCommand {
         password: PasswordId,
         /// Whether it has to be changed at the next sign-in.
         one_time: bool,
+    },
+    /// The provider says who the person is and what the person may do; somebody new is made known.
+    AdmitUser {
+        /// For people.
+        display_name: Text,
+        /// What the person may do.
+        role: Role,
+        /// Who the person is to the provider.
+        link: Link,
+        /// How many other enabled administrators there are.
+        others: usize,
     },
     /// Lets the person in no longer.
     DisableUser {
@@ -130,6 +150,11 @@ pub enum UserEvent {
         /// Whether it has to be changed at the next sign-in.
         one_time: bool,
     },
+    /// The person is this one to the provider, and nobody else will be.
+    UserLinked {
+        /// Who the person is to the provider.
+        link: Link,
+    },
     /// The person is let in no longer.
     UserDisabled {},
     /// The person is let in again.
@@ -137,7 +162,7 @@ pub enum UserEvent {
 }
 
 /// The state that the rules need.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum User {
     /// Before its creation.
     #[default]
@@ -150,6 +175,8 @@ pub enum User {
         sign_in: SignIn,
         /// Whether the person is let in.
         enabled: bool,
+        /// Who the person is to the provider, once that is known.
+        link: Option<Link>,
     },
 }
 
@@ -157,12 +184,17 @@ impl User {
     /// What the command leads to.
     pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, Refused> {
         use UserCommand as C;
-        let Self::Known { role: current, sign_in: old, enabled } = *self else {
+        let Self::Known { role: current, sign_in: old, enabled, link: known } = self else {
             return match command {
+                C::AdmitUser { display_name, role, link, .. } => {
+                    let created = UserEvent::UserCreated { display_name, role, sign_in: SignIn::OpenidConnect };
+                    Ok(vec![created, UserEvent::UserLinked { link }])
+                }
                 C::CreateUser { display_name, role, sign_in } => Ok(vec![UserEvent::UserCreated { display_name, role, sign_in }]),
                 _ => Err(Refused::because("", "user_unknown", "there is no such user")),
             };
         };
+        let (current, old, enabled) = (*current, *old, *enabled);
         let last = |others: usize| enabled && current == Role::Administrator && others == 0;
         match command {
             C::CreateUser { .. } if enabled => {
@@ -185,6 +217,28 @@ impl User {
             // The same one again: the caller repeats itself.
             C::ChangePassword { password, one_time } if old == (SignIn::Password { password, one_time }) => Ok(vec![]),
             C::ChangePassword { password, one_time } => Ok(vec![UserEvent::UserPasswordChanged { password, one_time }]),
+            C::AdmitUser { role, link, others, .. } => {
+                let refused = |rule, message| Err(Refused::because("", rule, message));
+                if !enabled {
+                    return refused("user_disabled", "this user is disabled; ask an administrator");
+                }
+                if old != SignIn::OpenidConnect {
+                    let message = "the user of this name signs in with a password; the provider cannot speak for that one";
+                    return refused("password_here", message);
+                }
+                if known.as_ref().is_some_and(|known| *known != link) {
+                    let message = "the user of this name is somebody else to the provider; ask an administrator for another name";
+                    return refused("linked_elsewhere", message);
+                }
+                if role < current && last(others) {
+                    let message =
+                        "the provider gives another role to the last administrator; make somebody else administrator first";
+                    return refused("last_administrator", message);
+                }
+                let linked = known.is_none().then(|| UserEvent::UserLinked { link });
+                let changed = (role != current).then_some(UserEvent::UserRoleChanged { role });
+                Ok(linked.into_iter().chain(changed).collect())
+            }
             C::DisableUser { .. } if !enabled => Ok(vec![]),
             C::DisableUser { others } if last(others) => {
                 let message = "this is the last administrator who may sign in; make somebody else administrator first";
@@ -196,16 +250,17 @@ impl User {
         }
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "every aggregate takes its events in by value")]
     fn evolve(&mut self, event: UserEvent) {
         if let UserEvent::UserCreated { role, sign_in, .. } = event {
-            *self = Self::Known { role, sign_in, enabled: true };
+            *self = Self::Known { role, sign_in, enabled: true, link: None };
+            return;
         }
-        let Self::Known { role, sign_in, enabled } = self else { return };
+        let Self::Known { role, sign_in, enabled, link } = self else { return };
         match event {
             UserEvent::UserCreated { .. } => {}
             UserEvent::UserRoleChanged { role: new } => *role = new,
             UserEvent::UserPasswordChanged { password, one_time } => *sign_in = SignIn::Password { password, one_time },
+            UserEvent::UserLinked { link: known } => *link = Some(known),
             UserEvent::UserDisabled {} => *enabled = false,
             UserEvent::UserEnabled {} => *enabled = true,
         }
@@ -213,4 +268,4 @@ impl User {
 }
 
 aggregate!(User, "user", UserCommand, UserEvent);
-domain_event!(UserEvent { UserCreated, UserRoleChanged, UserPasswordChanged, UserDisabled, UserEnabled });
+domain_event!(UserEvent { UserCreated, UserRoleChanged, UserPasswordChanged, UserLinked, UserDisabled, UserEnabled });

@@ -4,7 +4,7 @@
 use crate::at::At;
 use crate::error::Result;
 use bootledger_aggregates::session::{EndReason, SessionSpec};
-use bootledger_aggregates::user::{Role, SignIn};
+use bootledger_aggregates::user::{Link, Role, SignIn};
 use bootledger_aggregates::values::ids::SessionId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -23,6 +23,9 @@ pub struct UserView {
     pub role: Role,
     /// How the person signs in.
     pub sign_in: SignIn,
+    /// Who the user is to the `OpenID` Connect provider, once that is known.
+    #[serde(default)]
+    pub link: Option<Link>,
     /// When the user was made.
     pub created_at: Timestamp,
 }

@@ -27,6 +27,12 @@ impl Ledger {
                 let command = UserCommand::CreateUser { display_name: display_name.clone(), role: *role, sign_in };
                 self.run::<User>(name, command, terms, context).await
             }
+            Command::AdmitUser { name, display_name, role, link } => {
+                let (others, preconditions) = self.other_administrators(name).await?;
+                let terms = Terms { preconditions, ..terms };
+                let (display_name, link) = (display_name.clone(), link.clone());
+                self.run::<User>(name, UserCommand::AdmitUser { display_name, role: *role, link, others }, terms, context).await
+            }
             Command::ChangeUserRole { user, role } => {
                 let (others, preconditions) = self.other_administrators(user).await?;
                 let terms = Terms { preconditions, ..terms };

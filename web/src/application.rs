@@ -1,5 +1,6 @@
 //! What every handler is given: the same in production and in tests.
 
+use crate::auth::provider::IdentityProvider;
 use crate::boot::loaders::Loaders;
 use crate::boot::table::BootTable;
 use crate::commands::Commands;
@@ -29,6 +30,8 @@ pub struct Application {
     pub key: ServiceKey,
     /// Where servers and people reach the service.
     pub base_url: BootUrl,
+    /// Who vouches for people, beside their passwords.
+    pub provider: Option<Arc<dyn IdentityProvider>>,
     /// The proxies whose `X-Forwarded-For` counts.
     pub trusted_proxies: Arc<[IpNet]>,
     /// The clock of the edge; the domain is given times.

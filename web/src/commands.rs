@@ -18,7 +18,7 @@ use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::session::{EndReason, SessionSpec};
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::token::Scope;
-use bootledger_aggregates::user::Role;
+use bootledger_aggregates::user::{Link, Role};
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId, PasswordId, SessionId, TokenId};
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -157,6 +157,8 @@ pub enum Command {
 
     /// Makes a user, who signs in with this password, or through the `OpenID` Connect provider.
     CreateUser { name: Name, display_name: Text, role: Role, password: Option<NewPassword> },
+    /// Somebody comes from the `OpenID` Connect provider, with what it says of them.
+    AdmitUser { name: Name, display_name: Text, role: Role, link: Link },
     /// Gives a user another role.
     ChangeUserRole { user: Name, role: Role },
     /// Gives a user another password, and ends their sessions but one.

@@ -81,6 +81,39 @@ fn a_password_changes_where_there_is_one() {
     assert_eq!(broken::<User>(&elsewhere, change(2, false)), ["password_elsewhere"]);
 }
 
+fn link(subject: &str) -> Link {
+    Link { issuer: Text::fitted("https://id.example"), subject: Text::fitted(subject) }
+}
+
+fn admit(role: Role, subject: &str, others: usize) -> UserCommand {
+    UserCommand::AdmitUser { display_name: Text::fitted("Ada"), role, link: link(subject), others }
+}
+
+fn admitted(role: Role) -> Vec<UserEvent> {
+    let created = UserEvent::UserCreated { display_name: Text::fitted("Ada"), role, sign_in: SignIn::OpenidConnect };
+    vec![created, UserEvent::UserLinked { link: link("7") }]
+}
+
+#[test]
+fn whoever_the_provider_vouches_for_is_made_known_once_and_keeps_the_role_current() {
+    assert_eq!(outcome::<User>(&[], admit(Role::Viewer, "7", 1)), Ok(admitted(Role::Viewer)));
+    assert_eq!(outcome::<User>(&admitted(Role::Viewer), admit(Role::Viewer, "7", 1)), Ok(vec![]));
+    let changed = UserEvent::UserRoleChanged { role: Role::Operator };
+    assert_eq!(outcome::<User>(&admitted(Role::Viewer), admit(Role::Operator, "7", 1)), Ok(vec![changed]));
+    // Somebody whom an administrator has made is linked at the first sign-in.
+    let linked = UserEvent::UserLinked { link: link("7") };
+    assert_eq!(outcome::<User>(&admitted(Role::Viewer)[..1], admit(Role::Viewer, "7", 1)), Ok(vec![linked]));
+}
+
+#[test]
+fn the_provider_speaks_for_nobody_else() {
+    assert_eq!(broken::<User>(&admitted(Role::Viewer), admit(Role::Viewer, "8", 1)), ["linked_elsewhere"]);
+    assert_eq!(broken::<User>(&created(Role::Administrator), admit(Role::Administrator, "7", 1)), ["password_here"]);
+    let disabled: Vec<_> = admitted(Role::Viewer).into_iter().chain([UserEvent::UserDisabled {}]).collect();
+    assert_eq!(broken::<User>(&disabled, admit(Role::Viewer, "7", 1)), ["user_disabled"]);
+    assert_eq!(broken::<User>(&admitted(Role::Administrator), admit(Role::Viewer, "7", 0)), ["last_administrator"]);
+}
+
 #[test]
 fn a_role_is_read_from_its_name() {
     for role in [Role::Viewer, Role::Operator, Role::Administrator] {

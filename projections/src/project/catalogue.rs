@@ -170,7 +170,8 @@ fn user(state: &mut State, recorded: &Recorded, event: &UserEvent) -> Result<(),
     use UserEvent as E;
     if let E::UserCreated { display_name, role, sign_in } = event {
         let (display_name, created_at) = (display_name.clone(), recorded.recorded_at);
-        return put(state, recorded, &UserView { display_name, role: *role, sign_in: *sign_in, created_at }, false);
+        let view = UserView { display_name, role: *role, sign_in: *sign_in, link: None, created_at };
+        return put(state, recorded, &view, false);
     }
     let (mut view, mut disabled) = current::<UserView>(state, recorded)?;
     match event {
@@ -179,6 +180,7 @@ fn user(state: &mut State, recorded: &Recorded, event: &UserEvent) -> Result<(),
         E::UserPasswordChanged { password, one_time } => {
             view.sign_in = SignIn::Password { password: *password, one_time: *one_time };
         }
+        E::UserLinked { link } => view.link = Some(link.clone()),
         E::UserDisabled {} => disabled = true,
         E::UserEnabled {} => disabled = false,
     }

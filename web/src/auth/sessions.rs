@@ -142,6 +142,7 @@ mod tests {
                 display_name: Text::default(),
                 role: Role::Viewer,
                 sign_in: SignIn::OpenidConnect,
+                link: None,
                 created_at: at(0),
             },
             admitted: true,

@@ -9,7 +9,7 @@ use super::kit::field::{Field, summary};
 use crate::application::Application;
 use crate::auth::guard::{PASSWORD, SIGN_IN, SIGN_OUT, with_target};
 use crate::auth::principal::Principal;
-use crate::auth::{Throttle, cookie, sign_in, transport};
+use crate::auth::{Throttle, cookie, openid, sign_in, transport};
 use crate::commands::Command;
 use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
@@ -24,7 +24,11 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
-    config.service(resource(SIGN_IN).get(show).post(create)).service(resource(SIGN_OUT).post(end));
+    config
+        .service(resource(SIGN_IN).get(show).post(create))
+        .service(resource(openid::BEGIN).get(leave))
+        .service(resource(openid::CALLBACK).get(come_back))
+        .service(resource(SIGN_OUT).post(end));
 }
 
 /// Where to go afterwards.
@@ -34,8 +38,8 @@ struct Target {
     to: String,
 }
 
-async fn show(request: HttpRequest, Parameters(target): Parameters<Target>) -> HttpResponse {
-    answer(&request, StatusCode::OK, &view(local(&target.to), "", &[]))
+async fn show(request: HttpRequest, application: Data<Application>, Parameters(target): Parameters<Target>) -> HttpResponse {
+    answer(&request, StatusCode::OK, &view(label(&application), local(&target.to), "", &[]))
 }
 
 async fn create(
@@ -49,7 +53,7 @@ async fn create(
     let password = fields.lines("password");
     let refused = |status, error: &Error| {
         let broken = [ProblemError::new("password", error.name(), error.to_string())];
-        answer(&request, status, &view(to, name, &broken))
+        answer(&request, status, &view(label(&application), to, name, &broken))
     };
     match sign_in::with_password(&request, &application, &throttle, name, password).await {
         Ok(started) => {
@@ -65,6 +69,50 @@ async fn create(
         }
         Err(error) => Err(error),
     }
+}
+
+/// To the provider.
+async fn leave(
+    request: HttpRequest,
+    application: Data<Application>,
+    Parameters(target): Parameters<Target>,
+) -> Result<HttpResponse, Error> {
+    match openid::begin(&request, &application, &target.to).await {
+        Ok((url, kept)) => {
+            let mut response = see_other(&url);
+            response.headers_mut().append(SET_COOKIE, kept);
+            Ok(response)
+        }
+        Err(error) => turned_away(&request, &application, error),
+    }
+}
+
+/// Back from the provider.
+async fn come_back(
+    request: HttpRequest,
+    application: Data<Application>,
+    Parameters(returned): Parameters<openid::Returned>,
+) -> Result<HttpResponse, Error> {
+    match openid::finish(&request, &application, returned).await {
+        Ok((to, cookies)) => {
+            let mut response = see_other(&to);
+            cookies.into_iter().for_each(|cookie| response.headers_mut().append(SET_COOKIE, cookie));
+            Ok(response)
+        }
+        Err(error) => turned_away(&request, &application, error),
+    }
+}
+
+/// The form again, with what the provider's sign-in came to.
+fn turned_away(request: &HttpRequest, application: &Application, error: Error) -> Result<HttpResponse, Error> {
+    let Error::Unauthorized { .. } = &error else { return Err(error) };
+    let broken = [ProblemError::new("", error.name(), error.to_string())];
+    Ok(answer(request, StatusCode::UNAUTHORIZED, &view(label(application), "/", "", &broken)))
+}
+
+/// What the provider is called, where there is one.
+fn label(application: &Application) -> Option<&str> {
+    application.provider.as_ref().map(|provider| provider.label())
 }
 
 async fn end(request: HttpRequest, principal: Principal) -> Result<HttpResponse, Error> {
@@ -86,7 +134,7 @@ fn answer(request: &HttpRequest, status: StatusCode, content: &Markup) -> HttpRe
     HttpResponse::build(status).content_type("text/html; charset=utf-8").body(page.into_string())
 }
 
-fn view(to: &str, name: &str, errors: &[ProblemError]) -> Markup {
+fn view(provider: Option<&str>, to: &str, name: &str, errors: &[ProblemError]) -> Markup {
     let user = Field { name: "user", label: "User name", value: name, required: true, ..Field::default() };
     let password = Field { name: "password", label: "Password", required: true, errors, ..Field::default() };
     html! {
@@ -97,6 +145,9 @@ fn view(to: &str, name: &str, errors: &[ProblemError]) -> Markup {
             (user.completed("text", "username"))
             (password.completed("password", "current-password"))
             button.primary type="submit" { "Sign in" }
+        }
+        @if let Some(provider) = provider {
+            p { a.button href=(with_target(openid::BEGIN, Some(to))) { "Sign in through " (provider) } }
         }
         (note(Tone::Neutral, &html! {
             "No account, or the password is lost? An administrator makes one under Settings, Users; or, on the server, "
@@ -113,7 +164,7 @@ mod tests {
     #[test]
     fn the_form_keeps_the_name_and_never_the_password() {
         let errors = [ProblemError::new("password", "unauthorized", "the user name or the password is wrong")];
-        let html = view("/devices?q=\"a\"", "<ada>", &errors).into_string();
+        let html = view(Some("id.example"), "/devices?q=\"a\"", "<ada>", &errors).into_string();
         let page = Html::parse_fragment(&html);
         let value = |selector: &str| {
             let found = page.select(&Selector::parse(selector).expect("a selector")).next().expect("an element");
@@ -122,6 +173,7 @@ mod tests {
         assert_eq!(value("#field-user").as_deref(), Some("<ada>"));
         assert_eq!(value("#field-password").as_deref(), Some(""));
         assert_eq!(value("input[name='to']").as_deref(), Some("/devices?q=\"a\""));
+        assert!(html.contains("href=\"/sign-in/openid?to=") && html.contains("Sign in through id.example"), "{html}");
         assert!(html.contains("role=\"alert\"") && html.contains("autocomplete=\"current-password\""), "{html}");
     }
 }

@@ -111,6 +111,7 @@ impl TestSite {
             loaders: None,
             key: ServiceKey::new(vec![7; 32]),
             base_url: "http://127.0.0.1:8080".parse().expect("a URL"),
+            provider: None,
             trusted_proxies: Arc::new([]),
             now,
             metrics: prometheus::Registry::new(),

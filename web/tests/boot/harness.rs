@@ -130,6 +130,7 @@ impl Harness {
             loaders: None,
             key: ServiceKey::new(vec![7; 32]),
             base_url: "http://boot.example:8080".parse().expect("a URL"),
+            provider: None,
             trusted_proxies: Arc::from(vec!["192.0.2.1/32".parse().expect("a network")]),
             now: || Timestamp::default(),
             metrics: prometheus::Registry::new(),

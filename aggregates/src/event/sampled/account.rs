@@ -3,7 +3,7 @@
 use super::sampled;
 use crate::samples::{device_id, parsed};
 use crate::session::{EndReason, Method, SessionEvent, SessionSpec};
-use crate::user::{Role, SignIn, UserEvent};
+use crate::user::{Link, Role, SignIn, UserEvent};
 use crate::values::ids::PasswordId;
 
 fn password() -> PasswordId {
@@ -26,6 +26,9 @@ sampled!(user: UserEvent {
     ],
     UserRoleChanged => [UserEvent::UserRoleChanged { role: Role::Administrator }],
     UserPasswordChanged => [UserEvent::UserPasswordChanged { password: password(), one_time: false }],
+    UserLinked => [UserEvent::UserLinked {
+        link: Link { issuer: parsed("https://id.example"), subject: parsed("7f0c") },
+    }],
     UserDisabled => [UserEvent::UserDisabled {}],
     UserEnabled => [UserEvent::UserEnabled {}],
 });

@@ -21,6 +21,7 @@ pub(super) fn user(name: &Name, event: &UserEvent, by: &str) -> String {
         UserEvent::UserPasswordChanged { one_time: true, .. } => {
             format!("User {name} was given a one-time password{by}, to be changed at the next sign-in")
         }
+        UserEvent::UserLinked { link } => format!("User {name} is {} to the provider {}", link.subject, link.issuer),
         UserEvent::UserDisabled {} => format!("User {name} was disabled{by}"),
         UserEvent::UserEnabled {} => format!("User {name} was enabled{by}"),
     }
@@ -54,7 +55,7 @@ pub(super) fn session(state: &State, id: SessionId, event: &SessionEvent, by: &s
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bootledger_aggregates::user::Role;
+    use bootledger_aggregates::user::{Link, Role};
     use bootledger_aggregates::values::ids::PasswordId;
     use bootledger_aggregates::values::text::Text;
     use bootledger_aggregates::values::timestamp::Timestamp;
@@ -77,6 +78,7 @@ mod tests {
             UserEvent::UserRoleChanged { role: Role::Administrator },
             changed(false),
             changed(true),
+            UserEvent::UserLinked { link: Link { issuer: Text::fitted("https://id.example"), subject: Text::fitted("7f0c") } },
             UserEvent::UserDisabled {},
             UserEvent::UserEnabled {},
         ];
@@ -86,6 +88,7 @@ mod tests {
         User ada was made administrator by user admin
         The password of user ada was changed by user admin
         User ada was given a one-time password by user admin, to be changed at the next sign-in
+        User ada is 7f0c to the provider https://id.example
         User ada was disabled by user admin
         User ada was enabled by user admin
         ");

@@ -3,7 +3,7 @@
 use super::{World, v};
 use bootledger_aggregates::event::Event;
 use bootledger_aggregates::session::{EndReason, Method, SessionCommand, SessionSpec};
-use bootledger_aggregates::user::{Role, SignIn, UserCommand};
+use bootledger_aggregates::user::{Link, Role, SignIn, UserCommand};
 use bootledger_aggregates::values::ids::{PasswordId, SessionId};
 use bootledger_aggregates::values::name::Name;
 use cqrs_es::Aggregate;
@@ -17,6 +17,10 @@ impl World {
         let sign_in = if n.is_multiple_of(2) { SignIn::Password { password, one_time: true } } else { SignIn::OpenidConnect };
         match b % 8 {
             0 | 1 => self.user(name, UserCommand::CreateUser { display_name: v(name), role: Role::Administrator, sign_in }),
+            2 if n.is_multiple_of(5) => {
+                let link = Link { issuer: v("https://id.example"), subject: v("7") };
+                self.user(name, UserCommand::AdmitUser { display_name: v(name), role: Role::Operator, link, others: 1 });
+            }
             2 => self.user(name, UserCommand::ChangeRole { role: Role::Viewer, others: 1 }),
             3 => self.user(name, UserCommand::ChangePassword { password, one_time: n.is_multiple_of(3) }),
             4 => self.user(name, UserCommand::DisableUser { others: 1 }),

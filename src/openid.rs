@@ -1,0 +1,245 @@
+//! Signing in through an `OpenID` Connect provider: the authorization code flow with PKCE, state and nonce.
+//!
+//! The provider is asked what it is (discovery) at every sign-in: those are rare, and keys that it has replaced count at once.
+
+mod roles;
+mod settings;
+
+pub use settings::OpenidArguments;
+
+use crate::secrets::{Secret, Secrets};
+use anyhow::{Context, Result, anyhow, ensure};
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bootledger_aggregates::user::Link;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_web::auth::provider::{Begun, Identity, IdentityProvider, Pending, ProviderError};
+use futures::future::BoxFuture;
+use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreProviderMetadata, CoreTokenResponse};
+use openidconnect::{
+    AsyncHttpClient, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, IssuerUrl, Nonce,
+    OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse,
+};
+use reqwest::{Client, redirect};
+use roles::Roles;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// How long the provider may take for each answer.
+const LIMIT: Duration = Duration::from_secs(10);
+/// The largest answer that is read, in bytes.
+const LARGEST: usize = 1024 * 1024;
+
+/// The provider.
+pub struct Provider {
+    issuer: IssuerUrl,
+    label: String,
+    client_id: ClientId,
+    /// The name of the client's secret, where it has one.
+    client_secret: Option<Name>,
+    redirect: RedirectUrl,
+    scopes: Vec<Scope>,
+    name_claim: String,
+    roles: Roles,
+    secrets: Secrets,
+    http: Http,
+}
+
+/// Asks the provider, and only it: no redirect is followed.
+#[derive(Clone)]
+struct Http(Client);
+
+/// Why the provider gave no answer.
+#[derive(Debug, thiserror::Error)]
+enum HttpError {
+    #[error("{0}")]
+    Request(#[from] reqwest::Error),
+    #[error("{0}")]
+    Answer(#[from] openidconnect::http::Error),
+    #[error("the answer is larger than 1 MiB")]
+    Large,
+}
+
+impl Http {
+    async fn ask(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let mut answer = self.0.execute(request.try_into()?).await?;
+        let mut response = openidconnect::http::Response::builder().status(answer.status());
+        for (name, value) in answer.headers() {
+            response = response.header(name, value);
+        }
+        let mut body = vec![];
+        while let Some(chunk) = answer.chunk().await? {
+            if body.len() + chunk.len() > LARGEST {
+                return Err(HttpError::Large);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(response.body(body)?)
+    }
+}
+
+impl<'c> AsyncHttpClient<'c> for Http {
+    type Error = HttpError;
+    type Future = BoxFuture<'c, Result<HttpResponse, HttpError>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.ask(request))
+    }
+}
+
+impl Provider {
+    /// The provider that the arguments name, if any.
+    ///
+    /// # Errors
+    /// When they do not go together, or name an address that is not safe.
+    pub fn of(arguments: &OpenidArguments, base_url: &str, secrets: Secrets) -> Result<Option<Self>> {
+        let Some(issuer) = &arguments.openid_issuer else {
+            ensure!(arguments.openid_client_id.is_none(), "--openid-client-id is nothing without --openid-issuer");
+            return Ok(None);
+        };
+        let issuer = IssuerUrl::new(issuer.clone()).context("--openid-issuer is no URL")?;
+        let host = issuer.url().host_str().context("--openid-issuer has no host")?.to_owned();
+        let loopback =
+            host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        let scheme = issuer.url().scheme();
+        ensure!(
+            scheme == "https" || scheme == "http" && loopback,
+            "--openid-issuer must be an https:// URL; http:// is taken for an address of this machine only"
+        );
+        let client_id = arguments.openid_client_id.clone().context("--openid-issuer needs --openid-client-id")?;
+        let roles = Roles::new(arguments.openid_role_claim.clone(), &arguments.openid_role)?;
+        let callback = format!("{}{}", base_url.trim_end_matches('/'), bootledger_web::auth::openid::CALLBACK);
+        let http = Client::builder()
+            .timeout(LIMIT)
+            .redirect(redirect::Policy::none())
+            .user_agent(concat!("bootledger/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Some(Self {
+            label: host,
+            issuer,
+            client_id: ClientId::new(client_id),
+            client_secret: arguments.openid_client_secret.clone(),
+            redirect: RedirectUrl::new(callback).context("the base URL cannot be gone back to")?,
+            scopes: arguments.openid_scope.iter().cloned().map(Scope::new).collect(),
+            name_claim: arguments.openid_name_claim.clone(),
+            roles,
+            secrets,
+            http: Http(http),
+        }))
+    }
+
+    async fn discover(&self) -> Result<(CoreProviderMetadata, Option<ClientSecret>)> {
+        let metadata = CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http).await?;
+        let secret = self.client_secret.as_ref().map(|name| self.secrets.read(name)).transpose()?;
+        Ok((metadata, secret.map(|secret: Secret| ClientSecret::new(secret.expose().to_owned()))))
+    }
+
+    async fn ask_to_begin(&self) -> Result<Begun> {
+        let (metadata, secret) = self.discover().await?;
+        let client = CoreClient::from_provider_metadata(metadata, self.client_id.clone(), secret);
+        let client = client.set_redirect_uri(self.redirect.clone());
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let (url, state, nonce) = client
+            .authorize_url(CoreAuthenticationFlow::AuthorizationCode, CsrfToken::new_random, Nonce::new_random)
+            .add_scopes(self.scopes.iter().cloned())
+            .set_pkce_challenge(challenge)
+            .url();
+        let pending =
+            Pending { state: state.secret().clone(), nonce: nonce.secret().clone(), verifier: verifier.secret().clone() };
+        Ok(Begun { url: url.to_string(), pending })
+    }
+
+    /// What the provider says of the person: the claims of the ID token, whose signature, issuer, audience, time and nonce were
+    /// checked, and what it tells beside them.
+    async fn claims(&self, code: String, pending: &Pending) -> Result<Claims, ProviderError> {
+        let unreachable = |error: anyhow::Error| ProviderError::Unreachable(self.label.clone(), error);
+        let untrusted = |error: anyhow::Error| ProviderError::Untrusted(self.label.clone(), error);
+        let (metadata, secret) = self.discover().await.map_err(unreachable)?;
+        let userinfo = metadata.userinfo_endpoint().map(|endpoint| endpoint.url().to_string());
+        let client = CoreClient::from_provider_metadata(metadata, self.client_id.clone(), secret);
+        let client = client.set_redirect_uri(self.redirect.clone());
+        let exchange = client.exchange_code(AuthorizationCode::new(code)).map_err(|error| unreachable(error.into()))?;
+        let exchange = exchange.set_pkce_verifier(PkceCodeVerifier::new(pending.verifier.clone()));
+        let token: CoreTokenResponse =
+            exchange.request_async(&self.http).await.map_err(|error| untrusted(anyhow!("{error}: {error:?}")))?;
+        let id_token = token.id_token().ok_or_else(|| untrusted(anyhow!("there is no ID token")))?;
+        let nonce = Nonce::new(pending.nonce.clone());
+        let checked = id_token.claims(&client.id_token_verifier(), &nonce).map_err(|error| untrusted(error.into()))?;
+        let subject = checked.subject().to_string();
+        let mut claims = payload(&id_token.to_string()).map_err(untrusted)?;
+        if let Some(endpoint) = userinfo.filter(|_| !self.is_enough(&claims)) {
+            let told = self.userinfo(&endpoint, token.access_token().secret()).await.map_err(unreachable)?;
+            if told.get("sub").and_then(Value::as_str) != Some(&subject) {
+                return Err(untrusted(anyhow!("what it tells beside the ID token is of somebody else")));
+            }
+            for (name, value) in told {
+                claims.entry(name).or_insert(value);
+            }
+        }
+        Ok(Claims { subject, claims })
+    }
+
+    fn is_enough(&self, claims: &Map<String, Value>) -> bool {
+        claims.contains_key(&self.name_claim) && claims.contains_key(self.roles.claim())
+    }
+
+    async fn userinfo(&self, endpoint: &str, access_token: &str) -> Result<Map<String, Value>> {
+        let request = self.http.0.get(endpoint).bearer_auth(access_token).build()?;
+        let request = openidconnect::http::Request::builder()
+            .uri(request.url().as_str())
+            .header("authorization", request.headers().get("authorization").context("no header")?)
+            .header("accept", "application/json")
+            .body(vec![])?;
+        let answer = self.http.ask(request).await?;
+        ensure!(answer.status().is_success(), "its userinfo endpoint answered {}", answer.status());
+        Ok(serde_json::from_slice(answer.body())?)
+    }
+}
+
+/// What is known of a person.
+struct Claims {
+    subject: String,
+    claims: Map<String, Value>,
+}
+
+impl Claims {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.claims.get(name).and_then(Value::as_str)
+    }
+}
+
+/// The claims of an ID token that was checked.
+fn payload(token: &str) -> Result<Map<String, Value>> {
+    let payload = token.split('.').nth(1).context("an ID token has three parts")?;
+    Ok(serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?)
+}
+
+#[async_trait]
+impl IdentityProvider for Provider {
+    fn label(&self) -> &str {
+        &self.label
+    }
+
+    async fn begin(&self) -> Result<Begun, ProviderError> {
+        self.ask_to_begin().await.map_err(|error| ProviderError::Unreachable(self.label.clone(), error))
+    }
+
+    async fn finish(&self, code: String, pending: &Pending) -> Result<Identity, ProviderError> {
+        let said = self.claims(code, pending).await?;
+        let name = said.text(&self.name_claim).ok_or_else(|| {
+            ProviderError::Missing(format!("the provider {} does not tell the claim {}", self.label, self.name_claim))
+        })?;
+        let fitting = |text: &str| {
+            let missing = |_| ProviderError::Missing(format!("the provider {} names you in a way that is too long", self.label));
+            text.parse::<Text>().map_err(missing)
+        };
+        Ok(Identity {
+            name: name.to_owned(),
+            display_name: said.text("name").unwrap_or_default().to_owned(),
+            role: self.roles.of(&said.claims),
+            link: Link { issuer: fitting(self.issuer.as_str())?, subject: fitting(&said.subject)? },
+        })
+    }
+}

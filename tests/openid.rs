@@ -1,0 +1,117 @@
+//! Signing in through an `OpenID` Connect provider.
+
+use crate::support::person::{Page, Person};
+use crate::support::provider::Provider;
+use crate::support::service::Service;
+use anyhow::{Context, Result, ensure};
+use reqwest::StatusCode;
+use serde_json::json;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+const CLIENT_SECRET: &str = "the-secret-of-the-client";
+
+async fn start(provider: &Provider) -> Result<Service> {
+    let options = ["--openid-issuer", provider.url(), "--openid-client-id", "bootledger", "--openid-client-secret", "oidc"];
+    let roles = ["--openid-role", "dc-ops=operator", "--openid-role", "dc-admins=administrator"];
+    let options = options.into_iter().chain(roles).map(str::to_owned).collect();
+    let service = Service::start_with(Ipv4Addr::LOCALHOST, PathBuf::from(env!("CARGO_BIN_EXE_bootledger")), options).await?;
+    service.write_secret("oidc", CLIENT_SECRET)?;
+    Ok(service)
+}
+
+/// The path and query of a URL.
+fn path(url: &str) -> Result<&str> {
+    let rest = url.split_once("://").context("no URL")?.1;
+    Ok(&rest[rest.find('/').context("no path")?..])
+}
+
+/// Goes to the provider, is this one there, and comes back: what came of it, and the path that the browser came back to.
+async fn through(person: &mut Person, provider: &Provider, subject: Option<&str>) -> Result<(Page, String)> {
+    let away = person.look("/sign-in/openid?to=/settings").await?;
+    ensure!(away.status == StatusCode::SEE_OTHER && away.location.starts_with(provider.url()), "{away:?}");
+    for part in ["code_challenge_method=S256", "state=", "nonce=", "scope=openid+profile"] {
+        ensure!(away.location.contains(part), "{part} is not in {}", away.location);
+    }
+    let back = provider.visited(&away.location, subject).await?;
+    let back = path(&back)?.to_owned();
+    Ok((person.look(&back).await?, back))
+}
+
+fn refused(page: &Page, words: &str) -> Result<()> {
+    ensure!(page.status == StatusCode::UNAUTHORIZED && page.text.contains(words), "not {words:?}: {page:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_provider_vouches_for_people_and_says_their_role() -> Result<()> {
+    let provider = Provider::start().await?;
+    let service = start(&provider).await?;
+    let of_ada = |groups: &[&str]| json!({"preferred_username": "ada", "name": "Ada Lovelace", "groups": groups});
+    provider.knows("sub-1", &of_ada(&["staff", "dc-ops"])).await?;
+    let mut ada = Person::new(&service)?;
+    ensure!(ada.look("/sign-in").await?.text.contains("Sign in through 127.0.0.1"), "nobody is told of the provider");
+    let (page, callback) = through(&mut ada, &provider, Some("sub-1")).await?;
+    ensure!((page.status, page.location.as_str()) == (StatusCode::SEE_OTHER, "/settings"), "{page:?}");
+    let settings = ada.look("/settings").await?;
+    ensure!(settings.text.contains("Ada Lovelace") && settings.text.contains("through OpenID Connect"), "{settings:?}");
+    ensure!(ada.look("/settings/users").await?.status == StatusCode::FORBIDDEN, "an operator sees users");
+
+    // What came back once brings nobody in again, neither here nor in another browser.
+    ensure!(ada.look(&callback).await?.status == StatusCode::UNAUTHORIZED, "a callback counts twice");
+    let mut thief = Person::new(&service)?;
+    refused(&thief.look(&callback).await?, "did not begin here")?;
+    thief.look("/sign-in/openid").await?;
+    refused(&thief.look(&callback).await?, "did not begin here")?;
+    ensure!(thief.look("/settings").await?.location.starts_with("/sign-in"));
+
+    // The role is what the provider says now.
+    provider.knows("sub-1", &of_ada(&["dc-admins"])).await?;
+    let mut again = Person::new(&service)?;
+    through(&mut again, &provider, Some("sub-1")).await?;
+    ensure!(again.look("/settings/users").await?.status == StatusCode::OK, "the new role does not count");
+    provider.knows("sub-1", &of_ada(&["staff"])).await?;
+    let (page, _) = through(&mut Person::new(&service)?, &provider, Some("sub-1")).await?;
+    refused(&page, "gives you no role here")?;
+
+    // A name is not a person: neither another one's at the provider, nor one of a user who has a password here.
+    provider.knows("sub-2", &of_ada(&["dc-admins"])).await?;
+    let (page, _) = through(&mut Person::new(&service)?, &provider, Some("sub-2")).await?;
+    refused(&page, "somebody else to the provider")?;
+    provider.knows("sub-3", &json!({"preferred_username": "admin", "groups": ["dc-admins"]})).await?;
+    let (page, _) = through(&mut Person::new(&service)?, &provider, Some("sub-3")).await?;
+    refused(&page, "signs in with a password")?;
+    provider.knows("sub-4", &json!({"preferred_username": "x@evil.example/../", "groups": ["dc-admins"]})).await?;
+    let (page, _) = through(&mut Person::new(&service)?, &provider, Some("sub-4")).await?;
+    refused(&page, "cannot be a user name here")?;
+    let (page, _) = through(&mut Person::new(&service)?, &provider, None).await?;
+    refused(&page, "access_denied")?;
+
+    // Whoever is disabled here comes in no longer, whatever the provider says.
+    provider.knows("sub-1", &of_ada(&["dc-ops"])).await?;
+    service.post("/api/v1/users/ada/disable", &json!({})).await?;
+    let (page, _) = through(&mut Person::new(&service)?, &provider, Some("sub-1")).await?;
+    refused(&page, "this user is disabled")?;
+
+    let (export, log) = (service.run(&["export"]).await?, service.log()?);
+    ensure!(export.contains("UserLinked") && export.contains("sub-1"), "the log does not tell who ada is to the provider");
+    let code = callback.split(['?', '&']).find_map(|part| part.strip_prefix("code=")).context("no code")?;
+    for secret in [CLIENT_SECRET, code] {
+        ensure!(!export.contains(secret) && !log.contains(secret), "{secret} is on record");
+    }
+    service.run(&["rebuild", "--compare"]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_the_provider_is_away_a_password_still_does() -> Result<()> {
+    let provider = Provider::start().await?;
+    let service = start(&provider).await?;
+    let ada = json!({"name": "ada", "role": "viewer", "password": "correct horse battery", "must_change_password": false});
+    service.post("/api/v1/users", &ada).await?;
+    drop(provider);
+    let mut person = Person::new(&service)?;
+    refused(&person.look("/sign-in/openid").await?, "sign in with a password")?;
+    Person::signed_in(&service, "ada", "correct horse battery").await?;
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! Signing in through an `OpenID` Connect provider: away, and back.
+//!
+//! What has to be known when the browser comes back is in a cookie of it, for ten minutes, and signed, so that any instance can
+//! take it up. A browser that does not have the cookie did not begin the sign-in: somebody else's code signs nobody in.
+
+use super::guard::{SIGN_IN, local};
+use super::provider::{Identity, Pending, ProviderError};
+use super::{cookie, sign_in, transport};
+use crate::application::Application;
+use crate::commands::{Command, CommandError};
+use crate::edge::position::{DEADLINE, reach};
+use crate::error::{Challenge, Error};
+use actix_web::HttpRequest;
+use actix_web::http::header::HeaderValue;
+use anyhow::anyhow;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bootledger_aggregates::session::Method;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_projections::accounts;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+/// Where a sign-in through the provider begins.
+pub(crate) const BEGIN: &str = "/sign-in/openid";
+/// Where the provider sends the browser back to.
+pub const CALLBACK: &str = "/sign-in/openid/callback";
+
+/// How long a person may take at the provider.
+const PATIENCE_SECONDS: i64 = 600;
+
+/// What is kept in the browser meanwhile.
+#[derive(Debug, Serialize, Deserialize)]
+struct Away {
+    pending: Pending,
+    /// Where to go afterwards.
+    to: String,
+    /// When it is too late, in seconds since 1970.
+    until: i64,
+}
+
+/// What the browser comes back with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Returned {
+    code: String,
+    state: String,
+    error: String,
+    error_description: String,
+}
+
+fn cookie_name(secure: bool) -> &'static str {
+    if secure { "__Host-bootledger-openid" } else { "bootledger-openid" }
+}
+
+/// Where the browser goes, and what it shall keep.
+pub(crate) async fn begin(request: &HttpRequest, application: &Application, to: &str) -> Result<(String, HeaderValue), Error> {
+    let provider = application.provider.as_ref().ok_or_else(no_provider)?;
+    let begun = provider.begin().await.map_err(refused)?;
+    let until = (application.now)().plus_seconds(PATIENCE_SECONDS).0.unix_timestamp();
+    let away = Away { pending: begun.pending, to: local(to).unwrap_or("/").to_owned(), until };
+    let secure = transport::is_secure(request, application);
+    let kept = cookie::header(cookie_name(secure), &sealed(application, &away)?, PATIENCE_SECONDS, secure);
+    Ok((begun.url, kept.ok_or_else(|| Error::Internal(anyhow!("a cookie cannot be written")))?))
+}
+
+/// Signs in whoever comes back: where to go, and what the browser shall keep and forget.
+pub(crate) async fn finish(
+    request: &HttpRequest,
+    application: &Application,
+    returned: Returned,
+) -> Result<(String, [HeaderValue; 2]), Error> {
+    let provider = application.provider.as_ref().ok_or_else(no_provider)?;
+    let secure = transport::is_secure(request, application);
+    let away = cookie::value(request, cookie_name(secure)).and_then(|kept| opened(application, kept));
+    let away = away.filter(|away| away.until > (application.now)().0.unix_timestamp() && away.pending.state == returned.state);
+    let away = away.ok_or_else(|| unauthorized("this sign-in did not begin here, or took too long; begin again"))?;
+    if !returned.error.is_empty() {
+        let said = Text::fitted(&format!("{} {}", returned.error, returned.error_description));
+        return Err(unauthorized(&format!("the provider {} refused: {said}", provider.label())));
+    }
+    let identity = provider.finish(returned.code, &away.pending).await.map_err(refused)?;
+    let kept = admit(request, application, provider.label(), identity).await?;
+    let forget = cookie::header(cookie_name(secure), "", 0, secure);
+    let forget = forget.ok_or_else(|| Error::Internal(anyhow!("a cookie cannot be written")))?;
+    Ok((away.to, [kept, forget]))
+}
+
+async fn admit(
+    request: &HttpRequest,
+    application: &Application,
+    label: &str,
+    Identity { name: called, display_name, role, link }: Identity,
+) -> Result<HeaderValue, Error> {
+    let name: Name = called.parse().map_err(|error| {
+        unauthorized(&format!("the provider {label} calls you {called:?}, which cannot be a user name here: {error}"))
+    })?;
+    let role = role.ok_or_else(|| {
+        unauthorized(&format!("the provider {label} knows you as {name}, but gives you no role here; ask whoever runs it"))
+    })?;
+    let context = sign_in::context(request, &name);
+    let command = Command::AdmitUser { name: name.clone(), display_name: Text::fitted(&display_name), role, link };
+    let admitted = match application.commands.execute(command, context).await {
+        Err(CommandError::Refused(broken)) => {
+            let told: Vec<&str> = broken.iter().map(|broken| broken.message.as_str()).collect();
+            return Err(unauthorized(&told.join("; ")));
+        }
+        other => other?,
+    };
+    if !reach(application, admitted.position, DEADLINE).await {
+        return Err(Error::unavailable("the views do not show who you are yet; sign in again in a moment", 5));
+    }
+    let found = {
+        let mut connection = application.views.acquire().await?;
+        accounts::credentials(&mut connection, &name).await?
+    };
+    let found = found.filter(|found| found.enabled).ok_or_else(|| unauthorized("the user was disabled at this moment"))?;
+    sign_in::start(request, application, &name, &found, Method::OpenidConnect).await
+}
+
+fn unauthorized(message: &str) -> Error {
+    Error::Unauthorized { message: message.to_owned(), challenge: Challenge::Bearer }
+}
+
+fn no_provider() -> Error {
+    Error::NotFound(format!("there is no OpenID Connect provider here; sign in at {SIGN_IN}"))
+}
+
+fn refused(error: ProviderError) -> Error {
+    let source = std::error::Error::source(&error).map(|source| source.to_string()).unwrap_or_default();
+    tracing::warn!("a sign-in through the provider failed: {error}: {source}");
+    unauthorized(&error.to_string())
+}
+
+fn mac(application: &Application, payload: &str) -> Result<Hmac<Sha256>, Error> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(application.key.bytes()).map_err(|error| Error::Internal(anyhow!("{error}")))?;
+    mac.update(b"openid connect\0");
+    mac.update(payload.as_bytes());
+    Ok(mac)
+}
+
+fn sealed(application: &Application, away: &Away) -> Result<String, Error> {
+    let json = serde_json::to_vec(away).map_err(|error| Error::Internal(error.into()))?;
+    let payload = URL_SAFE_NO_PAD.encode(json);
+    let seal = hex::encode(mac(application, &payload)?.finalize().into_bytes());
+    Ok(format!("{payload}.{seal}"))
+}
+
+fn opened(application: &Application, kept: &str) -> Option<Away> {
+    let (payload, seal) = kept.split_once('.')?;
+    mac(application, payload).ok()?.verify_slice(&hex::decode(seal).ok()?).ok()?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+}
