@@ -241,7 +241,7 @@ impl Visit {
 
     /// The answer with a page that shows nothing of the views, such as an empty form.
     pub(crate) fn shown(self, position: i64, page: Page<'_>) -> HttpResponse {
-        self.render(position, At::Now, StatusCode::OK, page)
+        self.render(position, At::Now, StatusCode::OK, &page)
     }
 
     /// The answer with a form that was refused: 422.
