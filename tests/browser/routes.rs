@@ -5,6 +5,8 @@ use std::path::Path;
 
 /// What is read from, and is no page for people: streams, files.
 const OTHERS: [&str; 3] = ["/live/", ".csv", "/assets/"];
+/// Handlers that only lead to a page: what only forms are sent to is not to be an error for who loads it again.
+const LEADING: [&str; 2] = [".get(to_site)", ".get(back)"];
 /// Those that the sources name by constants.
 const NAMED: [&str; 1] = ["/settings/password"];
 
@@ -19,7 +21,8 @@ impl Routes {
         let mut routes: Vec<String> = NAMED.map(str::to_owned).to_vec();
         for part in text.split("resource(\"").skip(1) {
             let Some((route, rest)) = part.split_once("\")") else { continue };
-            if rest.trim_start().starts_with(".get") && !OTHERS.iter().any(|other| route.contains(other)) {
+            let leads = LEADING.iter().any(|handler| rest.trim_start().starts_with(handler));
+            if rest.trim_start().starts_with(".get") && !leads && !OTHERS.iter().any(|other| route.contains(other)) {
                 routes.extend(each(route));
             }
         }
