@@ -168,7 +168,7 @@ fn checked(site: &Name, check: Option<&Check>, now: Timestamp, may: &Allowed, ba
         div.actions {
             span {
                 @match check.checked_at {
-                    Some(at) => { "Last checked " (moment(at)) ", " (since(at, now)) " ago: " (check.compared) " things compared." }
+                    Some(at) => { "Last checked " (moment(at)) ", " (since(at, now)) " ago: " (check.compared) @if check.compared == 1 { " thing compared." } @else { " things compared." } }
                     None => { "Never checked." }
                 }
                 @if let Some(at) = check.under_way_since { " A check is under way since " (moment(at)) "." }
