@@ -235,7 +235,7 @@ impl User {
                         "the provider gives another role to the last administrator; make somebody else administrator first";
                     return refused("last_administrator", message);
                 }
-                let linked = known.is_none().then(|| UserEvent::UserLinked { link });
+                let linked = known.is_none().then_some(UserEvent::UserLinked { link });
                 let changed = (role != current).then_some(UserEvent::UserRoleChanged { role });
                 Ok(linked.into_iter().chain(changed).collect())
             }

@@ -58,7 +58,7 @@ fn cookie_name(secure: bool) -> &'static str {
 /// Where the browser goes, and what it shall keep.
 pub(crate) async fn begin(request: &HttpRequest, application: &Application, to: &str) -> Result<(String, HeaderValue), Error> {
     let provider = application.provider.as_ref().ok_or_else(no_provider)?;
-    let begun = provider.begin().await.map_err(refused)?;
+    let begun = provider.begin().await.map_err(|error| refused(&error))?;
     let until = (application.now)().plus_seconds(PATIENCE_SECONDS).0.unix_timestamp();
     let away = Away { pending: begun.pending, to: local(to).unwrap_or("/").to_owned(), until };
     let secure = transport::is_secure(request, application);
@@ -81,7 +81,7 @@ pub(crate) async fn finish(
         let said = Text::fitted(&format!("{} {}", returned.error, returned.error_description));
         return Err(unauthorized(&format!("the provider {} refused: {said}", provider.label())));
     }
-    let identity = provider.finish(returned.code, &away.pending).await.map_err(refused)?;
+    let identity = provider.finish(returned.code, &away.pending).await.map_err(|error| refused(&error))?;
     let kept = admit(request, application, provider.label(), identity).await?;
     let forget = cookie::header(cookie_name(secure), "", 0, secure);
     let forget = forget.ok_or_else(|| Error::Internal(anyhow!("a cookie cannot be written")))?;
@@ -128,8 +128,8 @@ fn no_provider() -> Error {
     Error::NotFound(format!("there is no OpenID Connect provider here; sign in at {SIGN_IN}"))
 }
 
-fn refused(error: ProviderError) -> Error {
-    let source = std::error::Error::source(&error).map(|source| source.to_string()).unwrap_or_default();
+fn refused(error: &ProviderError) -> Error {
+    let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     tracing::warn!("a sign-in through the provider failed: {error}: {source}");
     unauthorized(&error.to_string())
 }

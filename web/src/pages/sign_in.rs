@@ -96,7 +96,9 @@ async fn come_back(
     match openid::finish(&request, &application, returned).await {
         Ok((to, cookies)) => {
             let mut response = see_other(&to);
-            cookies.into_iter().for_each(|cookie| response.headers_mut().append(SET_COOKIE, cookie));
+            for cookie in cookies {
+                response.headers_mut().append(SET_COOKIE, cookie);
+            }
             Ok(response)
         }
         Err(error) => turned_away(&request, &application, error),
