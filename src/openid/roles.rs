@@ -46,7 +46,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn role(groups: Value) -> Option<Role> {
+    fn role(groups: &Value) -> Option<Role> {
         let mapping = ["ops=operator", "cn=dc,ou=it=administrator", "staff=viewer"].map(str::to_owned);
         let claims = json!({ "groups": groups }).as_object().cloned().expect("an object");
         Roles::new("groups".to_owned(), &mapping).expect("roles").of(&claims)
@@ -54,11 +54,11 @@ mod tests {
 
     #[test]
     fn the_highest_role_counts_and_nothing_gives_none() {
-        assert_eq!(role(json!(["staff", "ops"])), Some(Role::Operator));
-        assert_eq!(role(json!("cn=dc,ou=it")), Some(Role::Administrator));
+        assert_eq!(role(&json!(["staff", "ops"])), Some(Role::Operator));
+        assert_eq!(role(&json!("cn=dc,ou=it")), Some(Role::Administrator));
         for nothing in [json!([]), json!(["Ops", "ops ", "guests"]), json!("staffs"), json!(7), json!({"ops": true}), json!(null)]
         {
-            assert_eq!(role(nothing.clone()), None, "{nothing}");
+            assert_eq!(role(&nothing), None, "{nothing}");
         }
     }
 

@@ -212,7 +212,7 @@ impl Page {
         self.by_text(&format!("//a[@href][normalize-space()={text}]")).await.with_context(|| format!("there is no link {text}"))
     }
 
-    /// The first that can be seen. The browser is asked itself: for WebDriver nothing in a closed `details` can be, though a
+    /// The first that can be seen. The browser is asked itself: for `WebDriver` nothing in a closed `details` can be, though a
     /// style sheet may show it, as ours does with the menu.
     async fn seen(&self, elements: Vec<WebElement>) -> Result<Option<WebElement>> {
         for element in elements {
