@@ -85,13 +85,14 @@ async fn a_provider_vouches_for_people_and_says_their_role() -> Result<()> {
     let (page, _) = through(&mut Person::new(&service)?, &provider, Some("sub-4")).await?;
     refused(&page, "cannot be a user name here")?;
     let (page, _) = through(&mut Person::new(&service)?, &provider, None).await?;
-    refused(&page, "access_denied")?;
+    // This provider does not say of which sign-in that is the end.
+    refused(&page, "did not begin here")?;
 
     // Whoever is disabled here comes in no longer, whatever the provider says.
     provider.knows("sub-1", &of_ada(&["dc-ops"])).await?;
     service.post("/api/v1/users/ada/disable", &json!({})).await?;
     let (page, _) = through(&mut Person::new(&service)?, &provider, Some("sub-1")).await?;
-    refused(&page, "this user is disabled")?;
+    refused(&page, "user is disabled")?;
 
     let (export, log) = (service.run(&["export"]).await?, service.log()?);
     ensure!(export.contains("UserLinked") && export.contains("sub-1"), "the log does not tell who ada is to the provider");

@@ -52,7 +52,7 @@ async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error
         }
         Principal::Token(bearer) => note(
             Tone::Info,
-            &html! { "You came with the access token " strong { (bearer.name) } ", which has no account. People sign in at " a href="/sign-in" { "/sign-in" } "." },
+            &html! { p { "You came with the access token " strong { (bearer.name) } ", which has no account. People sign in at " a href="/sign-in" { "/sign-in" } "." } },
         ),
     };
     let content = html! {

@@ -3,9 +3,8 @@
 use super::application;
 use super::form::{Fields, local, see_other};
 use super::frame::lone;
-use super::kit::badge::Tone;
-use super::kit::block::note;
-use super::kit::field::{Field, summary};
+use super::kit::field::Field;
+use super::kit::icon::icon;
 use crate::application::Application;
 use crate::auth::guard::{PASSWORD, SIGN_IN, SIGN_OUT, with_target};
 use crate::auth::principal::Principal;
@@ -138,11 +137,13 @@ fn answer(request: &HttpRequest, status: StatusCode, content: &Markup) -> HttpRe
 
 fn view(provider: Option<&str>, to: &str, name: &str, errors: &[ProblemError]) -> Markup {
     let user = Field { name: "user", label: "User name", value: name, required: true, ..Field::default() };
-    let password = Field { name: "password", label: "Password", required: true, errors, ..Field::default() };
+    let password = Field { name: "password", label: "Password", required: true, ..Field::default() };
     html! {
         h1 { "Sign in to Bootledger" }
-        (summary(errors, &["password"]))
-        form method="post" action=(SIGN_IN) {
+        @for error in errors {
+            div.note.bad role="alert" tabindex="-1" id="refused" { p { (icon("exclamation-triangle-fill")) " " (sentence(&error.message)) } }
+        }
+        form.form method="post" action=(SIGN_IN) {
             input type="hidden" name="to" value=(to);
             (user.completed("text", "username"))
             (password.completed("password", "current-password"))
@@ -151,11 +152,17 @@ fn view(provider: Option<&str>, to: &str, name: &str, errors: &[ProblemError]) -
         @if let Some(provider) = provider {
             p { a.button href=(with_target(openid::BEGIN, Some(to))) { "Sign in through " (provider) } }
         }
-        (note(Tone::Neutral, &html! {
+        p.quiet {
             "No account, or the password is lost? An administrator makes one under Settings, Users; or, on the server, "
-            code { "bootledger user passwd NAME" } "."
-        }))
+            code { "bootledger user passwd NAME" } " does."
+        }
     }
+}
+
+/// What went wrong, as a sentence of its own.
+fn sentence(message: &str) -> String {
+    let mut characters = message.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).chain(['.']).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ fn answer(
     if user.one_time {
         let content = html! {
             h1 { "Choose a password" }
-            (note(Tone::Info, &html! { "Somebody else has seen the password that you signed in with as " strong { (user.name) } ". Choose one that only you know." }))
+            (note(Tone::Info, &html! { p { "Somebody else has seen the password that you signed in with as " strong { (user.name) } ". Choose one that only you know." } }))
             (form)
             form method="post" action=(SIGN_OUT) { button.plain type="submit" { "Sign out" } }
         };
@@ -155,7 +155,7 @@ fn form(user: &SignedIn, to: &str, errors: &[ProblemError]) -> Markup {
     );
     html! {
         (summary(errors, &["current", "password", "again"]))
-        form method="post" action=(PASSWORD) {
+        form.form method="post" action=(PASSWORD) {
             input type="hidden" name="to" value=(to);
             // For password managers, which keep passwords by user.
             input.visually-hidden type="text" name="user" value=(user.name) autocomplete="username" readonly tabindex="-1" aria-hidden="true";

@@ -73,6 +73,32 @@ async fn end(request: HttpRequest, visit: Visit, Path(id): Path<SessionId>, fiel
     Ok(response)
 }
 
+/// What people call a browser that calls itself this; else its first word.
+fn browser(agent: &str) -> String {
+    // Each names the ones that it wants to be taken for, so that the most particular come first.
+    const KNOWN: [(&str, &str); 6] = [
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("HeadlessChrome/", "Chrome"),
+        ("Chrome/", "Chrome"),
+        ("Version/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 5] =
+        [("Android", "Android"), ("iPhone", "iPhone"), ("Windows", "Windows"), ("Mac OS X", "macOS"), ("Linux", "Linux")];
+    let version = |at: usize| agent[at..].split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    let known = KNOWN
+        .iter()
+        .find_map(|(mark, name)| agent.find(mark).map(|at| format!("{name} {}", version(at + mark.len())).trim_end().to_owned()));
+    let Some(known) = known else {
+        return agent.split(['/', ' ']).next().filter(|word| !word.is_empty()).unwrap_or("unknown").to_owned();
+    };
+    match SYSTEMS.iter().find(|(mark, _)| agent.contains(mark)) {
+        Some((_, system)) => format!("{known}, {system}"),
+        None => known,
+    }
+}
+
 /// The sessions in a table; `whose` is whether it names the users.
 pub(super) fn table(sessions: &[Listed], own: Option<SessionId>, allowed: &Allowed, now: Timestamp, whose: bool) -> Markup {
     if sessions.is_empty() {
@@ -93,7 +119,7 @@ pub(super) fn table(sessions: &[Listed], own: Option<SessionId>, allowed: &Allow
                             @if whose { td { a href=(format!("/settings/users/{}", view.session.user)) { (view.session.user) } } }
                             td { (moment(view.started_at)) }
                             td { @if let Some(client) = view.session.client { (client) } @else { span.quiet { "unknown" } } @if view.session.method == Method::OpenidConnect { " " span.quiet { "OpenID Connect" } } }
-                            td { (view.session.user_agent) }
+                            td { span title=(view.session.user_agent) { (browser(view.session.user_agent.as_str())) } }
                             td { @if let Some((seen, _)) = times { (since(*seen, now)) " ago" } }
                             td {
                                 @if let Some(ended) = &view.ended { (badge(Tone::Neutral, "Ended")) " " (moment(ended.at)) ": " (ended.reason) }
@@ -110,6 +136,28 @@ pub(super) fn table(sessions: &[Listed], own: Option<SessionId>, allowed: &Allow
                     }
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_is_called_what_people_call_it() {
+        let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36";
+        let safari = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.3 Safari/605.1.15";
+        for (agent, name) in [
+            (chrome.to_owned(), "Chrome 156, Linux"),
+            (format!("{chrome} Edg/156.0.1"), "Edge 156, Linux"),
+            (safari.to_owned(), "Safari 18, macOS"),
+            ("Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned(), "Firefox 140, Windows"),
+            ("curl/8.5.0".to_owned(), "curl"),
+            ("Ünknown Firefox/".to_owned(), "Firefox"),
+            (String::new(), "unknown"),
+        ] {
+            assert_eq!(browser(&agent), name, "{agent}");
         }
     }
 }

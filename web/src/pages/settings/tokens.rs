@@ -137,7 +137,7 @@ fn form(fields: &Fields) -> Markup {
     html! {
         (heading(&[("Access tokens", "/settings/tokens")], &html! { "Make a token" }, &html! {}))
         (summary(errors, &["name", "scope", "dhcp_server", "days"]))
-        form method="post" action="/settings/tokens" {
+        form.form method="post" action="/settings/tokens" {
             (Field { required: true, ..field("name", "Name", "Whose it is; events name the actor by it.") }.text())
             (Field { required: true, ..field("scope", "What its bearer may do", "") }.select(None, &options(&SCOPES)))
             (field("dhcp_server", "DHCP server", "For a token that is only for one.").text())
@@ -185,7 +185,7 @@ async fn create(
         match application.commands.execute(command, caller.context()).await {
             Ok(receipt) => {
                 let id: TokenId = receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
-                let advice = "Programs send it in the header `Authorization: Bearer`. If it is lost, revoke it and make another.";
+                let advice = "Programs send it in the header Authorization, behind the word Bearer. If it is lost, revoke it and make another.";
                 let content = html! {
                     (heading(&[("Access tokens", "/settings/tokens")], &html! { "Token " (name) }, &html! {}))
                     (secret::told(&html! { "The token " strong { (name) } " was made." }, &made.bearer(id), advice, ("To the tokens", "/settings/tokens")))

@@ -132,7 +132,7 @@ fn form(fields: &Fields) -> Markup {
     html! {
         (heading(&[("Users", "/settings/users")], &html! { "Add a user" }, &html! {}))
         (summary(errors, &["name", "display_name", "role", "sign_in"]))
-        form method="post" action="/settings/users" {
+        form.form method="post" action="/settings/users" {
             (Field { required: true, ..field("name", "User name", "Letters, digits, dots, hyphens; events name the actor by it.") }.text())
             (field("display_name", "Name", "What people call the user.").text())
             (Field { required: true, value: role, ..field("role", "Role", "") }.select(None, &roles()))
@@ -237,7 +237,7 @@ fn role(user: &Entry<UserView>, allowed: &Allowed, errors: &[ProblemError]) -> M
     let field = Field { name: "role", label: "Role", value: user.spec.role.as_str(), required: true, errors, ..Field::default() };
     html! {
         @match allowed {
-            Ok(()) => form method="post" action=(format!("/settings/users/{}/role", user.key)) {
+            Ok(()) => form.form method="post" action=(format!("/settings/users/{}/role", user.key)) {
                 (once())
                 (field.select(None, &roles()))
                 button type="submit" { "Change the role" }
