@@ -18,7 +18,7 @@ async fn who_signs_in_for_the_first_time_chooses_a_password() -> Result<()> {
         page.fill("User name", "ada").await?;
         page.fill("Password", "a guess that is wrong").await?;
         page.press("Sign in").await?;
-        page.shows("[role=alert]", "the user name or the password is wrong").await?;
+        page.shows("[role=alert]", "The user name or the password is wrong.").await?;
         ensure!(page.value("User name").await? == "ada", "the name is gone");
         page.fill("Password", &once).await?;
         page.press("Sign in").await?;
