@@ -15,7 +15,6 @@ use super::process::{Process, wait_for};
 use anyhow::{Context, Result, bail};
 use futures::FutureExt;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::process::CommandExt;
 use std::panic::AssertUnwindSafe;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -67,7 +66,7 @@ impl Browsers {
         let folder = tempfile::tempdir()?;
         let log = std::fs::File::create(folder.path().join("log"))?;
         let mut command = Command::new("chromedriver");
-        command.arg(format!("--port={port}")).env("TMPDIR", folder.path()).env("HOME", folder.path()).process_group(0);
+        command.arg(format!("--port={port}")).env("TMPDIR", folder.path()).env("HOME", folder.path());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().context("there is no chromedriver; has `scripts/setup test` run?")?;
         let browsers = Self { child, port, pages: Mutex::default(), folder };
@@ -102,8 +101,8 @@ impl Browsers {
 
 impl Drop for Browsers {
     fn drop(&mut self) {
-        // The group: chromedriver and the browsers that it started.
-        drop(Command::new("kill").args(["-s", "KILL", "--", &format!("-{}", self.child.id())]).status());
+        // Its browsers end with it. All of them are in the test's own group of processes, which nextest ends when it gives up.
+        drop(self.child.kill());
         drop(self.child.wait());
         // A browser may still be writing there: what is left now is left to the system.
         drop(std::fs::remove_dir_all(self.folder.path()));
