@@ -47,6 +47,7 @@ async fn who_signs_in_for_the_first_time_chooses_a_password() -> Result<()> {
         // The new password is good for another browser, and the old one is not.
         let other = browsers.open(&centre, Look::default()).await?;
         sign_in(&other, "ada", CHOSEN).await?;
+        other.arrives_at("/").await?;
         other.visit("/timeline").await?;
         other.says("ada").await?;
         Ok(())
