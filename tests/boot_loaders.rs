@@ -1,9 +1,10 @@
 //! Boot loaders from the service as it is started: over TFTP and over HTTP, from Debian's package.
 
-use crate::support::service::Service;
+use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::process::Command;
 
 #[tokio::test]
@@ -23,9 +24,13 @@ async fn debians_boot_loaders_are_served_over_tftp_and_http() -> Result<()> {
     // It is a link to /boot.
     let output = Command::new("curl").args(["-sSf", &format!("tftp://127.0.0.1:{port}/ipxe.efi")]).output().await?;
     ensure!(!output.status.success(), "a link that leaves the folder was followed");
-    ensure!(service.measured("bootledger_tftp_transfers_total{outcome=\"sent\"}").await? == 2);
-    ensure!(service.measured("bootledger_tftp_transfers_total{outcome=\"refused\"}").await? == 1);
-    Ok(())
+    // A transfer is counted when it is over, which its client may know first.
+    wait_for("the transfers are counted", Duration::from_secs(20), async || {
+        let sent = service.measured("bootledger_tftp_transfers_total{outcome=\"sent\"}").await.ok()?;
+        let refused = service.measured("bootledger_tftp_transfers_total{outcome=\"refused\"}").await.ok()?;
+        (sent == 2 && refused == 1).then_some(())
+    })
+    .await
 }
 
 #[tokio::test]
