@@ -216,7 +216,7 @@ impl Answer {
     }
 
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+        sorted(serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}")))
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
@@ -230,6 +230,19 @@ impl Answer {
         assert_eq!(problem["status"], self.status.as_u16(), "{self:?}");
         assert_eq!(problem["correlation_id"], self.header("bootledger-correlation-id"), "{self:?}");
         (self.status.as_u16(), problem)
+    }
+}
+
+/// The same with the fields of every object in order: whether serde_json keeps theirs depends on what else is built with it.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields: std::collections::BTreeMap<String, Value> =
+                fields.into_iter().map(|(name, value)| (name, sorted(value))).collect();
+            Value::Object(fields.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
     }
 }
 
