@@ -1,18 +1,18 @@
 //! The pages for people.
 //!
 //! # How a page is made
-//! `NOUN.rs` has the handlers of a noun's pages, `NOUN/…` its parts. A handler takes a [`frame::Visit`] (who looks; at least a
-//! viewer) and a [`Reading`](crate::request::reading::Reading), asks, and answers with `visit.answer(reading, Page { … })`.
-//! View functions are pure: rows and `now` to markup, with tests by selectors below them. [`kit`] has the parts.
+//! `NOUN.rs` has the handlers of a noun's pages, `NOUN/…` its parts. A handler takes a `frame::Visit` (who looks; at least a
+//! viewer) and a `Reading`, asks, and answers with `visit.answer(reading, Page { … })`.
+//! View functions are pure: rows and `now` to markup, with tests by selectors below them. `kit` has the parts.
 //!
 //! # How something is changed
-//! A handler of POST takes `Operator` or `Administrator`, a [`form::Fields`] and, to show the form again, a `Visit`. It reads all
-//! fields, executes one command with `fields.context(&caller)`, and answers with [`form::done`] (303, once the views show it).
-//! What is refused is the same form with status 422 (`visit.refused`): the summary [`kit::field::summary`] first, each error
-//! beside its field, every value kept. Forms contain [`kit::action::once`], so that one that is sent twice is done once.
+//! A handler of POST takes `Operator` or `Administrator`, a `form::Fields` and, to show the form again, a `Visit`. It reads all
+//! fields, executes one command with `fields.context(&caller)`, and answers with `form::done` (303, once the views show it).
+//! What is refused is the same form with status 422 (`visit.refused`): the summary `kit::field::summary` first, each error
+//! beside its field, every value kept. Forms contain `kit::action::once`, so that one that is sent twice is done once.
 //!
 //! # How it is live
-//! Parts that change have an id. `PATH/live/{since}` answers with [`live::answer`], whose `render` calls the same view functions;
+//! Parts that change have an id. `PATH/live/{since}` answers with `live::answer`, whose `render` calls the same view functions;
 //! the page names it in `Page::live`, with the position of its reading.
 
 pub(crate) mod assets;
