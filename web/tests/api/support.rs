@@ -233,7 +233,7 @@ impl Answer {
     }
 }
 
-/// The same with the fields of every object in order: whether serde_json keeps theirs depends on what else is built with it.
+/// The same with the fields of every object in order: whether `serde_json` keeps theirs depends on what else is built with it.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
