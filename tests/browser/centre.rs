@@ -51,12 +51,16 @@ pub(super) async fn user(service: &Process, name: &str, role: &str) -> Result<St
     Ok(password)
 }
 
-/// Fills in the sign-in page and sends it.
+/// Fills in the sign-in page, sends it, and waits for the answer, which would else come in the place of the page that is
+/// visited next.
 pub(super) async fn sign_in(page: &Page, name: &str, password: &str) -> Result<()> {
     page.visit("/sign-in").await?;
     page.fill("User name", name).await?;
     page.fill("Password", password).await?;
-    page.press("Sign in").await
+    page.run("window.unanswered = true", vec![]).await?;
+    page.press("Sign in").await?;
+    let answered = "return !window.unanswered && document.readyState === 'complete'";
+    page.wait_until("signing in is answered", async || Ok(page.run(answered, vec![]).await? == true)).await
 }
 
 /// What an answer names as its id.

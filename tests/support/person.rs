@@ -29,6 +29,11 @@ impl Person {
         Ok(Self { client, base: service.url(""), cookie: None })
     }
 
+    /// Somebody whose browser keeps this cookie.
+    pub(crate) fn with(service: &Process, cookie: &Option<String>) -> Result<Self> {
+        Ok(Self { cookie: cookie.clone(), ..Self::new(service)? })
+    }
+
     /// Somebody who signs in.
     pub(crate) async fn signed_in(service: &Process, name: &str, password: &str) -> Result<Self> {
         let mut person = Self::new(service)?;
