@@ -289,9 +289,9 @@ pub async fn counts(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<StatusC
 pub async fn live_counts(executor: impl PgExecutor<'_>) -> Result<LiveCounts> {
     let counts = sqlx::query_as!(
         LiveCounts,
-        r#"SELECT count(*) FILTER (WHERE status = 'open') AS "open!", count(*) FILTER (WHERE status = 'in_progress') AS "in_progress!",
-                  count(*) FILTER (WHERE overdue) AS "overdue!"
-           FROM deployments WHERE valid_to IS NULL AND status IN ('open', 'in_progress')"#
+        r#"SELECT coalesce(sum(open), 0)::bigint AS "open!", coalesce(sum(in_progress), 0)::bigint AS "in_progress!",
+                  coalesce(sum(overdue), 0)::bigint AS "overdue!"
+           FROM role_tallies"#
     );
     Ok(counts.fetch_one(executor).await?)
 }

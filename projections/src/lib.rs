@@ -18,6 +18,7 @@ pub mod dns_records;
 pub mod dns_updates;
 pub mod drift;
 pub mod error;
+pub mod free;
 pub mod holdings;
 pub mod imports;
 pub mod log;

@@ -14,6 +14,7 @@ mod load;
 mod runs;
 mod sentence;
 mod state;
+mod tallies;
 mod versions;
 mod write;
 

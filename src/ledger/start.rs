@@ -24,7 +24,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{Entry, inherited_image};
 use bootledger_projections::devices::Device;
-use bootledger_projections::{catalogue, devices, dhcp_entries, holdings};
+use bootledger_projections::{catalogue, devices, dhcp_entries, free};
 use bootledger_web::commands::{CommandError, Context, NewDeployment, Proposed, Receipt};
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
@@ -178,8 +178,10 @@ impl Ledger {
             None => self.networks_of(device).await?,
         };
         for network in &networks {
-            if let Some(ip) = self.next_free(&network.spec, excluded).await? {
-                return Ok(Ok(ip));
+            let connection = &mut *self.connection().await?;
+            let next = free::addresses(connection, &network.spec, &excluded.addresses, At::Now, 1).await?;
+            if let Some(ip) = next.first() {
+                return Ok(Ok(*ip));
             }
         }
         let names: Vec<&str> = networks.iter().map(|network| network.key.as_str()).collect();
@@ -198,15 +200,6 @@ impl Ledger {
         Ok(networks.filter(|entry| !entry.retired && reaches(&entry.spec)).collect())
     }
 
-    async fn next_free(&self, network: &NetworkSpec, excluded: &Excluded) -> Result<Option<Ipv4Addr>, Failure> {
-        let held: BTreeSet<Ipv4Addr> =
-            holdings::ips_in(&self.views, network.cidr, At::Now).await?.into_iter().map(|(ip, _)| ip).collect();
-        let managed: BTreeSet<Ipv4Addr> =
-            devices::management_addresses_in(&self.views, network.cidr, At::Now).await?.into_iter().collect();
-        let free = |ip: &Ipv4Addr| !held.contains(ip) && !managed.contains(ip) && !excluded.addresses.contains(ip);
-        Ok(network.givable().find(free))
-    }
-
     async fn hostname(
         &self,
         wanted: &NewDeployment,
@@ -219,10 +212,9 @@ impl Ledger {
         let Some(template) = site.and_then(|site| site.spec.hostname_template.as_ref()) else {
             return Ok(Err(missing("hostname", "its site has no template for host names")));
         };
-        let taken = holdings::hostnames(&self.views, At::Now).await?;
-        let excluded = excluded.hostnames.iter().map(Hostname::as_str);
-        let next = template.free(taken.iter().map(String::as_str).chain(excluded)).next();
-        Ok(next.ok_or_else(|| {
+        let connection = &mut *self.connection().await?;
+        let next = free::hostnames(connection, template, &excluded.hostnames, At::Now, 1).await?;
+        Ok(next.into_iter().next().ok_or_else(|| {
             BrokenRule::new("hostname", "hostnames_used_up", format!("every name of the template {template} is taken"))
         }))
     }

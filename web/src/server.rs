@@ -107,6 +107,8 @@ impl Site {
             .client_request_timeout(REQUEST_TIMEOUT)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .keep_alive(KEEP_ALIVE)
+            // An answer in two writes would else wait for the acknowledgement of the first, which a client delays by 40 ms.
+            .tcp_nodelay(true)
             .shutdown_timeout(SHUTDOWN_SECONDS)
             .disable_signals()
             .listen(listener)?;

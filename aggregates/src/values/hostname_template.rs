@@ -3,6 +3,7 @@
 use super::ParseError;
 use super::hostname::Hostname;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
@@ -12,6 +13,21 @@ use utoipa::ToSchema;
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "h<200,299>.dc1.example|h<400,499>.dc1.example")]
 pub struct HostnameTemplate(Vec<Alternative>);
+
+/// Names of one length that a template makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span<'a> {
+    /// What is before the number.
+    pub prefix: &'a str,
+    /// How many digits the numbers have.
+    pub digits: u32,
+    /// What is behind the number.
+    pub suffix: &'a str,
+    /// The name with the lowest number.
+    pub lowest: String,
+    /// The name with the highest number.
+    pub highest: String,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Alternative {
@@ -43,27 +59,66 @@ impl HostnameTemplate {
     /// Nothing taken gives h200; h203 taken gives h204; h299 taken gives h400. No name comes twice,
     /// even where alternatives overlap: a bulk import takes one after the other.
     pub fn free<'a>(&'a self, taken: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = Hostname> + 'a {
-        let mut used: Vec<std::collections::BTreeSet<u32>> = vec![std::collections::BTreeSet::new(); self.0.len()];
+        let used = self.used(taken);
+        let behind = self.behind_those(&used);
+        let gaps = self.0.iter().zip(used).enumerate().flat_map(|(i, (a, numbers))| {
+            let highest = numbers.last().copied().unwrap_or(a.first);
+            (a.first..highest).filter(move |n| !numbers.contains(n)).map(move |n| (i, a.hostname(n)))
+        });
+        self.names(behind.chain(gaps))
+    }
+
+    /// The names behind the highest ones taken, best first: the beginning of [`free`](Self::free). Of the names taken, the
+    /// highest of each alternative is enough.
+    pub fn behind<'a>(&'a self, taken: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = Hostname> + 'a {
+        let used = self.used(taken);
+        self.names(self.behind_those(&used))
+    }
+
+    /// The numbers taken of each alternative.
+    fn used<'a>(&self, taken: impl IntoIterator<Item = &'a str>) -> Vec<BTreeSet<u32>> {
+        let mut used = vec![BTreeSet::new(); self.0.len()];
         for name in taken {
             for (alternative, numbers) in self.0.iter().zip(&mut used) {
                 numbers.extend(alternative.number(name));
             }
         }
-        let next = |(a, numbers): (&Alternative, &std::collections::BTreeSet<u32>)| {
-            numbers.last().map_or(Some(a.first), |highest| highest.checked_add(1))
-        };
+        used
+    }
+
+    /// The names behind the highest numbers, each with the place of its alternative.
+    fn behind_those<'a>(&'a self, used: &[BTreeSet<u32>]) -> impl Iterator<Item = (usize, String)> + use<'a> {
+        let next =
+            |(a, numbers): (&Alternative, &BTreeSet<u32>)| numbers.last().map_or(Some(a.first), |highest| highest.checked_add(1));
         let behind: Vec<(usize, &Alternative, u32)> =
-            self.0.iter().zip(&used).enumerate().filter_map(|(i, pair)| next(pair).map(|n| (i, pair.0, n))).collect();
-        let gaps: Vec<_> = self.0.iter().zip(used).enumerate().collect();
-        behind
-            .into_iter()
-            .flat_map(|(i, a, from)| (from..=a.last).map(move |n| (i, a.hostname(n))))
-            .chain(gaps.into_iter().flat_map(|(i, (a, numbers))| {
-                let highest = numbers.last().copied().unwrap_or(a.first);
-                (a.first..highest).filter(move |n| !numbers.contains(n)).map(move |n| (i, a.hostname(n)))
-            }))
-            .filter(|(i, name)| !self.0[..*i].iter().any(|earlier| earlier.number(name).is_some()))
+            self.0.iter().zip(used).enumerate().filter_map(|(i, pair)| next(pair).map(|n| (i, pair.0, n))).collect();
+        behind.into_iter().flat_map(|(i, a, from)| (from..=a.last).map(move |n| (i, a.hostname(n))))
+    }
+
+    /// Each name once: where an earlier alternative makes it too, it is that one's.
+    fn names<'a>(&'a self, made: impl Iterator<Item = (usize, String)> + 'a) -> impl Iterator<Item = Hostname> + 'a {
+        made.filter(|(i, name)| !self.0[..*i].iter().any(|earlier| earlier.number(name).is_some()))
             .filter_map(|(_, name)| name.parse().ok())
+    }
+
+    /// The names of each alternative in spans of one length, the longest first: within a span, names are in the order of their
+    /// numbers, byte by byte.
+    pub fn spans(&self) -> impl Iterator<Item = Vec<Span<'_>>> {
+        self.0.iter().map(|a| {
+            let digits = |number: u32| number.checked_ilog10().unwrap_or(0) + 1;
+            let span = |count: u32| {
+                let least = if count == 1 { 0 } else { 10_u32.pow(count - 1) };
+                let most = u32::try_from(10_u64.pow(count) - 1).unwrap_or(u32::MAX);
+                Span {
+                    prefix: &a.prefix,
+                    digits: count,
+                    suffix: &a.suffix,
+                    lowest: a.hostname(a.first.max(least)),
+                    highest: a.hostname(a.last.min(most)),
+                }
+            };
+            (digits(a.first)..=digits(a.last)).rev().map(span).collect()
+        })
     }
 
     /// The first name of each alternative, as examples of what the template makes.
@@ -134,6 +189,33 @@ mod tests {
     fn next(taken: &[&str]) -> Option<String> {
         let template: HostnameTemplate = "h<200,299>.dc1.example|h<400,499>.dc1.example".parse().expect("a template");
         template.free(taken.iter().copied()).next().map(|name| name.to_string())
+    }
+
+    #[test]
+    fn a_span_has_names_of_one_length_in_order() {
+        let template: HostnameTemplate = "a<8,1200>.example|b<0,4294967295>.ab".parse().expect("a template");
+        let spans: Vec<Vec<(String, String)>> =
+            template.spans().map(|spans| spans.into_iter().map(|span| (span.lowest, span.highest)).collect()).collect();
+        let pair = |lowest: &str, highest: &str| (lowest.to_owned(), highest.to_owned());
+        assert_eq!(
+            spans[0],
+            [
+                pair("a1000.example", "a1200.example"),
+                pair("a100.example", "a999.example"),
+                pair("a10.example", "a99.example"),
+                pair("a8.example", "a9.example"),
+            ]
+        );
+        assert_eq!((spans[1].len(), &spans[1][0]), (10, &pair("b1000000000.ab", "b4294967295.ab")));
+        assert_eq!(spans[1][9], pair("b0.ab", "b9.ab"));
+    }
+
+    #[test]
+    fn the_names_behind_need_only_the_highest_of_those_taken() {
+        let template: HostnameTemplate = "h<200,204>.ab|h<203,210>.ab".parse().expect("a template");
+        let all: Vec<_> = template.free(["h200.ab", "h202.ab", "h206.ab"]).take(6).collect();
+        let behind: Vec<_> = template.behind(["h202.ab", "h206.ab"]).collect();
+        assert_eq!((&all[..behind.len()], behind.len()), (&behind[..], 6));
     }
 
     #[test]

@@ -102,6 +102,11 @@ impl<K: Hash + Eq + Clone, R: PartialEq> Versions<K, R> {
         }
     }
 
+    /// The rows before and after the events.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = (&K, Option<&R>, Option<&R>)> {
+        self.slots.iter().map(|(key, slot)| (key, slot.stored.as_ref(), slot.current()))
+    }
+
     /// What is to be written.
     pub(crate) fn written(self) -> Written<K, R> {
         let mut written = Written { ended: vec![], begun: vec![] };

@@ -1,6 +1,7 @@
 //! Writes what a batch came to: for each table one statement that ends rows and one that begins rows.
 
 mod flat;
+mod tallies;
 mod temporal;
 
 use super::state::State;
@@ -9,6 +10,8 @@ use sqlx::PgConnection;
 
 /// Writes all of it.
 pub(super) async fn write(connection: &mut PgConnection, mut state: State) -> Result<()> {
+    // Before the rows are taken away from the state.
+    tallies::write(connection, &state).await?;
     temporal::catalogue(connection, std::mem::take(&mut state.catalogue).written()).await?;
     temporal::devices(connection, std::mem::take(&mut state.devices).written()).await?;
     temporal::deployments(connection, std::mem::take(&mut state.deployments).written()).await?;

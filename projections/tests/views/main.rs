@@ -2,6 +2,7 @@
 //!
 //! Run through `scripts/with-postgres`.
 
+mod free;
 mod history;
 mod parked;
 mod property;

@@ -26,8 +26,10 @@ use bootledger_aggregates::venture::{RoleSpec, VentureCommand, VentureSpec};
 use bootledger_aggregates::webhook::WebhookCommand;
 use bootledger_projections::at::At;
 use bootledger_projections::{
-    accounts, boot_targets, catalogue, deployments, devices, dhcp_entries, dns_records, drift, holdings, parked, rebuild,
+    accounts, boot_targets, catalogue, deployments, devices, dhcp_entries, dns_records, drift, free, holdings, parked, rebuild,
+    role_uses,
 };
+use ipnet::Ipv4Net;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -200,6 +202,19 @@ async fn told(connection: &mut PgConnection, at: At) -> Result<Vec<String>> {
         told.push(format!("{:?}", deployments::live_of_device(&mut *c, device_id(n), at).await?));
     }
     told.push(format!("{:?}", holdings::ips_in(&mut *c, v("10.0.0.0/8"), at).await?));
+    // What is counted or found in another way now than of the past.
+    told.push(format!("{:?}", role_uses::list(&mut *c, None, at).await?));
+    told.push(format!("{:?}", role_uses::list(&mut *c, Some(&v("shop")), at).await?));
+    let networks = ["10.0.0.0/8", "10.0.0.0/24", "10.0.0.8/29"].map(v::<Ipv4Net>);
+    told.push(format!("{:?}", holdings::count_in(&mut *c, &networks, at).await?));
+    for network in networks {
+        let spec = serde_json::from_value(serde_json::json!({"cidr": network, "site": "dc1", "gateway": "10.0.0.1"}))?;
+        told.push(format!("{:?}", free::addresses(&mut *c, &spec, &BTreeSet::from([v("10.0.0.13")]), at, 20).await?));
+    }
+    for template in ["h<1,99>.dc1.example", "h<0,8>.dc1.example|h<5,12>.dc1.example", "h<9,15>.dc1.example|x<1,3>.dc1.example"] {
+        let excluded = BTreeSet::from([v("h11.dc1.example")]);
+        told.push(format!("{:?}", free::hostnames(&mut *c, &v(template), &excluded, at, 4).await?));
+    }
     let mut names = holdings::hostnames(&mut *c, at).await?;
     names.sort();
     told.push(format!("{names:?}"));

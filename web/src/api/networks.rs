@@ -15,9 +15,9 @@ use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::catalogue::{self as items, Entry};
-use bootledger_projections::{devices, holdings};
+use bootledger_projections::{free, holdings};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use utoipa::{IntoParams, ToSchema};
 
@@ -104,7 +104,7 @@ pub struct FreeAddresses {
     #[schema(value_type = Vec<String>)]
     free: Vec<Ipv4Addr>,
     /// How many of the network's addresses devices hold.
-    held: usize,
+    held: i64,
 }
 
 /// The next free addresses of a network: never its own, broadcast, gateway, in its margins, held, or of a management
@@ -120,15 +120,7 @@ pub(crate) async fn addresses(
     let (count, at) = (query.count()?, reading.at);
     let network = items::network(reading.connection(), &key, at).await?.filter(|network| !network.retired);
     let network = network.ok_or_else(|| Error::NotFound(format!("there is no network {key} in use")))?.spec;
-    let (free, held) = free(&mut reading, &network, count).await?;
+    let free = free::addresses(reading.connection(), &network, &BTreeSet::new(), at, count).await?;
+    let held = holdings::count_in(reading.connection(), &[network.cidr], at).await?.into_iter().sum();
     Ok(reading.answer(&FreeAddresses { network: key, free, held }))
-}
-
-/// The next free addresses of a network, up to `count`, and how many of its addresses are held.
-pub(crate) async fn free(reading: &mut Reading, network: &NetworkSpec, count: usize) -> Result<(Vec<Ipv4Addr>, usize), Error> {
-    let at = reading.at;
-    let held = holdings::ips_in(reading.connection(), network.cidr, at).await?;
-    let managed = devices::management_addresses_in(reading.connection(), network.cidr, at).await?;
-    let taken: HashSet<Ipv4Addr> = held.iter().map(|(ip, _)| *ip).chain(managed).collect();
-    Ok((network.givable().filter(|ip| !taken.contains(ip)).take(count).collect(), held.len()))
 }

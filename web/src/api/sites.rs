@@ -17,8 +17,9 @@ use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::catalogue::{self as items, Entry};
-use bootledger_projections::holdings;
+use bootledger_projections::free;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -96,7 +97,6 @@ pub(crate) async fn hostnames(
         let message = format!("the site {key} has no hostname_template to number names by; add one to the site");
         Error::rejected("key", "hostname_template_missing", message)
     })?;
-    let taken = holdings::hostnames(reading.connection(), at).await?;
-    let free = template.free(taken.iter().map(String::as_str)).take(count).collect();
+    let free = free::hostnames(reading.connection(), &template, &BTreeSet::new(), at, count).await?;
     Ok(reading.answer(&FreeHostnames { site: key, free }))
 }

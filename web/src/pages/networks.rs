@@ -27,7 +27,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
 use bootledger_projections::{catalogue, holdings};
 use futures::future::FutureExt;
-pub(super) use map::{called, next_free};
+pub(super) use map::called;
 use maud::{Markup, html};
 use serde::Deserialize;
 use std::net::Ipv4Addr;

@@ -26,10 +26,11 @@ use bootledger_aggregates::site::{SiteSpec, in_use};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
-use bootledger_projections::{catalogue, drift, holdings};
+use bootledger_projections::{catalogue, drift, free};
 use futures::future::FutureExt;
 use maud::{Markup, html};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
@@ -95,10 +96,9 @@ async fn parts(
     let mut racks = catalogue::racks(reading.connection(), at).await?;
     racks.retain(|rack| rack.spec.site == *key);
     let servers = catalogue::dhcp_servers_of(reading.connection(), key, at).await?;
-    let free = match &entry.spec.hostname_template {
+    let free_names = match &entry.spec.hostname_template {
         Some(template) if !entry.retired => {
-            let taken = holdings::hostnames(reading.connection(), at).await?;
-            template.free(taken.iter().map(String::as_str)).take(FREE_NAMES).collect()
+            free::hostnames(reading.connection(), template, &BTreeSet::new(), at, FREE_NAMES).await?
         }
         _ => vec![],
     };
@@ -107,7 +107,7 @@ async fn parts(
     let page = SITE.page(key);
     Ok(vec![
         ("heading", html! { div id="heading" { (entry::heading(&SITE, key.as_str(), entry.retired, &may.change, &html! {})) } }),
-        ("facts", view::facts(&entry, &free, secret_problem.as_deref())),
+        ("facts", view::facts(&entry, &free_names, secret_problem.as_deref())),
         ("contents", view::contents(key, &networks, &racks, &servers, &may.change)),
         ("drift", differences::card(key, &found, now, &may.repair, &page)),
         ("history", history::card(&history)),

@@ -2,7 +2,7 @@
 
 use crate::boot::target::{Identity, Image, Place, Target};
 use crate::error::Error;
-use crate::pages::networks::{called, next_free};
+use crate::pages::networks::called;
 use crate::request::reading::Reading;
 use bootledger_aggregates::boot_image::BootImage;
 use bootledger_aggregates::claims::Holder;
@@ -14,7 +14,8 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_projections::catalogue::{self, Entry};
 use bootledger_projections::deployments::{self, Deployment};
 use bootledger_projections::devices::{self, Device};
-use bootledger_projections::holdings;
+use bootledger_projections::{free, holdings};
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -160,7 +161,7 @@ async fn address(
     let reaches = |network: &Entry<NetworkSpec>| device.rack.as_ref().is_some_and(|rack| network.spec.racks.contains(rack));
     networks.sort_by_key(|network| !reaches(network));
     for network in networks {
-        if let Some(ip) = next_free(reading, &network.spec, 1).await?.first().copied() {
+        if let Some(ip) = free::addresses(reading.connection(), &network.spec, &BTreeSet::new(), at, 1).await?.pop() {
             assumed.push(format!("its address is {ip}, a free one of network {}", network.key));
             return Ok(Some((ip, network)));
         }
@@ -180,10 +181,7 @@ async fn hostname(
     let at = reading.at;
     let site = catalogue::site(reading.connection(), &place.site, at).await?;
     let numbered = match site.and_then(|site| site.spec.hostname_template) {
-        Some(template) => {
-            let taken = holdings::hostnames(reading.connection(), at).await?;
-            template.free(taken.iter().map(String::as_str)).next()
-        }
+        Some(template) => free::hostnames(reading.connection(), &template, &BTreeSet::new(), at, 1).await?.pop(),
         None => None,
     };
     let hostname = numbered.or_else(|| format!("host.{}", place.domain).parse().ok());

@@ -3,7 +3,6 @@
 
 use super::called;
 use super::show::{Found, form_head};
-use crate::api::networks::free;
 use crate::application::Application;
 use crate::auth::caller::Operator;
 use crate::auth::level::Level;
@@ -25,8 +24,9 @@ use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::catalogue::{self, Entry, VentureView, inherited_image};
 use bootledger_projections::devices::Device;
-use bootledger_projections::{dhcp_entries, holdings};
+use bootledger_projections::{dhcp_entries, free};
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 
 /// The fields in order, with what people call them.
 const FIELDS: [(&str, &str); 6] = [
@@ -65,15 +65,16 @@ impl Choices {
             if network.spec.site != device.site || !reaches {
                 continue;
             }
-            let (next, _) = free(reading, &network.spec, 1).await?;
+            let next = free::addresses(reading.connection(), &network.spec, &BTreeSet::new(), at, 1).await?;
             addresses
                 .extend(next.first().map(|ip| (ip.to_string(), format!("next free in {} ({})", network.spec.cidr, network.key))));
         }
         let site = catalogue::site(reading.connection(), &device.site, at).await?.filter(|site| !site.retired);
         let mut hostnames = vec![];
         if let Some(template) = site.and_then(|site| site.spec.hostname_template) {
-            let next = holdings::next_hostname(reading.connection(), &template, at).await?;
-            hostnames.extend(next.map(|name| (name.to_string(), format!("next free of {template} (site {})", device.site))));
+            let next = free::hostnames(reading.connection(), &template, &BTreeSet::new(), at, 1).await?;
+            hostnames
+                .extend(next.first().map(|name| (name.to_string(), format!("next free of {template} (site {})", device.site))));
         }
         Ok(Self {
             ventures: catalogue::ventures(reading.connection(), at).await?,

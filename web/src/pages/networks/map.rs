@@ -8,10 +8,10 @@ use bootledger_aggregates::network::{NetworkSpec, Reserved};
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_projections::at::At;
 use bootledger_projections::devices::{self, Device};
-use bootledger_projections::holdings;
+use bootledger_projections::{free, holdings};
 use ipnet::Ipv4Net;
 use maud::{Markup, html};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
 /// The length of the prefix of a part.
@@ -52,33 +52,6 @@ fn part(network: Ipv4Net, wanted: Option<Ipv4Addr>) -> Ipv4Net {
     let wanted = wanted.filter(|ip| network.contains(ip)).unwrap_or(network.network());
     let length = network.prefix_len().max(PART);
     Ipv4Net::new(wanted, length).map_or(network, |part| part.trunc())
-}
-
-/// How many ranges that nobody holds are looked at for free addresses, how many addresses at once, and how often.
-const GAPS: i64 = 64;
-const AT_ONCE: usize = 256;
-const LOOKS: usize = 16;
-
-/// The addresses of ranges that nobody holds that may be given, lowest first.
-fn givable<'a>(spec: &'a NetworkSpec, gaps: &'a [holdings::Gap]) -> impl Iterator<Item = Ipv4Addr> + 'a {
-    let addresses = gaps.iter().flat_map(|(first, last)| (u32::from(*first)..=u32::from(*last)).map(Ipv4Addr::from));
-    addresses.filter(|ip| spec.reserved(*ip).is_none())
-}
-
-/// The next free addresses of a network, lowest first: neither held nor of a management controller; only of now.
-pub(in crate::pages) async fn next_free(reading: &mut Reading, spec: &NetworkSpec, count: usize) -> Result<Vec<Ipv4Addr>, Error> {
-    let Some((first, last)) = spec.bounds() else { return Ok(vec![]) };
-    let gaps = holdings::gaps(reading.connection(), first, last, GAPS).await?;
-    let (mut found, mut candidates) = (vec![], givable(spec, &gaps));
-    for _ in 0..LOOKS {
-        let some: Vec<Ipv4Addr> = candidates.by_ref().take(AT_ONCE).collect();
-        let managed = devices::managed_at(reading.connection(), &some).await?;
-        found.extend(some.iter().filter(|ip| managed.iter().all(|(taken, _)| taken != *ip)).take(count - found.len()));
-        if found.len() >= count || some.len() < AT_ONCE {
-            break;
-        }
-    }
-    Ok(found)
 }
 
 /// What people call a device: a host name, else its name, serial number or interface.
@@ -125,7 +98,10 @@ pub(super) async fn find(reading: &mut Reading, spec: &NetworkSpec, wanted: Opti
     } else {
         vec![]
     };
-    let free = if knows_free { next_free(reading, spec, SUGGESTED).await? } else { vec![] };
+    let free = match at {
+        At::Now => free::addresses(reading.connection(), spec, &BTreeSet::new(), at, SUGGESTED).await?,
+        At::Position(_) => vec![],
+    };
     Ok(Map { part, cells, parts, free, knows_free })
 }
 
@@ -287,15 +263,5 @@ mod tests {
         assert_eq!(attributes(&html, ".cells a", "title")[0], "10.0.1.4: used by h200<b>.dc1.example");
         assert_eq!(texts(&html, ".legend li")[0], "1 free");
         assert_eq!(attributes(&html, "a[rel]", "href"), ["/networks/prod?map=10.0.0.0#map", "/networks/prod?map=10.0.2.0#map"]);
-    }
-
-    #[test]
-    fn free_addresses_come_in_order_and_leave_the_gateway_out() {
-        let spec: NetworkSpec =
-            serde_json::from_value(serde_json::json!({"cidr": "10.0.0.0/24", "site": "dc1", "gateway": "10.0.0.12"}))
-                .expect("a network");
-        let ip = |last| Ipv4Addr::new(10, 0, 0, last);
-        let gaps = [(ip(12), ip(12)), (ip(14), ip(14)), (ip(20), ip(254))];
-        assert_eq!(givable(&spec, &gaps).take(3).collect::<Vec<_>>(), [ip(14), ip(20), ip(21)]);
     }
 }

@@ -1,0 +1,123 @@
+//! What nobody has yet: the next addresses of a network, and the next names of a template. What is free now is found without
+//! reading all that is held, since it is asked with every key that is pressed in a form.
+
+use crate::at::At;
+use crate::convert::{address, inet};
+use crate::error::Result;
+use crate::{devices, holdings};
+use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_aggregates::values::hostname_template::HostnameTemplate;
+use sqlx::PgConnection;
+use std::collections::{BTreeSet, HashSet};
+use std::net::Ipv4Addr;
+
+/// How many parts of 256 addresses that are not held altogether are looked at together.
+const PARTS: i64 = 4;
+
+/// The next addresses that may be given of a network, lowest first, up to `count`: neither held, nor of a management
+/// controller, nor in `excluded`.
+pub async fn addresses(
+    connection: &mut PgConnection,
+    network: &NetworkSpec,
+    excluded: &BTreeSet<Ipv4Addr>,
+    at: At,
+    count: usize,
+) -> Result<Vec<Ipv4Addr>> {
+    if at != At::Now {
+        let mut taken = excluded.clone();
+        taken.extend(holdings::ips_in(&mut *connection, network.cidr, at).await?.into_iter().map(|(ip, _)| ip));
+        taken.extend(devices::management_addresses_in(connection, network.cidr, at).await?);
+        return Ok(network.givable().filter(|ip| !taken.contains(ip)).take(count).collect());
+    }
+    let mut found = vec![];
+    let Some((first, last)) = network.bounds() else { return Ok(found) };
+    let mut from = first;
+    while found.len() < count {
+        let parts = parts_with_room(connection, from, last).await?;
+        let Some(end) = parts.last().map(|part| u32::from(*part) | 0xff) else { break };
+        let in_parts = parts.iter().flat_map(|part| (u32::from(*part)..=u32::from(*part) | 0xff).map(Ipv4Addr::from));
+        let candidates: Vec<Ipv4Addr> = in_parts.filter(|ip| network.reserved(*ip).is_none() && !excluded.contains(ip)).collect();
+        let mut taken = held_of(connection, &candidates).await?;
+        taken.extend(devices::managed_at(&mut *connection, &candidates).await?.into_iter().map(|(ip, _)| ip));
+        found.extend(candidates.into_iter().filter(|ip| !taken.contains(ip)).take(count - found.len()));
+        match end.checked_add(1).map(Ipv4Addr::from).filter(|next| *next <= last) {
+            Some(next) => from = next,
+            None => break,
+        }
+    }
+    Ok(found)
+}
+
+/// The first parts of 256 addresses from `first` to `last` of which some address is not held, as their first addresses.
+async fn parts_with_room(connection: &mut PgConnection, first: Ipv4Addr, last: Ipv4Addr) -> Result<Vec<Ipv4Addr>> {
+    let part = |ip: Ipv4Addr| i64::from(u32::from(ip) >> 8);
+    // The series is made only as far as it is read.
+    let rows = sqlx::query_scalar!(
+        r#"SELECT part AS "part!" FROM (SELECT generate_series($1::bigint, $2::bigint) AS part) AS all_parts
+            WHERE NOT EXISTS (SELECT 1 FROM address_tallies AS t WHERE t.part = all_parts.part AND t.held = 256)
+            ORDER BY part LIMIT $3"#,
+        part(first),
+        part(last),
+        PARTS
+    );
+    let rows = rows.fetch_all(connection).await?;
+    Ok(rows.into_iter().filter_map(|part| u32::try_from(part << 8).ok()).map(Ipv4Addr::from).collect())
+}
+
+async fn held_of(connection: &mut PgConnection, addresses: &[Ipv4Addr]) -> Result<HashSet<Ipv4Addr>> {
+    let all: Vec<_> = addresses.iter().copied().map(inet).collect();
+    let rows = sqlx::query_scalar!(
+        r#"SELECT ip AS "ip!" FROM holdings WHERE valid_to IS NULL AND ip IS NOT NULL AND ip = ANY($1)"#,
+        &all
+    );
+    rows.fetch_all(connection).await?.into_iter().map(address).collect()
+}
+
+/// The next host names of a template, best first, up to `count`: neither held nor in `excluded`.
+pub async fn hostnames(
+    connection: &mut PgConnection,
+    template: &HostnameTemplate,
+    excluded: &BTreeSet<Hostname>,
+    at: At,
+    count: usize,
+) -> Result<Vec<Hostname>> {
+    let excluded = || excluded.iter().map(Hostname::as_str);
+    if at == At::Now {
+        let highest = highest_held(connection, template).await?;
+        let behind: Vec<Hostname> = template.behind(highest.iter().map(String::as_str).chain(excluded())).take(count).collect();
+        if behind.len() == count {
+            return Ok(behind);
+        }
+    }
+    // Where all alternatives are used up to their ends, the gaps are left, and to find them takes every name.
+    let taken = holdings::hostnames(connection, at).await?;
+    Ok(template.free(taken.iter().map(String::as_str).chain(excluded())).take(count).collect())
+}
+
+/// The held name with the highest number of each alternative of a template that has one.
+async fn highest_held(connection: &mut PgConnection, template: &HostnameTemplate) -> Result<Vec<String>> {
+    let mut found = vec![];
+    for spans in template.spans() {
+        for span in spans {
+            let length = i32::try_from(span.lowest.len()).unwrap_or(i32::MAX);
+            let number = format!("^.{{{}}}[0-9]{{{}}}", span.prefix.len(), span.digits);
+            let name = sqlx::query_scalar!(
+                r#"SELECT value FROM holdings
+                    WHERE valid_to IS NULL AND kind = 'hostname' AND length(value) = $1
+                      AND value COLLATE "C" BETWEEN $2 AND $3 AND right(value, length($4)) = $4 AND value ~ $5
+                    ORDER BY value COLLATE "C" DESC LIMIT 1"#,
+                length,
+                span.lowest,
+                span.highest,
+                span.suffix,
+                number
+            );
+            if let Some(name) = name.fetch_optional(&mut *connection).await? {
+                found.push(name);
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
