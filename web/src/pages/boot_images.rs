@@ -8,17 +8,16 @@ pub(crate) mod target;
 mod upload;
 mod view;
 
+use super::catalogue::described::{self, Described, End};
 use super::catalogue::entry::{self, Parts};
-use super::catalogue::form::{self as forms, Target};
+use super::catalogue::form::{Pairs, Target};
 use super::catalogue::list::{self, ListQuery};
-use super::catalogue::retire::{self, Question};
-use super::catalogue::{BOOT_IMAGE, history};
-use super::form::{Fields, done};
+use super::catalogue::{BOOT_IMAGE, Noun, history};
+use super::form::Fields;
 use super::frame::{Page, Section, Visit};
 use super::kit::action::{self, Allowed, Look};
 use super::live::Topic;
 use crate::application::Application;
-use crate::auth::caller::Administrator;
 use crate::auth::level::Level;
 use crate::commands::{Command, Kind};
 use crate::error::Error;
@@ -26,9 +25,9 @@ use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
-use bootledger_aggregates::boot_image::BootImage;
+use bootledger_aggregates::boot_image::{BootImage, BootImageSpec};
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::catalogue;
+use bootledger_projections::catalogue::{self, Entry};
 use bootledger_projections::deployments::{self, Deployment};
 use futures::future::FutureExt;
 use maud::{Markup, html};
@@ -36,11 +35,11 @@ use maud::{Markup, html};
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/boot-images").get(index))
-        .service(resource("/boot-images/_new").get(new).post(create))
+        .service(resource("/boot-images/_new").get(described::new::<BootImages>).post(described::create::<BootImages>))
         .service(resource("/boot-images/{key}").get(show))
         .service(resource("/boot-images/{key}/live/{since}").get(live))
-        .service(resource("/boot-images/{key}/edit").get(edit).post(change))
-        .service(resource("/boot-images/{key}/retire").get(ask).post(retire))
+        .service(resource("/boot-images/{key}/edit").get(described::edit::<BootImages>).post(described::change::<BootImages>))
+        .service(resource("/boot-images/{key}/retire").get(described::ask::<BootImages>).post(described::retire::<BootImages>))
         .service(resource("/boot-images/{key}/preview").get(preview::show));
     files::configure(config);
 }
@@ -144,91 +143,49 @@ async fn live(
     })
 }
 
-async fn new(_: Administrator, visit: Visit, reading: Reading) -> Result<HttpResponse, Error> {
-    let content = form::view(&Target::New, &Fields::new(form::usual()));
-    visit.answer(reading, Page::new("New boot image", Section::BootImages, content)).await
-}
+/// Boot images, as things that forms define.
+struct BootImages;
 
-async fn create(
-    caller: Administrator,
-    visit: Visit,
-    application: Data<Application>,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
-    let key = forms::new_name(&mut reading, &BOOT_IMAGE, &mut fields).await?;
-    let command = key.clone().zip(form::read(&mut fields)).map(|(key, spec)| Command::DefineBootImage(key, spec));
-    if let (Some(receipt), Some(key)) = (forms::execute(&application, &caller, &mut fields, command).await?, key) {
-        return Ok(done(&application, &receipt, &BOOT_IMAGE.page(key)).await);
+impl Described for BootImages {
+    type View = BootImage;
+    type Spec = BootImageSpec;
+    const NOUN: Noun = BOOT_IMAGE;
+    const SECTION: Section = Section::BootImages;
+    const KIND: Kind = Kind::BootImage;
+
+    fn usual(_: &Visit) -> Pairs {
+        form::usual()
     }
-    let content = form::view(&Target::New, &fields);
-    Ok(visit.refused(reading.position, Page::new("New boot image", Section::BootImages, content)))
-}
 
-async fn edit(_: Administrator, visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
-    let entry = entry::find::<BootImage>(&mut reading, &BOOT_IMAGE, key.as_str()).await?;
-    let pairs = entry.spec.spec.as_ref().map_or_else(form::usual, form::pairs);
-    let content = form::view(&Target::of(&entry), &Fields::new(pairs));
-    visit.answer(reading, Page::new(&format!("Change {key}"), Section::BootImages, content)).await
-}
-
-async fn change(
-    caller: Administrator,
-    visit: Visit,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
-    let entry = entry::find::<BootImage>(&mut reading, &BOOT_IMAGE, key.as_str()).await?;
-    forms::unchanged(&BOOT_IMAGE, &entry, &mut fields);
-    let command = form::read(&mut fields).map(|spec| Command::DefineBootImage(key.clone(), spec));
-    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
-        return Ok(done(&application, &receipt, &BOOT_IMAGE.page(key)).await);
+    fn pairs(view: &BootImage) -> Pairs {
+        view.spec.as_ref().map_or_else(form::usual, form::pairs)
     }
-    let content = form::view(&Target::of(&entry), &fields);
-    Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::BootImages, content)))
-}
 
-async fn question(reading: &mut Reading, key: &Name, may: &Allowed, fields: &Fields) -> Result<Markup, Error> {
-    entry::find::<BootImage>(reading, &BOOT_IMAGE, key.as_str()).await?;
-    let at = reading.at;
-    let ventures = catalogue::ventures(reading.connection(), at).await?;
-    let mut uses = view::defaults(key, &ventures);
-    let live = live_with(reading, key).await?.len();
-    if live > 0 {
-        let count = if live > usize::from(SHOWN_LIVE) { format!("more than {SHOWN_LIVE}") } else { live.to_string() };
-        uses.push(html! { a href=(format!("/deployments?boot_image={key}&live=true")) { (count) " live deployments" } ", which go on with their revision" });
+    async fn form(_: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
+        Ok(form::view(target, fields))
     }
-    Ok(retire::view(&Question {
-        noun: &BOOT_IMAGE,
-        what: &format!("boot image {key}"),
-        page: &BOOT_IMAGE.page(key),
-        does: "No deployment can start with it any more, and its files cannot be changed. Where it is the default, every deployment has to name another one.",
-        uses,
-        allowed: may,
-        errors: fields.broken(),
-    }))
-}
 
-async fn ask(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
-    let may = visit.may_change(&reading, Level::Administrator);
-    let content = question(&mut reading, &key, &may, &Fields::default()).await?;
-    visit.answer(reading, Page::new(&format!("Retire {key}"), Section::BootImages, content)).await
-}
-
-async fn retire(
-    caller: Administrator,
-    visit: Visit,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
-    let command = Some(Command::Retire(Kind::BootImage, key.clone()));
-    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
-        return Ok(done(&application, &receipt, &BOOT_IMAGE.page(key)).await);
+    fn read(fields: &mut Fields) -> Option<BootImageSpec> {
+        form::read(fields)
     }
-    let mut reading = Reading::now(&application).await?;
-    let content = question(&mut reading, &key, &Ok(()), &fields).await?;
-    Ok(visit.refused(reading.position, Page::new(&format!("Retire {key}"), Section::BootImages, content)))
+
+    fn define(key: Name, spec: BootImageSpec) -> Command {
+        Command::DefineBootImage(key, spec)
+    }
+
+    async fn end(reading: &mut Reading, entry: &Entry<BootImage>) -> Result<End, Error> {
+        let (at, key) = (reading.at, &entry.key);
+        let ventures = catalogue::ventures(reading.connection(), at).await?;
+        let mut uses = view::defaults(key, &ventures);
+        let live = live_with(reading, key).await?.len();
+        if live > 0 {
+            let count = if live > usize::from(SHOWN_LIVE) { format!("more than {SHOWN_LIVE}") } else { live.to_string() };
+            uses.push(html! { a href=(format!("/deployments?boot_image={key}&live=true")) { (count) " live deployments" } ", which go on with their revision" });
+        }
+        Ok(End {
+            does: "No deployment can start with it any more, and its files cannot be changed. Where it is the default, every deployment has to name another one.",
+            uses,
+            refused: None,
+        })
+    }
 }

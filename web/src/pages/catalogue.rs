@@ -2,11 +2,13 @@
 //!
 //! - [`list`]: a kind's things by key, with search and a cursor.
 //! - [`entry`]: one of them; its parts that are kept current; its history.
+//! - [`described`]: the handlers by which things of any kind are defined, changed and retired.
 //! - [`form`]: defining and changing: fields are filled from a description and read into one, with nothing between.
 //! - [`values`]: texts of fields that are no words of the domain by themselves, such as addresses and numbers.
 //! - [`options`]: the table of DHCP options in forms.
 //! - [`retire`]: the page that asks before something is taken out of use.
 
+pub(super) mod described;
 pub(super) mod entry;
 pub(super) mod form;
 pub(super) mod history;

@@ -3,18 +3,17 @@
 mod form;
 mod view;
 
+use super::catalogue::described::{self, Described, End};
 use super::catalogue::entry::{self, Parts};
-use super::catalogue::form::{self as forms, Target};
+use super::catalogue::form::{self as forms, Pairs, Target};
 use super::catalogue::list::{self, ListQuery};
-use super::catalogue::retire::{self, Question};
-use super::catalogue::{DHCP_SERVER, history};
+use super::catalogue::{DHCP_SERVER, Noun, history};
 use super::drift as differences;
-use super::form::{Fields, done};
+use super::form::Fields;
 use super::frame::{Page, Section, Visit};
 use super::kit::action::Allowed;
 use super::live::Topic;
 use crate::application::Application;
-use crate::auth::caller::Administrator;
 use crate::auth::level::Level;
 use crate::commands::{Command, Kind};
 use crate::dhcp::configuration::Format;
@@ -24,6 +23,7 @@ use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::dhcp_server::DhcpServerSpec;
 use bootledger_aggregates::drift::{DriftKey, Subject};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
@@ -38,12 +38,14 @@ use maud::{Markup, html};
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/dhcp-servers").get(index))
-        .service(resource("/dhcp-servers/_new").get(new).post(create))
+        .service(resource("/dhcp-servers/_new").get(described::new::<DhcpServers>).post(described::create::<DhcpServers>))
         .service(resource("/dhcp-servers/_list/live/{since}").get(live_list))
         .service(resource("/dhcp-servers/{key}").get(show))
         .service(resource("/dhcp-servers/{key}/live/{since}").get(live))
-        .service(resource("/dhcp-servers/{key}/edit").get(edit).post(change))
-        .service(resource("/dhcp-servers/{key}/retire").get(ask).post(retire));
+        .service(resource("/dhcp-servers/{key}/edit").get(described::edit::<DhcpServers>).post(described::change::<DhcpServers>))
+        .service(
+            resource("/dhcp-servers/{key}/retire").get(described::ask::<DhcpServers>).post(described::retire::<DhcpServers>),
+        );
 }
 
 /// How many deployments are shown that wait for a server.
@@ -219,99 +221,54 @@ async fn live(
     })
 }
 
-async fn filled(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
-    Ok(form::view(target, fields, &forms::sites(reading).await?))
-}
+/// DHCP servers, as things that forms define.
+struct DhcpServers;
 
-async fn new(_: Administrator, visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
-    let fields = Fields::new(vec![("site".to_owned(), visit.parameter("site").to_owned())]);
-    let content = filled(&mut reading, &Target::New, &fields).await?;
-    visit.answer(reading, Page::new("New DHCP server", Section::DhcpServers, content)).await
-}
+impl Described for DhcpServers {
+    type View = DhcpServerView;
+    type Spec = DhcpServerSpec;
+    const NOUN: Noun = DHCP_SERVER;
+    const SECTION: Section = Section::DhcpServers;
+    const KIND: Kind = Kind::DhcpServer;
+    // Each confirmation is an event.
+    const REFUSES_OLD_FORMS: bool = false;
 
-async fn create(
-    caller: Administrator,
-    visit: Visit,
-    application: Data<Application>,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
-    let key = forms::new_name(&mut reading, &DHCP_SERVER, &mut fields).await?;
-    let command = key.clone().zip(form::read(&mut fields)).map(|(key, spec)| Command::DefineDhcpServer(key, spec));
-    if let (Some(receipt), Some(key)) = (forms::execute(&application, &caller, &mut fields, command).await?, key) {
-        return Ok(done(&application, &receipt, &DHCP_SERVER.page(key)).await);
+    fn usual(visit: &Visit) -> Pairs {
+        vec![forms::pair("site", visit.parameter("site"))]
     }
-    let content = filled(&mut reading, &Target::New, &fields).await?;
-    Ok(visit.refused(reading.position, Page::new("New DHCP server", Section::DhcpServers, content)))
-}
 
-async fn edit(_: Administrator, visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
-    let entry = entry::find::<DhcpServerView>(&mut reading, &DHCP_SERVER, key.as_str()).await?;
-    let fields = Fields::new(form::pairs(&entry.spec.spec));
-    let content = filled(&mut reading, &Target::of(&entry), &fields).await?;
-    visit.answer(reading, Page::new(&format!("Change {key}"), Section::DhcpServers, content)).await
-}
-
-async fn change(
-    caller: Administrator,
-    visit: Visit,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
-    let entry = entry::find::<DhcpServerView>(&mut reading, &DHCP_SERVER, key.as_str()).await?;
-    let command = form::read(&mut fields).map(|spec| Command::DefineDhcpServer(key.clone(), spec));
-    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
-        return Ok(done(&application, &receipt, &DHCP_SERVER.page(key)).await);
+    fn pairs(view: &DhcpServerView) -> Pairs {
+        form::pairs(&view.spec)
     }
-    let content = filled(&mut reading, &Target::of(&entry), &fields).await?;
-    Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::DhcpServers, content)))
-}
 
-async fn question(reading: &mut Reading, key: &Name, may: Allowed, fields: &Fields) -> Result<Markup, Error> {
-    let entry = entry::find::<DhcpServerView>(reading, &DHCP_SERVER, key.as_str()).await?;
-    let (_, count) = held_up(reading, key).await?;
-    let site = &entry.spec.spec.site;
-    let others = catalogue::dhcp_servers_of(reading.connection(), site, At::Now).await?;
-    let last = others.iter().all(|other| other.key == *key);
-    let page = DHCP_SERVER.page(key);
-    let mut uses = vec![];
-    if count > 0 {
-        uses.push(html! { a href=(format!("{page}#waiting")) { (count) " deployments wait for it" } ", and go on without it" });
+    async fn form(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
+        Ok(form::view(target, fields, &forms::sites(reading).await?))
     }
-    if last {
-        uses.push(html! { "It is the last DHCP server of " a href=(format!("/sites/{site}")) { "site " (site) } ": deployments there wait until there is another." });
-    }
-    Ok(retire::view(&Question {
-        noun: &DHCP_SERVER,
-        what: &format!("DHCP server {key}"),
-        page: &page,
-        does: "Nobody waits for its confirmations any more, and what it reports is refused. The server itself keeps running what it has.",
-        uses,
-        allowed: &may,
-        errors: fields.broken(),
-    }))
-}
 
-async fn ask(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
-    let may = visit.may_change(&reading, Level::Administrator);
-    let content = question(&mut reading, &key, may, &Fields::default()).await?;
-    visit.answer(reading, Page::new(&format!("Retire {key}"), Section::DhcpServers, content)).await
-}
-
-async fn retire(
-    caller: Administrator,
-    visit: Visit,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
-    let command = Some(Command::Retire(Kind::DhcpServer, key.clone()));
-    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
-        return Ok(done(&application, &receipt, &DHCP_SERVER.page(key)).await);
+    fn read(fields: &mut Fields) -> Option<DhcpServerSpec> {
+        form::read(fields)
     }
-    let mut reading = Reading::now(&application).await?;
-    let content = question(&mut reading, &key, Ok(()), &fields).await?;
-    Ok(visit.refused(reading.position, Page::new(&format!("Retire {key}"), Section::DhcpServers, content)))
+
+    fn define(key: Name, spec: DhcpServerSpec) -> Command {
+        Command::DefineDhcpServer(key, spec)
+    }
+
+    async fn end(reading: &mut Reading, entry: &Entry<DhcpServerView>) -> Result<End, Error> {
+        let (key, site) = (&entry.key, &entry.spec.spec.site);
+        let (_, count) = held_up(reading, key).await?;
+        let others = catalogue::dhcp_servers_of(reading.connection(), site, At::Now).await?;
+        let mut uses = vec![];
+        if count > 0 {
+            let path = format!("{}#waiting", DHCP_SERVER.page(key));
+            uses.push(html! { a href=(path) { (count) " deployments wait for it" } ", and go on without it" });
+        }
+        if others.iter().all(|other| other.key == *key) {
+            uses.push(html! { "It is the last DHCP server of " a href=(format!("/sites/{site}")) { "site " (site) } ": deployments there wait until there is another." });
+        }
+        Ok(End {
+            does: "Nobody waits for its confirmations any more, and what it reports is refused. The server itself keeps running what it has.",
+            uses,
+            refused: None,
+        })
+    }
 }

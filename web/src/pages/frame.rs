@@ -1,6 +1,8 @@
 //! What surrounds every page: navigation, search, who is signed in, whether this is the past, whether it is live.
 
-use super::assets;
+mod document;
+mod navigation;
+
 use super::kit::icon::icon;
 use super::kit::time::{moment, words};
 use crate::auth::caller::{Caller, Viewer};
@@ -14,106 +16,12 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
 use bootledger_projections::log;
+use document::document;
+pub(crate) use document::{Theme, lone, wide};
 use futures::future::{FutureExt, LocalBoxFuture};
-use maud::{DOCTYPE, Markup, html};
-
-/// The parts of the navigation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Section {
-    /// What needs somebody.
-    Dashboard,
-    /// Deployments.
-    Deployments,
-    /// Devices.
-    Devices,
-    /// Racks.
-    Racks,
-    /// Networks and their addresses.
-    Networks,
-    /// DNS zones.
-    Zones,
-    /// DHCP servers.
-    DhcpServers,
-    /// Boot images.
-    BootImages,
-    /// Ventures and roles.
-    Ventures,
-    /// Sites.
-    Sites,
-    /// Everything that happened.
-    Timeline,
-    /// Accounts, tokens, sessions.
-    Settings,
-}
-
-/// An entry of the navigation: section, path, words, icon.
-type Entry = (Section, &'static str, &'static str, &'static str);
-
-/// Groups of the navigation: heading and entries.
-const NAVIGATION: [(&str, &[Entry]); 3] = [
-    (
-        "Work",
-        &[
-            (Section::Dashboard, "/", "Dashboard", "speedometer2"),
-            (Section::Deployments, "/deployments", "Deployments", "rocket-takeoff"),
-            (Section::Devices, "/devices", "Devices", "pc-horizontal"),
-            (Section::Racks, "/racks", "Racks", "hdd-rack"),
-        ],
-    ),
-    (
-        "Data centre",
-        &[
-            (Section::Networks, "/networks", "Networks", "diagram-3"),
-            (Section::Zones, "/zones", "DNS zones", "globe2"),
-            (Section::DhcpServers, "/dhcp-servers", "DHCP servers", "router"),
-            (Section::BootImages, "/boot-images", "Boot images", "disc"),
-            (Section::Ventures, "/ventures", "Ventures and roles", "people"),
-            (Section::Sites, "/sites", "Sites", "building"),
-        ],
-    ),
-    (
-        "Record",
-        &[(Section::Timeline, "/timeline", "Timeline", "clock-history"), (Section::Settings, "/settings", "Settings", "gear")],
-    ),
-];
-
-/// Light, dark, or as the system says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Theme {
-    /// As the system says.
-    #[default]
-    System,
-    /// Light.
-    Light,
-    /// Dark.
-    Dark,
-}
-
-impl Theme {
-    /// The cookie that keeps it.
-    pub(super) const COOKIE: &'static str = "theme";
-
-    /// The theme of this name; `System` for any other.
-    pub(super) fn of(text: &str) -> Self {
-        match text {
-            "light" => Self::Light,
-            "dark" => Self::Dark,
-            _ => Self::System,
-        }
-    }
-
-    fn attribute(self) -> Option<&'static str> {
-        match self {
-            Self::System => None,
-            Self::Light => Some("light"),
-            Self::Dark => Some("dark"),
-        }
-    }
-
-    fn of_request(request: &HttpRequest) -> Self {
-        request.cookie(Self::COOKIE).map_or(Self::System, |cookie| Self::of(cookie.value()))
-    }
-}
+use maud::{Markup, html};
+pub(crate) use navigation::Section;
+use navigation::navigation;
 
 /// Somebody who looks at a page: at least a viewer. A page's handlers take it first.
 #[derive(Clone, Debug)]
@@ -339,71 +247,4 @@ impl Visit {
             }
         }
     }
-}
-
-fn navigation(current: Section) -> Markup {
-    html! {
-        nav.side aria-label="Main" {
-            div.side-inner {
-                a.brand href="/" { (icon("server")) "Bootledger" }
-                details.menu {
-                    summary { (icon("list")) "Bootledger: menu" }
-                    div {
-                        @for (heading, entries) in NAVIGATION {
-                            h2 { (heading) }
-                            ul {
-                                @for (section, path, words, icon_name) in entries {
-                                    li { a href=(path) aria-current=[(*section == current).then_some("page")] { (icon(icon_name)) (words) } }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The whole document around a body.
-fn document(title: &str, theme: Theme, scripts: bool, body: &Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" data-theme=[theme.attribute()] {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                // What a person opened stays open when the server changes what is around it.
-                meta name="htmx-config" content=r#"{"morphIgnore":["data-htmx-powered","open","data-utc"],"history":false,"includeIndicatorCSS":false}"#;
-                title { (title) " – Bootledger" }
-                link rel="stylesheet" href=(assets::STYLE.url());
-                link rel="icon" type="image/svg+xml" href="data:,";
-                @if scripts {
-                    script src=(assets::HTMX.url()) defer {}
-                    script src=(assets::SCRIPT.url()) defer {}
-                }
-            }
-            body { (body) }
-        }
-    }
-}
-
-/// A page for anybody, without navigation: signing in, errors, the API's documentation.
-pub(crate) fn lone(title: &str, request: Option<&HttpRequest>, content: &Markup) -> Markup {
-    let theme = request.map_or(Theme::System, Theme::of_request);
-    document(title, theme, true, &html! { div.lone { main id="main" { (content) } } })
-}
-
-/// A page for anybody that is as wide as others, without scripts.
-pub(crate) fn wide(title: &str, content: &Markup) -> Markup {
-    document(
-        title,
-        Theme::System,
-        false,
-        &html! {
-            a.skip href="#main" { "Skip to the content" }
-            header.top { a.brand href="/" { (icon("server")) "Bootledger" } nav aria-label="Main" { a href="/" { "Dashboard" } " " a href="/api/docs" { "API" } } }
-            main id="main" { (content) }
-        },
-    )
 }

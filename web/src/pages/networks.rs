@@ -4,17 +4,16 @@ mod form;
 mod map;
 mod view;
 
+use super::catalogue::described::{self, Described, End};
 use super::catalogue::entry::{self, Parts};
-use super::catalogue::form::{self as forms, Target};
+use super::catalogue::form::{self as forms, Pairs, Target};
 use super::catalogue::list::{self, ListQuery};
-use super::catalogue::retire::{self, Question};
-use super::catalogue::{NETWORK, history};
-use super::form::{Fields, done};
+use super::catalogue::{NETWORK, Noun, history};
+use super::form::Fields;
 use super::frame::{Page, Section, Visit};
 use super::kit::action::Allowed;
 use super::live::Topic;
 use crate::application::Application;
-use crate::auth::caller::Administrator;
 use crate::auth::level::Level;
 use crate::commands::{Command, Kind};
 use crate::error::Error;
@@ -25,7 +24,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::network::{NetworkSpec, in_use};
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
-use bootledger_projections::{catalogue, holdings};
+use bootledger_projections::catalogue::{self, Entry};
+use bootledger_projections::holdings;
 use futures::future::FutureExt;
 pub(super) use map::called;
 use maud::{Markup, html};
@@ -35,11 +35,11 @@ use std::net::Ipv4Addr;
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/networks").get(index))
-        .service(resource("/networks/_new").get(new).post(create))
+        .service(resource("/networks/_new").get(described::new::<Networks>).post(described::create::<Networks>))
         .service(resource("/networks/{key}").get(show))
         .service(resource("/networks/{key}/live/{since}").get(live))
-        .service(resource("/networks/{key}/edit").get(edit).post(change))
-        .service(resource("/networks/{key}/retire").get(ask).post(retire));
+        .service(resource("/networks/{key}/edit").get(described::edit::<Networks>).post(described::change::<Networks>))
+        .service(resource("/networks/{key}/retire").get(described::ask::<Networks>).post(described::retire::<Networks>));
 }
 
 async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
@@ -114,96 +114,48 @@ async fn live(
     })
 }
 
-async fn filled(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
-    let sites = forms::sites(reading).await?;
-    let racks = catalogue::racks(reading.connection(), At::Now).await?;
-    Ok(form::view(target, fields, &sites, &racks))
-}
+/// Networks, as things that forms define.
+struct Networks;
 
-async fn new(_: Administrator, visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
-    let mut pairs = form::usual();
-    pairs.push(("site".to_owned(), visit.parameter("site").to_owned()));
-    let content = filled(&mut reading, &Target::New, &Fields::new(pairs)).await?;
-    visit.answer(reading, Page::new("New network", Section::Networks, content)).await
-}
+impl Described for Networks {
+    type View = NetworkSpec;
+    type Spec = NetworkSpec;
+    const NOUN: Noun = NETWORK;
+    const SECTION: Section = Section::Networks;
+    const KIND: Kind = Kind::Network;
 
-async fn create(
-    caller: Administrator,
-    visit: Visit,
-    application: Data<Application>,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
-    let key = forms::new_name(&mut reading, &NETWORK, &mut fields).await?;
-    let command = key.clone().zip(form::read(&mut fields)).map(|(key, spec)| Command::DefineNetwork(key, Box::new(spec)));
-    if let (Some(receipt), Some(key)) = (forms::execute(&application, &caller, &mut fields, command).await?, key) {
-        return Ok(done(&application, &receipt, &NETWORK.page(key)).await);
+    fn usual(visit: &Visit) -> Pairs {
+        let mut pairs = form::usual();
+        pairs.push(forms::pair("site", visit.parameter("site")));
+        pairs
     }
-    let content = filled(&mut reading, &Target::New, &fields).await?;
-    Ok(visit.refused(reading.position, Page::new("New network", Section::Networks, content)))
-}
 
-async fn edit(_: Administrator, visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
-    let entry = entry::find::<NetworkSpec>(&mut reading, &NETWORK, key.as_str()).await?;
-    let content = filled(&mut reading, &Target::of(&entry), &Fields::new(form::pairs(&entry.spec))).await?;
-    visit.answer(reading, Page::new(&format!("Change {key}"), Section::Networks, content)).await
-}
-
-async fn change(
-    caller: Administrator,
-    visit: Visit,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
-    let entry = entry::find::<NetworkSpec>(&mut reading, &NETWORK, key.as_str()).await?;
-    forms::unchanged(&NETWORK, &entry, &mut fields);
-    let command = form::read(&mut fields).map(|spec| Command::DefineNetwork(key.clone(), Box::new(spec)));
-    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
-        return Ok(done(&application, &receipt, &NETWORK.page(key)).await);
+    fn pairs(view: &NetworkSpec) -> Pairs {
+        form::pairs(view)
     }
-    let content = filled(&mut reading, &Target::of(&entry), &fields).await?;
-    Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::Networks, content)))
-}
 
-/// The question whether to retire a network.
-async fn question(reading: &mut Reading, key: &Name, may: Allowed, fields: &Fields) -> Result<Markup, Error> {
-    let entry = entry::find::<NetworkSpec>(reading, &NETWORK, key.as_str()).await?;
-    let held = holdings::count_in(reading.connection(), &[entry.spec.cidr], At::Now).await?;
-    let held = u64::try_from(held.first().copied().unwrap_or(0)).unwrap_or(0);
-    let page = NETWORK.page(key);
-    let allowed = may.and_then(|()| in_use(held).map_or(Ok(()), |broken| Err(broken.message)));
-    let used = html! { a href=(format!("{page}#map")) { (held) " addresses that devices hold" } };
-    Ok(retire::view(&Question {
-        noun: &NETWORK,
-        what: &format!("network {key}"),
-        page: &page,
-        does: "No address of it is given to a server any more, no deployment can start in it, and DHCP servers leave it out of their configurations.",
-        uses: if held > 0 { vec![used] } else { vec![] },
-        allowed: &allowed,
-        errors: fields.broken(),
-    }))
-}
-
-async fn ask(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
-    let may = visit.may_change(&reading, Level::Administrator);
-    let content = question(&mut reading, &key, may, &Fields::default()).await?;
-    visit.answer(reading, Page::new(&format!("Retire {key}"), Section::Networks, content)).await
-}
-
-async fn retire(
-    caller: Administrator,
-    visit: Visit,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
-    let command = Some(Command::Retire(Kind::Network, key.clone()));
-    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
-        return Ok(done(&application, &receipt, &NETWORK.page(key)).await);
+    async fn form(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
+        let sites = forms::sites(reading).await?;
+        let racks = catalogue::racks(reading.connection(), At::Now).await?;
+        Ok(form::view(target, fields, &sites, &racks))
     }
-    let mut reading = Reading::now(&application).await?;
-    let content = question(&mut reading, &key, Ok(()), &fields).await?;
-    Ok(visit.refused(reading.position, Page::new(&format!("Retire {key}"), Section::Networks, content)))
+
+    fn read(fields: &mut Fields) -> Option<NetworkSpec> {
+        form::read(fields)
+    }
+
+    fn define(key: Name, spec: NetworkSpec) -> Command {
+        Command::DefineNetwork(key, Box::new(spec))
+    }
+
+    async fn end(reading: &mut Reading, entry: &Entry<NetworkSpec>) -> Result<End, Error> {
+        let held = holdings::count_in(reading.connection(), &[entry.spec.cidr], At::Now).await?;
+        let held = u64::try_from(held.first().copied().unwrap_or(0)).unwrap_or(0);
+        let used = html! { a href=(format!("{}#map", NETWORK.page(&entry.key))) { (held) " addresses that devices hold" } };
+        Ok(End {
+            does: "No address of it is given to a server any more, no deployment can start in it, and DHCP servers leave it out of their configurations.",
+            uses: if held > 0 { vec![used] } else { vec![] },
+            refused: in_use(held).map(|broken| broken.message),
+        })
+    }
 }

@@ -3,18 +3,17 @@
 mod form;
 mod view;
 
+use super::catalogue::described::{self, Described, End};
 use super::catalogue::entry::{self, Parts};
-use super::catalogue::form::{self as forms, Target};
+use super::catalogue::form::{Pairs, Target};
 use super::catalogue::list::{self, ListQuery};
-use super::catalogue::retire::{self, Question};
-use super::catalogue::{SITE, history};
+use super::catalogue::{Noun, SITE, history};
 use super::drift as differences;
-use super::form::{Fields, done};
+use super::form::Fields;
 use super::frame::{Page, Section, Visit};
 use super::kit::action::Allowed;
 use super::live::Topic;
 use crate::application::Application;
-use crate::auth::caller::Administrator;
 use crate::auth::level::Level;
 use crate::commands::{Command, Kind};
 use crate::error::Error;
@@ -26,7 +25,8 @@ use bootledger_aggregates::site::{SiteSpec, in_use};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
-use bootledger_projections::{catalogue, drift, free};
+use bootledger_projections::catalogue::{self, Entry};
+use bootledger_projections::{drift, free};
 use futures::future::FutureExt;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -35,11 +35,11 @@ use std::collections::BTreeSet;
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/sites").get(index))
-        .service(resource("/sites/_new").get(new).post(create))
+        .service(resource("/sites/_new").get(described::new::<Sites>).post(described::create::<Sites>))
         .service(resource("/sites/{key}").get(show))
         .service(resource("/sites/{key}/live/{since}").get(live))
-        .service(resource("/sites/{key}/edit").get(edit).post(change))
-        .service(resource("/sites/{key}/retire").get(ask).post(retire));
+        .service(resource("/sites/{key}/edit").get(described::edit::<Sites>).post(described::change::<Sites>))
+        .service(resource("/sites/{key}/retire").get(described::ask::<Sites>).post(described::retire::<Sites>));
 }
 
 /// How many free names are shown.
@@ -149,84 +149,42 @@ async fn live(
     })
 }
 
-async fn new(_: Administrator, visit: Visit, reading: Reading) -> Result<HttpResponse, Error> {
-    let content = form::view(&Target::New, &Fields::new(form::usual()));
-    visit.answer(reading, Page::new("New site", Section::Sites, content)).await
-}
+/// Sites, as things that forms define.
+struct Sites;
 
-async fn create(
-    caller: Administrator,
-    visit: Visit,
-    application: Data<Application>,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
-    let key = forms::new_name(&mut reading, &SITE, &mut fields).await?;
-    let command = key.clone().zip(form::read(&mut fields)).map(|(key, spec)| Command::DefineSite(key, Box::new(spec)));
-    if let (Some(receipt), Some(key)) = (forms::execute(&application, &caller, &mut fields, command).await?, key) {
-        return Ok(done(&application, &receipt, &SITE.page(key)).await);
+impl Described for Sites {
+    type View = SiteSpec;
+    type Spec = SiteSpec;
+    const NOUN: Noun = SITE;
+    const SECTION: Section = Section::Sites;
+    const KIND: Kind = Kind::Site;
+
+    fn usual(_: &Visit) -> Pairs {
+        form::usual()
     }
-    let content = form::view(&Target::New, &fields);
-    Ok(visit.refused(reading.position, Page::new("New site", Section::Sites, content)))
-}
 
-async fn edit(_: Administrator, visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
-    let entry = entry::find::<SiteSpec>(&mut reading, &SITE, key.as_str()).await?;
-    let content = form::view(&Target::of(&entry), &Fields::new(form::pairs(&entry.spec)));
-    visit.answer(reading, Page::new(&format!("Change {key}"), Section::Sites, content)).await
-}
-
-async fn change(
-    caller: Administrator,
-    visit: Visit,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
-    let entry = entry::find::<SiteSpec>(&mut reading, &SITE, key.as_str()).await?;
-    forms::unchanged(&SITE, &entry, &mut fields);
-    let command = form::read(&mut fields).map(|spec| Command::DefineSite(key.clone(), Box::new(spec)));
-    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
-        return Ok(done(&application, &receipt, &SITE.page(key)).await);
+    fn pairs(view: &SiteSpec) -> Pairs {
+        form::pairs(view)
     }
-    let content = form::view(&Target::of(&entry), &fields);
-    Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::Sites, content)))
-}
 
-async fn question(reading: &mut Reading, key: &Name, may: Allowed, fields: &Fields) -> Result<Markup, Error> {
-    entry::find::<SiteSpec>(reading, &SITE, key.as_str()).await?;
-    let users = catalogue::users_of_site(reading.connection(), key, At::Now).await?;
-    let allowed = may.and_then(|()| in_use(&users).map_or(Ok(()), |broken| Err(broken.message)));
-    Ok(retire::view(&Question {
-        noun: &SITE,
-        what: &format!("site {key}"),
-        page: &SITE.page(key),
-        does: "Nothing can be defined or deployed in it any more, its DHCP configurations and zone files are not written any more, and its servers are not compared any more.",
-        uses: users.iter().map(|user| view::user(user)).collect(),
-        allowed: &allowed,
-        errors: fields.broken(),
-    }))
-}
-
-async fn ask(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
-    let may = visit.may_change(&reading, Level::Administrator);
-    let content = question(&mut reading, &key, may, &Fields::default()).await?;
-    visit.answer(reading, Page::new(&format!("Retire {key}"), Section::Sites, content)).await
-}
-
-async fn retire(
-    caller: Administrator,
-    visit: Visit,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
-    let command = Some(Command::Retire(Kind::Site, key.clone()));
-    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
-        return Ok(done(&application, &receipt, &SITE.page(key)).await);
+    async fn form(_: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
+        Ok(form::view(target, fields))
     }
-    let mut reading = Reading::now(&application).await?;
-    let content = question(&mut reading, &key, Ok(()), &fields).await?;
-    Ok(visit.refused(reading.position, Page::new(&format!("Retire {key}"), Section::Sites, content)))
+
+    fn read(fields: &mut Fields) -> Option<SiteSpec> {
+        form::read(fields)
+    }
+
+    fn define(key: Name, spec: SiteSpec) -> Command {
+        Command::DefineSite(key, Box::new(spec))
+    }
+
+    async fn end(reading: &mut Reading, entry: &Entry<SiteSpec>) -> Result<End, Error> {
+        let users = catalogue::users_of_site(reading.connection(), &entry.key, At::Now).await?;
+        Ok(End {
+            does: "Nothing can be defined or deployed in it any more, its DHCP configurations and zone files are not written any more, and its servers are not compared any more.",
+            uses: users.iter().map(|user| view::user(user)).collect(),
+            refused: in_use(&users).map(|broken| broken.message),
+        })
+    }
 }

@@ -5,16 +5,15 @@ mod lineage;
 mod roles;
 mod view;
 
+use super::catalogue::described::{self, Described, End};
 use super::catalogue::entry::{self, Parts};
-use super::catalogue::form::{self as forms, Target};
-use super::catalogue::retire::{self, Question};
-use super::catalogue::{VENTURE, history};
-use super::form::{Fields, done};
+use super::catalogue::form::{self as forms, Pairs, Target};
+use super::catalogue::{Noun, VENTURE, history};
+use super::form::Fields;
 use super::frame::{Page, Section, Visit};
 use super::kit::action::{self, Allowed, Look};
 use super::live::Topic;
 use crate::application::Application;
-use crate::auth::caller::Administrator;
 use crate::auth::level::Level;
 use crate::commands::{Command, Kind};
 use crate::error::Error;
@@ -23,6 +22,7 @@ use crate::request::reading::Reading;
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::venture::VentureSpec;
 use bootledger_projections::catalogue::{self, Entry, Item, VentureView};
 use bootledger_projections::role_uses;
 use futures::future::FutureExt;
@@ -32,11 +32,11 @@ use serde::Deserialize;
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/ventures").get(index))
-        .service(resource("/ventures/_new").get(new).post(create))
+        .service(resource("/ventures/_new").get(described::new::<Ventures>).post(described::create::<Ventures>))
         .service(resource("/ventures/{key}").get(show))
         .service(resource("/ventures/{key}/live/{since}").get(live))
-        .service(resource("/ventures/{key}/edit").get(edit).post(change))
-        .service(resource("/ventures/{key}/retire").get(ask).post(retire));
+        .service(resource("/ventures/{key}/edit").get(described::edit::<Ventures>).post(described::change::<Ventures>))
+        .service(resource("/ventures/{key}/retire").get(described::ask::<Ventures>).post(described::retire::<Ventures>));
     roles::configure(config);
 }
 
@@ -109,111 +109,64 @@ async fn live(
     })
 }
 
-async fn filled(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
-    let own = match target {
-        Target::Known { key, .. } => Some(key),
-        Target::New => None,
-    };
-    let ventures = all(reading).await?;
-    let parents = ventures.iter().filter(|venture| !venture.retired && Some(&venture.key) != own);
-    let parents: Vec<(String, String)> = parents.map(|venture| (venture.key.to_string(), venture.key.to_string())).collect();
-    Ok(form::venture(target, fields, &parents, &forms::boot_images(reading).await?))
-}
+/// Ventures, as things that forms define.
+struct Ventures;
 
-async fn new(_: Administrator, visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
-    let fields = Fields::new(vec![("parent".to_owned(), visit.parameter("parent").to_owned())]);
-    let content = filled(&mut reading, &Target::New, &fields).await?;
-    visit.answer(reading, Page::new("New venture", Section::Ventures, content)).await
-}
+impl Described for Ventures {
+    type View = VentureView;
+    type Spec = VentureSpec;
+    const NOUN: Noun = VENTURE;
+    const SECTION: Section = Section::Ventures;
+    const KIND: Kind = Kind::Venture;
 
-async fn create(
-    caller: Administrator,
-    visit: Visit,
-    application: Data<Application>,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
-    let key = forms::new_name(&mut reading, &VENTURE, &mut fields).await?;
-    let command = key.clone().zip(form::read_venture(&mut fields)).map(|(key, spec)| Command::DefineVenture(key, spec));
-    if let (Some(receipt), Some(key)) = (forms::execute(&application, &caller, &mut fields, command).await?, key) {
-        return Ok(done(&application, &receipt, &VENTURE.page(key)).await);
+    fn usual(visit: &Visit) -> Pairs {
+        vec![forms::pair("parent", visit.parameter("parent"))]
     }
-    let content = filled(&mut reading, &Target::New, &fields).await?;
-    Ok(visit.refused(reading.position, Page::new("New venture", Section::Ventures, content)))
-}
 
-async fn edit(_: Administrator, visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
-    let entry = entry::find::<VentureView>(&mut reading, &VENTURE, key.as_str()).await?;
-    let fields = Fields::new(form::venture_pairs(&entry.spec.spec));
-    let content = filled(&mut reading, &Target::of(&entry), &fields).await?;
-    visit.answer(reading, Page::new(&format!("Change {key}"), Section::Ventures, content)).await
-}
-
-async fn change(
-    caller: Administrator,
-    visit: Visit,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
-    let entry = entry::find::<VentureView>(&mut reading, &VENTURE, key.as_str()).await?;
-    forms::unchanged(&VENTURE, &entry, &mut fields);
-    let command = form::read_venture(&mut fields).map(|spec| Command::DefineVenture(key.clone(), spec));
-    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
-        return Ok(done(&application, &receipt, &VENTURE.page(key)).await);
+    fn pairs(view: &VentureView) -> Pairs {
+        form::venture_pairs(&view.spec)
     }
-    let content = filled(&mut reading, &Target::of(&entry), &fields).await?;
-    Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), Section::Ventures, content)))
-}
 
-async fn question(reading: &mut Reading, key: &Name, may: &Allowed, fields: &Fields) -> Result<Markup, Error> {
-    let entry = entry::find::<VentureView>(reading, &VENTURE, key.as_str()).await?;
-    let at = reading.at;
-    let uses = role_uses::list(reading.connection(), Some(key), at).await?;
-    let (devices, live) = uses.iter().fold((0, 0), |(devices, live), used| (devices + used.devices, live + used.live));
-    let mut told = vec![];
-    if !entry.spec.roles.is_empty() {
-        told.push(html! { "Its roles, which end with it: " (view::names(entry.spec.roles.keys())) });
+    async fn form(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
+        let own = match target {
+            Target::Known { key, .. } => Some(key),
+            Target::New => None,
+        };
+        let ventures = all(reading).await?;
+        let parents = ventures.iter().filter(|venture| !venture.retired && Some(&venture.key) != own);
+        let parents: Vec<(String, String)> = parents.map(|venture| (venture.key.to_string(), venture.key.to_string())).collect();
+        Ok(form::venture(target, fields, &parents, &forms::boot_images(reading).await?))
     }
-    told.extend(
-        (devices > 0).then(|| html! { a href=(format!("/devices?venture={key}")) { (devices) " devices" } ", which Puppet is told nothing about any more" }),
-    );
-    told.extend((live > 0).then(
-        || html! { a href=(format!("/deployments?venture={key}&live=true")) { (live) " live deployments" } ", which go on" },
-    ));
-    for part in all(reading).await?.iter().filter(|other| !other.retired && other.spec.spec.parent.as_ref() == Some(key)) {
-        told.push(html! { "Venture " a href=(VENTURE.page(&part.key)) { (part.key) } ", which is a part of it and inherits nothing any more" });
-    }
-    Ok(retire::view(&Question {
-        noun: &VENTURE,
-        what: &format!("venture {key}"),
-        page: &VENTURE.page(key),
-        does: "The venture and its roles end: no deployment can start for it, and nothing inherits from it.",
-        uses: told,
-        allowed: may,
-        errors: fields.broken(),
-    }))
-}
 
-async fn ask(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
-    let may = visit.may_change(&reading, Level::Administrator);
-    let content = question(&mut reading, &key, &may, &Fields::default()).await?;
-    visit.answer(reading, Page::new(&format!("Retire {key}"), Section::Ventures, content)).await
-}
-
-async fn retire(
-    caller: Administrator,
-    visit: Visit,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
-    let command = Some(Command::Retire(Kind::Venture, key.clone()));
-    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
-        return Ok(done(&application, &receipt, &VENTURE.page(key)).await);
+    fn read(fields: &mut Fields) -> Option<VentureSpec> {
+        form::read_venture(fields)
     }
-    let mut reading = Reading::now(&application).await?;
-    let content = question(&mut reading, &key, &Ok(()), &fields).await?;
-    Ok(visit.refused(reading.position, Page::new(&format!("Retire {key}"), Section::Ventures, content)))
+
+    fn define(key: Name, spec: VentureSpec) -> Command {
+        Command::DefineVenture(key, spec)
+    }
+
+    async fn end(reading: &mut Reading, entry: &Entry<VentureView>) -> Result<End, Error> {
+        let (at, key) = (reading.at, &entry.key);
+        let uses = role_uses::list(reading.connection(), Some(key), at).await?;
+        let (devices, live) = uses.iter().fold((0, 0), |(devices, live), used| (devices + used.devices, live + used.live));
+        let mut told = vec![];
+        if !entry.spec.roles.is_empty() {
+            told.push(html! { "Its roles, which end with it: " (view::names(entry.spec.roles.keys())) });
+        }
+        told.extend(
+            (devices > 0).then(|| html! { a href=(format!("/devices?venture={key}")) { (devices) " devices" } ", which Puppet is told nothing about any more" }),
+        );
+        told.extend((live > 0).then(
+            || html! { a href=(format!("/deployments?venture={key}&live=true")) { (live) " live deployments" } ", which go on" },
+        ));
+        for part in all(reading).await?.iter().filter(|other| !other.retired && other.spec.spec.parent.as_ref() == Some(key)) {
+            told.push(html! { "Venture " a href=(VENTURE.page(&part.key)) { (part.key) } ", which is a part of it and inherits nothing any more" });
+        }
+        Ok(End {
+            does: "The venture and its roles end: no deployment can start for it, and nothing inherits from it.",
+            uses: told,
+            refused: None,
+        })
+    }
 }

@@ -5,6 +5,7 @@ mod boot_images;
 mod catalogue;
 mod deployments;
 mod live;
+mod networks;
 #[path = "../api/support.rs"]
 #[expect(dead_code, reason = "the tests of the API use the rest of it")]
 mod support;

@@ -1,0 +1,164 @@
+//! Defining, changing and retiring things by forms: the same handlers for every kind that a description defines.
+
+use super::form::{self, Pairs, Target};
+use super::retire::{self, Question};
+use super::{Noun, entry};
+use crate::application::Application;
+use crate::auth::caller::Administrator;
+use crate::auth::level::Level;
+use crate::commands::{Command, Kind};
+use crate::error::Error;
+use crate::pages::form::{Fields, done};
+use crate::pages::frame::{Page, Section, Visit};
+use crate::pages::kit::action::Allowed;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::catalogue::Entry;
+use maud::Markup;
+use serde::de::DeserializeOwned;
+
+/// A kind of things that are defined by a description.
+pub(in crate::pages) trait Described: 'static {
+    /// What the catalogue has of one.
+    type View: DeserializeOwned;
+    /// What defines one.
+    type Spec;
+
+    /// How its pages name it.
+    const NOUN: Noun;
+    /// Where its pages are.
+    const SECTION: Section;
+    /// What the command to retire one names.
+    const KIND: Kind;
+    /// Whether a change is refused when the thing had events since its form was shown. Not where most of its events are no
+    /// changes of the description.
+    const REFUSES_OLD_FORMS: bool = true;
+
+    /// The values of a new one's form; some may be in the address.
+    fn usual(visit: &Visit) -> Pairs;
+
+    /// The values of the form of one that there is.
+    fn pairs(view: &Self::View) -> Pairs;
+
+    /// The form's page.
+    async fn form(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error>;
+
+    /// What the form says; `None` where something is wrong, which the fields then tell.
+    fn read(fields: &mut Fields) -> Option<Self::Spec>;
+
+    /// The command that defines one.
+    fn define(key: Name, spec: Self::Spec) -> Command;
+
+    /// What it would mean to retire one.
+    async fn end(reading: &mut Reading, entry: &Entry<Self::View>) -> Result<End, Error>;
+}
+
+/// What it would mean to retire a thing.
+pub(in crate::pages) struct End {
+    /// What it does, in sentences.
+    pub(in crate::pages) does: &'static str,
+    /// What still uses the thing, each with a link where there is one.
+    pub(in crate::pages) uses: Vec<Markup>,
+    /// Why the rules refuse it.
+    pub(in crate::pages) refused: Option<String>,
+}
+
+/// The form of a new one.
+pub(in crate::pages) async fn new<K: Described>(
+    _: Administrator,
+    visit: Visit,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let content = K::form(&mut reading, &Target::New, &Fields::new(K::usual(&visit))).await?;
+    visit.answer(reading, Page::new(&format!("New {}", K::NOUN.one), K::SECTION, content)).await
+}
+
+/// Defines a new one.
+pub(in crate::pages) async fn create<K: Described>(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let mut reading = Reading::now(&application).await?;
+    let key = form::new_name(&mut reading, &K::NOUN, &mut fields).await?;
+    let command = key.clone().zip(K::read(&mut fields)).map(|(key, spec)| K::define(key, spec));
+    if let (Some(receipt), Some(key)) = (form::execute(&application, &caller, &mut fields, command).await?, key) {
+        return Ok(done(&application, &receipt, &K::NOUN.page(key)).await);
+    }
+    let content = K::form(&mut reading, &Target::New, &fields).await?;
+    Ok(visit.refused(reading.position, Page::new(&format!("New {}", K::NOUN.one), K::SECTION, content)))
+}
+
+/// The form of one that there is.
+pub(in crate::pages) async fn edit<K: Described>(
+    _: Administrator,
+    visit: Visit,
+    Path(key): Path<Name>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let entry = entry::find::<K::View>(&mut reading, &K::NOUN, key.as_str()).await?;
+    let content = K::form(&mut reading, &Target::of(&entry), &Fields::new(K::pairs(&entry.spec))).await?;
+    visit.answer(reading, Page::new(&format!("Change {key}"), K::SECTION, content)).await
+}
+
+/// Changes it.
+pub(in crate::pages) async fn change<K: Described>(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let mut reading = Reading::now(&application).await?;
+    let entry = entry::find::<K::View>(&mut reading, &K::NOUN, key.as_str()).await?;
+    if K::REFUSES_OLD_FORMS {
+        form::unchanged(&K::NOUN, &entry, &mut fields);
+    }
+    let command = K::read(&mut fields).map(|spec| K::define(key.clone(), spec));
+    if let Some(receipt) = form::execute(&application, &caller, &mut fields, command).await? {
+        return Ok(done(&application, &receipt, &K::NOUN.page(key)).await);
+    }
+    let content = K::form(&mut reading, &Target::of(&entry), &fields).await?;
+    Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), K::SECTION, content)))
+}
+
+async fn question<K: Described>(reading: &mut Reading, key: &Name, may: Allowed, fields: &Fields) -> Result<Markup, Error> {
+    let entry = entry::find::<K::View>(reading, &K::NOUN, key.as_str()).await?;
+    let End { does, uses, refused } = K::end(reading, &entry).await?;
+    let allowed = may.and_then(|()| refused.map_or(Ok(()), Err));
+    let (what, page) = (format!("{} {key}", K::NOUN.one), K::NOUN.page(key));
+    let errors = fields.broken();
+    Ok(retire::view(&Question { noun: &K::NOUN, what: &what, page: &page, does, uses, allowed: &allowed, errors }))
+}
+
+/// Asks whether one is to be retired.
+pub(in crate::pages) async fn ask<K: Described>(
+    visit: Visit,
+    Path(key): Path<Name>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let may = visit.may_change(&reading, Level::Administrator);
+    let content = question::<K>(&mut reading, &key, may, &Fields::default()).await?;
+    visit.answer(reading, Page::new(&format!("Retire {key}"), K::SECTION, content)).await
+}
+
+/// Retires it.
+pub(in crate::pages) async fn retire<K: Described>(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(key): Path<Name>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let command = Some(Command::Retire(K::KIND, key.clone()));
+    if let Some(receipt) = form::execute(&application, &caller, &mut fields, command).await? {
+        return Ok(done(&application, &receipt, &K::NOUN.page(key)).await);
+    }
+    let mut reading = Reading::now(&application).await?;
+    let content = question::<K>(&mut reading, &key, Ok(()), &fields).await?;
+    Ok(visit.refused(reading.position, Page::new(&format!("Retire {key}"), K::SECTION, content)))
+}

@@ -1,0 +1,139 @@
+//! What the form's fields have before anybody changes them, and what they say.
+
+use super::view::FIELDS;
+use crate::pages::form::Fields;
+use bootledger_aggregates::device::event::{Management, ManagementProtocol};
+use bootledger_aggregates::device::management::{Access, BootMode};
+use bootledger_aggregates::device::register::DeviceChange;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_projections::devices::Device;
+
+/// What the fields have before anybody changes them.
+pub(super) fn current(device: &Device) -> Vec<(&'static str, String)> {
+    let optional = |text: Option<&Text>| text.map(ToString::to_string).unwrap_or_default();
+    let management = device.management.as_ref();
+    let access = management.map(|management| management.access.clone()).unwrap_or_default();
+    let assignment = match (&device.venture, &device.role) {
+        (Some(venture), Some(role)) => format!("{venture}/{role}"),
+        _ => String::new(),
+    };
+    vec![
+        ("name", device.name.to_string()),
+        ("serial", optional(device.serial.as_ref())),
+        ("asset", optional(device.asset.as_ref())),
+        ("site", device.site.to_string()),
+        ("rack", device.rack.as_ref().map(ToString::to_string).unwrap_or_default()),
+        ("position", device.rack_position.map(|unit| unit.to_string()).unwrap_or_default()),
+        ("macs", device.macs.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        ("assignment", assignment),
+        ("management.address", management.map(|management| management.address.to_string()).unwrap_or_default()),
+        (
+            "management.protocol",
+            management
+                .map_or("ipmi", |management| bootledger_projections::devices::protocol_text(management.protocol))
+                .to_owned(),
+        ),
+        (
+            "management.credentials",
+            management.and_then(|management| management.credentials.as_ref()).map(ToString::to_string).unwrap_or_default(),
+        ),
+        ("management.port", access.port.map(|port| port.to_string()).unwrap_or_default()),
+        ("management.system", optional(access.system.as_ref())),
+        ("management.tls", if access.tls == Access::default().tls { String::new() } else { access.tls.to_string() }),
+        (
+            "management.boot_mode",
+            access.boot_mode.map(|mode| if mode == BootMode::Bios { "bios" } else { "uefi" }).unwrap_or_default().to_owned(),
+        ),
+    ]
+}
+
+/// A number that somebody wrote.
+pub(super) fn number(fields: &mut Fields, name: &str, words: &str) -> Option<u16> {
+    let text = fields.text(name).to_owned();
+    if text.is_empty() {
+        return None;
+    }
+    let read = text.parse().ok();
+    if read.is_none() {
+        fields.refuse(name, "malformed", format!("{text:?} is not {words}"));
+    }
+    read
+}
+
+pub(super) fn management(fields: &mut Fields) -> Option<Management> {
+    let text = fields.text("management.address").to_owned();
+    let address = text.parse().ok();
+    if !text.is_empty() && address.is_none() {
+        fields.refuse("management.address", "malformed", format!("{text:?} is not an IPv4 address such as 10.0.0.7"));
+    }
+    let credentials = fields.read::<Name>("management.credentials");
+    let access = Access {
+        port: number(fields, "management.port", "a port, 1 to 65535"),
+        system: fields.read::<Text>("management.system"),
+        tls: fields.read("management.tls").unwrap_or_default(),
+        boot_mode: match fields.text("management.boot_mode") {
+            "bios" => Some(BootMode::Bios),
+            "uefi" => Some(BootMode::Uefi),
+            _ => None,
+        },
+    };
+    if text.is_empty() && (credentials.is_some() || access != Access::default()) {
+        let message = "name the address of the management controller too, or leave the rest of it out";
+        fields.refuse("management.address", "missing", message);
+    }
+    let protocol = match fields.text("management.protocol") {
+        "redfish" => ManagementProtocol::Redfish,
+        _ => ManagementProtocol::Ipmi,
+    };
+    Some(Management { address: address?, protocol, credentials, access })
+}
+
+pub(super) fn assignment(fields: &mut Fields) -> (Option<Name>, Option<Name>) {
+    let text = fields.text("assignment").to_owned();
+    let Some((venture, role)) = text.split_once('/') else { return (None, None) };
+    if let (Ok(venture), Ok(role)) = (venture.parse(), role.parse()) {
+        return (Some(venture), Some(role));
+    }
+    fields.refuse("assignment", "malformed", format!("{text:?} is not a venture and a role with a / between them"));
+    (None, None)
+}
+
+/// What was touched, as a change.
+pub(super) fn read_change(fields: &mut Fields) -> DeviceChange {
+    let touched = |fields: &Fields, name: &str| fields.lines(name).trim() != fields.lines(&format!("was.{name}")).trim();
+    let emptied = |fields: &mut Fields, name: &str, words: &str| {
+        if touched(fields, name) && fields.text(name).is_empty() {
+            fields.refuse(name, "not_removable", format!("{words} can be replaced, but not taken away; name the new one"));
+        }
+    };
+    let mut change = DeviceChange::default();
+    for (name, place) in [("name", &mut change.name), ("serial", &mut change.serial), ("asset", &mut change.asset)] {
+        if touched(fields, name) {
+            *place = Some(fields.read(name).unwrap_or_default());
+        }
+    }
+    if touched(fields, "site") {
+        change.site = fields.required("site", "The site");
+    }
+    emptied(fields, "rack", "a device's rack");
+    if touched(fields, "rack") {
+        change.rack = fields.read("rack");
+    }
+    emptied(fields, "position", "a device's place in its rack");
+    if touched(fields, "position") {
+        change.position = number(fields, "position", "a rack unit, a number from 1");
+    }
+    if touched(fields, "macs") {
+        change.macs = Some(fields.read_list("macs"));
+    }
+    if touched(fields, "assignment") {
+        (change.venture, change.role) = assignment(fields);
+    }
+    emptied(fields, "management.address", "a management controller");
+    if FIELDS.iter().any(|name| name.starts_with("management.") && touched(fields, name)) {
+        change.management = management(fields);
+    }
+    change.remark = fields.read("remark");
+    change
+}

@@ -1,0 +1,193 @@
+//! The form's page.
+
+use crate::error::Error;
+use crate::pages::devices::called;
+use crate::pages::devices::show::form_head;
+use crate::pages::form::Fields;
+use crate::pages::kit::action::once;
+use crate::pages::kit::block;
+use crate::pages::kit::field::{Field, summary};
+use crate::request::reading::Reading;
+use bootledger_aggregates::device::allowed;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::catalogue;
+use bootledger_projections::devices::Device;
+use maud::{Markup, html};
+
+/// The fields in order.
+pub(super) const FIELDS: [&str; 18] = [
+    "kind",
+    "name",
+    "serial",
+    "asset",
+    "site",
+    "rack",
+    "position",
+    "macs",
+    "assignment",
+    "management.address",
+    "management.protocol",
+    "management.credentials",
+    "management.port",
+    "management.system",
+    "management.tls",
+    "management.boot_mode",
+    "parent",
+    "remark",
+];
+
+/// What selects offer.
+pub(super) struct Choices {
+    pub(super) sites: Vec<(String, String)>,
+    pub(super) racks: Vec<(String, String)>,
+    pub(super) assignments: Vec<(String, String)>,
+}
+
+impl Choices {
+    pub(super) async fn ask(reading: &mut Reading) -> Result<Self, Error> {
+        let at = reading.at;
+        let sites = catalogue::sites(reading.connection(), at).await?;
+        let racks = catalogue::racks(reading.connection(), at).await?;
+        let ventures = catalogue::ventures(reading.connection(), at).await?;
+        let named = |site: &Name, name: &str| if name.is_empty() { site.to_string() } else { format!("{site}: {name}") };
+        Ok(Self {
+            sites: sites.iter().map(|site| (site.key.to_string(), named(&site.key, site.spec.name.as_str()))).collect(),
+            racks: racks.iter().map(|rack| (rack.key.to_string(), format!("{} in {}", rack.key, rack.spec.site))).collect(),
+            assignments: ventures
+                .iter()
+                .flat_map(|entry| {
+                    entry.spec.roles.keys().map(|role| (format!("{}/{role}", entry.key), format!("{} / {role}", entry.key)))
+                })
+                .collect(),
+        })
+    }
+}
+
+/// The form with its values: what was sent, else what the device has.
+pub(super) struct Form<'a> {
+    pub(super) fields: &'a Fields,
+    pub(super) was: Vec<(&'static str, String)>,
+    pub(super) choices: &'a Choices,
+    pub(super) sent: bool,
+}
+
+impl Form<'_> {
+    fn was(&self, name: &str) -> &str {
+        self.was.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+    }
+
+    fn value(&self, name: &str) -> String {
+        if self.sent { self.fields.lines(name) } else { self.was(name).to_owned() }
+    }
+
+    fn field<R>(&self, name: &str, label: &str, hint: &str, required: bool, draw: impl FnOnce(&Field<'_>) -> R) -> R {
+        let value = self.value(name);
+        draw(&Field { name, label, value: &value, hint, required, errors: self.fields.broken() })
+    }
+
+    fn text(&self, name: &str, label: &str, hint: &str) -> Markup {
+        self.field(name, label, hint, false, |field| field.text_with("text", &html! {}))
+    }
+}
+
+fn pairs(options: &[(&str, &str)]) -> Vec<(String, String)> {
+    options.iter().map(|(value, words)| ((*value).to_owned(), (*words).to_owned())).collect()
+}
+
+fn what(form: &Form<'_>, device: Option<&Device>) -> Markup {
+    let kinds = pairs(&[("physical", "Physical server"), ("blade", "Blade"), ("virtual", "Virtual server")]);
+    html! {
+        fieldset {
+            legend { "What it is" }
+            @if device.is_none() { (form.field("kind", "Kind", "", true, |field| field.select(None, &kinds))) }
+            (form.text("name", "Name", "For people; host names come with deployments."))
+            div.pair {
+                (form.text("serial", "Serial number", "The maker's. One of serial number, asset number and MAC is needed."))
+                (form.text("asset", "Asset number", "The owner's."))
+            }
+            (form.field("macs", "Interfaces", "MAC addresses, one a line, such as 52:54:00:12:34:56. It boots from one of them.", false, |field| field.area(4, false)))
+            @if device.is_none() { (form.text("parent", "Part of", "The identifier of the device that it is a part of, such as a blade's chassis.")) }
+        }
+        fieldset {
+            legend { "Where it is" }
+            (form.field("site", "Site", "", true, |field| field.select(Some("Choose one"), &form.choices.sites)))
+            div.pair {
+                (form.field("rack", "Rack", "", false, |field| field.select(Some("None that is known"), &form.choices.racks)))
+                (form.text("position", "Rack unit", "Its lowest, from 1."))
+            }
+        }
+    }
+}
+
+fn whose(form: &Form<'_>, device: Option<&Device>) -> Markup {
+    html! {
+        fieldset {
+            legend { "Whose it is" }
+            @match device.and_then(|device| Some((device, allowed::reassigning(device.verified, "venture")?))) {
+                Some((device, broken)) => {
+                    p {
+                        @if let Some(venture) = &device.venture { (venture) } @if let Some(role) = &device.role { " / " (role) }
+                        ". " (broken.message) "."
+                    }
+                }
+                None => (form.field("assignment", "Venture and role", "Needed before it can be verified.", false, |field| field.select(Some("Nobody's yet"), &form.choices.assignments))),
+            }
+        }
+    }
+}
+
+fn managed(form: &Form<'_>) -> Markup {
+    let protocols = pairs(&[("ipmi", "IPMI"), ("redfish", "Redfish")]);
+    let modes = pairs(&[("bios", "BIOS"), ("uefi", "UEFI")]);
+    html! {
+        fieldset {
+            legend { "How its power is switched" }
+            div.pair {
+                (form.text("management.address", "Address of the management controller", "Without one, its power is seen to by hand."))
+                (form.field("management.protocol", "Protocol", "", true, |field| field.select(None, &protocols)))
+            }
+            (form.text("management.credentials", "Credentials", "The name of a secret of the form user:password; never the password itself."))
+            details {
+                summary { "Particulars of the controller" }
+                div.pair {
+                    (form.text("management.port", "Port", "623 for IPMI and 443 for Redfish where it is left out."))
+                    (form.text("management.system", "System", "Redfish: the id of the server's system, where there are several."))
+                    (form.text("management.tls", "Trust", "Redfish: verify, off, or sha256: and the certificate's fingerprint."))
+                    (form.field("management.boot_mode", "Firmware boots as", "", false, |field| field.select(Some("As it is"), &modes)))
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn content(form: &Form<'_>, device: Option<&Device>) -> Markup {
+    let (action, back) = match device {
+        None => ("/devices/new".to_owned(), "/devices".to_owned()),
+        Some(device) => (format!("/devices/{}/edit", device.id), format!("/devices/{}", device.id)),
+    };
+    let errors = form.fields.broken();
+    html! {
+        @match device {
+            None => {
+                (block::heading(&[("Devices", "/devices")], &html! { "Register a device" }, &html! {}))
+                (summary(errors, &FIELDS))
+                @if form.choices.sites.is_empty() {
+                    (block::empty("A device stands in a site, and there is none yet.", &html! { a.button.primary href="/sites" { "Define a site first" } }))
+                }
+            }
+            Some(device) => (form_head(device, &format!("Change {}", called(device)), errors, &FIELDS)),
+        }
+        form.form method="post" action=(action) {
+            (once())
+            @if device.is_some() { @for (name, value) in &form.was { input type="hidden" name=(format!("was.{name}")) value=(value); } }
+            (what(form, device))
+            (whose(form, device))
+            (managed(form))
+            @if device.is_some() { (form.field("remark", "Remark to add", "It stays until the device is deployed anew.", false, |field| field.text_with("text", &html! {}))) }
+            div.actions {
+                button.primary type="submit" { @if device.is_none() { "Register" } @else { "Change" } }
+                a.button href=(back) { "Back" }
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Networks: their form, and the map of their addresses.
+
+use crate::catalogue::{attributes, data_centre, device, done, form, get, texts};
+use crate::support::{TestSite, network_defined, site_defined};
+use bootledger_aggregates::token::Scope;
+use bootledger_web::commands::Command;
+use serde_json::json;
+
+#[actix_web::test]
+async fn a_network_is_defined_by_its_form_and_shown() {
+    let site = data_centre().await;
+    let bearer = site.bearer(Scope::Administrator).await;
+    let fields = [
+        ("key", "k1"),
+        ("called", "lab"),
+        ("cidr", "10.0.8.0/24"),
+        ("site", "dc1"),
+        ("racks", "r1\nr2"),
+        ("gateway", "10.0.8.1"),
+        ("margin_bottom", "5"),
+        ("margin_top", ""),
+        ("dhcp", "true"),
+        ("dhcp_options.name", "ntp-servers"),
+        ("dhcp_options.type", "addresses"),
+        ("dhcp_options.value", "10.0.0.6 10.0.0.7"),
+        ("dhcp_options.name", ""),
+        ("dhcp_options.type", "addresses"),
+        ("dhcp_options.value", ""),
+    ];
+    site.answer(Ok(done("lab")));
+    let answer = site.ask_as(&bearer, form("/networks/_new", &fields)).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/networks/lab"), "{}", answer.text);
+    let asked = site.domain.asked.lock().expect("no panic");
+    let (Command::DefineNetwork(key, spec), context) = asked.last().expect("a command") else { panic!("{asked:?}") };
+    assert_eq!(
+        (key.as_str(), spec.cidr.to_string().as_str(), spec.racks.len(), spec.margin_bottom),
+        ("lab", "10.0.8.0/24", 2, 5)
+    );
+    assert!(spec.dhcp && !spec.ip_only_done && spec.dhcp_options.len() == 1, "{spec:?}");
+    assert_eq!(context.idempotency_key.as_deref(), Some("form:k1"));
+}
+
+#[actix_web::test]
+async fn the_address_map_says_who_has_what() {
+    let site = data_centre().await;
+    let id = device(&site, "52:54:00:00:00:01", "h200.dc1.example", "10.0.0.20").await;
+    let bearer = site.bearer(Scope::Viewer).await;
+    let page = site.ask_as(&bearer, get("/networks/prod")).await;
+    let cells = texts(&page, ".cells li");
+    assert_eq!(cells.len(), 256);
+    assert_eq!(cells[0], "0 the network's own");
+    assert_eq!((cells[5].as_str(), cells[12].as_str()), ("5 in the margin", "12 gateway"));
+    assert_eq!((cells[20].as_str(), cells[13].as_str()), ("20 used by h200.dc1.example", "13 manages h200.dc1.example"));
+    assert_eq!((cells[21].as_str(), cells[255].as_str()), ("21 free", "255 broadcast"));
+    assert_eq!(attributes(&page, ".cells a.used", "href"), [format!("/devices/{id}"), format!("/devices/{id}/addresses")]);
+    assert!(texts(&page, "#use").concat().contains("1 of 243 used"), "{}", texts(&page, "#use").concat());
+    assert!(
+        texts(&page, "#use").concat().contains("Next free: 10.0.0.11, 10.0.0.14, 10.0.0.15"),
+        "{}",
+        texts(&page, "#use").concat()
+    );
+    let list = site.ask_as(&bearer, get("/networks")).await;
+    assert_eq!(attributes(&list, "meter", "value"), ["1"]);
+    // As it was before the device came.
+    let past = site.ask_as(&bearer, get("/networks/prod?at=2")).await;
+    assert_eq!(texts(&past, ".cells .used").len(), 0);
+    assert!(texts(&past, "#change-reason")[0].contains("the past"), "{}", past.text);
+}
+
+#[actix_web::test]
+async fn a_wide_network_is_shown_in_parts() {
+    let site = data_centre().await;
+    let mut wide = network_defined();
+    (wide["spec"]["cidr"], wide["spec"]["gateway"]) = (json!("10.8.0.0/20"), json!(null));
+    site.append("network", "wide", wide).await;
+    device(&site, "52:54:00:00:00:01", "h200.dc1.example", "10.8.3.20").await;
+    let bearer = site.bearer(Scope::Viewer).await;
+    let first = site.ask_as(&bearer, get("/networks/wide")).await;
+    assert_eq!(attributes(&first, "#map a[rel]", "href"), ["/networks/wide?map=10.8.1.0#map"]);
+    assert_eq!(texts(&first, "#map details li"), ["10.8.3.0/24 1 used"]);
+    let fourth = site.ask_as(&bearer, get("/networks/wide?map=10.8.3.77")).await;
+    assert_eq!(texts(&fourth, ".cells a.used"), ["20 used by h200.dc1.example"]);
+    assert_eq!(site.ask_as(&bearer, get("/networks/wide?map=10.9.0.0")).await.status, 200);
+    assert_eq!(site.ask_as(&bearer, get("/networks/wide?map=x")).await.status, 400);
+}
+
+#[actix_web::test]
+async fn what_others_wrote_is_shown_as_text() {
+    let site = TestSite::create().await;
+    let mut defined = site_defined();
+    defined["spec"]["name"] = json!("<script>alert('x')</script> \"{{ 1 }}\"");
+    site.append("site", "dc1", defined).await;
+    let venture = json!({"type": "VentureDefined", "spec": {"description": "<img src=x onerror=alert(1)>", "parent": null, "default_boot_image": null,
+                         "puppet_parameters": {"tier": "</code><script>alert(1)</script>"}}});
+    site.append("venture", "shop", venture).await;
+    let bearer = site.bearer(Scope::Administrator).await;
+    for path in [
+        "/sites",
+        "/sites/dc1",
+        "/sites/dc1/edit",
+        "/sites/dc1/retire",
+        "/networks/_new",
+        "/ventures",
+        "/ventures/shop",
+        "/ventures/shop/edit",
+    ] {
+        let page = site.ask_as(&bearer, get(path)).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(!page.text.contains("<script>alert") && !page.text.contains("<img"), "{path}: {}", page.text);
+    }
+}
