@@ -36,3 +36,13 @@ SELECT ((ip - '0.0.0.0'::inet) / 256)::integer, count(*) FROM views.holdings WHE
 -- The held host name with the highest number, of a length: names that differ only in a number of as many digits are in its order.
 CREATE INDEX holdings_now_hostname ON views.holdings (length(value), value COLLATE "C")
     WHERE valid_to IS NULL AND kind = 'hostname';
+
+-- A zone's records are of one type, and in the order of their names those of all reverse zones come before most others.
+CREATE INDEX dns_records_now_type ON views.dns_records (type, name, value, device) WHERE valid_to IS NULL;
+
+-- A device's entries.
+CREATE INDEX dhcp_entries_device ON views.dhcp_entries (device);
+
+-- What is not at its primary yet, for the pages: a large import leaves a hundred thousand sets of records to be told.
+CREATE INDEX dns_work_problem ON dns_work (since) WHERE problem IS NOT NULL;
+CREATE INDEX dns_work_since ON dns_work (since, name, type);

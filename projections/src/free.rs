@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::net::Ipv4Addr;
 
 /// How many parts of 256 addresses that are not held altogether are looked at together.
-const PARTS: i64 = 4;
+const PARTS: usize = 4;
 
 /// The next addresses that may be given of a network, lowest first, up to `count`: neither held, nor of a management
 /// controller, nor in `excluded`.
@@ -32,37 +32,35 @@ pub async fn addresses(
     }
     let mut found = vec![];
     let Some((first, last)) = network.bounds() else { return Ok(found) };
-    let mut from = first;
+    let full = full_parts(connection, first, last).await?;
+    let mut parts = (part(first)..=part(last)).filter(|part| !full.contains(part));
     while found.len() < count {
-        let parts = parts_with_room(connection, from, last).await?;
-        let Some(end) = parts.last().map(|part| u32::from(*part) | 0xff) else { break };
-        let in_parts = parts.iter().flat_map(|part| (u32::from(*part)..=u32::from(*part) | 0xff).map(Ipv4Addr::from));
+        let some: Vec<u32> = parts.by_ref().take(PARTS).collect();
+        if some.is_empty() {
+            break;
+        }
+        let in_parts = some.iter().flat_map(|part| (part << 8..=part << 8 | 0xff).map(Ipv4Addr::from));
         let candidates: Vec<Ipv4Addr> = in_parts.filter(|ip| network.reserved(*ip).is_none() && !excluded.contains(ip)).collect();
         let mut taken = held_of(connection, &candidates).await?;
         taken.extend(devices::managed_at(&mut *connection, &candidates).await?.into_iter().map(|(ip, _)| ip));
         found.extend(candidates.into_iter().filter(|ip| !taken.contains(ip)).take(count - found.len()));
-        match end.checked_add(1).map(Ipv4Addr::from).filter(|next| *next <= last) {
-            Some(next) => from = next,
-            None => break,
-        }
     }
     Ok(found)
 }
 
-/// The first parts of 256 addresses from `first` to `last` of which some address is not held, as their first addresses.
-async fn parts_with_room(connection: &mut PgConnection, first: Ipv4Addr, last: Ipv4Addr) -> Result<Vec<Ipv4Addr>> {
-    let part = |ip: Ipv4Addr| i64::from(u32::from(ip) >> 8);
-    // The series is made only as far as it is read.
-    let rows = sqlx::query_scalar!(
-        r#"SELECT part AS "part!" FROM (SELECT generate_series($1::bigint, $2::bigint) AS part) AS all_parts
-            WHERE NOT EXISTS (SELECT 1 FROM address_tallies AS t WHERE t.part = all_parts.part AND t.held = 256)
-            ORDER BY part LIMIT $3"#,
-        part(first),
-        part(last),
-        PARTS
+/// The part of an address: all of it but the last eight bits.
+fn part(ip: Ipv4Addr) -> u32 {
+    u32::from(ip) >> 8
+}
+
+/// The parts from `first` to `last` of which every address is held.
+async fn full_parts(connection: &mut PgConnection, first: Ipv4Addr, last: Ipv4Addr) -> Result<HashSet<u32>> {
+    let parts = sqlx::query_scalar!(
+        "SELECT part FROM address_tallies WHERE part BETWEEN $1::bigint AND $2::bigint AND held = 256",
+        i64::from(part(first)),
+        i64::from(part(last))
     );
-    let rows = rows.fetch_all(connection).await?;
-    Ok(rows.into_iter().filter_map(|part| u32::try_from(part << 8).ok()).map(Ipv4Addr::from).collect())
+    Ok(parts.fetch_all(connection).await?.into_iter().filter_map(|part| u32::try_from(part).ok()).collect())
 }
 
 async fn held_of(connection: &mut PgConnection, addresses: &[Ipv4Addr]) -> Result<HashSet<Ipv4Addr>> {

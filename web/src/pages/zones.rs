@@ -155,6 +155,7 @@ async fn records(reading: &mut Reading, zone: &DomainName, query: &OneQuery) -> 
     let (at, (_, managed)) = (reading.at, find(reading, zone).await?);
     let filter = dns_records::Filter {
         zone: Some(above(zone)),
+        r#type: Some(if view::is_reverse(zone) { "PTR" } else { "A" }.to_owned()),
         q: query.q.clone(),
         after: query.after.clone(),
         ..dns_records::Filter::default()

@@ -44,7 +44,8 @@ pub(super) struct Records {
     pub(super) next: Option<String>,
 }
 
-fn is_reverse(zone: &DomainName) -> bool {
+/// Whether a zone is of addresses, so that its records are PTR records; those of others are A records.
+pub(super) fn is_reverse(zone: &DomainName) -> bool {
     zone.as_str().ends_with(".in-addr.arpa")
 }
 
