@@ -1,6 +1,7 @@
 -- Counts of current rows, kept with the rows: how many there are is asked with every look at some pages, and counting a
 -- hundred thousand takes longer than all the rest of them. Rows of nothing but noughts are not kept, so that the counts do not
--- depend on how the log was cut into batches.
+-- depend on how the log was cut into batches. A service counts anew when it starts: here, a service of the version before may
+-- still be at work, which keeps no counts.
 
 -- What has a role of a venture: devices in use, and live deployments by their state. Every deployment has a role, so that the
 -- sums over all roles are those of all deployments.
@@ -21,20 +22,8 @@ CREATE TABLE views.address_tallies (
     held bigint NOT NULL
 );
 
-INSERT INTO views.role_tallies
-SELECT venture, role, sum(devices), sum(open), sum(in_progress), sum(overdue)
-  FROM (SELECT venture, role, 1 AS devices, 0 AS open, 0 AS in_progress, 0 AS overdue FROM views.devices
-         WHERE valid_to IS NULL AND NOT decommissioned AND venture IS NOT NULL AND role IS NOT NULL
-        UNION ALL
-        SELECT venture, role, 0, (status = 'open')::integer, (status = 'in_progress')::integer, overdue::integer
-          FROM views.deployments WHERE valid_to IS NULL AND status IN ('open', 'in_progress')) AS counted
- GROUP BY venture, role;
-
-INSERT INTO views.address_tallies
-SELECT ((ip - '0.0.0.0'::inet) / 256)::integer, count(*) FROM views.holdings WHERE valid_to IS NULL AND ip IS NOT NULL GROUP BY 1;
-
--- The held host name with the highest number, of a length: names that differ only in a number of as many digits are in its order.
-CREATE INDEX holdings_now_hostname ON views.holdings (length(value), value COLLATE "C")
+-- The held host names of a domain and length: those that differ only in a number of as many digits are in the order of that number.
+CREATE INDEX holdings_now_hostname ON views.holdings (length(value), (right(value, -strpos(value, '.'))), value COLLATE "C")
     WHERE valid_to IS NULL AND kind = 'hostname';
 
 -- A zone's records are of one type, and in the order of their names those of all reverse zones come before most others.

@@ -14,6 +14,7 @@ use crate::store::EventLog;
 use crate::webhooks::Dispatcher;
 use crate::{clock, files, key, projector, tftp};
 use anyhow::{Context, Result};
+use bootledger_projections::tallies;
 use bootledger_web::application::Application;
 use bootledger_web::auth::provider::IdentityProvider;
 use bootledger_web::boot::{self, loaders::Loaders, table::BootTable};
@@ -76,6 +77,9 @@ impl Service {
         };
         let mut workers = JoinSet::new();
         workers.spawn(boot::follow::run(application.clone()));
+        if let Err(error) = tallies::recount(&pool).await {
+            tracing::warn!("counts of devices and addresses may be of another version; `bootledger rebuild` mends them: {error}");
+        }
         workers.spawn(projector::run(pool, feed, stop.clone()));
         let every = Some(Duration::from_secs(arguments.drift_every)).filter(|every| !every.is_zero());
         let checker = Checker::new(ledger.clone(), application.clone(), every)?;

@@ -115,12 +115,12 @@ async fn a_sessions_secret_is_replaced_now_and_then_without_anybody_noticing() -
     let pool = service.database().pool(1).await?;
     let change = async |change: &str| sqlx::query(&format!("UPDATE session_secrets SET {change}")).execute(&pool).await.map(drop);
     let opens = async |cookie: &Option<String>| -> Result<bool> {
-        Ok(Person::with(&service, cookie)?.look("/settings").await?.status == StatusCode::OK)
+        Ok(Person::with(&service, cookie.clone())?.look("/settings").await?.status == StatusCode::OK)
     };
     // The secret that a browser with this one is given. What was known a moment ago counts for some seconds.
     let renewed = async |cookie: &Option<String>| {
         let asked = async || {
-            let mut person = Person::with(&service, cookie).ok()?;
+            let mut person = Person::with(&service, cookie.clone()).ok()?;
             let answer = person.look("/settings").await.ok()?;
             (answer.status == StatusCode::OK && person.cookie != *cookie).then_some(person.cookie)
         };
@@ -134,7 +134,7 @@ async fn a_sessions_secret_is_replaced_now_and_then_without_anybody_noticing() -
     ensure!(opens(&old).await? && opens(&new).await?);
     change("previous_until = previous_until - interval '1 minute'").await?;
     let refused = async || {
-        let location = Person::with(&service, &old).ok()?.look("/settings").await.ok()?.location;
+        let location = Person::with(&service, old.clone()).ok()?.look("/settings").await.ok()?.location;
         location.starts_with("/sign-in").then_some(())
     };
     wait_for("the old secret opens nothing", Duration::from_secs(30), refused).await?;

@@ -39,9 +39,20 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
     Log::open(database.pool.clone()).await?.deploy(SERVERS, u32::try_from(revision)?).await?;
     bootledger_projections::rebuild::rebuild(&database.pool, |_, _| {}).await?;
     sqlx::query("VACUUM ANALYZE").execute(&database.pool).await?;
-    database.close().await?;
     service.start_again().await?;
     wait_for("the views show everything", LIMIT, async || (service.get("/readyz").await.ok()?["lag"] == 0).then_some(())).await?;
+    report.say("waiting until it was looked at what DNS is to be told");
+    let told = async || {
+        let (left, behind) = sqlx::query_as::<_, (i64, bool)>(
+            "SELECT (SELECT count(*) FROM dns_work), (SELECT position FROM dns_checkpoint) < (SELECT position FROM checkpoint)",
+        )
+        .fetch_one(&database.pool)
+        .await
+        .ok()?;
+        (left == 0 && !behind).then_some(())
+    };
+    wait_for("DNS is told", LIMIT, told).await?;
+    database.close().await?;
     for (name, path) in paths() {
         page(&service, &name, &path, report).await?;
     }

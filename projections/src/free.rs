@@ -1,5 +1,5 @@
-//! What nobody has yet: the next addresses of a network, and the next names of a template. What is free now is found without
-//! reading all that is held, since it is asked with every key that is pressed in a form.
+//! What nobody has yet: the next addresses of a network, and the next names of a template. What is free now is mostly found
+//! without reading all that is held, since it is asked with every key that is pressed in a form.
 
 use crate::at::At;
 use crate::convert::{address, inet};
@@ -12,8 +12,11 @@ use sqlx::PgConnection;
 use std::collections::{BTreeSet, HashSet};
 use std::net::Ipv4Addr;
 
-/// How many parts of 256 addresses that are not held altogether are looked at together.
+/// How many parts of 256 addresses of which some are not held are looked at first; where controllers or others have those, four
+/// times as many, and so on.
 const PARTS: usize = 4;
+/// The most that are looked at together.
+const MOST_PARTS: usize = 256;
 
 /// The next addresses that may be given of a network, lowest first, up to `count`: neither held, nor of a management
 /// controller, nor in `excluded`.
@@ -34,8 +37,10 @@ pub async fn addresses(
     let Some((first, last)) = network.bounds() else { return Ok(found) };
     let full = full_parts(connection, first, last).await?;
     let mut parts = (part(first)..=part(last)).filter(|part| !full.contains(part));
+    let mut looks = PARTS;
     while found.len() < count {
-        let some: Vec<u32> = parts.by_ref().take(PARTS).collect();
+        let some: Vec<u32> = parts.by_ref().take(looks).collect();
+        looks = MOST_PARTS.min(looks * 4);
         if some.is_empty() {
             break;
         }
@@ -82,37 +87,48 @@ pub async fn hostnames(
 ) -> Result<Vec<Hostname>> {
     let excluded = || excluded.iter().map(Hostname::as_str);
     if at == At::Now {
-        let highest = highest_held(connection, template).await?;
+        let highest = held_by(connection, template, 1).await?;
         let behind: Vec<Hostname> = template.behind(highest.iter().map(String::as_str).chain(excluded())).take(count).collect();
         if behind.len() == count {
             return Ok(behind);
         }
     }
     // Where all alternatives are used up to their ends, the gaps are left, and to find them takes every name.
-    let taken = holdings::hostnames(connection, at).await?;
+    let taken = match at {
+        At::Now => held_by(connection, template, i64::MAX).await?,
+        At::Position(_) => holdings::hostnames(connection, at).await?,
+    };
     Ok(template.free(taken.iter().map(String::as_str).chain(excluded())).take(count).collect())
 }
 
-/// The held name with the highest number of each alternative of a template that has one.
-async fn highest_held(connection: &mut PgConnection, template: &HostnameTemplate) -> Result<Vec<String>> {
+/// The held names of each alternative of a template, of each up to `limit`, the highest numbers first.
+async fn held_by(connection: &mut PgConnection, template: &HostnameTemplate, limit: i64) -> Result<Vec<String>> {
     let mut found = vec![];
     for spans in template.spans() {
+        let mut left = limit;
         for span in spans {
             let length = i32::try_from(span.lowest.len()).unwrap_or(i32::MAX);
             let number = format!("^.{{{}}}[0-9]{{{}}}", span.prefix.len(), span.digits);
-            let name = sqlx::query_scalar!(
+            // The domain is behind the name's first dot, where that is behind the number.
+            let domain = if span.prefix.contains('.') { None } else { span.suffix.split_once('.').map(|(_, domain)| domain) };
+            let names = sqlx::query_scalar!(
                 r#"SELECT value FROM holdings
                     WHERE valid_to IS NULL AND kind = 'hostname' AND length(value) = $1
-                      AND value COLLATE "C" BETWEEN $2 AND $3 AND right(value, length($4)) = $4 AND value ~ $5
-                    ORDER BY value COLLATE "C" DESC LIMIT 1"#,
+                      AND ($2::text IS NULL OR right(value, -strpos(value, '.')) = $2)
+                      AND value COLLATE "C" BETWEEN $3 AND $4 AND right(value, length($5)) = $5 AND value ~ $6
+                    ORDER BY value COLLATE "C" DESC LIMIT $7"#,
                 length,
+                domain,
                 span.lowest,
                 span.highest,
                 span.suffix,
-                number
+                number,
+                left
             );
-            if let Some(name) = name.fetch_optional(&mut *connection).await? {
-                found.push(name);
+            let names = names.fetch_all(&mut *connection).await?;
+            left -= i64::try_from(names.len()).unwrap_or(left);
+            found.extend(names);
+            if left <= 0 {
                 break;
             }
         }

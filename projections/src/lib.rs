@@ -30,6 +30,7 @@ pub mod rebuild;
 pub mod role_uses;
 pub mod secrets;
 pub mod statistics;
+pub mod tallies;
 pub mod timeline;
 pub mod tokens;
 pub mod webhooks;

@@ -30,8 +30,8 @@ impl Person {
     }
 
     /// Somebody whose browser keeps this cookie.
-    pub(crate) fn with(service: &Process, cookie: &Option<String>) -> Result<Self> {
-        Ok(Self { cookie: cookie.clone(), ..Self::new(service)? })
+    pub(crate) fn with(service: &Process, cookie: Option<String>) -> Result<Self> {
+        Ok(Self { cookie, ..Self::new(service)? })
     }
 
     /// Somebody who signs in.

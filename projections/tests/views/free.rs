@@ -5,7 +5,7 @@ use crate::world::v;
 use anyhow::Result;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_projections::at::At;
-use bootledger_projections::{free, holdings};
+use bootledger_projections::{free, holdings, tallies};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
@@ -21,16 +21,12 @@ async fn crowded(free: &[&str]) -> Result<History> {
     .execute(&history.pool)
     .await?;
     sqlx::query(
-        "INSERT INTO address_tallies SELECT (ip - '0.0.0.0'::inet) / 256, count(*) FROM holdings WHERE ip IS NOT NULL GROUP BY 1",
-    )
-    .execute(&history.pool)
-    .await?;
-    sqlx::query(
         "INSERT INTO holdings (kind, value, holder, valid_from)
          SELECT 'hostname', 'h' || n || '.dc1.example', 'device:x', 1 FROM generate_series(1, 1200) AS n WHERE n <> 700",
     )
     .execute(&history.pool)
     .await?;
+    tallies::recount(&history.pool).await?;
     Ok(history)
 }
 
@@ -38,8 +34,11 @@ async fn crowded(free: &[&str]) -> Result<History> {
 async fn the_next_addresses_are_found_behind_full_parts_of_a_network() -> Result<()> {
     let history = crowded(&["10.0.0.0", "10.0.3.77", "10.0.6.0", "10.0.6.255", "10.0.9.255"]).await?;
     let mut connection = history.pool.acquire().await?;
-    let spec =
-        |cidr: &str| -> Result<NetworkSpec> { Ok(serde_json::from_value(serde_json::json!({"cidr": cidr, "site": "dc1"}))?) };
+    let spec = |cidr: &str| -> Result<NetworkSpec> {
+        Ok(serde_json::from_value(
+            serde_json::json!({"cidr": cidr, "site": "dc1", "gateway": "10.0.12.9", "margin_bottom": 0, "margin_top": 0}),
+        )?)
+    };
     let mut next = async |cidr: &str, excluded: &[&str], count| {
         let excluded: BTreeSet<Ipv4Addr> = excluded.iter().copied().map(v).collect();
         anyhow::Ok(free::addresses(&mut connection, &spec(cidr)?, &excluded, At::Now, count).await?)
@@ -48,6 +47,9 @@ async fn the_next_addresses_are_found_behind_full_parts_of_a_network() -> Result
     assert_eq!(next("10.0.0.0/16", &[], 2).await?, ips(&["10.0.3.77", "10.0.6.0"]));
     assert_eq!(next("10.0.0.0/16", &["10.0.3.77"], 4).await?, ips(&["10.0.6.0", "10.0.6.255", "10.0.9.255", "10.0.10.0"]));
     assert_eq!(next("10.0.0.0/20", &[], 9).await?.len(), 9);
+    // Neither its own addresses, nor the gateway, nor those beside the network.
+    assert_eq!(next("10.0.12.8/29", &["10.0.12.12"], 9).await?, ips(&["10.0.12.10", "10.0.12.11", "10.0.12.13", "10.0.12.14"]));
+    assert_eq!(next("203.0.113.128/25", &[], 1).await?, ips(&["203.0.113.129"]));
     // The network's own address is the only one that nobody holds.
     assert_eq!(next("10.0.0.0/23", &[], 1).await?, ips(&[]));
     assert_eq!(next("10.0.3.64/27", &[], 2).await?, ips(&["10.0.3.77"]));

@@ -150,7 +150,7 @@ async fn rows(connection: &mut PgConnection, table: &str) -> Result<Vec<String>>
 }
 
 /// Every view but the checkpoint.
-pub(crate) const TABLES: [&str; 12] = [
+pub(crate) const TABLES: [&str; 14] = [
     "parked",
     "catalogue",
     "devices",
@@ -163,4 +163,6 @@ pub(crate) const TABLES: [&str; 12] = [
     "dhcp_sites",
     "timeline",
     "statistics",
+    "role_tallies",
+    "address_tallies",
 ];

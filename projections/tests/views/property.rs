@@ -27,7 +27,7 @@ use bootledger_aggregates::webhook::WebhookCommand;
 use bootledger_projections::at::At;
 use bootledger_projections::{
     accounts, boot_targets, catalogue, deployments, devices, dhcp_entries, dns_records, drift, free, holdings, parked, rebuild,
-    role_uses,
+    role_uses, tallies,
 };
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
@@ -205,10 +205,12 @@ async fn told(connection: &mut PgConnection, at: At) -> Result<Vec<String>> {
     // What is counted or found in another way now than of the past.
     told.push(format!("{:?}", role_uses::list(&mut *c, None, at).await?));
     told.push(format!("{:?}", role_uses::list(&mut *c, Some(&v("shop")), at).await?));
-    let networks = ["10.0.0.0/8", "10.0.0.0/24", "10.0.0.8/29"].map(v::<Ipv4Net>);
+    let networks = ["10.0.0.0/8", "10.0.0.0/24", "10.0.0.8/29", "203.0.113.0/24"].map(v::<Ipv4Net>);
     told.push(format!("{:?}", holdings::count_in(&mut *c, &networks, at).await?));
     for network in networks {
-        let spec = serde_json::from_value(serde_json::json!({"cidr": network, "site": "dc1", "gateway": "10.0.0.1"}))?;
+        let spec = serde_json::from_value(serde_json::json!({
+            "cidr": network, "site": "dc1", "gateway": "10.0.0.12", "margin_bottom": 1, "margin_top": 1
+        }))?;
         told.push(format!("{:?}", free::addresses(&mut *c, &spec, &BTreeSet::from([v("10.0.0.13")]), at, 20).await?));
     }
     for template in ["h<1,99>.dc1.example", "h<0,8>.dc1.example|h<5,12>.dc1.example", "h<9,15>.dc1.example|x<1,3>.dc1.example"] {
@@ -248,6 +250,8 @@ async fn holds(world: &World, cuts: &[u8], damaged: bool) -> Result<()> {
     let parked = parked::count(&history.pool).await?;
     ensure!(damaged || parked == 0, "{parked} events are parked: {:?}", parked::list(&history.pool, 0, 3).await?);
     let one_by_one = history.rows().await?;
+    tallies::recount(&history.pool).await?;
+    ensure!(history.rows().await? == one_by_one, "counted anew, the tallies differ");
 
     // By a comparison with a rebuild, which also knows the claims.
     if !damaged {

@@ -33,8 +33,8 @@ pub(in crate::pages) trait Described: 'static {
     const SECTION: Section;
     /// What the command to retire one names.
     const KIND: Kind;
-    /// Whether a change is refused when the thing had events since its form was shown. Not where most of its events are no
-    /// changes of the description.
+    /// Whether a change is refused when the thing had events since its form was shown; wrong where most events change something
+    /// else.
     const REFUSES_OLD_FORMS: bool = true;
 
     /// The values of a new one's form; some may be in the address.
@@ -43,7 +43,7 @@ pub(in crate::pages) trait Described: 'static {
     /// The values of the form of one that there is.
     fn pairs(view: &Self::View) -> Pairs;
 
-    /// The form's page.
+    /// The content of the form's page.
     async fn form(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error>;
 
     /// What the form says; `None` where something is wrong, which the fields then tell.

@@ -46,7 +46,7 @@ pub(super) struct Records {
 
 /// Whether a zone is of addresses, so that its records are PTR records; those of others are A records.
 pub(super) fn is_reverse(zone: &DomainName) -> bool {
-    zone.as_str().ends_with(".in-addr.arpa")
+    matches!(zone.as_str(), "arpa" | "in-addr.arpa") || zone.as_str().ends_with(".in-addr.arpa")
 }
 
 /// The list's content.
