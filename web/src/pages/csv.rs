@@ -1,4 +1,50 @@
-//! Cells of exported CSV (RFC 4180).
+//! Exported CSV (RFC 4180).
+
+use crate::error::Error;
+use crate::request::reading::{Reading, name_position};
+use actix_web::HttpResponse;
+use actix_web::body::SizedStream;
+use actix_web::http::header::CONTENT_DISPOSITION;
+use bytes::BytesMut;
+use std::io;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+
+/// How many bytes are sent at a time.
+const PART: usize = 64 << 10;
+
+/// All rows that a list has, as a file to keep: `rows` gives the next lines, and `None` at the end.
+///
+/// They are written down before they are sent, in the one transaction of the reading. So it is one state that is exported, and
+/// a client that reads slowly holds up no connection to the database.
+pub(crate) async fn download(
+    name: &str,
+    head: &str,
+    mut reading: Reading,
+    mut rows: impl AsyncFnMut(&mut Reading) -> Result<Option<String>, Error>,
+) -> Result<HttpResponse, Error> {
+    let unwritten = |error: io::Error| Error::Internal(anyhow::Error::new(error).context("an export cannot be written down"));
+    let mut file = File::from_std(tempfile::tempfile().map_err(unwritten)?);
+    file.write_all(head.as_bytes()).await.map_err(unwritten)?;
+    while let Some(lines) = rows(&mut reading).await? {
+        file.write_all(lines.as_bytes()).await.map_err(unwritten)?;
+    }
+    let position = reading.position;
+    drop(reading);
+    let length = file.stream_position().await.map_err(unwritten)?;
+    file.rewind().await.map_err(unwritten)?;
+    let parts = futures::stream::try_unfold(file, async |mut file| {
+        let mut part = BytesMut::with_capacity(PART);
+        let count = file.read_buf(&mut part).await?;
+        Ok::<_, io::Error>((count > 0).then(|| (part.freeze(), file)))
+    });
+    let mut response = HttpResponse::Ok()
+        .content_type("text/csv; charset=utf-8; header=present")
+        .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
+        .body(SizedStream::new(length, Box::pin(parts)));
+    name_position(&mut response, position);
+    Ok(response)
+}
 
 /// A cell: quoted where it must be. A text that a spreadsheet would take for a formula gets an apostrophe before it.
 pub(crate) fn cell(text: &str) -> String {

@@ -17,7 +17,7 @@ use actix_web::web::{ServiceConfig, resource};
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/deployments").get(list::index))
-        .service(resource("/deployments/export.csv").get(export::csv))
+        .service(resource("/deployments/export.csv").get(export::all))
         .service(resource("/deployments/bulk").post(bulk::preview))
         .service(resource("/deployments/bulk/do").post(bulk::carry_out))
         .service(resource("/deployments/live/{since}/{from}").get(list::live))

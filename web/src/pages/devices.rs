@@ -22,7 +22,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/devices").get(list::index))
         .service(resource("/devices/new").get(form::ask_new).post(form::register))
-        .service(resource("/devices/export.csv").get(export::csv))
+        .service(resource("/devices/export.csv").get(export::all))
         .service(resource("/devices/bulk").post(bulk::preview))
         .service(resource("/devices/bulk/do").post(bulk::carry_out))
         .service(resource("/devices/live/{since}/{from}").get(list::live))

@@ -90,6 +90,8 @@ async fn the_list_as_csv_has_all_that_is_filtered() {
     assert_eq!(lines.len(), 2, "{}", csv.text);
     assert!(lines[1].starts_with(&format!("{},a.dc1.example,10.0.0.20,52:54:00:00:00:00,open,false,", ids[0])), "{}", lines[1]);
     assert!(csv.header("content-disposition").contains("deployments.csv"));
+    // It is of one moment, which it names.
+    assert!(csv.header("bootledger-position").parse::<i64>().is_ok_and(|position| position > 0), "no position is named");
 }
 
 #[actix_web::test]

@@ -1,16 +1,12 @@
-//! The deployments of a filtered list as CSV (RFC 4180), all of them, page by page as they are read.
+//! The deployments of a filtered list as CSV (RFC 4180), all of them.
 
 use super::list::filter;
-use crate::application::Application;
 use crate::error::Error;
+use crate::pages::csv;
 use crate::pages::frame::Visit;
 use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::http::header::CONTENT_DISPOSITION;
-use actix_web::web::Data;
-use bootledger_projections::at::At;
 use bootledger_projections::deployments::{self, Cursor, Deployment, Filter};
-use bytes::Bytes;
 
 /// How many rows are read at a time.
 const BATCH: i64 = 1_000;
@@ -18,40 +14,21 @@ const BATCH: i64 = 1_000;
 const HEAD: &str = "id,hostname,ip,mac,status,overdue,status_since,venture,role,boot_image,boot_image_revision,network,site,device,\
                     import,started_at,started_by,in_progress_at,ended_at,ended_by,reason\r\n";
 
-struct Rows {
-    application: Data<Application>,
-    filter: Filter,
-    at: At,
-    ended: bool,
-}
-
 /// `GET /deployments/export.csv`: the filters of the list.
-pub(super) async fn csv(visit: Visit, application: Data<Application>, reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn all(visit: Visit, reading: Reading) -> Result<HttpResponse, Error> {
     let at = reading.at;
-    let filter = Filter { after: None, ..filter(&visit, at)? };
-    drop(reading);
-    let rows = Rows { application, filter, at, ended: false };
-    let begin = futures::stream::once(async { Ok::<_, Error>(Bytes::from_static(HEAD.as_bytes())) });
-    let rest = futures::stream::try_unfold(rows, |rows| async { rows.next().await });
-    Ok(HttpResponse::Ok()
-        .content_type("text/csv; charset=utf-8; header=present")
-        .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"deployments.csv\""))
-        .streaming(Box::pin(futures::StreamExt::chain(begin, rest))))
-}
-
-impl Rows {
-    async fn next(mut self) -> Result<Option<(Bytes, Self)>, Error> {
-        if self.ended {
+    let mut filter = Filter { after: None, ..filter(&visit, at)? };
+    let mut ended = false;
+    csv::download("deployments.csv", HEAD, reading, async |reading| {
+        if ended {
             return Ok(None);
         }
-        let mut connection = self.application.views.acquire().await?;
-        let found = deployments::list(&mut *connection, &self.filter, self.at, BATCH).await?;
-        drop(connection);
-        self.ended = i64::try_from(found.len()).is_ok_and(|count| count < BATCH);
-        self.filter.after = found.last().map(|last| Cursor::behind(last, self.filter.sort));
-        let text: String = found.iter().map(line).collect();
-        Ok(Some((Bytes::from(text), self)))
-    }
+        let found = deployments::list(reading.connection(), &filter, at, BATCH).await?;
+        ended = i64::try_from(found.len()).is_ok_and(|count| count < BATCH);
+        filter.after = found.last().map(|last| Cursor::behind(last, filter.sort));
+        Ok(Some(found.iter().map(line).collect()))
+    })
+    .await
 }
 
 fn line(row: &Deployment) -> String {
@@ -80,6 +57,6 @@ fn line(row: &Deployment) -> String {
         row.ended_by.clone().unwrap_or_default(),
         row.reason.clone().unwrap_or_default(),
     ];
-    let cells: Vec<String> = cells.iter().map(|text| crate::pages::csv::cell(text)).collect();
+    let cells: Vec<String> = cells.iter().map(|text| csv::cell(text)).collect();
     format!("{}\r\n", cells.join(","))
 }
