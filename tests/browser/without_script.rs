@@ -58,7 +58,7 @@ async fn the_whole_job_is_done_in_a_browser_without_scripts() -> Result<()> {
         // The colours are a form as well.
         page.fill("Colours", "dark").await?;
         page.press("Use").await?;
-        page.requires(page.attributes("html", "data-theme").await? == ["dark"], "it is not dark").await?;
+        page.wait_until("it is dark", async || Ok(page.attributes("html", "data-theme").await? == ["dark"])).await?;
         page.press("Sign out").await?;
         page.arrives_at("/sign-in").await?;
         Ok(())

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
+use thirtyfour::error::{WebDriverError, WebDriverErrorInner};
 use thirtyfour::{By, Key, WebDriver, WebElement};
 
 /// A window; clones are the same one.
@@ -21,6 +22,21 @@ pub(crate) struct Page {
 
 /// What a browser says of each page that answers with an error; the story knows whether it is one.
 const ANSWERS: [&str; 4] = ["status of 401 ", "status of 403 ", "status of 409 ", "status of 422 "];
+
+/// Reads something of a page; again where the page changed halfway, so that an element that was found is there no more.
+async fn steady<T>(read: impl AsyncFn() -> Result<T>) -> Result<T> {
+    let is_stale = |error: &anyhow::Error| {
+        let told = error.downcast_ref::<WebDriverError>().map(|error| &**error);
+        matches!(told, Some(WebDriverErrorInner::StaleElementReference(..)))
+    };
+    for _ in 0..20 {
+        match read().await {
+            Err(error) if is_stale(&error) => {}
+            done => return done,
+        }
+    }
+    read().await
+}
 
 impl Page {
     pub(super) fn new(driver: WebDriver, base: String) -> Self {
@@ -98,25 +114,31 @@ impl Page {
 
     /// The text of the first element of a selector, as it is seen.
     pub(crate) async fn text_of(&self, selector: &str) -> Result<String> {
-        Ok(self.element(selector).await?.text().await?)
+        steady(async || Ok(self.element(selector).await?.text().await?)).await
     }
 
     /// The texts of all elements of a selector, as they are seen.
     pub(crate) async fn texts_of(&self, selector: &str) -> Result<Vec<String>> {
-        let mut texts = vec![];
-        for element in self.driver.find_all(By::Css(selector)).await? {
-            texts.push(element.text().await?);
-        }
-        Ok(texts)
+        steady(async || {
+            let mut texts = vec![];
+            for element in self.driver.find_all(By::Css(selector)).await? {
+                texts.push(element.text().await?);
+            }
+            Ok(texts)
+        })
+        .await
     }
 
     /// An attribute of each element of a selector that has it.
     pub(crate) async fn attributes(&self, selector: &str, name: &str) -> Result<Vec<String>> {
-        let mut values = vec![];
-        for element in self.driver.find_all(By::Css(selector)).await? {
-            values.extend(element.attr(name).await?);
-        }
-        Ok(values)
+        steady(async || {
+            let mut values = vec![];
+            for element in self.driver.find_all(By::Css(selector)).await? {
+                values.extend(element.attr(name).await?);
+            }
+            Ok(values)
+        })
+        .await
     }
 
     /// The first element of a selector.
