@@ -52,7 +52,7 @@ pub(super) fn pairs(spec: &NetworkSpec) -> Pairs {
 
 /// The network that a form says; `None` where a field is wrong.
 pub(super) fn read(fields: &mut Fields) -> Option<NetworkSpec> {
-    let (cidr, site) = (fields.required::<Cidr>("cidr", "The network's addresses"), fields.required("site", "The site"));
+    let (cidr, site) = (fields.required::<Cidr>("cidr", "The range of addresses"), fields.required("site", "The site"));
     let (racks, gateway, vlan) =
         (fields.read_list::<Name>("racks"), fields.read::<Address>("gateway"), fields.read::<Short>("vlan"));
     let (dns_servers, domain) = (fields.read_list::<Address>("dns_servers"), fields.read("domain"));

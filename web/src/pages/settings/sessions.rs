@@ -107,7 +107,7 @@ pub(super) fn table(sessions: &[Listed], own: Option<SessionId>, allowed: &Allow
     let back = if whose { "/settings/sessions" } else { "/settings" };
     html! {
         div.scroll tabindex="0" role="region" aria-label="Sessions" {
-            table {
+            table.cards {
                 thead { tr {
                     @if whose { th scope="col" { "User" } }
                     th scope="col" { "Began" } th scope="col" { "From" } th scope="col" { "Browser" } th scope="col" { "Last used" }
@@ -116,16 +116,16 @@ pub(super) fn table(sessions: &[Listed], own: Option<SessionId>, allowed: &Allow
                 tbody {
                     @for Listed { id, view, times } in sessions {
                         tr id=(format!("session-{id}")) {
-                            @if whose { td { a href=(format!("/settings/users/{}", view.session.user)) { (view.session.user) } } }
-                            td { (moment(view.started_at)) }
-                            td { @if let Some(client) = view.session.client { (client) } @else { span.quiet { "unknown" } } @if view.session.method == Method::OpenidConnect { " " span.quiet { "OpenID Connect" } } }
-                            td { span title=(view.session.user_agent) { (browser(view.session.user_agent.as_str())) } }
-                            td { @if let Some((seen, _)) = times { (since(*seen, now)) " ago" } }
-                            td {
+                            @if whose { th scope="row" { a href=(format!("/settings/users/{}", view.session.user)) { (view.session.user) } } }
+                            td data-label="Began" { (moment(view.started_at)) }
+                            td data-label="From" { div { @if let Some(client) = view.session.client { (client) } @else { span.quiet { "unknown" } } @if view.session.method == Method::OpenidConnect { " " span.quiet { "OpenID Connect" } } } }
+                            td data-label="Browser" { span title=(view.session.user_agent) { (browser(view.session.user_agent.as_str())) } }
+                            td data-label="Last used" { div { @if let Some((seen, _)) = times { (since(*seen, now)) " ago" } } }
+                            td data-label="Ends" {
                                 @if let Some(ended) = &view.ended { (badge(Tone::Neutral, "Ended")) " " (moment(ended.at)) ": " (ended.reason) }
                                 @else if let Some((_, ends)) = times { (moment(*ends)) }
                             }
-                            td {
+                            td data-label="Action" {
                                 @if own == Some(*id) { (badge(Tone::Good, "This one")) }
                                 @else if view.ended.is_none() {
                                     (post(&format!("end-{id}"), &format!("/settings/sessions/{id}/end"), Look::Small, "", "End this session", allowed,

@@ -93,19 +93,19 @@ fn table(tokens: &[Row], now: Timestamp, allowed: &Allowed) -> Markup {
     }
     html! {
         div.scroll tabindex="0" role="region" aria-label="Access tokens" {
-            table {
+            table.cards {
                 thead { tr { th scope="col" { "Name" } th scope="col" { "May" } th scope="col" { "State" } th scope="col" { "Made" } th scope="col" { "Ends" } th scope="col" { "Id" } th scope="col" { "Action" } } }
                 tbody {
                     @for (id, revoked, token) in tokens {
                         @let over = token.expires.is_some_and(|end| end <= now);
                         tr {
-                            td { (token.name) }
-                            td { (scope_words(&token.scope)) }
-                            td { @if *revoked { (badge(Tone::Bad, "Revoked")) } @else if over { (badge(Tone::Neutral, "Over")) } @else { (badge(Tone::Good, "Valid")) } }
-                            td { (moment(token.created_at)) }
-                            td { @match token.expires { Some(end) => (moment(end)), None => "never" } }
-                            td { code { (id) } }
-                            td { @if !revoked { (post(&format!("revoke-{id}"), &format!("/settings/tokens/{id}/revoke"), Look::Small, "", "Revoke", allowed, &html! {})) } }
+                            th scope="row" { (token.name) }
+                            td data-label="May" { (scope_words(&token.scope)) }
+                            td data-label="State" { @if *revoked { (badge(Tone::Bad, "Revoked")) } @else if over { (badge(Tone::Neutral, "Over")) } @else { (badge(Tone::Good, "Valid")) } }
+                            td data-label="Made" { (moment(token.created_at)) }
+                            td data-label="Ends" { @match token.expires { Some(end) => (moment(end)), None => "never" } }
+                            td data-label="Id" { code { (id) } }
+                            td data-label="Action" { @if !revoked { (post(&format!("revoke-{id}"), &format!("/settings/tokens/{id}/revoke"), Look::Small, "", "Revoke", allowed, &html! {})) } }
                         }
                     }
                 }

@@ -89,17 +89,17 @@ fn table(users: &[Entry<UserView>]) -> Markup {
     }
     html! {
         div.scroll tabindex="0" role="region" aria-label="Users" {
-            table {
+            table.cards {
                 thead { tr { th scope="col" { "User name" } th scope="col" { "Name" } th scope="col" { "Role" } th scope="col" { "State" } th scope="col" { "Signs in" } th scope="col" { "Since" } } }
                 tbody {
                     @for user in users {
                         tr {
-                            td { a href=(format!("/settings/users/{}", user.key)) { (user.key) } }
-                            td { (user.spec.display_name) }
-                            td { (user.spec.role) }
-                            td { (state(user.retired)) }
-                            td { (signs_in(user.spec.sign_in)) }
-                            td { (moment(user.spec.created_at)) }
+                            th scope="row" { a href=(format!("/settings/users/{}", user.key)) { (user.key) } }
+                            td data-label="Name" { (user.spec.display_name) }
+                            td data-label="Role" { (user.spec.role) }
+                            td data-label="State" { (state(user.retired)) }
+                            td data-label="Signs in" { (signs_in(user.spec.sign_in)) }
+                            td data-label="Since" { (moment(user.spec.created_at)) }
                         }
                     }
                 }
