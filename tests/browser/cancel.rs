@@ -20,8 +20,8 @@ async fn an_operator_cancels_a_deployment_and_says_why() -> Result<()> {
         page.arrives_at(&format!("/deployments/{deployment}")).await?;
         page.says("Cancelled: the wrong rack").await?;
         // What can no longer be done says why.
-        let reasons = page.texts_of("#head .reason").await?;
-        page.requires(reasons.len() == 2, &format!("both actions say why they are over: {reasons:?}")).await?;
+        let over = async || Ok(page.texts_of("#head .reason").await?.len() == 2);
+        page.wait_until("both actions say why they are over", over).await?;
         page.shows("#timeline", "the wrong rack").await?;
         Ok(())
     })

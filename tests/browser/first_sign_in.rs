@@ -39,7 +39,7 @@ async fn who_signs_in_for_the_first_time_chooses_a_password() -> Result<()> {
         page.fill("New password again", CHOSEN).await?;
         page.press("Change the password").await?;
         page.arrives_at("/timeline").await?;
-        ensure!(page.text_of("header").await?.contains("ada"), "nobody is named as signed in");
+        page.shows("header", "ada").await?;
         page.press("Sign out").await?;
         page.arrives_at("/sign-in").await?;
         page.visit("/timeline").await?;

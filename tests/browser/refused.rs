@@ -18,10 +18,10 @@ async fn a_refused_form_says_every_rule_keeps_what_was_written_and_is_mended() -
         page.press("Register").await?;
         let told = page.shows("#refused", "52:54:00:zz").await?;
         ensure!(told.contains("Not done"), "{told}");
-        ensure!(page.focus().await?.contains("Not done"), "the summary does not have the focus: {}", page.focus().await?);
+        page.wait_until("the summary has the focus", async || Ok(page.focus().await?.contains("Not done"))).await?;
         // The link of the summary leads to the field.
         page.element("#refused a[href='#field-macs']").await?.click().await?;
-        ensure!(page.focus().await?.starts_with("textarea"), "the link leads to {}", page.focus().await?);
+        page.wait_until("the link leads to the field", async || Ok(page.focus().await?.starts_with("textarea"))).await?;
         ensure!(page.value("Name").await? == "R650 no. 1" && page.value("Interfaces").await? == "52:54:00:zz", "values are gone");
         let described = page.element("#field-macs").await?.attr("aria-describedby").await?.unwrap_or_default();
         ensure!(described.contains("error-macs"), "the field does not name its error: {described}");
