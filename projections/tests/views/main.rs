@@ -10,4 +10,5 @@ mod queue;
 mod rebuild;
 mod step;
 mod story;
+mod told;
 mod world;

@@ -1,0 +1,59 @@
+//! What the questions of this crate tell about a moment.
+
+use crate::property::DEVICES;
+use crate::world::{device_id, v};
+use anyhow::Result;
+use bootledger_aggregates::claims::Holder;
+use bootledger_projections::at::At;
+use bootledger_projections::{
+    accounts, boot_targets, catalogue, deployments, devices, dhcp_entries, dns_records, drift, free, holdings, role_uses,
+};
+use ipnet::Ipv4Net;
+use sqlx::PgConnection;
+use std::collections::BTreeSet;
+
+/// Everything that the questions of this crate tell about a moment.
+pub(crate) async fn told(connection: &mut PgConnection, at: At) -> Result<Vec<String>> {
+    let c = connection;
+    let mut told = vec![];
+    for kind in ["site", "rack", "network", "dhcp_server", "venture", "boot_image", "token", "user", "session", "webhook"] {
+        told.push(format!("{:?}", catalogue::list(&mut *c, kind, at, None, 100, None).await?));
+    }
+    told.push(format!("{:?}", accounts::sessions(&mut *c, Some(&v("ada")), true, at, None, 100).await?));
+    told.push(format!("{:?}", catalogue::networks(&mut *c, at).await?));
+    told.push(format!("{:?}", catalogue::network_of(&mut *c, v("10.0.0.11"), at).await?));
+    told.push(format!("{:?}", catalogue::dhcp_servers_of(&mut *c, &v("dc1"), at).await?));
+    told.push(format!("{:#?}", devices::list(&mut *c, &devices::Filter::default(), at, 100).await?));
+    told.push(format!("{:#?}", deployments::list(&mut *c, &deployments::Filter::default(), at, 100).await?));
+    told.push(format!("{:?}", deployments::counts(&mut *c, at).await?));
+    for n in 0..DEVICES {
+        told.push(format!("{:?}", holdings::of_holder(&mut *c, Holder::Device(device_id(n)), at).await?));
+        told.push(format!("{:?}", deployments::live_of_device(&mut *c, device_id(n), at).await?));
+    }
+    told.push(format!("{:?}", holdings::ips_in(&mut *c, v("10.0.0.0/8"), at).await?));
+    // What is counted or found in another way now than of the past.
+    told.push(format!("{:?}", role_uses::list(&mut *c, None, at).await?));
+    told.push(format!("{:?}", role_uses::list(&mut *c, Some(&v("shop")), at).await?));
+    let networks = ["10.0.0.0/8", "10.0.0.0/24", "10.0.0.8/29", "203.0.113.0/24"].map(v::<Ipv4Net>);
+    told.push(format!("{:?}", holdings::count_in(&mut *c, &networks, at).await?));
+    for network in networks {
+        let spec = serde_json::from_value(serde_json::json!({
+            "cidr": network, "site": "dc1", "gateway": "10.0.0.12", "margin_bottom": 1, "margin_top": 1
+        }))?;
+        told.push(format!("{:?}", free::addresses(&mut *c, &spec, &BTreeSet::from([v("10.0.0.13")]), at, 20).await?));
+    }
+    for template in ["h<1,99>.dc1.example", "h<0,8>.dc1.example|h<5,12>.dc1.example", "h<9,15>.dc1.example|x<1,3>.dc1.example"] {
+        let excluded = BTreeSet::from([v("h11.dc1.example")]);
+        told.push(format!("{:?}", free::hostnames(&mut *c, &v(template), &excluded, at, 4).await?));
+    }
+    let mut names = holdings::hostnames(&mut *c, at).await?;
+    names.sort();
+    told.push(format!("{names:?}"));
+    told.push(format!("{:?}", dns_records::list(&mut *c, &dns_records::Filter::default(), at, 100).await?));
+    told.push(format!("{:?}", dhcp_entries::list(&mut *c, &dhcp_entries::Filter::default(), at, 100).await?));
+    told.push(format!("{:?}", dhcp_entries::of_site(&mut *c, &v("dc1"), at).await?));
+    told.push(format!("{:?}", boot_targets::all(&mut *c, at).await?));
+    told.push(format!("{:?}", drift::list(&mut *c, &v("dc1"), at, None, 100).await?));
+    told.push(format!("{:?}", drift::count(&mut *c, &v("dc1"), at).await?));
+    Ok(told)
+}
