@@ -6,6 +6,7 @@ use crate::auth::caller::Administrator;
 use crate::auth::level::Level;
 use crate::auth::token::Secret;
 use crate::commands::Command;
+use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
 use crate::pages::form::{Fields, done};
 use crate::pages::frame::{Page, Section, Visit};
@@ -184,6 +185,8 @@ async fn create(
         let command = Command::CreateToken { name: name.clone(), scope, expires, secret_sha256: made.sha256() };
         match application.commands.execute(command, caller.context()).await {
             Ok(receipt) => {
+                // Whoever is given the token may use it at once.
+                reach(&application, receipt.position, DEADLINE).await;
                 let id: TokenId = receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
                 let advice = "Programs send it in the header Authorization, behind the word Bearer. If it is lost, revoke it and make another.";
                 let content = html! {

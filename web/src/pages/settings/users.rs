@@ -5,7 +5,8 @@ use crate::api::users::made;
 use crate::application::Application;
 use crate::auth::caller::Administrator;
 use crate::auth::level::Level;
-use crate::commands::Command;
+use crate::commands::{Command, Receipt};
+use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
 use crate::error::problem::ProblemError;
 use crate::pages::form::{Fields, done};
@@ -163,7 +164,7 @@ async fn create(
         let command = Command::CreateUser { name: name.clone(), display_name, role, password };
         match application.commands.execute(command, caller.context()).await {
             Ok(receipt) => match told {
-                Some(password) => return Ok(tell(visit, &application, &name, "The user was added", &password)),
+                Some(password) => return Ok(tell(visit, &application, &receipt, &name, "The user was added", &password).await),
                 None => return Ok(done(&application, &receipt, &format!("/settings/users/{name}")).await),
             },
             Err(error) => fields.refused(error)?,
@@ -173,8 +174,16 @@ async fn create(
     Ok(visit.refused(*application.position.borrow(), page))
 }
 
-/// The page with a password that was made.
-fn tell(visit: Visit, application: &Application, name: &Name, what: &str, password: &str) -> HttpResponse {
+/// The page with a password that was made, once it counts: whoever is given it may sign in at once.
+async fn tell(
+    visit: Visit,
+    application: &Application,
+    receipt: &Receipt,
+    name: &Name,
+    what: &str,
+    password: &str,
+) -> HttpResponse {
+    reach(application, receipt.position, DEADLINE).await;
     let advice = "Give it to the person in a way that nobody else reads. It has to be changed at the first sign-in.";
     let path = format!("/settings/users/{name}");
     let content = html! {
@@ -294,8 +303,9 @@ async fn reset_password(
     // Without the form's key: sent twice, each answer shows a password that was set.
     let command = Command::SetPassword { user: name.clone(), password, keep: None };
     match application.commands.execute(command, caller.context()).await {
-        Ok(_) => {
-            Ok(tell(visit, &application, &name, "The password was set, and the sessions were ended", &told.unwrap_or_default()))
+        Ok(receipt) => {
+            let what = "The password was set, and the sessions were ended";
+            Ok(tell(visit, &application, &receipt, &name, what, &told.unwrap_or_default()).await)
         }
         Err(error) => {
             fields.refused(error)?;
