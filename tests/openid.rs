@@ -11,8 +11,9 @@ use std::path::PathBuf;
 
 const CLIENT_SECRET: &str = "the-secret-of-the-client";
 
-async fn start(provider: &Provider) -> Result<Service> {
-    let options = ["--openid-issuer", provider.url(), "--openid-client-id", "bootledger", "--openid-client-secret", "oidc"];
+/// A service that trusts the provider at this URL.
+pub(crate) async fn start(issuer: &str) -> Result<Service> {
+    let options = ["--openid-issuer", issuer, "--openid-client-id", "bootledger", "--openid-client-secret", "oidc"];
     let roles = ["--openid-role", "dc-ops=operator", "--openid-role", "dc-admins=administrator"];
     let options = options.into_iter().chain(roles).map(str::to_owned).collect();
     let service = Service::start_with(Ipv4Addr::LOCALHOST, PathBuf::from(env!("CARGO_BIN_EXE_bootledger")), options).await?;
@@ -46,7 +47,7 @@ fn refused(page: &Page, words: &str) -> Result<()> {
 #[tokio::test]
 async fn a_provider_vouches_for_people_and_says_their_role() -> Result<()> {
     let provider = Provider::start().await?;
-    let service = start(&provider).await?;
+    let service = start(provider.url()).await?;
     let of_ada = |groups: &[&str]| json!({"preferred_username": "ada", "name": "Ada Lovelace", "groups": groups});
     provider.knows("sub-1", &of_ada(&["staff", "dc-ops"])).await?;
     let mut ada = Person::new(&service)?;
@@ -107,7 +108,7 @@ async fn a_provider_vouches_for_people_and_says_their_role() -> Result<()> {
 #[tokio::test]
 async fn where_the_provider_is_away_a_password_still_does() -> Result<()> {
     let provider = Provider::start().await?;
-    let service = start(&provider).await?;
+    let service = start(provider.url()).await?;
     let ada = json!({"name": "ada", "role": "viewer", "password": "correct horse battery", "must_change_password": false});
     service.post("/api/v1/users", &ada).await?;
     drop(provider);

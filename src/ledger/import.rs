@@ -15,10 +15,10 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {
-    let rows = match read::rows(csv) {
-        Ok(rows) => rows,
-        Err(errors) => return Ok(Imported::Refused(errors)),
-    };
+    let read::Content { rows, errors: unread } = read::content(csv);
+    if rows.is_empty() {
+        return Ok(Imported::Refused(unread));
+    }
     let idempotency = |import: ImportId| {
         let key = context.idempotency_key.as_ref()?;
         Some(Idempotency {
@@ -34,8 +34,13 @@ pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Con
     for _ in 0..TRIES {
         let import = ImportId(Uuid::now_v7());
         let planned = match plan::plan(ledger, &rows, import, &context).await {
-            Ok(Ok(planned)) => planned,
-            Ok(Err(errors)) => return Ok(Imported::Refused(errors)),
+            Ok(Ok(planned)) if unread.is_empty() => planned,
+            // Whoever mends the file is told at once what else is wrong with it.
+            Ok(planned) => {
+                let mut errors: Vec<RowError> = unread.into_iter().chain(planned.err().unwrap_or_default()).collect();
+                errors.sort_by_key(|error| error.row);
+                return Ok(Imported::Refused(errors));
+            }
             Err(failure) => return Err(failure.into()),
         };
         if dry_run {

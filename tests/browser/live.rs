@@ -141,3 +141,23 @@ async fn a_page_says_that_the_connection_is_lost_and_catches_up() -> Result<()> 
     })
     .await
 }
+
+#[tokio::test]
+async fn a_server_that_falls_silent_is_noticed_though_its_connection_stands() -> Result<()> {
+    let centre = Centre::start().await?;
+    let deployment = centre.deploy("R640 no. 1", "10.20.0.11").await?;
+    Browsers::tell("silent", async |browsers| {
+        let page = centre.person(browsers, "viewer", Look::default()).await?;
+        page.visit(&format!("/deployments/{deployment}")).await?;
+        page.shows("#live-state", "Live").await?;
+        centre.signal("STOP")?;
+        page.shows("#live-state", "Connection lost").await?;
+        centre.signal("CONT")?;
+        let cancelled = json!({ "reason": "after it stood still" });
+        centre.post(&format!("/api/v1/deployments/{deployment}/cancel"), &cancelled).await?;
+        page.says("Cancelled: after it stood still").await?;
+        page.shows("#live-state", "Live").await?;
+        Ok(())
+    })
+    .await
+}

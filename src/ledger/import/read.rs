@@ -6,7 +6,7 @@ use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_web::commands::RowError;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
@@ -43,8 +43,16 @@ pub(super) fn error(row: u64, column: &str, rule: &str, message: impl Into<Strin
     RowError { row, column: column.to_owned(), broken: BrokenRule::new(column, rule, message) }
 }
 
-/// All rows, or all errors.
-pub(super) fn rows(csv: &[u8]) -> Result<Vec<Row>, Vec<RowError>> {
+/// What a file holds.
+pub(super) struct Content {
+    /// The rows in which nothing is wrong; none where the file as a whole cannot be read.
+    pub(super) rows: Vec<Row>,
+    /// All errors, by row.
+    pub(super) errors: Vec<RowError>,
+}
+
+/// Reads a file to its end, whatever is wrong with it.
+pub(super) fn content(csv: &[u8]) -> Content {
     let csv = csv.strip_prefix(b"\xef\xbb\xbf").unwrap_or(csv);
     let first: &[u8] = csv.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.is_empty()).unwrap_or_default();
     // A separator of the other kind may be in a cell; the one that is there more often separates.
@@ -54,6 +62,7 @@ pub(super) fn rows(csv: &[u8]) -> Result<Vec<Row>, Vec<RowError>> {
         csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(csv);
     let mut errors = vec![];
     let mut rows = vec![];
+    let mut whole = true;
     let mut order: Option<Vec<Option<usize>>> = None;
     let mut record = csv::ByteRecord::new();
     let mut read = 0;
@@ -63,6 +72,7 @@ pub(super) fn rows(csv: &[u8]) -> Result<Vec<Row>, Vec<RowError>> {
             Ok(false) => break,
             Err(error) => {
                 errors.push(self::error(0, "", "csv_unreadable", format!("the file is no CSV: {error}")));
+                whole = false;
                 break;
             }
         }
@@ -74,6 +84,7 @@ pub(super) fn rows(csv: &[u8]) -> Result<Vec<Row>, Vec<RowError>> {
         if read > MOST {
             let message = format!("a file may have {MOST} rows; split it, and import its parts one after the other");
             errors.push(error(line, "", "csv_too_long", message));
+            whole = false;
             break;
         }
         let mut cells = Vec::with_capacity(record.len());
@@ -100,7 +111,7 @@ pub(super) fn rows(csv: &[u8]) -> Result<Vec<Row>, Vec<RowError>> {
                     order = Some(found);
                     read = 0;
                 }
-                Header::Wrong(wrong) => return Err(wrong),
+                Header::Wrong(errors) => return Content { rows: vec![], errors },
             }
             continue;
         };
@@ -115,7 +126,9 @@ pub(super) fn rows(csv: &[u8]) -> Result<Vec<Row>, Vec<RowError>> {
         errors.push(error(0, "", "csv_empty", "the file has no rows"));
     }
     errors.sort_by_key(|error| error.row);
-    if errors.is_empty() { Ok(rows) } else { Err(errors) }
+    let wrong: HashSet<u64> = errors.iter().map(|error| error.row).collect();
+    rows.retain(|row| whole && !wrong.contains(&row.line));
+    Content { rows, errors }
 }
 
 enum Header {
@@ -238,13 +251,18 @@ mod tests {
     const GOOD: &str = "52:54:00:00:00:01;10.9.0.1;prod;shop;web;debian";
 
     fn told(csv: &[u8]) -> Vec<(u64, String, String)> {
-        let errors = rows(csv).expect_err("errors");
-        errors.into_iter().map(|error| (error.row, error.column, error.broken.rule)).collect()
+        content(csv).errors.into_iter().map(|error| (error.row, error.column, error.broken.rule)).collect()
+    }
+
+    fn good(csv: &[u8]) -> Vec<Row> {
+        let Content { rows, errors } = content(csv);
+        assert_eq!(errors, []);
+        rows
     }
 
     #[test]
     fn a_row_may_leave_out_what_can_be_worked_out() {
-        let rows = rows(GOOD.as_bytes()).expect("rows");
+        let rows = good(GOOD.as_bytes());
         assert_eq!((rows.len(), rows[0].line, rows[0].hostname.clone(), rows[0].ip), (1, 1, None, None));
         assert_eq!(rows[0].network.as_ref().map(Name::as_str), Some("prod"));
     }
@@ -257,7 +275,7 @@ mod tests {
             "\n\n52:54:00:00:00:01;;prod;shop;web;debian;;10.0.0.20;;\n\n",
         ];
         for text in texts {
-            let rows = rows(text.as_bytes()).unwrap_or_else(|errors| panic!("{text:?}: {errors:?}"));
+            let rows = good(text.as_bytes());
             assert_eq!(
                 (rows.len(), rows[0].ip, rows[0].venture.as_str()),
                 (1, Some(Ipv4Addr::new(10, 0, 0, 20)), "shop"),
@@ -278,6 +296,8 @@ mod tests {
             (4, "", "column_count"),
         ];
         assert_eq!(told(csv.as_bytes()), expected.map(|(row, column, rule)| (row, column.to_owned(), rule.to_owned())));
+        let good: Vec<u64> = content(csv.as_bytes()).rows.iter().map(|row| row.line).collect();
+        assert_eq!(good, [1], "the rows in which nothing is wrong are looked at further");
     }
 
     #[test]
@@ -308,13 +328,11 @@ mod tests {
             ]
         ) {
             let lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).count();
-            match rows(&bytes) {
-                Ok(rows) => prop_assert!(!rows.is_empty() && rows.len() <= lines),
-                Err(errors) => {
-                    prop_assert!(!errors.is_empty());
-                    prop_assert!(errors.iter().all(|error| error.row <= lines as u64 && !error.broken.message.is_empty()));
-                }
-            }
+            let Content { rows, errors } = content(&bytes);
+            prop_assert!(!rows.is_empty() || !errors.is_empty());
+            prop_assert!(rows.len() <= lines);
+            prop_assert!(errors.iter().all(|error| error.row <= lines as u64 && !error.broken.message.is_empty()));
+            prop_assert!(rows.iter().all(|row| errors.iter().all(|error| error.row != row.line)), "a row is good and wrong");
         }
     }
 
@@ -322,9 +340,11 @@ mod tests {
     fn a_file_of_more_rows_than_an_import_takes_is_refused_where_they_begin() {
         let row = |n: usize| format!("52:54:00:{:02x}:{:02x}:{:02x},shop,web\n", n >> 16, n >> 8 & 255, n & 255);
         let csv = (0..MOST).map(row).fold(String::from("mac,venture,role\n"), |csv, row| csv + &row);
-        assert_eq!(rows(csv.as_bytes()).expect("rows").len(), MOST);
+        assert_eq!(good(csv.as_bytes()).len(), MOST);
         let line = u64::try_from(MOST).expect("a line") + 2;
-        assert_eq!(told((csv + &row(MOST) + "nonsense\n").as_bytes()), [(line, String::new(), "csv_too_long".to_owned())]);
+        let csv = csv + &row(MOST) + "nonsense\n";
+        assert_eq!(told(csv.as_bytes()), [(line, String::new(), "csv_too_long".to_owned())]);
+        assert_eq!(content(csv.as_bytes()).rows, [], "a part of it is taken for all");
     }
 
     #[test]

@@ -23,6 +23,11 @@ pub(crate) struct Page {
 /// What a browser says of each page that answers with an error; the story knows whether it is one.
 const ANSWERS: [&str; 4] = ["status of 401 ", "status of 403 ", "status of 409 ", "status of 422 "];
 
+/// What a browser says of everything that it waits for when the machine gets or loses a network, as it does with each lab.
+const DISTURBED: &str = "net::ERR_NETWORK_CHANGED";
+/// What follows from that.
+const CONSEQUENCES: [&str; 2] = ["htmx:error: Failed to fetch", "htmx:sse:error"];
+
 /// Reads something of a page; again where the page changed halfway, so that an element that was found is there no more.
 async fn steady<T>(read: impl AsyncFn() -> Result<T>) -> Result<T> {
     let is_stale = |error: &anyhow::Error| {
@@ -83,7 +88,12 @@ impl Page {
 
     /// Opens a path of the service, as if it had been typed.
     pub(crate) async fn visit(&self, path: &str) -> Result<()> {
-        self.driver.goto(format!("{}{path}", self.base)).await.with_context(|| format!("{path} cannot be opened"))
+        let go = async || self.driver.goto(format!("{}{path}", self.base)).await;
+        let gone = match go().await {
+            Err(error) if error.to_string().contains(DISTURBED) => go().await,
+            gone => gone,
+        };
+        gone.with_context(|| format!("{path} cannot be opened"))
     }
 
     /// Loads the page again.
@@ -204,6 +214,12 @@ impl Page {
         field.send_keys(value).await.with_context(|| format!("nothing can be written into {label:?}"))
     }
 
+    /// Chooses a file of this machine, by the label of its field.
+    pub(crate) async fn choose_file(&self, label: &str, file: &std::path::Path) -> Result<()> {
+        let path = file.to_str().context("a path in UTF-8")?;
+        self.field(label).await?.send_keys(path).await.with_context(|| format!("{path} cannot be chosen"))
+    }
+
     /// What a field holds.
     pub(crate) async fn value(&self, label: &str) -> Result<String> {
         Ok(self.field(label).await?.value().await?.unwrap_or_default())
@@ -276,6 +292,20 @@ impl Page {
         self.click(self.link(text).await?).await.with_context(|| format!("the link {text:?} cannot be followed"))
     }
 
+    /// Opens a link in a tab of its own, in the background, as a click with Control does.
+    pub(crate) async fn open_in_background(&self, text: &str) -> Result<()> {
+        let link = self.link(text).await?;
+        let click = self.driver.action_chain().key_down(Key::Control).click_element(&link).key_up(Key::Control);
+        click.perform().await.with_context(|| format!("the link {text:?} cannot be opened in a tab"))
+    }
+
+    /// Looks at a tab of this window, counted from 0; the one that was looked at is in the background now.
+    pub(crate) async fn turn_to(&self, tab: usize) -> Result<()> {
+        let opened = async || self.driver.windows().await.ok()?.into_iter().nth(tab);
+        let handle = wait_for(&format!("there is a tab {tab}"), PATIENCE, opened).await?;
+        self.driver.switch_to_window(handle).await.with_context(|| format!("tab {tab} cannot be looked at"))
+    }
+
     /// Presses a key, wherever the focus is.
     pub(crate) async fn key(&self, key: Key) -> Result<()> {
         self.typed(&char::from(key).to_string()).await
@@ -332,8 +362,12 @@ impl Page {
         let entries = self.driver.browser_log().await?;
         let expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let bad = entries.into_iter().filter(|entry| matches!(entry.level.as_str(), "SEVERE" | "WARNING"));
-        let bad = bad.map(|entry| format!("{}: {}", entry.source.unwrap_or_default(), entry.message));
-        Ok(bad.filter(|text| !ANSWERS.iter().chain(&expected).any(|words| text.contains(words))).collect())
+        let bad: Vec<String> =
+            bad.map(|entry| format!("{}: {}", entry.source.unwrap_or_default(), entry.message)).collect();
+        let disturbed = bad.iter().any(|text| text.contains(DISTURBED));
+        let of_the_machine = [DISTURBED].into_iter().chain(CONSEQUENCES).filter(|_| disturbed);
+        let expected: Vec<&str> = ANSWERS.into_iter().chain(expected).chain(of_the_machine).collect();
+        Ok(bad.into_iter().filter(|text| !expected.iter().any(|words| text.contains(words))).collect())
     }
 
     /// Says of a check what the page showed.

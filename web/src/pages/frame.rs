@@ -185,7 +185,7 @@ impl Visit {
                 }
                 @if let Some(live) = live {
                     // Its messages name what they replace; nothing is put into it.
-                    div hx-sse:connect=(live) hx-swap="none" hx-config="sse.reconnectMaxDelay:3000" {}
+                    div hx-sse:connect=(live) hx-trigger="seen" hx-swap="none" hx-config="sse.reconnectMaxDelay:3000" {}
                 }
             },
         )

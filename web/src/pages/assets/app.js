@@ -18,9 +18,31 @@
   document.addEventListener("htmx:sse:error", () => tell("lost"));
   document.addEventListener("htmx:sse:before:connection", (event) => { if (event.detail.connection.attempt > 1) tell("lost"); });
   document.addEventListener("htmx:sse:before:message", () => { heard = Date.now(); tell("live"); });
+
+  // A page opens its connection when somebody looks at it: a browser keeps six to one server, and tabs that were opened in the
+  // background would take them all. htmx closes it when the tab is left and opens it again; a first one that fails is tried again
+  // here.
+  const live = "[hx-sse\\:connect]";
+  let asking = false;
+  let failed = 0;
+  function connect() {
+    const source = document.querySelector(live);
+    if (!source || document.hidden || asking || source._htmx?.sse || Date.now() - failed < 3000) return;
+    source.dispatchEvent(new Event("seen"));
+  }
+  document.addEventListener("htmx:before:request", (event) => { if (event.target.matches?.(live)) asking = true; });
+  document.addEventListener("htmx:finally:request", (event) => {
+    if (!event.target.matches?.(live)) return;
+    asking = false;
+    if (!event.target._htmx?.sse) { failed = Date.now(); tell("lost"); }
+  });
+  document.addEventListener("htmx:after:process", connect);
+  document.addEventListener("visibilitychange", () => { heard = Date.now(); connect(); });
+  setInterval(connect, 1000);
+
   // The server says every five seconds that it is there. A connection that is silent for longer is dead, whatever the network says.
   setInterval(() => {
-    const source = document.querySelector("[hx-sse\\:connect]");
+    const source = document.querySelector(live);
     if (!source || document.hidden || Date.now() - heard < 15000) return;
     tell("lost");
     heard = Date.now();
@@ -136,6 +158,6 @@
     document.querySelector("[role=alert][tabindex]")?.focus();
     const button = document.getElementById("times");
     if (button) button.hidden = false;
-    if (document.querySelector("[hx-sse\\:connect]")) tell("wait");
+    if (document.querySelector(live)) tell("wait");
   });
 })();

@@ -1,0 +1,38 @@
+//! Servers from a CSV file: what is wrong with it is told by row and column, it is mended on the page, and all of it is started.
+
+use super::centre::{Centre, NEW};
+use crate::support::browser::{Browsers, Look};
+use anyhow::{Result, ensure};
+
+#[tokio::test]
+async fn a_file_is_checked_mended_on_the_page_and_started() -> Result<()> {
+    let centre = Centre::start().await?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("servers.csv");
+    let wrong = format!("mac;network;venture;role;rack\n{NEW};dc1-prod;shop;cache;dc1-r01\n52:54:00:zz;dc1-prod;shop;web;dc1-r01\n");
+    std::fs::write(&file, &wrong)?;
+    Browsers::tell("csv", async |browsers| {
+        let page = centre.person(browsers, "operator", Look::default()).await?;
+        page.visit("/racks/dc1-r01").await?;
+        page.follow("Add device → servers").await?;
+        page.choose_file("File", &file).await?;
+        page.press("Start").await?;
+        // What cannot be read, and what the data centre does not have, at once.
+        page.shows("#refused", "Nothing was started: 2 errors in 2 rows").await?;
+        let errors = page.texts_of("main table tbody tr").await?;
+        for (error, words) in errors.iter().zip([["2 ", "role", "cache"], ["3 ", "mac", "52:54:00:zz"]]) {
+            ensure!(words.iter().all(|word| error.contains(word)), "{words:?} are not told: {errors:?}");
+        }
+        ensure!(page.value("Or its text").await?.replace("\r\n", "\n") == wrong, "what was sent is gone");
+
+        page.fill("Or its text", &wrong.replace("cache", "web").replace("zz", "d1:00:98")).await?;
+        page.press("Check").await?;
+        page.says("The file is good: 2 deployments would be started").await?;
+        ensure!(centre.get("/api/v1/deployments").await?["items"].as_array().is_some_and(Vec::is_empty), "it was only checked");
+        page.press("Start").await?;
+        page.says("2 deployments started").await?;
+        page.follow("Show the deployments of the import").await?;
+        page.wait_until("both are listed", async || Ok(page.texts_of("main tbody tr").await?.len() == 2)).await
+    })
+    .await
+}

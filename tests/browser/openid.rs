@@ -1,0 +1,32 @@
+//! Signing in through a provider, in a browser, which has its own mind of what a page of another site may bring along.
+
+use crate::support::browser::{Browsers, Look};
+use crate::support::provider::Provider;
+use anyhow::{Result, ensure};
+use serde_json::json;
+
+#[tokio::test]
+async fn who_is_known_to_the_provider_gets_to_the_page_that_was_asked_for() -> Result<()> {
+    let provider = Provider::start().await?;
+    // For a browser, localhost is another site than 127.0.0.1, where the service is.
+    let service = crate::openid::start(&provider.url().replace("127.0.0.1", "localhost")).await?;
+    let ada = json!({ "preferred_username": "ada", "name": "Ada Lovelace", "groups": ["dc-ops"] });
+    provider.knows("sub-1", &ada).await?;
+    Browsers::tell("openid", async |browsers| {
+        let page = browsers.open(&service, Look::default()).await?;
+        // The provider's page wants a style sheet from elsewhere, and has no icon.
+        for words in ["net::ERR_", "/favicon.ico"] {
+            page.expects(words);
+        }
+        page.visit("/devices?q=R640").await?;
+        page.follow("Sign in through localhost").await?;
+        page.says("Authorize Client").await?;
+        page.element("input[name=sub]").await?.send_keys("sub-1").await?;
+        page.press("Authorize").await?;
+        page.arrives_at("/devices?q=R640").await?;
+        let who = page.text_of("header.top .who").await?;
+        ensure!(who.contains("Ada Lovelace"), "{who}");
+        Ok(())
+    })
+    .await
+}

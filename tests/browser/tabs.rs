@@ -1,0 +1,34 @@
+//! Who opens more tabs than a browser keeps connections to one server, which are six, has live pages all the same.
+
+use super::centre::Centre;
+use crate::support::browser::{Browsers, Look};
+use anyhow::Result;
+use serde_json::json;
+
+const NAMES: [&str; 6] = ["R640 no. 1", "R640 no. 2", "R640 no. 3", "R640 no. 4", "XL170r no. 1", "XL170r no. 2"];
+
+#[tokio::test]
+async fn each_of_thirteen_tabs_is_live_when_it_is_looked_at() -> Result<()> {
+    let centre = Centre::start().await?;
+    Browsers::tell("tabs", async |browsers| {
+        let page = centre.person(browsers, "viewer", Look::default()).await?;
+        page.visit("/devices").await?;
+        page.shows("#live-state", "Live").await?;
+        for name in NAMES.iter().chain(&NAMES) {
+            page.open_in_background(name).await?;
+        }
+        for tab in 1..=2 * NAMES.len() {
+            page.turn_to(tab).await?;
+            page.shows("h1", "no.").await?;
+            page.shows("#live-state", "Live").await?;
+        }
+        // What happened meanwhile is shown by a tab that comes back.
+        let device = centre.device(NAMES[3]).await?;
+        centre.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
+        page.turn_to(0).await?;
+        page.shows(&format!("#device-{device}"), "Verified").await?;
+        page.shows("#live-state", "Live").await?;
+        Ok(())
+    })
+    .await
+}
