@@ -333,20 +333,6 @@ pub async fn boot_image_revisions(
     rows.map(|row| Ok((row.valid_from, item(row.key, row.sequence, row.spec, row.retired).read()?))).collect()
 }
 
-/// What still belongs to a site, such as `network dc1-prod`; of devices no more than three.
-pub async fn users_of_site(connection: &mut PgConnection, site: &Name, at: At) -> Result<Vec<String>> {
-    let networks = networks(&mut *connection, at).await?;
-    let mut users: Vec<String> =
-        networks.iter().filter(|entry| entry.spec.site == *site).map(|entry| format!("network {}", entry.key)).collect();
-    let servers = dhcp_servers_of(&mut *connection, site, at).await?;
-    users.extend(servers.iter().map(|entry| format!("DHCP server {}", entry.key)));
-    let filter =
-        crate::devices::Filter { site: Some(site.clone()), decommissioned: Some(false), ..crate::devices::Filter::default() };
-    let devices = crate::devices::list(connection, &filter, at, 3).await?;
-    users.extend(devices.into_iter().map(|device| format!("device {}", device.id)));
-    Ok(users)
-}
-
 /// Whether a site or network changed after a position.
 pub async fn places_changed_since(executor: impl PgExecutor<'_>, position: i64) -> Result<bool> {
     let changed = sqlx::query_scalar!(

@@ -97,6 +97,17 @@ pub fn protocol_text(protocol: ManagementProtocol) -> &'static str {
 }
 
 impl Device {
+    /// What people call it: its name, else its host name, numbers or interface.
+    pub fn called(&self) -> String {
+        let named = Some(self.name.to_string()).filter(|name| !name.is_empty());
+        named
+            .or_else(|| self.hostnames.first().map(ToString::to_string))
+            .or_else(|| self.serial.as_ref().map(ToString::to_string))
+            .or_else(|| self.asset.as_ref().map(ToString::to_string))
+            .or_else(|| self.macs.first().map(ToString::to_string))
+            .unwrap_or_else(|| self.id.to_string())
+    }
+
     /// What the rules of deployments need to know of it.
     pub fn deployment_facts(&self) -> DeviceFacts {
         DeviceFacts {

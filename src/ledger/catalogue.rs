@@ -14,7 +14,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::venture::{Venture, VentureCommand, VentureSpec};
 use bootledger_aggregates::webhook::{Webhook, WebhookCommand};
 use bootledger_projections::at::At;
-use bootledger_projections::{catalogue, holdings, log};
+use bootledger_projections::{catalogue, holdings, log, site_uses};
 use bootledger_web::commands::{Command, Context, Kind, Receipt};
 
 impl Ledger {
@@ -113,8 +113,9 @@ impl Ledger {
         match kind {
             Kind::Site => {
                 let mut connection = self.views.acquire().await?;
-                let used_by = catalogue::users_of_site(&mut connection, key, At::Now).await?;
+                let uses = site_uses::of(&mut connection, key, At::Now).await?;
                 drop(connection);
+                let used_by = uses.iter().map(ToString::to_string).collect();
                 let command = SiteCommand::RetireSite { used_by };
                 self.run::<Site>(key, command, terms, context).await
             }

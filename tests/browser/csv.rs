@@ -9,7 +9,8 @@ async fn a_file_is_checked_mended_on_the_page_and_started() -> Result<()> {
     let centre = Centre::start().await?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("servers.csv");
-    let wrong = format!("mac;network;venture;role;rack\n{NEW};dc1-prod;shop;cache;dc1-r01\n52:54:00:zz;dc1-prod;shop;web;dc1-r01\n");
+    let wrong =
+        format!("mac;network;venture;role;rack\n{NEW};dc1-prod;shop;cache;dc1-r01\n52:54:00:zz;dc1-prod;shop;web;dc1-r01\n");
     std::fs::write(&file, &wrong)?;
     Browsers::tell("csv", async |browsers| {
         let page = centre.person(browsers, "operator", Look::default()).await?;

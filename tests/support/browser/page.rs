@@ -362,8 +362,7 @@ impl Page {
         let entries = self.driver.browser_log().await?;
         let expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let bad = entries.into_iter().filter(|entry| matches!(entry.level.as_str(), "SEVERE" | "WARNING"));
-        let bad: Vec<String> =
-            bad.map(|entry| format!("{}: {}", entry.source.unwrap_or_default(), entry.message)).collect();
+        let bad: Vec<String> = bad.map(|entry| format!("{}: {}", entry.source.unwrap_or_default(), entry.message)).collect();
         let disturbed = bad.iter().any(|text| text.contains(DISTURBED));
         let of_the_machine = [DISTURBED].into_iter().chain(CONSEQUENCES).filter(|_| disturbed);
         let expected: Vec<&str> = ANSWERS.into_iter().chain(expected).chain(of_the_machine).collect();

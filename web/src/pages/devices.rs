@@ -16,7 +16,6 @@ pub(crate) mod samples;
 mod show;
 
 use actix_web::web::{ServiceConfig, resource};
-use bootledger_projections::devices::Device;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
@@ -37,16 +36,4 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/devices/{id}/deploy/check").post(deploy::check))
         .service(resource("/devices/{id}/{tab:components|addresses|history}").get(show::tab))
         .service(resource("/devices/{id}/{tab:components|addresses|history}/live/{since}").get(show::live_tab));
-}
-
-/// What people call a device: its name, else its host name, numbers or interface.
-pub(crate) fn called(device: &Device) -> String {
-    let text = |text: &bootledger_aggregates::values::text::Text| text.to_string();
-    let named = Some(&device.name).filter(|name| !name.is_empty()).map(text);
-    named
-        .or_else(|| device.hostnames.first().map(ToString::to_string))
-        .or_else(|| device.serial.as_ref().map(text))
-        .or_else(|| device.asset.as_ref().map(text))
-        .or_else(|| device.macs.first().map(ToString::to_string))
-        .unwrap_or_else(|| device.id.to_string())
 }

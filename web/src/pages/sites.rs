@@ -26,7 +26,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry};
-use bootledger_projections::{drift, free};
+use bootledger_projections::{drift, free, site_uses};
 use futures::future::FutureExt;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -180,11 +180,12 @@ impl Described for Sites {
     }
 
     async fn end(reading: &mut Reading, entry: &Entry<SiteSpec>) -> Result<End, Error> {
-        let users = catalogue::users_of_site(reading.connection(), &entry.key, At::Now).await?;
+        let uses = site_uses::of(reading.connection(), &entry.key, At::Now).await?;
+        let named: Vec<String> = uses.iter().map(ToString::to_string).collect();
         Ok(End {
             does: "Nothing can be defined or deployed in it any more, its DHCP configurations and zone files are not written any more, and its servers are not compared any more.",
-            uses: users.iter().map(|user| view::user(user)).collect(),
-            refused: in_use(&users).map(|broken| broken.message),
+            uses: uses.iter().map(|found| view::site_use(&entry.key, found)).collect(),
+            refused: in_use(&named).map(|broken| broken.message),
         })
     }
 }

@@ -196,8 +196,14 @@ async fn retiring_says_what_it_does_and_what_stands_against_it() {
     let asked = site.ask_as(&bearer, get("/networks/prod/retire")).await;
     assert_eq!(texts(&asked, ".reason"), ["1 addresses of the network are in use; release them first"]);
     let asked = site.ask_as(&bearer, get("/sites/dc1/retire")).await;
-    assert!(texts(&asked, ".reason")[0].contains("still used by network prod, device"), "{}", asked.text);
+    assert!(texts(&asked, ".reason")[0].contains("still used by network prod, device h200.dc1.example;"), "{}", asked.text);
     assert_eq!(attributes(&asked, "#question li a", "href")[0], "/networks/prod");
+    for n in 1..4 {
+        device(&site, &format!("52:54:00:00:01:0{n}"), &format!("h20{n}.dc1.example"), &format!("10.0.0.2{n}")).await;
+    }
+    let asked = site.ask_as(&bearer, get("/sites/dc1/retire")).await;
+    let named = texts(&asked, "#question li");
+    assert_eq!((named.len(), named.last().map(String::as_str)), (5, Some("further devices")), "{named:?}");
     // Somebody else may be faster than the page.
     site.answer(Err(CommandError::Refused(vec![BrokenRule::new("", "site_in_use", "the site is still used by rack <r1>")])));
     let refused = site.ask_as(&bearer, form("/sites/dc1/retire", &[("key", "k")])).await;

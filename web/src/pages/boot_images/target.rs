@@ -2,7 +2,6 @@
 
 use crate::boot::target::{Identity, Image, Place, Target};
 use crate::error::Error;
-use crate::pages::networks::called;
 use crate::request::reading::Reading;
 use bootledger_aggregates::boot_image::BootImage;
 use bootledger_aggregates::claims::Holder;
@@ -114,13 +113,13 @@ pub(crate) async fn of_deployment(
 async fn of_device(reading: &mut Reading, device: &Device, image: Arc<Image>) -> Result<Result<Previewed, String>, Error> {
     let mut assumed = vec![];
     let Some(mac) = device.macs.first().copied() else {
-        return Ok(Err(format!("{} has no interface that it could boot from", called(device))));
+        return Ok(Err(format!("{} has no interface that it could boot from", device.called())));
     };
     if device.macs.len() > 1 {
         assumed.push(format!("it boots from its first interface, {mac}"));
     }
     let Some((ip, network)) = address(reading, device, &mut assumed).await? else {
-        let message = format!("no network of site {} reaches {}, or none has a free address", device.site, called(device));
+        let message = format!("no network of site {} reaches {}, or none has a free address", device.site, device.called());
         return Ok(Err(message));
     };
     let Some(place) = place(reading, network).await? else {
@@ -136,12 +135,12 @@ async fn of_device(reading: &mut Reading, device: &Device, image: Arc<Image>) ->
     };
     let (venture, role) = (given("venture", device.venture.as_ref()), given("role", device.role.as_ref()));
     let (Some(hostname), Ok(venture), Ok(role)) = (hostname, venture, role) else {
-        return Ok(Err(format!("no host name can be made up for {}", called(device))));
+        return Ok(Err(format!("no host name can be made up for {}", device.called())));
     };
     // No deployment has the id of all zeros.
     let identity = Identity { deployment: DeploymentId::default(), ip, mac, hostname, venture, role };
     let target = Target::new(identity, image, place);
-    Ok(Ok(Previewed { target, deployment: None, device: Some((device.id, called(device))), assumed }))
+    Ok(Ok(Previewed { target, deployment: None, device: Some((device.id, device.called())), assumed }))
 }
 
 /// An address that the device has or could get, and its network.

@@ -2,7 +2,6 @@
 //! more on a page that names everything that is given back.
 
 use super::addresses::{self, Held};
-use super::called;
 use super::show::{Found, form_head};
 use crate::application::Application;
 use crate::auth::caller::Operator;
@@ -92,7 +91,7 @@ fn question(device: &Device, held: &Held, reason: &str, errors: &[ProblemError])
         errors,
     };
     html! {
-        (form_head(device, &format!("Decommission {}?", called(device)), errors, &["reason"]))
+        (form_head(device, &format!("Decommission {}?", device.called()), errors, &["reason"]))
         div.card {
             p { "This takes the device out of use for ever: nothing can change it afterwards, and it can be deployed no more. Its history stays. Another device may be registered with its numbers and interfaces." }
             @if held.holdings.is_empty() { p { "It holds nothing that would be given back." } }

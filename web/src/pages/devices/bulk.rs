@@ -1,7 +1,6 @@
 //! The same done to many devices. First a preview that restates the list, the exact count and every row, frozen by id, with
 //! what would be refused and why; then each row is done for itself, and what became of it is told row by row.
 
-use super::called;
 use super::list::filter;
 use super::show::unless;
 use crate::api::devices::DeviceQuery;
@@ -159,7 +158,7 @@ async fn chosen(reading: &mut Reading, what: What, fields: &Fields, list: &str, 
             |text: &str| text.parse().map_err(|_| Error::rejected("id", "malformed", format!("{text:?} is no device's id")));
         let ids = fields.all("id").map(read).collect::<Result<Vec<DeviceId>, _>>()?;
         let mut rows = devices::find_many(reading.connection(), &ids, At::Now).await?;
-        rows.sort_by_cached_key(called);
+        rows.sort_by_cached_key(Device::called);
         rows
     };
     if rows.len() > most {
@@ -223,7 +222,7 @@ fn shown(what: What, list: &str, position: i64, planned: &[Planned], fields: &Fi
                     tbody {
                         @for row in planned {
                             tr {
-                                th scope="row" { a href=(format!("/devices/{}", row.device.id)) { (called(&row.device)) } }
+                                th scope="row" { a href=(format!("/devices/{}", row.device.id)) { (row.device.called()) } }
                                 td data-label="Will be done" { div { (outcome(row)) } }
                             }
                         }
@@ -330,7 +329,7 @@ fn told(what: What, list: &str, rows: &[Device], results: &[Result<Done, String>
                 tbody {
                     @for (device, result) in rows.iter().zip(results) {
                         tr {
-                            th scope="row" { a href=(format!("/devices/{}", device.id)) { (called(device)) } }
+                            th scope="row" { a href=(format!("/devices/{}", device.id)) { (device.called()) } }
                             td data-label="Result" {
                                 div {
                                     @match result {

@@ -1,7 +1,6 @@
 //! The form that deploys a device: filled in as far as is known, with suggestions that say where they come from. Every rule is
 //! checked as somebody types, by the domain itself, and again when the form is sent.
 
-use super::called;
 use super::show::{Found, form_head};
 use crate::application::Application;
 use crate::auth::caller::Operator;
@@ -301,7 +300,7 @@ fn form(device: &Device, fields: &Fields, choices: &Choices, allowed: &Allowed, 
         field("hostname", "Host name", "Lower case, with its domain; one of the site's zones holds it."),
     );
     html! {
-        (form_head(device, &format!("Deploy {}", called(device)), if sent { &errors } else { &[] }, &names))
+        (form_head(device, &format!("Deploy {}", device.called()), if sent { &errors } else { &[] }, &names))
         @if let Err(reason) = allowed {
             (block::note(Tone::Warn, &html! { p { "It cannot be deployed now: " (reason) ". " a href=(path) { "To the device" } } }))
         }

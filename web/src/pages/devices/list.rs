@@ -1,6 +1,5 @@
 //! `/devices`: the list. What is filtered, in which order and with which columns is in the URL.
 
-use super::called;
 use crate::api::devices::DeviceQuery;
 use crate::auth::level::Level;
 use crate::error::Error;
@@ -249,7 +248,7 @@ fn stacked(texts: impl IntoIterator<Item = String>) -> Markup {
 }
 
 fn row(device: &Device, live: Option<&Deployment>, shown: &Shown, now: Timestamp) -> Markup {
-    let (id, name) = (device.id, called(device));
+    let (id, name) = (device.id, device.called());
     html! {
         tr id=(format!("device-{id}")) {
             td { input type="checkbox" name="id" value=(id) form=(FORM) aria-label=(format!("Select {name}")); }
@@ -308,9 +307,9 @@ mod tests {
     fn a_device_without_a_name_is_called_by_what_it_has() {
         let mut device = device();
         device.name = bootledger_aggregates::values::text::Text::default();
-        assert_eq!(called(&device), "h200.dc1.example");
+        assert_eq!(device.called(), "h200.dc1.example");
         device.hostnames.clear();
-        assert_eq!(called(&device), "SN1");
+        assert_eq!(device.called(), "SN1");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `/devices/{id}` and its tabs: the head that all share, what each asks for, and how they are live.
 
 use super::info::{self, Info};
-use super::{addresses, called, components, history, list};
+use super::{addresses, components, history, list};
 use crate::auth::level::Level;
 use crate::error::Error;
 use crate::error::problem::ProblemError;
@@ -115,7 +115,7 @@ async fn page(visit: Visit, id: DeviceId, tab: Tab, mut reading: Reading) -> Res
     let may = visit.may_change(&reading, Level::Operator);
     let before = if tab == Tab::History { history::before(&visit)? } else { None };
     let found = Found::ask(&mut reading, id, may).await?;
-    let title = called(&found.device);
+    let title = found.device.called();
     let regions = regions(&mut reading, &found, tab, before, visit.now).await?;
     let content = html! { @for region in regions { (region.html) } };
     // Older pages of a history do not change.
@@ -171,7 +171,7 @@ pub(super) async fn live_tab(
 fn head(found: &Found, tab: Tab) -> Markup {
     let device = &found.device;
     let id = device.id;
-    let title = html! { (called(device)) " " (list::state(device, found.live.as_ref())) };
+    let title = html! { (device.called()) " " (list::state(device, found.live.as_ref())) };
     let tabs = [("Info", Tab::Info), ("Components", Tab::Components), ("Addresses", Tab::Addresses), ("History", Tab::History)];
     let tabs = tabs.map(|(name, other)| (name, path_of(id, other), tab == other));
     html! {
@@ -187,7 +187,7 @@ fn head(found: &Found, tab: Tab) -> Markup {
 
 /// The head of a page about one device beside its tabs, such as a form: what leads back, and the title.
 pub(super) fn form_head(device: &Device, title: &str, errors: &[ProblemError], fields: &[&str]) -> Markup {
-    let name = called(device);
+    let name = device.called();
     html! {
         (block::heading(&[("Devices", "/devices"), (&name, &format!("/devices/{}", device.id))], &html! { (title) }, &html! {}))
         (crate::pages::kit::field::summary(errors, fields))
@@ -202,7 +202,7 @@ pub(super) fn none(words: &str) -> Markup {
 /// A device's name with a link to it, and whether it is in use.
 pub(super) fn link(device: &Device) -> Markup {
     html! {
-        a href=(format!("/devices/{}", device.id)) { (called(device)) }
+        a href=(format!("/devices/{}", device.id)) { (device.called()) }
         @if device.decommissioned { " " (badge(Tone::Neutral, "Decommissioned")) }
     }
 }

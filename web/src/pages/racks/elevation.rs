@@ -1,6 +1,5 @@
 //! The picture of a rack: its units from the top down, with what stands in them, and a table that says the same.
 
-use crate::pages::devices::called;
 use crate::pages::kit::badge::{self, Tone, badge};
 use bootledger_projections::deployments::Deployment;
 use bootledger_projections::devices::Device;
@@ -71,7 +70,7 @@ pub(super) fn picture(name: &str, standing: &[Standing<'_>], units: u16) -> Mark
                 @for (index, one) in devices.iter().enumerate() {
                     @let left = NUMBERS + u32::try_from(index).unwrap_or(0) * each;
                     @let (words, class) = one.state();
-                    @let called = called(one.device);
+                    @let called = one.device.called();
                     a href=(format!("/devices/{}", one.device.id)) aria-label=(format!("Unit {unit}: {called}, {words}")) {
                         title { "Unit " (unit) ": " (called) ", " (words) }
                         rect.unit x=(left + 1) y=(top(*unit) + 1) width=(each.saturating_sub(2)) height=(UNIT - 2) rx="3" {}
@@ -114,7 +113,7 @@ fn row(unit: &Markup, one: &Standing<'_>) -> Markup {
     html! {
         tr {
             td data-label="Unit" { (unit) }
-            th scope="row" { a href=(format!("/devices/{}", device.id)) { (called(device)) } }
+            th scope="row" { a href=(format!("/devices/{}", device.id)) { (device.called()) } }
             td data-label="State" {
                 span {
                     (badge(tone, if device.verified { "Verified" } else { "Not verified" }))

@@ -3,7 +3,6 @@
 use super::elevation::{self, Standing, unplaced};
 use crate::auth::level::Level;
 use crate::error::Error;
-use crate::pages::devices::called;
 use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::{self, Allowed, Look};
 use crate::pages::kit::badge::{Tone, badge};
@@ -171,7 +170,7 @@ fn stands(found: &Found) -> Markup {
                     (elevation::picture(key.as_str(), &standing, units))
                     @if !outside.is_empty() {
                         h3 { "Without a place in the picture" }
-                        ul { @for one in &outside { li { a href=(format!("/devices/{}", one.device.id)) { (called(one.device)) } } } }
+                        ul { @for one in &outside { li { a href=(format!("/devices/{}", one.device.id)) { (one.device.called()) } } } }
                     }
                 }
                 (elevation::table(&standing, units))

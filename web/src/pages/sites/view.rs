@@ -13,6 +13,7 @@ use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::catalogue::{DhcpServerView, Entry};
+use bootledger_projections::site_uses::SiteUse;
 use maud::{Markup, html};
 
 /// The list's table.
@@ -137,15 +138,15 @@ pub(super) fn contents(
     )
 }
 
-/// What still uses a site, such as `network dc1-prod`, linked.
-pub(super) fn user(user: &str) -> Markup {
-    let path = user.rsplit_once(' ').and_then(|(kind, key)| match kind {
-        "network" => Some(format!("/networks/{key}")),
-        "DHCP server" => Some(format!("/dhcp-servers/{key}")),
-        "device" => Some(format!("/devices/{key}")),
-        _ => None,
-    });
-    html! { @match path { Some(path) => { a href=(path) { (user) } } None => (user) } }
+/// What still belongs to a site, linked.
+pub(super) fn site_use(site: &Name, found: &SiteUse) -> Markup {
+    let path = match found {
+        SiteUse::Network(key) => format!("/networks/{key}"),
+        SiteUse::DhcpServer(key) => format!("/dhcp-servers/{key}"),
+        SiteUse::Device(id, _) => format!("/devices/{id}"),
+        SiteUse::FurtherDevices => format!("/devices?site={site}"),
+    };
+    html! { a href=(path) { (found.to_string()) } }
 }
 
 #[cfg(test)]
@@ -185,7 +186,12 @@ mod tests {
 
     #[test]
     fn whoever_still_uses_a_site_is_linked() {
-        assert_eq!(attributes(&user("DHCP server kea-1"), "a", "href"), ["/dhcp-servers/kea-1"]);
-        assert_eq!(attributes(&user("network prod"), "a", "href"), ["/networks/prod"]);
+        let link = |found: &SiteUse| {
+            let html = site_use(&"dc1".parse().expect("a name"), found);
+            (attributes(&html, "a", "href").remove(0), texts(&html, "a").remove(0))
+        };
+        let server = SiteUse::DhcpServer("kea-1".parse().expect("a name"));
+        assert_eq!(link(&server), ("/dhcp-servers/kea-1".to_owned(), "DHCP server kea-1".to_owned()));
+        assert_eq!(link(&SiteUse::FurtherDevices), ("/devices?site=dc1".to_owned(), "further devices".to_owned()));
     }
 }

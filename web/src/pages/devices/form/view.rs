@@ -1,7 +1,6 @@
 //! The form's page.
 
 use crate::error::Error;
-use crate::pages::devices::called;
 use crate::pages::devices::show::form_head;
 use crate::pages::form::Fields;
 use crate::pages::kit::action::once;
@@ -175,7 +174,7 @@ pub(super) fn content(form: &Form<'_>, device: Option<&Device>) -> Markup {
                     (block::empty("A device stands in a site, and there is none yet.", &html! { a.button.primary href="/sites" { "Define a site first" } }))
                 }
             }
-            Some(device) => (form_head(device, &format!("Change {}", called(device)), errors, &FIELDS)),
+            Some(device) => (form_head(device, &format!("Change {}", device.called()), errors, &FIELDS)),
         }
         form.form method="post" action=(action) {
             (once())
