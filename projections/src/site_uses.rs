@@ -1,0 +1,50 @@
+//! What still belongs to a site, and stands against taking it out of use.
+
+use crate::at::At;
+use crate::catalogue::{dhcp_servers_of, networks};
+use crate::devices::{self, Filter};
+use crate::error::Result;
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::name::Name;
+use sqlx::PgConnection;
+use std::fmt;
+
+/// How many devices are named.
+const NAMED: u8 = 3;
+
+/// One thing of a site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SiteUse {
+    /// A network.
+    Network(Name),
+    /// A DHCP server.
+    DhcpServer(Name),
+    /// A device, and what people call it.
+    Device(DeviceId, String),
+    /// More devices than are named.
+    FurtherDevices,
+}
+
+impl fmt::Display for SiteUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(key) => write!(f, "network {key}"),
+            Self::DhcpServer(key) => write!(f, "DHCP server {key}"),
+            Self::Device(_, called) => write!(f, "device {called}"),
+            Self::FurtherDevices => f.write_str("further devices"),
+        }
+    }
+}
+
+/// All of it; of the devices no more than three.
+pub async fn of(connection: &mut PgConnection, site: &Name, at: At) -> Result<Vec<SiteUse>> {
+    let networks = networks(&mut *connection, at).await?.into_iter().filter(|entry| entry.spec.site == *site);
+    let mut uses: Vec<SiteUse> = networks.map(|entry| SiteUse::Network(entry.key)).collect();
+    uses.extend(dhcp_servers_of(&mut *connection, site, at).await?.into_iter().map(|entry| SiteUse::DhcpServer(entry.key)));
+    let filter = Filter { site: Some(site.clone()), decommissioned: Some(false), ..Filter::default() };
+    let found = devices::list(connection, &filter, at, i64::from(NAMED) + 1).await?;
+    let further = found.len() > usize::from(NAMED);
+    uses.extend(found.into_iter().take(NAMED.into()).map(|device| SiteUse::Device(device.id, device.called())));
+    uses.extend(further.then_some(SiteUse::FurtherDevices));
+    Ok(uses)
+}
