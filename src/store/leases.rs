@@ -75,16 +75,18 @@ pub async fn take(
 }
 
 /// Lets a run rest until a time, or until an event makes it due; not at all where it was woken since it was taken.
+///
+/// It does not wait for the disk: where it is lost with the database's server, the lease ends when it would have ended anyway.
 pub async fn rest(pool: &PgPool, worker: Uuid, lease: &Lease, until: OffsetDateTime) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE leases SET until = CASE WHEN woken_at >= taken_at THEN taken_at ELSE $4 END, resting = true
-          WHERE deployment = $1 AND plugin = $2 AND worker = $3",
+          WHERE deployment = $1 AND plugin = $2 AND worker = $3 RETURNING set_config('synchronous_commit', 'off', true)",
         lease.deployment.0,
         lease.plugin.as_str(),
         worker,
         until
     )
-    .execute(pool)
+    .fetch_optional(pool)
     .await
     .map(drop)
 }
