@@ -21,6 +21,7 @@ async fn a_file_is_checked_mended_on_the_page_and_started() -> Result<()> {
         // What cannot be read, and what the data centre does not have, at once.
         page.shows("#refused", "Nothing was started: 2 errors in 2 rows").await?;
         let errors = page.texts_of("main table tbody tr").await?;
+        ensure!(errors.len() == 2, "{errors:?}");
         for (error, words) in errors.iter().zip([["2 ", "role", "cache"], ["3 ", "mac", "52:54:00:zz"]]) {
             ensure!(words.iter().all(|word| error.contains(word)), "{words:?} are not told: {errors:?}");
         }

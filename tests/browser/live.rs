@@ -161,3 +161,21 @@ async fn a_server_that_falls_silent_is_noticed_though_its_connection_stands() ->
     })
     .await
 }
+
+#[tokio::test]
+async fn a_first_connection_that_fails_is_tried_again() -> Result<()> {
+    let centre = Centre::start().await?;
+    Browsers::tell("first", async |browsers| {
+        let page = centre.person(browsers, "viewer", Look::default()).await?;
+        for words in ["net::ERR_", "htmx:error"] {
+            page.expects(words);
+        }
+        page.cuts_off(&["*/live*"]).await?;
+        page.visit("/devices").await?;
+        page.shows("#live-state", "Connection lost").await?;
+        page.cuts_off(&[]).await?;
+        page.shows("#live-state", "Live").await?;
+        Ok(())
+    })
+    .await
+}

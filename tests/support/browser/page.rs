@@ -82,6 +82,13 @@ impl Page {
         Ok(())
     }
 
+    /// Has every request fail whose address matches one of these, `*` being anything; with none, all go through again.
+    pub(crate) async fn cuts_off(&self, addresses: &[&str]) -> Result<()> {
+        self.devtools("Network.enable", json!({})).await?;
+        self.devtools("Network.setBlockedURLs", json!({ "urls": addresses })).await?;
+        Ok(())
+    }
+
     async fn devtools(&self, method: &str, parameters: Value) -> Result<Value> {
         self.driver.cdp().send_raw(method, parameters).await.with_context(|| format!("the browser refused {method}"))
     }

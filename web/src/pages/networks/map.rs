@@ -54,13 +54,9 @@ fn part(network: Ipv4Net, wanted: Option<Ipv4Addr>) -> Ipv4Net {
     Ipv4Net::new(wanted, length).map_or(network, |part| part.trunc())
 }
 
-/// What people call a device: a host name, else its name, serial number or interface.
+/// What a device is called beside an address: its host name, else as elsewhere.
 pub(in crate::pages) fn called(device: &Device) -> String {
-    let name = Some(device.name.to_string()).filter(|name| !name.is_empty());
-    let hostname = device.hostnames.first().map(ToString::to_string);
-    let serial = device.serial.as_ref().map(ToString::to_string);
-    let mac = device.macs.first().map(ToString::to_string);
-    hostname.or(name).or(serial).or(mac).unwrap_or_else(|| device.id.to_string())
+    device.hostnames.first().map_or_else(|| device.called(), ToString::to_string)
 }
 
 /// Looks a part of the map up.

@@ -1,17 +1,28 @@
 //! A secret that is told once: it is in the answer to the form that made it, and nowhere else, so that there is no page of it
 //! to come back to.
 
+use crate::application::Application;
+use crate::commands::Receipt;
+use crate::edge::position::{DEADLINE, reach};
 use crate::pages::kit::badge::Tone;
 use crate::pages::kit::block::note;
 use maud::{Markup, html};
 
-/// What was made, its secret, and what to do with it. `back` leads on.
-pub(super) fn told(what: &Markup, secret: &str, advice: &str, back: (&str, &str)) -> Markup {
+/// What was made, its secret, and what to do with it, once it counts: whoever is given it may use it at once. `back` leads on.
+pub(super) async fn told(
+    application: &Application,
+    receipt: &Receipt,
+    what: &Markup,
+    (secret, advice): (&str, &str),
+    back: (&str, &str),
+) -> Markup {
+    let counts = reach(application, receipt.position, DEADLINE).await;
     html! {
         (note(Tone::Good, &html! {
             p { (what) }
             p { label for="secret" { "Shown only now:" } " " output id="secret" { code { (secret) } } }
             p { (advice) }
+            @if !counts { p { "It is refused for the moment: it was made at position " (receipt.position) ", which the service has not got to yet. The foot of every page says where it is." } }
         }))
         p { a.button href=(back.1) { (back.0) } }
     }

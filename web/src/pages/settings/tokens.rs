@@ -6,7 +6,6 @@ use crate::auth::caller::Administrator;
 use crate::auth::level::Level;
 use crate::auth::token::Secret;
 use crate::commands::Command;
-use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
 use crate::pages::form::{Fields, done};
 use crate::pages::frame::{Page, Section, Visit};
@@ -185,13 +184,14 @@ async fn create(
         let command = Command::CreateToken { name: name.clone(), scope, expires, secret_sha256: made.sha256() };
         match application.commands.execute(command, caller.context()).await {
             Ok(receipt) => {
-                // Whoever is given the token may use it at once.
-                reach(&application, receipt.position, DEADLINE).await;
                 let id: TokenId = receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
                 let advice = "Programs send it in the header Authorization, behind the word Bearer. If it is lost, revoke it and make another.";
+                let what = html! { "The token " strong { (name) } " was made." };
+                let back = ("To the tokens", "/settings/tokens");
+                let told = secret::told(&application, &receipt, &what, (&made.bearer(id), advice), back).await;
                 let content = html! {
                     (heading(&[("Access tokens", "/settings/tokens")], &html! { "Token " (name) }, &html! {}))
-                    (secret::told(&html! { "The token " strong { (name) } " was made." }, &made.bearer(id), advice, ("To the tokens", "/settings/tokens")))
+                    (told)
                 };
                 return Ok(visit.shown(receipt.position, Page::new("New token", Section::Settings, content)));
             }

@@ -6,7 +6,6 @@ use crate::application::Application;
 use crate::auth::caller::Administrator;
 use crate::auth::level::Level;
 use crate::commands::{Command, Receipt};
-use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
 use crate::error::problem::ProblemError;
 use crate::pages::form::{Fields, done};
@@ -174,7 +173,7 @@ async fn create(
     Ok(visit.refused(*application.position.borrow(), page))
 }
 
-/// The page with a password that was made, once it counts: whoever is given it may sign in at once.
+/// The page with a password that was made.
 async fn tell(
     visit: Visit,
     application: &Application,
@@ -183,12 +182,13 @@ async fn tell(
     what: &str,
     password: &str,
 ) -> HttpResponse {
-    reach(application, receipt.position, DEADLINE).await;
     let advice = "Give it to the person in a way that nobody else reads. It has to be changed at the first sign-in.";
     let path = format!("/settings/users/{name}");
+    let what = html! { (what) ". The one-time password of " strong { (name) } ":" };
+    let told = secret::told(application, receipt, &what, (password, advice), ("To the user", &path)).await;
     let content = html! {
         (heading(&[("Users", "/settings/users")], &html! { "User " (name) }, &html! {}))
-        (secret::told(&html! { (what) ". The one-time password of " strong { (name) } ":" }, password, advice, ("To the user", &path)))
+        (told)
     };
     visit.shown(*application.position.borrow(), Page::new("One-time password", Section::Settings, content))
 }
