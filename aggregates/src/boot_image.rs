@@ -9,6 +9,7 @@ mod tests;
 
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::name::Name;
+use crate::values::setting::{SettingName, SettingSpec};
 use crate::values::sha256::Sha256;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
@@ -127,6 +128,39 @@ pub struct BootImageSpec {
     /// Whose word ends its deployments; the server's, where it is left out.
     #[serde(default, skip_serializing_if = "EndedBy::is_server")]
     pub done_by: EndedBy,
+    /// How often a server of a deployment in progress boots from the network.
+    #[serde(default, skip_serializing_if = "NetworkBoot::is_until_done")]
+    pub network_boot: NetworkBoot,
+    /// The settings that its templates use, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<SettingName, SettingSpec>,
+}
+
+/// How often a server of a deployment in progress boots from the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkBoot {
+    /// Until the deployment is done: a server that restarts before that is installed again.
+    #[default]
+    UntilDone,
+    /// Until it has fetched its answers file, or its kernel where the image has no answers file. A further network boot then
+    /// starts its disk: for installers that restart the server before they are done.
+    Once,
+}
+
+impl NetworkBoot {
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UntilDone => "until_done",
+            Self::Once => "once",
+        }
+    }
+
+    /// Whether it is the default, which events leave out.
+    pub fn is_until_done(&self) -> bool {
+        *self == Self::UntilDone
+    }
 }
 
 /// A year.

@@ -7,6 +7,7 @@ pub mod ids;
 pub mod mac_address;
 pub mod name;
 pub mod reverse_zone;
+pub mod setting;
 pub mod sha256;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,14 @@ use crate::samples::{boot_file, broken, outcome, parsed};
 use cqrs_es::Aggregate;
 
 fn spec() -> BootImageSpec {
-    BootImageSpec { description: parsed("Debian 13"), open_minutes: 30, in_progress_minutes: 120, done_by: EndedBy::Server }
+    BootImageSpec {
+        description: parsed("Debian 13"),
+        open_minutes: 30,
+        in_progress_minutes: 120,
+        done_by: EndedBy::Server,
+        network_boot: NetworkBoot::UntilDone,
+        settings: BTreeMap::new(),
+    }
 }
 
 fn define() -> BootImageCommand {

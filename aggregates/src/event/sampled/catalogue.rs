@@ -1,7 +1,7 @@
 //! Every event of the catalogue and of tokens.
 
 use super::sampled;
-use crate::boot_image::{BootImageEvent, BootImageSpec, EndedBy, FileKind};
+use crate::boot_image::{BootImageEvent, BootImageSpec, EndedBy, FileKind, NetworkBoot};
 use crate::dhcp_server::{DhcpKind, DhcpServerEvent, DhcpServerSpec};
 use crate::drift::{Difference, DriftEvent, Nature};
 use crate::network::{NetworkEvent, NetworkSpec};
@@ -61,7 +61,14 @@ fn defined_file(kind: FileKind) -> BootImageEvent {
 }
 
 fn image(done_by: EndedBy) -> BootImageSpec {
-    BootImageSpec { description: parsed("Debian 13"), open_minutes: 30, in_progress_minutes: 120, done_by }
+    BootImageSpec {
+        description: parsed("Debian 13"),
+        open_minutes: 30,
+        in_progress_minutes: 120,
+        done_by,
+        network_boot: NetworkBoot::UntilDone,
+        settings: BTreeMap::new(),
+    }
 }
 
 fn created(scope: Scope) -> TokenEvent {

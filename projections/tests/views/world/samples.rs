@@ -1,6 +1,6 @@
 //! Values and commands that histories are made of.
 
-use bootledger_aggregates::boot_image::{BootFile, BootImageCommand, BootImageSpec, EndedBy, FileKind};
+use bootledger_aggregates::boot_image::{BootFile, BootImageCommand, BootImageSpec, EndedBy, FileKind, NetworkBoot};
 use bootledger_aggregates::dhcp_server::{DhcpKind, DhcpServerCommand, DhcpServerSpec};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
@@ -50,7 +50,14 @@ pub(crate) fn webhook_spec(events: &str) -> WebhookSpec {
 /// An image whose deployments the server ends, or Puppet.
 pub(crate) fn image_spec(description: &str, in_progress_minutes: u32, puppet: bool) -> BootImageSpec {
     let done_by = if puppet { EndedBy::Puppet } else { EndedBy::Server };
-    BootImageSpec { description: v(description), open_minutes: 1, in_progress_minutes, done_by }
+    BootImageSpec {
+        description: v(description),
+        open_minutes: 1,
+        in_progress_minutes,
+        done_by,
+        network_boot: NetworkBoot::UntilDone,
+        settings: std::collections::BTreeMap::new(),
+    }
 }
 
 pub(crate) fn create_token() -> TokenCommand {

@@ -4,8 +4,9 @@ use crate::pages::catalogue::BOOT_IMAGE;
 use crate::pages::catalogue::form::{Pairs, Target, field, needed, pair, view as form};
 use crate::pages::catalogue::values::Whole;
 use crate::pages::form::Fields;
-use bootledger_aggregates::boot_image::{BootImageSpec, EndedBy};
+use bootledger_aggregates::boot_image::{BootImageSpec, EndedBy, NetworkBoot};
 use maud::{Markup, html};
+use std::collections::BTreeMap;
 
 /// Whose word ends deployments, in words.
 pub(super) fn ended_by(by: EndedBy) -> &'static str {
@@ -41,6 +42,8 @@ pub(super) fn read(fields: &mut Fields) -> Option<BootImageSpec> {
         open_minutes: open?.0,
         in_progress_minutes: in_progress?.0,
         done_by: done_by?,
+        network_boot: NetworkBoot::default(),
+        settings: BTreeMap::new(),
     })
 }
 
