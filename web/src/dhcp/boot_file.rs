@@ -1,65 +1,93 @@
-//! Which boot file a client with a live deployment is told: the one place for every format.
+//! Which clients with a live deployment get a boot file, and which one: the one place for every format.
 //!
-//! An iPXE is told its script. Firmware is told an iPXE that it can run, by its architecture (option 93, RFC 4578): over
-//! TFTP from the site's next server, or over HTTP where it says that it boots so. Where there is no next server, there is
-//! no TFTP.
+//! Only a client that boots from the network gets a boot file, and with it the next server and, over HTTP, the vendor class.
+//! An iPXE gets its script. Firmware gets an iPXE that it can run, by its architecture: over TFTP from the site's next
+//! server, or over HTTP where it says that it boots so. Where a site has no next server, there is no TFTP.
+//!
+//! Every other client gets an address and options only: an installer or a running system asks DHCP as well, and takes a boot
+//! file for something else. Debian's installer fetches one that is a URL as its preseed file, and fails.
 
 use bootledger_aggregates::site::{BootUrl, SiteSpec};
 
 /// BOOTP's field for the boot file has 128 bytes, the last of them zero (RFC 951). What is longer goes into option 67.
 const FIELD: usize = 127;
 
-/// What an iPXE says of itself as its user class (option 77).
-pub(crate) const IPXE: &str = "iPXE";
+/// How the user class (option 77) of an iPXE begins. iPXE sends the bare text; RFC 3004 wants a class to follow its length,
+/// which an embedded script may have set so.
+pub(crate) const IPXE: [&str; 2] = ["iPXE", "\u{4}iPXE"];
 
 /// What UEFI firmware that boots over HTTP calls itself in option 60, and must be called in return (UEFI specification,
 /// 24.7.2).
 pub(crate) const HTTP_CLIENT: &str = "HTTPClient";
 
-/// A client, by what it says of itself in its request.
+/// What firmware that boots over TFTP calls itself in option 60 (RFC 4578, 2.4).
+const PXE_CLIENT: &str = "PXEClient";
+
+/// A kind of client that boots from the network, by what its request says. Every client that is none of these gets no boot
+/// file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asker {
+pub(crate) enum Client {
     /// An iPXE, by its user class, whatever its architecture.
     Ipxe,
     /// Firmware of one of these architectures, which fetches over TFTP.
     Firmware(&'static [u16]),
     /// Firmware of one of these architectures, which fetches over HTTP.
     HttpFirmware(&'static [u16]),
-    /// Whoever is none of these: an installer, a system, or an iPXE that was built to call itself something else.
-    Other,
 }
 
-/// A kind of client and what it is told. The first kind that a client is of counts.
+/// How firmware says which architecture it has. Option 93 counts (RFC 4578, 2.1: a list, of which the first is meant); what
+/// option 60 says counts only for firmware that leaves option 93 out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Architecture {
+    /// The first two bytes of option 93.
+    pub(crate) bytes: [u8; 2],
+    /// The beginning of option 60, like `PXEClient:Arch:00007`.
+    pub(crate) vendor_class: String,
+}
+
+/// A kind of client and its boot file. The first kind that a client is of counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BootFile {
     /// Its name in formats that need one.
     pub(crate) name: &'static str,
-    /// Who is told.
-    pub(crate) asker: Asker,
+    /// The clients that get it.
+    pub(crate) client: Client,
     /// A URL, or a file's name on the next server.
     pub(crate) file: String,
 }
 
-/// The architectures and their boot loaders in Debian's package `ipxe`. 9 stands for 7 in most firmware, which followed an
-/// early draft of RFC 4578.
-const BIOS: (&[u16], &str) = (&[0], "undionly.kpxe");
-const UEFI: (&[u16], &str) = (&[7, 9], "snponly.efi");
-const UEFI_HTTP: (&[u16], &str) = (&[16], "snponly.efi");
+/// A boot loader of Debian's package `ipxe`, with the architectures (IANA's "Processor Architecture Types") that run it and
+/// the names of these kinds of client.
+struct Loader {
+    file: &'static str,
+    tftp: (&'static str, &'static [u16]),
+    http: Option<(&'static str, &'static [u16])>,
+}
+
+/// 9 stands for 7 in most firmware, which followed an early draft of RFC 4578. The package of Debian 12 has no iPXE for ARM,
+/// later ones have; none has one for 32-bit UEFI (6 and 15).
+const LOADERS: [Loader; 3] = [
+    Loader { file: "undionly.kpxe", tftp: ("bios", &[0]), http: None },
+    Loader { file: "snponly.efi", tftp: ("uefi", &[7, 9]), http: Some(("uefi-http", &[16])) },
+    Loader { file: "ipxe-arm64.efi", tftp: ("arm64", &[11]), http: Some(("arm64-http", &[19])) },
+];
 
 /// The boot files of a site, in the order in which they are tried. `base_url` counts where the site has no boot URL.
 pub(crate) fn boot_files(site: &SiteSpec, base_url: &BootUrl) -> Vec<BootFile> {
     let boot_url = site.boot_url.as_ref().unwrap_or(base_url).as_str();
-    let script = || format!("{boot_url}/pxe/");
-    let mut files = vec![BootFile { name: "ipxe", asker: Asker::Ipxe, file: script() }];
+    let mut files = vec![BootFile { name: "ipxe", client: Client::Ipxe, file: format!("{boot_url}/pxe/") }];
     if site.next_server.is_some() {
-        for (name, (architectures, loader)) in [("bios", BIOS), ("uefi", UEFI)] {
-            files.push(BootFile { name, asker: Asker::Firmware(architectures), file: loader.to_owned() });
-        }
+        files.extend(LOADERS.map(|Loader { file, tftp: (name, architectures), .. }| BootFile {
+            name,
+            client: Client::Firmware(architectures),
+            file: file.to_owned(),
+        }));
     }
-    let (architectures, loader) = UEFI_HTTP;
-    let file = format!("{boot_url}/boot/loaders/{loader}");
-    files.push(BootFile { name: "uefi-http", asker: Asker::HttpFirmware(architectures), file });
-    files.push(BootFile { name: "other", asker: Asker::Other, file: script() });
+    files.extend(LOADERS.into_iter().filter_map(|Loader { file, http, .. }| {
+        let (name, architectures) = http?;
+        let file = format!("{boot_url}/boot/loaders/{file}");
+        Some(BootFile { name, client: Client::HttpFirmware(architectures), file })
+    }));
     files
 }
 
@@ -76,6 +104,27 @@ impl BootFile {
 
     /// Whether the answer must say that it is for a client that boots over HTTP.
     pub(crate) fn over_http(&self) -> bool {
-        matches!(self.asker, Asker::HttpFirmware(_))
+        matches!(self.client, Client::HttpFirmware(_))
     }
+}
+
+impl Client {
+    /// How firmware of this kind says so; empty for an iPXE, which is known by [`IPXE`].
+    pub(crate) fn architectures(self) -> Vec<Architecture> {
+        let (class, architectures) = match self {
+            Self::Ipxe => return vec![],
+            Self::Firmware(architectures) => (PXE_CLIENT, architectures),
+            Self::HttpFirmware(architectures) => (HTTP_CLIENT, architectures),
+        };
+        let one = |architecture: &u16| Architecture {
+            bytes: architecture.to_be_bytes(),
+            vendor_class: format!("{class}:Arch:{architecture:05}"),
+        };
+        architectures.iter().map(one).collect()
+    }
+}
+
+/// Bytes in hexadecimal, with this between them.
+pub(crate) fn hexadecimal(bytes: impl AsRef<[u8]>, between: &str) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(between)
 }

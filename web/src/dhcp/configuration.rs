@@ -87,7 +87,7 @@ pub struct Configuration {
     pub site: Name,
     /// Its networks that DHCP serves, by address.
     pub networks: Vec<Network>,
-    /// What live entries are told beside their address.
+    /// What live entries get beside their address.
     pub boot: Boot,
 }
 
@@ -104,14 +104,14 @@ pub struct Network {
     pub entries: Vec<SiteEntry>,
 }
 
-/// What a host with a live deployment is told.
+/// What a host with a live deployment gets.
 #[derive(Clone, Debug)]
 pub struct Boot {
-    /// BOOTP's `siaddr`.
+    /// BOOTP's `siaddr`, only for clients that get one of the boot files.
     pub next_server: Option<Ipv4Addr>,
-    /// What each kind of client is told to boot; the first kind that it is of counts.
+    /// The boot file of each kind of client; the first kind that a client is of counts, and a client of none gets none.
     pub(crate) files: Vec<BootFile>,
-    /// The site's header.
+    /// The site's header, for every client.
     pub options: Vec<DhcpOption>,
 }
 

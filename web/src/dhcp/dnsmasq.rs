@@ -10,7 +10,7 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-use super::boot_file::{Asker, BootFile, HTTP_CLIENT, IPXE};
+use super::boot_file::{BootFile, Client, HTTP_CLIENT, IPXE, hexadecimal};
 use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network};
 use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
@@ -19,6 +19,9 @@ use std::fmt::Write;
 
 /// The tag of hosts with a live deployment.
 const LIVE: &str = "boot/live";
+
+/// The tag of clients that say which architecture they have in option 93, whose vendor class then does not count.
+const ARCHITECTURE: &str = "client/architecture";
 
 /// Writes the configuration. The same configuration gives the same bytes. Refused where an option cannot be told to dnsmasq,
 /// with all such options: it would otherwise be left out, or mean something else.
@@ -75,10 +78,11 @@ dhcp-option=encap:175,176,1b
         );
     }
 
-    /// What every host with a live deployment is told. A client is of one kind at most, so that the order, in which dnsmasq
-    /// looks for a boot file, does not matter.
+    /// What hosts with a live deployment get. A client is of one kind at most, so that the order, in which dnsmasq looks for a
+    /// boot file, does not matter; a client of none of them gets neither a boot file nor a next server.
     fn live(&mut self, boot: &Boot) {
         line!(self, "\n# What a client says of itself: its user class, or the first of its architectures (RFC 4578).");
+        line!(self, "dhcp-match=set:{ARCHITECTURE},93");
         for file in &boot.files {
             self.known_by(file);
         }
@@ -89,8 +93,7 @@ dhcp-option=encap:175,176,1b
         let next_server = boot.next_server.map(|next_server| format!(",,{next_server}")).unwrap_or_default();
         let mut earlier = String::new();
         for file in &boot.files {
-            let own = if file.asker == Asker::Other { String::new() } else { format!(",tag:client/{}", file.name) };
-            let client = format!("tag:{LIVE}{own}{earlier}");
+            let client = format!("tag:{LIVE},tag:client/{}{earlier}", file.name);
             line!(self, "dhcp-boot={client},{}{next_server}", file.field().map(quoted).unwrap_or_default());
             if let Some(file) = file.option() {
                 line!(self, "dhcp-option-force={client},67,{}", quoted(file));
@@ -102,18 +105,24 @@ dhcp-option=encap:175,176,1b
         }
     }
 
-    /// How dnsmasq knows a kind of client. Bytes in hexadecimal are compared from the option's beginning.
+    /// How dnsmasq knows a kind of client. Bytes in hexadecimal are compared from the option's beginning, a vendor class with
+    /// every part of the option.
     fn known_by(&mut self, file: &BootFile) {
-        match file.asker {
-            Asker::Ipxe => {
-                line!(self, "dhcp-userclass=set:client/{},{IPXE}", file.name);
+        let name = file.name;
+        if file.client == Client::Ipxe {
+            for class in IPXE {
+                line!(self, "dhcp-match=set:client/{name},77,{}", hexadecimal(class, ":"));
             }
-            Asker::Firmware(architectures) | Asker::HttpFirmware(architectures) => {
-                for [high, low] in architectures.iter().map(|architecture| architecture.to_be_bytes()) {
-                    line!(self, "dhcp-match=set:client/{},93,{high:02x}:{low:02x}", file.name);
-                }
-            }
-            Asker::Other => {}
+        }
+        let architectures = file.client.architectures();
+        for architecture in &architectures {
+            line!(self, "dhcp-match=set:client/{name},93,{}", hexadecimal(architecture.bytes, ":"));
+        }
+        for architecture in &architectures {
+            line!(self, "dhcp-vendorclass=set:vendor/{name},{}", architecture.vendor_class);
+        }
+        if !architectures.is_empty() {
+            line!(self, "tag-if=set:client/{name},tag:vendor/{name},tag:!{ARCHITECTURE}");
         }
     }
 

@@ -1,10 +1,11 @@
 //! `isc.conf`: what ISC dhcpd reads (dhcpd.conf(5), dhcp-options(5)).
 //!
 //! Hosts are declared outside the networks, as dhcpd.conf(5) advises; their address says which network they are in. Those
-//! with a live deployment are in a group, which alone says what to boot.
+//! with a live deployment are in a group, which alone names boot files and the next server, and only for clients that boot
+//! from the network: without these statements dhcpd leaves both fields empty.
 //! Everything that a person may have written goes through `quoted`; nothing else is free text.
 
-use super::boot_file::{Asker, HTTP_CLIENT, IPXE};
+use super::boot_file::{Client, HTTP_CLIENT, IPXE, hexadecimal};
 use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, search_list};
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
 use bootledger_projections::dhcp_entries::SiteEntry;
@@ -80,24 +81,20 @@ fn network(text: &mut String, network: &Network) {
     text.push_str("        deny unknown-clients;\n    }\n}\n");
 }
 
-/// What every host with a live deployment is told; a group says it once for all of them.
+/// What hosts with a live deployment get; a group says it once for all of them.
 fn live_statements(text: &mut String, boot: &Boot) {
-    if let Some(next_server) = boot.next_server {
-        line!(text, "    next-server {next_server};");
-    }
     for one in &boot.options {
         line!(text, "    {}", option(one));
     }
     for (index, file) in boot.files.iter().enumerate() {
-        let branch = match (index, condition(file.asker)) {
-            (0, Some(condition)) => format!("    if {condition} {{"),
-            (_, Some(condition)) => format!("    }} elsif {condition} {{"),
-            (_, None) => "    } else {".to_owned(),
-        };
-        line!(text, "{branch}");
+        let branch = if index == 0 { "    if" } else { "    } elsif" };
+        line!(text, "{branch} {} {{", condition(file.client));
+        if let Some(next_server) = boot.next_server {
+            line!(text, "        next-server {next_server};");
+        }
         if file.over_http() {
             line!(text, "        option vendor-class-identifier {};", quoted(HTTP_CLIENT));
-            // Whoever has not asked for option 60 (0x3c) is told it as well, which dhcpd would otherwise leave out.
+            // A client that does not request option 60 (0x3c) gets it as well, which dhcpd would otherwise leave out.
             line!(text, "        option dhcp-parameter-request-list = concat(option dhcp-parameter-request-list, 3c);");
         }
         if let Some(file) = file.field() {
@@ -110,20 +107,24 @@ fn live_statements(text: &mut String, boot: &Boot) {
     text.push_str("    }\n");
 }
 
-/// How dhcpd knows a kind of client; `None` for whoever is left. Firmware may name several architectures and means the
-/// first.
-fn condition(asker: Asker) -> Option<String> {
-    match asker {
-        Asker::Ipxe => Some(format!("option user-class = {}", quoted(IPXE))),
-        Asker::Firmware(architectures) | Asker::HttpFirmware(architectures) => {
-            let one = |architecture: &u16| {
-                let [high, low] = architecture.to_be_bytes();
-                format!("substring(option client-architecture, 0, 2) = {high:02x}:{low:02x}")
-            };
-            Some(architectures.iter().map(one).collect::<Vec<_>>().join(" or "))
-        }
-        Asker::Other => None,
+/// How dhcpd knows a kind of client.
+fn condition(client: Client) -> String {
+    if client == Client::Ipxe {
+        let begins = |text: &str| format!("substring(option user-class, 0, {}) = {}", text.len(), quoted(text));
+        return IPXE.map(begins).join(" or ");
     }
+    let architectures = client.architectures();
+    let bytes =
+        architectures.iter().map(|one| format!("substring(option client-architecture, 0, 2) = {}", hexadecimal(one.bytes, ":")));
+    let classes = architectures.iter().map(|one| {
+        let class = &one.vendor_class;
+        format!(
+            "(not exists client-architecture and substring(option vendor-class-identifier, 0, {}) = {})",
+            class.len(),
+            quoted(class)
+        )
+    });
+    bytes.chain(classes).collect::<Vec<_>>().join("\n        or ")
 }
 
 /// Host names may repeat and an interface may have an entry in several networks; an address never does, so it names the declaration.

@@ -4,7 +4,7 @@
 //! the reservations alone decide who has an address. A lease that outlived a change would keep an address
 //! from its new owner; this way every reload, hence every change, forgets it.
 
-use super::boot_file::{Asker, HTTP_CLIENT, IPXE};
+use super::boot_file::{Client, HTTP_CLIENT, IPXE, hexadecimal};
 use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, search_list};
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
 use bootledger_aggregates::values::hostname::Hostname;
@@ -46,30 +46,18 @@ pub fn render(configuration: &Configuration) -> String {
     let _ = writeln!(text, "  \"valid-lifetime\": {LEASE_SECONDS},");
     client_classes(&mut text, &configuration.boot);
     text.push_str("  \"subnet4\": [");
-    let boot = Booting::new(&configuration.boot);
+    let options: Vec<OptionData> = configuration.boot.options.iter().map(option).collect();
     for (index, network) in configuration.networks.iter().enumerate() {
         text.push_str(if index == 0 { "\n" } else { ",\n" });
-        subnet(&mut text, network, &boot);
+        subnet(&mut text, network, &options);
     }
     text.push_str("\n  ]\n}\n}\n");
     text
 }
 
-/// The class of clients whose reservation has a live deployment: the reservation itself puts them into it.
+/// The class of clients whose reservation has a live deployment: the reservation itself puts them into it. Boot file and next
+/// server are not in the reservation, which would give them to every client of its interface: they come from the classes.
 const LIVE: &str = "live";
-
-/// What every reservation with a live deployment says. The boot file is not among it, as a reservation knows only one:
-/// it comes from the classes.
-struct Booting {
-    next_server: Option<Ipv4Addr>,
-    options: Vec<OptionData>,
-}
-
-impl Booting {
-    fn new(boot: &Boot) -> Self {
-        Self { next_server: boot.next_server, options: boot.options.iter().map(option).collect() }
-    }
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -77,13 +65,15 @@ struct ClientClass<'a> {
     name: &'a str,
     test: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    next_server: Option<Ipv4Addr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     boot_file_name: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     option_data: Vec<OptionData>,
 }
 
-/// A class for each kind of client with a live deployment. A client is in one of them at most, so that their order, in which
-/// Kea looks for a boot file, does not matter.
+/// A class for each kind of client that boots from the network, of those with a live deployment. A client is in one of them at
+/// most, so that their order, in which Kea looks for a boot file, does not matter.
 fn client_classes(text: &mut String, boot: &Boot) {
     let _ = write!(text, "  \"client-classes\": [\n    {{\"name\":{}}}", json(&LIVE));
     let mut earlier: Vec<&str> = vec![];
@@ -93,9 +83,7 @@ fn client_classes(text: &mut String, boot: &Boot) {
         for one in &earlier {
             let _ = write!(expression, " and not member('{one}')");
         }
-        if let Some(condition) = condition(file.asker) {
-            let _ = write!(expression, " and ({condition})");
-        }
+        let _ = write!(expression, " and ({})", condition(file.client));
         let client = file.over_http().then(|| OptionData {
             name: "vendor-class-identifier".to_owned(),
             data: HTTP_CLIENT.to_owned(),
@@ -103,23 +91,32 @@ fn client_classes(text: &mut String, boot: &Boot) {
         });
         let long = file.option().map(|file| OptionData::new("boot-file-name", escaped(file)));
         let option_data = client.into_iter().chain(long).collect();
-        let class = ClientClass { name: file.name, test: expression, boot_file_name: file.field(), option_data };
+        let class = ClientClass {
+            name: file.name,
+            test: expression,
+            next_server: boot.next_server,
+            boot_file_name: file.field(),
+            option_data,
+        };
         let _ = write!(text, ",\n    {}", json(&class));
         earlier.push(file.name);
     }
     text.push_str("\n  ],\n");
 }
 
-/// How Kea knows a kind of client; `None` for whoever is left. Firmware may name several architectures and means the first.
-fn condition(asker: Asker) -> Option<String> {
-    match asker {
-        Asker::Ipxe => Some(format!("option[77].hex == '{IPXE}'")),
-        Asker::Firmware(architectures) | Asker::HttpFirmware(architectures) => {
-            let one = |architecture: &u16| format!("substring(option[93].hex, 0, 2) == 0x{architecture:04x}");
-            Some(architectures.iter().map(one).collect::<Vec<_>>().join(" or "))
-        }
-        Asker::Other => None,
+/// How Kea knows a kind of client.
+fn condition(client: Client) -> String {
+    if client == Client::Ipxe {
+        let begins = |text: &str| format!("substring(option[77].hex, 0, {}) == 0x{}", text.len(), hexadecimal(text, ""));
+        return IPXE.map(begins).join(" or ");
     }
+    let architectures = client.architectures();
+    let bytes = architectures.iter().map(|one| format!("substring(option[93].hex, 0, 2) == 0x{}", hexadecimal(one.bytes, "")));
+    let classes = architectures.iter().map(|one| {
+        let class = &one.vendor_class;
+        format!("(not option[93].exists and substring(option[60].hex, 0, {}) == '{class}')", class.len())
+    });
+    bytes.chain(classes).collect::<Vec<_>>().join(" or ")
 }
 
 #[derive(Serialize)]
@@ -129,8 +126,6 @@ struct Reservation<'a> {
     ip_address: Ipv4Addr,
     #[serde(skip_serializing_if = "Option::is_none")]
     hostname: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_server: Option<Ipv4Addr>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     client_classes: &'static [&'static str],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -142,7 +137,7 @@ struct Reservation<'a> {
 struct OptionData {
     name: String,
     data: String,
-    /// Whether a client is told that did not ask for it.
+    /// Whether a client gets it that has not requested it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     always_send: bool,
 }
@@ -153,7 +148,7 @@ impl OptionData {
     }
 }
 
-fn subnet(text: &mut String, network: &Network, booting: &Booting) {
+fn subnet(text: &mut String, network: &Network, live: &[OptionData]) {
     let spec = &network.spec;
     let mut options = vec![];
     if let Some(gateway) = spec.gateway.filter(|_| !network.overrides("routers")) {
@@ -176,20 +171,18 @@ fn subnet(text: &mut String, network: &Network, booting: &Booting) {
     );
     for (index, entry) in network.entries.iter().enumerate() {
         text.push_str(if index == 0 { "\n        " } else { ",\n        " });
-        text.push_str(&reservation(entry, booting));
+        text.push_str(&reservation(entry, live));
     }
     text.push_str("\n      ]\n    }");
 }
 
-fn reservation(entry: &SiteEntry, booting: &Booting) -> String {
-    let live = entry.live.then_some(booting);
+fn reservation(entry: &SiteEntry, live: &[OptionData]) -> String {
     let reservation = Reservation {
         hw_address: entry.mac.to_string(),
         ip_address: entry.ip,
         hostname: entry.hostname.as_ref().map(Hostname::as_str),
-        next_server: live.and_then(|live| live.next_server),
         client_classes: if entry.live { &[LIVE] } else { &[] },
-        option_data: live.map_or(&[], |live| live.options.as_slice()),
+        option_data: if entry.live { live } else { &[] },
     };
     json(&reservation)
 }

@@ -140,13 +140,11 @@ fn dnsmasq_configuration_reads_as_documented() {
 }
 
 #[test]
-fn only_live_entries_are_told_what_to_boot() {
+fn only_live_entries_have_boot_files() {
     for format in FORMATS {
         let text = render(format, &small());
         assert_eq!(text.matches("undionly.kpxe").count(), 1, "{format}");
         assert_eq!(text.matches("/srv/install").count(), 1, "{format}");
-        let (next_server, times) = if format == Format::Dnsmasq { (",,10.0.0.1\n", 5) } else { ("next-server", 1) };
-        assert_eq!(text.matches(next_server).count(), times, "{format}");
     }
     let dnsmasq = render(Format::Dnsmasq, &small());
     for line in dnsmasq.lines().filter(|line| line.starts_with("dhcp-boot=") || line.contains("/srv/install")) {
@@ -155,8 +153,33 @@ fn only_live_entries_are_told_what_to_boot() {
     assert_eq!(dnsmasq.matches("set:boot/live").count(), 1, "{dnsmasq}");
 }
 
+/// What a client that does not boot from the network gets is tested with real servers and clients; this is why.
 #[test]
-fn without_live_entries_nobody_is_told_what_to_boot() {
+fn every_next_server_and_boot_file_is_for_one_kind_of_client() {
+    let kinds = small().boot.files.len();
+    let isc = render(Format::Isc, &small());
+    assert!(!isc.contains("else {"), "{isc}");
+    for statement in ["        next-server 10.0.0.1;", "        filename "] {
+        assert_eq!(isc.matches(statement).count(), kinds, "{isc}");
+        assert_eq!(isc.matches(statement.trim()).count(), kinds, "{isc}");
+    }
+    let kea: Value = serde_json::from_str(&render(Format::Kea, &small())).expect("JSON");
+    let classes = kea["Dhcp4"]["client-classes"].as_array().expect("classes");
+    let booting: Vec<&Value> = classes.iter().filter(|class| class["next-server"] == "10.0.0.1").collect();
+    assert_eq!(booting.len(), kinds, "{kea}");
+    assert!(
+        booting.iter().all(|class| ["[93]", "[77]"].iter().any(|option| class["test"].to_string().contains(option))),
+        "{kea}"
+    );
+    assert_eq!(kea.to_string().matches("next-server").count(), kinds, "{kea}");
+    let dnsmasq = render(Format::Dnsmasq, &small());
+    let boots: Vec<&str> = dnsmasq.lines().filter(|line| line.contains("10.0.0.1") && line.contains("boot=")).collect();
+    assert_eq!(boots.len(), kinds, "{dnsmasq}");
+    assert!(boots.iter().all(|line| line.starts_with("dhcp-boot=tag:boot/live,tag:client/")), "{boots:?}");
+}
+
+#[test]
+fn without_live_entries_nothing_boots() {
     let mut quiet = small();
     quiet.networks.iter_mut().flat_map(|network| &mut network.entries).for_each(|entry| entry.live = false);
     let isc = render(Format::Isc, &quiet);
@@ -257,7 +280,7 @@ fn texts_of_people_are_never_syntax() {
         // Nothing but the two statements came of it.
         let isc = render(Format::Isc, &with);
         assert_eq!(isc.lines().filter(|line| line.trim_start().starts_with("host ")).count(), 1, "{isc}");
-        assert_eq!(isc.matches('"').count(), 22, "{isc}");
+        assert_eq!(isc.matches('"').count(), 40, "{isc}");
     }
 }
 
