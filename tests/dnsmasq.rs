@@ -81,7 +81,7 @@ async fn clients_are_told_values_of_every_type_and_their_names() -> Result<()> {
     }
     ensure!(!told.iter().any(|line| line.starts_with("siaddr=") || line.contains("boot")), "it is told to boot: {told:?}");
     // The site's header goes before the network's options; a name of another domain is told whole.
-    let told = lab.ask_dhcp(MAC, &asked).await.with_context(|| dhcp.log())?;
+    let told = lab.ask_dhcp(MAC, &format!("-x 0x4d:69505845{asked}")).await.with_context(|| dhcp.log())?;
     let long = format!("bootfile=http://{}/pxe/", "b".repeat(150));
     for line in ["mtu=1400", "hostname=h1.other.example", &long] {
         ensure!(told.contains(&line.to_owned()), "no {line} in {told:?}");

@@ -6,6 +6,7 @@ mod boot_loaders;
 mod browser;
 mod bulk;
 mod dhcp_agent;
+mod dhcp_clients;
 mod dhcp_reloads;
 mod dns_updates;
 mod dnsmasq;

@@ -15,14 +15,17 @@
 //! `target/lab/bootlab-N` until the next lab of that number, to be read when a test has failed.
 #![allow(dead_code, reason = "each test file uses only a part of the lab")]
 
+mod clients;
 mod command;
 mod cpio;
 mod dhcp;
 mod disk;
 mod installer;
+mod message;
 mod network;
 mod vm;
 mod wait;
+mod wire;
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -30,10 +33,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+pub(crate) use clients::Program;
 pub(crate) use dhcp::DhcpServer;
 pub(crate) use disk::LOCAL_DISK_BOOTED;
 pub(crate) use installer::{INSTALLED, Installer};
+pub(crate) use message::{Kind as MessageKind, Message, Options};
 pub(crate) use vm::{Firmware, Vm, VmOptions};
+pub(crate) use wire::Wire;
 
 use network::{BRIDGE, CLIENT, Network};
 
@@ -170,6 +176,19 @@ impl Lab {
         // It goes into the background once it has an address.
         command::run(&format!("ip netns exec {client} busybox udhcpc -i {CLIENT} -n -t 10 -T 1 -p {pid} -s {script}"))?;
         Ok(self.folder.join("kept.told"))
+    }
+
+    /// A port of the bridge for clients that send as from another machine, by default with this MAC. A lab has one such port:
+    /// it takes the place of [`keep_address`](Self::keep_address).
+    pub(crate) async fn client_port(&self, mac: &str) -> Result<Wire> {
+        let client = self.network.add_client(mac)?;
+        Wire::open(&client, CLIENT).await
+    }
+
+    /// Runs a DHCP client of an operating system on the [`client_port`](Self::client_port) until it has its address, ends it,
+    /// and returns what it knows then, as it writes it itself.
+    pub(crate) async fn run_client(&self, program: Program) -> Result<String> {
+        program.run(&self.network.client(), &self.folder).await
     }
 
     /// Has the client of [`keep_address`](Self::keep_address) renew its lease now.

@@ -70,12 +70,17 @@ impl Network {
     /// Another namespace, with a port of this MAC on the bridge: for a client that sends to the DHCP server as from another
     /// machine. It goes with the network.
     pub(super) fn add_client(&self, mac: &str) -> Result<String> {
-        let (namespace, client) = (self.namespace(), client_of(&self.namespace()));
+        let (namespace, client) = (self.namespace(), self.client());
         run(&format!("ip netns add {client}"))?;
         run(&format!("ip -n {client} link add {CLIENT} address {mac} type veth peer name client-port netns {namespace}"))?;
         run(&format!("ip -n {namespace} link set client-port master {BRIDGE} up"))?;
         run(&format!("ip -n {client} link set {CLIENT} up"))?;
         Ok(client)
+    }
+
+    /// The namespace of [`add_client`](Self::add_client).
+    pub(super) fn client(&self) -> String {
+        client_of(&self.namespace())
     }
 
     pub(super) fn address(&self, last: u8) -> Ipv4Addr {

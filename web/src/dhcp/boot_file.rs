@@ -4,8 +4,8 @@
 //! An iPXE gets its script. Firmware gets an iPXE that it can run, by its architecture: over TFTP from the site's next
 //! server, or over HTTP where it says that it boots so. Where a site has no next server, there is no TFTP.
 //!
-//! Every other client gets an address and options only: an installer or a running system asks DHCP as well, and takes a boot
-//! file for something else. Debian's installer fetches one that is a URL as its preseed file, and fails.
+//! Every other client gets an address and options only: an installer or a running system uses DHCP as well, and may take a
+//! boot file for something else. Debian's installer fetches one that is a URL as its preseed file, and fails.
 
 use bootledger_aggregates::site::{BootUrl, SiteSpec};
 

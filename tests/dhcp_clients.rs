@@ -1,0 +1,215 @@
+//! Which clients get a boot file: real DHCP servers beside clients of every kind, looked at on the wire. Only a client that boots
+//! from the network gets one; an installer and a running system get an address and options, even while their deployment is live.
+
+mod matrix;
+
+use crate::support::lab::{DhcpServer, Lab, Message, MessageKind, Options, Program, Wire};
+use anyhow::{Context, Result, ensure};
+use bootledger_projections::dhcp_entries::SiteEntry;
+use bootledger_web::dhcp::configuration::{Configuration, Format};
+use matrix::{Boots, Sample};
+use serde_json::json;
+use std::net::Ipv4Addr;
+
+/// A server with a live deployment.
+pub(crate) const MAC: &str = "52:54:00:00:0c:01";
+/// A server without one.
+const OTHER_MAC: &str = "52:54:00:00:0c:02";
+const STRANGER: &str = "52:54:00:00:0c:99";
+
+const BASE_URL: &str = "http://boot.example:8080";
+
+/// It is nobody's own address, so that no server can name it by itself.
+const NEXT_SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 77);
+
+/// What the site's header and the network say for option 42, to servers with a live deployment and to others.
+const LIVE_TIME: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 8);
+const OTHER_TIME: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
+
+/// A real server for a network in which one host has a live deployment and one has none.
+pub(crate) async fn serve(lab: &Lab, format: Format, base_url: &str, next_server: Ipv4Addr) -> Result<DhcpServer> {
+    let site = json!({
+        "next_server": next_server, "boot_url": null, "domain": "lab.example", "zones": [], "hostname_template": null,
+        "dhcp_header": [{ "name": "ntp-servers", "value": { "addresses": [LIVE_TIME] } }],
+    });
+    let network = json!({ "cidr": lab.network(), "site": "lab", "gateway": null, "vlan": null, "domain": null,
+        "dhcp_options": [{ "name": "ntp-servers", "value": { "addresses": [OTHER_TIME] } }] });
+    let entry = |n: u8, mac: &str, live: bool| -> Result<SiteEntry> {
+        Ok(SiteEntry { ip: lab.server_address(n), mac: mac.parse()?, hostname: None, network: "lab-net".parse()?, live })
+    };
+    let configuration = Configuration::new(
+        "lab".parse()?,
+        &serde_json::from_value(site)?,
+        &base_url.parse()?,
+        [("lab-net".parse()?, serde_json::from_value(network)?)],
+        [entry(0, MAC, true)?, entry(1, OTHER_MAC, false)?],
+    );
+    let file = lab.folder().join("served.conf");
+    tokio::fs::write(&file, format.render(&configuration)?).await?;
+    match format {
+        Format::Isc => lab.start_dhcpd(&file).await,
+        Format::Kea => lab.start_kea(&file).await,
+        Format::Dnsmasq => lab.start_dnsmasq(&file).await,
+    }
+}
+
+fn bytes(mac: &str) -> Result<[u8; 6]> {
+    let bytes = mac.split(':').map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<Vec<_>, _>>()?;
+    bytes.try_into().map_err(|_| anyhow::anyhow!("{mac} is no MAC"))
+}
+
+/// An answer gives this address and, where it was requested, this NTP server, and names what its client boots, and nothing more
+/// of that kind.
+fn gives(answer: &Message, address: Ipv4Addr, time: impl Into<Option<Ipv4Addr>>, boots: &Boots) -> Result<()> {
+    let (next_server, boot_file, vendor_class) = match boots {
+        Boots::Nothing => (Ipv4Addr::UNSPECIFIED, String::new(), ""),
+        Boots::Script => (NEXT_SERVER, format!("{BASE_URL}/pxe/"), ""),
+        Boots::Tftp(loader) => (NEXT_SERVER, (*loader).to_owned(), ""),
+        Boots::Http(loader) => (NEXT_SERVER, format!("{BASE_URL}/boot/loaders/{loader}"), "HTTPClient"),
+    };
+    ensure!(answer.kind != MessageKind::Nak && answer.address == address, "not its address: {answer:?}");
+    let time = time.into().map(|time| time.octets().to_vec());
+    ensure!(answer.options.get(&42) == time.as_ref(), "not its options: {answer:?}");
+    ensure!(answer.next_server == next_server, "next server {}, not {next_server}: {answer:?}", answer.next_server);
+    // Where the message has its room to spare, the boot file may be in option 67 as well.
+    let named = [String::from_utf8_lossy(&answer.boot_file).into_owned(), answer.text(67)];
+    ensure!(named[0] == boot_file && (named[1].is_empty() || named[1] == boot_file), "boot file {named:?}, not {boot_file:?}");
+    ensure!(answer.text(60) == vendor_class, "vendor class {:?}, not {vendor_class:?}: {answer:?}", answer.text(60));
+    // The name of a TFTP server, PXE's own options, Cisco's and PXELINUX's.
+    let others: Vec<&u8> = answer.options.keys().filter(|code| [43, 66, 97, 128, 150, 209, 210].contains(code)).collect();
+    ensure!(others.is_empty() && answer.server_name.is_empty(), "options {others:?}: {answer:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn isc_dhcpd_names_a_boot_file_only_to_clients_that_boot_by_it() -> Result<()> {
+    every_client_gets_what_it_can_use(Format::Isc).await
+}
+
+#[tokio::test]
+async fn kea_names_a_boot_file_only_to_clients_that_boot_by_it() -> Result<()> {
+    every_client_gets_what_it_can_use(Format::Kea).await
+}
+
+#[tokio::test]
+async fn dnsmasq_names_a_boot_file_only_to_clients_that_boot_by_it() -> Result<()> {
+    every_client_gets_what_it_can_use(Format::Dnsmasq).await
+}
+
+async fn every_client_gets_what_it_can_use(format: Format) -> Result<()> {
+    let lab = Lab::new().await?;
+    let dhcp = serve(&lab, format, BASE_URL, NEXT_SERVER).await?;
+    let mut wire = lab.client_port(MAC).await?;
+    let mut wrong = vec![];
+    for Sample { name, options, boots } in matrix::samples() {
+        for (mac, n, time, boots) in [(MAC, 0, LIVE_TIME, &boots), (OTHER_MAC, 1, OTHER_TIME, &Boots::Nothing)] {
+            let answers = wire.lease(bytes(mac)?, &options).await.with_context(|| format!("{format}: {name}\n{}", dhcp.log()))?;
+            for answer in answers {
+                if let Err(error) = gives(&answer, lab.server_address(n), time, boots) {
+                    wrong.push(format!("{name}, {mac}, {:?}: {error:#}", answer.kind));
+                }
+            }
+        }
+    }
+    ensure!(wrong.is_empty(), "{format}, {} answers:\n{}", wrong.len(), wrong.join("\n"));
+
+    // Firmware that boots over HTTP gets the vendor class that it needs even where it has not requested option 60.
+    let http: Options = [(60, b"HTTPClient:Arch:00016:UNDI:003001".to_vec()), (93, vec![0, 16]), (55, vec![1, 3, 42])].into();
+    for answer in wire.lease(bytes(MAC)?, &http).await? {
+        gives(&answer, lab.server_address(0), LIVE_TIME, &Boots::Http("snponly.efi"))?;
+    }
+
+    // An interface that no entry has gets no answer: the server has seen its message before the next one's.
+    let transaction = wire.send(MessageKind::Discover, bytes(STRANGER)?, &http).await?;
+    wire.send(MessageKind::Discover, bytes(MAC)?, &http).await?;
+    loop {
+        let message = wire.next().await?;
+        if message.kind == MessageKind::Offer {
+            ensure!(message.transaction != transaction, "{format}: a stranger is offered {message:?}");
+            break;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn isc_dhcpd_gives_every_client_of_an_interface_the_same_address_at_once() -> Result<()> {
+    every_client_of_an_interface_gets_the_same_address(Format::Isc).await
+}
+
+#[tokio::test]
+async fn kea_gives_every_client_of_an_interface_the_same_address_at_once() -> Result<()> {
+    every_client_of_an_interface_gets_the_same_address(Format::Kea).await
+}
+
+#[tokio::test]
+async fn dnsmasq_gives_every_client_of_an_interface_the_same_address_at_once() -> Result<()> {
+    every_client_of_an_interface_gets_the_same_address(Format::Dnsmasq).await
+}
+
+/// Firmware, iPXE, installer and installed system of one interface, one after the other, with a client identifier of its own
+/// each, and none releases its lease.
+async fn every_client_of_an_interface_gets_the_same_address(format: Format) -> Result<()> {
+    let lab = Lab::new().await?;
+    let dhcp = serve(&lab, format, BASE_URL, NEXT_SERVER).await?;
+    let mut wire = lab.client_port(MAC).await?;
+    let (mac, address) = (bytes(MAC)?, lab.server_address(0));
+    let [firmware, ipxe] = matrix::before_an_installer();
+    let network_manager = matrix::network_manager();
+
+    // The machine boots, installs, boots its disk, and is switched on for another installation, twice.
+    for _ in 0..2 {
+        for Sample { name, options, boots } in [&firmware, &ipxe] {
+            for answer in wire.lease(mac, options).await.with_context(|| format!("{format}: {name}\n{}", dhcp.log()))? {
+                gives(&answer, address, LIVE_TIME, boots).with_context(|| format!("{format}: {name}"))?;
+            }
+        }
+        for program in Program::ALL {
+            let knows = lab.run_client(program).await.with_context(|| format!("{format}: {}", dhcp.log()))?;
+            ensure!(knows.contains(&address.to_string()), "{format}: {program:?} knows\n{knows}");
+            for words in [NEXT_SERVER.to_string().as_str(), "boot.example", "undionly", "snponly", "HTTPClient"] {
+                ensure!(!knows.contains(words), "{format}: {program:?} knows of {words}:\n{knows}");
+            }
+            is_answered_at_once(&mut wire, address).await.with_context(|| format!("{format}: {program:?}\n{}", dhcp.log()))?;
+        }
+        for answer in wire.lease(mac, &network_manager.options).await.with_context(|| dhcp.log())? {
+            gives(&answer, address, LIVE_TIME, &Boots::Nothing).with_context(|| format!("{format}: NetworkManager"))?;
+        }
+        // A system that has only restarted is confirmed what it has.
+        let answer = wire.confirm(mac, address, &network_manager.options).await.with_context(|| dhcp.log())?;
+        gives(&answer, address, LIVE_TIME, &Boots::Nothing).with_context(|| format!("{format}: a restarted system"))?;
+        // A DHCP server that has since read its configuration again, and may know of no lease, may also refuse; then it gives the
+        // same address to the client that begins again.
+        dhcp.reload().await?;
+        let answer = wire.confirm(mac, address, &network_manager.options).await.with_context(|| dhcp.log())?;
+        if answer.kind == MessageKind::Nak {
+            for answer in wire.lease(mac, &network_manager.options).await.with_context(|| dhcp.log())? {
+                gives(&answer, address, LIVE_TIME, &Boots::Nothing).with_context(|| format!("{format}: after a reload"))?;
+            }
+        } else {
+            gives(&answer, address, LIVE_TIME, &Boots::Nothing).with_context(|| format!("{format}: after a reload"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The messages of a client up to its address: each answer names this address, nothing to boot, and none refuses.
+async fn is_answered_at_once(wire: &mut Wire, address: Ipv4Addr) -> Result<()> {
+    let (mut time, mut discovered) = (None, false);
+    loop {
+        let message = wire.next().await.context("its address has not been given to it")?;
+        match message.kind {
+            // dhcpcd requests no NTP server unless it is set to.
+            MessageKind::Discover | MessageKind::Request => {
+                discovered |= message.kind == MessageKind::Discover;
+                time = message.options.get(&55).is_some_and(|requested| requested.contains(&42)).then_some(LIVE_TIME);
+            }
+            MessageKind::Offer => gives(&message, address, time, &Boots::Nothing)?,
+            MessageKind::Ack => {
+                ensure!(discovered, "it has not looked for a server: {message:?}");
+                return gives(&message, address, time, &Boots::Nothing);
+            }
+            other => anyhow::bail!("a {other:?}: {message:?}"),
+        }
+    }
+}
