@@ -161,7 +161,7 @@ pub(crate) fn before_an_installer() -> [Sample; 2] {
     ]
 }
 
-/// What NetworkManager's own client sends for an interface with a DUID.
+/// What `NetworkManager`'s own client sends for an interface with a DUID.
 pub(crate) fn network_manager() -> Sample {
     let requested = [1, 2, 6, 12, 15, 26, 28, 121, 3, 33, 42, 119, 249, 252, 17];
     let identifier: &[u8] = b"\xff\x1c\x2d\x3e\x4f\0\x04\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10";

@@ -9,12 +9,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
-use super::command::{privileged, run};
+use super::command::{privileged, run, shell_quoted};
 use super::network::CLIENT;
 use super::wait::until;
 
 /// How long a client may take on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A DHCP client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,17 +52,17 @@ impl Program {
     }
 
     /// What the client knows, once it has its address.
-    fn report(self, pid: &str, report: &Path) -> Result<Option<String>> {
+    fn report(self, pid: &str, report: &Path) -> Option<String> {
         let text = match self {
             Self::Networkd => {
                 let leases = format!("/proc/{pid}/root/run/systemd/netif/leases");
-                let Ok(names) = run(&format!("ls {leases}")) else { return Ok(None) };
-                let Some(name) = names.lines().next() else { return Ok(None) };
+                let names = run(&format!("ls {leases}")).ok()?;
+                let name = names.lines().next()?;
                 run(&format!("cat {leases}/{name}")).unwrap_or_default()
             }
             _ => fs::read_to_string(report).unwrap_or_default(),
         };
-        Ok((!text.is_empty()).then_some(text))
+        (!text.is_empty()).then_some(text)
     }
 
     pub(super) async fn run(self, namespace: &str, folder: &Path) -> Result<String> {
@@ -80,10 +80,10 @@ impl Program {
         let others = processes(namespace)?;
         let mut command = privileged(&format!("ip netns exec {namespace} sh -c"));
         command.arg(format!(
-            "echo $$ >'{}'; for folder in /run /var/lib/dhcp /var/lib/dhcpcd; do [ ! -d $folder ] || mount -t tmpfs lab $folder || exit; \
+            "echo $$ >{}; for folder in /run /var/lib/dhcp /var/lib/dhcpcd; do [ ! -d $folder ] || mount -t tmpfs lab $folder || exit; \
              done; {}",
-            pid.display(),
-            self.command(&script.display().to_string())
+            shell_quoted(&pid.to_string_lossy()),
+            self.command(&shell_quoted(&script.to_string_lossy()))
         ));
         let output = fs::File::create(&log).with_context(|| format!("creating {}", log.display()))?;
         command.stdout(output.try_clone()?).stderr(output).stdin(Stdio::null());
@@ -91,7 +91,7 @@ impl Program {
         let known = until(PATIENCE, || {
             let ended = client.try_wait()?;
             let pid = fs::read_to_string(&pid).unwrap_or_default();
-            match (self.report(pid.trim(), &report)?, ended) {
+            match (self.report(pid.trim(), &report), ended) {
                 (Some(text), _) => Ok(Some(text)),
                 (None, Some(status)) => bail!("{self:?} ended ({status}) without an address: {}", said(&log)),
                 (None, None) => Ok(None),

@@ -56,8 +56,9 @@ impl Wire {
     pub(crate) async fn send(&mut self, kind: Kind, mac: [u8; 6], options: &Options) -> Result<u32> {
         self.transactions += 1;
         let frame = Message::broadcast(kind, mac, self.transactions, options);
-        let line: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.input.write_all(format!("{line}\n").as_bytes()).await?;
+        let mut line = frame.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+        line.push('\n');
+        self.input.write_all(line.as_bytes()).await?;
         self.input.flush().await?;
         Ok(self.transactions)
     }
