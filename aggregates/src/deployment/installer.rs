@@ -32,6 +32,9 @@ pub const MOST_LOGS: u32 = 20;
 /// By how many percent a stage has to get on before that alone is recorded.
 const WORTH_RECORDING: u8 = 5;
 
+/// How the script that boots the local disk is recorded where a server of a deployment in progress gets it.
+pub const LOCAL_DISK: &str = "local-disk";
+
 /// The plugin whose retry installs a server again.
 const REBOOT: &str = "reboot";
 
