@@ -23,7 +23,9 @@ pub(super) fn installer(hostname: &str, event: &DeploymentEvent, by: &str) -> St
                 NextBoot::Disk => "the local disk",
             };
             let reason = match reason {
-                NextBootReason::AnswersServed { file } => format!("its boot image boots the network once, and {file} was fetched"),
+                NextBootReason::AnswersServed { file } => {
+                    format!("its boot image boots the network once, and {file} was fetched")
+                }
                 NextBootReason::Installer { client } => format!("its installer requested it at {client}"),
                 NextBootReason::Operator { .. } => format!("it was set{by}"),
                 NextBootReason::PluginRetry { plugin } => format!("{plugin} is retried{by}"),
