@@ -17,7 +17,11 @@ async fn a_report_by_token_is_executed_for_its_deployment_from_any_address_and_w
     let harness = Harness::new();
     let deployment = DeploymentId::default();
     let token = harness.token(deployment);
-    let ancient = [("Date", "Thu, 01 Jan 1970 00:00:00 GMT"), ("If-Modified-Since", "Fri, 01 Jan 2100 00:00:00 GMT"), ("Range", "bytes=0-1")];
+    let ancient = [
+        ("Date", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("If-Modified-Since", "Fri, 01 Jan 2100 00:00:00 GMT"),
+        ("Range", "bytes=0-1"),
+    ];
     for (place, client) in ["10.0.0.20", "203.0.113.9", "192.0.2.77"].into_iter().enumerate() {
         for method in [Method::GET, Method::POST] {
             let path = format!("/pxe/t/{token}/progress/?stage=late&percent=9{place}");
