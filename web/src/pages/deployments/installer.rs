@@ -64,7 +64,7 @@ pub(super) fn view(found: &Found, now: Timestamp) -> Markup {
     let content = html! {
         @if installation.failed { (failure(found, now)) }
         @if let Some(stage) = &installation.stage {
-            div.stage {
+            div class=(if installation.failed { "stage failed" } else { "stage" }) {
                 label for="installer-progress" {
                     "Stage " strong { (stage) }
                     @if let Some(percent) = installation.percent { ", " (percent) " %" }
@@ -182,5 +182,155 @@ pub(super) fn short(installation: &Installation) -> Markup {
         } @else if let Some(stage) = &installation.stage {
             div { "Installer: " (stage) @if let Some(percent) = installation.percent { ", " (percent) " %" } }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::deployments::samples::deployment;
+    use bootledger_aggregates::values::sha256::Sha256;
+    use bootledger_projections::installations::InstallerLog;
+    use scraper::{Html, Selector};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::default().plus_seconds(seconds)
+    }
+
+    fn installing() -> Deployment {
+        Deployment { status: Status::InProgress, in_progress_at: Some(at(0)), ..deployment() }
+    }
+
+    fn fetched_preseed() -> Installation {
+        let file = "preseed.cfg".parse().expect("a name");
+        Installation {
+            last_file: Some(file),
+            last_file_at: Some(at(0)),
+            last_client: Some([10, 0, 0, 11].into()),
+            ..Installation::default()
+        }
+    }
+
+    fn page(deployment: Deployment, installation: Installation, usual: Option<i64>, may: Allowed, now: i64) -> Html {
+        Html::parse_document(&view(&Found::sample(deployment, installation, usual, may), at(now)).into_string())
+    }
+
+    fn text(page: &Html) -> String {
+        let words: Vec<&str> = page.root_element().text().flat_map(str::split_whitespace).collect();
+        words.join(" ")
+    }
+
+    fn count(page: &Html, selector: &str) -> usize {
+        page.select(&Selector::parse(selector).expect("a selector")).count()
+    }
+
+    #[test]
+    fn done_is_expected_only_where_enough_is_known_and_is_late_only_after_that() {
+        let cases = [
+            (None, 180, "Fetched preseed.cfg 3 min ago from 10.0.0.11 .", false),
+            (Some(840), 180, "DONE is expected in 11 min , about 14 min after that file as usual.", false),
+            (Some(840), 840, "DONE is expected now , about 14 min", false),
+            (Some(840), 900, "Longer than usual DONE was expected 1 min ago", true),
+        ];
+        for (usual, now, words, late) in cases {
+            let page = page(installing(), fetched_preseed(), usual, Ok(()), now);
+            let text = text(&page);
+            assert!(text.contains(words), "{words}: {text}");
+            assert_eq!((text.contains("Longer than usual"), text.contains("DONE")), (late, usual.is_some()), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_state_of_an_installer_is_said_in_words_with_its_bar_and_what_can_be_done() {
+        let mut seen = 0;
+        for percent in [None, Some("0"), Some("40"), Some("100")] {
+            for words in ["", "<script>alert(1)</script> \"&amp;\""] {
+                for failed in [false, true] {
+                    for next_boot in [NextBoot::Network, NextBoot::Disk] {
+                        for log in [false, true] {
+                            for may in [Ok(()), Err("This takes the role operator.".to_owned())] {
+                                let installation = Installation {
+                                    stage: Some("partition".parse().expect("a name")),
+                                    percent: percent.map(|percent| percent.parse().expect("a number")),
+                                    text: words.parse().expect("a text"),
+                                    failed,
+                                    failing: failed,
+                                    reported_at: Some(at(60)),
+                                    log: log.then(|| InstallerLog { sha256: Sha256::new([1; 32]), size: 65_536, at: at(61) }),
+                                    next_boot,
+                                    ..fetched_preseed()
+                                };
+                                check(&installation, &may);
+                                seen += 1;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(seen, 128);
+    }
+
+    fn check(installation: &Installation, may: &Allowed) {
+        let page = page(installing(), installation.clone(), None, may.clone(), 120);
+        let text = text(&page);
+        assert_eq!(count(&page, "script"), 0, "what an installer says is text");
+        assert_eq!(count(&page, "label[for='installer-progress']"), 1);
+        assert_eq!(count(&page, "progress#installer-progress"), 1);
+        if let Some(percent) = installation.percent {
+            assert_eq!(count(&page, &format!("progress[value='{percent}']")), 1, "{text}");
+            assert!(text.contains(&format!(", {percent} %")), "{text}");
+        }
+        let words: Vec<&str> = installation.text.as_str().split_whitespace().collect();
+        assert!(text.contains(&words.join(" ")), "{text}");
+        assert_eq!(text.contains("The installer failed at stage partition"), installation.failed, "{text}");
+        assert_eq!(count(&page, ".note.bad a[href$='/power']"), usize::from(installation.failed));
+        assert_eq!(count(&page, "a[href$='/installer-log']"), usize::from(installation.log.is_some() && may.is_ok()));
+        assert_eq!(text.contains("for operators only"), installation.log.is_some() && may.is_err(), "{text}");
+        let disk = installation.next_boot == NextBoot::Disk;
+        assert_eq!(text.contains("The next network boot gets the local disk"), disk, "{text}");
+        assert_eq!(text.contains("The next network boot gets the boot image"), !disk, "{text}");
+        // The history of the sample is empty, so that the rules refuse the button for everybody, and say why.
+        assert_eq!(count(&page, "#next-boot-reason"), 1);
+    }
+
+    #[test]
+    fn a_server_that_is_not_being_installed_has_no_next_boot_to_set_and_no_expected_end() {
+        for status in [Status::Open, Status::Done, Status::Cancelled] {
+            let page = page(Deployment { status, ..installing() }, fetched_preseed(), None, Ok(()), 60);
+            assert_eq!(count(&page, "#next-boot-reason, form"), 0);
+            assert!(!text(&page).contains("DONE is expected"));
+        }
+        let installed = Deployment { installed_at: Some(at(30)), ..installing() };
+        assert_eq!(count(&page(installed, fetched_preseed(), None, Ok(()), 60), "#next-boot-reason, form"), 0);
+    }
+
+    #[test]
+    fn why_the_next_boot_is_so_is_said_for_every_reason() {
+        let name = |text: &str| text.parse().expect("a name");
+        let reasons = [
+            (NextBootReason::AnswersServed { file: name("preseed.cfg") }, "preseed.cfg was fetched"),
+            (NextBootReason::Installer { client: [10, 0, 0, 11].into() }, "The installer requested it from 10.0.0.11"),
+            (NextBootReason::Operator { name: Text::fitted("<b>ada</b>") }, "Set by <b>ada</b>"),
+            (NextBootReason::PluginRetry { plugin: name("reboot") }, "reboot was retried"),
+            (NextBootReason::PowerOrder {}, "A boot from the network was ordered"),
+        ];
+        for (reason, words) in reasons {
+            let installation =
+                Installation { next_boot_reason: Some(reason), next_boot_at: Some(at(0)), ..Installation::default() };
+            let text = text(&page(installing(), installation, None, Ok(()), 60));
+            assert!(text.contains(words) && text.contains("1 min ago"), "{words}: {text}");
+        }
+    }
+
+    #[test]
+    fn the_list_says_a_stage_in_a_few_words_and_a_failure_before_it() {
+        let stage =
+            Installation { stage: Some("base".parse().expect("a name")), percent: "7".parse().ok(), ..Installation::default() };
+        assert_eq!(short(&stage).into_string(), "<div>Installer: base, 7 %</div>");
+        let failing = Installation { failing: true, text: Text::fitted("<b>"), ..stage };
+        let html = short(&failing).into_string();
+        assert!(html.contains("Installer failed") && html.contains("base: &lt;b&gt;"), "{html}");
+        assert_eq!(short(&fetched_preseed()).into_string(), "");
     }
 }

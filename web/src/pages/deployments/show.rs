@@ -276,6 +276,15 @@ fn events(found: &Found) -> Markup {
 }
 
 #[cfg(test)]
+impl Found {
+    /// A deployment about whose installer this is known.
+    pub(super) fn sample(deployment: Deployment, installation: Installation, usual: Option<i64>, may: Allowed) -> Self {
+        let (history, runs, lines) = (History::default(), vec![], vec![]);
+        Self { deployment, device: None, history, installation, usual, runs, lines, blocked: false, may }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::pages::deployments::samples::{deployment, waiting};
