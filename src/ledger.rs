@@ -71,7 +71,10 @@ impl Ledger {
             | Command::MarkDone { .. }
             | Command::ReportPuppetRun { .. }
             | Command::RetryPlugin { .. }
-            | Command::RecordBoot { .. } => self.deployment_command(command, context).await,
+            | Command::RecordBoot { .. }
+            | Command::ReportInstaller { .. }
+            | Command::RecordInstallerLog { .. }
+            | Command::SetNextBoot { .. } => self.deployment_command(command, context).await,
             Command::OrderPower { device, action, network_boot, interrupts } => {
                 self.power_command(*device, *action, *network_boot, *interrupts, context).await
             }

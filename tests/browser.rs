@@ -8,6 +8,7 @@ mod centre;
 mod csv;
 mod deploy;
 mod first_sign_in;
+mod installer;
 mod keyboard;
 mod live;
 mod openid;

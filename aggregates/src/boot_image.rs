@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::deployment::installer::LOCAL_DISK;
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::name::Name;
 use crate::values::setting::{SettingName, SettingSpec};
@@ -163,6 +164,9 @@ impl NetworkBoot {
     }
 }
 
+/// Names of files that mean something else under `/pxe/`, or in what was served.
+const TAKEN_NAMES: [&str; 5] = ["done", "t", "progress", "log", LOCAL_DISK];
+
 /// A year.
 const LONGEST_LIMIT_MINUTES: u32 = 365 * 24 * 60;
 
@@ -275,7 +279,7 @@ impl BootImage {
                 Err(Refused::because("", "boot_image_retired", "the boot image is retired; define it again to use it"))
             }
             BootImageCommand::PutFile { name, file } => {
-                if name.as_str().starts_with('_') || name.as_str() == "done" || name.as_str() == "t" {
+                if name.as_str().starts_with('_') || TAKEN_NAMES.contains(&name.as_str()) {
                     return Err(Refused::because(
                         "name",
                         "file_name_taken",

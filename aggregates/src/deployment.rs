@@ -15,6 +15,7 @@
 
 pub mod command;
 pub mod event;
+pub mod installer;
 pub mod plan;
 pub mod puppet;
 pub mod start;
@@ -31,6 +32,7 @@ use crate::values::text::Text;
 use crate::values::timestamp::Timestamp;
 use command::DeploymentCommand;
 use event::{DeploymentEvent, Limits, Stage};
+use installer::{Installer, NextBoot};
 use plan::{Plan, PluginStage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -70,6 +72,10 @@ pub struct Live {
     /// Whether the server said that it is installed, where that is not the end.
     installed: bool,
     puppet_failure: Option<puppet::Failure>,
+    #[serde(default)]
+    installer: Installer,
+    #[serde(default)]
+    next_boot: NextBoot,
 }
 
 /// What is known of a plugin of the plan.
@@ -127,7 +133,8 @@ impl Deployment {
                         format!("the plugin {plugin} has already succeeded and is never run twice"),
                     ));
                 }
-                Ok(vec![DeploymentEvent::PluginRetryRequested { plugin }])
+                let again = live.installed_again(&plugin);
+                Ok([DeploymentEvent::PluginRetryRequested { plugin }].into_iter().chain(again).collect())
             }
             (C::MarkOverdue { stage, since, now }, Self::Open(live) | Self::InProgress(live)) => {
                 Ok(self.overdue(live, stage, since, now))
@@ -140,12 +147,27 @@ impl Deployment {
             // Puppet runs every half hour for as long as there is a server.
             (C::ReportPuppetRun { .. }, _) => Ok(vec![]),
 
-            (C::RecordBoot { file, sha256, client, at }, Self::InProgress(Live { served, .. }) | Self::Done(served)) => {
+            (
+                C::RecordBoot { file, sha256, client, at, then_disk },
+                Self::InProgress(Live { served, .. }) | Self::Done(served),
+            ) => {
                 let last = served.get(&file).and_then(|contents| contents.get(&sha256));
                 let known = last.is_some_and(|last| at < last.plus_seconds(SERVED_AGAIN_SECONDS));
-                Ok(if known { vec![] } else { vec![DeploymentEvent::BootFileServed { file, sha256, client, at }] })
+                let ends = match self {
+                    Self::InProgress(live) if then_disk => live.answers_served(file.clone()),
+                    _ => None,
+                };
+                let served = (!known).then_some(DeploymentEvent::BootFileServed { file, sha256, client, at });
+                Ok(served.into_iter().chain(ends).collect())
             }
             (C::RecordBoot { .. }, _) => Err(refusal("not_in_progress", "only a deployment in progress serves files")),
+
+            (C::ReportInstaller { report }, Self::InProgress(live)) => live.installer_report(&report),
+            (C::RecordInstallerLog { sha256, size }, Self::InProgress(live)) => live.installer_log(sha256, size),
+            (C::SetNextBoot { boot, reason }, Self::InProgress(live)) => live.set_next_boot(boot, reason),
+            (C::ReportInstaller { .. } | C::RecordInstallerLog { .. } | C::SetNextBoot { .. }, Self::Open(_)) => {
+                Err(refusal("not_in_progress", "the deployment is still being prepared; its server does not boot its image yet"))
+            }
 
             (C::MarkDone { by }, Self::InProgress(live)) => Ok(live.done(by).into_iter().collect()),
             (C::MarkDone { .. }, Self::Open(_)) => {
@@ -170,6 +192,11 @@ impl Deployment {
     /// Whether the server may boot its image.
     pub fn is_in_progress(&self) -> bool {
         matches!(self, Self::InProgress(_))
+    }
+
+    /// Whether a server that is to be installed would boot its disk if it booted from the network now.
+    pub fn boots_disk_next(&self) -> bool {
+        matches!(self, Self::InProgress(Live { next_boot: NextBoot::Disk, installed: false, .. }))
     }
 
     /// How often an operator asked for another try of a plugin.
@@ -243,6 +270,8 @@ impl Deployment {
                     ended_by: started.done_by,
                     installed: false,
                     puppet_failure: None,
+                    installer: Installer::default(),
+                    next_boot: NextBoot::default(),
                 });
             }
             (E::DeploymentInProgress { .. }, Self::Open(live)) => {
@@ -262,6 +291,7 @@ impl Deployment {
 impl Live {
     fn evolve(&mut self, event: DeploymentEvent) {
         use DeploymentEvent as E;
+        self.installer.evolve(&event);
         match event {
             E::PluginSucceeded { plugin } => {
                 let run = self.runs.entry(plugin).or_default();
@@ -281,6 +311,7 @@ impl Live {
             E::DeploymentOverdue { .. } => self.overdue = true,
             E::InstallationFinished { .. } => self.is_installed(),
             E::PuppetRunFailed { messages, at, .. } => self.puppet_failed(messages, at),
+            E::NextBootSet { boot, .. } => self.next_boot = boot,
             _ => {}
         }
     }

@@ -6,6 +6,7 @@ pub mod hostname_template;
 pub mod ids;
 pub mod mac_address;
 pub mod name;
+pub mod percent;
 pub mod reverse_zone;
 pub mod setting;
 pub mod sha256;

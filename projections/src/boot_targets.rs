@@ -3,6 +3,7 @@
 use crate::at::At;
 use crate::convert::{address, cursor, inet, part};
 use crate::error::{Error, Result};
+use bootledger_aggregates::deployment::installer::NextBoot;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -40,6 +41,8 @@ pub struct BootTarget {
     pub network: Name,
     /// Its site.
     pub site: Name,
+    /// What it gets when it boots from the network.
+    pub next_boot: NextBoot,
 }
 
 impl BootTarget {
@@ -70,6 +73,7 @@ struct Raw {
     boot_image_revision: i32,
     network: String,
     site: String,
+    next_boot: String,
     valid_to: Option<i64>,
 }
 
@@ -89,6 +93,7 @@ impl TryFrom<Raw> for BootTarget {
             boot_image_revision: raw.boot_image_revision,
             network: raw.network.parse()?,
             site: raw.site.parse()?,
+            next_boot: raw.next_boot.parse()?,
         })
     }
 }
@@ -98,7 +103,7 @@ macro_rules! boot_targets {
         sqlx::query_as!(
             Raw,
             "SELECT ip, deployment, device, mac, hostname, venture, role, boot_image, boot_image_revision, network, site,
-                    valid_to
+                    next_boot, valid_to
              FROM boot_targets WHERE " + $condition
             $(, $argument)*
         )

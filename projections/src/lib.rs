@@ -21,6 +21,7 @@ pub mod error;
 pub mod free;
 pub mod holdings;
 pub mod imports;
+pub mod installations;
 pub mod log;
 pub mod parked;
 pub mod plugin_runs;

@@ -10,6 +10,7 @@ mod catalogue;
 mod deployments;
 mod devices;
 mod holdings;
+mod installations;
 mod load;
 mod runs;
 mod sentence;

@@ -8,6 +8,7 @@ use crate::store::repository::Terms;
 use bootledger_aggregates::deployment::Deployment;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::DeploymentEvent;
+use bootledger_aggregates::deployment::installer::NextBootReason;
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::rules::Refused;
@@ -33,8 +34,22 @@ impl Ledger {
                 let command = DeploymentCommand::RetryPlugin { plugin: plugin.clone() };
                 self.run::<Deployment>(deployment, command, terms, context).await
             }
-            Command::RecordBoot { deployment, file, sha256, client, at } => {
-                let command = DeploymentCommand::RecordBoot { file: file.clone(), sha256: *sha256, client: *client, at: *at };
+            Command::RecordBoot { deployment, file, sha256, client, at, then_disk } => {
+                let (file, then_disk) = (file.clone(), *then_disk);
+                let command = DeploymentCommand::RecordBoot { file, sha256: *sha256, client: *client, at: *at, then_disk };
+                self.run::<Deployment>(deployment, command, terms, context).await
+            }
+            Command::ReportInstaller { deployment, report } => {
+                let command = DeploymentCommand::ReportInstaller { report: report.clone() };
+                self.run::<Deployment>(deployment, command, terms, context).await
+            }
+            Command::RecordInstallerLog { deployment, sha256, size } => {
+                let command = DeploymentCommand::RecordInstallerLog { sha256: *sha256, size: *size };
+                self.run::<Deployment>(deployment, command, terms, context).await
+            }
+            Command::SetNextBoot { deployment, boot, by } => {
+                let reason = NextBootReason::Operator { name: by.clone() };
+                let command = DeploymentCommand::SetNextBoot { boot: *boot, reason };
                 self.run::<Deployment>(deployment, command, terms, context).await
             }
             other => unreachable_command(other),

@@ -8,10 +8,12 @@ use super::execute::Failure;
 use super::facts::live;
 use super::{Ledger, context};
 use crate::power::{Controller, Trouble};
-use crate::store::append::Precondition;
+use crate::store::append::{NewEvent, Precondition};
 use crate::store::draft::Draft;
 use crate::store::repository::Terms;
 use bootledger_aggregates::deployment::Deployment;
+use bootledger_aggregates::deployment::command::DeploymentCommand;
+use bootledger_aggregates::deployment::installer::{NextBoot, NextBootReason};
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::power::{
@@ -86,32 +88,41 @@ impl Ledger {
         context: &Context,
     ) -> Result<Receipt, Failure> {
         let (live, mut preconditions) = live(&self.views, device).await?;
+        let mut also = vec![];
         let in_progress = match live {
             None => false,
             Some(live) => {
                 // One that goes in progress meanwhile would be interrupted unasked.
-                let stream = Draft::<Deployment>::load(&self.log, live.to_string()).await?;
+                let mut stream = Draft::<Deployment>::load(&self.log, live.to_string()).await?;
                 preconditions.push(Precondition::Sequence {
                     aggregate_type: "deployment",
                     aggregate_id: live.to_string(),
                     sequence: stream.sequence(),
                 });
-                stream.aggregate().is_in_progress()
+                let in_progress = stream.aggregate().is_in_progress();
+                // A person who orders a boot from the network wants the server installed again.
+                if network_boot && stream.aggregate().boots_disk_next() {
+                    let (boot, reason) = (NextBoot::Network, NextBootReason::PowerOrder {});
+                    stream.decide(|deployment| deployment.decide(DeploymentCommand::SetNextBoot { boot, reason }))?;
+                    also = stream.into_events(&context::metadata_text(context))?;
+                }
+                in_progress
             }
         };
         let facts = PowerFacts { live, in_progress, interrupts, found_off: false };
         let wanted = Wanted { device, action, network_boot, restart: None, facts };
-        let given = self.order_power(wanted, preconditions, context).await?;
+        let given = self.order_power(wanted, also, preconditions, context).await?;
         if let Some(task) = given.task {
             drop(tokio::time::timeout(PATIENCE, task).await);
         }
         Ok(given.receipt)
     }
 
-    /// Records an order, and begins to carry it out.
+    /// Records an order, with what else is to be recorded, and begins to carry it out.
     pub(crate) async fn order_power(
         &self,
         wanted: Wanted,
+        also: Vec<NewEvent>,
         preconditions: Vec<Precondition>,
         context: &Context,
     ) -> Result<Given, Failure> {
@@ -122,7 +133,8 @@ impl Ledger {
         draft.decide(|device| device.decide(command))?;
         let missing = || Refused::because("management", "management_missing", "the device has no management address");
         let controller = Controller::of(draft.aggregate().management().ok_or_else(missing)?, &self.secrets).map_err(unusable)?;
-        let events = draft.into_events(&context::metadata_text(context))?;
+        let mut events = draft.into_events(&context::metadata_text(context))?;
+        events.extend(also);
         let receipt = self.append(order.order, events, preconditions, context).await?;
         if receipt.id != order.order.to_string() {
             return Ok(Given { receipt, task: None });

@@ -84,7 +84,7 @@ async fn order(work: &Work<'_>, restart: Restart, found_off: bool, sequence: i64
     // Neither booted nor cancelled meanwhile.
     let preconditions =
         vec![Precondition::Sequence { aggregate_type: "deployment", aggregate_id: restart.deployment.to_string(), sequence }];
-    let given = match work.ledger.order_power(wanted, preconditions, &context(work)).await {
+    let given = match work.ledger.order_power(wanted, vec![], preconditions, &context(work)).await {
         Ok(given) => given,
         Err(failure) => return refused(work, failure),
     };

@@ -13,6 +13,7 @@ pub mod dns_updates;
 pub mod drift;
 pub mod events;
 pub mod imports;
+pub mod installer;
 pub mod networks;
 pub mod power;
 pub mod racks;
@@ -30,6 +31,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     devices::configure(config);
     power::configure(config);
     deployments::configure(config);
+    installer::configure(config);
     sites::configure(config);
     drift::configure(config);
     racks::configure(config);

@@ -16,6 +16,7 @@ mod range;
 mod record;
 mod refusal;
 pub(crate) mod render;
+mod report;
 pub mod routes;
 pub mod serve;
 pub mod store;

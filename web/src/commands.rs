@@ -6,6 +6,7 @@ use crate::auth::password::Hash;
 use async_trait::async_trait;
 use bootledger_aggregates::boot_image::{BootFile, BootImageSpec};
 use bootledger_aggregates::deployment::event::DoneBy;
+use bootledger_aggregates::deployment::installer::{InstallerReport, NextBoot};
 use bootledger_aggregates::deployment::puppet::PuppetRun;
 use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::power::{PowerAction, PowerState};
@@ -107,7 +108,13 @@ pub enum Command {
     /// A plugin is to be tried now.
     RetryPlugin { deployment: DeploymentId, plugin: Name },
     /// A file was served to a server.
-    RecordBoot { deployment: DeploymentId, file: Name, sha256: Sha256, client: Ipv4Addr, at: Timestamp },
+    RecordBoot { deployment: DeploymentId, file: Name, sha256: Sha256, client: Ipv4Addr, at: Timestamp, then_disk: bool },
+    /// An installer reported what it is doing.
+    ReportInstaller { deployment: DeploymentId, report: InstallerReport },
+    /// The end of an installer's log is stored.
+    RecordInstallerLog { deployment: DeploymentId, sha256: Sha256, size: u64 },
+    /// A person sets what a server gets when it boots from the network next.
+    SetNextBoot { deployment: DeploymentId, boot: NextBoot, by: Text },
 
     /// Creates or changes a site.
     DefineSite(Name, Box<SiteSpec>),

@@ -31,6 +31,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         api::power::show, api::power::order,
         api::deployments::index, api::deployments::create, api::deployments::show, api::deployments::cancel,
         api::deployments::done, api::deployments::retry, api::deployments::events,
+        api::installer::next_boot, api::installer::log,
         api::sites::index, api::sites::show, api::sites::define, api::sites::retire, api::sites::hostnames,
         api::drift::show, api::drift::check, api::drift::repair,
         api::racks::index, api::racks::show, api::racks::define, api::racks::retire,

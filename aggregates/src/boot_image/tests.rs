@@ -94,7 +94,7 @@ fn the_first_file_of_a_kind_is_served_for_it() {
 #[test]
 fn names_that_mean_something_else_under_pxe_are_refused() {
     let (_, given) = after(vec![define()]);
-    for name in ["done", "DONE", "t"] {
+    for name in ["done", "DONE", "t", "progress", "log", "local-disk"] {
         assert_eq!(broken::<BootImage>(&given, put(name, FileKind::Other)), ["file_name_taken"]);
     }
     assert!(outcome::<BootImage>(&given, put("done.txt", FileKind::Other)).is_ok());

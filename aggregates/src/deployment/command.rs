@@ -1,6 +1,7 @@
 //! What can be asked of a deployment.
 
 use super::event::{DoneBy, Stage};
+use super::installer::{InstallerReport, NextBoot, NextBootReason};
 use super::puppet::PuppetRun;
 use super::start::StartDeployment;
 use crate::values::name::Name;
@@ -52,6 +53,27 @@ pub enum DeploymentCommand {
         client: Ipv4Addr,
         /// When.
         at: Timestamp,
+        /// Whether it is the file after which its boot image has a server boot its disk.
+        then_disk: bool,
+    },
+    /// The installer says what it is doing.
+    ReportInstaller {
+        /// What it says.
+        report: InstallerReport,
+    },
+    /// The end of the installer's log is stored.
+    RecordInstallerLog {
+        /// The content's name in the store of files.
+        sha256: Sha256,
+        /// Its length in bytes.
+        size: u64,
+    },
+    /// Sets what the next network boot gets.
+    SetNextBoot {
+        /// What it is to get.
+        boot: NextBoot,
+        /// Why.
+        reason: NextBootReason,
     },
     /// The server is installed.
     MarkDone {

@@ -1,5 +1,6 @@
 //! What happened to a deployment. The JSON of these is stored for ever.
 
+use super::installer::{NextBoot, NextBootReason};
 use super::plan::Plan;
 use crate::boot_image::EndedBy;
 use crate::claims::{Claim, ClaimChange, Holder};
@@ -8,6 +9,7 @@ use crate::values::hostname::Hostname;
 use crate::values::ids::{DeploymentId, DeviceId, ImportId};
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
+use crate::values::percent::Percent;
 use crate::values::sha256::Sha256;
 use crate::values::text::Text;
 use crate::values::timestamp::Timestamp;
@@ -166,6 +168,40 @@ pub enum DeploymentEvent {
         /// When it was reported.
         at: Timestamp,
     },
+    /// The installer reported what it is doing.
+    InstallerReported {
+        /// What it is doing.
+        stage: Name,
+        /// How far that is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        percent: Option<Percent>,
+        /// Its words for a person; may be empty.
+        #[serde(default, skip_serializing_if = "Text::is_empty")]
+        text: Text,
+    },
+    /// The installer reported that it failed.
+    InstallerFailed {
+        /// What it was doing, where it said that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<Name>,
+        /// Why, in its own words; may be empty.
+        #[serde(default, skip_serializing_if = "Text::is_empty")]
+        text: Text,
+    },
+    /// The installer sent the end of its log, which is in the store of files.
+    InstallerLogReceived {
+        /// The content's name there.
+        sha256: Sha256,
+        /// Its length in bytes.
+        size: u64,
+    },
+    /// The server's next network boot gets something else than before.
+    NextBootSet {
+        /// What it gets.
+        boot: NextBoot,
+        /// Why.
+        reason: NextBootReason,
+    },
     /// It takes longer than its boot image allows. It goes on all the same.
     DeploymentOverdue {
         /// Which limit.
@@ -205,6 +241,10 @@ domain_event!(DeploymentEvent {
     BootFileServed,
     InstallationFinished,
     PuppetRunFailed,
+    InstallerReported,
+    InstallerFailed,
+    InstallerLogReceived,
+    NextBootSet,
     DeploymentOverdue,
     DeploymentDone,
     DeploymentCancelled,

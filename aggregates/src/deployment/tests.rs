@@ -1,6 +1,7 @@
 //! Given events, when a command, then events: one test for each rule of a deployment.
 
 mod boot;
+mod installer;
 mod life;
 mod overdue;
 mod plan;
@@ -11,6 +12,7 @@ mod start;
 use super::Deployment;
 use super::command::DeploymentCommand;
 use super::event::{DeploymentEvent, DoneBy};
+use super::installer::NextBoot;
 use crate::samples::{device_id, noon, outcome, parsed, request};
 
 /// A deployment that has just begun.
@@ -86,6 +88,9 @@ fn every_later_command() -> Vec<(&'static str, DeploymentCommand)> {
         ("RetryPlugin", retry("clean")),
         ("RecordBoot", boot::serve("script.ipxe", 'a', 0)),
         ("ReportPuppetRun", puppet::success()),
+        ("ReportInstaller", installer::report("late", "", "")),
+        ("RecordInstallerLog", installer::log('a')),
+        ("SetNextBoot", installer::set(NextBoot::Disk)),
         ("MarkDone", mark_done()),
         ("CancelDeployment", cancel()),
     ]

@@ -135,7 +135,8 @@ pub struct Filter {
     pub import: Option<ImportId>,
     /// Overdue, or not.
     pub overdue: Option<bool>,
-    /// With a plugin that stands so now. What was before is not known of plugins.
+    /// With a plugin that has this status now; `failed` also gives those whose installer failed. What was before is not known
+    /// of plugins.
     pub plugin: Option<RunStatus>,
     /// With a plugin that waits for this now, such as `dhcp-server:kea-1`.
     pub awaiting: Option<String>,
@@ -172,7 +173,9 @@ macro_rules! listed {
              AND ($8::uuid IS NULL OR import = $8) AND ($9::bool IS NULL OR overdue = $9)
              AND ($10::text IS NULL OR search LIKE $10)
              AND ($11::bool IS NULL OR (status IN ('open', 'in_progress')) = $11)
-             AND ($12::text IS NULL OR id = ANY(ARRAY(SELECT deployment FROM plugin_runs WHERE plugin_runs.status = $12)))
+             AND ($12::text IS NULL OR id = ANY(ARRAY(
+                      SELECT deployment FROM plugin_runs WHERE plugin_runs.status = $12
+                      UNION ALL SELECT deployment FROM installations WHERE $12 = 'failed' AND failing AND valid_to IS NULL)))
              AND ($13::text IS NULL OR id = ANY(ARRAY(SELECT deployment FROM plugin_runs
                                                       WHERE plugin_runs.status = 'waiting' AND awaited @> ARRAY[$13])))
              AND ($14::uuid IS NULL OR $15::text IS NULL OR true) AND "

@@ -5,6 +5,7 @@ use super::state::State;
 use crate::boot_targets::BootTarget;
 use crate::deployments::{Deployment, PuppetFailure, Status};
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy};
+use bootledger_aggregates::deployment::installer::NextBoot;
 use bootledger_aggregates::event::Recorded;
 use bootledger_aggregates::values::ids::DeploymentId;
 
@@ -64,6 +65,7 @@ pub(super) fn apply(state: &mut State, id: DeploymentId, event: &DeploymentEvent
         }
         E::PluginWaiting { plugin, reason, awaited } => runs::waiting(state, id, plugin, reason, awaited, recorded),
         E::PluginRetryRequested { plugin } => runs::retry(state, id, plugin, recorded),
+        E::InstallerReported { .. } | E::InstallerFailed { .. } | E::InstallerLogReceived { .. } | E::NextBootSet { .. } => {}
         E::DeploymentOverdue { .. } => {
             let row = Deployment { overdue: true, ..deployment.clone() };
             state.deployments.set(id, row, position);
@@ -154,7 +156,7 @@ fn begun(id: DeploymentId, started: &DeploymentStarted, recorded: &Recorded) -> 
     }
 }
 
-/// The boot target of a deployment in progress.
+/// The boot target of a deployment that goes in progress.
 pub(super) fn target(row: &Deployment) -> BootTarget {
     BootTarget {
         ip: row.ip,
@@ -168,5 +170,6 @@ pub(super) fn target(row: &Deployment) -> BootTarget {
         boot_image_revision: row.boot_image_revision,
         network: row.network.clone(),
         site: row.site.clone(),
+        next_boot: NextBoot::default(),
     }
 }

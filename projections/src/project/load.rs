@@ -4,11 +4,12 @@ use super::catalogue::{self, Key};
 use super::deployments::target;
 use super::state::{CatalogueRow, DhcpRow, State};
 use crate::at::At;
+use crate::boot_targets::BootTarget;
 use crate::convert::{address, inet, optional};
 use crate::deployments::Status;
 use crate::dns_records::DnsRecord;
 use crate::error::Result;
-use crate::{deployments, devices, plugin_runs};
+use crate::{deployments, devices, installations, plugin_runs};
 use bootledger_aggregates::claims::{ClaimChange, Holder};
 use bootledger_aggregates::device::event::{DeviceEvent, DhcpEntry};
 use bootledger_aggregates::event::{Event, Recorded};
@@ -118,9 +119,15 @@ async fn live(connection: &mut PgConnection, keys: &Keys, state: &mut State) -> 
     let mut runs = vec![];
     if !keys.deployments.is_empty() {
         let ids: Vec<DeploymentId> = keys.deployments.iter().copied().collect();
+        let installations = installations::find_many(&mut *connection, &ids, At::Now).await?;
+        for installation in installations {
+            state.installations.seed(installation.deployment, installation);
+        }
         for deployment in deployments::find_many(&mut *connection, &ids, At::Now).await? {
             if deployment.status == Status::InProgress && deployment.installed_at.is_none() {
-                state.boot_targets.seed((deployment.ip, deployment.id), target(&deployment));
+                let next_boot = state.installations.current(&deployment.id).map(|row| row.next_boot).unwrap_or_default();
+                let target = BootTarget { next_boot, ..target(&deployment) };
+                state.boot_targets.seed((deployment.ip, deployment.id), target);
             }
             state.deployments.seed(deployment.id, deployment);
         }

@@ -4,6 +4,7 @@
 
 mod account;
 mod drift;
+mod installer;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use crate::log::Stored;
 use crate::timeline::Line;
 use bootledger_aggregates::boot_image::BootImageEvent;
 use bootledger_aggregates::deployment::event::{DeploymentEvent, Stage};
+use bootledger_aggregates::deployment::installer::LOCAL_DISK;
 use bootledger_aggregates::device::event::{DeviceEvent, RemovedBecause};
 use bootledger_aggregates::device::facts::FactsRecorded;
 use bootledger_aggregates::device::power::{PowerAction, PowerOrder, PowerState};
@@ -151,6 +153,9 @@ pub(super) fn deployment(hostname: &str, event: &DeploymentEvent, by: &str) -> S
         E::PluginWaiting { plugin, reason, .. } => format!("{hostname}: {plugin} waits: {reason}"),
         E::PluginRetryRequested { plugin } => format!("{hostname}: {plugin} was told to try again now{by}"),
         E::DeploymentInProgress { .. } => format!("{hostname} is prepared and may boot its image"),
+        E::BootFileServed { file, client, .. } if file.as_str() == LOCAL_DISK => {
+            format!("{hostname} booted from the network at {client} and got its local disk")
+        }
         E::BootFileServed { file, client, .. } => format!("{hostname} was served {file} at {client}"),
         E::InstallationFinished { by } => {
             format!("{hostname} is installed, says {}; its first successful Puppet run ends the deployment", done_by(by))
@@ -159,6 +164,9 @@ pub(super) fn deployment(hostname: &str, event: &DeploymentEvent, by: &str) -> S
         E::PuppetRunFailed { messages, .. } => {
             let told: Vec<&str> = messages.iter().map(Text::as_str).collect();
             format!("{hostname}: Puppet failed: {}", told.join("; "))
+        }
+        E::InstallerReported { .. } | E::InstallerFailed { .. } | E::InstallerLogReceived { .. } | E::NextBootSet { .. } => {
+            installer::installer(hostname, event, by)
         }
         E::DeploymentOverdue { stage, limit_minutes, .. } => {
             let stage = match stage {

@@ -1,11 +1,12 @@
 //! The rows that a batch touches, of all views, and one event's effect on them.
 
 use super::versions::Versions;
-use super::{catalogue, deployments, devices, holdings, sentence};
+use super::{catalogue, deployments, devices, holdings, installations, sentence};
 use crate::boot_targets::BootTarget;
 use crate::deployments::Deployment;
 use crate::devices::Device;
 use crate::dns_records::DnsRecord;
+use crate::installations::Installation;
 use crate::log::Stored;
 use crate::parked::Parked;
 use crate::plugin_runs::Run;
@@ -45,6 +46,7 @@ pub(super) struct State {
     pub(super) catalogue: Versions<(&'static str, String), CatalogueRow>,
     pub(super) devices: Versions<DeviceId, Device>,
     pub(super) deployments: Versions<DeploymentId, Deployment>,
+    pub(super) installations: Versions<DeploymentId, Installation>,
     /// The plugins of a deployment by place; of some deployments only those that wait.
     pub(super) runs: HashMap<DeploymentId, BTreeMap<i32, Run>>,
     /// Plugins that changed.
@@ -73,7 +75,10 @@ impl State {
         }
         holdings::apply(self, &claims, recorded.position);
         match &recorded.event {
-            Event::Deployment(id, event) => deployments::apply(self, *id, event, recorded),
+            Event::Deployment(id, event) => {
+                deployments::apply(self, *id, event, recorded);
+                installations::apply(self, *id, event, recorded);
+            }
             Event::Device(id, event) => devices::apply(self, *id, event, recorded),
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! Writes what a batch came to: for each table one statement that ends rows and one that begins rows.
 
 mod flat;
+mod installations;
 mod tallies;
 mod temporal;
 
@@ -15,6 +16,7 @@ pub(super) async fn write(connection: &mut PgConnection, mut state: State) -> Re
     temporal::catalogue(connection, std::mem::take(&mut state.catalogue).written()).await?;
     temporal::devices(connection, std::mem::take(&mut state.devices).written()).await?;
     temporal::deployments(connection, std::mem::take(&mut state.deployments).written()).await?;
+    installations::write(connection, std::mem::take(&mut state.installations).written()).await?;
     temporal::holdings(connection, std::mem::take(&mut state.holdings).written()).await?;
     temporal::dns_records(connection, std::mem::take(&mut state.dns).written()).await?;
     temporal::dhcp_entries(connection, std::mem::take(&mut state.dhcp).written()).await?;

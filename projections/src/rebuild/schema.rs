@@ -11,7 +11,8 @@ use sqlx::{Executor, PgConnection};
 const NEEDED: [&str; 4] = ["plugin_runs_waiting", "holdings_now_holder", "dns_records_now_device", "parked_aggregates"];
 
 /// The tables that the projector asks about current rows.
-pub(super) const ASKED: [&str; 6] = ["deployments", "devices", "dhcp_entries", "dns_records", "holdings", "plugin_runs"];
+pub(super) const ASKED: [&str; 7] =
+    ["deployments", "devices", "dhcp_entries", "dns_records", "holdings", "installations", "plugin_runs"];
 
 struct Index {
     name: String,

@@ -150,11 +150,12 @@ async fn rows(connection: &mut PgConnection, table: &str) -> Result<Vec<String>>
 }
 
 /// Every view but the checkpoint.
-pub(crate) const TABLES: [&str; 14] = [
+pub(crate) const TABLES: [&str; 15] = [
     "parked",
     "catalogue",
     "devices",
     "deployments",
+    "installations",
     "plugin_runs",
     "holdings",
     "dns_records",

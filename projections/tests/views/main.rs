@@ -4,6 +4,7 @@
 
 mod free;
 mod history;
+mod installations;
 mod parked;
 mod property;
 mod queue;

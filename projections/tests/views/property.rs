@@ -41,7 +41,7 @@ fn act(world: &mut World, step: u8, action: u8, a: u8, b: u8) -> Result<(), Refu
     let device = device_id(n);
     let live = world.live(device).unwrap_or_else(|| deployment_id(255));
     let plugin = world.next_plugin(live).unwrap_or_else(|| v("clean"));
-    match action % 36 {
+    match action % 39 {
         0 | 1 => world.register(n, if b.is_multiple_of(3) { "dc2" } else { "dc1" }),
         2..=5 => world.start(deployment_id(step), n, 11 + b % 6, 200 + u16::from(b % 5)),
         6..=12 => (0..=b % 5).try_for_each(|_| world.run_next(live)),
@@ -60,8 +60,11 @@ fn act(world: &mut World, step: u8, action: u8, a: u8, b: u8) -> Result<(), Refu
         20 => world.overdue(live, if b.is_multiple_of(2) { Stage::Open } else { Stage::InProgress }),
         21 => {
             let (at, client) = (world.now(), v("10.0.0.11"));
-            world.deployment(live, "boot", DeploymentCommand::RecordBoot { file: v("boot.ipxe"), sha256: sha(1), client, at })
+            let (file, then_disk) = if b.is_multiple_of(2) { ("preseed.cfg", true) } else { ("boot.ipxe", false) };
+            let sha256 = sha(1);
+            world.deployment(live, "boot", DeploymentCommand::RecordBoot { file: v(file), sha256, client, at, then_disk })
         }
+        36..=38 => world.installer(live, a, b),
         22 | 23 => world.record(n, facts(n, b)),
         24 => world.change(n, change(n, b)),
         25 => {
@@ -291,7 +294,7 @@ fn the_histories_reach_every_type_of_event() {
     assert!(missing.is_empty(), "no history has {missing:?}");
 }
 
-const EVENT_TYPES: [&str; 65] = [
+const EVENT_TYPES: [&str; 69] = [
     "DriftFound",
     "DriftRepairOrdered",
     "DriftRepairFailed",
@@ -305,6 +308,10 @@ const EVENT_TYPES: [&str; 65] = [
     "BootFileServed",
     "InstallationFinished",
     "PuppetRunFailed",
+    "InstallerReported",
+    "InstallerFailed",
+    "InstallerLogReceived",
+    "NextBootSet",
     "DeploymentOverdue",
     "DeploymentDone",
     "DeploymentCancelled",

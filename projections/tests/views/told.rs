@@ -1,12 +1,13 @@
 //! What the questions of this crate tell about a moment.
 
 use crate::property::DEVICES;
-use crate::world::{device_id, v};
+use crate::world::{deployment_id, device_id, v};
 use anyhow::Result;
 use bootledger_aggregates::claims::Holder;
 use bootledger_projections::at::At;
 use bootledger_projections::{
-    accounts, boot_targets, catalogue, deployments, devices, dhcp_entries, dns_records, drift, free, holdings, role_uses,
+    accounts, boot_targets, catalogue, deployments, devices, dhcp_entries, dns_records, drift, free, holdings, installations,
+    role_uses,
 };
 use ipnet::Ipv4Net;
 use sqlx::PgConnection;
@@ -53,6 +54,10 @@ pub(crate) async fn told(connection: &mut PgConnection, at: At) -> Result<Vec<St
     told.push(format!("{:?}", dhcp_entries::list(&mut *c, &dhcp_entries::Filter::default(), at, 100).await?));
     told.push(format!("{:?}", dhcp_entries::of_site(&mut *c, &v("dc1"), at).await?));
     told.push(format!("{:?}", boot_targets::all(&mut *c, at).await?));
+    let ids: Vec<_> = (0..=255).map(deployment_id).collect();
+    let mut installations = installations::find_many(&mut *c, &ids, at).await?;
+    installations.sort_by_key(|installation| installation.deployment);
+    told.push(format!("{installations:?}"));
     told.push(format!("{:?}", drift::list(&mut *c, &v("dc1"), at, None, 100).await?));
     told.push(format!("{:?}", drift::count(&mut *c, &v("dc1"), at).await?));
     Ok(told)

@@ -2,6 +2,7 @@
 //!
 //! It plays the part of the application: it looks up the facts that the rules ask for, and keeps the claims.
 
+mod installer;
 mod outside;
 mod people;
 mod samples;

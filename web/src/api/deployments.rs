@@ -18,6 +18,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_projections::at::At;
 use bootledger_projections::deployments::{self, Cursor, Deployment, Filter, Sort, Status};
+use bootledger_projections::installations::{self, Installation};
 use bootledger_projections::parked;
 use bootledger_projections::plugin_runs::{self, Run, RunStatus};
 use bootledger_projections::timeline::{self, Line, Order};
@@ -64,7 +65,8 @@ pub struct DeploymentQuery {
     import: Option<ImportId>,
     /// Overdue, or not.
     overdue: Option<bool>,
-    /// With a plugin that stands so now: blocked, due, waiting, failed, succeeded or stopped. Not with `?at=`.
+    /// With a plugin that has this status now: blocked, due, waiting, failed, succeeded or stopped. `failed` also gives those
+    /// whose installer failed. Not with `?at=`.
     #[param(value_type = Option<String>)]
     plugin: Option<RunStatus>,
     /// With a plugin that waits for this now, such as `dhcp-server:kea-1`. Not with `?at=`.
@@ -122,11 +124,13 @@ pub struct DeploymentAnswer {
     deployment: Deployment,
     /// Where each plugin of the plan stands now; null with `?at=`, since only its events tell the past.
     plugins: Option<Vec<Run>>,
+    /// What the server's installer does, as it reports it, and what the server fetched last.
+    installer: Installation,
     /// Whether an event of the deployment could not be applied, so that what is shown of it is old.
     blocked: bool,
 }
 
-async fn find(reading: &mut Reading, id: DeploymentId) -> Result<Deployment, Error> {
+pub(super) async fn find(reading: &mut Reading, id: DeploymentId) -> Result<Deployment, Error> {
     let at = reading.at;
     let found = deployments::find(reading.connection(), id, at).await?;
     found.ok_or_else(|| Error::NotFound(format!("there is no deployment {id}")))
@@ -136,10 +140,12 @@ async fn answer(reading: &mut Reading, id: DeploymentId) -> Result<DeploymentAns
     let deployment = find(reading, id).await?;
     let plugins = if reading.at == At::Now { Some(plugin_runs::of(reading.connection(), id).await?) } else { None };
     let blocked = parked::is_blocked(reading.connection(), "deployment", &id.to_string()).await?;
-    Ok(DeploymentAnswer { deployment, plugins, blocked })
+    let at = reading.at;
+    let installer = installations::find(reading.connection(), id, at).await?;
+    Ok(DeploymentAnswer { deployment, plugins, installer, blocked })
 }
 
-async fn changed(application: &Application, change: Change) -> Result<HttpResponse, Error> {
+pub(super) async fn changed(application: &Application, change: Change) -> Result<HttpResponse, Error> {
     match change.shown(application).await {
         Ok(mut reading) => {
             let id = change.receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;

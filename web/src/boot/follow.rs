@@ -192,6 +192,7 @@ impl Follower {
             hostname: row.hostname,
             venture: row.venture,
             role: row.role,
+            next_boot: row.next_boot,
         };
         Ok(Entry::Usable(Arc::new(Target::new(identity, image, place))))
     }

@@ -47,6 +47,8 @@ pub(super) struct Served {
     pub(super) sha256: Sha256,
     pub(super) client: Ipv4Addr,
     pub(super) at: Timestamp,
+    /// Whether a further network boot starts the disk.
+    pub(super) then_disk: bool,
 }
 
 /// The queue, and what was told lately.
@@ -148,14 +150,14 @@ impl Recorder {
 
     async fn record(&self, application: &Application, served: Served) {
         loop {
-            let Served { deployment, file, sha256, client, at } = served.clone();
+            let Served { deployment, file, sha256, client, at, then_disk } = served.clone();
             let context = Context {
                 actor: format!("server {client}"),
                 correlation_id: Uuid::now_v7().to_string(),
                 causation_id: None,
                 idempotency_key: None,
             };
-            let command = Command::RecordBoot { deployment, file, sha256, client, at };
+            let command = Command::RecordBoot { deployment, file, sha256, client, at, then_disk };
             match application.commands.execute(command, context).await {
                 Ok(_) => return self.count("recorded"),
                 Err(CommandError::Unavailable(_) | CommandError::Conflict(_)) if !*application.stopping.borrow() => {

@@ -7,7 +7,7 @@ use super::render;
 use super::serve::{Source, media_type, serve};
 use super::table::Found;
 use super::target::{Rendered, Target};
-use super::{done, loaders, local_disk};
+use super::{done, loaders, local_disk, report};
 use crate::application::Application;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -15,6 +15,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 use bootledger_aggregates::boot_image::{BootFile, FileKind};
 use bootledger_aggregates::deployment::SERVED_AGAIN_SECONDS;
+use bootledger_aggregates::deployment::installer::{LOCAL_DISK, NextBoot};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use std::net::Ipv4Addr;
@@ -29,6 +30,14 @@ pub fn configure(configuration: &mut ServiceConfig) {
     for path in ["/pxe/DONE", "/pxe/DONE/", "/pxe/t/{token}/DONE", "/pxe/t/{token}/DONE/"] {
         let resource = web::resource(path).route(web::get().to(done::done)).route(web::post().to(done::done));
         configuration.service(resource);
+    }
+    for path in ["/pxe/t/{token}/progress", "/pxe/t/{token}/progress/"] {
+        let resource = web::resource(path).route(web::head().to(report::head)).route(web::get().to(report::progress));
+        configuration.service(resource.route(web::post().to(report::progress)).default_service(web::to(report::wrong_method)));
+    }
+    for path in ["/pxe/t/{token}/log", "/pxe/t/{token}/log/"] {
+        let resource = web::resource(path).route(web::head().to(report::head)).route(web::post().to(report::log));
+        configuration.service(resource.route(web::put().to(report::log)).default_service(web::to(report::wrong_method)));
     }
     for path in ["/pxe/{name}", "/pxe/t/{token}/{name}"] {
         configuration.service(readable(path, |resource, route| resource.route(route.to(file))));
@@ -49,6 +58,9 @@ async fn script(request: HttpRequest, application: Data<Application>) -> HttpRes
     };
     let found = asker.find(&application);
     let target = match &found {
+        Found::Target(target) if target.identity.next_boot == NextBoot::Disk => {
+            return disk_answer(&request, &application, target, asker.client).await;
+        }
         Found::Target(target) => target,
         Found::Nothing if asker.by_token.is_none() && !wants_json(&request) => return local_disk::script(),
         _ => return asker.refuse(&request, &found),
@@ -73,6 +85,18 @@ async fn script(request: HttpRequest, application: Data<Application>) -> HttpRes
     }
 }
 
+/// A server that is being installed and boots its disk now: its installer has restarted it.
+async fn disk_answer(request: &HttpRequest, application: &Application, target: &Target, client: Ipv4Addr) -> HttpResponse {
+    let Ok(name) = LOCAL_DISK.parse() else { return local_disk::script() };
+    let sha256 = local_disk::sha256();
+    let recorder = &application.boot.recorder;
+    let news = recorder.is_news(target.identity.deployment, &name, sha256, application.boot.seconds());
+    if request.method() == Method::GET && news {
+        tell(application, target, &name, sha256, client, false).await;
+    }
+    local_disk::script_within_deployment()
+}
+
 /// The hot path: no query, and hardly an allocation.
 async fn script_answer(
     request: &HttpRequest,
@@ -84,7 +108,7 @@ async fn script_answer(
 ) -> HttpResponse {
     let table = &application.boot;
     if request.method() == Method::GET && target.script_is_news(table.seconds(), SERVED_AGAIN_SECONDS.unsigned_abs()) {
-        tell(application, target, name, rendered.sha256, client).await;
+        tell(application, target, name, rendered.sha256, client, false).await;
     }
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")))
@@ -141,15 +165,21 @@ async fn file_answer(
     // Bytes begin to be sent: the server has been given the file. A HEAD, a 304 and a 416 give nothing.
     let given = matches!(answer.status(), StatusCode::OK | StatusCode::PARTIAL_CONTENT);
     let (recorder, now) = (&application.boot.recorder, application.boot.seconds());
-    if given && request.method() == Method::GET && recorder.is_news(target.identity.deployment, name, sha256, now) {
-        tell(application, target, name, sha256, client).await;
+    if given && request.method() == Method::GET {
+        let news = recorder.is_news(target.identity.deployment, name, sha256, now);
+        // The file that ends the network boots is always news while it has not done so: the network may have been set again
+        // within the minute.
+        let then_disk = target.boots_disk_after(name);
+        if news || then_disk {
+            tell(application, target, name, sha256, client, then_disk).await;
+        }
     }
     answer
 }
 
-async fn tell(application: &Application, target: &Target, file: &Name, sha256: Sha256, client: Ipv4Addr) {
+async fn tell(application: &Application, target: &Target, file: &Name, sha256: Sha256, client: Ipv4Addr, then_disk: bool) {
     let deployment = target.identity.deployment;
-    let served = Served { deployment, file: file.clone(), sha256, client, at: (application.now)() };
+    let served = Served { deployment, file: file.clone(), sha256, client, at: (application.now)(), then_disk };
     application.boot.recorder.tell(served).await;
 }
 

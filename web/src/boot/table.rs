@@ -6,6 +6,7 @@
 
 use super::record::Recorder;
 use super::render::Sources;
+use super::report::Paces;
 use super::target::{Rendered, Target};
 use bootledger_aggregates::values::ids::DeploymentId;
 use std::collections::{HashMap, HashSet};
@@ -30,6 +31,7 @@ pub struct BootTable {
     kept_scripts: Arc<AtomicUsize>,
     pub(super) sources: Sources,
     pub(super) recorder: Recorder,
+    pub(super) paces: Paces,
 }
 
 /// A row of the table.
@@ -100,6 +102,7 @@ impl Default for BootTable {
             kept_scripts: Arc::default(),
             sources: Sources::default(),
             recorder: Recorder::default(),
+            paces: Paces::default(),
         }
     }
 }

@@ -4,7 +4,8 @@
 //! changed: when its network or site changes, another takes its place, and with it the cached script goes.
 
 use actix_web::http::header::HeaderValue;
-use bootledger_aggregates::boot_image::{BootFile, BootImage, FileKind};
+use bootledger_aggregates::boot_image::{BootFile, BootImage, FileKind, NetworkBoot};
+use bootledger_aggregates::deployment::installer::NextBoot;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::site::{BootUrl, SiteSpec};
 use bootledger_aggregates::values::hostname::Hostname;
@@ -27,12 +28,15 @@ pub struct Image {
     pub revision: u32,
     /// Its files by name.
     pub files: BTreeMap<Name, BootFile>,
+    /// How often a server boots it from the network.
+    pub network_boot: NetworkBoot,
 }
 
 impl Image {
     /// The image of a name, as the catalogue has it at a revision.
     pub fn new(name: Name, image: BootImage) -> Self {
-        Self { name, revision: image.revision, files: image.files }
+        let network_boot = image.spec.map(|spec| spec.network_boot).unwrap_or_default();
+        Self { name, revision: image.revision, files: image.files, network_boot }
     }
 
     /// The first file of a kind, by name.
@@ -93,6 +97,8 @@ pub struct Identity {
     pub venture: Name,
     /// Its role.
     pub role: Name,
+    /// What it gets when it boots from the network.
+    pub next_boot: NextBoot,
 }
 
 /// A deployment in progress.
@@ -145,6 +151,15 @@ impl Target {
     /// A target whose script was not rendered yet.
     pub fn new(identity: Identity, image: Arc<Image>, place: Arc<Place>) -> Self {
         Self { identity, image, place, script: OnceLock::new(), script_recorded: AtomicU64::new(0) }
+    }
+
+    /// Whether the server is to boot its disk once it has fetched this file: the first file of answers, else the kernel.
+    pub fn boots_disk_after(&self, file: &Name) -> bool {
+        let image = &self.image;
+        let answers = || image.file_of_kind(FileKind::Kickstart).or_else(|| image.file_of_kind(FileKind::Kernel));
+        image.network_boot == NetworkBoot::Once
+            && self.identity.next_boot == NextBoot::Network
+            && answers().is_some_and(|(name, _)| name == file)
     }
 
     /// The cached script.

@@ -77,7 +77,7 @@ fn tiles(found: &Found) -> Markup {
     let (counts, attention) = (found.counts, &found.attention);
     html! {
         div.tiles id="tiles" {
-            (block::tile(tone(attention.failing, Tone::Bad), attention.failing, "with a plugin that failed", "/deployments?plugin=failed"))
+            (block::tile(tone(attention.failing, Tone::Bad), attention.failing, "with a plugin or installer that failed", "/deployments?plugin=failed"))
             (block::tile(tone(counts.overdue, Tone::Warn), counts.overdue, "overdue", "/deployments?overdue=true&live=true"))
             (block::tile(tone(attention.waiting, Tone::Warn), attention.waiting, "waiting for somebody", "/deployments?plugin=waiting"))
             (block::tile(tone(counts.open, Tone::Info), counts.open, "being prepared", "/deployments?status=open"))

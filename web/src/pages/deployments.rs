@@ -5,6 +5,7 @@ pub(crate) mod awaited;
 mod bulk;
 mod export;
 mod history;
+mod installer;
 mod list;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -25,6 +26,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/deployments/{id}/live/{since}").get(show::live))
         .service(resource("/deployments/{id}/cancel").get(actions::ask_cancel).post(actions::cancel))
         .service(resource("/deployments/{id}/done").get(actions::ask_done).post(actions::done))
+        .service(resource("/deployments/{id}/next-boot").post(installer::set_next_boot))
         .service(resource("/deployments/{id}/served/{file}").get(served::show))
         .service(resource("/deployments/{id}/plugins/{plugin}/retry").post(actions::retry));
 }

@@ -7,7 +7,8 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::test::{self, TestRequest};
 use actix_web::{App, web};
 use async_trait::async_trait;
-use bootledger_aggregates::boot_image::{BootFile, FileKind};
+use bootledger_aggregates::boot_image::{BootFile, FileKind, NetworkBoot};
+use bootledger_aggregates::deployment::installer::NextBoot;
 use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, SessionId};
@@ -183,7 +184,7 @@ impl Harness {
             (name("preseed.cfg"), self.stored(FileKind::Kickstart, true, "host {{ hostname }}\nlate {{ done_url }}\n").await),
             (name("readme"), self.stored(FileKind::Other, false, "read me").await),
         ]);
-        Arc::new(Image { name: name("debian-13"), revision: 6, files })
+        Arc::new(Image { name: name("debian-13"), revision: 6, files, network_boot: NetworkBoot::UntilDone })
     }
 
     /// A target in progress in a network that does or does not answer by address alone; not in the table yet.
@@ -229,6 +230,7 @@ pub(crate) fn identity(ip: &str) -> Identity {
         hostname: "h200.dc1.example".parse().expect("a host name"),
         venture: name("shop"),
         role: name("web"),
+        next_boot: NextBoot::Network,
     }
 }
 

@@ -144,7 +144,7 @@ impl Log {
         self.deployment(deployment, event).await;
     }
 
-    async fn deployment(&self, deployment: DeploymentId, event: DeploymentEvent) {
+    pub(crate) async fn deployment(&self, deployment: DeploymentId, event: DeploymentEvent) {
         self.happens("deployment", &deployment.to_string(), event).await;
     }
 

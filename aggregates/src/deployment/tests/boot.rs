@@ -9,6 +9,7 @@ pub(super) fn serve(file: &str, content: char, seconds: i64) -> DeploymentComman
         sha256: parsed(&content.to_string().repeat(64)),
         client: parsed("10.0.0.20"),
         at: noon(seconds),
+        then_disk: false,
     }
 }
 

@@ -142,6 +142,7 @@ fn it_is_known_whether_the_server_has_booted_and_how_often_an_operator_asked_aga
         sha256: parsed(&"ab".repeat(32)),
         client: parsed("10.0.0.20"),
         at: noon(0),
+        then_disk: false,
     };
     events.extend(outcome::<Deployment>(&events, served).expect("a file served"));
     assert!(state(&events).has_booted());

@@ -4,6 +4,7 @@ use super::sampled;
 use crate::boot_image::EndedBy;
 use crate::claims::Claim;
 use crate::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy, Limits, Stage};
+use crate::deployment::installer::{NextBoot, NextBootReason};
 use crate::deployment::plan::{Plan, PlannedPlugin, PluginStage};
 use crate::samples::{device_id, noon, parsed};
 use crate::values::ids::ImportId;
@@ -32,6 +33,10 @@ fn started() -> DeploymentStarted {
 fn least_started() -> DeploymentStarted {
     let clean = PlannedPlugin { name: parsed("clean"), requires: vec![], stage: PluginStage::Preparing };
     DeploymentStarted { plan: Plan(vec![clean]), took: vec![], import: None, ..started() }
+}
+
+fn next_boot(boot: NextBoot, reason: NextBootReason) -> DeploymentEvent {
+    DeploymentEvent::NextBootSet { boot, reason }
 }
 
 fn done(by: DoneBy) -> DeploymentEvent {
@@ -84,6 +89,26 @@ sampled!(deployment: DeploymentEvent {
             transaction: parsed(""),
             at: noon(0),
         },
+    ],
+    InstallerReported => [
+        DeploymentEvent::InstallerReported {
+            stage: parsed("partition"),
+            percent: Some(parsed("40")),
+            text: parsed("Creating ext4 on /dev/sda2"),
+        },
+        DeploymentEvent::InstallerReported { stage: parsed("late"), percent: None, text: parsed("") },
+    ],
+    InstallerFailed => [
+        DeploymentEvent::InstallerFailed { stage: Some(parsed("partition")), text: parsed("No root file system is defined") },
+        DeploymentEvent::InstallerFailed { stage: None, text: parsed("") },
+    ],
+    InstallerLogReceived => [DeploymentEvent::InstallerLogReceived { sha256: parsed(&"cd".repeat(32)), size: 65_536 }],
+    NextBootSet => [
+        next_boot(NextBoot::Disk, NextBootReason::AnswersServed { file: parsed("preseed.cfg") }),
+        next_boot(NextBoot::Disk, NextBootReason::Installer { client: parsed("10.0.0.20") }),
+        next_boot(NextBoot::Network, NextBootReason::Operator { name: parsed("user ada") }),
+        next_boot(NextBoot::Network, NextBootReason::PluginRetry { plugin: parsed("reboot") }),
+        next_boot(NextBoot::Network, NextBootReason::PowerOrder {}),
     ],
     DeploymentOverdue => [
         DeploymentEvent::DeploymentOverdue { stage: Stage::Open, since: noon(0), limit_minutes: 30 },

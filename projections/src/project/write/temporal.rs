@@ -309,9 +309,9 @@ pub(super) async fn boot_targets(
     if !begun.is_empty() {
         sqlx::query!(
             "INSERT INTO boot_targets (ip, deployment, device, mac, hostname, venture, role, boot_image, boot_image_revision,
-                                       network, site, valid_from, valid_to)
+                                       network, site, next_boot, valid_from, valid_to)
              SELECT * FROM UNNEST($1::inet[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                                  $9::integer[], $10::text[], $11::text[], $12::bigint[], $13::bigint[])",
+                                  $9::integer[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[])",
             column!(begun, (_, row, ..) => inet(row.ip)),
             column!(begun, (_, row, ..) => row.deployment.0),
             column!(begun, (_, row, ..) => row.device.0),
@@ -323,6 +323,7 @@ pub(super) async fn boot_targets(
             column!(begun, (_, row, ..) => row.boot_image_revision),
             column!(begun, (_, row, ..) => row.network.as_str()) as _,
             column!(begun, (_, row, ..) => row.site.as_str()) as _,
+            column!(begun, (_, row, ..) => row.next_boot.as_str()) as _,
             column!(begun, (_, _, from, _) => *from),
             column!(begun, (_, _, _, to) => *to) as _
         )

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::request::reading::Reading;
 use bootledger_aggregates::boot_image::BootImage;
 use bootledger_aggregates::claims::Holder;
+use bootledger_aggregates::deployment::installer::NextBoot;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
@@ -105,6 +106,7 @@ pub(crate) async fn of_deployment(
         hostname: deployment.hostname.clone(),
         venture: deployment.venture.clone(),
         role: deployment.role.clone(),
+        next_boot: NextBoot::Network,
     };
     let target = Target::new(identity, image, place);
     Ok(Ok(Previewed { target, deployment: Some(deployment), device: None, assumed: vec![] }))
@@ -138,7 +140,8 @@ async fn of_device(reading: &mut Reading, device: &Device, image: Arc<Image>) ->
         return Ok(Err(format!("no host name can be made up for {}", device.called())));
     };
     // No deployment has the id of all zeros.
-    let identity = Identity { deployment: DeploymentId::default(), ip, mac, hostname, venture, role };
+    let next_boot = NextBoot::Network;
+    let identity = Identity { deployment: DeploymentId::default(), ip, mac, hostname, venture, role, next_boot };
     let target = Target::new(identity, image, place);
     Ok(Ok(Previewed { target, deployment: None, device: Some((device.id, device.called())), assumed }))
 }

@@ -10,6 +10,7 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, DhcpServerView, Entry};
 use bootledger_projections::deployments::{self, Deployment};
+use bootledger_projections::installations::{self, FailedInstallation};
 use bootledger_projections::plugin_runs::{self, Awaited, Run, RunStatus, Standing};
 use bootledger_projections::webhooks::{self, FailingWebhook};
 use bootledger_projections::{dns_updates, drift, parked};
@@ -21,12 +22,13 @@ const SHOWN: i64 = 8;
 /// What needs somebody.
 #[derive(Debug, Default)]
 pub(super) struct Attention {
-    /// How many deployments have a plugin that failed.
+    /// How many plugins and installers of deployments failed.
     pub(super) failing: i64,
     /// How many have one that waits.
     pub(super) waiting: i64,
     awaited: Vec<Awaited>,
     failed: Vec<(Run, Deployment)>,
+    installers: Vec<FailedInstallation>,
     servers: Vec<Entry<DhcpServerView>>,
     drifted: Vec<(String, i64)>,
     dns: (i64, Option<Timestamp>),
@@ -48,9 +50,11 @@ pub(super) async fn ask(reading: &mut Reading, standing: &[Standing]) -> Result<
     let ids: Vec<_> = runs.iter().map(|run| run.deployment).collect();
     let rows = deployments::find_many(reading.connection(), &ids, At::Now).await?;
     let of = |run: Run| rows.iter().find(|row| row.id == run.deployment).cloned().map(|row| (run, row));
+    let (failed_installers, installers) = installations::failing(reading.connection(), SHOWN).await?;
     let servers = catalogue::dhcp_servers(reading.connection(), At::Now).await?;
     Ok(Attention {
-        failing: count(RunStatus::Failed),
+        failing: count(RunStatus::Failed) + failed_installers,
+        installers,
         waiting: count(RunStatus::Waiting),
         awaited: plugin_runs::awaited(reading.connection(), SHOWN).await?,
         failed: runs.into_iter().filter_map(of).collect(),
@@ -102,7 +106,15 @@ fn rows(found: &Attention, now: Timestamp) -> Vec<Markup> {
         let why = html! { (run.plugin) ": " (run.reason.as_deref().unwrap_or("without a word")) };
         rows.push(row(&badge(Tone::Bad, "Failed"), &place, Some(run.since), &why, now));
     }
-    let more = found.failing - i64::try_from(found.failed.len()).unwrap_or(0);
+    for failed in &found.installers {
+        let place = html! { a href=(format!("/deployments/{}", failed.deployment)) { (failed.hostname) } };
+        let why = html! {
+            "Installer" @if let Some(stage) = &failed.stage { ", stage " (stage) }
+            @if failed.text.is_empty() { ": no reason given" } @else { ": " (failed.text) }
+        };
+        rows.push(row(&badge(Tone::Bad, "Failed"), &place, failed.since, &why, now));
+    }
+    let more = found.failing - i64::try_from(found.failed.len() + found.installers.len()).unwrap_or(0);
     if more > 0 {
         let place = html! { a href="/deployments?plugin=failed&sort=since" { (more) " more deployments" } };
         rows.push(row(&badge(Tone::Bad, "Failed"), &place, None, &html! {}, now));

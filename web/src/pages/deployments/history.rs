@@ -120,7 +120,13 @@ impl History {
                 self.served.push(ServedFile { position, at: *at, file: file.clone(), sha256: *sha256, client: *client });
             }
             E::DeploymentDone { .. } | E::DeploymentCancelled { .. } => self.ended = true,
-            E::InstallationFinished { .. } | E::PuppetRunFailed { .. } | E::DeploymentOverdue { .. } => {}
+            E::InstallationFinished { .. }
+            | E::PuppetRunFailed { .. }
+            | E::InstallerReported { .. }
+            | E::InstallerFailed { .. }
+            | E::InstallerLogReceived { .. }
+            | E::NextBootSet { .. }
+            | E::DeploymentOverdue { .. } => {}
         }
     }
 

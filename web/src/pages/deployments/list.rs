@@ -1,6 +1,6 @@
 //! `/deployments`: the list. What is filtered, in which order and with which columns is in the URL.
 
-use super::awaited;
+use super::{awaited, installer};
 use crate::api::deployments::DeploymentQuery;
 use crate::auth::level::Level;
 use crate::error::Error;
@@ -17,6 +17,7 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
 use bootledger_projections::deployments::{self, Cursor, Deployment, Filter, Status};
+use bootledger_projections::installations::{self, Installation};
 use bootledger_projections::plugin_runs::{self, Run};
 use maud::{Markup, html};
 use std::collections::{HashMap, HashSet};
@@ -53,6 +54,7 @@ pub(super) fn filter(visit: &Visit, at: At) -> Result<Filter, Error> {
 struct Found {
     rows: Vec<Deployment>,
     runs: HashMap<DeploymentId, Vec<Run>>,
+    installations: HashMap<DeploymentId, Installation>,
     next: Option<String>,
 }
 
@@ -63,7 +65,8 @@ async fn ask(reading: &mut Reading, filter: &Filter) -> Result<Found, Error> {
     rows.truncate(SHOWN);
     let next = rows.last().filter(|_| more).map(|last| Cursor::behind(last, filter.sort).to_string());
     let runs = runs_of(reading, &rows).await?;
-    Ok(Found { rows, runs, next })
+    let installations = installations_of(reading, &rows).await?;
+    Ok(Found { rows, runs, installations, next })
 }
 
 async fn runs_of(reading: &mut Reading, rows: &[Deployment]) -> Result<HashMap<DeploymentId, Vec<Run>>, Error> {
@@ -77,6 +80,16 @@ async fn runs_of(reading: &mut Reading, rows: &[Deployment]) -> Result<HashMap<D
     Ok(runs)
 }
 
+async fn installations_of(reading: &mut Reading, rows: &[Deployment]) -> Result<HashMap<DeploymentId, Installation>, Error> {
+    let live: Vec<DeploymentId> = rows.iter().filter(|row| row.status.is_live()).map(|row| row.id).collect();
+    if live.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let at = reading.at;
+    let found = installations::find_many(reading.connection(), &live, at).await?;
+    Ok(found.into_iter().map(|installation| (installation.deployment, installation)).collect())
+}
+
 /// The page.
 pub(super) async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
     let filter = filter(&visit, reading.at)?;
@@ -86,7 +99,7 @@ pub(super) async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResp
     let ventures = catalogue::ventures(reading.connection(), at).await?.into_iter().map(|venture| venture.key.to_string());
     let choices = html! {
         (choose(&visit, "status", "Status", &statuses()))
-        (choose(&visit, "plugin", "With a plugin", &[("failed".to_owned(), "that failed".to_owned()), ("waiting".to_owned(), "that waits".to_owned())]))
+        (choose(&visit, "plugin", "With a plugin", &[("failed".to_owned(), "or installer that failed".to_owned()), ("waiting".to_owned(), "that waits".to_owned())]))
         (choose(&visit, "overdue", "Overdue", &[("true".to_owned(), "Overdue".to_owned()), ("false".to_owned(), "In time".to_owned())]))
         (choose(&visit, "site", "Site", &twice(sites)))
         (choose(&visit, "venture", "Venture", &twice(ventures)))
@@ -110,7 +123,7 @@ pub(super) async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResp
                     caption.visually-hidden { "Deployments" }
                     (shown.head(&visit, sort, &html! { th scope="col" { label { span.visually-hidden { "Select all" } input type="checkbox" data-all=(FORM); } } }))
                     tbody {
-                        @for deployment in &found.rows { (row(deployment, found.runs.get(&deployment.id).map_or(&[], Vec::as_slice), &shown, visit.now)) }
+                        @for deployment in &found.rows { (row(deployment, found.runs.get(&deployment.id).map_or(&[], Vec::as_slice), found.installations.get(&deployment.id), &shown, visit.now)) }
                     }
                 }
             }
@@ -155,7 +168,7 @@ pub(super) async fn live(
     let render: live::Render = Rc::new(move |mut reading: Reading, touched: Vec<Touch>| {
         let (filter, shown) = (filter.clone(), shown.clone());
         Box::pin(async move {
-            let Found { mut rows, mut runs, .. } = ask(&mut reading, &filter).await?;
+            let Found { mut rows, mut runs, mut installations, .. } = ask(&mut reading, &filter).await?;
             let listed: HashSet<DeploymentId> = rows.iter().map(|row| row.id).collect();
             let order = rows.iter().map(|row| row.id.0).collect();
             let lately: HashSet<DeploymentId> =
@@ -163,10 +176,14 @@ pub(super) async fn live(
             let lately: Vec<DeploymentId> = lately.into_iter().collect();
             let more = deployments::find_many(reading.connection(), &lately, At::Now).await?;
             runs.extend(runs_of(&mut reading, &more).await?);
+            installations.extend(installations_of(&mut reading, &more).await?);
             rows.extend(more);
             let region = |deployment: &Deployment| {
                 let runs = runs.get(&deployment.id).map_or(&[][..], Vec::as_slice);
-                Region::new(format!("deployment-{}", deployment.id), row(deployment, runs, &shown, now()))
+                Region::new(
+                    format!("deployment-{}", deployment.id),
+                    row(deployment, runs, installations.get(&deployment.id), &shown, now()),
+                )
             };
             Ok(State { regions: rows.iter().map(region).collect(), rows: order })
         })
@@ -214,7 +231,7 @@ fn bulk_actions(visit: &Visit, may: &action::Allowed) -> Markup {
     }
 }
 
-fn row(deployment: &Deployment, runs: &[Run], shown: &Shown, now: Timestamp) -> Markup {
+fn row(deployment: &Deployment, runs: &[Run], installation: Option<&Installation>, shown: &Shown, now: Timestamp) -> Markup {
     let id = deployment.id;
     html! {
         tr id=(format!("deployment-{id}")) {
@@ -222,7 +239,7 @@ fn row(deployment: &Deployment, runs: &[Run], shown: &Shown, now: Timestamp) -> 
             @if shown.has("hostname") { th scope="row" { a href=(format!("/deployments/{id}")) { (deployment.hostname) } } }
             @if shown.has("status") { td data-label="Status" { span { (badge::deployment(deployment.status, deployment.overdue)) } } }
             @if shown.has("since") { td data-label="For" { (since(deployment.status_since, now)) } }
-            @if shown.has("waits") { td data-label="Waits for" { div { (awaited::of_deployment(deployment, runs, now)) } } }
+            @if shown.has("waits") { td data-label="Waits for" { div { (awaited::of_deployment(deployment, runs, now)) @if let Some(installation) = installation { (installer::short(installation)) } } } }
             @if shown.has("ip") { td data-label="Address" { span.mono { (deployment.ip) } } }
             @if shown.has("role") { td data-label="Venture, role" { span { (deployment.venture) " / " (deployment.role) } } }
             @if shown.has("image") { td data-label="Boot image" { a href=(format!("/boot-images/{}", deployment.boot_image)) { (deployment.boot_image) } } }
@@ -250,7 +267,8 @@ mod tests {
     fn a_row_says_where_a_deployment_stands_and_whom_it_waits_for() {
         let shown = Shown::named("", COLUMNS);
         let now = Timestamp::default().plus_seconds(90);
-        let html = row(&deployment(), &[waiting("kea-1 has not confirmed <b>yet</b>", &["dhcp-server:kea-1"])], &shown, now);
+        let html =
+            row(&deployment(), &[waiting("kea-1 has not confirmed <b>yet</b>", &["dhcp-server:kea-1"])], None, &shown, now);
         assert_eq!(texts(&html, "th a[href^='/deployments/']"), ["h200.dc1.example"]);
         assert_eq!(texts(&html, "td[data-label='Status']"), ["Open Overdue"]);
         assert_eq!(texts(&html, "td[data-label='For']"), ["1 min 30 s"]);

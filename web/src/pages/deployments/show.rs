@@ -1,7 +1,7 @@
 //! `/deployments/{id}`: one deployment; what it does, waits for and has served, and everything that happened.
 
 use super::history::{History, Work};
-use super::{awaited, steps};
+use super::{awaited, installer, steps};
 use crate::auth::level::Level;
 use crate::error::Error;
 use crate::pages::frame::{Page, Section, Visit};
@@ -16,6 +16,7 @@ use crate::request::reading::Reading;
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::DoneBy;
+use bootledger_aggregates::deployment::installer::LOCAL_DISK;
 use bootledger_aggregates::deployment::plan::PlannedPlugin;
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::text::Text;
@@ -23,6 +24,7 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
 use bootledger_projections::deployments::{self, Deployment};
 use bootledger_projections::devices::{self, Device};
+use bootledger_projections::installations::{self, Installation};
 use bootledger_projections::parked;
 use bootledger_projections::plugin_runs::{self, Run, RunStatus};
 use bootledger_projections::timeline::{self, Line, Order};
@@ -33,15 +35,19 @@ use std::rc::Rc;
 const LINES: i64 = 100;
 
 /// Everything that the page shows.
-struct Found {
-    deployment: Deployment,
+pub(super) struct Found {
+    pub(super) deployment: Deployment,
     device: Option<Device>,
-    history: History,
+    pub(super) history: History,
+    /// What the installer does.
+    pub(super) installation: Installation,
+    /// How many seconds it usually takes from the last file to DONE.
+    pub(super) usual: Option<i64>,
     runs: Vec<Run>,
     lines: Vec<Line>,
     blocked: bool,
     /// Whether the visitor may change something from the page.
-    may: Allowed,
+    pub(super) may: Allowed,
 }
 
 async fn ask(reading: &mut Reading, id: DeploymentId, may: Allowed) -> Result<Found, Error> {
@@ -54,7 +60,9 @@ async fn ask(reading: &mut Reading, id: DeploymentId, may: Allowed) -> Result<Fo
     let lines = timeline::list(reading.connection(), &filter, Order::NewestFirst, LINES + 1).await?;
     let blocked = parked::is_blocked(reading.connection(), "deployment", &id.to_string()).await?;
     let history = History::read(reading, id).await?;
-    Ok(Found { deployment, device, history, runs, lines, blocked, may })
+    let installation = installations::find(reading.connection(), id, at).await?;
+    let usual = installer::usual(reading.connection(), &deployment, &installation, at).await?;
+    Ok(Found { deployment, device, history, installation, usual, runs, lines, blocked, may })
 }
 
 /// The page.
@@ -94,6 +102,7 @@ fn regions(found: &Found, now: Timestamp) -> Vec<Region> {
             "states",
             html! { section.card id="states" aria-labelledby="states-title" { h2 id="states-title" { "State" } (steps::states(&found.deployment, now)) (steps::durations(&found.deployment, &found.history, now)) } },
         ),
+        Region::new("installer", installer::view(found, now)),
         Region::new("plugins", plugins(found, now)),
         Region::new("facts", facts(found)),
         Region::new("served", served(found)),
@@ -113,7 +122,7 @@ fn head(found: &Found, now: Timestamp) -> Markup {
         (action::link("cancel", &format!("/deployments/{id}/cancel"), Look::Danger, "x-circle-fill", "Cancel…", &cancel))
     };
     let waits = awaited::of_deployment(deployment, &found.runs, now);
-    let tone = if found.runs.iter().any(|run| run.status == RunStatus::Failed) {
+    let tone = if found.installation.failing || found.runs.iter().any(|run| run.status == RunStatus::Failed) {
         Tone::Bad
     } else if deployment.overdue {
         Tone::Warn
@@ -239,7 +248,10 @@ fn served(found: &Found) -> Markup {
                     tbody {
                         @for file in files.iter().rev() {
                             tr {
-                                th scope="row" { a href=(format!("/deployments/{}/served/{}", found.deployment.id, file.file)) { (file.file) } }
+                                th scope="row" {
+                                    @if file.file.as_str() == LOCAL_DISK { "The local disk" }
+                                    @else { a href=(format!("/deployments/{}/served/{}", found.deployment.id, file.file)) { (file.file) } }
+                                }
                                 td data-label="When" { a href=(format!("#event-{}", file.position)) { (moment(file.at)) } }
                                 td data-label="To" { span.mono { (file.client) } }
                                 td data-label="SHA-256" { code { (file.sha256) } }
@@ -264,6 +276,15 @@ fn events(found: &Found) -> Markup {
 }
 
 #[cfg(test)]
+impl Found {
+    /// A deployment about whose installer this is known.
+    pub(super) fn sample(deployment: Deployment, installation: Installation, usual: Option<i64>, may: Allowed) -> Self {
+        let (history, runs, lines) = (History::default(), vec![], vec![]);
+        Self { deployment, device: None, history, installation, usual, runs, lines, blocked: false, may }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::pages::deployments::samples::{deployment, waiting};
@@ -274,6 +295,8 @@ mod tests {
             deployment: deployment(),
             device: None,
             history: History::default(),
+            installation: Installation::default(),
+            usual: None,
             runs: vec![waiting("kea-1 is behind", &["dhcp-server:kea-1"])],
             lines: vec![],
             blocked: false,
@@ -308,6 +331,8 @@ mod tests {
             deployment: deployment(),
             device: None,
             history: History::default(),
+            installation: Installation::default(),
+            usual: None,
             runs: vec![],
             lines: vec![],
             blocked: true,

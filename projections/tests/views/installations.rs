@@ -1,0 +1,103 @@
+//! What is shown of installers, and how long an installation usually takes.
+
+use crate::history::History;
+use crate::world::{World, deployment_id, sha, v};
+use anyhow::Result;
+use bootledger_aggregates::deployment::command::DeploymentCommand;
+use bootledger_aggregates::deployment::installer::{InstallerReport, NextBoot};
+use bootledger_projections::at::At;
+use bootledger_projections::deployments::{self, Filter};
+use bootledger_projections::plugin_runs::RunStatus;
+use bootledger_projections::{boot_targets, installations};
+
+fn served(world: &World, file: &str, seconds_ago: i64) -> DeploymentCommand {
+    let at = world.now().plus_seconds(-seconds_ago);
+    DeploymentCommand::RecordBoot { file: v(file), sha256: sha(1), client: v("10.0.0.11"), at, then_disk: true }
+}
+
+fn report(failed: bool, stage: &str) -> DeploymentCommand {
+    let (stage, client) = (Some(v(stage)), v("10.0.0.11"));
+    DeploymentCommand::ReportInstaller {
+        report: InstallerReport { stage, percent: None, text: Some(v("no disk")), failed, next_boot: None, client },
+    }
+}
+
+/// Device `n` is in progress as deployment `n`.
+fn in_progress(world: &mut World, n: u8) -> Result<()> {
+    world.register(n, "dc1")?;
+    world.start(deployment_id(n), n, 10 + n, 200 + u16::from(n))?;
+    Ok((0..4).try_for_each(|_| world.run_next(deployment_id(n)))?)
+}
+
+#[tokio::test]
+async fn what_is_usual_is_the_median_of_at_least_three_that_fetched_the_file() -> Result<()> {
+    let mut world = World::furnished();
+    // How many seconds each took from the last time it fetched its answers to DONE, which comes a second later.
+    for (n, took) in (1_u8..).zip([99, 899, 299]) {
+        in_progress(&mut world, n)?;
+        for (file, ago) in [("preseed.cfg", took + 500), ("late.sh", 1), ("preseed.cfg", took)] {
+            let command = served(&world, file, ago);
+            world.deployment(deployment_id(n), "boot", command)?;
+        }
+    }
+    let mut usual = vec![];
+    for n in 1..=3 {
+        world.done(deployment_id(n))?;
+        let history = History::new(&world.log).await?;
+        history.advance(1000).await?;
+        usual.push(installations::usual_seconds(&history.pool, &v("debian-12"), &v("preseed.cfg")).await?.is_some());
+        if n == 3 {
+            let seconds = installations::usual_seconds(&history.pool, &v("debian-12"), &v("preseed.cfg")).await?;
+            assert!(seconds.is_some_and(|seconds| (300..320).contains(&seconds)), "{seconds:?}");
+            for (image, file) in [("debian-13", "preseed.cfg"), ("debian-12", "other.cfg")] {
+                assert_eq!(installations::usual_seconds(&history.pool, &v(image), &v(file)).await?, None);
+            }
+        }
+    }
+    assert_eq!(usual, [false, false, true]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_failed_installer_has_to_be_seen_to_until_its_next_stage_or_the_end() -> Result<()> {
+    for end in ["stage", "done", "cancel"] {
+        let mut world = World::furnished();
+        in_progress(&mut world, 1)?;
+        let id = deployment_id(1);
+        world.deployment(id, "server", report(true, "partition"))?;
+        let failed_at = i64::try_from(world.log.len())?;
+        match end {
+            "stage" => world.deployment(id, "server", report(false, "base"))?,
+            "done" => world.done(id)?,
+            _ => world.cancel(id)?,
+        }
+        let history = History::new(&world.log).await?;
+        history.advance(failed_at).await?;
+        let failing = Filter { plugin: Some(RunStatus::Failed), ..Filter::default() };
+        let listed = async || deployments::list(&history.pool, &failing, At::Now, 10).await.map(|rows| rows.len());
+        assert_eq!((installations::failing(&history.pool, 5).await?.0, listed().await?), (1, 1));
+        history.advance(1000).await?;
+        assert_eq!((installations::failing(&history.pool, 5).await?.0, listed().await?), (0, 0), "after {end}");
+        let then = installations::find(&history.pool, id, At::Position(failed_at)).await?;
+        assert!(then.failed && then.text.as_str() == "no disk", "{then:?}");
+        let now = installations::find(&history.pool, id, At::Now).await?;
+        assert_eq!((now.failed, now.failing), (end != "stage", false), "what happened stays after {end}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_boot_target_says_what_the_next_boot_gets_for_now_and_then() -> Result<()> {
+    let mut world = World::furnished();
+    in_progress(&mut world, 1)?;
+    let before = i64::try_from(world.log.len())?;
+    let command = served(&world, "preseed.cfg", 0);
+    world.deployment(deployment_id(1), "boot", command)?;
+    let history = History::new(&world.log).await?;
+    history.advance(1000).await?;
+    let next = async |at| boot_targets::all(&history.pool, at).await.map(|targets| targets[0].next_boot);
+    assert_eq!((next(At::Position(before)).await?, next(At::Now).await?), (NextBoot::Network, NextBoot::Disk));
+    let changes = boot_targets::changed_since(&history.pool, before).await?;
+    assert_eq!(changes.iter().map(|change| change.present).collect::<Vec<_>>(), [false, true], "it goes before it comes");
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! An installer against the running service: what it reports, a restart in the middle of it, and calls in a loop.
+
+mod bounds;
+
+use crate::support::service::{Service, wait_for};
+use anyhow::{Context, Result, ensure};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+/// How long everything may take on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// What stands for the server: the service trusts a proxy on this machine.
+const SERVER: &str = "10.0.0.11";
+
+/// A server that is being installed from an image that boots the network once, and what its installer knows.
+pub(crate) struct Installing {
+    service: Service,
+    /// The path of its deployment in the API.
+    deployment: String,
+    device: String,
+    /// `/pxe/t/TOKEN`
+    files: String,
+    client: Client,
+}
+
+impl Installing {
+    pub(crate) async fn start() -> Result<Self> {
+        let service = Service::start(Ipv4Addr::LOCALHOST).await?;
+        let site = json!({ "domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"], "hostname_template": "h<200,299>.dc1.example" });
+        service.define(&site, &json!({ "cidr": "10.0.0.0/24", "site": "dc1", "gateway": "10.0.0.1" })).await?;
+        service.put("/api/v1/dhcp-servers/kea-1", &json!({ "site": "dc1", "kind": "kea" })).await?;
+        service.put("/api/v1/boot-images/debian", &json!({ "network_boot": "once" })).await?;
+        let answers = "# {{ done_url }}\n";
+        service.put_bytes("/api/v1/boot-images/debian/files/preseed.cfg?kind=kickstart&template=true", answers).await?;
+        let device = json!({ "site": "dc1", "macs": ["52:54:00:00:00:01"], "serial": "S-1", "venture": "shop", "role": "web" });
+        let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
+        service.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
+        let wanted = json!({ "device": device, "boot_image": "debian", "network": "prod", "ip": SERVER });
+        let deployment = service.post("/api/v1/deployments", &wanted).await?;
+        let deployment = format!("/api/v1/deployments/{}", deployment["id"].as_str().context("an id")?);
+        wait_for("the deployment is in progress", PATIENCE, async || {
+            // The DHCP server runs what the views show, so that the entry is confirmed once it is there.
+            let position = service.get("/readyz").await.ok()?["views_position"].clone();
+            let confirmation = json!({ "revision": "0".repeat(64), "position": position, "ok": true, "message": "" });
+            service.put("/dhcp/servers/kea-1/confirmation", &confirmation).await.ok()?;
+            (service.get(&deployment).await.ok()?["status"] == "in_progress").then_some(())
+        })
+        .await?;
+        let mut installing = Self { service, deployment, device, files: String::new(), client: Client::new() };
+        let script = wait_for("the script comes", PATIENCE, async || {
+            installing.boots().await.ok().filter(|script| script.contains("/DONE"))
+        })
+        .await?;
+        let url = script.split_whitespace().find(|word| word.contains("/pxe/t/")).context("no URL with a token")?;
+        let at = url.find("/pxe/t/").context("a token")?;
+        installing.files = url[at..].trim_end_matches("/DONE").trim_end_matches('/').to_owned();
+        Ok(installing)
+    }
+
+    /// What the server gets at `/pxe/`.
+    async fn boots(&self) -> Result<String> {
+        let request = self.client.get(self.service.url("/pxe/")).header("X-Forwarded-For", SERVER);
+        Ok(request.send().await?.error_for_status()?.text().await?)
+    }
+
+    /// The status of a request below the token's URL, from an address.
+    async fn ask(&self, method: Method, path: &str, from: &str, body: Vec<u8>) -> Result<u16> {
+        let url = self.service.url(&format!("{}/{path}", self.files));
+        let request = self.client.request(method, url).header("X-Forwarded-For", from).body(body);
+        Ok(request.send().await?.status().as_u16())
+    }
+
+    async fn report(&self, report: &str) -> Result<u16> {
+        self.ask(Method::POST, "progress", SERVER, report.as_bytes().to_vec()).await
+    }
+
+    async fn installer(&self) -> Result<Value> {
+        Ok(self.service.get(&self.deployment).await?["installer"].clone())
+    }
+
+    /// Waits until what is shown of the installer is so.
+    async fn shows(&self, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
+        let shown = wait_for(what, PATIENCE, async || self.installer().await.ok().filter(|installer| is(installer))).await;
+        match shown {
+            Ok(shown) => Ok(shown),
+            Err(error) => Err(error.context(self.installer().await?.to_string())),
+        }
+    }
+
+    /// Waits until the server gets its disk, or its image's script.
+    async fn boots_into(&self, what: &str) -> Result<()> {
+        wait_for(&format!("/pxe/ has {what}"), PATIENCE, async || {
+            self.boots().await.ok().filter(|script| script.contains(what)).map(drop)
+        })
+        .await
+    }
+
+    async fn events(&self, event_type: &str) -> Result<i64> {
+        let pool = self.service.database().pool(1).await?;
+        Ok(sqlx::query_scalar("SELECT count(*) FROM events WHERE event_type = $1").bind(event_type).fetch_one(&pool).await?)
+    }
+}
+
+const SCRIPT: &str = "echo h";
+const DISK: &str = "sanboot";
+
+#[tokio::test]
+async fn an_installer_that_restarts_the_server_goes_on_from_its_disk_and_is_installed_once() -> Result<()> {
+    let installing = Installing::start().await?;
+    // An attempt that broke off before the answers were fetched, and HEAD requests, change nothing.
+    for _ in 0..3 {
+        ensure!(installing.boots().await?.contains(SCRIPT));
+        ensure!(installing.ask(Method::HEAD, "preseed.cfg", SERVER, vec![]).await? == 200);
+    }
+    installing.boots_into(SCRIPT).await?;
+    ensure!(installing.installer().await?["next_boot"] == "network");
+
+    // Stages of the installer fetch the same file, from other interfaces and addresses.
+    for from in [SERVER, "10.0.0.99", "203.0.113.7"] {
+        for _ in 0..3 {
+            ensure!(installing.ask(Method::GET, "preseed.cfg", from, vec![]).await? == 200);
+        }
+    }
+    let shown = installing.shows("the disk is next", |installer| installer["next_boot"] == "disk").await?;
+    ensure!(shown["next_boot_reason"]["answers_served"]["file"] == "preseed.cfg", "{shown}");
+    ensure!(shown["last_file"] == "preseed.cfg" && shown["last_file_at"].is_string(), "{shown}");
+    installing.boots_into(DISK).await?;
+    ensure!(installing.ask(Method::GET, "preseed.cfg", SERVER, vec![]).await? == 200, "files stay");
+    installing.shows("the restart is visible", |installer| installer["last_file"] == "local-disk").await?;
+
+    // A person has it installed again, and the installer says itself what comes next.
+    installing.service.post(&format!("{}/next-boot", installing.deployment), &json!({ "boot": "network" })).await?;
+    installing.boots_into(SCRIPT).await?;
+    ensure!(installing.report("next_boot=disk").await? == 200);
+    installing.boots_into(DISK).await?;
+    let refused = installing.service.post(&format!("{}/next-boot", installing.deployment), &json!({ "boot": "cdrom" })).await;
+    ensure!(refused.is_err(), "an unknown boot was taken");
+
+    ensure!(installing.ask(Method::GET, "DONE", "203.0.113.7", vec![]).await? == 200);
+    let done = installing.service.get(&installing.deployment).await?;
+    ensure!(done["status"] == "done", "{done}");
+    installing.boots_into("no deployment is in progress").await?;
+    for path in ["progress?stage=late", "log"] {
+        ensure!(installing.ask(Method::POST, path, SERVER, b"x".to_vec()).await? == 404, "{path} after the end");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_an_installer_reports_is_shown_and_a_failure_until_the_next_stage() -> Result<()> {
+    let installing = Installing::start().await?;
+    let token = installing.files.rsplit('/').next().context("a token")?.to_owned();
+    ensure!(installing.ask(Method::GET, "progress?stage=partition&percent=40", "203.0.113.7", vec![]).await? == 200);
+    let text = format!("stage=partition&failed=1&text=cannot+fetch+http://boot/pxe/t/{token}/x:+<b>404</b>%0a");
+    ensure!(installing.report(&text).await? == 200);
+    let shown = installing.shows("it failed", |installer| installer["failed"] == true).await?;
+    ensure!(shown["text"] == "cannot fetch http://boot/pxe/t/********/x: <b>404</b>" && shown["percent"] == 40, "{shown}");
+
+    // Wherever a failed plugin counts, so does a failed installer.
+    let id = installing.deployment.rsplit('/').next().context("an id")?;
+    let failing = installing.service.get("/api/v1/deployments?plugin=failed").await?;
+    ensure!(failing["items"][0]["id"] == id, "{failing}");
+    let page = installing.service.text(&format!("/deployments/{id}")).await?;
+    ensure!(page.contains("The installer failed") && page.contains("&lt;b&gt;404&lt;/b&gt;"), "the page does not say it");
+    ensure!(installing.service.text("/").await?.contains("Installer, stage partition"), "the dashboard does not say it");
+    ensure!(installing.service.text("/deployments").await?.contains("Installer failed"), "the list does not say it");
+
+    let log: Vec<u8> = [vec![b'x'; 100_000], format!("\nwget http://boot/pxe/t/{token}/preseed.cfg\n").into_bytes()].concat();
+    ensure!(installing.ask(Method::PUT, "log", SERVER, log.clone()).await? == 200);
+    ensure!(installing.ask(Method::POST, "log", SERVER, log).await? == 200, "sent again");
+    installing.shows("there is a log", |installer| installer["log"]["size"] == 65_536).await?;
+    let answer = installing.service.answer(&format!("{}/installer-log", installing.deployment)).await?;
+    let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    ensure!(header("content-type") == "text/plain; charset=utf-8" && header("x-content-type-options") == "nosniff");
+    ensure!(header("content-disposition").starts_with("attachment; filename=\"h"), "{}", header("content-disposition"));
+    let log = answer.text().await?;
+    ensure!(log.ends_with("wget http://boot/pxe/t/********/preseed.cfg\n") && log.len() == 65_536);
+    ensure!(installing.events("InstallerLogReceived").await? == 1);
+
+    let json = json!({ "stage": "base", "percent": 3, "text": null }).to_string();
+    ensure!(installing.report(&json).await? == 200);
+    installing.shows("it goes on", |installer| installer["failed"] == false && installer["stage"] == "base").await?;
+    let failing = installing.service.get("/api/v1/deployments?plugin=failed").await?;
+    ensure!(failing["items"].as_array().is_some_and(Vec::is_empty), "{failing}");
+
+    // Nothing that is kept has the token.
+    let pool = installing.service.database().pool(1).await?;
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE payload::text LIKE '%' || $1 || '%'")
+        .bind(&token[33..])
+        .fetch_one(&pool)
+        .await?;
+    ensure!(kept == 0, "{kept} events have the token");
+    let lines = installing.service.get(&format!("{}/events", installing.deployment)).await?.to_string();
+    ensure!(lines.contains("the installer failed at stage partition") && !lines.contains(&token));
+    ensure!(installing.service.get(&format!("/api/v1/devices/{}", installing.device)).await?["id"] == installing.device.as_str());
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! `/pxe/t/{token}/progress` and `/pxe/t/{token}/log`: what an installer reports while it installs a server.
+//!
+//! Both take the deployment's token and nothing else: an address alone says too little about who reports. An installer must
+//! never fail because of a report, so that the answers are short, come soon, and can be ignored. What an installer sends is
+//! kept without the token, which may be in the URLs of its error messages.
+
+mod fields;
+mod log;
+mod mask;
+mod pace;
+#[cfg(test)]
+mod tests;
+
+pub(super) use log::log;
+pub(super) use pace::Paces;
+
+use super::refusal::{Refusal, refuse};
+use super::{client, token};
+use crate::application::Application;
+use crate::commands::{Command, CommandError, Context};
+use crate::edge::correlation;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::deployment::installer::InstallerReport;
+use bootledger_aggregates::values::ids::DeploymentId;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use mask::Masked;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+/// The most bytes of a report's body.
+const REPORT_LIMIT: usize = 16 * 1024;
+
+/// How long a report's body may take.
+const REPORT_TIME: Duration = Duration::from_secs(10);
+
+/// After how many seconds a client may report again where it reports too often.
+const SOON: &str = "2";
+
+/// After how many seconds a client may report again where the deployment has had all that is recorded of its kind.
+const LATER: &str = "3600";
+
+/// Who reports.
+#[derive(Clone, Debug)]
+struct Reporter {
+    deployment: DeploymentId,
+    client: Ipv4Addr,
+    mask: Masked,
+}
+
+impl Reporter {
+    /// Who reports, by the token in the path; without one that is genuine there is nobody.
+    fn of(request: &HttpRequest, application: &Application) -> Result<Self, Refusal> {
+        let client = client::address(request, &application.trusted_proxies)
+            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+        let token = request.match_info().get("token").unwrap_or_default();
+        let deployment = token::verify(&application.key, token)
+            .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "no deployment in progress has this token".to_owned()))?;
+        Ok(Self { deployment, client, mask: Masked::new(token) })
+    }
+
+    fn context(&self, request: &HttpRequest) -> Context {
+        Context {
+            actor: format!("server {}", self.client),
+            correlation_id: correlation::of(request),
+            causation_id: None,
+            idempotency_key: None,
+        }
+    }
+}
+
+/// `HEAD`: says whether the token is genuine, and does nothing.
+pub(super) async fn head(request: HttpRequest, application: Data<Application>) -> HttpResponse {
+    match Reporter::of(&request, &application) {
+        Ok(_) => HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).finish(),
+        Err(refusal) => refusal.answer(&request),
+    }
+}
+
+/// Every other method.
+pub(super) async fn wrong_method(request: HttpRequest) -> HttpResponse {
+    let sentence = "report progress with GET or POST to …/progress, and the log with POST or PUT to …/log";
+    let mut answer = refuse(&request, StatusCode::METHOD_NOT_ALLOWED, sentence);
+    let log = request.path().trim_end_matches('/').ends_with("/log");
+    let allowed = if log { "HEAD, POST, PUT" } else { "GET, HEAD, POST" };
+    answer.headers_mut().insert(ALLOW, actix_web::http::header::HeaderValue::from_static(allowed));
+    answer
+}
+
+/// `GET` and `POST /pxe/t/{token}/progress`
+pub(super) async fn progress(request: HttpRequest, application: Data<Application>, body: Payload) -> HttpResponse {
+    let reporter = match Reporter::of(&request, &application) {
+        Ok(reporter) => reporter,
+        Err(refusal) => return refusal.answer(&request),
+    };
+    if !application.boot.paces.allow_report(reporter.deployment) {
+        return too_many(&request, SOON, "this server reports too often; wait before the next report");
+    }
+    let body = match small(body).await {
+        Ok(body) => body,
+        Err((status, sentence)) => return refuse(&request, status, &sentence),
+    };
+    let fields = match fields::parse(request.query_string(), &body, |text| reporter.mask.text(text)) {
+        Ok(fields) => fields,
+        Err(sentence) => return refuse(&request, StatusCode::BAD_REQUEST, &sentence),
+    };
+    let fields::Fields { stage, percent, text, failed, next_boot } = fields;
+    let report = InstallerReport { stage, percent, text, failed, next_boot, client: reporter.client };
+    let command = Command::ReportInstaller { deployment: reporter.deployment, report };
+    match application.commands.execute(command, reporter.context(&request)).await {
+        Ok(_) => ok(),
+        Err(error) => refused(&request, reporter.deployment, &error),
+    }
+}
+
+async fn small(mut body: Payload) -> Result<Bytes, (StatusCode, String)> {
+    let read = async {
+        let mut bytes = BytesMut::new();
+        while let Some(part) = body.next().await {
+            let part = part.map_err(|error| (StatusCode::BAD_REQUEST, format!("the body ended early: {error}")))?;
+            if bytes.len() + part.len() > REPORT_LIMIT {
+                let sentence = format!("a report has at most {REPORT_LIMIT} bytes; send a log to …/log");
+                return Err((StatusCode::PAYLOAD_TOO_LARGE, sentence));
+            }
+            bytes.extend_from_slice(&part);
+        }
+        Ok(bytes.freeze())
+    };
+    tokio::time::timeout(REPORT_TIME, read).await.unwrap_or_else(|_| {
+        Err((StatusCode::REQUEST_TIMEOUT, format!("the body did not arrive within {} s", REPORT_TIME.as_secs())))
+    })
+}
+
+fn ok() -> HttpResponse {
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).content_type("text/plain; charset=utf-8").body("OK\n")
+}
+
+fn too_many(request: &HttpRequest, seconds: &'static str, sentence: &str) -> HttpResponse {
+    let mut answer = refuse(request, StatusCode::TOO_MANY_REQUESTS, sentence);
+    answer.headers_mut().insert(RETRY_AFTER, actix_web::http::header::HeaderValue::from_static(seconds));
+    answer
+}
+
+fn refused(request: &HttpRequest, deployment: DeploymentId, error: &CommandError) -> HttpResponse {
+    match error {
+        CommandError::Refused(broken) if broken.iter().any(|rule| rule.rule.ends_with("_full")) => {
+            too_many(request, LATER, &error.to_string())
+        }
+        CommandError::Refused(broken) if broken.iter().any(|rule| rule.rule == "stage_missing") => {
+            refuse(request, StatusCode::BAD_REQUEST, &error.to_string())
+        }
+        // It is not in progress yet, or not any more.
+        CommandError::Refused(_) | CommandError::NotFound(_) => refuse(request, StatusCode::NOT_FOUND, &error.to_string()),
+        CommandError::Conflict(_) | CommandError::Unavailable(_) => {
+            tracing::warn!(deployment.id = %deployment, "an installer's report could not be recorded yet: {error}");
+            refuse(request, StatusCode::SERVICE_UNAVAILABLE, "the report could not be recorded; send it again")
+        }
+        CommandError::KeyReused | CommandError::Controller { .. } | CommandError::Internal(_) => {
+            tracing::error!(deployment.id = %deployment, "an installer's report could not be recorded: {error:?}");
+            refuse(request, StatusCode::INTERNAL_SERVER_ERROR, "the report could not be recorded; the log says why")
+        }
+    }
+}

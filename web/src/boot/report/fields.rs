@@ -1,0 +1,120 @@
+//! The fields of a report, from the query string, a form or JSON: installers have wget, curl, or less.
+//!
+//! What the body is, it says itself: `wget --post-data` calls everything a form. An empty value counts as left out, since
+//! that is what an unset variable of a shell script gives. A field that is not known is refused by its name: `fail=1`, taken
+//! for a report without failure, would show a broken installation as one that goes well.
+
+use bootledger_aggregates::deployment::installer::NextBoot;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::percent::Percent;
+use bootledger_aggregates::values::text::Text;
+use serde_json::Value;
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// The fields that there are.
+const KNOWN: [&str; 5] = ["stage", "percent", "text", "failed", "next_boot"];
+
+/// What a report says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fields {
+    pub(super) stage: Option<Name>,
+    pub(super) percent: Option<Percent>,
+    pub(super) text: Option<Text>,
+    pub(super) failed: bool,
+    pub(super) next_boot: Option<NextBoot>,
+}
+
+/// Reads a report. `clean` takes out what must not be kept.
+///
+/// # Errors
+/// A sentence about the first field that cannot be read.
+pub(super) fn parse(query: &str, body: &[u8], clean: impl Fn(&str) -> String) -> Result<Fields, String> {
+    let mut pairs: Vec<(String, String)> = form(query.as_bytes());
+    let body = body.trim_ascii();
+    if body.first() == Some(&b'{') {
+        pairs.extend(json(body)?);
+    } else {
+        pairs.extend(form(body));
+    }
+    let mut fields = Fields::default();
+    let mut seen: Vec<String> = vec![];
+    for (name, value) in pairs {
+        if !KNOWN.contains(&name.as_str()) {
+            let name = Text::fitted(&clean(&name));
+            return Err(format!("there is no field {name:?}; the fields are {}", KNOWN.join(", ")));
+        }
+        if seen.contains(&name) {
+            return Err(format!("{name} is given twice"));
+        }
+        let value = clean(value.trim());
+        match name.as_str() {
+            _ if value.is_empty() => {}
+            "stage" => fields.stage = Some(read(&name, &value)?),
+            "percent" => fields.percent = Some(read(&name, &value)?),
+            "failed" => fields.failed = truth(&value)?,
+            "next_boot" => fields.next_boot = Some(read(&name, &value.to_ascii_lowercase())?),
+            _ => fields.text = Some(Text::fitted(&value)).filter(|text| !text.is_empty()),
+        }
+        seen.push(name);
+    }
+    let says = fields.stage.is_some() || fields.percent.is_some() || fields.text.is_some() || fields.failed;
+    if !says && fields.next_boot.is_none() {
+        return Err(format!("the report says nothing; its fields are {}", KNOWN.join(", ")));
+    }
+    Ok(fields)
+}
+
+fn read<T: FromStr<Err: Display>>(name: &str, value: &str) -> Result<T, String> {
+    value.parse().map_err(|error| format!("{name}: {error}"))
+}
+
+fn truth(value: &str) -> Result<bool, String> {
+    match value.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err(format!("failed: {:?} is neither 1 nor 0", Text::fitted(value))),
+    }
+}
+
+/// What is not UTF-8 becomes U+FFFD.
+fn form(text: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(text).into_owned().collect()
+}
+
+fn json(text: &[u8]) -> Result<Vec<(String, String)>, String> {
+    let value: Pairs = serde_json::from_slice(text).map_err(|error| format!("the body is no JSON object: {error}"))?;
+    let pair = |(name, value): (String, Value)| match value {
+        Value::Null => Ok((name, String::new())),
+        Value::Bool(truth) => Ok((name, u8::from(truth).to_string())),
+        Value::Number(number) => Ok((name, number.to_string())),
+        Value::String(text) => Ok((name, text)),
+        Value::Array(_) | Value::Object(_) => Err(format!("{:?} is a list or an object; a text is wanted", Text::fitted(&name))),
+    };
+    value.0.into_iter().map(pair).collect()
+}
+
+/// A JSON object with its fields as they are written, also those that are written twice.
+struct Pairs(Vec<(String, Value)>);
+
+impl<'de> serde::Deserialize<'de> for Pairs {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let mut pairs = vec![];
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}

@@ -1,0 +1,132 @@
+//! `/pxe/t/{token}/log`: the end of an installer's log, for whoever has to find out why it failed.
+//!
+//! The body is read as it comes, and only its end is held. It goes to the store of files under its hash, and then the fact
+//! into the event log: in this order, so that an event never names a content that is not there.
+
+use super::mask::Masked;
+use super::{LATER, Reporter, SOON, ok, refuse, refused, too_many};
+use crate::application::Application;
+use crate::boot::refusal::store_failed;
+use crate::boot::store::Contents;
+use crate::commands::Command;
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use bootledger_aggregates::deployment::installer::MOST_LOGS;
+use bootledger_projections::installations;
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use std::fmt::Display;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The most bytes of a body.
+pub(super) const LIMIT: u64 = 1024 * 1024;
+
+/// How many bytes of its end are kept.
+pub(super) const KEPT: usize = 64 * 1024;
+
+/// How long a body may take.
+const TIME: Duration = Duration::from_mins(1);
+
+/// How long the next bytes of a body may take.
+const BETWEEN_BYTES: Duration = Duration::from_secs(10);
+
+/// `POST` and `PUT /pxe/t/{token}/log`
+pub(in crate::boot) async fn log(request: HttpRequest, application: Data<Application>, body: Payload) -> HttpResponse {
+    let reporter = match Reporter::of(&request, &application) {
+        Ok(reporter) => reporter,
+        Err(refusal) => return refusal.answer(&request),
+    };
+    let deployment = reporter.deployment;
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > LIMIT) {
+        return too_large(&request);
+    }
+    if !application.boot.paces.allow_log(deployment) {
+        return too_many(&request, SOON, "this server sends logs too often; wait before the next one");
+    }
+    let Some(_place) = application.boot.paces.receive() else {
+        return refuse(&request, StatusCode::SERVICE_UNAVAILABLE, "too many logs are being received; send it again");
+    };
+    // Looked up first, so that logs which nothing will name do not fill the store.
+    match installations::logs(&application.views, deployment).await {
+        Ok(Some((_, false))) => {
+            return refuse(&request, StatusCode::NOT_FOUND, "the deployment is not in progress; its logs are not kept");
+        }
+        Ok(Some((logs, true))) if i64::from(logs) >= i64::from(MOST_LOGS) => {
+            return too_many(&request, LATER, &format!("{MOST_LOGS} logs are recorded, the most of a deployment"));
+        }
+        Ok(_) => {}
+        Err(error) => {
+            tracing::error!("an installer's log is not taken: {:#}", anyhow::Error::new(error));
+            return refuse(&request, StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached; send it again");
+        }
+    }
+    let end = match tokio::time::timeout(TIME, end_of(body, &reporter.mask, BETWEEN_BYTES)).await {
+        Ok(Ok(end)) => end,
+        Ok(Err(Unread::TooLarge)) => return too_large(&request),
+        Ok(Err(Unread::Aborted(sentence))) => return refuse(&request, StatusCode::BAD_REQUEST, &sentence),
+        Ok(Err(Unread::TooSlow)) | Err(_) => {
+            let sentence = "the log did not arrive in time: at most 10 s between two parts, and a minute in all";
+            return refuse(&request, StatusCode::REQUEST_TIMEOUT, sentence);
+        }
+    };
+    if end.is_empty() {
+        return refuse(&request, StatusCode::BAD_REQUEST, "the body is empty; send the end of the log as the body");
+    }
+    let stored = match Contents::new(Arc::clone(&application.files)).store_bytes(Bytes::from(end)).await {
+        Ok(stored) => stored,
+        Err(error) => return store_failed(&request, &error),
+    };
+    let command = Command::RecordInstallerLog { deployment, sha256: stored.sha256, size: stored.size };
+    match application.commands.execute(command, reporter.context(&request)).await {
+        Ok(_) => ok(),
+        Err(error) => refused(&request, deployment, &error),
+    }
+}
+
+fn too_large(request: &HttpRequest) -> HttpResponse {
+    let sentence = format!("a log has at most {LIMIT} bytes; send its end, such as that of: tail -c 65536");
+    refuse(request, StatusCode::PAYLOAD_TOO_LARGE, &sentence)
+}
+
+/// Why a body was not read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    TooLarge,
+    TooSlow,
+    Aborted(String),
+}
+
+/// The end of a body without the token. Never holds much more than is kept.
+pub(super) async fn end_of<E: Display>(
+    body: impl Stream<Item = Result<Bytes, E>>,
+    mask: &Masked,
+    between: Duration,
+) -> Result<Vec<u8>, Unread> {
+    let held = KEPT + mask.margin();
+    let (mut end, mut size) = (Vec::new(), 0_u64);
+    let mut body = pin!(body);
+    while let Some(part) = tokio::time::timeout(between, body.next()).await.map_err(|_| Unread::TooSlow)? {
+        let part = part.map_err(|error| Unread::Aborted(format!("the body ended early: {error}")))?;
+        size += part.len() as u64;
+        if size > LIMIT {
+            return Err(Unread::TooLarge);
+        }
+        let part = &part[part.len().saturating_sub(held)..];
+        // Cut rarely, so that many small parts do not each move what is held.
+        if end.len() + part.len() > 2 * held {
+            let over = (end.len() + part.len()).saturating_sub(held).min(end.len());
+            end.drain(..over);
+        }
+        end.extend_from_slice(part);
+    }
+    end.drain(..end.len().saturating_sub(held));
+    let mut clean = mask.bytes(&end);
+    // A cut through a token leaves its rest at the beginning, which is beyond what is kept, or was taken out.
+    clean.drain(..clean.len().saturating_sub(KEPT));
+    Ok(clean)
+}

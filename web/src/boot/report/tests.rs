@@ -1,0 +1,176 @@
+//! Reading a report, taking out the token, and keeping the end of a log.
+
+use super::fields::{Fields, parse};
+use super::log::{KEPT, LIMIT, Unread, end_of};
+use super::mask::Masked;
+use crate::boot::render::MASK;
+use bytes::Bytes;
+use futures::StreamExt;
+use std::time::Duration;
+
+const TOKEN: &str = "0192a1b2c3d47e5f8a9b0c1d2e3f4a5bfedcba9876543210f0e1d2c3b4a59687";
+
+fn read(query: &str, body: &str) -> Result<Fields, String> {
+    parse(query, body.as_bytes(), |text| Masked::new(TOKEN).text(text))
+}
+
+/// The same report as a query string, a form and JSON.
+fn everywhere(pairs: &[(&str, &str)]) -> Vec<Result<Fields, String>> {
+    let form: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let json = serde_json::Value::Object(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect());
+    vec![read(&form, ""), read("", &form), read("", &format!("\n{form}\n")), read("", &json.to_string())]
+}
+
+#[test]
+fn a_report_means_the_same_as_query_form_and_json() {
+    let report = Fields {
+        stage: Some("partition".parse().expect("a name")),
+        percent: Some("40".parse().expect("a number")),
+        text: Some("Räume & <b>\"40 %\"</b> + more".parse().expect("a text")),
+        failed: true,
+        next_boot: Some("disk".parse().expect("a boot")),
+    };
+    let pairs = [
+        ("stage", " Partition "),
+        ("percent", "40.7"),
+        ("text", "Räume & <b>\"40 %\"</b> + more"),
+        ("failed", "1"),
+        ("next_boot", "Disk"),
+    ];
+    for fields in everywhere(&pairs) {
+        assert_eq!(fields.as_ref(), Ok(&report));
+    }
+}
+
+#[test]
+fn each_value_is_read_or_refused_by_its_name() {
+    let long = "a".repeat(65);
+    let refused = [
+        ("stage", "a/b"),
+        ("stage", "ä"),
+        ("stage", long.as_str()),
+        ("percent", "101"),
+        ("percent", "-1"),
+        ("percent", "half"),
+        ("percent", "4 2"),
+        ("failed", "maybe"),
+        ("failed", "2"),
+        ("next_boot", "cdrom"),
+    ];
+    for (name, value) in refused {
+        for fields in everywhere(&[(name, value)]) {
+            let sentence = fields.expect_err(value);
+            assert!(sentence.starts_with(&format!("{name}: ")), "{sentence}");
+        }
+    }
+    for (value, failed) in [("1", true), ("true", true), ("Yes", true), ("0", false), ("no", false), ("", false)] {
+        for fields in everywhere(&[("stage", "late"), ("failed", value)]) {
+            assert_eq!(fields.expect("a report").failed, failed, "{value}");
+        }
+    }
+}
+
+#[test]
+fn unknown_repeated_and_missing_fields_are_refused() {
+    for name in ["fail", "Stage", "token", "percnt", "", "a b\n"] {
+        for fields in everywhere(&[("stage", "late"), (name, "1")]) {
+            assert!(fields.expect_err(name).starts_with("there is no field"), "{name:?}");
+        }
+    }
+    assert_eq!(read("stage=a", "stage=a"), Err("stage is given twice".to_owned()));
+    assert_eq!(read("", r#"{"stage": "a", "stage": "b"}"#), Err("stage is given twice".to_owned()));
+    for nothing in ["", "stage=", "text=&percent=&failed=0", "text=%00%01"] {
+        assert!(read(nothing, "").expect_err(nothing).starts_with("the report says nothing"), "{nothing}");
+    }
+    for broken in ["{", "{}x", r#"{"stage": ["a"]}"#, r#"{"stage": {"a": 1}}"#, "{\"stage\": \"\u{0}\"}"] {
+        assert!(read("", broken).is_err(), "{broken}");
+    }
+    assert!(read("", r#"{"stage": "a", "percent": 40, "failed": true, "text": null}"#).expect("a report").failed);
+}
+
+#[test]
+fn any_bytes_are_read_or_refused_and_a_text_is_one_line() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let bytes = proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300);
+    runner
+        .run(&bytes, |bytes| {
+            let mut body = b"stage=late&text=".to_vec();
+            body.extend(bytes.iter().filter(|byte| !b"&=".contains(byte)));
+            let fields =
+                parse("", &body, |text| Masked::new(TOKEN).text(text)).map_err(proptest::test_runner::TestCaseError::fail)?;
+            let text = fields.text.unwrap_or_default();
+            assert!(!text.as_str().chars().any(char::is_control) && text.as_str().chars().count() <= 300);
+            drop(parse("", &bytes, str::to_owned));
+            Ok(())
+        })
+        .expect("every report");
+}
+
+#[test]
+fn a_token_is_taken_out_wherever_it_is_and_however_the_text_was_cut() {
+    let mask = Masked::new(TOKEN);
+    let url = |token: &str| format!("wget: http://boot.example/pxe/t/{token}/preseed.cfg: 404 Not Found ({token})");
+    for token in [TOKEN.to_owned(), TOKEN.to_uppercase()] {
+        let clean = mask.text(&url(&token));
+        assert_eq!(clean, url(MASK));
+    }
+    let text = url(TOKEN);
+    for cut in 0..text.len() {
+        for part in [&text[cut..], &text[..cut]] {
+            let clean = mask.text(part);
+            // No more of the token than what may be there by chance.
+            for window in TOKEN.as_bytes().windows(9) {
+                assert!(!clean.as_bytes().windows(9).any(|bytes| bytes == window), "{clean}");
+            }
+        }
+    }
+    for harmless in ["", "0192", "feed", "a1b2c3d4", &TOKEN[1..60]] {
+        assert_eq!(mask.text(harmless), harmless, "what is not the token's end or beginning stays");
+    }
+}
+
+async fn end(parts: Vec<Vec<u8>>) -> Result<Vec<u8>, Unread> {
+    let parts = parts.into_iter().map(|part| Ok::<_, String>(Bytes::from(part)));
+    end_of(futures::stream::iter(parts), &Masked::new(TOKEN), Duration::from_secs(60)).await
+}
+
+#[tokio::test]
+async fn of_a_log_the_end_is_kept_however_it_is_sent() {
+    for size in [1, KEPT - 1, KEPT, KEPT + 1, KEPT + 63, KEPT + 64, KEPT + 65, 2 * KEPT, 3 * KEPT + 7, 1024 * 1024] {
+        let whole: Vec<u8> = (0..size).map(|at| b"abcdefghijklmnopqrstuvwxyz \n"[at % 28]).collect();
+        for step in [997, 4096, KEPT, size] {
+            let kept = end(whole.chunks(step).map(<[u8]>::to_vec).collect()).await.expect("a log");
+            assert_eq!(kept, whole[size.saturating_sub(KEPT)..], "{size} bytes in parts of {step}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_log_has_no_token_wherever_the_cut_goes() {
+    for behind in (KEPT - 80)..(KEPT + 80) {
+        let mut whole = vec![b'.'; 1000];
+        whole.extend_from_slice(TOKEN.as_bytes());
+        whole.extend(std::iter::repeat_n(b'.', behind - 64));
+        let kept = end(vec![whole]).await.expect("a log");
+        assert!(kept.len() <= KEPT);
+        for window in TOKEN.as_bytes().windows(9) {
+            assert!(!kept.windows(9).any(|bytes| bytes == window), "{behind} bytes from the end");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_is_too_large_or_breaks_off_is_not_kept() {
+    let part = vec![b'x'; 4096];
+    let parts = usize::try_from(LIMIT).expect("small") / part.len();
+    assert!(end(vec![part.clone(); parts]).await.is_ok());
+    assert_eq!(end(vec![part; parts + 1]).await, Err(Unread::TooLarge));
+    let broken = futures::stream::iter([Ok(Bytes::from_static(b"a")), Err("reset")]);
+    assert!(matches!(end_of(broken, &Masked::new(TOKEN), Duration::from_secs(60)).await, Err(Unread::Aborted(_))));
+}
+
+#[tokio::test]
+async fn a_log_that_stops_coming_is_given_up() {
+    let stalled = futures::stream::iter([Ok::<_, String>(Bytes::from_static(b"a"))]).chain(futures::stream::pending());
+    assert_eq!(end_of(stalled, &Masked::new(TOKEN), Duration::from_millis(1)).await, Err(Unread::TooSlow));
+}

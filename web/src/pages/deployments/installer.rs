@@ -1,0 +1,336 @@
+//! What the server does while it is installed: what it fetched last, what its installer reports, and what its next network boot
+//! gets.
+
+use super::show::Found;
+use crate::application::Application;
+use crate::auth::caller::Operator;
+use crate::commands::Command;
+use crate::error::Error;
+use crate::pages::form::{Fields, done as answer_done};
+use crate::pages::kit::action::{self, Allowed, Look};
+use crate::pages::kit::badge::{Tone, badge};
+use crate::pages::kit::block;
+use crate::pages::kit::time::{since, span, until};
+use crate::request::path::Path;
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use bootledger_aggregates::deployment::command::DeploymentCommand;
+use bootledger_aggregates::deployment::installer::{LOCAL_DISK, NextBoot, NextBootReason};
+use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::at::At;
+use bootledger_projections::deployments::{Deployment, Status};
+use bootledger_projections::installations::{self, Installation};
+use maud::{Markup, html};
+use sqlx::PgConnection;
+
+/// How many seconds an installation like this one usually takes from its last file to DONE; `None` where that does not matter.
+pub(super) async fn usual(
+    connection: &mut PgConnection,
+    deployment: &Deployment,
+    installation: &Installation,
+    at: At,
+) -> Result<Option<i64>, Error> {
+    match &installation.last_file {
+        Some(file) if at == At::Now && is_installing(deployment) => {
+            Ok(installations::usual_seconds(connection, &deployment.boot_image, file).await?)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Whether the server is in the middle of it.
+fn is_installing(deployment: &Deployment) -> bool {
+    deployment.status == Status::InProgress && deployment.installed_at.is_none()
+}
+
+/// `POST /deployments/{id}/next-boot`
+pub(super) async fn set_next_boot(
+    caller: Operator,
+    application: Data<Application>,
+    Path(deployment): Path<DeploymentId>,
+    fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let boot = fields.text("boot").parse().map_err(|error| Error::bad_request("boot", "malformed", format!("boot: {error}")))?;
+    let by = Text::fitted(&caller.principal.actor());
+    let receipt = application.commands.execute(Command::SetNextBoot { deployment, boot, by }, fields.context(&caller)).await?;
+    Ok(answer_done(&application, &receipt, &format!("/deployments/{deployment}")).await)
+}
+
+/// The part of the page.
+pub(super) fn view(found: &Found, now: Timestamp) -> Markup {
+    let (deployment, installation) = (&found.deployment, &found.installation);
+    let content = html! {
+        @if installation.failed { (failure(found, now)) }
+        @if let Some(stage) = &installation.stage {
+            div class=(if installation.failed { "stage failed" } else { "stage" }) {
+                label for="installer-progress" {
+                    "Stage " strong { (stage) }
+                    @if let Some(percent) = installation.percent { ", " (percent) " %" }
+                }
+                @match installation.percent {
+                    Some(percent) => { progress id="installer-progress" max="100" value=(percent) { (percent) " %" } }
+                    // Without a value, the bar only says that something is being done.
+                    None if is_installing(deployment) && !installation.failed => { progress id="installer-progress" max="100" { "under way" } }
+                    None => { progress id="installer-progress" max="100" value="0" { "not known" } }
+                }
+                @if !installation.text.is_empty() && !installation.failed { p { (installation.text) } }
+                @if let Some(at) = installation.reported_at { p.quiet { "Reported " (since(at, now)) " ago" } }
+            }
+        }
+        (fetched(found, now))
+        @if let Some(log) = &installation.log {
+            p {
+                "Log of the installer: "
+                @match &found.may {
+                    Ok(()) => { a href=(format!("/api/v1/deployments/{}/installer-log", deployment.id)) { "the last " (log.size) " bytes" } }
+                    Err(_) => { (log.size) " bytes, for operators only" }
+                }
+                ", received " (since(log.at, now)) " ago"
+            }
+        }
+        @if is_installing(deployment) { (next_boot(found, now)) }
+    };
+    block::card("installer", "Installation", &content)
+}
+
+fn failure(found: &Found, now: Timestamp) -> Markup {
+    let (deployment, installation) = (&found.deployment, &found.installation);
+    let content = html! {
+        p {
+            strong { "The installer failed" @if let Some(stage) = &installation.stage { " at stage " (stage) } }
+            @if let Some(at) = installation.reported_at { ", " (since(at, now)) " ago" }
+            @if installation.text.is_empty() { ". It gave no reason." } @else { ": " q { (installation.text) } }
+        }
+        @if is_installing(deployment) {
+            p {
+                @if installation.log.is_some() { "Read its log below. " }
+                "To install the server again, "
+                a href=(format!("/devices/{}/power", deployment.device)) { "restart it into the network" }
+                ": that sets its next network boot back to the boot image. Without a management controller, set that below and restart it manually."
+            }
+        }
+    };
+    block::note(Tone::Bad, &content)
+}
+
+fn fetched(found: &Found, now: Timestamp) -> Markup {
+    let (deployment, installation) = (&found.deployment, &found.installation);
+    let (Some(file), Some(at)) = (&installation.last_file, installation.last_file_at) else {
+        return html! { @if is_installing(deployment) { p.quiet { "The server has fetched nothing yet." } } };
+    };
+    html! {
+        p {
+            @if file.as_str() == LOCAL_DISK { "Booted from the network and got its local disk " }
+            @else { "Fetched " code { (file) } " " }
+            (since(at, now)) " ago"
+            @if let Some(client) = installation.last_client { " from " span.mono { (client) } }
+            "."
+            @if let Some(seconds) = found.usual {
+                @let expected = at.plus_seconds(seconds);
+                " "
+                @if expected >= now {
+                    "DONE is expected " (until(expected, now)) ", about " (span(seconds)) " after that file as usual."
+                } @else {
+                    (badge(Tone::Warn, "Longer than usual")) " DONE was expected " (since(expected, now)) " ago, about " (span(seconds)) " after that file."
+                }
+            }
+        }
+    }
+}
+
+fn next_boot(found: &Found, now: Timestamp) -> Markup {
+    let installation = &found.installation;
+    let (words, other, button) = match installation.next_boot {
+        NextBoot::Network => ("the boot image: the server is installed", NextBoot::Disk, "Boot the local disk next"),
+        NextBoot::Disk => ("the local disk: the installer goes on there", NextBoot::Network, "Boot the image next"),
+    };
+    let reason = NextBootReason::Operator { name: Text::default() };
+    let rule = found.history.allows(DeploymentCommand::SetNextBoot { boot: other, reason });
+    let allowed: Allowed = found.may.clone().and(rule);
+    let path = format!("/deployments/{}/next-boot", found.deployment.id);
+    let fields = html! { input type="hidden" name="boot" value=(other.as_str()); };
+    html! {
+        p {
+            "The next network boot gets " strong { (words) } "."
+            @if let Some(reason) = &installation.next_boot_reason {
+                " " span.quiet { (why(reason)) @if let Some(at) = installation.next_boot_at { ", " (since(at, now)) " ago" } "." }
+            }
+        }
+        (action::post("next-boot", &path, Look::Small, "", button, &allowed, &fields))
+    }
+}
+
+fn why(reason: &NextBootReason) -> Markup {
+    html! {
+        @match reason {
+            NextBootReason::AnswersServed { file } => { "The image boots the network once, and " code { (file) } " was fetched" }
+            NextBootReason::Installer { client } => { "The installer requested it from " span.mono { (client) } }
+            NextBootReason::Operator { name } => { "Set by " (name) }
+            NextBootReason::PluginRetry { plugin } => { (plugin) " was retried" }
+            NextBootReason::PowerOrder {} => "A boot from the network was ordered",
+        }
+    }
+}
+
+/// What the installer does, for a cell of a list.
+pub(super) fn short(installation: &Installation) -> Markup {
+    html! {
+        @if installation.failing {
+            div { (badge(Tone::Bad, "Installer failed")) @if let Some(stage) = &installation.stage { " " (stage) } @if !installation.text.is_empty() { ": " (installation.text) } }
+        } @else if let Some(stage) = &installation.stage {
+            div { "Installer: " (stage) @if let Some(percent) = installation.percent { ", " (percent) " %" } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::deployments::samples::deployment;
+    use bootledger_aggregates::values::sha256::Sha256;
+    use bootledger_projections::installations::InstallerLog;
+    use scraper::{Html, Selector};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::default().plus_seconds(seconds)
+    }
+
+    fn installing() -> Deployment {
+        Deployment { status: Status::InProgress, in_progress_at: Some(at(0)), ..deployment() }
+    }
+
+    fn fetched_preseed() -> Installation {
+        let file = "preseed.cfg".parse().expect("a name");
+        Installation {
+            last_file: Some(file),
+            last_file_at: Some(at(0)),
+            last_client: Some([10, 0, 0, 11].into()),
+            ..Installation::default()
+        }
+    }
+
+    fn page(deployment: Deployment, installation: Installation, usual: Option<i64>, may: Allowed, now: i64) -> Html {
+        Html::parse_document(&view(&Found::sample(deployment, installation, usual, may), at(now)).into_string())
+    }
+
+    fn text(page: &Html) -> String {
+        let words: Vec<&str> = page.root_element().text().flat_map(str::split_whitespace).collect();
+        words.join(" ")
+    }
+
+    fn count(page: &Html, selector: &str) -> usize {
+        page.select(&Selector::parse(selector).expect("a selector")).count()
+    }
+
+    #[test]
+    fn done_is_expected_only_where_enough_is_known_and_is_late_only_after_that() {
+        let cases = [
+            (None, 180, "Fetched preseed.cfg 3 min ago from 10.0.0.11 .", false),
+            (Some(840), 180, "DONE is expected in 11 min , about 14 min after that file as usual.", false),
+            (Some(840), 840, "DONE is expected now , about 14 min", false),
+            (Some(840), 900, "Longer than usual DONE was expected 1 min ago", true),
+        ];
+        for (usual, now, words, late) in cases {
+            let page = page(installing(), fetched_preseed(), usual, Ok(()), now);
+            let text = text(&page);
+            assert!(text.contains(words), "{words}: {text}");
+            assert_eq!((text.contains("Longer than usual"), text.contains("DONE")), (late, usual.is_some()), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_state_of_an_installer_is_said_in_words_with_its_bar_and_what_can_be_done() {
+        let mut seen = 0;
+        for percent in [None, Some("0"), Some("40"), Some("100")] {
+            for words in ["", "<script>alert(1)</script> \"&amp;\""] {
+                for failed in [false, true] {
+                    for next_boot in [NextBoot::Network, NextBoot::Disk] {
+                        for log in [false, true] {
+                            for may in [Ok(()), Err("This takes the role operator.".to_owned())] {
+                                let installation = Installation {
+                                    stage: Some("partition".parse().expect("a name")),
+                                    percent: percent.map(|percent| percent.parse().expect("a number")),
+                                    text: words.parse().expect("a text"),
+                                    failed,
+                                    failing: failed,
+                                    reported_at: Some(at(60)),
+                                    log: log.then(|| InstallerLog { sha256: Sha256::new([1; 32]), size: 65_536, at: at(61) }),
+                                    next_boot,
+                                    ..fetched_preseed()
+                                };
+                                check(&installation, &may);
+                                seen += 1;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(seen, 128);
+    }
+
+    fn check(installation: &Installation, may: &Allowed) {
+        let page = page(installing(), installation.clone(), None, may.clone(), 120);
+        let text = text(&page);
+        assert_eq!(count(&page, "script"), 0, "what an installer says is text");
+        assert_eq!(count(&page, "label[for='installer-progress']"), 1);
+        assert_eq!(count(&page, "progress#installer-progress"), 1);
+        if let Some(percent) = installation.percent {
+            assert_eq!(count(&page, &format!("progress[value='{percent}']")), 1, "{text}");
+            assert!(text.contains(&format!(", {percent} %")), "{text}");
+        }
+        let words: Vec<&str> = installation.text.as_str().split_whitespace().collect();
+        assert!(text.contains(&words.join(" ")), "{text}");
+        assert_eq!(text.contains("The installer failed at stage partition"), installation.failed, "{text}");
+        assert_eq!(count(&page, ".note.bad a[href$='/power']"), usize::from(installation.failed));
+        assert_eq!(count(&page, "a[href$='/installer-log']"), usize::from(installation.log.is_some() && may.is_ok()));
+        assert_eq!(text.contains("for operators only"), installation.log.is_some() && may.is_err(), "{text}");
+        let disk = installation.next_boot == NextBoot::Disk;
+        assert_eq!(text.contains("The next network boot gets the local disk"), disk, "{text}");
+        assert_eq!(text.contains("The next network boot gets the boot image"), !disk, "{text}");
+        // The history of the sample is empty, so that the rules refuse the button for everybody, and say why.
+        assert_eq!(count(&page, "#next-boot-reason"), 1);
+    }
+
+    #[test]
+    fn a_server_that_is_not_being_installed_has_no_next_boot_to_set_and_no_expected_end() {
+        for status in [Status::Open, Status::Done, Status::Cancelled] {
+            let page = page(Deployment { status, ..installing() }, fetched_preseed(), None, Ok(()), 60);
+            assert_eq!(count(&page, "#next-boot-reason, form"), 0);
+            assert!(!text(&page).contains("DONE is expected"));
+        }
+        let installed = Deployment { installed_at: Some(at(30)), ..installing() };
+        assert_eq!(count(&page(installed, fetched_preseed(), None, Ok(()), 60), "#next-boot-reason, form"), 0);
+    }
+
+    #[test]
+    fn why_the_next_boot_is_so_is_said_for_every_reason() {
+        let name = |text: &str| text.parse().expect("a name");
+        let reasons = [
+            (NextBootReason::AnswersServed { file: name("preseed.cfg") }, "preseed.cfg was fetched"),
+            (NextBootReason::Installer { client: [10, 0, 0, 11].into() }, "The installer requested it from 10.0.0.11"),
+            (NextBootReason::Operator { name: Text::fitted("<b>ada</b>") }, "Set by <b>ada</b>"),
+            (NextBootReason::PluginRetry { plugin: name("reboot") }, "reboot was retried"),
+            (NextBootReason::PowerOrder {}, "A boot from the network was ordered"),
+        ];
+        for (reason, words) in reasons {
+            let installation =
+                Installation { next_boot_reason: Some(reason), next_boot_at: Some(at(0)), ..Installation::default() };
+            let text = text(&page(installing(), installation, None, Ok(()), 60));
+            assert!(text.contains(words) && text.contains("1 min ago"), "{words}: {text}");
+        }
+    }
+
+    #[test]
+    fn the_list_says_a_stage_in_a_few_words_and_a_failure_before_it() {
+        let stage =
+            Installation { stage: Some("base".parse().expect("a name")), percent: "7".parse().ok(), ..Installation::default() };
+        assert_eq!(short(&stage).into_string(), "<div>Installer: base, 7 %</div>");
+        let failing = Installation { failing: true, text: Text::fitted("<b>"), ..stage };
+        let html = short(&failing).into_string();
+        assert!(html.contains("Installer failed") && html.contains("base: &lt;b&gt;"), "{html}");
+        assert_eq!(short(&fetched_preseed()).into_string(), "");
+    }
+}
