@@ -80,18 +80,18 @@ impl World {
     pub(crate) fn furnished() -> Self {
         let mut world = Self::default();
         for site in ["dc1", "dc2"] {
-            world.site(site, SiteCommand::DefineSite { spec: Box::new(site_spec(site, "")), secret_problem: None });
+            world.site(site, SiteCommand::DefineSite { spec: Box::new(site_spec(site, "")), secret_problem: None, setting_secrets: std::collections::BTreeMap::new() });
             world.define_network(&format!("{site}-prod"), site);
         }
         world.rack("r1", RackCommand::DefineRack { spec: rack("dc1", 42), site_exists: true });
         world.server("kea-1", define_server("dc1"));
         let spec = VentureSpec::default();
-        world.venture("shop", VentureCommand::DefineVenture { name: v("shop"), spec, ancestors: vec![] });
+        world.venture("shop", VentureCommand::DefineVenture { name: v("shop"), spec, ancestors: vec![], secret_problems: std::collections::BTreeMap::new() });
         for role in ["web", "db"] {
-            world.venture("shop", VentureCommand::DefineRole { role: v(role), spec: RoleSpec::default() });
+            world.venture("shop", VentureCommand::DefineRole { role: v(role), spec: RoleSpec::default(), secret_problems: std::collections::BTreeMap::new() });
         }
         let spec = image_spec("", 1, false);
-        world.image("debian-12", BootImageCommand::DefineBootImage { spec });
+        world.image("debian-12", BootImageCommand::DefineBootImage { spec, secret_problems: std::collections::BTreeMap::new() });
         world.image("debian-12", put_file("boot.ipxe", FileKind::BootIpxe, 1));
         world
     }
