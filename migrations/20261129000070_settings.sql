@@ -3,6 +3,8 @@
 ALTER TABLE views.devices
     -- values by name; of a secret its name
     ADD COLUMN settings jsonb;
+-- Which secrets are in use is looked up for /readyz.
+CREATE INDEX devices_settings ON views.devices (id) WHERE settings IS NOT NULL AND valid_to IS NULL;
 ALTER TABLE views.deployments
     -- by name the value and where it came from
     ADD COLUMN settings jsonb;

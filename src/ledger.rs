@@ -162,6 +162,10 @@ impl Commands for Ledger {
         self.secrets.problem(name)
     }
 
+    fn boot_secret(&self, name: &Name) -> Result<BootSecret, String> {
+        self.secrets.read_for_boot(name).map(|secret| BootSecret::new(secret.expose())).map_err(|problem| problem.to_string())
+    }
+
     async fn import(&self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {
         let span =
             info_span!("import", bytes = csv.len(), dry_run, actor = context.actor, correlation_id = context.correlation_id);

@@ -167,6 +167,15 @@ impl NetworkBoot {
     }
 }
 
+impl std::str::FromStr for NetworkBoot {
+    type Err = crate::values::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = [Self::UntilDone, Self::Once].into_iter().find(|one| one.as_str() == text);
+        known.ok_or_else(|| crate::values::ParseError::new(format!("{text:?} is not one of until_done, once")))
+    }
+}
+
 /// A year.
 const LONGEST_LIMIT_MINUTES: u32 = 365 * 24 * 60;
 
@@ -267,6 +276,18 @@ impl BootImage {
     /// The settings that its files use.
     pub fn used_settings(&self) -> BTreeSet<&SettingName> {
         self.files.values().flat_map(|file| &file.settings).collect()
+    }
+
+    /// A new description with the declarations of now that it leaves out and that templates still use. For whoever replaces
+    /// both: this comes before the templates, the new description after them.
+    #[must_use]
+    pub fn keeping_used(&self, mut spec: BootImageSpec) -> BootImageSpec {
+        for name in self.used_settings() {
+            if let (false, Some(old)) = (spec.settings.contains_key(name), self.declared().get(name)) {
+                spec.settings.insert(name.clone(), old.clone());
+            }
+        }
+        spec
     }
 
     /// What is wrong with new declarations, alone and with the templates that there are.

@@ -2,7 +2,7 @@
 
 use crate::at::At;
 use crate::convert::{address, cursor, inet, part};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};

@@ -48,7 +48,7 @@ pub async fn in_use(executor: impl PgExecutor<'_>) -> Result<Vec<Reference>> {
                    UNION ALL
                    SELECT s.value ->> 'secret', s.key, count(*) || CASE count(*) WHEN 1 THEN ' device' ELSE ' devices' END
                      FROM devices d, jsonb_each(d.settings) s
-                    WHERE d.valid_to IS NULL AND NOT d.decommissioned
+                    WHERE d.valid_to IS NULL AND d.settings IS NOT NULL AND NOT d.decommissioned
                     GROUP BY 1, 2) AS referred
             WHERE secret IS NOT NULL
            ORDER BY 1, 2"#

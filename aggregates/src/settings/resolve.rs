@@ -280,9 +280,9 @@ impl Setting {
         Some(BrokenRule::new("boot_image", "setting_missing", message))
     }
 
-    /// Whether a value says that there is none: an empty text, also for a choice or a secret.
+    /// Whether a value says that there is none: an empty text, also for a choice or a secret that may be left out.
     fn is_nothing(&self, value: &SettingValue) -> bool {
-        let by_text = matches!(self.spec.kind, SettingType::Choice | SettingType::Secret);
+        let by_text = matches!(self.spec.kind, SettingType::Choice | SettingType::Secret) && self.spec.default.is_none();
         by_text && matches!(value, SettingValue::Text(text) if text.as_str().is_empty())
     }
 }

@@ -28,6 +28,7 @@ fn is_forbidden(c: char) -> bool {
 const LONGEST_NAME: usize = 40;
 const LONGEST_TEXT: usize = 4096;
 const MOST_ITEMS: usize = 256;
+const MOST_CHOICES: usize = 64;
 
 /// 1 to 40 of `a-z 0-9 _`, beginning with a letter: what templates write after `settings.`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -289,6 +290,9 @@ impl SettingSpec {
     pub fn problem(&self) -> Option<String> {
         if self.kind == SettingType::Choice && self.choices.is_empty() {
             return Some("is a choice and has no choices".to_owned());
+        }
+        if self.choices.len() > MOST_CHOICES {
+            return Some(format!("has more than {MOST_CHOICES} choices"));
         }
         if self.kind != SettingType::Choice && !self.choices.is_empty() {
             return Some("has choices and is not a choice".to_owned());

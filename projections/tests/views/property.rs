@@ -138,7 +138,7 @@ fn describe(world: &mut World, a: u8, b: u8) {
         5 => match b % 4 {
             0 => world.venture("shop", VentureCommand::RetireVenture),
             1 => world.venture("shop", VentureCommand::RetireRole { role: v("db") }),
-            2 => world.venture("shop", VentureCommand::DefineRole { role: v("db"), spec: RoleSpec::default() }),
+            2 => world.venture("shop", VentureCommand::DefineRole { role: v("db"), spec: RoleSpec::default(), secret_problems: std::collections::BTreeMap::new() }),
             _ => {
                 let spec = VentureSpec { description: v(site), ..VentureSpec::default() };
                 world.venture("shop", VentureCommand::DefineVenture { name: v("shop"), spec, ancestors: vec![], secret_problems: std::collections::BTreeMap::new() });
@@ -173,7 +173,7 @@ fn tell(world: &mut World, b: u8) {
         4 if b.is_multiple_of(2) => WebhookCommand::RetireWebhook,
         _ => {
             let spec = Box::new(webhook_spec(if b.is_multiple_of(2) { "*" } else { "device.*" }));
-            WebhookCommand::DefineWebhook { spec, secret_problem: None, setting_secrets: std::collections::BTreeMap::new() }
+            WebhookCommand::DefineWebhook { spec, secret_problem: None }
         }
     };
     world.webhook("chat", command);
@@ -249,7 +249,7 @@ fn played(actions: &[(u8, u8, u8)], damage: Option<(usize, u8)>) -> Result<World
         world.image("debian-12", BootImageCommand::DefineBootImage { spec: image_spec("", 1, true), secret_problems: std::collections::BTreeMap::new() });
     }
     let spec = Box::new(webhook_spec("*"));
-    world.webhook("chat", WebhookCommand::DefineWebhook { spec, secret_problem: None, setting_secrets: std::collections::BTreeMap::new() });
+    world.webhook("chat", WebhookCommand::DefineWebhook { spec, secret_problem: None });
     for n in 0..DEVICES - 1 {
         world.register(n, "dc1")?;
     }

@@ -32,6 +32,8 @@ use bootledger_aggregates::event::Event;
 use bootledger_aggregates::network::{Network, NetworkCommand, NetworkSpec};
 use bootledger_aggregates::rack::{Rack, RackCommand};
 use bootledger_aggregates::rules::Refused;
+use bootledger_aggregates::settings::{Resolution, Resolved, ResolvedSettings};
+use bootledger_aggregates::values::setting::{SettingValue, Settings};
 use bootledger_aggregates::session::Session;
 use bootledger_aggregates::site::{Site, SiteCommand};
 use bootledger_aggregates::token::{Token, TokenCommand};
@@ -190,6 +192,7 @@ impl World {
                 access: Access { port: n.is_multiple_of(2).then_some(8443), ..Access::default() },
             }),
             parent: None,
+            settings: own_settings(n),
         };
         let held = self.holders([Claim::Mac(mac(n)), Claim::Mac(mac(n + 100)), Claim::Serial(v(&format!("SN{n}")))]);
         let facts = RegisterFacts { site_exists: true, rack_exists: true, held, device: id, ..RegisterFacts::default() };
@@ -263,6 +266,7 @@ impl World {
                 limits: Limits { open_minutes: 1, in_progress_minutes: 1 },
                 done_by: image.spec.as_ref().map(|spec| spec.done_by).unwrap_or_default(),
             }),
+            settings: Resolution { values: resolved(n), broken: vec![] },
         };
         let [_, Claim::Hostname(hostname), ..] = claims else { return Ok(()) };
         let request = StartDeployment {
@@ -375,4 +379,15 @@ impl World {
         }
         self.accept("token root", events.into_iter().map(|event| Event::Token(id, event)).collect());
     }
+}
+
+/// Settings that every other device has.
+fn own_settings(n: u8) -> Settings {
+    if n.is_multiple_of(2) { Settings::new() } else { [(v("vlan"), SettingValue::Number(i64::from(n)))].into() }
+}
+
+/// What every third deployment is given.
+fn resolved(n: u8) -> ResolvedSettings {
+    let value = Resolved { value: SettingValue::Text(v("/dev/sda")), from: v("venture shop") };
+    n.is_multiple_of(3).then(|| (v("disk"), value)).into_iter().collect()
 }
