@@ -117,7 +117,8 @@ pub async fn load_text(tool: &Tool, files: Arc<dyn ObjectStore>, text: &str, fol
         let declared = first.settings.clone();
         define(tool, &mut entries, "boot image", &key, Command::DefineBootImage(key.clone(), first.clone())).await?;
         for (name, file) in image.files {
-            let file = store(&contents, file, folder, &declared).await.with_context(|| format!("boot image {key}, file {name}"))?;
+            let file =
+                store(&contents, file, folder, &declared).await.with_context(|| format!("boot image {key}, file {name}"))?;
             let command = Command::PutBootFile { image: key.clone(), name: name.clone(), file };
             define(tool, &mut entries, "boot file", &name, command).await?;
         }

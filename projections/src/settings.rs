@@ -11,10 +11,8 @@ pub fn layers<'a>(lineage: &'a [Entry<VentureView>], role: Option<&Name>, site: 
         let from = Source::Role { venture: venture.key.clone(), role: role.clone() };
         Some(Layer { from, settings: &venture.spec.roles.get(role)?.settings })
     });
-    let of_ventures = lineage.iter().map(|venture| Layer {
-        from: Source::Venture(venture.key.clone()),
-        settings: &venture.spec.spec.settings,
-    });
+    let of_ventures =
+        lineage.iter().map(|venture| Layer { from: Source::Venture(venture.key.clone()), settings: &venture.spec.spec.settings });
     let of_site = site.map(|site| Layer { from: Source::Site(site.key.clone()), settings: &site.spec.settings });
     of_role.into_iter().chain(of_ventures).chain(of_site).filter(|layer| !layer.settings.is_empty()).collect()
 }

@@ -167,9 +167,7 @@ impl Known {
     /// What an image says that declares a name; nothing where none does.
     #[cfg(test)]
     pub(crate) fn of(declared: serde_json::Value) -> Self {
-        let declared: BTreeMap<SettingName, SettingSpec> =
-            serde_json::from_value(declared).expect("declarations");
+        let declared: BTreeMap<SettingName, SettingSpec> = serde_json::from_value(declared).expect("declarations");
         Self(declared.into_iter().map(|(name, spec)| (name, vec![spec])).collect())
     }
 }
-

@@ -32,14 +32,14 @@ use bootledger_aggregates::event::Event;
 use bootledger_aggregates::network::{Network, NetworkCommand, NetworkSpec};
 use bootledger_aggregates::rack::{Rack, RackCommand};
 use bootledger_aggregates::rules::Refused;
-use bootledger_aggregates::settings::{Resolution, Resolved, ResolvedSettings};
-use bootledger_aggregates::values::setting::{SettingValue, Settings};
 use bootledger_aggregates::session::Session;
+use bootledger_aggregates::settings::{Resolution, Resolved, ResolvedSettings};
 use bootledger_aggregates::site::{Site, SiteCommand};
 use bootledger_aggregates::token::{Token, TokenCommand};
 use bootledger_aggregates::user::{User, UserCommand};
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, SessionId, TokenId};
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::{SettingValue, Settings};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::venture::{RoleSpec, Venture, VentureCommand, VentureSpec};
 use bootledger_aggregates::webhook::{Webhook, WebhookCommand};
@@ -82,15 +82,37 @@ impl World {
     pub(crate) fn furnished() -> Self {
         let mut world = Self::default();
         for site in ["dc1", "dc2"] {
-            world.site(site, SiteCommand::DefineSite { spec: Box::new(site_spec(site, "")), secret_problem: None, setting_secrets: std::collections::BTreeMap::new() });
+            world.site(
+                site,
+                SiteCommand::DefineSite {
+                    spec: Box::new(site_spec(site, "")),
+                    secret_problem: None,
+                    setting_secrets: std::collections::BTreeMap::new(),
+                },
+            );
             world.define_network(&format!("{site}-prod"), site);
         }
         world.rack("r1", RackCommand::DefineRack { spec: rack("dc1", 42), site_exists: true });
         world.server("kea-1", define_server("dc1"));
         let spec = VentureSpec::default();
-        world.venture("shop", VentureCommand::DefineVenture { name: v("shop"), spec, ancestors: vec![], secret_problems: std::collections::BTreeMap::new() });
+        world.venture(
+            "shop",
+            VentureCommand::DefineVenture {
+                name: v("shop"),
+                spec,
+                ancestors: vec![],
+                secret_problems: std::collections::BTreeMap::new(),
+            },
+        );
         for role in ["web", "db"] {
-            world.venture("shop", VentureCommand::DefineRole { role: v(role), spec: RoleSpec::default(), secret_problems: std::collections::BTreeMap::new() });
+            world.venture(
+                "shop",
+                VentureCommand::DefineRole {
+                    role: v(role),
+                    spec: RoleSpec::default(),
+                    secret_problems: std::collections::BTreeMap::new(),
+                },
+            );
         }
         let spec = image_spec("", 1, false);
         world.image("debian-12", BootImageCommand::DefineBootImage { spec, secret_problems: std::collections::BTreeMap::new() });

@@ -76,8 +76,8 @@ fn place_removed(message: &str) -> &str {
 
 /// Every filter, for messages.
 const FILTERS: [&str; 16] = [
-    "none", "colon", "cisco", "lower", "upper", "trim", "replace", "split", "join", "first", "last", "default", "length", "shell",
-    "json", "xml",
+    "none", "colon", "cisco", "lower", "upper", "trim", "replace", "split", "join", "first", "last", "default", "length",
+    "shell", "json", "xml",
 ];
 
 /// What begins and ends a comment: a control character, since shell scripts have `${#name}`. Templates have no comments.

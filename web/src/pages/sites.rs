@@ -110,7 +110,13 @@ async fn parts(
     Ok(vec![
         ("heading", html! { div id="heading" { (entry::heading(&SITE, key.as_str(), entry.retired, &may.change, &html! {})) } }),
         ("facts", view::facts(&entry, &free_names, secret_problem.as_deref())),
-        ("settings", settings::card(&entry.spec.settings, "They count for every server of the site, unless a venture, role or device sets another value.")),
+        (
+            "settings",
+            settings::card(
+                &entry.spec.settings,
+                "They count for every server of the site, unless a venture, role or device sets another value.",
+            ),
+        ),
         ("contents", view::contents(key, &networks, &racks, &servers, &may.change)),
         ("drift", differences::card(key, &found, now, &may.repair, &page)),
         ("history", history::card(&history)),

@@ -79,7 +79,13 @@ async fn parts(reading: &mut Reading, key: &Name, may: &Allowed) -> Result<Parts
         ("heading", html! { div id="heading" { (entry::heading(&VENTURE, key.as_str(), entry.retired, may, &new_role)) } }),
         ("facts", view::facts(&entry, &ventures)),
         ("roles", view::roles(&entry, &ventures, &uses)),
-        ("settings", settings::card(&entry.spec.spec.settings, "They count for every server of the venture and of its parts, unless a part, a role or a device sets another value.")),
+        (
+            "settings",
+            settings::card(
+                &entry.spec.spec.settings,
+                "They count for every server of the venture and of its parts, unless a part, a role or a device sets another value.",
+            ),
+        ),
         ("puppet", view::puppet(None, &entry, &ventures)),
         ("history", history::card(&history)),
     ])

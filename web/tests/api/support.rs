@@ -17,7 +17,9 @@ use bootledger_test_cluster::TestDatabase;
 use bootledger_web::application::{Application, ServiceKey};
 use bootledger_web::auth::token::Secret;
 use bootledger_web::boot::table::BootTable;
-use bootledger_web::commands::{BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt};
+use bootledger_web::commands::{
+    BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt,
+};
 use bootledger_web::server::{Part, Site};
 use serde_json::{Value, json};
 use std::collections::VecDeque;

@@ -20,7 +20,9 @@ use bootledger_web::boot::store::Contents;
 use bootledger_web::boot::table::{BootTable, Entry};
 use bootledger_web::boot::target::{Identity, Image, Place, Target};
 use bootledger_web::boot::token::Token;
-use bootledger_web::commands::{BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt};
+use bootledger_web::commands::{
+    BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt,
+};
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -90,7 +92,12 @@ impl Commands for Domain {
     }
 
     fn boot_secret(&self, name: &Name) -> Result<BootSecret, String> {
-        self.secrets.lock().expect("secrets").get(name.as_str()).map(|text| BootSecret::new(text)).ok_or_else(|| format!("there is no secret {name}"))
+        self.secrets
+            .lock()
+            .expect("secrets")
+            .get(name.as_str())
+            .map(|text| BootSecret::new(text))
+            .ok_or_else(|| format!("there is no secret {name}"))
     }
 
     async fn import(&self, _: &[u8], _: bool, _: Context) -> Result<Imported, CommandError> {

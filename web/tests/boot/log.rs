@@ -109,7 +109,7 @@ impl Log {
             plan: Plan::default(),
             limits: Limits { open_minutes: 30, in_progress_minutes: 120 },
             done_by: EndedBy::Server,
-        settings: bootledger_aggregates::settings::ResolvedSettings::default(),
+            settings: bootledger_aggregates::settings::ResolvedSettings::default(),
             took: vec![],
             import: None,
         };

@@ -91,8 +91,11 @@ fn an_unknown_variable_is_an_error_when_the_template_is_saved_even_where_it_is_n
 
 #[test]
 fn what_a_bare_network_does_not_have_can_be_asked_for() {
-    check_template("{% if gateway %}gw {{ gateway }}{% endif %}{% if kickstart_url %}{{ kickstart_url }}{% endif %}", &Declared::new())
-        .expect("asked before use");
+    check_template(
+        "{% if gateway %}gw {{ gateway }}{% endif %}{% if kickstart_url %}{{ kickstart_url }}{% endif %}",
+        &Declared::new(),
+    )
+    .expect("asked before use");
     // The sample network without name servers shows what would fail at night.
     assert!(wrong("{{ dns_servers[0] }}").message.contains("undefined"));
 }
@@ -156,9 +159,15 @@ fn the_settings_that_a_template_uses_are_found_in_every_branch() {
     };
     assert_eq!(used("{{ hostname }}"), "");
     assert_eq!(used("{{ settings.disk|shell }} {% if false %}{{ settings.hash|json }}{% endif %}"), "disk hash");
-    assert_eq!(used("{% for one in settings.packages %}{{ one }}{{ settings.vlan + 1 }}{% else %}{{ settings.quiet }}{% endfor %}"), "packages quiet vlan");
+    assert_eq!(
+        used("{% for one in settings.packages %}{{ one }}{{ settings.vlan + 1 }}{% else %}{{ settings.quiet }}{% endfor %}"),
+        "packages quiet vlan"
+    );
     assert_eq!(used("{% if settings.layout in ['lvm', 'raid1'] and not settings.quiet %}x{% endif %}"), "layout quiet");
-    assert_eq!(used("{% set d = settings.disk %}{{ d|upper }}{{ settings.packages|length }}{{ settings.packages|join(',') }}"), "disk packages");
+    assert_eq!(
+        used("{% set d = settings.disk %}{{ d|upper }}{{ settings.packages|length }}{{ settings.packages|join(',') }}"),
+        "disk packages"
+    );
 }
 
 #[test]
@@ -206,6 +215,12 @@ fn what_a_filter_cannot_write_is_refused() {
     for text in ["{{ {'a': 1}|shell }}", "{{ [[1]]|json }}", "{{ dns_servers|xml }}", "{{ [{}]|shell }}", "{{ none|json }}"] {
         wrong(text);
     }
-    assert_eq!(render("{{ dns_servers|json }} {{ dns_servers|shell }} {{ 7|json }} {{ true|json }} {{ ''|shell }}"), "[\"10.0.0.2\",\"10.0.0.3\"] 10.0.0.2 10.0.0.3 7 true ''");
-    assert_eq!(render("{{ hostname|length }} {{ dns_servers|length }} {{ '<a b=\"c\">&\\''|xml }}"), "16 2 &lt;a b=&quot;c&quot;&gt;&amp;&#39;");
+    assert_eq!(
+        render("{{ dns_servers|json }} {{ dns_servers|shell }} {{ 7|json }} {{ true|json }} {{ ''|shell }}"),
+        "[\"10.0.0.2\",\"10.0.0.3\"] 10.0.0.2 10.0.0.3 7 true ''"
+    );
+    assert_eq!(
+        render("{{ hostname|length }} {{ dns_servers|length }} {{ '<a b=\"c\">&\\''|xml }}"),
+        "16 2 &lt;a b=&quot;c&quot;&gt;&amp;&#39;"
+    );
 }

@@ -226,7 +226,13 @@ mod tests {
             [(NAME, name), (TYPE, kind), (REQUIRED, "false"), (DEFAULT, default), (EMPTY, ""), (CHOICES, ""), (DESCRIPTION, "")]
                 .map(|(name, value)| pair(name, value))
         };
-        let rows = [row("Disk", "text", ""), row("vlan", "number", "x"), row("a", "text", ""), row("a", "text", ""), row("b", "map", "")];
+        let rows = [
+            row("Disk", "text", ""),
+            row("vlan", "number", "x"),
+            row("a", "text", ""),
+            row("a", "text", ""),
+            row("b", "map", ""),
+        ];
         let mut fields = Fields::new(rows.concat());
         assert_eq!(read(&mut fields).len(), 1);
         let told: Vec<&str> = fields.broken().iter().map(|error| error.message.as_str()).collect();

@@ -27,7 +27,12 @@ pub(super) fn network_boot(boot: NetworkBoot) -> &'static str {
 
 /// The values of a new image before anybody changes them.
 pub(super) fn usual() -> Pairs {
-    vec![pair("open_minutes", 30), pair("in_progress_minutes", 120), pair("done_by", "server"), pair("network_boot", "until_done")]
+    vec![
+        pair("open_minutes", 30),
+        pair("in_progress_minutes", 120),
+        pair("done_by", "server"),
+        pair("network_boot", "until_done"),
+    ]
 }
 
 /// The values of an image.
@@ -77,7 +82,13 @@ pub(super) fn view(target: &Target, fields: &Fields) -> Markup {
         }
         (declarations::table(fields))
     };
-    form(&BOOT_IMAGE, target, fields, &["description", "open_minutes", "in_progress_minutes", "done_by", "network_boot", FIELD], &inner)
+    form(
+        &BOOT_IMAGE,
+        target,
+        fields,
+        &["description", "open_minutes", "in_progress_minutes", "done_by", "network_boot", FIELD],
+        &inner,
+    )
 }
 
 #[cfg(test)]

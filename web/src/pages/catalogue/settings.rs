@@ -56,7 +56,10 @@ pub(crate) fn value(kind: &str, text: &str) -> Result<SettingValue, String> {
         "list" => {
             let lines = text.trim_end_matches('\n');
             let items = if lines.is_empty() { Ok(vec![]) } else { lines.split('\n').map(one).collect::<Result<Vec<_>, _>>() };
-            items?.try_into().map(SettingValue::List).map_err(|error: bootledger_aggregates::values::ParseError| error.to_string())
+            items?
+                .try_into()
+                .map(SettingValue::List)
+                .map_err(|error: bootledger_aggregates::values::ParseError| error.to_string())
         }
         "secret" => {
             let secret = text.trim().parse().map_err(|error: bootledger_aggregates::values::ParseError| error.to_string())?;
@@ -122,10 +125,8 @@ pub(crate) fn table(fields: &Fields, known: &Known, hint: &str) -> Markup {
     let rows: Vec<Row> = rows(fields).into_iter().chain(empty).collect();
     let mine = |field: &str| field == FIELD || field.starts_with("settings.");
     let mine: Vec<_> = fields.broken().iter().filter(|error| mine(&error.field)).collect();
-    let declared: Vec<String> = known
-        .names()
-        .filter_map(|(name, ..)| known.kind(name).map(|kind| format!("{name}={}", kind.as_str())))
-        .collect();
+    let declared: Vec<String> =
+        known.names().filter_map(|(name, ..)| known.kind(name).map(|kind| format!("{name}={}", kind.as_str()))).collect();
     html! {
         fieldset id="field-settings" tabindex="-1" class=[(!mine.is_empty()).then_some("broken")] aria-describedby="hint-settings" {
             legend { "Boot settings" span.quiet { " (optional)" } }

@@ -56,7 +56,8 @@ async fn content(reading: &mut Reading, found: &Found, query: Query, fields: &Fi
 }
 
 fn own(device: &Device, fields: &Fields, known: &Known) -> Markup {
-    let was = if fields.has(WAS) { fields.text(WAS).to_owned() } else { serde_json::to_string(&device.settings).unwrap_or_default() };
+    let was =
+        if fields.has(WAS) { fields.text(WAS).to_owned() } else { serde_json::to_string(&device.settings).unwrap_or_default() };
     let path = format!("/devices/{}", device.id);
     html! {
         form.form.card method="post" action=(format!("{path}/settings")) {

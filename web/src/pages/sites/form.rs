@@ -2,8 +2,8 @@
 
 use crate::pages::catalogue::SITE;
 use crate::pages::catalogue::form::{Pairs, Target, field, lines, maybe, needed, pair, view as form};
-use crate::pages::catalogue::{options, settings};
 use crate::pages::catalogue::values::{Address, AnyAddress, Port};
+use crate::pages::catalogue::{options, settings};
 use crate::pages::form::Fields;
 use crate::settings::Known;
 use bootledger_aggregates::site::{DnsUpdates, SiteSpec, TsigAlgorithm, TsigKey};

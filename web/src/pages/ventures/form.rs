@@ -131,7 +131,13 @@ pub(super) fn venture(
         (settings::table(fields, known, "For every server of the venture and of its parts. Parts, roles and devices go before it."))
         (puppet(fields, "What all servers of the venture and of its parts are told. What a part or a role says goes before."))
     };
-    view(&VENTURE, target, fields, &["description", "parent", "default_boot_image", CLASSES, PARAMETERS, ENVIRONMENT, settings::FIELD], &inner)
+    view(
+        &VENTURE,
+        target,
+        fields,
+        &["description", "parent", "default_boot_image", CLASSES, PARAMETERS, ENVIRONMENT, settings::FIELD],
+        &inner,
+    )
 }
 
 /// The form of a role; `role` is its name and the number of its venture's events, `None` for a new one.

@@ -73,7 +73,10 @@ async fn parts(reading: &mut Reading, venture: &Name, role: &Name, may: &Allowed
     Ok(vec![
         ("heading", html! { div id="heading" { (heading) } }),
         ("facts", view::role_facts(role, &spec, &lineage, &used)),
-        ("settings", settings::card(&spec.settings, "They count for every server of the role, unless a device sets another value.")),
+        (
+            "settings",
+            settings::card(&spec.settings, "They count for every server of the role, unless a device sets another value."),
+        ),
         ("puppet", view::puppet(Some((role, &spec)), &entry, &ventures)),
         ("history", history::titled(&format!("History of venture {venture}"), &history)),
     ])
@@ -107,7 +110,13 @@ async fn live(
 
 async fn new(_: Administrator, visit: Visit, Path(venture): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
     entry::find::<VentureView>(&mut reading, &VENTURE, venture.as_str()).await?;
-    let content = form::role(&venture, None, &Fields::default(), &forms::boot_images(&mut reading).await?, &Known::read(&mut reading).await?);
+    let content = form::role(
+        &venture,
+        None,
+        &Fields::default(),
+        &forms::boot_images(&mut reading).await?,
+        &Known::read(&mut reading).await?,
+    );
     visit.answer(reading, Page::new("New role", Section::Ventures, content)).await
 }
 
@@ -130,7 +139,8 @@ async fn create(
     if let (Some(receipt), Some(role)) = (forms::execute(&application, &caller, &mut fields, command).await?, role) {
         return Ok(done(&application, &receipt, &page_of(&venture, &role)).await);
     }
-    let content = form::role(&venture, None, &fields, &forms::boot_images(&mut reading).await?, &Known::read(&mut reading).await?);
+    let content =
+        form::role(&venture, None, &fields, &forms::boot_images(&mut reading).await?, &Known::read(&mut reading).await?);
     Ok(visit.refused(reading.position, Page::new("New role", Section::Ventures, content)))
 }
 
