@@ -96,10 +96,16 @@ pub(super) async fn file(
     let settings = SettingValues::of_file(&target.image, file.kind, &file.settings, &target.settings, secret);
     let settings = settings.map_err(|problem| failed(Failure::Secret(problem)))?;
     let variables = Variables::new(target, name, file.kind, base_url(application, target), token.as_str(), settings);
-    let bytes = template.render(variables).map_err(|error| failed(Failure::Template(error)))?;
     let with_secrets = target.image.secrets_of(file).next().is_some();
+    let rendered = template.render(variables).map_err(|error| if with_secrets { without_values(&error) } else { error });
+    let bytes = rendered.map_err(|error| failed(Failure::Template(error)))?;
     let sha256 = if with_secrets { keyed(&application.key, &bytes) } else { Sha256::new(sha2::Sha256::digest(&bytes).into()) };
     Ok(Content { sha256, size: bytes.len() as u64, source: Source::Memory(bytes.into()) })
+}
+
+/// The error without the engine's words, which may repeat a value: it is logged and sent to the server.
+fn without_values(error: &TemplateError) -> TemplateError {
+    TemplateError { line: error.line, message: "it cannot be rendered with the values of its secrets".to_owned() }
 }
 
 /// Where a target's server reaches the boot pages.

@@ -17,11 +17,18 @@ use std::sync::{Arc, OnceLock};
 pub type Declared = BTreeMap<SettingName, SettingSpec>;
 
 /// The values of a file's settings.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct SettingValues {
     values: BTreeMap<String, Value>,
     /// The first setting that was asked for and has no value.
     unknown: OnceLock<String>,
+}
+
+// Values may be secrets.
+impl fmt::Debug for SettingValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
 }
 
 impl SettingValues {

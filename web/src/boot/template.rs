@@ -117,7 +117,7 @@ static SANDBOX: LazyLock<Environment<'static>> = LazyLock::new(|| {
 });
 
 fn notation(mac: &str, write: impl Fn(MacAddress) -> String) -> Result<String, Error> {
-    let wrong = |_| Error::new(ErrorKind::InvalidOperation, format!("{mac:?} is not a MAC address; this filter is for `mac`"));
+    let wrong = |_| Error::new(ErrorKind::InvalidOperation, "the value is not a MAC address; this filter is for `mac`");
     mac.parse().map(write).map_err(wrong)
 }
 

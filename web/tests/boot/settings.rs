@@ -186,3 +186,15 @@ async fn a_script_never_gets_a_secret_even_where_an_event_says_so() {
     let asked = harness.domain.asked.lock().expect("asked");
     assert!(!asked.iter().any(|(command, _)| matches!(command, Command::RecordBoot { .. })));
 }
+
+#[actix_web::test]
+async fn an_error_never_repeats_a_secret() {
+    let harness = Harness::new();
+    harness.domain.secrets.lock().expect("secrets").insert("boot-root".to_owned(), "a long secret".to_owned());
+    // The values with which a template is checked do not reach the branch.
+    let template = "{% if settings.hash|length > 9 %}{{ settings.hash|cisco }}{% endif %}";
+    let target = started(&harness, FileKind::Other, template, given(json!({ "hash": { "secret": "boot-root" } }))).await;
+    let answer = answers(&harness, &target).await;
+    assert_eq!(answer.status, 500);
+    assert!(answer.text().contains("cannot be rendered") && !answer.text().contains("long secret"), "{}", answer.text());
+}
