@@ -19,6 +19,7 @@ pub(crate) mod render;
 mod report;
 pub mod routes;
 pub mod serve;
+pub mod settings;
 pub mod store;
 pub mod table;
 pub mod target;

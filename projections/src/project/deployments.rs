@@ -153,6 +153,7 @@ fn begun(id: DeploymentId, started: &DeploymentStarted, recorded: &Recorded) -> 
         done_by: started.done_by,
         installed_at: None,
         puppet_failure: None,
+        settings: started.settings.clone(),
     }
 }
 
@@ -171,5 +172,6 @@ pub(super) fn target(row: &Deployment) -> BootTarget {
         network: row.network.clone(),
         site: row.site.clone(),
         next_boot: NextBoot::default(),
+        settings: row.settings.clone(),
     }
 }

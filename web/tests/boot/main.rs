@@ -14,5 +14,6 @@ mod paths;
 mod records;
 mod reports;
 mod script;
+mod settings;
 mod store;
 mod uploads;
