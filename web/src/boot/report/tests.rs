@@ -153,9 +153,8 @@ async fn a_log_has_no_token_wherever_the_cut_goes() {
         whole.extend(std::iter::repeat_n(b'.', behind - 64));
         let kept = end(vec![whole]).await.expect("a log");
         assert!(kept.len() <= KEPT);
-        for window in TOKEN.as_bytes().windows(9) {
-            assert!(!kept.windows(9).any(|bytes| bytes == window), "{behind} bytes from the end");
-        }
+        let left = kept.iter().filter(|byte| !b".*".contains(byte)).count();
+        assert!(left <= 8, "{left} bytes of the token are left, {behind} bytes from the end");
     }
 }
 
