@@ -65,7 +65,9 @@ fn outcomes_after(given: &[DeploymentEvent], commands: impl IntoIterator<Item = 
         match state.decide(command) {
             Ok(events) => {
                 outcomes.push(events.iter().map(short).collect::<Vec<_>>().join(" "));
-                events.into_iter().for_each(|event| state.evolve(event));
+                for event in events {
+                    state.evolve(event);
+                }
             }
             Err(refused) => outcomes.push(refused.0[0].rule.clone()),
         }
