@@ -144,8 +144,8 @@ async fn an_installer_that_restarts_the_server_goes_on_from_its_disk_and_is_inst
     })
     .await?;
     installing.boots_into("no deployment is in progress").await?;
-    for path in ["progress?stage=late", "log"] {
-        ensure!(installing.ask(Method::POST, path, SERVER, b"x".to_vec()).await? == 404, "{path} after the end");
+    for (path, body) in [("progress", "stage=late"), ("log", "the end")] {
+        ensure!(installing.ask(Method::POST, path, SERVER, body.into()).await? == 404, "{path} after the end");
     }
     Ok(())
 }
