@@ -54,9 +54,8 @@ impl Installing {
             installing.boots().await.ok().filter(|script| script.contains("/DONE"))
         })
         .await?;
-        let url = script.split_whitespace().find(|word| word.contains("/pxe/t/")).context("no URL with a token")?;
-        let at = url.find("/pxe/t/").context("a token")?;
-        installing.files = url[at..].trim_end_matches("/DONE").trim_end_matches('/').to_owned();
+        let at = script.find("/pxe/t/").context("no URL with a token")?;
+        installing.files = script[at..].chars().take("/pxe/t/".len() + 64).collect();
         Ok(installing)
     }
 
@@ -140,11 +139,13 @@ async fn an_installer_that_restarts_the_server_goes_on_from_its_disk_and_is_inst
     ensure!(refused.is_err(), "an unknown boot was taken");
 
     ensure!(installing.ask(Method::GET, "DONE", "203.0.113.7", vec![]).await? == 200);
-    let done = installing.service.get(&installing.deployment).await?;
-    ensure!(done["status"] == "done", "{done}");
+    wait_for("the deployment is done", PATIENCE, async || {
+        (installing.service.get(&installing.deployment).await.ok()?["status"] == "done").then_some(())
+    })
+    .await?;
     installing.boots_into("no deployment is in progress").await?;
-    for path in ["progress?stage=late", "log"] {
-        ensure!(installing.ask(Method::POST, path, SERVER, b"x".to_vec()).await? == 404, "{path} after the end");
+    for (path, body) in [("progress", "stage=late"), ("log", "the end")] {
+        ensure!(installing.ask(Method::POST, path, SERVER, body.into()).await? == 404, "{path} after the end");
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! An installation as a person follows it: its stage, its failure in the installer's words, and the next network boot.
 
 use super::centre::Centre;
-use crate::support::browser::{Browsers, Look, Scheme};
+use crate::support::browser::{Browsers, Look};
 use anyhow::{Context, Result, ensure};
 
 const IP: &str = "10.20.0.11";
@@ -11,7 +11,7 @@ async fn an_operator_follows_an_installation_and_sends_the_server_to_its_disk() 
     let centre = Centre::start().await?;
     let deployment = centre.deploy("R640 no. 1", IP).await?;
     centre.plugin_is(&deployment, "dhcp", "waiting").await?;
-    centre.confirm("kea-1").await?;
+    centre.confirm("kea-dc1").await?;
     centre.boots(IP, "/pxe/t/").await?;
     let script = reqwest::Client::new().get(centre.url("/pxe/")).header("X-Forwarded-For", IP).send().await?.text().await?;
     let at = script.find("/pxe/t/").context("no URL with a token")?;
@@ -34,7 +34,6 @@ async fn an_operator_follows_an_installation_and_sends_the_server_to_its_disk() 
         page.shows("#installer .note.bad", "No root file system is defined").await?;
         page.press("Boot the local disk next").await?;
         page.shows("#installer", "The next network boot gets the local disk").await?;
-        pictures(&page, &deployment).await?;
         centre.boots(IP, "sanboot").await?;
         page.press("Boot the image next").await?;
         page.shows("#installer", "The next network boot gets the boot image").await?;
@@ -43,25 +42,4 @@ async fn an_operator_follows_an_installation_and_sends_the_server_to_its_disk() 
         Ok(())
     })
     .await
-}
-
-/// TEMPORARY
-async fn pictures(page: &crate::support::browser::Page, deployment: &str) -> Result<()> {
-    for width in [390, 1280, 1920] {
-        for (scheme, name) in [(Scheme::Light, "light"), (Scheme::Dark, "dark")] {
-            page.width(width).await?;
-            page.colours(scheme).await?;
-            for (path, what) in [(format!("/deployments/{deployment}"), "one"), ("/deployments".to_owned(), "list"), ("/".to_owned(), "dash")] {
-                page.visit(&path).await?;
-                if what == "one" {
-                    page.run("document.querySelector('#installer').scrollIntoView()", vec![]).await?;
-                }
-                std::fs::write(format!("/tmp/progress/{what}-{width}-{name}.png"), page.picture().await?)?;
-            }
-        }
-    }
-    page.width(1280).await?;
-    page.colours(Scheme::Light).await?;
-    page.visit(&format!("/deployments/{deployment}")).await?;
-    Ok(())
 }

@@ -52,7 +52,12 @@ pub(super) fn apply(state: &mut State, id: DeploymentId, event: &DeploymentEvent
     }
     let Some(deployment) = state.deployments.current(&id) else { return };
     match event {
-        E::DeploymentStarted(_) => {}
+        // The view of installations has these.
+        E::DeploymentStarted(_)
+        | E::InstallerReported { .. }
+        | E::InstallerFailed { .. }
+        | E::InstallerLogReceived { .. }
+        | E::NextBootSet { .. } => {}
         E::BootFileServed { .. } => runs::look_again(state, id, recorded),
         E::PluginSucceeded { plugin } => {
             let status = deployment.status;
@@ -65,7 +70,6 @@ pub(super) fn apply(state: &mut State, id: DeploymentId, event: &DeploymentEvent
         }
         E::PluginWaiting { plugin, reason, awaited } => runs::waiting(state, id, plugin, reason, awaited, recorded),
         E::PluginRetryRequested { plugin } => runs::retry(state, id, plugin, recorded),
-        E::InstallerReported { .. } | E::InstallerFailed { .. } | E::InstallerLogReceived { .. } | E::NextBootSet { .. } => {}
         E::DeploymentOverdue { .. } => {
             let row = Deployment { overdue: true, ..deployment.clone() };
             state.deployments.set(id, row, position);

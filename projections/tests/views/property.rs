@@ -316,7 +316,7 @@ proptest! {
 fn the_histories_reach_every_type_of_event() {
     let mut seen = BTreeSet::new();
     let mut runner = TestRunner::deterministic();
-    for _ in 0..400 {
+    for _ in 0..600 {
         let (actions, _, _) = histories().new_tree(&mut runner).expect("a history").current();
         seen.extend(played(&actions, None).expect("a world").log.into_iter().map(|written| written.event_type));
     }

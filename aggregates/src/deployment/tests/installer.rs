@@ -54,23 +54,25 @@ fn answers(seconds: i64) -> DeploymentCommand {
 
 /// What each command leads to, one after the other, in short: `stage/percent/text`, `!stage/text`, `log`, `disk`, `network`, or the
 /// broken rule.
-fn told(commands: impl IntoIterator<Item = DeploymentCommand>) -> Vec<String> {
-    told_after(&in_progress(), commands)
+fn outcomes(commands: impl IntoIterator<Item = DeploymentCommand>) -> Vec<String> {
+    outcomes_after(&in_progress(), commands)
 }
 
-fn told_after(given: &[DeploymentEvent], commands: impl IntoIterator<Item = DeploymentCommand>) -> Vec<String> {
+fn outcomes_after(given: &[DeploymentEvent], commands: impl IntoIterator<Item = DeploymentCommand>) -> Vec<String> {
     let mut state = Deployment::after(given.to_vec());
-    let mut told = vec![];
+    let mut outcomes = vec![];
     for command in commands {
         match state.decide(command) {
             Ok(events) => {
-                told.push(events.iter().map(short).collect::<Vec<_>>().join(" "));
-                events.into_iter().for_each(|event| state.evolve(event));
+                outcomes.push(events.iter().map(short).collect::<Vec<_>>().join(" "));
+                for event in events {
+                    state.evolve(event);
+                }
             }
-            Err(refused) => told.push(refused.0[0].rule.clone()),
+            Err(refused) => outcomes.push(refused.0[0].rule.clone()),
         }
     }
-    told
+    outcomes
 }
 
 fn short(event: &DeploymentEvent) -> String {
@@ -107,13 +109,13 @@ fn a_report_is_recorded_where_it_says_something_new() {
         (report("partition", "100", "sda"), "partition/100/sda"),
     ];
     let (commands, expected): (Vec<_>, Vec<_>) = reports.into_iter().unzip();
-    assert_eq!(told(commands), expected);
+    assert_eq!(outcomes(commands), expected);
 }
 
 #[test]
 fn a_stage_may_count_every_percent_and_leaves_at_most_one_event_in_five() {
     let counting = (0..=100).map(|percent| report("base", &percent.to_string(), ""));
-    assert_eq!(told(counting).iter().filter(|told| !told.is_empty()).count(), 21);
+    assert_eq!(outcomes(counting).iter().filter(|outcomes| !outcomes.is_empty()).count(), 21);
 }
 
 #[test]
@@ -130,13 +132,13 @@ fn a_failure_lasts_until_another_stage_begins() {
         (report("partition", "", ""), "partition//"),
     ];
     let (commands, expected): (Vec<_>, Vec<_>) = reports.into_iter().unzip();
-    assert_eq!(told(commands), expected);
+    assert_eq!(outcomes(commands), expected);
 }
 
 #[test]
 fn a_first_report_names_its_stage_unless_it_is_a_failure() {
     assert_eq!(
-        told([report("", "5", ""), report("", "", "words"), failed("", "words")]),
+        outcomes([report("", "5", ""), report("", "", "words"), failed("", "words")]),
         ["stage_missing", "stage_missing", "!/words"]
     );
 }
@@ -161,8 +163,8 @@ fn ten_thousand_reports_of_any_kind_leave_a_limited_number_of_events() {
         }),
     ];
     for (kind, command) in kinds.iter().enumerate() {
-        let told = told((0..10_000).map(command));
-        let events: usize = told.iter().filter(|told| !told.is_empty() && !told.ends_with("_full")).count();
+        let outcomes = outcomes((0..10_000).map(command));
+        let events: usize = outcomes.iter().filter(|outcomes| !outcomes.is_empty() && !outcomes.ends_with("_full")).count();
         assert!(events > 15 && events <= bound, "kind {kind} left {events} events");
     }
 }
@@ -171,42 +173,43 @@ fn ten_thousand_reports_of_any_kind_leave_a_limited_number_of_events() {
 fn a_chatty_stage_leaves_room_for_the_stages_and_failures_behind_it() {
     let chatter = (0..2 * MOST_REPORTS).map(|n| report("base", "", &format!("package {n}")));
     let behind = [report("late", "", ""), failed("late", "no grub"), report("later", "", ""), requested(NextBoot::Disk)];
-    let told = told(chatter.chain(behind));
-    let recorded = told.iter().filter(|told| told.starts_with("base")).count();
+    let outcomes = outcomes(chatter.chain(behind));
+    let recorded = outcomes.iter().filter(|outcomes| outcomes.starts_with("base")).count();
     assert_eq!(recorded, usize::try_from(REPORTS_WITHIN_STAGES).expect("small"));
-    assert_eq!(told[told.len() - 4..], ["late//", "!late/no grub", "later//", "disk"]);
+    assert_eq!(outcomes[outcomes.len() - 4..], ["late//", "!late/no grub", "later//", "disk"]);
 }
 
 #[test]
 fn after_the_last_report_failures_and_their_ends_still_count() {
     let stages = (0..MOST_REPORTS).map(|n| report(&format!("stage-{n}"), "", ""));
-    let told = told(stages.chain([
+    let outcomes = outcomes(stages.chain([
         report("more", "", ""),
         failed("late", "no grub"),
         report("more", "", ""),
         report("even-more", "", ""),
     ]));
-    let end = &told[told.len() - 4..];
+    let end = &outcomes[outcomes.len() - 4..];
     assert_eq!(end, ["installer_reports_full", "!late/no grub", "more//", "installer_reports_full"]);
 }
 
 #[test]
 fn the_same_log_again_is_nothing_new() {
-    assert_eq!(told([log('a'), log('a'), log('b'), log('a')]), ["log", "", "log", "log"]);
+    assert_eq!(outcomes([log('a'), log('a'), log('b'), log('a')]), ["log", "", "log", "log"]);
 }
 
 #[test]
 fn an_image_that_boots_the_network_once_boots_the_disk_after_its_answers_were_served() {
     assert_eq!(
-        told([boot::serve("boot.ipxe", 'a', 0), answers(0), answers(1), answers(61)]),
+        outcomes([boot::serve("boot.ipxe", 'a', 0), answers(0), answers(1), answers(61)]),
         ["served", "served disk", "", "served"]
     );
 }
 
 #[test]
 fn answers_that_are_served_again_at_once_after_the_network_was_set_count_again() {
-    let told = told([answers(0), set(NextBoot::Network), answers(5), requested(NextBoot::Network), requested(NextBoot::Network)]);
-    assert_eq!(told, ["served disk", "network", "disk", "network", ""]);
+    let outcomes =
+        outcomes([answers(0), set(NextBoot::Network), answers(5), requested(NextBoot::Network), requested(NextBoot::Network)]);
+    assert_eq!(outcomes, ["served disk", "network", "disk", "network", ""]);
 }
 
 #[test]
@@ -231,11 +234,11 @@ fn an_installed_server_reports_on_and_boots_its_disk() {
     let mut given = in_progress();
     given.push(DeploymentEvent::InstallerFailed { stage: Some(parsed("late")), text: Text::default() });
     given.push(DeploymentEvent::InstallationFinished { by: by_server() });
-    let told = told_after(
+    let outcomes = outcomes_after(
         &given,
         [report("puppet", "", ""), failed("puppet", "no server"), requested(NextBoot::Disk), log('a'), answers(0)],
     );
-    assert_eq!(told, ["puppet//", "!puppet/no server", "", "log", "served"]);
+    assert_eq!(outcomes, ["puppet//", "!puppet/no server", "", "log", "served"]);
     assert_eq!(broken::<Deployment>(&given, set(NextBoot::Network)), ["server_installed"]);
     assert!(!Deployment::after(given).boots_disk_next());
 }

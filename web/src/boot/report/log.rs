@@ -1,4 +1,4 @@
-//! `/pxe/t/{token}/log`: the end of an installer's log, for whoever has to find out why it failed.
+//! `/pxe/t/{token}/log`: the end of an installer's log, for the person who has to find out why it failed.
 //!
 //! The body is read as it comes, and only its end is held. It goes to the store of files under its hash, and then the fact
 //! into the event log: in this order, so that an event never names a content that is not there.
@@ -31,6 +31,9 @@ pub(super) const KEPT: usize = 64 * 1024;
 /// How long a body may take.
 const TIME: Duration = Duration::from_mins(1);
 
+/// How long the database may take to say how many logs there are.
+const LOOK_UP: Duration = Duration::from_secs(5);
+
 /// How long the next bytes of a body may take.
 const BETWEEN_BYTES: Duration = Duration::from_secs(10);
 
@@ -52,16 +55,17 @@ pub(in crate::boot) async fn log(request: HttpRequest, application: Data<Applica
         return refuse(&request, StatusCode::SERVICE_UNAVAILABLE, "too many logs are being received; send it again");
     };
     // Looked up first, so that logs which nothing will name do not fill the store.
-    match installations::logs(&application.views, deployment).await {
-        Ok(Some((_, false))) => {
+    let known = tokio::time::timeout(LOOK_UP, installations::logs(&application.views, deployment));
+    match known.await {
+        Ok(Ok(Some((_, false)))) => {
             return refuse(&request, StatusCode::NOT_FOUND, "the deployment is not in progress; its logs are not kept");
         }
-        Ok(Some((logs, true))) if i64::from(logs) >= i64::from(MOST_LOGS) => {
+        Ok(Ok(Some((logs, true)))) if i64::from(logs) >= i64::from(MOST_LOGS) => {
             return too_many(&request, LATER, &format!("{MOST_LOGS} logs are recorded, the most of a deployment"));
         }
-        Ok(_) => {}
-        Err(error) => {
-            tracing::error!("an installer's log is not taken: {:#}", anyhow::Error::new(error));
+        Ok(Ok(_)) => {}
+        unknown => {
+            tracing::error!("an installer's log is not taken, since the database does not answer: {unknown:?}");
             return refuse(&request, StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached; send it again");
         }
     }

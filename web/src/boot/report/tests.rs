@@ -131,7 +131,7 @@ fn a_token_is_taken_out_wherever_it_is_and_however_the_text_was_cut() {
 
 async fn end(parts: Vec<Vec<u8>>) -> Result<Vec<u8>, Unread> {
     let parts = parts.into_iter().map(|part| Ok::<_, String>(Bytes::from(part)));
-    end_of(futures::stream::iter(parts), &Masked::new(TOKEN), Duration::from_secs(60)).await
+    end_of(futures::stream::iter(parts), &Masked::new(TOKEN), Duration::from_mins(1)).await
 }
 
 #[tokio::test]
@@ -153,9 +153,8 @@ async fn a_log_has_no_token_wherever_the_cut_goes() {
         whole.extend(std::iter::repeat_n(b'.', behind - 64));
         let kept = end(vec![whole]).await.expect("a log");
         assert!(kept.len() <= KEPT);
-        for window in TOKEN.as_bytes().windows(9) {
-            assert!(!kept.windows(9).any(|bytes| bytes == window), "{behind} bytes from the end");
-        }
+        let left = kept.iter().filter(|byte| !b".*".contains(byte)).count();
+        assert!(left <= 8, "{left} bytes of the token are left, {behind} bytes from the end");
     }
 }
 
@@ -166,7 +165,7 @@ async fn a_log_that_is_too_large_or_breaks_off_is_not_kept() {
     assert!(end(vec![part.clone(); parts]).await.is_ok());
     assert_eq!(end(vec![part; parts + 1]).await, Err(Unread::TooLarge));
     let broken = futures::stream::iter([Ok(Bytes::from_static(b"a")), Err("reset")]);
-    assert!(matches!(end_of(broken, &Masked::new(TOKEN), Duration::from_secs(60)).await, Err(Unread::Aborted(_))));
+    assert!(matches!(end_of(broken, &Masked::new(TOKEN), Duration::from_mins(1)).await, Err(Unread::Aborted(_))));
 }
 
 #[tokio::test]
