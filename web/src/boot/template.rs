@@ -11,7 +11,7 @@ use super::variables::{self, SETTINGS, Variables};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::setting::{SettingName, SettingType};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Value;
+use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, filters, functions, tests};
 use std::collections::BTreeSet;
 use std::io;
@@ -93,6 +93,11 @@ static SANDBOX: LazyLock<Environment<'static>> = LazyLock::new(|| {
     if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).comment_delimiters(begin, end).build() {
         sandbox.set_syntax(syntax);
     }
+    // The engine would write True and False, as Python does; installers and scripts read neither.
+    sandbox.set_formatter(|out, state, value| match value.kind() {
+        ValueKind::Bool => out.write_str(if value.is_true() { "true" } else { "false" }).map_err(Error::from),
+        _ => minijinja::escape_formatter(out, state, value),
+    });
     sandbox.add_filter("none", |mac: &str| notation(mac, MacAddress::bare));
     sandbox.add_filter("colon", |mac: &str| notation(mac, |mac| mac.to_string()));
     sandbox.add_filter("cisco", |mac: &str| notation(mac, MacAddress::cisco));

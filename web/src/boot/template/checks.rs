@@ -216,8 +216,10 @@ fn what_a_filter_cannot_write_is_refused() {
         wrong(text);
     }
     assert_eq!(
-        render("{{ dns_servers|json }} {{ dns_servers|shell }} {{ 7|json }} {{ true|json }} {{ ''|shell }}"),
-        "[\"10.0.0.2\",\"10.0.0.3\"] 10.0.0.2 10.0.0.3 7 true ''"
+        render(
+            "{{ dns_servers|json }} {{ dns_servers|shell }} {{ 7|json }} {{ true|json }} {{ ''|shell }} {{ true|shell }} {{ 1 == 2 }}"
+        ),
+        "[\"10.0.0.2\",\"10.0.0.3\"] 10.0.0.2 10.0.0.3 7 true '' true false"
     );
     assert_eq!(
         render("{{ hostname|length }} {{ dns_servers|length }} {{ '<a b=\"c\">&\\''|xml }}"),

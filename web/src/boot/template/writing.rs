@@ -6,7 +6,7 @@ use minijinja::{Error, ErrorKind};
 /// One text, number or boolean as text; several of a list.
 fn texts(value: &Value, filter: &str) -> Result<Vec<String>, Error> {
     match value.kind() {
-        ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok(vec![value.to_string()]),
+        ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok(vec![one(value, filter)?]),
         ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.map(|item| one(&item, filter)).collect(),
         _ => Err(wrong(value, filter)),
     }
@@ -14,7 +14,9 @@ fn texts(value: &Value, filter: &str) -> Result<Vec<String>, Error> {
 
 fn one(value: &Value, filter: &str) -> Result<String, Error> {
     match value.kind() {
-        ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok(value.to_string()),
+        ValueKind::String | ValueKind::Number => Ok(value.to_string()),
+        // The engine would write True and False.
+        ValueKind::Bool => Ok(value.is_true().to_string()),
         _ => Err(wrong(value, filter)),
     }
 }

@@ -47,7 +47,8 @@ pub(crate) fn written(value: &SettingValue) -> (&'static str, String) {
 pub(crate) fn value(kind: &str, text: &str) -> Result<SettingValue, String> {
     let one = |text: &str| text.parse::<SettingText>().map_err(|error| error.to_string());
     match kind {
-        "text" | "choice" => one(text).map(SettingValue::Text),
+        // A new row has room for several lines, where a line break at the end is easily written.
+        "text" | "choice" => one(text.trim_end_matches('\n')).map(SettingValue::Text),
         "number" => {
             let wrong = |_| format!("{text:?} is not a whole number");
             text.trim().parse().map(SettingValue::Number).map_err(wrong)
