@@ -1,0 +1,11 @@
+//! The library of boot images: recipes that say which files install a system, and where the official files come from.
+//!
+//! This crate is a leaf. It reads recipes, downloads files and verifies them; it knows no deployments, no database and no
+//! web server. What it obtains lies in a folder of the caller's until the caller stores it.
+
+pub mod digest;
+pub mod library;
+pub mod paths;
+pub mod problem;
+pub mod recipe;
+pub mod source_url;
