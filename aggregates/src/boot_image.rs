@@ -4,8 +4,11 @@
 //!
 //! Events hold the hashes of files, never their content: templates may hold secrets.
 
+pub mod recipe;
 #[cfg(test)]
 mod tests;
+
+use recipe::RecipeOrigin;
 
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::name::Name;
@@ -134,6 +137,9 @@ pub struct BootImageSpec {
     /// The settings that its templates use, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<SettingName, SettingSpec>,
+    /// The recipe of the library that it was made from; only adding and updating from the library set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Box<RecipeOrigin>>,
 }
 
 /// How often a server of a deployment in progress boots from the network.
@@ -193,6 +199,15 @@ pub enum BootImageCommand {
     RemoveFile {
         /// The file's name.
         name: Name,
+    },
+    /// Makes the image this, with these files and no others, in one step. The contents are already stored and checked.
+    ReplaceBootImage {
+        /// All but its files, with its recipe.
+        spec: BootImageSpec,
+        /// All its files.
+        files: BTreeMap<Name, BootFile>,
+        /// The revision that this was worked out from; 0 for an image that does not exist.
+        revision: u32,
     },
     /// No deployment may start with the image any more; live ones go on.
     RetireBootImage,
@@ -254,7 +269,8 @@ impl BootImage {
 
     /// What the command leads to.
     pub fn decide(&self, command: BootImageCommand) -> Result<Vec<BootImageEvent>, Refused> {
-        match command {
+        match self.with_recipe(command)? {
+            BootImageCommand::ReplaceBootImage { spec, files, revision } => self.replace(spec, files, revision),
             BootImageCommand::DefineBootImage { spec } => {
                 let limits = [("open_minutes", spec.open_minutes), ("in_progress_minutes", spec.in_progress_minutes)];
                 let broken = limits.iter().filter_map(|(field, minutes)| match minutes {
@@ -288,6 +304,47 @@ impl BootImage {
                 Ok(if self.files.contains_key(&name) { vec![BootImageEvent::BootFileRemoved { name }] } else { vec![] })
             }
         }
+    }
+
+    /// A definition keeps the image's recipe, which it need not repeat and cannot change.
+    fn with_recipe(&self, command: BootImageCommand) -> Result<BootImageCommand, Refused> {
+        let BootImageCommand::DefineBootImage { mut spec } = command else { return Ok(command) };
+        let kept = self.spec.as_ref().and_then(|spec| spec.recipe.clone());
+        if spec.recipe.is_some() && spec.recipe != kept {
+            let message = "only adding and updating from the library set the recipe; leave it out";
+            return Err(Refused::because("recipe", "recipe_set_by_library", message));
+        }
+        spec.recipe = kept;
+        Ok(BootImageCommand::DefineBootImage { spec })
+    }
+
+    /// Everything that differs, in an order in which the script comes last: until then, a new image is incomplete.
+    fn replace(
+        &self,
+        spec: BootImageSpec,
+        files: BTreeMap<Name, BootFile>,
+        revision: u32,
+    ) -> Result<Vec<BootImageEvent>, Refused> {
+        if self.revision != revision {
+            let message = "the boot image changed since this was worked out; look at it again and repeat the command";
+            return Err(Refused::because("", "boot_image_changed", message));
+        }
+        // The same rules as for single changes, on an image that has the new recipe already.
+        let mut draft = self.clone();
+        draft.retired = false;
+        draft.spec = Some(BootImageSpec { recipe: spec.recipe.clone(), ..draft.spec.unwrap_or_else(|| spec.clone()) });
+        draft.decide(BootImageCommand::DefineBootImage { spec: spec.clone() })?;
+        let mut events = vec![];
+        if self.retired || self.spec.as_ref() != Some(&spec) {
+            events.push(BootImageEvent::BootImageDefined { spec });
+        }
+        let gone = self.files.keys().filter(|name| !files.contains_key(*name));
+        events.extend(gone.map(|name| BootImageEvent::BootFileRemoved { name: name.clone() }));
+        let (scripts, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, file)| file.kind == FileKind::BootIpxe);
+        for (name, file) in others.into_iter().chain(scripts) {
+            events.extend(draft.decide(BootImageCommand::PutFile { name, file })?);
+        }
+        Ok(events)
     }
 
     /// Takes an event in.

@@ -190,9 +190,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_a_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..2000), start in 0..4) {
+        fn any_bytes_are_read_without_a_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..2000), start in 0..4_usize) {
             let starts: [&[u8]; 4] = [b"", b"\x1f\x8b\x08", b"\xfd7zXZ\0", b"!<arch>\n"];
-            bytes.splice(0..0, starts[start].iter().copied());
+            let start: &[u8] = starts[start];
+            bytes.splice(0..0, start.iter().copied());
             drop(taken(&bytes, "linux", 100));
             let folder = tempfile::tempdir().expect("a folder");
             let deb = folder.path().join("x.deb");

@@ -111,6 +111,11 @@ impl Client {
         &self.limits
     }
 
+    /// Which addresses it may go to.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
     /// Downloads something small into memory.
     ///
     /// # Errors

@@ -4,7 +4,8 @@ mod expect;
 mod find;
 mod place;
 
-pub use expect::{Expected, Verified};
+pub use bootledger_aggregates::boot_image::recipe::Verified;
+pub use expect::Expected;
 pub use place::Origin;
 
 use crate::archive::{self, ArchiveError};

@@ -9,6 +9,7 @@ pub mod client;
 pub mod digest;
 pub mod fetch;
 pub mod library;
+pub mod merge;
 pub mod paths;
 pub mod problem;
 pub mod reach;

@@ -62,6 +62,11 @@ impl Ledger {
             Command::RemoveBootFile { image, name } => {
                 self.run::<BootImage>(image, BootImageCommand::RemoveFile { name: name.clone() }, terms, context).await
             }
+            Command::ReplaceBootImage { image, spec, files, revision } => {
+                let command =
+                    BootImageCommand::ReplaceBootImage { spec: (**spec).clone(), files: files.clone(), revision: *revision };
+                self.run::<BootImage>(image, command, terms, context).await
+            }
             Command::Retire(kind, key) => self.retire(*kind, key, context).await,
             Command::ConfirmConfiguration { server, revision, position } => {
                 let last_position = log::last_position(&self.views).await?;

@@ -8,24 +8,11 @@ use crate::digest::Digest;
 use crate::recipe::{Checksum, ChecksumList, KeySource, ListFormat, Recipe, VerifiedBy};
 use crate::signature::Keyring;
 use crate::source_url::SourceUrl;
+use bootledger_aggregates::boot_image::recipe::Verified;
 use bootledger_aggregates::values::name::Name;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// How a file was verified, from the least to the most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verified {
-    /// By nothing: the vendor publishes nothing, or the files came from a folder without it.
-    #[default]
-    None,
-    /// By a checksum of the recipe, or of a list that the vendor publishes over https and does not sign.
-    Checksum,
-    /// By a checksum that the vendor signed.
-    Signature,
-}
 
 /// What a file should be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -35,7 +35,7 @@ impl Origin {
                 // The name says enough; the path is of a machine.
                 path.file_name().map_or_else(|| "a folder".to_owned(), |name| name.to_string_lossy().into_owned())
             }
-            Self::Site(url, _) => bare(url),
+            Self::Site(url, _) => format!("folder {}", bare(url)),
         }
     }
 

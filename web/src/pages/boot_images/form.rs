@@ -44,6 +44,7 @@ pub(super) fn read(fields: &mut Fields) -> Option<BootImageSpec> {
         done_by: done_by?,
         network_boot: NetworkBoot::default(),
         settings: BTreeMap::new(),
+        recipe: None,
     })
 }
 
