@@ -2,8 +2,6 @@
 
 mod error;
 mod partial;
-#[cfg(test)]
-pub(crate) mod tests;
 
 pub use error::DownloadError;
 pub use partial::Partial;

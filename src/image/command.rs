@@ -252,7 +252,11 @@ async fn list(common: &Common) -> Result<ExitCode> {
         for image in &images {
             let Some(origin) = image.spec.spec.as_ref().and_then(|spec| spec.recipe.as_deref()) else { continue };
             if origin.name == recipe.name && !image.retired {
-                let newer = if origin.sha256 == recipe.sha256 { "" } else { "; the recipe has changed since: see `image update --dry-run`" };
+                let newer = if origin.sha256 == recipe.sha256 {
+                    ""
+                } else {
+                    "; the recipe has changed since: see `image update --dry-run`"
+                };
                 println!("{:width$}  added as {}, revision {}{newer}", "", image.key, image.spec.revision);
             }
         }
@@ -327,7 +331,9 @@ impl Source {
         if path.is_file() && path.extension().is_some_and(|extension| extension == "deb") {
             return Ok(Origin::Package(path, mirror));
         }
-        bail!("--from {from} is neither a folder nor a Debian package (.deb). Mount an ISO and name its folder, as with `mount -o loop,ro FILE.iso /mnt`")
+        bail!(
+            "--from {from} is neither a folder nor a Debian package (.deb). Mount an ISO and name its folder, as with `mount -o loop,ro FILE.iso /mnt`"
+        )
     }
 
     /// Where an update takes files from: as said, else where they came from before.
@@ -338,10 +344,9 @@ impl Source {
         match source_url::parse(origin.source.as_str()) {
             Ok(mirror) => Ok(Origin::Mirror(Some(mirror).filter(|mirror| Some(mirror) != recipe.mirror.as_ref()))),
             Err(_) if origin.source.as_str() == "the vendor" => Ok(Origin::Mirror(None)),
-            Err(_) => bail!(
-                "the files of {image} came from {}; say with --from or --mirror where they come from now",
-                origin.source
-            ),
+            Err(_) => {
+                bail!("the files of {image} came from {}; say with --from or --mirror where they come from now", origin.source)
+            }
         }
     }
 }

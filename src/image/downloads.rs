@@ -218,7 +218,8 @@ impl ImageLibrary for Downloads {
             correlation_id: &context.correlation_id,
         };
         if !rows::insert(&self.installer.ledger.views, new, self.now()).await.map_err(unavailable)? {
-            let message = "this image is being added already, or 20 others wait; see the downloads and try again when one is over";
+            let message =
+                "this image is being added already, or 20 others wait; see the downloads and try again when one is over";
             return Err(CommandError::Conflict(message.to_owned()));
         }
         self.wake.notify_one();
@@ -255,9 +256,9 @@ impl ImageLibrary for Downloads {
             return match rows::find(pool, id).await.map_err(unavailable)? {
                 None => Err(CommandError::NotFound(format!("there is no download {id}"))),
                 Some(row) if matches!(row.status.as_str(), "queued" | "running") => Ok(()),
-                Some(_) => Err(CommandError::Conflict(
-                    "the download is done, or another one of the same image is under way".to_owned(),
-                )),
+                Some(_) => {
+                    Err(CommandError::Conflict("the download is done, or another one of the same image is under way".to_owned()))
+                }
             };
         }
         self.wake.notify_one();

@@ -46,7 +46,7 @@ pub struct New<'a> {
 /// Puts a download at the end of the queue; false where the queue is full, or the image is in it.
 pub async fn insert(pool: &PgPool, new: New<'_>, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
     sqlx::query!(
-        "DELETE FROM image_downloads WHERE status NOT IN ('queued', 'running') AND changed_at < $1 - make_interval(days => $2)",
+        "DELETE FROM image_downloads WHERE status NOT IN ('queued', 'running') AND changed_at < $1::timestamptz - make_interval(days => $2)",
         now,
         KEPT_DAYS
     )
@@ -170,7 +170,13 @@ pub async fn cancel(pool: &PgPool, id: Uuid, now: OffsetDateTime) -> Result<bool
 }
 
 /// Puts a download that is over without its image into the queue again.
-pub async fn resume(pool: &PgPool, id: Uuid, actor: &str, correlation_id: &str, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
+pub async fn resume(
+    pool: &PgPool,
+    id: Uuid,
+    actor: &str,
+    correlation_id: &str,
+    now: OffsetDateTime,
+) -> Result<bool, sqlx::Error> {
     let resumed = sqlx::query!(
         "UPDATE image_downloads SET status = 'queued', actor = $2, correlation_id = $3, changed_at = $4, message = NULL
           WHERE id = $1 AND status IN ('interrupted', 'failed', 'cancelled')
