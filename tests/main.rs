@@ -13,6 +13,7 @@ mod drift;
 mod dry_run;
 mod embedded_postgres;
 mod event_log;
+mod image_library;
 mod openid;
 mod packaging;
 mod power;

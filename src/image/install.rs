@@ -270,3 +270,15 @@ async fn stream(path: &Path) -> io::Result<impl Stream<Item = io::Result<Bytes>>
         Ok((length > 0).then(|| (chunk.freeze(), file)))
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_of_the_library_can_be_rendered() {
+        let library = Library::embedded().expect("the library");
+        let errors: Vec<String> = library.recipes().filter_map(|recipe| checked(recipe).err()).map(|error| format!("{error:#}")).collect();
+        assert!(errors.is_empty(), "{}", errors.join("\n"));
+    }
+}

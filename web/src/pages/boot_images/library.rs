@@ -31,9 +31,9 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/boot-images/_library/{name}").get(show).post(add))
         .service(resource("/boot-images/_downloads").get(back))
         .service(resource("/boot-images/_downloads/{id}").get(download))
-        .service(resource("/boot-images/_downloads/{id}/live").get(live))
-        .service(resource("/boot-images/_downloads/{id}/cancel").get(back_to).post(cancel))
-        .service(resource("/boot-images/_downloads/{id}/resume").get(back_to).post(resume));
+        .service(resource("/boot-images/_downloads/{id}/live/now").get(live))
+        .service(resource("/boot-images/_downloads/{id}/cancel").get(back).post(cancel))
+        .service(resource("/boot-images/_downloads/{id}/resume").get(back).post(resume));
 }
 
 async fn index(visit: Visit, application: Data<Application>, mut reading: Reading) -> Result<HttpResponse, Error> {
@@ -89,13 +89,9 @@ async fn add(
     Ok(visit.refused(reading.position, Page::new(recipe.title.as_str(), Section::BootImages, content)))
 }
 
+/// Where a form goes has no page of its own; somebody may come back to it all the same.
 async fn back(_: Viewer) -> HttpResponse {
     see_other(&format!("{PATH}#downloads"))
-}
-
-/// Where a form goes has no page of its own; somebody may come back to it all the same.
-async fn back_to(_: Viewer, Path(id): Path<Uuid>) -> HttpResponse {
-    see_other(&format!("{DOWNLOADS}/{id}"))
 }
 
 async fn download(
@@ -109,7 +105,7 @@ async fn download(
     let content = view::download_page(&download, &may);
     let title = format!("{} from the library", download.image);
     let page = Page {
-        live: Some(format!("{DOWNLOADS}/{id}/live")),
+        live: Some(format!("{DOWNLOADS}/{id}/live/now")),
         json: Some(format!("/api/v1/image-downloads/{id}")),
         ..Page::new(&title, Section::BootImages, content)
     };
