@@ -190,11 +190,14 @@ async fn mirrors_that_are_the_service_itself_or_its_neighbours_are_refused() -> 
     let mirror = Mirror::start().await;
     let recipes = recipes(&mirror)?;
     let service = service(&recipes, false).await?;
-    for refused in ["http://169.254.169.254/latest", "http://127.0.0.1:8080/", "http://[::1]/", "http://0x7f000001/", "ftp://a/", "x"] {
+    for refused in
+        ["http://169.254.169.254/latest", "http://127.0.0.1:8080/", "http://[::1]/", "http://0x7f000001/", "ftp://a/", "x"]
+    {
         let answer = add(&service, json!({"mirror": refused})).await;
         ensure!(answer.is_err_and(|error| error.to_string().contains("422")), "{refused} was not refused");
     }
-    let id = add(&service, json!({"mirror": format!("http://localhost:{}/", mirror.server.url.port().context("a port")?)})).await?;
+    let id =
+        add(&service, json!({"mirror": format!("http://localhost:{}/", mirror.server.url.port().context("a port")?)})).await?;
     let failed = becomes(&service, &id, "failed").await?;
     ensure!(failed["message"].as_str().is_some_and(|message| message.contains("--image-mirror-allow")), "{failed}");
     ensure!(mirror.server.requests("/SHA256SUMS").is_empty(), "the service asked itself");

@@ -112,7 +112,13 @@ pub fn merge(image: &BootImage, given: Given, replace: bool) -> Merged {
     let base = now.recipe.as_deref();
     let mut changes = vec![];
     let files = files(image, base, given.files, replace, &mut changes);
-    let settings = settings(&now.settings, base, &given.spec.settings, replace, &mut changes);
+    let mut settings = settings(&now.settings, base, &given.spec.settings, replace, &mut changes);
+    // A template of the operator's may use a setting that the recipe has no longer.
+    for name in files.values().flat_map(|file| &file.settings) {
+        if let (false, Some(kept)) = (settings.contains_key(name), now.settings.get(name)) {
+            settings.insert(name.clone(), kept.clone());
+        }
+    }
     let fields = fields(&RecipeFields::of(now), base, &RecipeFields::of(&given.spec), replace, &mut changes);
     let spec = BootImageSpec {
         description: fields.description,
@@ -200,7 +206,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn file(content: u8) -> BootFile {
-        BootFile { kind: FileKind::Other, sha256: Sha256::new([content; 32]), size: 1, template: true }
+        BootFile { kind: FileKind::Other, sha256: Sha256::new([content; 32]), size: 1, template: true, settings: BTreeSet::new() }
     }
 
     fn image(files: &[(&str, u8)], base: &[(&str, u8)]) -> BootImage {

@@ -3,8 +3,9 @@
 use crate::ledger::Ledger;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use bootledger_aggregates::boot_image::recipe::{RecipeFields, RecipeOrigin, Verified};
-use bootledger_aggregates::boot_image::{BootFile, BootImage, BootImageSpec};
+use bootledger_aggregates::boot_image::{BootFile, BootImage, BootImageSpec, FileKind};
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::SettingName;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
 use bootledger_images::client::Client;
@@ -21,7 +22,7 @@ use bootledger_web::commands::{Command, CommandError, Commands, Context, Receipt
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
 use sha2::Digest as _;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,13 +84,14 @@ impl Installer {
     /// Obtains the files and makes the image, in one step at the end.
     pub async fn install(&self, order: &Order, context: Context, on: OnProgress<'_>) -> Result<Installed> {
         let (recipe, image) = self.begin(order).await?;
-        checked(recipe)?;
+        let uses = checked(recipe)?;
         let known = self.known(recipe, &image).await?;
         let fetched = self.fetcher(&known).fetch(recipe, &order.origin, on).await?;
         let mut files = BTreeMap::new();
         for (name, own) in &recipe.files {
             let stored = self.contents.store_bytes(Bytes::from(own.content.clone().into_owned())).await?;
-            let file = BootFile { kind: own.kind, sha256: stored.sha256, size: stored.size, template: own.template };
+            let settings = uses.get(name).cloned().unwrap_or_default();
+            let file = BootFile { kind: own.kind, sha256: stored.sha256, size: stored.size, template: own.template, settings };
             files.insert(name.clone(), file);
         }
         let count = fetched.files.len();
@@ -105,8 +107,7 @@ impl Installer {
                 let content = stream(path).await.with_context(|| format!("{} cannot be read", path.display()))?;
                 self.contents.store(content, file.size, Some(file.sha256)).await?;
             }
-            let stored = BootFile { kind: file.kind, sha256: file.sha256, size: file.size, template: false };
-            files.insert(file.name.clone(), stored);
+            files.insert(file.name.clone(), official(file.kind, file.sha256, file.size));
         }
         let spec = spec(recipe, &order.origin, &files, &fetched);
         let merged = merge(&image, Given { spec, files }, order.replace);
@@ -126,21 +127,22 @@ impl Installer {
     /// not known, and the second list names them.
     pub async fn preview(&self, order: &Order, on: OnProgress<'_>) -> Result<(Merged, Vec<Name>)> {
         let (recipe, image) = self.begin(order).await?;
-        checked(recipe)?;
+        let uses = checked(recipe)?;
         let known = self.known(recipe, &image).await?;
         let fetcher = self.fetcher(&known);
         let mut files: BTreeMap<Name, BootFile> = BTreeMap::new();
         for (name, own) in &recipe.files {
             let sha256 = Sha256::new(sha2::Sha256::digest(&own.content).into());
-            let file = BootFile { kind: own.kind, sha256, size: own.content.len() as u64, template: own.template };
+            let settings = uses.get(name).cloned().unwrap_or_default();
+            let size = own.content.len() as u64;
+            let file = BootFile { kind: own.kind, sha256, size, template: own.template, settings };
             files.insert(name.clone(), file);
         }
         let (mut unknown, mut published) = (vec![], BTreeMap::new());
         if matches!(order.origin, Origin::Folder(..) | Origin::Package(..)) {
             let fetched = fetcher.fetch(recipe, &order.origin, on).await?;
             for file in &fetched.files {
-                let found = BootFile { kind: file.kind, sha256: file.sha256, size: file.size, template: false };
-                files.insert(file.name.clone(), found);
+                files.insert(file.name.clone(), official(file.kind, file.sha256, file.size));
             }
         } else {
             let origin = image.spec.as_ref().and_then(|spec| spec.recipe.as_deref());
@@ -162,7 +164,7 @@ impl Installer {
                 // An unknown content is taken for the one of before, so that it is no change.
                 let Some(sha256) = sha256.or(base) else { continue };
                 let size = now.filter(|file| file.sha256 == sha256).map_or(0, |file| file.size);
-                files.insert(name, BootFile { kind: download.kind, sha256, size, template: false });
+                files.insert(name, official(download.kind, sha256, size));
             }
         }
         let spec = described(recipe);
@@ -213,13 +215,20 @@ impl Installer {
     }
 }
 
-/// Every template of the recipe can be rendered: one of an operator's own recipe may have errors.
-fn checked(recipe: &Recipe) -> Result<()> {
-    for (name, file) in recipe.files.iter().filter(|(_, file)| file.template) {
+/// An official file, which is never a template.
+fn official(kind: FileKind, sha256: Sha256, size: u64) -> BootFile {
+    BootFile { kind, sha256, size, template: false, settings: BTreeSet::new() }
+}
+
+/// The settings that each template of the recipe uses. One of an operator's own recipe may have errors.
+fn checked(recipe: &Recipe) -> Result<BTreeMap<Name, BTreeSet<SettingName>>> {
+    let templates = recipe.files.iter().filter(|(_, file)| file.template);
+    let uses = templates.map(|(name, file)| {
         let text = std::str::from_utf8(&file.content)?;
-        check_template(text).map(drop).with_context(|| format!("recipe {}, template {name}", recipe.name))?;
-    }
-    Ok(())
+        let uses = check_template(text, &recipe.settings);
+        Ok((name.clone(), uses.with_context(|| format!("recipe {}, template {name}", recipe.name))?))
+    });
+    uses.collect()
 }
 
 /// An image of the recipe, without its recipe's record.
@@ -278,7 +287,8 @@ mod tests {
     #[test]
     fn every_template_of_the_library_can_be_rendered() {
         let library = Library::embedded().expect("the library");
-        let errors: Vec<String> = library.recipes().filter_map(|recipe| checked(recipe).err()).map(|error| format!("{error:#}")).collect();
+        let errors: Vec<String> =
+            library.recipes().filter_map(|recipe| checked(recipe).err()).map(|error| format!("{error:#}")).collect();
         assert!(errors.is_empty(), "{}", errors.join("\n"));
     }
 }
