@@ -32,7 +32,7 @@ pub struct Limits {
     pub pace: u64,
     /// The time over which the pace is measured.
     pub pace_over: Duration,
-    /// How many attempts in a row may fail without a new byte.
+    /// How many attempts in a row may fail with fewer new bytes than `pace`.
     pub attempts: u32,
     /// How long to wait before the second attempt; doubled each time, up to 30 s.
     pub backoff: Duration,
@@ -188,7 +188,8 @@ impl Client {
                 Ok(true) => return Ok(resumed && before > 0),
                 Ok(false) => {}
                 Err(error) => {
-                    if partial.len() > before {
+                    // A server that gives a few bytes each time is given up too.
+                    if partial.len().saturating_sub(before) >= self.limits.pace {
                         failed = 0;
                     }
                     self.wait(error, &mut failed).await?;

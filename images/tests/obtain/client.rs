@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use url::Url;
 
 /// Limits that a test can wait for.
-pub fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits {
         connect: Duration::from_secs(2),
         silence: Duration::from_millis(400),
@@ -26,7 +26,7 @@ pub fn limits() -> Limits {
     }
 }
 
-pub fn client(limits: Limits, reach: Reach) -> Client {
+pub(crate) fn client(limits: Limits, reach: Reach) -> Client {
     drop(rustls::crypto::ring::default_provider().install_default());
     Client::new(limits, reach).expect("a client")
 }

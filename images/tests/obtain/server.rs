@@ -7,37 +7,37 @@ use url::Url;
 
 /// A request.
 #[derive(Clone, Debug)]
-pub struct Request {
-    pub path: String,
+pub(crate) struct Request {
+    pub(crate) path: String,
     /// The first byte that is wanted.
-    pub from: Option<usize>,
-    pub if_range: Option<String>,
+    pub(crate) from: Option<usize>,
+    pub(crate) if_range: Option<String>,
     /// How many requests of this path came before.
-    pub before: usize,
+    pub(crate) before: usize,
 }
 
 /// An answer.
 #[derive(Clone, Debug, Default)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     /// The length that is announced, where it is not the body's.
-    pub length: Option<usize>,
+    pub(crate) length: Option<usize>,
     /// After how many bytes of the body the connection ends.
-    pub cut: Option<usize>,
+    pub(crate) cut: Option<usize>,
     /// Whether nothing more comes, and the connection stays open.
-    pub hang: bool,
+    pub(crate) hang: bool,
 }
 
 /// A running server; it ends with the test's runtime.
-pub struct Server {
-    pub url: Url,
+pub(crate) struct Server {
+    pub(crate) url: Url,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
-    pub async fn start(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
         let requests = Arc::new(Mutex::new(vec![]));
@@ -50,11 +50,11 @@ impl Server {
         Self { url, requests }
     }
 
-    pub fn at(&self, path: &str) -> Url {
+    pub(crate) fn at(&self, path: &str) -> Url {
         self.url.join(path).expect("a URL")
     }
 
-    pub fn requests(&self, path: &str) -> Vec<Request> {
+    pub(crate) fn requests(&self, path: &str) -> Vec<Request> {
         self.requests.lock().expect("requests").iter().filter(|request| request.path == path).cloned().collect()
     }
 }
@@ -98,7 +98,7 @@ async fn serve(
 }
 
 /// A file as an honest server gives it, with ranges.
-pub fn file(request: &Request, body: &[u8], tag: &str) -> Reply {
+pub(crate) fn file(request: &Request, body: &[u8], tag: &str) -> Reply {
     let headers = vec![("etag".to_owned(), format!("\"{tag}\""))];
     let same = request.if_range.as_ref().is_none_or(|wanted| *wanted == format!("\"{tag}\""));
     match request.from.filter(|from| same && *from < body.len()) {
@@ -113,6 +113,6 @@ pub fn file(request: &Request, body: &[u8], tag: &str) -> Reply {
     }
 }
 
-pub fn status(status: u16) -> Reply {
+pub(crate) fn status(status: u16) -> Reply {
     Reply { status, ..Reply::default() }
 }

@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// A vendor's secret keys, in a home of their own.
-pub struct Vendor {
+pub(crate) struct Vendor {
     home: TempDir,
     name: &'static str,
 }
 
 impl Vendor {
     /// A vendor whose key expires after `expires`, such as `0` or `seconds=1`.
-    pub fn new(name: &'static str, expires: &str) -> Self {
+    pub(crate) fn new(name: &'static str, expires: &str) -> Self {
         // GnuPG's socket needs a short path.
         let home = tempfile::Builder::new().prefix("gpg").tempdir_in("/tmp").expect("a folder");
         let vendor = Self { home, name };
@@ -40,37 +40,37 @@ impl Vendor {
     }
 
     /// The public key, armored.
-    pub fn key(&self) -> Vec<u8> {
+    pub(crate) fn key(&self) -> Vec<u8> {
         self.gpg(&["--armor", "--export"], &[])
     }
 
     /// The same in binary.
-    pub fn key_binary(&self) -> Vec<u8> {
+    pub(crate) fn key_binary(&self) -> Vec<u8> {
         self.gpg(&["--export"], &[])
     }
 
     /// The fingerprint of the key.
-    pub fn fingerprint(&self) -> String {
+    pub(crate) fn fingerprint(&self) -> String {
         let listed = String::from_utf8(self.gpg(&["--with-colons", "--list-keys"], &[])).expect("text");
         let line = listed.lines().find(|line| line.starts_with("fpr:")).expect("a fingerprint");
         line.split(':').nth(9).expect("a field").to_owned()
     }
 
-    pub fn inline(&self, text: &str) -> Vec<u8> {
+    pub(crate) fn inline(&self, text: &str) -> Vec<u8> {
         self.gpg(&["--clearsign"], text.as_bytes())
     }
 
-    pub fn detached(&self, content: &[u8], armor: bool) -> Vec<u8> {
+    pub(crate) fn detached(&self, content: &[u8], armor: bool) -> Vec<u8> {
         let arguments: &[&str] = if armor { &["--armor", "--detach-sign"] } else { &["--detach-sign"] };
         self.gpg(arguments, content)
     }
 
-    pub fn weak(&self, content: &[u8]) -> Vec<u8> {
+    pub(crate) fn weak(&self, content: &[u8]) -> Vec<u8> {
         self.gpg(&["--digest-algo", "SHA1", "--allow-weak-digest-algos", "--detach-sign"], content)
     }
 
     /// The public key after its owner has revoked it.
-    pub fn revoked(&self) -> Vec<u8> {
+    pub(crate) fn revoked(&self) -> Vec<u8> {
         let folder = self.home.path().join("openpgp-revocs.d");
         let file = fs::read_dir(folder).expect("revocations").next().expect("one").expect("a file").path();
         // GnuPG puts a colon before it, so that nobody imports it by accident.
@@ -91,7 +91,7 @@ impl Drop for Vendor {
 }
 
 /// A Debian package with these files, built by dpkg-deb.
-pub fn package(files: &[(&str, &[u8])], compression: &str, to: &Path) {
+pub(crate) fn package(files: &[(&str, &[u8])], compression: &str, to: &Path) {
     let root = tempfile::tempdir().expect("a folder");
     let control =
         "Package: netboot-test\nVersion: 1\nArchitecture: all\nMaintainer: Test <test@example.org>\nDescription: test\n";
