@@ -44,6 +44,8 @@ pub enum Command {
     Deploy(StoreArguments),
     /// Starts a deployment for every row of a CSV file, or loads a catalogue.
     Import(crate::import::Arguments),
+    /// Lists the library of boot images, and adds and updates images from it.
+    Image(crate::image::command::Arguments),
     /// Keeps one DHCP server's configuration current, and confirms it.
     DhcpAgent(crate::dhcp_agent::Arguments),
     /// Makes, lists and revokes access tokens.
@@ -130,6 +132,13 @@ pub struct ServeArguments {
     /// The largest boot file, in bytes.
     #[arg(long, env = "BOOTLEDGER_MAX_UPLOAD", default_value_t = 8 << 30, value_name = "BYTES")]
     pub max_upload: u64,
+    /// A folder of your own recipes for boot images, which go before those of the library.
+    #[arg(long, env = "BOOTLEDGER_IMAGE_RECIPES", value_name = "FOLDER")]
+    pub image_recipes: Option<PathBuf>,
+    /// A network that mirrors of boot images may be in although it is this machine's, the link's or a metadata service's; may
+    /// be repeated.
+    #[arg(long, env = "BOOTLEDGER_IMAGE_MIRROR_ALLOW", value_delimiter = ',', value_name = "CIDR")]
+    pub image_mirror_allow: Vec<IpNet>,
     /// How often what DNS primaries and DHCP servers have is compared with what they should have, in seconds; 0 for only
     /// when that is asked for.
     #[arg(long, env = "BOOTLEDGER_DRIFT_EVERY", default_value_t = 900, value_name = "SECONDS")]

@@ -18,6 +18,7 @@ pub mod drift;
 pub mod export;
 pub mod feed;
 pub mod files;
+pub mod image;
 pub mod import;
 pub mod key;
 pub mod ledger;

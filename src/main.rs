@@ -4,7 +4,7 @@ use anyhow::Result;
 use bootledger::config::{Arguments, Command};
 use bootledger::postgres::{Postgres, Settings, guard};
 use bootledger::{
-    accounts, demo, deploy, dhcp_agent, drift, export, import, power, rebuild, serve, telemetry, token, verify, webhooks,
+    accounts, demo, deploy, dhcp_agent, drift, export, image, import, power, rebuild, serve, telemetry, token, verify, webhooks,
 };
 use clap::Parser;
 use std::process::ExitCode;
@@ -42,6 +42,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Serve(arguments) => serve::run(arguments).await?,
         Command::Deploy(arguments) => deploy::run(&arguments).await?,
         Command::Import(arguments) => return import::run(arguments).await,
+        Command::Image(arguments) => return image::command::run(arguments, told_to_stop()?).await,
         Command::DhcpAgent(arguments) => dhcp_agent::run(arguments, told_to_stop()?).await?,
         Command::Token(arguments) => token::run(arguments).await?,
         Command::User(arguments) => accounts::command::run(arguments).await?,

@@ -13,6 +13,12 @@ pub fn unknown(what: &'static str) -> ProgressBar {
     styled(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()), what, "{spinner} {pos} {msg} {per_sec}")
 }
 
+/// A bar of bytes, whose message and length change.
+pub fn bytes(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    styled(bar, what, "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+}
+
 fn styled(bar: ProgressBar, what: &'static str, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.with_style(style).with_message(what)

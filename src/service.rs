@@ -7,6 +7,8 @@ use crate::database::Database;
 use crate::dns::Publisher;
 use crate::drift::Checker;
 use crate::feed::Feed;
+use crate::image::downloads::Downloads;
+use crate::image::install::{self, Installer};
 use crate::ledger::Ledger;
 use crate::openid::Provider;
 use crate::reactor::Reactor;
@@ -14,10 +16,14 @@ use crate::store::EventLog;
 use crate::webhooks::Dispatcher;
 use crate::{clock, files, key, projector, tftp};
 use anyhow::{Context, Result};
+use bootledger_images::client::{Client, Limits};
+use bootledger_images::library::Library;
+use bootledger_images::reach::Reach;
 use bootledger_projections::tallies;
 use bootledger_web::application::Application;
 use bootledger_web::auth::provider::IdentityProvider;
-use bootledger_web::boot::{self, loaders::Loaders, table::BootTable};
+use bootledger_web::boot::{self, loaders::Loaders, store::Contents, table::BootTable};
+use object_store::ObjectStore;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -59,12 +65,15 @@ impl Service {
         let feed = Feed::start(pool.clone(), stop.clone()).await?;
         let log = EventLog::start(pool.clone(), database.options.clone());
         let ledger = Ledger::new(log, pool.clone(), feed.clone(), clock::now, arguments.store.secrets());
+        let store = files::open(arguments.files.as_deref(), &arguments.store.data_dir)?;
+        let downloads = downloads(arguments, &ledger, &store)?;
         let application = Application {
+            library: Some(Arc::new(downloads.clone())),
             commands: Arc::new(ledger.clone()),
             views: pool.clone(),
             position: feed.projected(),
             boot: Arc::new(BootTable::default()),
-            files: files::open(arguments.files.as_deref(), &arguments.store.data_dir)?,
+            files: store,
             loaders,
             key: key::load(arguments.key_file.as_deref(), &arguments.store.data_dir)?,
             base_url,
@@ -77,6 +86,7 @@ impl Service {
         };
         let mut workers = JoinSet::new();
         workers.spawn(boot::follow::run(application.clone()));
+        workers.spawn(downloads.run(stop.clone()));
         if let Err(error) = tallies::recount(&pool).await {
             tracing::warn!("counts of devices and addresses may be of another version; `bootledger rebuild` mends them: {error}");
         }
@@ -121,6 +131,18 @@ impl Service {
         drop(tokio::time::timeout(ORDERS, self.ledger.orders_ended()).await);
         self.database.close().await
     }
+}
+
+/// Downloads from the library. A mirror that an administrator names over HTTP must not be this machine or its neighbours.
+fn downloads(arguments: &ServeArguments, ledger: &Ledger, store: &Arc<dyn ObjectStore>) -> Result<Downloads> {
+    let reach = Reach::Guarded(arguments.image_mirror_allow.clone().into());
+    Ok(Downloads::new(Installer {
+        ledger: ledger.clone(),
+        contents: Contents::new(Arc::clone(store)),
+        client: Client::new(Limits::with_file(arguments.max_upload), reach)?,
+        library: Library::with_folder(arguments.image_recipes.as_deref())?,
+        folder: install::folder(&arguments.store.data_dir),
+    }))
 }
 
 /// The folder of boot loaders. Without TFTP it may be missing: then there is no boot over HTTP for firmware.

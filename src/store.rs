@@ -8,6 +8,7 @@ pub mod chain;
 pub mod dns;
 pub mod draft;
 pub mod drift;
+pub mod image_downloads;
 pub mod leases;
 pub mod repository;
 pub mod secrets;

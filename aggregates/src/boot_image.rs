@@ -4,6 +4,7 @@
 //!
 //! Events hold the hashes of files, never their content: templates may hold secrets.
 
+pub mod recipe;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use crate::values::name::Name;
 use crate::values::setting::{SettingName, SettingSpec, SettingType, SettingValue};
 use crate::values::sha256::Sha256;
 use crate::values::text::Text;
+use recipe::RecipeOrigin;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -139,6 +141,9 @@ pub struct BootImageSpec {
     /// The settings that its templates use, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<SettingName, SettingSpec>,
+    /// The recipe of the library that it was made from; only adding and updating from the library set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Box<RecipeOrigin>>,
 }
 
 /// How often a server of a deployment in progress boots from the network.
@@ -212,6 +217,17 @@ pub enum BootImageCommand {
     RemoveFile {
         /// The file's name.
         name: Name,
+    },
+    /// Makes the image this, with these files and no others, in one step. The contents are already stored and checked.
+    ReplaceBootImage {
+        /// All but its files, with its recipe.
+        spec: BootImageSpec,
+        /// All its files.
+        files: BTreeMap<Name, BootFile>,
+        /// The revision that this was worked out from; 0 for an image that does not exist.
+        revision: u32,
+        /// What is wrong with the secrets that its defaults name.
+        secret_problems: SecretProblems,
     },
     /// No deployment may start with the image any more; live ones go on.
     RetireBootImage,
@@ -345,7 +361,10 @@ impl BootImage {
 
     /// What the command leads to.
     pub fn decide(&self, command: BootImageCommand) -> Result<Vec<BootImageEvent>, Refused> {
-        match command {
+        match self.with_recipe(command)? {
+            BootImageCommand::ReplaceBootImage { spec, files, revision, secret_problems } => {
+                self.replace(spec, files, revision, secret_problems)
+            }
             BootImageCommand::DefineBootImage { spec, secret_problems } => {
                 let limits = [("open_minutes", spec.open_minutes), ("in_progress_minutes", spec.in_progress_minutes)];
                 let broken = limits.iter().filter_map(|(field, minutes)| match minutes {
@@ -382,6 +401,50 @@ impl BootImage {
                 Ok(if self.files.contains_key(&name) { vec![BootImageEvent::BootFileRemoved { name }] } else { vec![] })
             }
         }
+    }
+
+    /// A definition keeps the image's recipe, which it need not repeat and cannot change.
+    fn with_recipe(&self, command: BootImageCommand) -> Result<BootImageCommand, Refused> {
+        let BootImageCommand::DefineBootImage { mut spec, secret_problems } = command else { return Ok(command) };
+        let kept = self.spec.as_ref().and_then(|spec| spec.recipe.clone());
+        if spec.recipe.is_some() && spec.recipe != kept {
+            let message = "only adding and updating from the library set the recipe; leave it out";
+            return Err(Refused::because("recipe", "recipe_set_by_library", message));
+        }
+        spec.recipe = kept;
+        Ok(BootImageCommand::DefineBootImage { spec, secret_problems })
+    }
+
+    /// Everything that differs, in an order in which the script comes last: until then, a new image is incomplete.
+    fn replace(
+        &self,
+        spec: BootImageSpec,
+        files: BTreeMap<Name, BootFile>,
+        revision: u32,
+        secret_problems: SecretProblems,
+    ) -> Result<Vec<BootImageEvent>, Refused> {
+        if self.revision != revision {
+            let message = "the boot image changed since this was worked out; look at it again and repeat the command";
+            return Err(Refused::because("", "boot_image_changed", message));
+        }
+        // The same rules as for single changes, on an image that is this already and has no files of before.
+        let draft = Self { spec: Some(spec.clone()), ..Self::default() };
+        draft.decide(BootImageCommand::DefineBootImage { spec: spec.clone(), secret_problems })?;
+        let mut events = vec![];
+        if self.retired || self.spec.as_ref() != Some(&spec) {
+            events.push(BootImageEvent::BootImageDefined { spec });
+        }
+        let gone = self.files.keys().filter(|name| !files.contains_key(*name));
+        events.extend(gone.map(|name| BootImageEvent::BootFileRemoved { name: name.clone() }));
+        let (scripts, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, file)| file.kind == FileKind::BootIpxe);
+        for (name, file) in others.into_iter().chain(scripts) {
+            let same = self.files.get(&name) == Some(&file);
+            let put = draft.decide(BootImageCommand::PutFile { name, file })?;
+            if !same {
+                events.extend(put);
+            }
+        }
+        Ok(events)
     }
 
     /// Takes an event in.

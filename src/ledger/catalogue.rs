@@ -79,6 +79,13 @@ impl Ledger {
             Command::RemoveBootFile { image, name } => {
                 self.run::<BootImage>(image, BootImageCommand::RemoveFile { name: name.clone() }, terms, context).await
             }
+            Command::ReplaceBootImage { image, spec, files, revision } => {
+                let secrets = spec.settings.values().filter_map(|declared| declared.default.as_ref()?.secret());
+                let secret_problems = self.secret_problems(secrets);
+                let (spec, files, revision) = ((**spec).clone(), files.clone(), *revision);
+                let command = BootImageCommand::ReplaceBootImage { spec, files, revision, secret_problems };
+                self.run::<BootImage>(image, command, terms, context).await
+            }
             Command::Retire(kind, key) => self.retire(*kind, key, context).await,
             Command::ConfirmConfiguration { server, revision, position } => {
                 let last_position = log::last_position(&self.views).await?;

@@ -71,7 +71,12 @@ pub(super) fn id(answer: &Value) -> Result<String> {
 impl Centre {
     /// Starts it.
     pub(super) async fn start() -> Result<Self> {
-        let service = Service::start(Ipv4Addr::LOCALHOST).await?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let recipes = root.join("images/tests/library").display().to_string();
+        let program = env!("CARGO_BIN_EXE_bootledger").into();
+        let service = Service::start_with(Ipv4Addr::LOCALHOST, program, vec!["--image-recipes".to_owned(), recipes]).await?;
+        // A download whose mirror does not exist, so that there is a page of one.
+        service.post("/api/v1/image-library/netboot/add", &json!({})).await?;
         let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo/catalogue.yaml");
         service.run(&["import", "--catalogue", catalogue.to_str().context("a path")?]).await?;
         Ok(Self(service))

@@ -12,6 +12,7 @@ pub mod dns_records;
 pub mod dns_updates;
 pub mod drift;
 pub mod events;
+pub mod image_library;
 pub mod imports;
 pub mod installer;
 pub mod networks;
@@ -38,6 +39,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     networks::configure(config);
     ventures::configure(config);
     boot_images::configure(config);
+    image_library::configure(config);
     dhcp_servers::configure(config);
     imports::configure(config);
     dns_records::configure(config);

@@ -4,6 +4,7 @@ use crate::auth::provider::IdentityProvider;
 use crate::boot::loaders::Loaders;
 use crate::boot::table::BootTable;
 use crate::commands::Commands;
+use crate::library::ImageLibrary;
 use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use ipnet::IpNet;
@@ -16,6 +17,8 @@ use tokio::sync::watch;
 pub struct Application {
     /// The way to the domain.
     pub commands: Arc<dyn Commands>,
+    /// The library of boot images, and downloads from it; `None` where tests need neither.
+    pub library: Option<Arc<dyn ImageLibrary>>,
     /// The views, and the log for reading.
     pub views: sqlx::PgPool,
     /// The position that the views show, moved by the projector (of this or another instance).

@@ -30,6 +30,7 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
 use bootledger_aggregates::webhook::WebhookSpec;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 
@@ -136,6 +137,8 @@ pub enum Command {
     PutBootFile { image: Name, name: Name, file: BootFile },
     /// Removes a file of a boot image.
     RemoveBootFile { image: Name, name: Name },
+    /// Makes a boot image this, with these files and no others, in one step; `revision` is the one that it was worked out from.
+    ReplaceBootImage { image: Name, spec: Box<BootImageSpec>, files: BTreeMap<Name, BootFile>, revision: u32 },
     /// Creates or changes a webhook.
     DefineWebhook(Name, Box<WebhookSpec>),
     /// Has a webhook told nothing for a while.

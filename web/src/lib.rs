@@ -10,6 +10,7 @@ pub mod dns;
 pub mod edge;
 pub mod error;
 pub mod health;
+pub mod library;
 pub mod openapi;
 pub mod pages;
 mod puppet;

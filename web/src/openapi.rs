@@ -39,6 +39,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         api::ventures::index, api::ventures::show, api::ventures::define, api::ventures::retire,
         api::ventures::define_role, api::ventures::retire_role,
         api::boot_images::index, api::boot_images::show, api::boot_images::define, api::boot_images::retire,
+        api::image_library::index, api::image_library::show, api::image_library::add, api::image_library::downloads,
+        api::image_library::download, api::image_library::cancel, api::image_library::resume,
         boot::files::put, boot::files::show, boot::files::remove,
         api::dhcp_servers::index, api::dhcp_servers::show, api::dhcp_servers::define, api::dhcp_servers::retire,
         api::imports::create, api::imports::show,

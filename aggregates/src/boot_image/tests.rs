@@ -12,6 +12,7 @@ fn spec() -> BootImageSpec {
         done_by: EndedBy::Server,
         network_boot: NetworkBoot::UntilDone,
         settings: BTreeMap::new(),
+        recipe: None,
     }
 }
 
@@ -181,4 +182,80 @@ fn a_template_uses_declared_settings_and_a_script_no_secret() {
     assert_eq!(rules(FileKind::BootIpxe, &["a", "b"]), ["secret_in_script"]);
     assert_eq!(rules(FileKind::BootIpxe, &["a"]), Vec::<String>::new());
     assert_eq!(rules(FileKind::Other, &["a", "b"]), Vec::<String>::new());
+}
+
+fn replace(revision: u32, files: &[(&str, FileKind)], recipe: bool) -> BootImageCommand {
+    let origin = recipe.then(|| {
+        Box::new(RecipeOrigin {
+            name: parsed("debian-13"),
+            sha256: Sha256::new([7; 32]),
+            source: parsed("https://deb.debian.org/debian"),
+            verified: recipe::Verified::Signature,
+            files: BTreeMap::new(),
+            published: BTreeMap::new(),
+            settings: BTreeMap::new(),
+            fields: recipe::RecipeFields::of(&spec()),
+        })
+    });
+    let files = files.iter().map(|(name, kind)| (parsed(name), boot_file(*kind))).collect();
+    BootImageCommand::ReplaceBootImage {
+        spec: BootImageSpec { recipe: origin, ..spec() },
+        files,
+        revision,
+        secret_problems: SecretProblems::new(),
+    }
+}
+
+fn image_after(commands: Vec<BootImageCommand>) -> BootImage {
+    let mut image = BootImage::default();
+    for command in commands {
+        image.decide(command).expect("accepted").into_iter().for_each(|event| image.evolve(event));
+    }
+    image
+}
+
+#[test]
+fn an_image_of_the_library_comes_as_a_whole_with_its_script_last() {
+    let events = BootImage::default()
+        .decide(replace(0, &[("boot.ipxe", FileKind::BootIpxe), ("linux", FileKind::Kernel)], true))
+        .expect("accepted");
+    assert!(matches!(&events[0], BootImageEvent::BootImageDefined { spec } if spec.recipe.is_some()));
+    assert!(matches!(&events[2], BootImageEvent::BootFilePut { name, .. } if name.as_str() == "boot.ipxe"));
+    assert_eq!(events.len(), 3);
+}
+
+#[test]
+fn replacing_writes_only_what_differs_and_removes_what_is_gone() {
+    let both = [("boot.ipxe", FileKind::BootIpxe), ("linux", FileKind::Kernel)];
+    let image = image_after(vec![replace(0, &both, true)]);
+    assert_eq!(image.decide(replace(3, &both, true)), Ok(vec![]));
+    let events = image.decide(replace(3, &both[..1], true)).expect("accepted");
+    assert_eq!(events, [BootImageEvent::BootFileRemoved { name: parsed("linux") }]);
+}
+
+#[test]
+fn what_was_worked_out_from_another_revision_is_refused() {
+    let image = image_after(vec![define(), put("boot.ipxe", FileKind::BootIpxe)]);
+    let refused = image.decide(replace(1, &[], true)).expect_err("refused");
+    assert_eq!(refused.0[0].rule, "boot_image_changed");
+    let reserved = BootImage::default().decide(replace(0, &[("done", FileKind::Other)], false)).expect_err("refused");
+    assert_eq!(reserved.0[0].rule, "file_name_taken");
+}
+
+#[test]
+fn a_definition_keeps_the_recipe_and_cannot_set_another() {
+    let image = image_after(vec![
+        replace(0, &[], true),
+        BootImageCommand::DefineBootImage {
+            spec: BootImageSpec { open_minutes: 5, ..spec() },
+            secret_problems: SecretProblems::new(),
+        },
+    ]);
+    assert!(image.spec.as_ref().is_some_and(|spec| spec.recipe.is_some() && spec.open_minutes == 5));
+    let mut forged = image.spec.clone().expect("a spec");
+    forged.recipe.as_mut().expect("a recipe").name = parsed("other");
+    let refused = image
+        .decide(BootImageCommand::DefineBootImage { spec: forged, secret_problems: SecretProblems::new() })
+        .expect_err("refused");
+    assert_eq!(refused.0[0].rule, "recipe_set_by_library");
 }

@@ -4,6 +4,7 @@ mod declarations;
 mod edit;
 mod files;
 mod form;
+mod library;
 mod preview;
 pub(crate) mod target;
 mod upload;
@@ -37,6 +38,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/boot-images").get(index))
         .service(resource("/boot-images/_new").get(described::new::<BootImages>).post(described::create::<BootImages>))
+        .configure(library::configure)
         .service(resource("/boot-images/{key}").get(show))
         .service(resource("/boot-images/{key}/live/{since}").get(live))
         .service(resource("/boot-images/{key}/edit").get(described::edit::<BootImages>).post(described::change::<BootImages>))
@@ -55,6 +57,7 @@ async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error
     let empty = list::Empty {
         words: "There is no boot image yet. A boot image has the script and the files that install a server: define the first, then give it a template of kind boot_ipxe, a kernel and an initrd.",
         first: None,
+        also: Some(("Add from library", library::PATH)),
     };
     let may = visit.may_change(&reading, Level::Administrator);
     let shown = (found.items.len(), found.next.as_deref());

@@ -79,6 +79,7 @@ async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error
             "There is no DHCP server yet. Deployments wait until each DHCP server of their site has confirmed their entry: define the first, and start its agent."
         },
         first: no_site.then_some(("New site", "/sites/_new")),
+        also: None,
     };
     let may = visit.may_change(&reading, Level::Administrator);
     let shown = (found.items.len(), found.next.as_deref());

@@ -5,6 +5,7 @@
 //!
 //! Streams of the same path share what they show: a hundred dashboards cost as many questions as one.
 
+pub(crate) mod polled;
 mod recent;
 mod shared;
 

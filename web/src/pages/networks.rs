@@ -57,6 +57,7 @@ async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error
             "There is no network yet. Servers get their addresses from networks: define the first one, with its addresses and its site."
         },
         first: no_site.then_some(("New site", "/sites/_new")),
+        also: None,
     };
     let may = visit.may_change(&reading, Level::Administrator);
     let shown = (found.items.len(), found.next.as_deref());

@@ -58,6 +58,7 @@ async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error
     let empty = list::Empty {
         words: "There is no site yet. Everything else belongs to one: networks, racks, DHCP servers and servers. Define the first: its domain, its DNS zones, and how its host names are numbered.",
         first: None,
+        also: None,
     };
     let may = visit.may_change(&reading, Level::Administrator);
     let shown = (found.items.len(), found.next.as_deref());

@@ -109,6 +109,7 @@ impl TestSite {
         let (shown, position) = watch::channel(0);
         let (stopping, stop) = watch::channel(false);
         let application = Application {
+            library: None,
             commands: domain.clone(),
             views: pool.clone(),
             position,

@@ -136,6 +136,7 @@ impl Harness {
         let (position, shown) = watch::channel(0);
         let (stop, stopping) = watch::channel(false);
         let application = Application {
+            library: None,
             commands: domain.clone(),
             views,
             position: shown,

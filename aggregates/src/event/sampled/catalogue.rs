@@ -70,6 +70,7 @@ fn image(done_by: EndedBy) -> BootImageSpec {
         done_by,
         network_boot: NetworkBoot::UntilDone,
         settings: BTreeMap::new(),
+        recipe: None,
     }
 }
 

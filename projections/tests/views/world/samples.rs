@@ -57,6 +57,7 @@ pub(crate) fn image_spec(description: &str, in_progress_minutes: u32, puppet: bo
         done_by,
         network_boot: NetworkBoot::UntilDone,
         settings: std::collections::BTreeMap::new(),
+        recipe: None,
     }
 }
 

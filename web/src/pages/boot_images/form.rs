@@ -63,6 +63,7 @@ pub(super) fn read(fields: &mut Fields) -> Option<BootImageSpec> {
         done_by: done_by?,
         network_boot: network_boot?,
         settings,
+        recipe: None,
     })
 }
 

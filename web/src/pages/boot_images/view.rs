@@ -1,13 +1,14 @@
 //! Views of boot images.
 
-use super::SHOWN_LIVE;
 use super::form::{ended_by, network_boot};
+use super::{SHOWN_LIVE, library};
 use crate::pages::catalogue::history::History;
 use crate::pages::catalogue::{BOOT_IMAGE, list};
 use crate::pages::kit::action::{self, Allowed, Look};
 use crate::pages::kit::badge::{self, Tone, badge};
 use crate::pages::kit::block::{self, card};
 use crate::pages::kit::time::{moment, span};
+use bootledger_aggregates::boot_image::recipe::{RecipeOrigin, Verified};
 use bootledger_aggregates::boot_image::{BootFile, BootImage, FileKind};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -92,10 +93,23 @@ pub(super) fn facts(image: &Entry<BootImage>) -> Markup {
                     ("Ended by", html! { (ended_by(spec.done_by)) }),
                     ("Network boots", html! { (network_boot(spec.network_boot)) }),
                     ("Revision", html! { (image.spec.revision) }),
+                    ("Recipe", html! { @match &spec.recipe { Some(origin) => (recipe(origin)), None => span.quiet { "none: it was not added from the library" } } }),
                 ]))
             }
         },
     )
+}
+
+/// Where an image of the library comes from.
+fn recipe(origin: &RecipeOrigin) -> Markup {
+    let (tone, words) = match origin.verified {
+        Verified::Signature => (Tone::Good, "Verified by signature"),
+        Verified::Checksum => (Tone::Info, "Verified by checksum"),
+        Verified::None => (Tone::Warn, "Not verified"),
+    };
+    html! {
+        a href=(format!("{}/{}", library::PATH, origin.name)) { (origin.name) } ", files from " (origin.source) " " (badge(tone, words))
+    }
 }
 
 /// The files of an image.

@@ -43,6 +43,8 @@ pub(crate) struct Empty<'a> {
     pub(crate) words: &'a str,
     /// What has to be there before, where that is missing: words and a path.
     pub(crate) first: Option<(&'a str, &'a str)>,
+    /// Another way to make one, beside the usual: words and a path.
+    pub(crate) also: Option<(&'a str, &'a str)>,
 }
 
 /// The page's content: heading, search, table, pager. `above` is put between search and table.
@@ -57,7 +59,10 @@ pub(crate) fn view(
     let new = |look| action::link("new", &noun.new_path(), look, "plus-lg", &format!("New {}", noun.one), may);
     let searched = !visit.parameter("q").is_empty() || !visit.parameter("after").is_empty();
     html! {
-        (block::heading(&[], &html! { (noun.many) }, &new(Look::Primary)))
+        (block::heading(&[], &html! { (noun.many) }, &html! {
+            @if let Some((words, path)) = empty.also { (action::link("also", path, Look::Usual, "", words, &Ok(()))) }
+            (new(Look::Primary))
+        }))
         @if shown > 0 || searched {
             (list::filters(visit, noun.path, "Name, or any part of the description", &[], &html! {}))
         }

@@ -1,0 +1,267 @@
+//! The service's downloads: images that administrators want from the library, added in the background, one at a time over all
+//! instances. A page may be closed meanwhile. A service that stops leaves a download that says so, and can be resumed.
+
+use super::install::{Installer, Order};
+use crate::store::image_downloads::{self as rows, New, Row};
+use anyhow::{Result, anyhow};
+use async_trait::async_trait;
+use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_images::fetch::{Origin, Progress};
+use bootledger_images::library::Library;
+use bootledger_images::source_url;
+use bootledger_web::commands::{CommandError, Context};
+use bootledger_web::library::{DownloadProgress, DownloadStatus, ImageDownload, ImageLibrary, Wanted};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use time::OffsetDateTime;
+use tokio::sync::{Notify, watch};
+use tracing::{Instrument, error, info, info_span};
+use uuid::Uuid;
+
+/// How often it is looked whether something waits, where nobody says so.
+const POLL: Duration = Duration::from_secs(5);
+/// How often progress is written down.
+const BEAT: Duration = Duration::from_secs(1);
+/// After how long without that an instance is taken to be lost.
+const LEASE: time::Duration = time::Duration::seconds(20);
+
+/// The service's downloads. Cheap to clone.
+#[derive(Clone)]
+pub struct Downloads {
+    installer: Installer,
+    wake: Arc<Notify>,
+}
+
+/// How one attempt ended.
+enum End {
+    Done(String),
+    Failed(String),
+    Cancelled,
+    Stopped,
+}
+
+impl Downloads {
+    /// Downloads by this installer.
+    pub fn new(installer: Installer) -> Self {
+        Self { installer, wake: Arc::new(Notify::new()) }
+    }
+
+    /// Runs until `stopping`.
+    pub async fn run(self, mut stopping: watch::Receiver<bool>) {
+        while !*stopping.borrow() {
+            match self.pass(&mut stopping).await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => error!(error = %format!("{error:#}"), "downloads of boot images cannot be looked at; trying again"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(POLL) => {}
+                () = self.wake.notified() => {}
+                _ = stopping.wait_for(|stopping| *stopping) => {}
+            }
+        }
+    }
+
+    /// Works on the oldest that waits; false where none does, or another instance is at work.
+    async fn pass(&self, stopping: &mut watch::Receiver<bool>) -> Result<bool> {
+        let pool = &self.installer.ledger.views;
+        rows::interrupt_lost(pool, self.now()).await?;
+        let Some(row) = rows::take(pool, self.now(), self.now() + LEASE).await? else { return Ok(false) };
+        let span = info_span!("image download", image.name = row.image, recipe = row.recipe, download.id = %row.id);
+        let end = self.work(&row, stopping).instrument(span.clone()).await;
+        let (status, message) = match &end {
+            End::Done(message) => ("done", Some(message.as_str())),
+            End::Failed(message) => ("failed", Some(message.as_str())),
+            End::Cancelled => ("cancelled", None),
+            End::Stopped => ("interrupted", None),
+        };
+        span.in_scope(|| info!(status, message, "download ended"));
+        rows::end(pool, row.id, status, message, self.now()).await?;
+        Ok(true)
+    }
+
+    async fn work(&self, row: &Row, stopping: &mut watch::Receiver<bool>) -> End {
+        let order = match order(row) {
+            Ok(order) => order,
+            Err(error) => return End::Failed(format!("{error:#}")),
+        };
+        let context = Context {
+            actor: row.actor.clone(),
+            correlation_id: row.correlation_id.clone(),
+            causation_id: None,
+            // An image that was made just before the service was killed is not made again.
+            idempotency_key: None,
+        };
+        let latest = Mutex::new(DownloadProgress::default());
+        let report = |progress: Progress| {
+            if let Ok(mut latest) = latest.lock() {
+                *latest = shown(progress);
+            }
+        };
+        let install = self.installer.install(&order, context, &report);
+        tokio::select! {
+            installed = install => match installed {
+                Ok(installed) => {
+                    let changes = installed.changes.iter().map(ToString::to_string);
+                    let lines: Vec<String> = installed.warnings.iter().cloned().chain(changes).take(200).collect();
+                    End::Done(lines.join("\n"))
+                }
+                Err(error) => End::Failed(format!("{error:#}")),
+            },
+            () = self.beat(row.id, &latest) => End::Cancelled,
+            _ = stopping.wait_for(|stopping| *stopping) => End::Stopped,
+        }
+    }
+
+    /// Writes progress down until the download is cancelled.
+    async fn beat(&self, id: Uuid, latest: &Mutex<DownloadProgress>) {
+        let mut every = tokio::time::interval(BEAT);
+        loop {
+            every.tick().await;
+            let progress = latest.lock().map(|latest| latest.clone()).unwrap_or_default();
+            let progress = serde_json::to_value(progress).unwrap_or_default();
+            match rows::keep(&self.installer.ledger.views, id, &progress, self.now(), self.now() + LEASE).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => error!(%error, "the progress of a download cannot be written down"),
+            }
+        }
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        (self.installer.ledger.now)().0
+    }
+}
+
+fn shown(progress: Progress) -> DownloadProgress {
+    DownloadProgress {
+        step: Text::fitted(progress.step.title()),
+        file: progress.file,
+        number: progress.number.0,
+        count: progress.number.1,
+        bytes: progress.bytes,
+        total: progress.total,
+    }
+}
+
+fn order(row: &Row) -> Result<Order> {
+    let mirror = row.mirror.as_deref().map(source_url::parse).transpose()?;
+    Ok(Order {
+        recipe: row.recipe.parse()?,
+        image: row.image.parse()?,
+        origin: Origin::Mirror(mirror),
+        update: row.is_update,
+        replace: row.replaces,
+    })
+}
+
+fn unavailable(error: sqlx::Error) -> CommandError {
+    CommandError::Unavailable(error.into())
+}
+
+fn refused(field: &str, rule: &str, message: impl Into<String>) -> CommandError {
+    CommandError::Refused(vec![BrokenRule::new(field, rule, message)])
+}
+
+fn download(row: Row) -> Result<ImageDownload, CommandError> {
+    let damaged = |error: &dyn std::fmt::Display| CommandError::Internal(anyhow!("the download {}: {error}", row.id));
+    Ok(ImageDownload {
+        id: row.id,
+        recipe: row.recipe.parse::<Name>().map_err(|error| damaged(&error))?,
+        image: row.image.parse::<Name>().map_err(|error| damaged(&error))?,
+        mirror: row.mirror,
+        update: row.is_update,
+        status: row.status.parse::<DownloadStatus>().map_err(|error| damaged(&error))?,
+        progress: row.progress.and_then(|progress| serde_json::from_value(progress).ok()),
+        actor: row.actor,
+        message: row.message.filter(|message| !message.is_empty()),
+        created_at: Timestamp(row.created_at),
+        changed_at: Timestamp(row.changed_at),
+    })
+}
+
+#[async_trait]
+impl ImageLibrary for Downloads {
+    fn library(&self) -> Arc<Library> {
+        Arc::clone(&self.installer.library)
+    }
+
+    async fn want(&self, wanted: Wanted, context: &Context) -> Result<Uuid, CommandError> {
+        let library = &self.installer.library;
+        let recipe = library.recipe(&wanted.recipe);
+        let recipe = recipe.ok_or_else(|| CommandError::NotFound(format!("the library has no recipe {}", wanted.recipe)))?;
+        if let Some((file, download)) = recipe.downloads.iter().find(|(_, download)| download.url.is_none()) {
+            let how = download.how.as_ref().map_or("", |how| how.as_str());
+            let message = format!(
+                "{file} is not published alone, so it cannot be downloaded. {how}: `bootledger image add {} --from FOLDER`",
+                wanted.recipe
+            );
+            return Err(refused("recipe", "needs_folder", message));
+        }
+        if let Some(mirror) = &wanted.mirror {
+            let url = source_url::parse(mirror).map_err(|error| refused("mirror", "malformed", error.to_string()))?;
+            let reachable = self.installer.client.reach().check_url(&url);
+            reachable.map_err(|error| refused("mirror", "mirror_refused", error.to_string()))?;
+        }
+        let id = Uuid::now_v7();
+        let new = New {
+            id,
+            recipe: wanted.recipe.as_str(),
+            image: wanted.image.as_str(),
+            mirror: wanted.mirror.as_deref(),
+            is_update: wanted.update,
+            replaces: wanted.replace,
+            actor: &context.actor,
+            correlation_id: &context.correlation_id,
+        };
+        if !rows::insert(&self.installer.ledger.views, new, self.now()).await.map_err(unavailable)? {
+            let message =
+                "this image is being added already, or 20 others wait; see the downloads and try again when one is over";
+            return Err(CommandError::Conflict(message.to_owned()));
+        }
+        self.wake.notify_one();
+        Ok(id)
+    }
+
+    async fn downloads(&self) -> Result<Vec<ImageDownload>, CommandError> {
+        let pool = &self.installer.ledger.views;
+        rows::interrupt_lost(pool, self.now()).await.map_err(unavailable)?;
+        rows::list(pool).await.map_err(unavailable)?.into_iter().map(download).collect()
+    }
+
+    async fn download(&self, id: Uuid) -> Result<Option<ImageDownload>, CommandError> {
+        let pool = &self.installer.ledger.views;
+        rows::interrupt_lost(pool, self.now()).await.map_err(unavailable)?;
+        rows::find(pool, id).await.map_err(unavailable)?.map(download).transpose()
+    }
+
+    async fn cancel(&self, id: Uuid) -> Result<(), CommandError> {
+        let pool = &self.installer.ledger.views;
+        if !rows::cancel(pool, id, self.now()).await.map_err(unavailable)?
+            && rows::find(pool, id).await.map_err(unavailable)?.is_none()
+        {
+            return Err(CommandError::NotFound(format!("there is no download {id}")));
+        }
+        Ok(())
+    }
+
+    async fn resume(&self, id: Uuid, context: &Context) -> Result<(), CommandError> {
+        let pool = &self.installer.ledger.views;
+        rows::interrupt_lost(pool, self.now()).await.map_err(unavailable)?;
+        let resumed = rows::resume(pool, id, &context.actor, &context.correlation_id, self.now()).await;
+        if !resumed.map_err(unavailable)? {
+            return match rows::find(pool, id).await.map_err(unavailable)? {
+                None => Err(CommandError::NotFound(format!("there is no download {id}"))),
+                Some(row) if matches!(row.status.as_str(), "queued" | "running") => Ok(()),
+                Some(_) => {
+                    Err(CommandError::Conflict("the download is done, or another one of the same image is under way".to_owned()))
+                }
+            };
+        }
+        self.wake.notify_one();
+        Ok(())
+    }
+}

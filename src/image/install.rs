@@ -1,0 +1,294 @@
+//! Adds and updates an image: the same for the command line and for the service.
+
+use crate::ledger::Ledger;
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use bootledger_aggregates::boot_image::recipe::{RecipeFields, RecipeOrigin, Verified};
+use bootledger_aggregates::boot_image::{BootFile, BootImage, BootImageSpec, FileKind};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::SettingName;
+use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_aggregates::values::text::Text;
+use bootledger_images::client::Client;
+use bootledger_images::digest::Digest;
+use bootledger_images::fetch::{Fetched, Fetcher, Known, OnProgress, Origin, Progress, Step, known_key};
+use bootledger_images::library::Library;
+use bootledger_images::merge::{Change, Given, Merged, merge};
+use bootledger_images::recipe::Recipe;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue;
+use bootledger_web::boot::store::Contents;
+use bootledger_web::boot::template::check_template;
+use bootledger_web::commands::{Command, CommandError, Commands, Context, Receipt};
+use bytes::{Bytes, BytesMut};
+use futures::Stream;
+use sha2::Digest as _;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use time::OffsetDateTime;
+use tokio::io::AsyncReadExt;
+
+/// How much of a file is read at once on its way to the store.
+const CHUNK: usize = 256 * 1024;
+
+/// What adding and updating need.
+#[derive(Clone)]
+pub struct Installer {
+    /// The command service.
+    pub ledger: Ledger,
+    /// The store of boot files.
+    pub contents: Contents,
+    /// Downloads.
+    pub client: Client,
+    /// The recipes.
+    pub library: Arc<Library>,
+    /// The folder of downloads under way.
+    pub folder: PathBuf,
+}
+
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The recipe.
+    pub recipe: Name,
+    /// What the image is called.
+    pub image: Name,
+    /// Where its files come from.
+    pub origin: Origin,
+    /// Whether the image exists and is updated.
+    pub update: bool,
+    /// Whether an update takes the recipe's version of what the operator changed.
+    pub replace: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Installed {
+    /// The command's receipt.
+    pub receipt: Receipt,
+    /// What differs from before.
+    pub changes: Vec<Change>,
+    /// How the files were verified.
+    pub verified: Verified,
+    /// What was not verified, and why.
+    pub warnings: Vec<String>,
+}
+
+/// The folder of downloads in a data directory.
+pub fn folder(data_directory: &Path) -> PathBuf {
+    data_directory.join("image-downloads")
+}
+
+impl Installer {
+    /// Obtains the files and makes the image, in one step at the end.
+    pub async fn install(&self, order: &Order, context: Context, on: OnProgress<'_>) -> Result<Installed> {
+        let (recipe, image) = self.begin(order).await?;
+        let uses = checked(recipe)?;
+        let known = self.known(recipe, &image).await?;
+        let fetched = self.fetcher(&known).fetch(recipe, &order.origin, on).await?;
+        let mut files = BTreeMap::new();
+        for (name, own) in &recipe.files {
+            let stored = self.contents.store_bytes(Bytes::from(own.content.clone().into_owned())).await?;
+            let settings = uses.get(name).cloned().unwrap_or_default();
+            let file = BootFile { kind: own.kind, sha256: stored.sha256, size: stored.size, template: own.template, settings };
+            files.insert(name.clone(), file);
+        }
+        let count = fetched.files.len();
+        for (index, file) in fetched.files.iter().enumerate() {
+            on(Progress {
+                step: Step::Storing,
+                file: Some(file.name.clone()),
+                number: (index + 1, count),
+                bytes: 0,
+                total: Some(file.size),
+            });
+            if let Some(path) = &file.path {
+                let content = stream(path).await.with_context(|| format!("{} cannot be read", path.display()))?;
+                self.contents.store(content, file.size, Some(file.sha256)).await?;
+            }
+            files.insert(file.name.clone(), official(file.kind, file.sha256, file.size));
+        }
+        let spec = spec(recipe, &order.origin, &files, &fetched);
+        let merged = merge(&image, Given { spec, files }, order.replace);
+        let command = Command::ReplaceBootImage {
+            image: order.image.clone(),
+            spec: Box::new(merged.spec),
+            files: merged.files,
+            revision: image.revision,
+        };
+        let receipt = self.ledger.execute(command, context).await.map_err(shown)?;
+        let (verified, warnings) = (fetched.verified(), fetched.warnings.clone());
+        fetched.finish();
+        Ok(Installed { receipt, changes: merged.changes, verified, warnings })
+    }
+
+    /// What an update would change. Official files are not downloaded; where only their contents would tell, a change is
+    /// not known, and the second list names them.
+    pub async fn preview(&self, order: &Order, on: OnProgress<'_>) -> Result<(Merged, Vec<Name>)> {
+        let (recipe, image) = self.begin(order).await?;
+        let uses = checked(recipe)?;
+        let known = self.known(recipe, &image).await?;
+        let fetcher = self.fetcher(&known);
+        let mut files: BTreeMap<Name, BootFile> = BTreeMap::new();
+        for (name, own) in &recipe.files {
+            let sha256 = Sha256::new(sha2::Sha256::digest(&own.content).into());
+            let settings = uses.get(name).cloned().unwrap_or_default();
+            let size = own.content.len() as u64;
+            let file = BootFile { kind: own.kind, sha256, size, template: own.template, settings };
+            files.insert(name.clone(), file);
+        }
+        let (mut unknown, mut published) = (vec![], BTreeMap::new());
+        if matches!(order.origin, Origin::Folder(..) | Origin::Package(..)) {
+            let fetched = fetcher.fetch(recipe, &order.origin, on).await?;
+            for file in &fetched.files {
+                files.insert(file.name.clone(), official(file.kind, file.sha256, file.size));
+            }
+        } else {
+            let origin = image.spec.as_ref().and_then(|spec| spec.recipe.as_deref());
+            for (name, expected) in fetcher.published(recipe, &order.origin, on).await? {
+                let Some(download) = recipe.downloads.get(&name) else { continue };
+                let now = image.files.get(&name);
+                let base = origin.and_then(|origin| origin.files.get(&name)).copied();
+                let sha256 = match expected.digest {
+                    Some(Digest::Sha256(bytes)) if download.member.is_none() => Some(Sha256::new(bytes)),
+                    Some(digest) => known.published.get(&known_key(&digest, download)).copied(),
+                    None => None,
+                };
+                if let Some(digest) = expected.digest {
+                    published.insert(name.clone(), digest);
+                }
+                if sha256.is_none() {
+                    unknown.push(name.clone());
+                }
+                // An unknown content is taken for the one of before, so that it is no change.
+                let Some(sha256) = sha256.or(base) else { continue };
+                let size = now.filter(|file| file.sha256 == sha256).map_or(0, |file| file.size);
+                files.insert(name, official(download.kind, sha256, size));
+            }
+        }
+        let spec = described(recipe);
+        Ok((merge(&image, Given { spec, files }, order.replace), unknown))
+    }
+
+    /// The recipe and the image as it is, if the order makes sense.
+    async fn begin(&self, order: &Order) -> Result<(&Recipe, BootImage)> {
+        let (name, image) = (&order.recipe, &order.image);
+        let recipe = self.library.recipe(name);
+        let recipe = recipe.ok_or_else(|| anyhow!("the library has no recipe {name}; `bootledger image list` shows all"))?;
+        let entry = catalogue::boot_image(&self.ledger.views, image, At::Now).await?;
+        let found = entry.map(|entry| entry.spec).unwrap_or_default();
+        if found.spec.is_none() || found.retired {
+            ensure!(!order.update, "there is no boot image {image} in use; add it with `bootledger image add {name}`");
+            return Ok((recipe, found));
+        }
+        let of = found.spec.as_ref().and_then(|spec| spec.recipe.as_deref()).map(|origin| &origin.name);
+        match of {
+            Some(of) if of == name && order.update => Ok((recipe, found)),
+            Some(of) if of == name => {
+                bail!("the boot image {image} exists and is of this recipe; update it, or add it again under another name")
+            }
+            Some(of) => bail!("the boot image {image} exists and is of the recipe {of}; choose another name for the new one"),
+            None => bail!("a boot image {image} exists that is not from the library; choose another name for the new one"),
+        }
+    }
+
+    /// The contents that are in the store already.
+    async fn known(&self, recipe: &Recipe, image: &BootImage) -> Result<Known> {
+        let mut known = Known::default();
+        for entry in catalogue::boot_images(&self.ledger.views, At::Now).await? {
+            known.contents.extend(entry.spec.files.values().map(|file| (file.sha256, file.size)));
+        }
+        if let Some(origin) = image.spec.as_ref().and_then(|spec| spec.recipe.as_deref()) {
+            for (name, digest) in &origin.published {
+                if let (Some(sha256), Some(download)) = (origin.files.get(name), recipe.downloads.get(name)) {
+                    let key = download.member.as_ref().map_or_else(|| digest.to_string(), |member| format!("{digest} {member}"));
+                    known.published.insert(key, *sha256);
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    fn fetcher<'a>(&'a self, known: &'a Known) -> Fetcher<'a> {
+        Fetcher { client: &self.client, library: &self.library, folder: &self.folder, known, now: OffsetDateTime::now_utc() }
+    }
+}
+
+/// An official file, which is never a template.
+fn official(kind: FileKind, sha256: Sha256, size: u64) -> BootFile {
+    BootFile { kind, sha256, size, template: false, settings: BTreeSet::new() }
+}
+
+/// The settings that each template of the recipe uses. One of an operator's own recipe may have errors.
+fn checked(recipe: &Recipe) -> Result<BTreeMap<Name, BTreeSet<SettingName>>> {
+    let templates = recipe.files.iter().filter(|(_, file)| file.template);
+    let uses = templates.map(|(name, file)| {
+        let text = std::str::from_utf8(&file.content)?;
+        let uses = check_template(text, &recipe.settings);
+        Ok((name.clone(), uses.with_context(|| format!("recipe {}, template {name}", recipe.name))?))
+    });
+    uses.collect()
+}
+
+/// An image of the recipe, without its recipe's record.
+fn described(recipe: &Recipe) -> BootImageSpec {
+    let description = if recipe.description.is_empty() {
+        recipe.title.clone()
+    } else {
+        Text::fitted(&format!("{}: {}", recipe.title, recipe.description))
+    };
+    BootImageSpec {
+        description,
+        open_minutes: recipe.open_minutes,
+        in_progress_minutes: recipe.in_progress_minutes,
+        done_by: recipe.done_by,
+        network_boot: recipe.network_boot,
+        settings: recipe.settings.clone(),
+        recipe: None,
+    }
+}
+
+/// The same with the record of what was given and from where.
+fn spec(recipe: &Recipe, origin: &Origin, files: &BTreeMap<Name, BootFile>, fetched: &Fetched) -> BootImageSpec {
+    let spec = described(recipe);
+    let published = fetched.files.iter().filter_map(|file| Some((file.name.clone(), Text::fitted(&file.published?.to_string()))));
+    let origin = RecipeOrigin {
+        name: recipe.name.clone(),
+        sha256: recipe.sha256,
+        source: Text::fitted(&origin.shown(recipe)),
+        verified: fetched.verified(),
+        files: files.iter().map(|(name, file)| (name.clone(), file.sha256)).collect(),
+        published: published.collect(),
+        settings: recipe.settings.clone(),
+        fields: RecipeFields::of(&spec),
+    };
+    BootImageSpec { recipe: Some(Box::new(origin)), ..spec }
+}
+
+fn shown(error: CommandError) -> anyhow::Error {
+    crate::administrator::shown(error)
+}
+
+/// A file's bytes.
+async fn stream(path: &Path) -> io::Result<impl Stream<Item = io::Result<Bytes>> + use<>> {
+    let file = tokio::fs::File::open(path).await?;
+    Ok(futures::stream::try_unfold(file, |mut file| async move {
+        let mut chunk = BytesMut::with_capacity(CHUNK);
+        let length = file.read_buf(&mut chunk).await?;
+        Ok((length > 0).then(|| (chunk.freeze(), file)))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_of_the_library_can_be_rendered() {
+        let library = Library::embedded().expect("the library");
+        let errors: Vec<String> =
+            library.recipes().filter_map(|recipe| checked(recipe).err()).map(|error| format!("{error:#}")).collect();
+        assert!(errors.is_empty(), "{}", errors.join("\n"));
+    }
+}

@@ -1,0 +1,191 @@
+//! Boot images that are being added from the library: a queue, of which one at a time is worked on.
+
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// How many may wait at once.
+const MOST_LIVE: i64 = 20;
+
+/// For how long those that are over are kept, in days.
+const KEPT_DAYS: i32 = 90;
+
+/// A download as it is stored.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the migration says what the columns are")]
+pub struct Row {
+    pub id: Uuid,
+    pub recipe: String,
+    pub image: String,
+    pub mirror: Option<String>,
+    pub is_update: bool,
+    pub replaces: bool,
+    pub actor: String,
+    pub correlation_id: String,
+    pub status: String,
+    pub progress: Option<serde_json::Value>,
+    pub message: Option<String>,
+    pub created_at: OffsetDateTime,
+    pub changed_at: OffsetDateTime,
+}
+
+/// A download that is wanted.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the migration says what the columns are")]
+pub struct New<'a> {
+    pub id: Uuid,
+    pub recipe: &'a str,
+    pub image: &'a str,
+    pub mirror: Option<&'a str>,
+    pub is_update: bool,
+    pub replaces: bool,
+    pub actor: &'a str,
+    pub correlation_id: &'a str,
+}
+
+/// Puts a download at the end of the queue; false where the queue is full, or the image is in it.
+pub async fn insert(pool: &PgPool, new: New<'_>, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
+    sqlx::query!(
+        "DELETE FROM image_downloads WHERE status NOT IN ('queued', 'running') AND changed_at < $1::timestamptz - make_interval(days => $2)",
+        now,
+        KEPT_DAYS
+    )
+    .execute(pool)
+    .await?;
+    let inserted = sqlx::query!(
+        "INSERT INTO image_downloads (id, recipe, image, mirror, is_update, replaces, actor, correlation_id, status, created_at, changed_at)
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $9
+          WHERE (SELECT count(*) FROM image_downloads WHERE status IN ('queued', 'running')) < $10
+            AND NOT EXISTS (SELECT 1 FROM image_downloads WHERE status IN ('queued', 'running') AND image = $3)",
+        new.id,
+        new.recipe,
+        new.image,
+        new.mirror,
+        new.is_update,
+        new.replaces,
+        new.actor,
+        new.correlation_id,
+        now,
+        MOST_LIVE
+    )
+    .execute(pool)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// The newest downloads, newest first.
+pub async fn list(pool: &PgPool) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        "SELECT id, recipe, image, mirror, is_update, replaces, actor, correlation_id, status, progress, message, created_at, changed_at
+           FROM image_downloads ORDER BY created_at DESC LIMIT 100"
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// One download.
+pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<Row>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        "SELECT id, recipe, image, mirror, is_update, replaces, actor, correlation_id, status, progress, message, created_at, changed_at
+           FROM image_downloads WHERE id = $1",
+        id
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// Marks those as interrupted whose instance is lost.
+pub async fn interrupt_lost(pool: &PgPool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
+    let lost = sqlx::query!(
+        "UPDATE image_downloads SET status = 'interrupted', changed_at = $1 WHERE status = 'running' AND alive_until < $1",
+        now
+    );
+    Ok(lost.execute(pool).await?.rows_affected())
+}
+
+/// Takes the oldest that waits, unless another is under way.
+pub async fn take(pool: &PgPool, now: OffsetDateTime, until: OffsetDateTime) -> Result<Option<Row>, sqlx::Error> {
+    let taken = sqlx::query_as!(
+        Row,
+        "UPDATE image_downloads SET status = 'running', changed_at = $1, alive_until = $2, message = NULL, progress = NULL
+          WHERE id = (SELECT id FROM image_downloads WHERE status = 'queued' ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+            AND NOT EXISTS (SELECT 1 FROM image_downloads WHERE status = 'running')
+      RETURNING id, recipe, image, mirror, is_update, replaces, actor, correlation_id, status, progress, message, created_at, changed_at",
+        now,
+        until
+    )
+    .fetch_optional(pool)
+    .await;
+    match taken {
+        // Another instance took one at the same moment.
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
+        other => other,
+    }
+}
+
+/// Says how far it has come, and that its instance lives; false where it was cancelled.
+pub async fn keep(
+    pool: &PgPool,
+    id: Uuid,
+    progress: &serde_json::Value,
+    now: OffsetDateTime,
+    until: OffsetDateTime,
+) -> Result<bool, sqlx::Error> {
+    let kept = sqlx::query!(
+        "UPDATE image_downloads SET progress = $2, changed_at = $3, alive_until = $4 WHERE id = $1 AND status = 'running'",
+        id,
+        progress,
+        now,
+        until
+    );
+    Ok(kept.execute(pool).await?.rows_affected() == 1)
+}
+
+/// Ends a download that is under way. One that was cancelled in its last moment is done all the same where its image is made.
+pub async fn end(pool: &PgPool, id: Uuid, status: &str, message: Option<&str>, now: OffsetDateTime) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE image_downloads SET status = $2, message = $3, changed_at = $4
+          WHERE id = $1 AND (status = 'running' OR $2 = 'done')",
+        id,
+        status,
+        message,
+        now
+    )
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Cancels a download that is not over.
+pub async fn cancel(pool: &PgPool, id: Uuid, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
+    let cancelled = sqlx::query!(
+        "UPDATE image_downloads SET status = 'cancelled', changed_at = $2
+          WHERE id = $1 AND status IN ('queued', 'running', 'interrupted')",
+        id,
+        now
+    );
+    Ok(cancelled.execute(pool).await?.rows_affected() == 1)
+}
+
+/// Puts a download that is over without its image into the queue again.
+pub async fn resume(
+    pool: &PgPool,
+    id: Uuid,
+    actor: &str,
+    correlation_id: &str,
+    now: OffsetDateTime,
+) -> Result<bool, sqlx::Error> {
+    let resumed = sqlx::query!(
+        "UPDATE image_downloads SET status = 'queued', actor = $2, correlation_id = $3, changed_at = $4, message = NULL
+          WHERE id = $1 AND status IN ('interrupted', 'failed', 'cancelled')
+            AND NOT EXISTS (SELECT 1 FROM image_downloads AS other
+                             WHERE other.status IN ('queued', 'running') AND other.image = image_downloads.image)",
+        id,
+        actor,
+        correlation_id,
+        now
+    );
+    Ok(resumed.execute(pool).await?.rows_affected() == 1)
+}

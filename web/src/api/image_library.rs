@@ -1,0 +1,292 @@
+//! The library of boot images: its recipes, and downloads from it.
+
+use crate::application::Application;
+use crate::auth::caller::{Administrator, Viewer};
+use crate::error::Error;
+use crate::library::{ImageDownload, ImageLibrary, Wanted};
+use crate::request::body::Json;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::http::header::LOCATION;
+use actix_web::web::{Data, ServiceConfig, resource};
+use bootledger_aggregates::boot_image::FileKind;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::{SettingName, SettingSpec, SettingText};
+use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_aggregates::values::text::Text;
+use bootledger_images::recipe::{Checksum, Recipe};
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/api/v1/image-library").get(index))
+        .service(resource("/api/v1/image-library/{name}").get(show))
+        .service(resource("/api/v1/image-library/{name}/add").post(add))
+        .service(resource("/api/v1/image-downloads").get(downloads))
+        .service(resource("/api/v1/image-downloads/{id}").get(download))
+        .service(resource("/api/v1/image-downloads/{id}/cancel").post(cancel))
+        .service(resource("/api/v1/image-downloads/{id}/resume").post(resume));
+}
+
+/// A recipe of the library.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RecipeAnswer {
+    /// Its name.
+    name: Name,
+    /// What it installs.
+    title: Text,
+    /// How it installs it.
+    description: Text,
+    /// The system's version.
+    version: Text,
+    /// `amd64` or `arm64`.
+    architecture: String,
+    /// `run`: a VM was installed by it; `checked`: the vendor's validator checked what it renders; `not_yet_run`.
+    status: String,
+    /// What it was tried with.
+    tested_with: SettingText,
+    /// The validators that checked what it renders.
+    checked_by: Vec<Text>,
+    /// Limits that a user must know.
+    notes: Vec<SettingText>,
+    /// The SHA-256 of the recipe with its own files: its version.
+    sha256: Sha256,
+    /// Where the official files are, unless another mirror is named.
+    mirror: Option<String>,
+    /// The settings that its templates use.
+    settings: BTreeMap<SettingName, SettingSpec>,
+    /// All its files.
+    files: BTreeMap<Name, RecipeFile>,
+    /// The boot images that were added from it and are in use.
+    images: Vec<AddedImage>,
+}
+
+/// A file of a recipe.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RecipeFile {
+    /// What it is for.
+    kind: FileKind,
+    /// Whether it is rendered for each server.
+    template: bool,
+    /// Where it is downloaded; null for a file of the recipe itself, and where an operator has to bring it.
+    url: Option<String>,
+    /// How an operator gets it, where it cannot be downloaded.
+    how: Option<SettingText>,
+    /// How it is verified: `recipe` (it comes with the recipe), `pinned`, `listed`, `signed` or `none`.
+    verified_by: String,
+}
+
+/// A boot image that was added from a recipe.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AddedImage {
+    /// Its name.
+    image: Name,
+    /// Its revision.
+    revision: u32,
+    /// Whether the recipe has changed since it was added or updated.
+    outdated: bool,
+}
+
+/// What is to be added.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AddOrder {
+    /// What the boot image is called; as the recipe where it is left out.
+    #[serde(rename = "as")]
+    name: Option<Name>,
+    /// A mirror with the same layout as the recipe's own.
+    mirror: Option<String>,
+    /// Whether the boot image exists already and is updated.
+    update: bool,
+    /// Whether an update takes the recipe's version of what was changed in the image.
+    replace: bool,
+}
+
+/// Downloads, newest first.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Downloads {
+    /// At most 100.
+    items: Vec<ImageDownload>,
+}
+
+/// The recipes of the library.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Recipes {
+    /// All of them, by name.
+    items: Vec<RecipeAnswer>,
+}
+
+/// The port to the library.
+pub(crate) fn port(application: &Application) -> Result<Arc<dyn ImageLibrary>, Error> {
+    let library = application.library.as_ref().map(Arc::clone);
+    library.ok_or_else(|| Error::NotFound("this server has no library of boot images".to_owned()))
+}
+
+/// The images that were added from a recipe.
+pub(crate) async fn added(reading: &mut Reading) -> Result<BTreeMap<Name, Vec<(Name, u32, Sha256)>>, Error> {
+    let at = reading.at;
+    let mut added: BTreeMap<Name, Vec<(Name, u32, Sha256)>> = BTreeMap::new();
+    for entry in catalogue::boot_images(reading.connection(), at).await? {
+        let origin = entry.spec.spec.as_ref().and_then(|spec| spec.recipe.as_deref());
+        if let Some(origin) = origin.filter(|_| !entry.retired) {
+            added.entry(origin.name.clone()).or_default().push((entry.key, entry.spec.revision, origin.sha256));
+        }
+    }
+    Ok(added)
+}
+
+fn answer(recipe: &Recipe, added: Option<&Vec<(Name, u32, Sha256)>>) -> RecipeAnswer {
+    let own = recipe.files.iter().map(|(name, file)| {
+        let verified_by = "recipe".to_owned();
+        (name.clone(), RecipeFile { kind: file.kind, template: file.template, url: None, how: None, verified_by })
+    });
+    let official = recipe.downloads.iter().map(|(name, file)| {
+        let verified_by = match file.checksum {
+            Checksum::None => "none",
+            Checksum::Pinned(_) => "pinned",
+            Checksum::Listed { .. } => "listed",
+            Checksum::Signed { .. } => "signed",
+        };
+        let url = file.url.as_ref().and_then(|url| url.resolve(recipe.mirror.as_ref()).ok()).map(String::from);
+        let how = file.how.clone();
+        (name.clone(), RecipeFile { kind: file.kind, template: false, url, how, verified_by: verified_by.to_owned() })
+    });
+    let image = |(image, revision, sha256): &(Name, u32, Sha256)| AddedImage {
+        image: image.clone(),
+        revision: *revision,
+        outdated: *sha256 != recipe.sha256,
+    };
+    RecipeAnswer {
+        name: recipe.name.clone(),
+        title: recipe.title.clone(),
+        description: recipe.description.clone(),
+        version: recipe.version.clone(),
+        architecture: recipe.architecture.as_str().to_owned(),
+        status: recipe.status.as_str().to_owned(),
+        tested_with: recipe.tested_with.clone(),
+        checked_by: recipe.checked_by.clone(),
+        notes: recipe.notes.clone(),
+        sha256: recipe.sha256,
+        mirror: recipe.mirror.as_ref().map(ToString::to_string),
+        settings: recipe.settings.clone(),
+        files: own.chain(official).collect(),
+        images: added.map(|added| added.iter().map(image).collect()).unwrap_or_default(),
+    }
+}
+
+/// The recipes of the library, and which boot images were added from them.
+#[utoipa::path(get, path = "/api/v1/image-library", tag = "boot-images", responses((status = 200, body = Recipes)))]
+pub(crate) async fn index(_: Viewer, application: Data<Application>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let library = port(&application)?.library();
+    let added = added(&mut reading).await?;
+    let items = library.recipes().map(|recipe| answer(recipe, added.get(&recipe.name))).collect();
+    Ok(reading.answer(&Recipes { items }))
+}
+
+/// One recipe.
+#[utoipa::path(get, path = "/api/v1/image-library/{name}", tag = "boot-images", params(("name" = Name, Path, description = "Its name")),
+    responses((status = 200, body = RecipeAnswer)))]
+pub(crate) async fn show(
+    _: Viewer,
+    application: Data<Application>,
+    Path(name): Path<Name>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let library = port(&application)?.library();
+    let recipe = library.recipe(&name).ok_or_else(|| missing(&name))?;
+    let added = added(&mut reading).await?;
+    Ok(reading.answer(&answer(recipe, added.get(&name))))
+}
+
+/// The error for a recipe that is not there.
+pub(crate) fn missing(name: &Name) -> Error {
+    Error::NotFound(format!("the library has no recipe {name}; GET /api/v1/image-library lists all"))
+}
+
+/// Has a boot image added from a recipe, or updated, in the background. 202: `GET /api/v1/image-downloads/{id}` says how far
+/// it has come. The boot image exists only when all its files are downloaded and verified.
+#[utoipa::path(post, path = "/api/v1/image-library/{name}/add", tag = "boot-images", request_body = AddOrder,
+    params(("name" = Name, Path, description = "The recipe")), responses((status = 202, body = ImageDownload)))]
+pub(crate) async fn add(
+    caller: Administrator,
+    application: Data<Application>,
+    Path(recipe): Path<Name>,
+    Json(order): Json<AddOrder>,
+) -> Result<HttpResponse, Error> {
+    let port = port(&application)?;
+    let AddOrder { name, mirror, update, replace } = order;
+    let wanted = Wanted { image: name.unwrap_or_else(|| recipe.clone()), recipe, mirror, update, replace };
+    let id = port.want(wanted, &caller.context()).await?;
+    let download = find(&*port, id).await?;
+    Ok(HttpResponse::Accepted().insert_header((LOCATION, format!("/api/v1/image-downloads/{id}"))).json(download))
+}
+
+/// A download.
+pub(crate) async fn find(port: &dyn ImageLibrary, id: Uuid) -> Result<ImageDownload, Error> {
+    port.download(id).await?.ok_or_else(|| Error::NotFound(format!("there is no download {id}")))
+}
+
+/// Downloads from the library, newest first, at most 100.
+#[utoipa::path(get, path = "/api/v1/image-downloads", tag = "boot-images", responses((status = 200, body = Downloads)))]
+pub(crate) async fn downloads(_: Viewer, application: Data<Application>, reading: Reading) -> Result<HttpResponse, Error> {
+    only_now(&reading)?;
+    let items = port(&application)?.downloads().await?;
+    Ok(reading.answer(&Downloads { items }))
+}
+
+/// How far a download has come.
+#[utoipa::path(get, path = "/api/v1/image-downloads/{id}", tag = "boot-images", params(("id" = Uuid, Path, description = "Its id")),
+    responses((status = 200, body = ImageDownload)))]
+pub(crate) async fn download(
+    _: Viewer,
+    application: Data<Application>,
+    Path(id): Path<Uuid>,
+    reading: Reading,
+) -> Result<HttpResponse, Error> {
+    only_now(&reading)?;
+    let download = find(&*port(&application)?, id).await?;
+    Ok(reading.answer(&download))
+}
+
+/// Downloads are no history.
+fn only_now(reading: &Reading) -> Result<(), Error> {
+    match reading.at {
+        At::Now => Ok(()),
+        At::Position(_) => {
+            Err(Error::bad_request("at", "downloads_are_now", "downloads are known only as they are now; leave `at` out"))
+        }
+    }
+}
+
+/// Cancels a download; nothing of the boot image is added. One that is over stays as it is.
+#[utoipa::path(post, path = "/api/v1/image-downloads/{id}/cancel", tag = "boot-images",
+    params(("id" = Uuid, Path, description = "Its id")), responses((status = 200, body = ImageDownload)))]
+pub(crate) async fn cancel(
+    _: Administrator,
+    application: Data<Application>,
+    Path(id): Path<Uuid>,
+) -> Result<HttpResponse, Error> {
+    let port = port(&application)?;
+    port.cancel(id).await?;
+    Ok(HttpResponse::Ok().json(find(&*port, id).await?))
+}
+
+/// Has a download that failed or was interrupted or cancelled tried again; what has arrived is not downloaded again.
+#[utoipa::path(post, path = "/api/v1/image-downloads/{id}/resume", tag = "boot-images",
+    params(("id" = Uuid, Path, description = "Its id")), responses((status = 202, body = ImageDownload)))]
+pub(crate) async fn resume(
+    caller: Administrator,
+    application: Data<Application>,
+    Path(id): Path<Uuid>,
+) -> Result<HttpResponse, Error> {
+    let port = port(&application)?;
+    port.resume(id, &caller.context()).await?;
+    Ok(HttpResponse::Accepted().json(find(&*port, id).await?))
+}

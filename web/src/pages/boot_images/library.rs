@@ -1,0 +1,143 @@
+//! The library: recipes with how far they were tried, a page for each, and the download that adds an image.
+
+mod view;
+
+use crate::api::image_library::{added, find, missing, port};
+use crate::application::Application;
+use crate::auth::caller::{Administrator, Viewer};
+use crate::auth::level::Level;
+use crate::error::Error;
+use crate::library::Wanted;
+use crate::pages::form::{Fields, see_other};
+use crate::pages::frame::{Page, Section, Visit};
+use crate::pages::live::{Region, polled};
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::web::{Data, ServiceConfig, resource};
+use bootledger_aggregates::values::name::Name;
+use futures::future::FutureExt;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The page of the library.
+pub(super) const PATH: &str = "/boot-images/_library";
+/// The pages of downloads.
+const DOWNLOADS: &str = "/boot-images/_downloads";
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/boot-images/_library").get(index))
+        .service(resource("/boot-images/_library/{name}").get(show).post(add))
+        .service(resource("/boot-images/_downloads").get(back))
+        .service(resource("/boot-images/_downloads/{id}").get(download))
+        .service(resource("/boot-images/_downloads/{id}/live/now").get(live))
+        .service(resource("/boot-images/_downloads/{id}/cancel").get(back).post(cancel))
+        .service(resource("/boot-images/_downloads/{id}/resume").get(back).post(resume));
+}
+
+async fn index(visit: Visit, application: Data<Application>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let port = port(&application)?;
+    let added = added(&mut reading).await?;
+    let downloads = port.downloads().await?;
+    let content = view::index(&port.library(), &added, &downloads);
+    let page = Page { json: Some("/api/v1/image-library".to_owned()), ..Page::new("Library", Section::BootImages, content) };
+    visit.answer(reading, page).await
+}
+
+async fn show(
+    visit: Visit,
+    application: Data<Application>,
+    Path(name): Path<Name>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let library = port(&application)?.library();
+    let recipe = library.recipe(&name).ok_or_else(|| missing(&name))?;
+    let added = added(&mut reading).await?;
+    let may = visit.may_change(&reading, Level::Administrator);
+    let content = view::show(recipe, added.get(&name).map_or(&[][..], Vec::as_slice), &may, &Fields::default());
+    let page = Page {
+        json: Some(format!("/api/v1/image-library/{name}")),
+        ..Page::new(recipe.title.as_str(), Section::BootImages, content)
+    };
+    visit.answer(reading, page).await
+}
+
+async fn add(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(name): Path<Name>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let port = port(&application)?;
+    let library = port.library();
+    let recipe = library.recipe(&name).ok_or_else(|| missing(&name))?;
+    let image = fields.required::<Name>("as", "The name");
+    let mirror = Some(fields.text("mirror").to_owned()).filter(|mirror| !mirror.is_empty());
+    let (update, replace) = (fields.ticked("update"), fields.ticked("replace"));
+    if let Some(image) = image {
+        let wanted = Wanted { recipe: name.clone(), image, mirror, update, replace };
+        match port.want(wanted, &fields.context(&caller)).await {
+            Ok(id) => return Ok(see_other(&format!("{DOWNLOADS}/{id}"))),
+            Err(error) => fields.refused(error)?,
+        }
+    }
+    let mut reading = Reading::now(&application).await?;
+    let added = added(&mut reading).await?;
+    let content = view::show(recipe, added.get(&name).map_or(&[][..], Vec::as_slice), &Ok(()), &fields);
+    Ok(visit.refused(reading.position, Page::new(recipe.title.as_str(), Section::BootImages, content)))
+}
+
+/// Where a form goes has no page of its own; somebody may come back to it all the same.
+async fn back(_: Viewer) -> HttpResponse {
+    see_other(&format!("{PATH}#downloads"))
+}
+
+async fn download(
+    visit: Visit,
+    application: Data<Application>,
+    Path(id): Path<Uuid>,
+    reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let download = find(&*port(&application)?, id).await?;
+    let may = visit.may(Level::Administrator);
+    let content = view::download_page(&download, &may);
+    let title = format!("{} from the library", download.image);
+    let page = Page {
+        live: Some(format!("{DOWNLOADS}/{id}/live/now")),
+        json: Some(format!("/api/v1/image-downloads/{id}")),
+        ..Page::new(&title, Section::BootImages, content)
+    };
+    visit.answer(reading, page).await
+}
+
+async fn live(visit: Visit, application: Data<Application>, Path(id): Path<Uuid>) -> Result<HttpResponse, Error> {
+    let port = port(&application)?;
+    find(&*port, id).await?;
+    let may = visit.may(Level::Administrator);
+    let render: polled::Render = Box::new(move || {
+        let (port, may) = (Arc::clone(&port), may.clone());
+        async move {
+            let download = find(&*port, id).await?;
+            Ok((Region::new("download", view::download(&download, &may)), download.status.is_live()))
+        }
+        .boxed_local()
+    });
+    Ok(polled::answer(application.stopping.clone(), render))
+}
+
+async fn cancel(_: Administrator, application: Data<Application>, Path(id): Path<Uuid>) -> Result<HttpResponse, Error> {
+    port(&application)?.cancel(id).await?;
+    Ok(see_other(&format!("{DOWNLOADS}/{id}")))
+}
+
+async fn resume(
+    caller: Administrator,
+    application: Data<Application>,
+    Path(id): Path<Uuid>,
+    fields: Fields,
+) -> Result<HttpResponse, Error> {
+    port(&application)?.resume(id, &fields.context(&caller)).await?;
+    Ok(see_other(&format!("{DOWNLOADS}/{id}")))
+}

@@ -1,0 +1,73 @@
+//! Live parts of a page that no event tells of: they are made again every second, and sent where they changed.
+
+use super::{Region, beat, message, shared, write_partial};
+use crate::error::Error;
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING};
+use bytes::Bytes;
+use futures::future::LocalBoxFuture;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often the part is made again.
+const EVERY: Duration = Duration::from_secs(1);
+/// How many times at most: a page that is open for longer connects again, and is admitted again.
+const MOST: u32 = 300;
+
+/// What makes the part; `false` where it will not change any more.
+pub(crate) type Render = Box<dyn Fn() -> LocalBoxFuture<'static, Result<(Region, bool), Error>>>;
+
+struct Stream {
+    render: Render,
+    stopping: watch::Receiver<bool>,
+    sent: Option<u64>,
+    rounds: u32,
+    over: bool,
+}
+
+/// A stream of the part.
+pub(crate) fn answer(stopping: watch::Receiver<bool>, render: Render) -> HttpResponse {
+    let stream = Stream { render, stopping, sent: None, rounds: 0, over: false };
+    let parts =
+        futures::stream::unfold(stream, |mut stream| async { stream.next().await.map(|part| (Ok::<_, Error>(part), stream)) });
+    HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((CONTENT_ENCODING, "identity"))
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(Box::pin(parts))
+}
+
+impl Stream {
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.rounds >= MOST || *self.stopping.borrow() {
+            return None;
+        }
+        if self.rounds > 0 {
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+            }
+        }
+        self.rounds += 1;
+        // A stream that ends is connected again; one that is over says only that it lives.
+        if self.over {
+            return Some(beat());
+        }
+        let (region, goes_on) = match (self.render)().await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!("a live page ends, since it cannot be read: {error}");
+                return None;
+            }
+        };
+        self.over = !goes_on;
+        let hash = shared::hash(&region.html.0);
+        if self.sent.replace(hash) == Some(hash) {
+            return Some(beat());
+        }
+        let mut text = String::new();
+        write_partial(&mut text, &region);
+        Some(message(i64::from(self.rounds), &text))
+    }
+}
