@@ -193,6 +193,94 @@ def vendor_data(rendered):
     expect("vendor-data", yaml.safe_load(rendered.text), {})
 
 
+# --- openSUSE ---
+
+YAST = "{http://www.suse.com/1.0/yast2ns}"
+
+
+def scripts_of(settings, scripts):
+    """Reads every script with bash, and compares the late commands with those of the sample."""
+    for script in scripts:
+        shell_syntax(script)
+    if "late_commands" in settings:
+        ran = [shlex.split(line)[1] for script in scripts for line in script.split("\n") if line.startswith("late ")]
+        expect("the late commands", ran, settings["late_commands"])
+
+
+def autoyast(rendered):
+    import xml.etree.ElementTree as ElementTree
+    done = subprocess.run(["xmllint", "--noout", "--nonet", str(rendered.path)], text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise Wrong(f"xmllint: {done.stderr.strip()}")
+    note, schema = None, extra_schema("autoyast/profile.rng")
+    if schema:
+        done = subprocess.run(["jing", str(schema), str(rendered.path)], text=True, capture_output=True, check=False)
+        if done.returncode:
+            raise Wrong(f"jing: {done.stdout.strip()}{done.stderr.strip()}")
+    else:
+        note = "YaST's schema of profiles; set BOOTLEDGER_SCHEMAS to a folder that holds autoyast/profile.rng"
+    settings = rendered.settings
+    root = ElementTree.fromstring(rendered.text)
+
+    def texts(path):
+        return [element.text or "" for element in root.findall("/".join(YAST + name for name in path.split("/")))]
+
+    expect("software", texts("software/packages/package")[4:], settings.get("packages", []))
+    expect("time zone", texts("timezone/timezone"), [settings.get("time_zone", "Etc/UTC")])
+    expect("the password of root", texts("users/user/user_password")[0], settings.get("root_password_hash", "!"))
+    expect("users", texts("users/user/username")[1:], [settings["user_name"]] if settings.get("user_name") else [])
+    keys = settings.get("ssh_keys", [])
+    expect("keys", texts("users/user/authorized_keys/authorized_key"), keys * (2 if settings.get("user_name") else 1))
+    expect("proxy", texts("proxy/http_proxy"), [settings["proxy"]] if settings.get("proxy") else [])
+    expect("NTP servers", texts("ntp-client/ntp_servers/ntp_server/address"), settings.get("ntp_servers", []))
+    if settings.get("layout") == "encrypted":
+        expect("the passphrase", texts("partitioning/drive/partitions/partition/crypt_key"), [settings.get("luks_passphrase", "")])
+    expect("the VLAN", texts("networking/interfaces/interface/vlan_id"), [str(settings["vlan"])] if settings.get("vlan") else [])
+    expect("the bond", len(texts("networking/interfaces/interface/bonding_master")), 1 if settings.get("bond_interfaces") else 0)
+    scripts = [source for kind in ("pre", "postpartitioning", "chroot") for source in texts(f"scripts/{kind}-scripts/script/source")]
+    expect("the number of scripts", len(scripts), 3)
+    scripts_of(settings, scripts)
+    return note
+
+
+def agama(rendered):
+    import jsonschema
+    import referencing
+    document = json.loads(rendered.text)
+    for connection in document.get("network", {}).get("connections", []):
+        if "bond" in connection:
+            # The schema has a list of modes; the setting is a text, so a wrong mode is the installer's to refuse.
+            expect("the mode of the bond", connection["bond"]["mode"], rendered.settings.get("bond_mode", "802.3ad"))
+            connection["bond"]["mode"] = "802.3ad"
+    note, schema = None, extra_schema("agama/profile.schema.json")
+    if schema:
+        def neighbour(uri):
+            name = uri.rsplit("/", 1)[-1]
+            return referencing.Resource.from_contents(
+                json.loads((schema.parent / name).read_text()), default_specification=referencing.jsonschema.DRAFT201909)
+        registry = referencing.Registry(retrieve=neighbour)
+        jsonschema.Draft201909Validator(json.loads(schema.read_text()), registry=registry).validate(document)
+    else:
+        note = "Agama's schema of profiles; set BOOTLEDGER_SCHEMAS to a folder that holds agama/profile.schema.json"
+    settings = rendered.settings
+    expect("packages", document["software"]["packages"][4:], settings.get("packages", []))
+    expect("time zone", document["localization"]["timezone"], settings.get("time_zone", "Etc/UTC"))
+    expect("the password of root", document["root"]["password"], settings.get("root_password_hash", "!"))
+    expect("the key of root", document["root"].get("sshPublicKey"), next(iter(settings.get("ssh_keys", [])), None))
+    expect("the user", document.get("user", {}).get("userName"), settings.get("user_name"))
+    if settings.get("layout") == "encrypted":
+        volumes = document["storage"]["volumeGroups"][0]["physicalVolumes"][0]["generate"]
+        expect("the passphrase", volumes["encryption"]["luks2"]["password"], settings.get("luks_passphrase", ""))
+    ports = [port for connection in document.get("network", {}).get("connections", []) for port in connection.get("bond", {}).get("ports", [])]
+    expect("the ports of the bond", len(ports), len(settings.get("bond_interfaces", [])))
+    scripts_of(settings, [script["content"] for kind in document["scripts"].values() for script in kind])
+    return note
+
+
+def script(rendered):
+    shell_syntax(rendered.text)
+
+
 CHECKS = [
     ("*", "boot.ipxe", ipxe),
     ("rocky-*", "kickstart.cfg", kickstart),
@@ -201,4 +289,7 @@ CHECKS = [
     ("ubuntu-*", "user-data", user_data),
     ("ubuntu-*", "meta-data", meta_data),
     ("ubuntu-*", "vendor-data", vendor_data),
+    ("opensuse-*", "autoinst.xml", autoyast),
+    ("opensuse-*", "agama.json", agama),
+    ("opensuse-*", "agama.sh", script),
 ]
