@@ -98,9 +98,6 @@ def render(folder, samples, output):
     for path in sorted(samples.glob("*.yaml")):
         sample = yaml.safe_load(path.read_text())
         values = variables(recipe, sample)
-        unknown = set(sample.get("choices") or {}) - set(recipe.get("settings") or {})
-        if unknown:
-            continue
         target = output / folder.name / path.stem
         target.mkdir(parents=True, exist_ok=True)
         for name, entry in (recipe.get("templates") or {}).items():
