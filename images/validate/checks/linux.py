@@ -28,6 +28,7 @@ def cloud_init_schema():
     return json.loads(found[-1].read_text()) if found else None
 
 
+@functools.cache  # Many samples render the same script.
 def shell_syntax(script, shell="bash"):
     """Raises unless the shell can read the script."""
     done = subprocess.run([shell, "-n"], input=script, text=True, capture_output=True, check=False)
