@@ -101,9 +101,10 @@ def render(folder, samples, output):
         target = output / folder.name / path.stem
         target.mkdir(parents=True, exist_ok=True)
         for name, entry in (recipe.get("templates") or {}).items():
-            text = (folder / entry["path"]).resolve().read_text()
+            # Byte for byte: some files need lines that end with CR LF.
+            text = (folder / entry["path"]).resolve().read_bytes().decode()
             values.update(filename=name, filetype=entry["kind"])
-            (target / name).write_text(env.render_str(text, name, **values))
+            (target / name).write_bytes(env.render_str(text, name, **values).encode())
 
 
 def main():

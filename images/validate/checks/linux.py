@@ -283,7 +283,7 @@ def script(rendered):
 
 
 CHECKS = [
-    ("*", "boot.ipxe", ipxe),
+    *((recipe, "boot.ipxe", ipxe) for recipe in ("rocky-*", "almalinux-*", "fedora-*", "ubuntu-*", "opensuse-*")),
     ("rocky-*", "kickstart.cfg", kickstart),
     ("almalinux-*", "kickstart.cfg", kickstart),
     ("fedora-*", "kickstart.cfg", kickstart),
