@@ -52,6 +52,7 @@ class Addresses(list):
 def environment():
     env = minijinja.Environment(undefined_behavior="strict", keep_trailing_newline=True)
     env.auto_escape_callback = lambda name: False
+    env.fuel = 300_000  # as the product: see web/src/boot/template.rs
     env.add_filter("shell", shell)
     env.add_filter("json", lambda value: json.dumps(value, ensure_ascii=False))
     env.add_filter("xml", xml)
