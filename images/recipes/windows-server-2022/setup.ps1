@@ -7,15 +7,15 @@ $log = Join-Path $env:SystemRoot 'Temp\bootledger.log'
 Start-Transcript -Path $log -Append | Out-Null
 
 function Report([string]$query) {
-    & curl.exe -fsS -m 10 -o NUL "$($settings.progress_url)?$query" 2>&1 | Out-Host
+    & curl.exe -fsS -m 10 -o NUL "$($settings.progress_url)?$query" | Out-Host
 }
 
 function Fail([string]$text) {
     Write-Host "failed: $text"
-    & curl.exe -fsS -m 10 -o NUL --data-urlencode 'stage=failed' --data-urlencode 'failed=1' --data-urlencode "text=$($text.Replace('"', "'"))" $settings.progress_url 2>&1 | Out-Host
+    & curl.exe -fsS -m 10 -o NUL --data-urlencode 'stage=failed' --data-urlencode 'failed=1' --data-urlencode "text=$($text.Replace('"', "'"))" $settings.progress_url | Out-Host
     Start-Sleep -Seconds 1
     Copy-Item $log "$log.sent" -Force
-    & curl.exe -fsS -m 30 -o NUL -X POST --data-binary "@$log.sent" $settings.log_url 2>&1 | Out-Host
+    & curl.exe -fsS -m 30 -o NUL -X POST --data-binary "@$log.sent" $settings.log_url | Out-Host
 }
 
 # One step: its failure is reported, and ends the setup without DONE.
