@@ -4,7 +4,7 @@ set -u
 umask 077
 printf '%s\n' {{ hostname|shell }} > /etc/hostname
 chmod 644 /etc/hostname
-hostname {{ hostname|shell }}
+printf '%s' {{ hostname|shell }} > /proc/sys/kernel/hostname
 zone={{ settings.time_zone|shell }}
 if [ -f "/usr/share/zoneinfo/$zone" ]; then ln -sf "../usr/share/zoneinfo/$zone" /etc/localtime; fi
 printf 'KEYMAP=%s\n' {{ settings.keyboard|shell }} > /etc/vconsole.conf
@@ -53,5 +53,7 @@ done
     address
 } > "$folder/vlan.nmconnection"
 {% endif %}chmod 600 "$folder"/*.nmconnection
+# The files get the labels that SELinux expects of them.
+restorecon -RF /etc/hostname /etc/localtime /etc/vconsole.conf /etc/chrony.conf /etc/systemd/system.conf.d "$folder" 2> /dev/null || true
 mkdir -p -m 755 /etc/bootledger
 : > /etc/bootledger/set-up

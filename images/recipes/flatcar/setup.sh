@@ -2,7 +2,7 @@
 # Runs once, before networkd, in the first boot of {{ hostname }} from its disk.
 set -u
 printf '%s\n' {{ hostname|shell }} > /etc/hostname
-hostname {{ hostname|shell }}
+printf '%s' {{ hostname|shell }} > /proc/sys/kernel/hostname
 zone={{ settings.time_zone|shell }}
 if [ -f "/usr/share/zoneinfo/$zone" ]; then ln -sf "../usr/share/zoneinfo/$zone" /etc/localtime; fi
 printf 'KEYMAP=%s\n' {{ settings.keyboard|shell }} > /etc/vconsole.conf
@@ -23,7 +23,7 @@ address() {
 {% endif %}}
 match() {
     # A MAC address or a name.
-    if [[ "$1" =~ ^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$ ]]; then printf '[Match]\nMACAddress=%s\nType=ether\n\n' "$1"; else printf '[Match]\nName=%s\n\n' "$1"; fi
+    if [[ "$1" =~ ^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$ ]]; then printf '[Match]\nPermanentMACAddress=%s\nType=ether\n\n' "$1"; else printf '[Match]\nName=%s\n\n' "$1"; fi
 }
 {% if settings.bond_interfaces %}parent=bond0
 printf '[NetDev]\nName=bond0\nKind=bond\nMACAddress=%s\n\n[Bond]\nMode=%s\nMIIMonitorSec=100ms\nLACPTransmitRate=fast\n' {{ mac|shell }} {{ settings.bond_mode|shell }} > "$folder/10-bond0.netdev"
