@@ -22,12 +22,14 @@ chmod 644 /etc/default/keyboard
 if command -v setupcon > /dev/null; then setupcon --force; fi
 [ -f /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
 # The console signs in as root by itself: the system has no password, and it is there to repair the server.
-for unit in getty@ serial-getty@; do
-    mkdir -p "/run/systemd/system/$unit.service.d"
-    printf '[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root --noclear --keep-baud 115200,57600,38400,9600 %%I $TERM\n' > "/run/systemd/system/$unit.service.d/autologin.conf"
-    chmod 755 "/run/systemd/system/$unit.service.d"
-    chmod 644 "/run/systemd/system/$unit.service.d/autologin.conf"
-done
+autologin() {
+    mkdir -p "/run/systemd/system/$1.service.d"
+    printf '[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root --noclear %s $TERM\n' "$2" > "/run/systemd/system/$1.service.d/autologin.conf"
+    chmod 755 "/run/systemd/system/$1.service.d"
+    chmod 644 "/run/systemd/system/$1.service.d/autologin.conf"
+}
+autologin getty@ '%I'
+autologin serial-getty@ '--keep-baud 115200,57600,38400,9600 %I'
 {% if settings.ntp_servers %}mkdir -p /run/systemd/timesyncd.conf.d
 printf '[Time]\nNTP=%s\n' {{ settings.ntp_servers|join(" ")|shell }} > /run/systemd/timesyncd.conf.d/bootledger.conf
 chmod -R a+rX /run/systemd/timesyncd.conf.d
