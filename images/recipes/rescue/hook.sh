@@ -24,9 +24,9 @@ if command -v setupcon > /dev/null; then setupcon --force; fi
 # The console signs in as root by itself: the system has no password, and it is there to repair the server.
 autologin() {
     mkdir -p "/run/systemd/system/$1.service.d"
-    printf '[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root --noclear %s $TERM\n' "$2" > "/run/systemd/system/$1.service.d/autologin.conf"
+    printf '[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root --noclear %s $TERM\n' "$2" > "/run/systemd/system/$1.service.d/zz-bootledger.conf"
     chmod 755 "/run/systemd/system/$1.service.d"
-    chmod 644 "/run/systemd/system/$1.service.d/autologin.conf"
+    chmod 644 "/run/systemd/system/$1.service.d/zz-bootledger.conf"
 }
 autologin getty@ '%I'
 autologin serial-getty@ '--keep-baud 115200,57600,38400,9600 %I'
