@@ -16,13 +16,14 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
 use bootledger_aggregates::webhook::WebhookSpec;
 use bootledger_projections::at::At;
-use bootledger_projections::devices;
+use bootledger_projections::{catalogue as views, devices};
+use bootledger_web::boot::settings::Declared;
 use bootledger_web::boot::store::Contents;
 use bootledger_web::boot::template::check_template;
 use bootledger_web::commands::{Command, Commands, Receipt};
 use object_store::ObjectStore;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -110,11 +111,20 @@ pub async fn load_text(tool: &Tool, files: Arc<dyn ObjectStore>, text: &str, fol
         define(tool, &mut entries, "DHCP server", &key, Command::DefineDhcpServer(key.clone(), spec)).await?;
     }
     for (key, image) in catalogue.boot_images {
-        define(tool, &mut entries, "boot image", &key, Command::DefineBootImage(key.clone(), image.spec)).await?;
+        // A setting that a template still uses cannot go before the template's new version is there.
+        let known = views::boot_image(&tool.database.pool, &key, At::Now).await?;
+        let first = known.as_ref().map_or_else(|| image.spec.clone(), |known| known.spec.keeping_used(image.spec.clone()));
+        let declared = first.settings.clone();
+        define(tool, &mut entries, "boot image", &key, Command::DefineBootImage(key.clone(), first.clone())).await?;
         for (name, file) in image.files {
-            let file = store(&contents, file, folder).await.with_context(|| format!("boot image {key}, file {name}"))?;
+            let file =
+                store(&contents, file, folder, &declared).await.with_context(|| format!("boot image {key}, file {name}"))?;
             let command = Command::PutBootFile { image: key.clone(), name: name.clone(), file };
             define(tool, &mut entries, "boot file", &name, command).await?;
+        }
+        if first != image.spec {
+            let command = Command::DefineBootImage(key.clone(), image.spec);
+            execute(tool, command).await.with_context(|| format!("boot image {key}"))?;
         }
     }
     // A parent comes before its parts, however they are called.
@@ -153,7 +163,7 @@ async fn execute(tool: &Tool, command: Command) -> Result<Receipt> {
     Ok(receipt)
 }
 
-async fn store(contents: &Contents, file: File, folder: &Path) -> Result<BootFile> {
+async fn store(contents: &Contents, file: File, folder: &Path, declared: &Declared) -> Result<BootFile> {
     let content = match (file.text, file.path) {
         (Some(text), None) => text.into_bytes(),
         (None, Some(path)) => {
@@ -162,11 +172,13 @@ async fn store(contents: &Contents, file: File, folder: &Path) -> Result<BootFil
         }
         _ => anyhow::bail!("give either `text` or `path`"),
     };
-    if file.template {
-        check_template(std::str::from_utf8(&content).context("a template is UTF-8 text")?)?;
-    }
+    let settings = if file.template {
+        check_template(std::str::from_utf8(&content).context("a template is UTF-8 text")?, declared)?
+    } else {
+        BTreeSet::new()
+    };
     let stored = contents.store_bytes(content.into()).await?;
-    Ok(BootFile { kind: file.kind, sha256: stored.sha256, size: stored.size, template: file.template })
+    Ok(BootFile { kind: file.kind, sha256: stored.sha256, size: stored.size, template: file.template, settings })
 }
 
 async fn register(tool: &Tool, device: Device) -> Result<DeviceId> {

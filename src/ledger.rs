@@ -27,7 +27,9 @@ use bootledger_aggregates::values::ids::{DeviceId, SessionId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt};
+use bootledger_web::commands::{
+    BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt,
+};
 use sqlx::PgPool;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -160,6 +162,10 @@ impl Commands for Ledger {
 
     fn secret_problem(&self, name: &Name) -> Option<String> {
         self.secrets.problem(name)
+    }
+
+    fn boot_secret(&self, name: &Name) -> Result<BootSecret, String> {
+        self.secrets.read_for_boot(name).map(|secret| BootSecret::new(secret.expose())).map_err(|problem| problem.to_string())
     }
 
     async fn import(&self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {

@@ -4,6 +4,7 @@
 //! name. Only the name is in events, pages and logs; the secret is read when it is used, so that a new one needs no restart.
 
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::{BOOT_SECRET_PREFIX, SettingText};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -105,9 +106,28 @@ impl Secrets {
         }
     }
 
+    /// Reads a secret for a boot file. No other is ever rendered into one.
+    ///
+    /// # Errors
+    /// When its name is not one for boot files, it cannot be read, or it is no single line: a line break would change the
+    /// meaning of the file that it is written into.
+    pub fn read_for_boot(&self, name: &Name) -> Result<Secret, NoSecret> {
+        let unusable = |problem: &str| NoSecret::Unusable { name: name.clone(), problem: problem.to_owned() };
+        if !name.as_str().starts_with(BOOT_SECRET_PREFIX) {
+            return Err(unusable(&format!("its name does not begin with {BOOT_SECRET_PREFIX}, so it is not for boot files")));
+        }
+        let secret = self.read(name)?;
+        match secret.expose().parse::<SettingText>() {
+            Ok(_) => Ok(secret),
+            Err(_) => Err(unusable("a secret for boot files is one line of at most 4096 characters without control characters")),
+        }
+    }
+
     /// What is wrong with a secret, if anything, in words.
     pub fn problem(&self, name: &Name) -> Option<String> {
-        self.read(name).err().map(|error| error.to_string())
+        let for_boot = name.as_str().starts_with(BOOT_SECRET_PREFIX);
+        let read = if for_boot { self.read_for_boot(name) } else { self.read(name) };
+        read.err().map(|error| error.to_string())
     }
 }
 
@@ -132,6 +152,22 @@ mod tests {
         assert_eq!(secrets.read(&name("bmc")).expect("a secret").expose(), "admin:pass word");
         std::fs::write(folder.path().join("bmc"), "new\n").expect("a file");
         assert_eq!(secrets.read(&name("bmc")).expect("a secret").expose(), "new", "it is read anew");
+    }
+
+    #[test]
+    fn a_secret_for_boot_files_has_their_prefix_and_is_one_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let secrets = Secrets::new(Some(folder.path().to_owned()));
+        for (name, text) in [("boot-root", "$6$salt$hash\n"), ("bmc", "admin:pass"), ("boot-key", "line 1\nline 2\n")] {
+            std::fs::write(folder.path().join(name), text).expect("a file");
+        }
+        assert_eq!(secrets.read_for_boot(&name("boot-root")).expect("a secret").expose(), "$6$salt$hash");
+        for refused in ["bmc", "boot-key", "boot-none"] {
+            let problem = secrets.read_for_boot(&name(refused)).expect_err(refused).to_string();
+            assert!(!problem.contains("pass") && !problem.contains("line 1"), "{problem}");
+        }
+        assert_eq!(secrets.problem(&name("bmc")), None, "it is good for what it is for");
+        assert!(secrets.problem(&name("boot-key")).is_some());
     }
 
     #[test]

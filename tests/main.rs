@@ -18,6 +18,7 @@ mod openid;
 mod packaging;
 mod power;
 mod puppet;
+mod settings;
 mod support;
 mod vm_boots;
 mod vm_deploys;

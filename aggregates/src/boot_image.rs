@@ -8,12 +8,13 @@
 mod tests;
 
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
+use crate::settings::{self, SecretProblems};
 use crate::values::name::Name;
-use crate::values::setting::{SettingName, SettingSpec};
+use crate::values::setting::{SettingName, SettingSpec, SettingType, SettingValue};
 use crate::values::sha256::Sha256;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use utoipa::ToSchema;
 
@@ -76,6 +77,9 @@ pub struct BootFile {
     pub size: u64,
     /// Whether the content is a template, rendered for each server.
     pub template: bool,
+    /// The settings that the template uses, found when it was checked.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub settings: BTreeSet<SettingName>,
 }
 
 /// Whose word ends the deployments of an image.
@@ -163,6 +167,15 @@ impl NetworkBoot {
     }
 }
 
+impl std::str::FromStr for NetworkBoot {
+    type Err = crate::values::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = [Self::UntilDone, Self::Once].into_iter().find(|one| one.as_str() == text);
+        known.ok_or_else(|| crate::values::ParseError::new(format!("{text:?} is not one of until_done, once")))
+    }
+}
+
 /// A year.
 const LONGEST_LIMIT_MINUTES: u32 = 365 * 24 * 60;
 
@@ -181,6 +194,8 @@ pub enum BootImageCommand {
     DefineBootImage {
         /// What it shall be.
         spec: BootImageSpec,
+        /// What is wrong with the secrets that its defaults name.
+        secret_problems: SecretProblems,
     },
     /// Adds or replaces a file; its content is already stored and, if a template, checked.
     PutFile {
@@ -252,17 +267,91 @@ impl BootImage {
         self.files.iter().find(|(_, file)| file.kind == kind)
     }
 
+    /// The settings that it declares, by name.
+    pub fn declared(&self) -> &BTreeMap<SettingName, SettingSpec> {
+        static NONE: BTreeMap<SettingName, SettingSpec> = BTreeMap::new();
+        self.spec.as_ref().map_or(&NONE, |spec| &spec.settings)
+    }
+
+    /// The settings that its files use.
+    pub fn used_settings(&self) -> BTreeSet<&SettingName> {
+        self.files.values().flat_map(|file| &file.settings).collect()
+    }
+
+    /// A new description with the declarations of now that it leaves out and that templates still use. For whoever replaces
+    /// both: this comes before the templates, the new description after them.
+    #[must_use]
+    pub fn keeping_used(&self, mut spec: BootImageSpec) -> BootImageSpec {
+        for name in self.used_settings() {
+            if let (false, Some(old)) = (spec.settings.contains_key(name), self.declared().get(name)) {
+                spec.settings.insert(name.clone(), old.clone());
+            }
+        }
+        spec
+    }
+
+    /// What is wrong with new declarations, alone and with the templates that there are.
+    fn declarations(&self, declared: &BTreeMap<SettingName, SettingSpec>, secret_problems: &SecretProblems) -> Vec<BrokenRule> {
+        let mut broken: Vec<BrokenRule> = settings::too_many(declared.len()).into_iter().collect();
+        for (name, spec) in declared {
+            let field = settings::field(name);
+            if let Some(problem) = spec.problem() {
+                broken.push(BrokenRule::new(&field, "setting_invalid", format!("the setting {name} {problem}")));
+            }
+            let secret = spec.default.as_ref().and_then(SettingValue::secret);
+            broken.extend(
+                secret
+                    .and_then(|secret| secret_problems.get(secret))
+                    .map(|problem| BrokenRule::new(&field, "secret_missing", problem)),
+            );
+        }
+        for (name, old) in self.declared() {
+            let Some((file, _)) = self.files.iter().find(|(_, file)| file.settings.contains(name)) else { continue };
+            let message = match declared.get(name) {
+                None => format!("the template {file} uses the setting {name}; change the template before you remove the setting"),
+                Some(new) if new.kind != old.kind => format!(
+                    "the template {file} uses the setting {name} as a {}; change the template before you make it a {}",
+                    old.kind.as_str(),
+                    new.kind.as_str()
+                ),
+                Some(_) => continue,
+            };
+            broken.push(BrokenRule::new(&settings::field(name), "setting_in_use", message));
+        }
+        broken
+    }
+
+    /// What is wrong with the settings that a file uses.
+    fn settings_of(&self, name: &Name, file: &BootFile) -> Vec<BrokenRule> {
+        let broken = file.settings.iter().filter_map(|setting| match self.declared().get(setting) {
+            None => {
+                let message = format!("the boot image declares no setting {setting}; add it to the image's settings first");
+                Some(BrokenRule::new("", "setting_undeclared", message))
+            }
+            Some(spec) if spec.kind == SettingType::Secret && file.kind == FileKind::BootIpxe => {
+                let message = format!(
+                    "{name} is the script that every server at the deployment's address is served; it cannot use the secret {setting}"
+                );
+                Some(BrokenRule::new("kind", "secret_in_script", message))
+            }
+            Some(_) => None,
+        });
+        broken.collect()
+    }
+
     /// What the command leads to.
     pub fn decide(&self, command: BootImageCommand) -> Result<Vec<BootImageEvent>, Refused> {
         match command {
-            BootImageCommand::DefineBootImage { spec } => {
+            BootImageCommand::DefineBootImage { spec, secret_problems } => {
                 let limits = [("open_minutes", spec.open_minutes), ("in_progress_minutes", spec.in_progress_minutes)];
                 let broken = limits.iter().filter_map(|(field, minutes)| match minutes {
                     0 => Some(BrokenRule::new(field, "limit_zero", "a time limit is at least one minute")),
                     1..=LONGEST_LIMIT_MINUTES => None,
                     _ => Some(BrokenRule::new(field, "limit_too_long", "a time limit is at most a year, 525600 minutes")),
                 });
-                Refused::unless_empty(broken.collect())?;
+                let mut broken: Vec<BrokenRule> = broken.collect();
+                broken.extend(self.declarations(&spec.settings, &secret_problems));
+                Refused::unless_empty(broken)?;
                 let same = !self.retired && self.spec.as_ref() == Some(&spec);
                 Ok(if same { vec![] } else { vec![BootImageEvent::BootImageDefined { spec }] })
             }
@@ -282,6 +371,7 @@ impl BootImage {
                         format!("{name} means something else under /pxe/; choose another name"),
                     ));
                 }
+                Refused::unless_empty(self.settings_of(&name, &file))?;
                 Ok(if self.files.get(&name) == Some(&file) { vec![] } else { vec![BootImageEvent::BootFilePut { name, file }] })
             }
             BootImageCommand::RemoveFile { name } => {

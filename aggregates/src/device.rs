@@ -22,6 +22,7 @@ use crate::values::hostname::Hostname;
 use crate::values::ids::{DeploymentId, DeviceId};
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
+use crate::values::setting::Settings;
 use crate::values::text::Text;
 use command::DeviceCommand;
 use event::{DeviceEvent, DhcpEntry, DnsEntry, Management, RemovedBecause};
@@ -69,6 +70,9 @@ pub struct Registered {
     sub_devices: BTreeSet<DeviceId>,
     /// The deployment that last finished cleaning the device.
     cleaned_for: Option<DeploymentId>,
+    /// Its own settings of boot images.
+    #[serde(default)]
+    settings: Settings,
     /// The order to its management controller that has no report yet.
     #[serde(default)]
     ordered: Option<PowerOrder>,
@@ -157,6 +161,7 @@ impl Device {
                     macs: spec.macs.into_iter().collect(),
                     management: spec.management,
                     parent: spec.parent,
+                    settings: spec.settings,
                     ..Registered::default()
                 }));
             }

@@ -17,6 +17,7 @@ pub mod rules;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod session;
+pub mod settings;
 pub mod site;
 pub mod token;
 pub mod user;

@@ -6,11 +6,14 @@ use crate::deployment::plan::Plan;
 use crate::deployment::start::{BootImageFacts, DeviceFacts, StartDeployment, StartFacts};
 use crate::network::NetworkSpec;
 use crate::rules::Refused;
+use crate::settings::Resolution;
 use crate::site::SiteSpec;
 use crate::values::ids::{DeploymentId, DeviceId};
+use crate::values::setting::Settings;
 use crate::values::timestamp::Timestamp;
 use cqrs_es::Aggregate;
 use cqrs_es::test::TestFramework;
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::str::FromStr;
 use uuid::Uuid;
@@ -43,7 +46,13 @@ pub(crate) fn site() -> SiteSpec {
         hostname_template: Some(parsed("h<200,299>.dc1.example|h<400,499>.dc1.example")),
         dhcp_header: vec![],
         dns_updates: None,
+        settings: Settings::new(),
     }
+}
+
+/// Settings of these names and JSON values.
+pub(crate) fn settings(values: serde_json::Value) -> Settings {
+    serde_json::from_value(values).expect("settings")
 }
 
 pub(crate) fn network(cidr: &str) -> NetworkSpec {
@@ -91,12 +100,13 @@ pub(crate) fn request() -> StartDeployment {
                 limits: Limits { open_minutes: 30, in_progress_minutes: 120 },
                 done_by: EndedBy::Server,
             }),
+            settings: Resolution::default(),
         },
     }
 }
 
 pub(crate) fn boot_file(kind: FileKind) -> BootFile {
-    BootFile { kind, sha256: parsed(&"ab".repeat(32)), size: 5, template: kind == FileKind::BootIpxe }
+    BootFile { kind, sha256: parsed(&"ab".repeat(32)), size: 5, template: kind == FileKind::BootIpxe, settings: BTreeSet::new() }
 }
 
 /// What a command leads to, given what happened before.

@@ -6,11 +6,13 @@
 mod tests;
 
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
+use crate::settings::{self, SecretProblems};
 use crate::values::dhcp_option::DhcpOption;
 use crate::values::hostname::{DomainName, Hostname};
 use crate::values::hostname_template::HostnameTemplate;
 use crate::values::name::Name;
 use crate::values::reverse_zone::pointer_name;
+use crate::values::setting::Settings;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr};
@@ -41,6 +43,9 @@ pub struct SiteSpec {
     /// The primary that takes dynamic updates of the zones; without one, records are only in the zone files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_updates: Option<DnsUpdates>,
+    /// Settings of boot images for the site's servers; ventures, roles and devices go before it.
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    pub settings: Settings,
 }
 
 /// Where and how a site's zones are updated (RFC 2136), signed with a key (TSIG, RFC 8945).
@@ -165,6 +170,8 @@ pub enum SiteCommand {
         spec: Box<SiteSpec>,
         /// What is wrong with the key's secret, if anything.
         secret_problem: Option<String>,
+        /// What is wrong with the secrets that its settings name.
+        setting_secrets: SecretProblems,
     },
     /// Takes the site out of use; `used_by` names, looked up, what still belongs to it.
     RetireSite {
@@ -196,7 +203,7 @@ impl Site {
     /// What the command leads to.
     pub fn decide(&self, command: SiteCommand) -> Result<Vec<SiteEvent>, Refused> {
         match command {
-            SiteCommand::DefineSite { spec, secret_problem } => {
+            SiteCommand::DefineSite { spec, secret_problem, setting_secrets } => {
                 if self.defined.as_ref() == Some(&spec) {
                     return Ok(vec![]);
                 }
@@ -218,6 +225,7 @@ impl Site {
                         )
                     }));
                 }
+                broken.extend(settings::broken(&spec.settings, &setting_secrets));
                 Refused::unless_empty(broken)?;
                 Ok(vec![SiteEvent::SiteDefined { spec }])
             }

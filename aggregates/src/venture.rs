@@ -7,7 +7,9 @@ pub mod puppet;
 mod tests;
 
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
+use crate::settings::{self, SecretProblems};
 use crate::values::name::Name;
+use crate::values::setting::Settings;
 use crate::values::text::Text;
 use puppet::{Classes, Layer, Parameters};
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,9 @@ pub struct VentureSpec {
     /// The Puppet environment of its servers; inherited from the parent, and else the agent's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub puppet_environment: Option<Text>,
+    /// Settings of boot images for its servers and those of its parts; roles, nearer ventures and devices go before it.
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    pub settings: Settings,
 }
 
 /// What a role is.
@@ -52,6 +57,9 @@ pub struct RoleSpec {
     /// The Puppet environment of the role's servers; the venture's by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub puppet_environment: Option<Text>,
+    /// Settings of boot images for the role's servers; only a device's own go before it.
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    pub settings: Settings,
 }
 
 impl VentureSpec {
@@ -88,6 +96,8 @@ pub enum VentureCommand {
         spec: VentureSpec,
         /// The known ancestors, nearest first.
         ancestors: Vec<Name>,
+        /// What is wrong with the secrets that its settings name.
+        secret_problems: SecretProblems,
     },
     /// Creates or changes a role.
     DefineRole {
@@ -95,6 +105,8 @@ pub enum VentureCommand {
         role: Name,
         /// What it shall be.
         spec: RoleSpec,
+        /// What is wrong with the secrets that its settings name.
+        secret_problems: SecretProblems,
     },
     /// Takes a role out of use.
     RetireRole {
@@ -141,9 +153,10 @@ impl Venture {
     /// What the command leads to.
     pub fn decide(&self, command: VentureCommand) -> Result<Vec<VentureEvent>, Refused> {
         match command {
-            VentureCommand::DefineVenture { name, spec, ancestors } => {
+            VentureCommand::DefineVenture { name, spec, ancestors, secret_problems } => {
                 let mut broken: Vec<BrokenRule> = parent(&name, &spec, &ancestors).into_iter().collect();
                 broken.extend(puppet::broken(spec.puppet()));
+                broken.extend(settings::broken(&spec.settings, &secret_problems));
                 Refused::unless_empty(broken)?;
                 Ok(if self.defined.as_ref() == Some(&spec) { vec![] } else { vec![VentureEvent::VentureDefined { spec }] })
             }
@@ -151,8 +164,10 @@ impl Venture {
             _ if self.defined.is_none() => {
                 Err(Refused::because("", "venture_unknown", "there is no such venture; define it first"))
             }
-            VentureCommand::DefineRole { role, spec } => {
-                Refused::unless_empty(puppet::broken(spec.puppet()))?;
+            VentureCommand::DefineRole { role, spec, secret_problems } => {
+                let mut broken = puppet::broken(spec.puppet());
+                broken.extend(settings::broken(&spec.settings, &secret_problems));
+                Refused::unless_empty(broken)?;
                 Ok(if self.roles.get(&role) == Some(&spec) { vec![] } else { vec![VentureEvent::RoleDefined { role, spec }] })
             }
             VentureCommand::RetireRole { role } => {

@@ -2,7 +2,8 @@
 
 use crate::at::At;
 use crate::convert::{address, cursor, inet, part};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -10,6 +11,7 @@ use bootledger_aggregates::values::name::Name;
 use ipnet::IpNet;
 use serde::Serialize;
 use sqlx::PgExecutor;
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -40,6 +42,9 @@ pub struct BootTarget {
     pub network: Name,
     /// Its site.
     pub site: Name,
+    /// The settings that it was started with, beside the image's defaults.
+    #[serde(skip_serializing_if = "ResolvedSettings::is_empty")]
+    pub settings: ResolvedSettings,
 }
 
 impl BootTarget {
@@ -70,14 +75,28 @@ struct Raw {
     boot_image_revision: i32,
     network: String,
     site: String,
+    settings: Option<String>,
     valid_to: Option<i64>,
 }
 
-impl TryFrom<Raw> for BootTarget {
-    type Error = Error;
+/// Settings by their JSON: most targets of a list have the same, which they share.
+#[derive(Debug, Default)]
+struct Shared(HashMap<String, ResolvedSettings>);
 
-    fn try_from(raw: Raw) -> Result<Self> {
-        Ok(Self {
+impl Shared {
+    fn settings(&mut self, json: Option<String>) -> Result<ResolvedSettings> {
+        let Some(json) = json else { return Ok(ResolvedSettings::default()) };
+        if let Some(known) = self.0.get(&json) {
+            return Ok(known.clone());
+        }
+        let settings: ResolvedSettings = serde_json::from_str(&json)?;
+        self.0.insert(json, settings.clone());
+        Ok(settings)
+    }
+
+    fn target(&mut self, raw: Raw) -> Result<BootTarget> {
+        Ok(BootTarget {
+            settings: self.settings(raw.settings)?,
             ip: address(raw.ip)?,
             deployment: DeploymentId(raw.deployment),
             device: DeviceId(raw.device),
@@ -98,7 +117,7 @@ macro_rules! boot_targets {
         sqlx::query_as!(
             Raw,
             "SELECT ip, deployment, device, mac, hostname, venture, role, boot_image, boot_image_revision, network, site,
-                    valid_to
+                    settings::text AS settings, valid_to
              FROM boot_targets WHERE " + $condition
             $(, $argument)*
         )
@@ -144,7 +163,8 @@ pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit:
         after_deployment,
         limit
     );
-    rows.fetch_all(executor).await?.into_iter().map(BootTarget::try_from).collect()
+    let mut shared = Shared::default();
+    rows.fetch_all(executor).await?.into_iter().map(|row| shared.target(row)).collect()
 }
 
 /// Every target, by address and deployment.
@@ -158,11 +178,11 @@ pub async fn changed_since(executor: impl PgExecutor<'_>, position: i64) -> Resu
         "valid_from > $1 OR (valid_to IS NOT NULL AND valid_to > $1) ORDER BY valid_to NULLS LAST, valid_from",
         position
     );
-    let rows = rows.fetch_all(executor).await?;
+    let (rows, mut shared) = (rows.fetch_all(executor).await?, Shared::default());
     rows.into_iter()
         .map(|row| {
             let present = row.valid_to.is_none();
-            Ok(Change { target: BootTarget::try_from(row)?, present })
+            Ok(Change { target: shared.target(row)?, present })
         })
         .collect()
 }
@@ -170,5 +190,5 @@ pub async fn changed_since(executor: impl PgExecutor<'_>, position: i64) -> Resu
 /// The target that had an address last, whether it still is one or not.
 pub async fn last_of_ip(executor: impl PgExecutor<'_>, ip: Ipv4Addr) -> Result<Option<BootTarget>> {
     let row = boot_targets!("ip = $1 ORDER BY valid_from DESC LIMIT 1", inet(ip));
-    row.fetch_optional(executor).await?.map(BootTarget::try_from).transpose()
+    row.fetch_optional(executor).await?.map(|row| Shared::default().target(row)).transpose()
 }

@@ -5,6 +5,7 @@ use crate::convert::{address, inet};
 use crate::error::{Error, Result};
 use bootledger_aggregates::boot_image::EndedBy;
 use bootledger_aggregates::deployment::plan::Plan;
+use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::values::ParseError;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId};
@@ -120,6 +121,9 @@ pub struct Deployment {
     pub installed_at: Option<Timestamp>,
     /// The last run of Puppet's agent on the server that failed while the deployment was in progress.
     pub puppet_failure: Option<PuppetFailure>,
+    /// The settings that device, role, venture and site gave for its boot image, with where each came from.
+    #[serde(skip_serializing_if = "ResolvedSettings::is_empty")]
+    pub settings: ResolvedSettings,
 }
 
 /// A run of Puppet's agent that failed.
@@ -170,6 +174,7 @@ struct Raw {
     done_by: String,
     installed_at: Option<OffsetDateTime>,
     puppet_failure: Option<String>,
+    settings: Option<String>,
 }
 
 impl TryFrom<Raw> for Deployment {
@@ -204,6 +209,7 @@ impl TryFrom<Raw> for Deployment {
             done_by: raw.done_by.parse()?,
             installed_at: raw.installed_at.map(Timestamp),
             puppet_failure: raw.puppet_failure.as_deref().map(serde_json::from_str).transpose()?,
+            settings: raw.settings.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default(),
         })
     }
 }
@@ -215,7 +221,7 @@ macro_rules! deployments {
             r#"SELECT id, device, mac, ip, hostname, venture, role, boot_image, boot_image_revision, network, site, import,
                     status, status_since, overdue, open_minutes, in_progress_minutes, started_at, started_by,
                     in_progress_at, ended_at, ended_by, reason, plan::text AS "plan!", done_by, installed_at,
-                    puppet_failure::text AS puppet_failure
+                    puppet_failure::text AS puppet_failure, settings::text AS settings
              FROM deployments
              WHERE (($1::bigint IS NULL AND valid_to IS NULL)
                     OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND "# + $condition $(+ $more)*,

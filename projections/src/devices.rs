@@ -11,6 +11,7 @@ use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::Settings;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use ipnet::{IpNet, Ipv4Net};
@@ -69,6 +70,9 @@ pub struct Device {
     pub disk_shares: Vec<Text>,
     /// For how long it had been running when that was last found out.
     pub uptime_seconds: Option<i64>,
+    /// Its own settings of boot images.
+    #[serde(skip_serializing_if = "Settings::is_empty")]
+    pub settings: Settings,
     /// The devices that are parts of it, sorted.
     pub sub_devices: Vec<DeviceId>,
     /// Remarks, oldest first.
@@ -145,6 +149,7 @@ struct Raw {
     software: Vec<String>,
     disk_shares: Vec<String>,
     uptime_seconds: Option<i64>,
+    settings: Option<String>,
     sub_devices: Vec<Uuid>,
     remarks: Vec<String>,
     registered_at: OffsetDateTime,
@@ -186,6 +191,7 @@ impl TryFrom<Raw> for Device {
             software: parsed(raw.software)?,
             disk_shares: parsed(raw.disk_shares)?,
             uptime_seconds: raw.uptime_seconds,
+            settings: raw.settings.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default(),
             sub_devices: raw.sub_devices.into_iter().map(DeviceId).collect(),
             remarks: parsed(raw.remarks)?,
             registered_at: Timestamp(raw.registered_at),
@@ -200,8 +206,8 @@ macro_rules! devices {
             Raw,
             r#"SELECT id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
                     management_protocol, management_credentials, management_access::text AS "management_access", parent, venture, role, verified, decommissioned,
-                    addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, sub_devices, remarks,
-                    registered_at, changed_at
+                    addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, settings::text AS settings,
+                    sub_devices, remarks, registered_at, changed_at
              FROM devices
              WHERE (($1::bigint IS NULL AND valid_to IS NULL)
                     OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND "# + $condition $(+ $more)*,

@@ -29,6 +29,7 @@ pub mod project;
 pub mod rebuild;
 pub mod role_uses;
 pub mod secrets;
+pub mod settings;
 pub mod site_uses;
 pub mod statistics;
 pub mod tallies;

@@ -28,6 +28,29 @@ pub async fn in_use(executor: impl PgExecutor<'_>) -> Result<Vec<Reference>> {
              FROM devices
             WHERE valid_to IS NULL AND management_credentials IS NOT NULL AND NOT decommissioned
             GROUP BY management_credentials
+           UNION ALL
+           SELECT secret, 'setting ' || setting || ' of ' || owner
+             FROM (SELECT s.value ->> 'secret' AS secret, s.key AS setting, 'site ' || c.key AS owner
+                     FROM catalogue c, jsonb_each(c.spec -> 'settings') s
+                    WHERE c.kind = 'site' AND c.valid_to IS NULL AND NOT c.retired
+                   UNION ALL
+                   SELECT s.value ->> 'secret', s.key, 'venture ' || c.key
+                     FROM catalogue c, jsonb_each(c.spec #> '{spec,settings}') s
+                    WHERE c.kind = 'venture' AND c.valid_to IS NULL AND NOT c.retired
+                   UNION ALL
+                   SELECT s.value ->> 'secret', s.key, 'role ' || c.key || '/' || r.key
+                     FROM catalogue c, jsonb_each(c.spec -> 'roles') r, jsonb_each(r.value -> 'settings') s
+                    WHERE c.kind = 'venture' AND c.valid_to IS NULL AND NOT c.retired
+                   UNION ALL
+                   SELECT s.value #>> '{default,secret}', s.key, 'boot image ' || c.key
+                     FROM catalogue c, jsonb_each(c.spec #> '{spec,settings}') s
+                    WHERE c.kind = 'boot_image' AND c.valid_to IS NULL AND NOT c.retired
+                   UNION ALL
+                   SELECT s.value ->> 'secret', s.key, count(*) || CASE count(*) WHEN 1 THEN ' device' ELSE ' devices' END
+                     FROM devices d, jsonb_each(d.settings) s
+                    WHERE d.valid_to IS NULL AND d.settings IS NOT NULL AND NOT d.decommissioned
+                    GROUP BY 1, 2) AS referred
+            WHERE secret IS NOT NULL
            ORDER BY 1, 2"#
     );
     let rows = rows.fetch_all(executor).await?;

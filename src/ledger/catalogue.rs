@@ -9,6 +9,7 @@ use bootledger_aggregates::boot_image::{BootImage, BootImageCommand};
 use bootledger_aggregates::dhcp_server::{DhcpServer, DhcpServerCommand};
 use bootledger_aggregates::network::{Network, NetworkCommand, NetworkSpec};
 use bootledger_aggregates::rack::{Rack, RackCommand};
+use bootledger_aggregates::settings::{self, SecretProblems};
 use bootledger_aggregates::site::{Site, SiteCommand};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::venture::{Venture, VentureCommand, VentureSpec};
@@ -24,7 +25,11 @@ impl Ledger {
             Command::DefineSite(key, spec) => {
                 let secret = spec.dns_updates.as_ref().map(|updates| &updates.key.secret);
                 let secret_problem = secret.and_then(|secret| self.secrets.problem(secret));
-                let command = SiteCommand::DefineSite { spec: spec.clone(), secret_problem };
+                let command = SiteCommand::DefineSite {
+                    spec: spec.clone(),
+                    secret_problem,
+                    setting_secrets: self.secret_problems(settings::secrets(&spec.settings)),
+                };
                 self.run::<Site>(key, command, terms, context).await
             }
             Command::DefineRack(key, spec) => {
@@ -42,18 +47,30 @@ impl Ledger {
             }
             Command::DefineVenture(key, spec) => {
                 let ancestors = self.ancestors(spec).await?;
-                let command = VentureCommand::DefineVenture { name: key.clone(), spec: spec.clone(), ancestors };
+                let command = VentureCommand::DefineVenture {
+                    name: key.clone(),
+                    spec: spec.clone(),
+                    ancestors,
+                    secret_problems: self.secret_problems(settings::secrets(&spec.settings)),
+                };
                 self.run::<Venture>(key, command, terms, context).await
             }
             Command::DefineRole { venture, role, spec } => {
-                let command = VentureCommand::DefineRole { role: role.clone(), spec: spec.clone() };
+                let command = VentureCommand::DefineRole {
+                    role: role.clone(),
+                    spec: spec.clone(),
+                    secret_problems: self.secret_problems(settings::secrets(&spec.settings)),
+                };
                 self.run::<Venture>(venture, command, terms, context).await
             }
             Command::RetireRole { venture, role } => {
                 self.run::<Venture>(venture, VentureCommand::RetireRole { role: role.clone() }, terms, context).await
             }
             Command::DefineBootImage(key, spec) => {
-                self.run::<BootImage>(key, BootImageCommand::DefineBootImage { spec: spec.clone() }, terms, context).await
+                let secrets = spec.settings.values().filter_map(|declared| declared.default.as_ref()?.secret());
+                let secret_problems = self.secret_problems(secrets);
+                let command = BootImageCommand::DefineBootImage { spec: spec.clone(), secret_problems };
+                self.run::<BootImage>(key, command, terms, context).await
             }
             Command::PutBootFile { image, name, file } => {
                 let command = BootImageCommand::PutFile { name: name.clone(), file: file.clone() };
@@ -74,6 +91,11 @@ impl Ledger {
             }
             other => unreachable_command(other),
         }
+    }
+
+    /// What is wrong with these secrets.
+    pub(super) fn secret_problems<'a>(&self, secrets: impl Iterator<Item = &'a Name>) -> SecretProblems {
+        secrets.filter_map(|secret| Some((secret.clone(), self.secrets.problem(secret)?))).collect()
     }
 
     async fn define_network(&self, key: &Name, spec: &NetworkSpec) -> Result<NetworkCommand, Failure> {

@@ -12,8 +12,10 @@ use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::event::Management;
 use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::register::{BrokenRuleOf, DeviceChange, DeviceSpec, RegisterFacts};
+use bootledger_aggregates::settings;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::SettingValue;
 use bootledger_projections::at::At;
 use bootledger_projections::{catalogue, deployments, devices};
 use bootledger_web::commands::{Command, Context, Receipt};
@@ -78,6 +80,7 @@ impl Ledger {
             held: holders(&self.views, &claims).await?,
             unknown: self.unknown_role(venture, role).await?,
             secret_problem: self.credentials_problem(spec.management.as_ref()),
+            setting_secrets: self.secret_problems(settings::secrets(&spec.settings)),
             deploying: vec![],
             device: id,
         };
@@ -125,6 +128,7 @@ impl Ledger {
                 self.unknown_role(venture.as_ref(), role.as_ref()).await?
             },
             secret_problem: self.credentials_problem(change.management.as_ref()),
+            setting_secrets: self.secret_problems(change.settings.values().flatten().filter_map(SettingValue::secret)),
             deploying: live.map(|deployment| deployment.mac).into_iter().collect(),
             device: id,
         })

@@ -16,6 +16,7 @@ use bootledger_aggregates::deployment::plan::Plan;
 use bootledger_aggregates::deployment::start::{BootImageFacts, StartDeployment, StartFacts};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rules::{BrokenRule, Refused};
+use bootledger_aggregates::settings::Inherited;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::DeploymentId;
@@ -24,7 +25,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{Entry, inherited_image};
 use bootledger_projections::devices::Device;
-use bootledger_projections::{catalogue, devices, dhcp_entries, free};
+use bootledger_projections::{catalogue, devices, dhcp_entries, free, settings};
 use bootledger_web::commands::{CommandError, Context, NewDeployment, Proposed, Receipt};
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
@@ -122,10 +123,13 @@ impl Ledger {
             aggregate_id: device.id.to_string(),
             sequence: device.sequence,
         }];
-        preconditions.extend(venture_entry.map(|entry| unchanged("venture", entry)));
+        // The settings of ancestors count as well.
+        preconditions.extend(lineage.iter().map(|entry| unchanged("venture", entry)));
         preconditions.extend(network.as_ref().map(|entry| unchanged("network", entry)));
         preconditions.extend(site.as_ref().map(|entry| unchanged("site", entry)));
         preconditions.extend(image.as_ref().map(|entry| unchanged("boot_image", entry)));
+        let layers = settings::layers(&lineage, Some(&role), site.as_ref());
+        let inherited = image.as_ref().map(|image| Inherited::new(&boot_image, &image.spec, layers));
         let facts = StartFacts {
             device: Some(device.deployment_facts()),
             holders: holders(views, &claims).await?,
@@ -133,6 +137,7 @@ impl Ledger {
             venture_exists: venture_entry.is_some(),
             role_exists: venture_entry.is_some_and(|entry| entry.spec.roles.contains_key(&role)),
             boot_image: image.as_ref().map(image_facts),
+            settings: inherited.map(|inherited| inherited.of_device(&device.settings)).unwrap_or_default(),
             network: network.map(|entry| (entry.key, entry.spec)),
             site: site.map(|entry| entry.spec),
         };

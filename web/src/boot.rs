@@ -18,6 +18,7 @@ mod refusal;
 pub(crate) mod render;
 pub mod routes;
 pub mod serve;
+pub mod settings;
 pub mod store;
 pub mod table;
 pub mod target;

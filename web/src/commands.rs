@@ -323,6 +323,28 @@ pub enum Imported {
     Refused(Vec<RowError>),
 }
 
+/// A secret that is rendered into a boot file; never shown, and kept no longer than the file is rendered.
+#[derive(Clone)]
+pub struct BootSecret(String);
+
+impl BootSecret {
+    /// The secret with this text.
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The secret itself, for rendering only.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for BootSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BootSecret(…)")
+    }
+}
+
 /// The one way from HTTP to the domain.
 #[async_trait]
 pub trait Commands: Send + Sync {
@@ -351,6 +373,10 @@ pub trait Commands: Send + Sync {
 
     /// What is wrong with the secret of this name, if anything, and what to do; nothing of its content.
     fn secret_problem(&self, name: &Name) -> Option<String>;
+
+    /// Reads the secret of this name for a boot file; `Err` says what is wrong and what to do. No secret is given whose name
+    /// does not begin with `boot-`.
+    fn boot_secret(&self, name: &Name) -> Result<BootSecret, String>;
 
     /// Starts a deployment for every row of a CSV text (RFC 4180 with `;` or `,`), or for none.
     async fn import(&self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError>;

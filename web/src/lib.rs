@@ -15,3 +15,4 @@ pub mod pages;
 mod puppet;
 pub mod request;
 pub mod server;
+pub mod settings;

@@ -16,7 +16,7 @@ fn spec() -> BootImageSpec {
 }
 
 fn define() -> BootImageCommand {
-    BootImageCommand::DefineBootImage { spec: spec() }
+    BootImageCommand::DefineBootImage { spec: spec(), secret_problems: SecretProblems::new() }
 }
 
 fn put(name: &str, kind: FileKind) -> BootImageCommand {
@@ -44,6 +44,7 @@ fn after(commands: Vec<BootImageCommand>) -> (BootImage, Vec<BootImageEvent>) {
 fn limits_are_a_minute_to_a_year() {
     let limits = |open, in_progress| BootImageCommand::DefineBootImage {
         spec: BootImageSpec { open_minutes: open, in_progress_minutes: in_progress, ..spec() },
+        secret_problems: SecretProblems::new(),
     };
     assert_eq!(broken::<BootImage>(&[], limits(0, 0)), ["limit_zero", "limit_zero"]);
     assert_eq!(broken::<BootImage>(&[], limits(525_601, u32::MAX)), ["limit_too_long", "limit_too_long"]);
@@ -120,4 +121,64 @@ fn kinds_are_read_as_they_are_shown() {
         assert_eq!(serde_json::to_value(kind).expect("JSON"), kind.as_str());
     }
     assert!("Kernel".parse::<FileKind>().is_err());
+}
+
+/// The image with these declarations.
+fn declare(settings: serde_json::Value) -> BootImageCommand {
+    let settings = serde_json::from_value(settings).expect("declarations");
+    BootImageCommand::DefineBootImage { spec: BootImageSpec { settings, ..spec() }, secret_problems: SecretProblems::new() }
+}
+
+fn put_using(name: &str, kind: FileKind, settings: &[&str]) -> BootImageCommand {
+    let settings = settings.iter().map(|name| parsed(name)).collect();
+    BootImageCommand::PutFile { name: parsed(name), file: BootFile { settings, ..boot_file(kind) } }
+}
+
+#[test]
+fn a_declaration_that_no_value_could_meet_is_refused() {
+    for wrong in [
+        serde_json::json!({ "type": "choice" }),
+        serde_json::json!({ "type": "text", "choices": ["a"] }),
+        serde_json::json!({ "type": "number" }),
+        serde_json::json!({ "type": "list", "default": "a" }),
+        serde_json::json!({ "type": "secret", "default": { "secret": "bmc" } }),
+    ] {
+        assert_eq!(broken::<BootImage>(&[], declare(serde_json::json!({ "a": wrong }))), ["setting_invalid"]);
+    }
+    let BootImageCommand::DefineBootImage { spec, .. } =
+        declare(serde_json::json!({ "a": { "type": "secret", "default": { "secret": "boot-a" } } }))
+    else {
+        panic!("another command")
+    };
+    let secret_problems = SecretProblems::from([(parsed("boot-a"), "there is no secret boot-a".to_owned())]);
+    assert_eq!(broken::<BootImage>(&[], BootImageCommand::DefineBootImage { spec, secret_problems }), ["secret_missing"]);
+}
+
+#[test]
+fn a_setting_that_a_template_uses_is_neither_removed_nor_made_another_type() {
+    let declared = serde_json::json!({ "a": { "type": "text" }, "b": { "type": "text" } });
+    let (image, _) = after(vec![declare(declared), put_using("preseed.cfg", FileKind::Kickstart, &["a"])]);
+    let rules = |settings| {
+        let Refused(rules) = image.decide(declare(settings)).expect_err("it was accepted");
+        rules.into_iter().map(|broken| (broken.field, broken.rule)).collect::<Vec<_>>()
+    };
+    let in_use = [("settings.a".to_owned(), "setting_in_use".to_owned())];
+    assert_eq!(rules(serde_json::json!({ "b": { "type": "text" } })), in_use);
+    assert_eq!(rules(serde_json::json!({ "a": { "type": "list" } })), in_use);
+    let described = serde_json::json!({ "a": { "type": "text", "default": "x", "description": "A" } });
+    assert!(image.decide(declare(described)).is_ok(), "what no template uses may go, and defaults may change");
+}
+
+#[test]
+fn a_template_uses_declared_settings_and_a_script_no_secret() {
+    let declared = serde_json::json!({ "a": { "type": "text" }, "b": { "type": "secret" } });
+    let (image, _) = after(vec![declare(declared)]);
+    let rules = |kind, settings: &[&str]| match image.decide(put_using("file", kind, settings)) {
+        Ok(_) => vec![],
+        Err(Refused(rules)) => rules.into_iter().map(|broken| broken.rule).collect(),
+    };
+    assert_eq!(rules(FileKind::Kickstart, &["a", "c"]), ["setting_undeclared"]);
+    assert_eq!(rules(FileKind::BootIpxe, &["a", "b"]), ["secret_in_script"]);
+    assert_eq!(rules(FileKind::BootIpxe, &["a"]), Vec::<String>::new());
+    assert_eq!(rules(FileKind::Other, &["a", "b"]), Vec::<String>::new());
 }

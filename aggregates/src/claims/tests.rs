@@ -60,6 +60,7 @@ fn a_deployment_takes_at_its_start_and_gives_back_at_its_end() {
             ("DeploymentStarted", &started),
             ("DeploymentStarted", &started),
             ("DeploymentStarted", &started),
+            ("DeploymentStarted", &started),
             ("DeploymentDone", &done),
             ("DeploymentDone", &done),
             ("DeploymentDone", &done),
@@ -84,6 +85,7 @@ fn a_device_takes_and_gives_back_what_its_events_say() {
                     "take asset A-1 for device",
                 ]
             ),
+            ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device"]),
             ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device"]),
             ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device"]),
             (

@@ -4,6 +4,7 @@ use super::plan::Plan;
 use crate::boot_image::EndedBy;
 use crate::claims::{Claim, ClaimChange, Holder};
 use crate::rules::domain_event;
+use crate::settings::ResolvedSettings;
 use crate::values::hostname::Hostname;
 use crate::values::ids::{DeploymentId, DeviceId, ImportId};
 use crate::values::mac_address::MacAddress;
@@ -96,6 +97,9 @@ pub struct DeploymentStarted {
     /// Whose word ends it, as the boot image said at the start.
     #[serde(default, skip_serializing_if = "EndedBy::is_server")]
     pub done_by: EndedBy,
+    /// The settings that device, role, venture and site gave for the image's templates; defaults are the image's.
+    #[serde(default, skip_serializing_if = "ResolvedSettings::is_empty")]
+    pub settings: ResolvedSettings,
 }
 
 /// What happened.

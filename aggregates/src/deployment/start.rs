@@ -6,6 +6,7 @@ use crate::boot_image::EndedBy;
 use crate::claims::{Claim, Holder};
 use crate::network::{NetworkSpec, Reserved};
 use crate::rules::{BrokenRule, Refused};
+use crate::settings::Resolution;
 use crate::site::SiteSpec;
 use crate::values::hostname::{Hostname, reverse_name};
 use crate::values::ids::{DeploymentId, DeviceId, ImportId};
@@ -57,6 +58,8 @@ pub struct StartFacts {
     pub role_exists: bool,
     /// The boot image, where it is known.
     pub boot_image: Option<BootImageFacts>,
+    /// The values of the settings that the image's templates use, and what keeps them from being complete.
+    pub settings: Resolution,
 }
 
 /// What the rules need to know of a device.
@@ -95,6 +98,7 @@ pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Re
     broken.extend(hostname(&request));
     broken.extend(held(&request));
     broken.extend(catalogue(&request));
+    broken.extend(request.facts.settings.broken.iter().cloned());
     broken.extend(request.plan.broken().map(|why| BrokenRule::new("plan", "plan_invalid", why)));
     // Without a network or an image, a rule above is broken.
     let (Some((network, spec)), Some(image), true) = (&request.facts.network, &request.facts.boot_image, broken.is_empty())
@@ -124,6 +128,7 @@ pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Re
         took,
         import: request.import,
         done_by,
+        settings: request.facts.settings.values,
     }))])
 }
 

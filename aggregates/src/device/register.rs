@@ -4,9 +4,11 @@ use super::event::{DeviceEvent, DeviceKind, Management};
 use super::{Registered, allowed};
 use crate::claims::{Claim, Holder};
 use crate::rules::{BrokenRule, Refused};
+use crate::settings::{self, SecretProblems, SettingsChange};
 use crate::values::ids::DeviceId;
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
+use crate::values::setting::Settings;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -44,6 +46,9 @@ pub struct DeviceSpec {
     /// The device that it is a part of.
     #[serde(default)]
     pub parent: Option<DeviceId>,
+    /// Its own settings of boot images, which go before those of role, venture and site.
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    pub settings: Settings,
 }
 
 /// What changes of a device; what is left out stays.
@@ -72,6 +77,9 @@ pub struct DeviceChange {
     pub role: Option<Name>,
     /// A remark to add.
     pub remark: Option<Text>,
+    /// Settings of boot images to set; null removes one, and those that are left out stay.
+    #[serde(default, skip_serializing_if = "SettingsChange::is_empty")]
+    pub settings: SettingsChange,
 }
 
 /// What changed of a device's description.
@@ -97,6 +105,9 @@ pub struct DeviceChanged {
     pub macs_removed: Vec<MacAddress>,
     /// How it is now managed out of band.
     pub management: Option<Management>,
+    /// Settings that are now these; null for those that it has no longer.
+    #[serde(default, skip_serializing_if = "SettingsChange::is_empty")]
+    pub settings: SettingsChange,
 }
 
 /// The JSON of a text that replaces another: `{"old": …, "new": …}`.
@@ -150,6 +161,8 @@ pub struct RegisterFacts {
     pub unknown: Option<BrokenRuleOf>,
     /// What is wrong with the secret of the management controller's credentials, if anything.
     pub secret_problem: Option<String>,
+    /// What is wrong with the secrets that its settings name.
+    pub setting_secrets: SecretProblems,
     /// Interfaces that the live deployment boots from.
     pub deploying: Vec<MacAddress>,
     /// The device itself.
@@ -227,6 +240,7 @@ pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Ve
     broken.extend(held(facts));
     broken.extend(unreadable(facts));
     broken.extend(identified(!spec.macs.is_empty() || spec.serial.is_some() || spec.asset.is_some()));
+    broken.extend(settings::broken(&spec.settings, &facts.setting_secrets));
     if spec.parent.is_some_and(|parent| parent == facts.device) {
         broken.push(BrokenRule::new("parent", "device_own_parent", "a device is not a part of itself"));
     }
@@ -239,6 +253,12 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     broken.extend(held(facts));
     broken.extend(unreadable(facts));
     broken.extend(venture_role(device, &change, facts));
+    let settings_changed = settings::changes(&device.settings, change.settings);
+    let mut settings_after = device.settings.clone();
+    settings::apply(&mut settings_after, settings_changed.clone());
+    if !settings_changed.is_empty() {
+        broken.extend(settings::broken(&settings_after, &facts.setting_secrets));
+    }
 
     let replaced = |new: Option<Text>, old: &Option<Text>| {
         new.map(|new| (old.clone().unwrap_or_default(), new)).filter(|(old, new)| old != new)
@@ -254,6 +274,7 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
         macs_added: wanted.difference(&device.macs).copied().collect(),
         macs_removed: device.macs.difference(&wanted).copied().collect(),
         management: change.management.filter(|management| device.management.as_ref() != Some(management)),
+        settings: settings_changed,
     };
     let stays = |old: &Option<Text>, pair: &Option<(Text, Text)>| pair.as_ref().map_or(old.is_some(), |(_, new)| !new.is_empty());
     let numbered = stays(&device.serial, &changed.serial) || stays(&device.asset, &changed.asset);
@@ -324,6 +345,7 @@ pub(super) fn evolve(device: &mut Registered, change: DeviceChanged) {
     device.rack = change.rack.or(device.rack.take());
     device.position = change.position.or(device.position);
     device.management = change.management.or(device.management.take());
+    settings::apply(&mut device.settings, change.settings);
     device.macs.extend(change.macs_added);
     device.macs.retain(|mac| !change.macs_removed.contains(mac));
 }

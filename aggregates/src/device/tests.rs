@@ -38,6 +38,7 @@ fn spec() -> DeviceSpec {
             access: Access::default(),
         }),
         parent: None,
+        settings: crate::values::setting::Settings::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::samples::{broken, outcome, parsed, site};
 
 fn define(spec: SiteSpec) -> SiteCommand {
-    SiteCommand::DefineSite { spec: Box::new(spec), secret_problem: None }
+    SiteCommand::DefineSite { spec: Box::new(spec), secret_problem: None, setting_secrets: SecretProblems::new() }
 }
 
 fn defined() -> Vec<SiteEvent> {
@@ -73,8 +73,25 @@ fn updates_need_zones_and_a_secret_that_can_be_read() {
     assert_eq!((updates.port.get(), updates.key.algorithm), (53, TsigAlgorithm::HmacSha256));
     let spec = SiteSpec { dns_updates: Some(updates), ..site() };
     assert!(outcome::<Site>(&[], define(spec.clone())).is_ok());
-    let unread = SiteCommand::DefineSite { spec: Box::new(spec.clone()), secret_problem: Some("there is no secret".to_owned()) };
+    let unread = SiteCommand::DefineSite {
+        spec: Box::new(spec.clone()),
+        secret_problem: Some("there is no secret".to_owned()),
+        setting_secrets: SecretProblems::new(),
+    };
     assert_eq!(broken::<Site>(&[], unread), ["secret_missing"]);
     let nowhere = SiteSpec { zones: vec![], hostname_template: None, ..spec };
     assert_eq!(broken::<Site>(&[], define(nowhere)), ["zones_missing"]);
+}
+
+#[test]
+fn a_site_refers_only_to_secrets_for_boot_files_that_can_be_read() {
+    let set = |secret: &str| SiteSpec {
+        settings: crate::samples::settings(serde_json::json!({ "password": { "secret": secret } })),
+        ..site()
+    };
+    assert_eq!(broken::<Site>(&[], define(set("bmc"))), ["secret_not_for_boot"]);
+    let setting_secrets = SecretProblems::from([(parsed("boot-a"), "there is no secret boot-a".to_owned())]);
+    let unread = SiteCommand::DefineSite { spec: Box::new(set("boot-a")), secret_problem: None, setting_secrets };
+    assert_eq!(broken::<Site>(&[], unread), ["secret_missing"]);
+    assert!(outcome::<Site>(&[], define(set("boot-a"))).is_ok());
 }

@@ -20,9 +20,15 @@ pub type Settings = BTreeMap<SettingName, SettingValue>;
 /// What a secret's name begins with where it may be rendered into boot files.
 pub const BOOT_SECRET_PREFIX: &str = "boot-";
 
+/// Control characters, line and paragraph separators, and what XML and YAML have no way to write.
+fn is_forbidden(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+}
+
 const LONGEST_NAME: usize = 40;
 const LONGEST_TEXT: usize = 4096;
 const MOST_ITEMS: usize = 256;
+const MOST_CHOICES: usize = 64;
 
 /// 1 to 40 of `a-z 0-9 _`, beginning with a letter: what templates write after `settings.`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -97,7 +103,7 @@ impl FromStr for SettingText {
         if text.chars().count() > LONGEST_TEXT {
             return Err(ParseError::new(format!("a setting's text has at most {LONGEST_TEXT} characters")));
         }
-        if text.chars().any(char::is_control) {
+        if text.chars().any(is_forbidden) {
             return Err(ParseError::new("a setting's text is one line without control characters; use a list for several lines"));
         }
         Ok(Self(text.to_owned()))
@@ -124,7 +130,7 @@ impl From<SettingText> for String {
 }
 
 /// At most 256 texts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "Vec<SettingText>", into = "Vec<SettingText>")]
 #[schema(value_type = Vec<String>)]
 pub struct SettingList(Vec<SettingText>);
@@ -153,7 +159,7 @@ impl From<SettingList> for Vec<SettingText> {
 }
 
 /// A setting's value. Its JSON is a string, a whole number, a boolean, a list of strings, or `{"secret": NAME}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "a string, a whole number, true or false, a list of strings, or {\"secret\": NAME}")]
 pub enum SettingValue {
     /// Yes or no.
@@ -168,8 +174,27 @@ pub enum SettingValue {
     Secret(SecretReference),
 }
 
+impl SettingValue {
+    /// Whether it is as good as no value: an empty text or an empty list.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) => text.as_str().is_empty(),
+            Self::List(list) => list.items().is_empty(),
+            Self::Boolean(_) | Self::Number(_) | Self::Secret(_) => false,
+        }
+    }
+
+    /// The secret that it refers to.
+    pub fn secret(&self) -> Option<&Name> {
+        match self {
+            Self::Secret(reference) => Some(&reference.secret),
+            _ => None,
+        }
+    }
+}
+
 /// A secret by its name; the service reads it when a file is rendered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretReference {
     /// The secret's name, which begins with `boot-`.
@@ -265,6 +290,9 @@ impl SettingSpec {
     pub fn problem(&self) -> Option<String> {
         if self.kind == SettingType::Choice && self.choices.is_empty() {
             return Some("is a choice and has no choices".to_owned());
+        }
+        if self.choices.len() > MOST_CHOICES {
+            return Some(format!("has more than {MOST_CHOICES} choices"));
         }
         if self.kind != SettingType::Choice && !self.choices.is_empty() {
             return Some("has choices and is not a choice".to_owned());

@@ -7,11 +7,16 @@ use crate::samples::{broken, outcome, parsed};
 fn below(parent: &str, ancestors: &[&str]) -> VentureCommand {
     let spec = VentureSpec { parent: Some(parsed(parent)), ..VentureSpec::default() };
     let ancestors = ancestors.iter().map(|name| parsed(name)).collect();
-    VentureCommand::DefineVenture { name: parsed("shop"), spec, ancestors }
+    VentureCommand::DefineVenture { name: parsed("shop"), spec, ancestors, secret_problems: SecretProblems::new() }
 }
 
 fn define() -> VentureCommand {
-    VentureCommand::DefineVenture { name: parsed("shop"), spec: VentureSpec::default(), ancestors: vec![] }
+    VentureCommand::DefineVenture {
+        name: parsed("shop"),
+        spec: VentureSpec::default(),
+        ancestors: vec![],
+        secret_problems: SecretProblems::new(),
+    }
 }
 
 fn defined() -> Vec<VentureEvent> {
@@ -20,7 +25,7 @@ fn defined() -> Vec<VentureEvent> {
 
 fn define_role(image: &str) -> VentureCommand {
     let spec = RoleSpec { default_boot_image: Some(parsed(image)), ..RoleSpec::default() };
-    VentureCommand::DefineRole { role: parsed("web"), spec }
+    VentureCommand::DefineRole { role: parsed("web"), spec, secret_problems: SecretProblems::new() }
 }
 
 fn with_role() -> Vec<VentureEvent> {
@@ -77,4 +82,17 @@ fn a_retired_venture_takes_its_roles_with_it() {
     assert_eq!(broken::<Venture>(&retired, define_role("debian-13")), ["venture_unknown"]);
     let again: Vec<_> = retired.into_iter().chain(defined()).collect();
     assert_eq!(outcome::<Venture>(&again, define_role("debian-13")).map(|events| events.len()), Ok(1), "the role is gone");
+}
+
+#[test]
+fn a_venture_and_a_role_refer_only_to_secrets_for_boot_files() {
+    let settings = crate::samples::settings(serde_json::json!({ "password": { "secret": "bmc" } }));
+    let spec = VentureSpec { settings: settings.clone(), ..VentureSpec::default() };
+    let secret_problems = SecretProblems::new();
+    let define = VentureCommand::DefineVenture { name: parsed("shop"), spec, ancestors: vec![], secret_problems };
+    assert_eq!(broken::<Venture>(&[], define), ["secret_not_for_boot"]);
+    let defined = [VentureEvent::VentureDefined { spec: VentureSpec::default() }];
+    let spec = RoleSpec { settings, ..RoleSpec::default() };
+    let define = VentureCommand::DefineRole { role: parsed("web"), spec, secret_problems: SecretProblems::new() };
+    assert_eq!(broken::<Venture>(&defined, define), ["secret_not_for_boot"]);
 }

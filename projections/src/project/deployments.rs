@@ -151,6 +151,7 @@ fn begun(id: DeploymentId, started: &DeploymentStarted, recorded: &Recorded) -> 
         done_by: started.done_by,
         installed_at: None,
         puppet_failure: None,
+        settings: started.settings.clone(),
     }
 }
 
@@ -168,5 +169,6 @@ pub(super) fn target(row: &Deployment) -> BootTarget {
         boot_image_revision: row.boot_image_revision,
         network: row.network.clone(),
         site: row.site.clone(),
+        settings: row.settings.clone(),
     }
 }

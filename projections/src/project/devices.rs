@@ -8,6 +8,7 @@ use bootledger_aggregates::device::event::{DeviceEvent, DhcpEntry, DnsEntry};
 use bootledger_aggregates::device::facts::FactsRecorded;
 use bootledger_aggregates::device::register::{DeviceChanged, DeviceSpec};
 use bootledger_aggregates::event::Recorded;
+use bootledger_aggregates::settings;
 use bootledger_aggregates::values::hostname::{Hostname, reverse_name};
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::text::Text;
@@ -89,6 +90,7 @@ fn registered(id: DeviceId, spec: &DeviceSpec, recorded: &Recorded) -> Device {
         software: vec![],
         disk_shares: vec![],
         uptime_seconds: None,
+        settings: spec.settings.clone(),
         sub_devices: vec![],
         remarks: vec![],
         registered_at: recorded.recorded_at,
@@ -113,6 +115,7 @@ fn changed(device: &mut Device, change: &DeviceChanged) {
     device.rack = change.rack.clone().or(device.rack.take());
     device.rack_position = change.position.map(i32::from).or(device.rack_position);
     device.management = change.management.clone().or(device.management.take());
+    settings::apply(&mut device.settings, change.settings.clone());
     insert(&mut device.macs, change.macs_added.iter().copied());
     device.macs.retain(|mac| !change.macs_removed.contains(mac));
 }

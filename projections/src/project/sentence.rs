@@ -284,6 +284,10 @@ fn changed(change: &DeviceChanged) -> String {
     parts.extend(change.macs_added.iter().map(|mac| format!("new interface {mac}")));
     parts.extend(change.macs_removed.iter().map(|mac| format!("without interface {mac}")));
     parts.extend(change.management.as_ref().map(|management| format!("managed at {}", management.address)));
+    parts.extend(change.settings.iter().map(|(name, value)| match value {
+        Some(_) => format!("setting {name}"),
+        None => format!("without setting {name}"),
+    }));
     list(parts)
 }
 

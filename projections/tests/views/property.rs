@@ -129,8 +129,14 @@ fn server(b: u8, position: i64) -> DhcpServerCommand {
 fn describe(world: &mut World, a: u8, b: u8) {
     let site = if b.is_multiple_of(2) { "dc1" } else { "dc2" };
     match a % 15 {
-        0 => world
-            .site(site, SiteCommand::DefineSite { spec: Box::new(site_spec(site, &format!("site {b}"))), secret_problem: None }),
+        0 => world.site(
+            site,
+            SiteCommand::DefineSite {
+                spec: Box::new(site_spec(site, &format!("site {b}"))),
+                secret_problem: None,
+                setting_secrets: std::collections::BTreeMap::new(),
+            },
+        ),
         1 => world.define_network("dc1-prod", site),
         2 => world.network("dc2-prod", NetworkCommand::RetireNetwork { used: 0 }),
         3 => world.define_network("dc2-prod", "dc2"),
@@ -138,17 +144,35 @@ fn describe(world: &mut World, a: u8, b: u8) {
         5 => match b % 4 {
             0 => world.venture("shop", VentureCommand::RetireVenture),
             1 => world.venture("shop", VentureCommand::RetireRole { role: v("db") }),
-            2 => world.venture("shop", VentureCommand::DefineRole { role: v("db"), spec: RoleSpec::default() }),
+            2 => world.venture(
+                "shop",
+                VentureCommand::DefineRole {
+                    role: v("db"),
+                    spec: RoleSpec::default(),
+                    secret_problems: std::collections::BTreeMap::new(),
+                },
+            ),
             _ => {
                 let spec = VentureSpec { description: v(site), ..VentureSpec::default() };
-                world.venture("shop", VentureCommand::DefineVenture { name: v("shop"), spec, ancestors: vec![] });
+                world.venture(
+                    "shop",
+                    VentureCommand::DefineVenture {
+                        name: v("shop"),
+                        spec,
+                        ancestors: vec![],
+                        secret_problems: std::collections::BTreeMap::new(),
+                    },
+                );
             }
         },
         6 if b.is_multiple_of(4) => world.image("debian-12", BootImageCommand::RetireBootImage),
         6 => world.image("debian-12", put_file("kernel", FileKind::Kernel, i64::from(b))),
         7 => {
             let spec = image_spec("again", u32::from(b) + 1, b.is_multiple_of(2));
-            world.image("debian-12", BootImageCommand::DefineBootImage { spec });
+            world.image(
+                "debian-12",
+                BootImageCommand::DefineBootImage { spec, secret_problems: std::collections::BTreeMap::new() },
+            );
         }
         8 => world.token(b % 2, create_token()),
         9 if b.is_multiple_of(3) => world.image("debian-12", BootImageCommand::RemoveFile { name: v("kernel") }),
@@ -246,7 +270,13 @@ fn played(actions: &[(u8, u8, u8)], damage: Option<(usize, u8)>) -> Result<World
     let mut world = World::furnished();
     // In half of the histories, Puppet has the last word.
     if actions.first().is_some_and(|(action, ..)| action.is_multiple_of(2)) {
-        world.image("debian-12", BootImageCommand::DefineBootImage { spec: image_spec("", 1, true) });
+        world.image(
+            "debian-12",
+            BootImageCommand::DefineBootImage {
+                spec: image_spec("", 1, true),
+                secret_problems: std::collections::BTreeMap::new(),
+            },
+        );
     }
     let spec = Box::new(webhook_spec("*"));
     world.webhook("chat", WebhookCommand::DefineWebhook { spec, secret_problem: None });

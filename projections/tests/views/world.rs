@@ -33,11 +33,13 @@ use bootledger_aggregates::network::{Network, NetworkCommand, NetworkSpec};
 use bootledger_aggregates::rack::{Rack, RackCommand};
 use bootledger_aggregates::rules::Refused;
 use bootledger_aggregates::session::Session;
+use bootledger_aggregates::settings::{Resolution, Resolved, ResolvedSettings};
 use bootledger_aggregates::site::{Site, SiteCommand};
 use bootledger_aggregates::token::{Token, TokenCommand};
 use bootledger_aggregates::user::{User, UserCommand};
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, SessionId, TokenId};
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::{SettingValue, Settings};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::venture::{RoleSpec, Venture, VentureCommand, VentureSpec};
 use bootledger_aggregates::webhook::{Webhook, WebhookCommand};
@@ -80,18 +82,40 @@ impl World {
     pub(crate) fn furnished() -> Self {
         let mut world = Self::default();
         for site in ["dc1", "dc2"] {
-            world.site(site, SiteCommand::DefineSite { spec: Box::new(site_spec(site, "")), secret_problem: None });
+            world.site(
+                site,
+                SiteCommand::DefineSite {
+                    spec: Box::new(site_spec(site, "")),
+                    secret_problem: None,
+                    setting_secrets: std::collections::BTreeMap::new(),
+                },
+            );
             world.define_network(&format!("{site}-prod"), site);
         }
         world.rack("r1", RackCommand::DefineRack { spec: rack("dc1", 42), site_exists: true });
         world.server("kea-1", define_server("dc1"));
         let spec = VentureSpec::default();
-        world.venture("shop", VentureCommand::DefineVenture { name: v("shop"), spec, ancestors: vec![] });
+        world.venture(
+            "shop",
+            VentureCommand::DefineVenture {
+                name: v("shop"),
+                spec,
+                ancestors: vec![],
+                secret_problems: std::collections::BTreeMap::new(),
+            },
+        );
         for role in ["web", "db"] {
-            world.venture("shop", VentureCommand::DefineRole { role: v(role), spec: RoleSpec::default() });
+            world.venture(
+                "shop",
+                VentureCommand::DefineRole {
+                    role: v(role),
+                    spec: RoleSpec::default(),
+                    secret_problems: std::collections::BTreeMap::new(),
+                },
+            );
         }
         let spec = image_spec("", 1, false);
-        world.image("debian-12", BootImageCommand::DefineBootImage { spec });
+        world.image("debian-12", BootImageCommand::DefineBootImage { spec, secret_problems: std::collections::BTreeMap::new() });
         world.image("debian-12", put_file("boot.ipxe", FileKind::BootIpxe, 1));
         world
     }
@@ -190,6 +214,7 @@ impl World {
                 access: Access { port: n.is_multiple_of(2).then_some(8443), ..Access::default() },
             }),
             parent: None,
+            settings: own_settings(n),
         };
         let held = self.holders([Claim::Mac(mac(n)), Claim::Mac(mac(n + 100)), Claim::Serial(v(&format!("SN{n}")))]);
         let facts = RegisterFacts { site_exists: true, rack_exists: true, held, device: id, ..RegisterFacts::default() };
@@ -263,6 +288,7 @@ impl World {
                 limits: Limits { open_minutes: 1, in_progress_minutes: 1 },
                 done_by: image.spec.as_ref().map(|spec| spec.done_by).unwrap_or_default(),
             }),
+            settings: Resolution { values: resolved(n), broken: vec![] },
         };
         let [_, Claim::Hostname(hostname), ..] = claims else { return Ok(()) };
         let request = StartDeployment {
@@ -375,4 +401,15 @@ impl World {
         }
         self.accept("token root", events.into_iter().map(|event| Event::Token(id, event)).collect());
     }
+}
+
+/// Settings that every other device has.
+fn own_settings(n: u8) -> Settings {
+    if n.is_multiple_of(2) { Settings::new() } else { [(v("vlan"), SettingValue::Number(i64::from(n)))].into() }
+}
+
+/// What every third deployment is given.
+fn resolved(n: u8) -> ResolvedSettings {
+    let value = Resolved { value: SettingValue::Text(v("/dev/sda")), from: v("venture shop") };
+    n.is_multiple_of(3).then(|| (v("disk"), value)).into_iter().collect()
 }

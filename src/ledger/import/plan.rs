@@ -8,6 +8,7 @@ use super::facts::Known;
 use super::read::{Row, error};
 use crate::store::append::{NewEvent, Precondition};
 use crate::store::draft::Draft;
+use bootledger_aggregates::boot_image::BootImage;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::deployment::Deployment;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
@@ -20,12 +21,16 @@ use bootledger_aggregates::device::management::Access;
 use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec, RegisterFacts};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rules::{BrokenRule, Refused};
+use bootledger_aggregates::settings::{Inherited, Resolution};
+use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId};
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::Settings;
 use bootledger_aggregates::values::text::Text;
-use bootledger_projections::catalogue::{Entry, inherited_image};
+use bootledger_projections::catalogue::{Entry, VentureView, inherited_image};
+use bootledger_projections::settings::layers;
 use bootledger_web::commands::{Context, PlannedRow, RowError};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
@@ -68,8 +73,9 @@ pub(super) async fn plan(
         Planned { rows: Vec::with_capacity(rows.len()), events: vec![], preconditions: vec![], known: BTreeSet::new() };
     let mut errors = vec![];
     let mut used = BTreeMap::new();
+    let mut resolved = Resolved::new();
     for row in rows {
-        match common.row(ledger, row, &mut free, &mut used, &mut planned).await? {
+        match common.row(ledger, row, &mut free, &mut used, &mut resolved, &mut planned).await? {
             Ok(row) => planned.rows.push(row),
             Err(broken) => errors.extend(broken),
         }
@@ -82,7 +88,32 @@ pub(super) async fn plan(
 
 type Used = BTreeMap<(&'static str, String), i64>;
 
+/// The settings of each image, venture, role and site, which many rows have in common.
+type Resolved = HashMap<(Name, Name, Name, Name), Inherited>;
+
 impl Common<'_> {
+    /// What a row's image is given by device, role, venture and site.
+    fn settings(
+        &self,
+        row: &Row,
+        image: Option<&Entry<BootImage>>,
+        lineage: &[Entry<VentureView>],
+        site: Option<&Entry<SiteSpec>>,
+        resolved: &mut Resolved,
+    ) -> Resolution {
+        let Some((image, site)) = image.zip(site).filter(|(image, _)| !image.spec.declared().is_empty()) else {
+            return Resolution::default();
+        };
+        let key = (image.key.clone(), row.venture.clone(), row.role.clone(), site.key.clone());
+        let inherited = resolved
+            .entry(key)
+            .or_insert_with(|| Inherited::new(&image.key, &image.spec, layers(lineage, Some(&row.role), Some(site))));
+        match self.known.devices.get(&row.mac) {
+            Some(device) => inherited.of_device(&device.settings),
+            None => inherited.of_device(&Settings::new()),
+        }
+    }
+
     #[expect(clippy::too_many_lines, reason = "one row from its cells to its events, read from top to bottom")]
     async fn row(
         &self,
@@ -90,6 +121,7 @@ impl Common<'_> {
         row: &Row,
         free: &mut Free,
         used: &mut Used,
+        resolved: &mut Resolved,
         planned: &mut Planned,
     ) -> Result<Result<PlannedRow, Vec<RowError>>, Failure> {
         let known_device = self.known.devices.get(&row.mac);
@@ -155,6 +187,7 @@ impl Common<'_> {
             venture_exists: venture.is_some(),
             role_exists: venture.is_some_and(|entry| entry.spec.roles.contains_key(&row.role)),
             boot_image: image.map(image_facts),
+            settings: self.settings(row, image, &lineage, site, resolved),
         };
         let deployment = DeploymentId(Uuid::now_v7());
         let start = StartDeployment {
@@ -184,6 +217,8 @@ impl Common<'_> {
             ("boot_image", boot_image.to_string(), image.map_or(0, |entry| entry.sequence)),
         ];
         used.extend(seen.map(|(kind, key, sequence)| ((kind, key), sequence)));
+        // The settings of ancestors count as well.
+        used.extend(lineage.iter().skip(1).map(|entry| (("venture", entry.key.to_string()), entry.sequence)));
         if let Some(known) = known_device {
             planned.known.insert(id);
             planned.preconditions.push(Precondition::Sequence {
@@ -303,6 +338,7 @@ impl Common<'_> {
             macs: vec![row.mac],
             management,
             parent: None,
+            settings: Settings::new(),
         };
         let role = DeviceChange { venture: Some(row.venture.clone()), role: Some(row.role.clone()), ..DeviceChange::default() };
         let mut draft = Draft::<Device>::fresh(id.to_string());

@@ -11,6 +11,7 @@ use crate::request::page::{Page, limit};
 use crate::request::parameters::Parameters;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
+use crate::settings::{DeviceSettings, Wanted, of_device};
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::device::event::DeviceKind;
@@ -32,7 +33,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/devices/{id}/verify").post(verify))
         .service(resource("/api/v1/devices/{id}/unverify").post(unverify))
         .service(resource("/api/v1/devices/{id}/decommission").post(decommission))
-        .service(resource("/api/v1/devices/{id}/facts").put(record_facts));
+        .service(resource("/api/v1/devices/{id}/facts").put(record_facts))
+        .service(resource("/api/v1/devices/{id}/settings").get(settings));
 }
 
 /// Which devices; what is left out does not matter.
@@ -175,6 +177,39 @@ pub(crate) async fn create(
     responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn show(_: Viewer, Path(id): Path<DeviceId>, mut reading: Reading) -> Result<HttpResponse, Error> {
     let body = answer(&mut reading, id).await?;
+    Ok(reading.answer(&body))
+}
+
+/// For what the settings of a device are resolved; the device's own, where something is left out.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct SettingsQuery {
+    /// The boot image; the default of role or venture, where it is left out.
+    #[param(value_type = Option<String>)]
+    image: Option<Name>,
+    /// The venture.
+    #[param(value_type = Option<String>)]
+    venture: Option<Name>,
+    /// The role.
+    #[param(value_type = Option<String>)]
+    role: Option<Name>,
+}
+
+/// The settings of a boot image as they count for a device: each value with where it comes from, and what is missing.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/settings", tag = "devices",
+    params(("id" = DeviceId, Path, description = "The device"), SettingsQuery), responses((status = 200, body = DeviceSettings)))]
+pub(crate) async fn settings(
+    _: Viewer,
+    Path(id): Path<DeviceId>,
+    Parameters(query): Parameters<SettingsQuery>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
+    let at = reading.at;
+    let device = devices::find(reading.connection(), id, at).await?;
+    let device = device.ok_or_else(|| Error::NotFound(format!("there is no device {id}")))?;
+    let wanted = Wanted { venture: query.venture, role: query.role, boot_image: query.image };
+    let body = of_device(&mut reading, &device, wanted).await?;
     Ok(reading.answer(&body))
 }
 

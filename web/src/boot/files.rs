@@ -90,8 +90,7 @@ pub(crate) async fn put(
         announced: query.sha256,
     };
     let body = patient(body.map(|bytes| bytes.map_err(anyhow::Error::new)));
-    let (stored, receipt) = upload::put(&application, description, length, body, caller.context()).await?;
-    let file = BootFile { kind: query.kind, sha256: stored.sha256, size: stored.size, template: query.template };
+    let (file, receipt) = upload::put_file(&application, description, length, body, caller.context()).await?;
     let change = Change::of(receipt);
     let (mut revision, position) = (None, change.receipt.position);
     if let Ok(mut reading) = change.shown(&application).await {

@@ -8,6 +8,7 @@ use super::render;
 use super::table::{BootTable, Entry};
 use super::target::{Identity, Image, Place, Target};
 use crate::application::Application;
+use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
@@ -87,6 +88,8 @@ pub struct Follower {
     views: PgPool,
     images: HashMap<(Name, i32), Arc<Image>>,
     places: HashMap<Name, Arc<Place>>,
+    /// The settings that targets share.
+    settings: HashSet<ResolvedSettings>,
     /// What the table shows; `None` before it is loaded.
     position: Option<i64>,
 }
@@ -94,7 +97,7 @@ pub struct Follower {
 impl Follower {
     /// A follower that has not asked yet.
     pub fn new(views: PgPool) -> Self {
-        Self { views, images: HashMap::new(), places: HashMap::new(), position: None }
+        Self { views, images: HashMap::new(), places: HashMap::new(), settings: HashSet::new(), position: None }
     }
 
     /// Brings a table to what the views show, and gives the targets that are new in it.
@@ -114,6 +117,7 @@ impl Follower {
         };
         self.position = Some(now);
         self.images.retain(|_, image| Arc::strong_count(image) > 1);
+        self.settings.retain(|settings| settings.owners() > 1);
         Ok(fresh)
     }
 
@@ -138,7 +142,8 @@ impl Follower {
                 let network = &target.place.network;
                 if let Some(place) = self.places.get(network).filter(|place| before.get(network) != Some(place)) {
                     let identity = target.identity.clone();
-                    came.push(Entry::Usable(Arc::new(Target::new(identity, Arc::clone(&target.image), Arc::clone(place)))));
+                    let (image, settings) = (Arc::clone(&target.image), target.settings.clone());
+                    came.push(Entry::Usable(Arc::new(Target::new(identity, image, Arc::clone(place), settings))));
                 }
             }
         }
@@ -193,7 +198,20 @@ impl Follower {
             venture: row.venture,
             role: row.role,
         };
-        Ok(Entry::Usable(Arc::new(Target::new(identity, image, place))))
+        let settings = self.shared(row.settings);
+        Ok(Entry::Usable(Arc::new(Target::new(identity, image, place, settings))))
+    }
+
+    /// The same settings in the one map that targets share.
+    fn shared(&mut self, settings: ResolvedSettings) -> ResolvedSettings {
+        if settings.is_empty() {
+            return settings;
+        }
+        if let Some(known) = self.settings.get(&settings) {
+            return known.clone();
+        }
+        self.settings.insert(settings.clone());
+        settings
     }
 
     async fn image(&mut self, name: &Name, revision: i32) -> Result<Option<Arc<Image>>, Error> {

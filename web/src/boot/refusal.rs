@@ -53,6 +53,11 @@ pub(super) fn failed(request: &HttpRequest, error: &RenderError) -> HttpResponse
     let status = match error {
         RenderError::NoScript { .. } => StatusCode::NOT_FOUND,
         RenderError::Template { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        RenderError::Secret { file, .. } => {
+            tracing::error!("a booting server is not served: {error}");
+            let sentence = format!("{file} needs a secret that cannot be read; an operator finds the reason in the log");
+            return refuse(request, StatusCode::SERVICE_UNAVAILABLE, &sentence);
+        }
         RenderError::Store { source, .. } => return store_failed(request, source),
     };
     tracing::error!("a booting server is not served: {error}");

@@ -3,14 +3,17 @@
 //! What many targets have in common is shared: an image at a revision, and a network with its site. A target is never
 //! changed: when its network or site changes, another takes its place, and with it the cached script goes.
 
+use super::settings::Declared;
 use actix_web::http::header::HeaderValue;
 use bootledger_aggregates::boot_image::{BootFile, BootImage, FileKind};
 use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::site::{BootUrl, SiteSpec};
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::{SettingName, SettingType};
 use bootledger_aggregates::values::sha256::Sha256;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -27,12 +30,21 @@ pub struct Image {
     pub revision: u32,
     /// Its files by name.
     pub files: BTreeMap<Name, BootFile>,
+    /// The settings that it declares.
+    pub settings: Declared,
 }
 
 impl Image {
     /// The image of a name, as the catalogue has it at a revision.
     pub fn new(name: Name, image: BootImage) -> Self {
-        Self { name, revision: image.revision, files: image.files }
+        let settings = image.spec.map(|spec| spec.settings).unwrap_or_default();
+        Self { name, revision: image.revision, files: image.files, settings }
+    }
+
+    /// The settings with secrets that a file uses.
+    pub fn secrets_of<'a>(&'a self, file: &'a BootFile) -> impl Iterator<Item = &'a SettingName> {
+        let is_secret = |name: &&SettingName| self.settings.get(*name).is_some_and(|spec| spec.kind == SettingType::Secret);
+        file.settings.iter().filter(is_secret)
     }
 
     /// The first file of a kind, by name.
@@ -104,6 +116,8 @@ pub struct Target {
     pub image: Arc<Image>,
     /// Where it stands.
     pub place: Arc<Place>,
+    /// The settings that it was started with; many targets share one map.
+    pub settings: ResolvedSettings,
     script: OnceLock<Kept>,
     script_recorded: AtomicU64,
 }
@@ -143,8 +157,8 @@ impl Drop for Kept {
 
 impl Target {
     /// A target whose script was not rendered yet.
-    pub fn new(identity: Identity, image: Arc<Image>, place: Arc<Place>) -> Self {
-        Self { identity, image, place, script: OnceLock::new(), script_recorded: AtomicU64::new(0) }
+    pub fn new(identity: Identity, image: Arc<Image>, place: Arc<Place>, settings: ResolvedSettings) -> Self {
+        Self { identity, image, place, settings, script: OnceLock::new(), script_recorded: AtomicU64::new(0) }
     }
 
     /// The cached script.
@@ -171,9 +185,13 @@ impl Target {
             && self.script_recorded.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// Whether a file is served only with the deployment's token: it may hold secrets, and the network asks for it.
-    /// The script itself is where a server learns its token from, so it is served by address.
+    /// Whether a file is served only with the deployment's token: it holds secrets, whatever the network says, or it may hold
+    /// some, and the network asks for it. The script itself is where a server learns its token from, so it is served by
+    /// address.
     pub fn needs_token(&self, file: &BootFile) -> bool {
+        if self.image.secrets_of(file).next().is_some() {
+            return true;
+        }
         let secret = file.kind == FileKind::Kickstart || (file.template && file.kind != FileKind::BootIpxe);
         secret && !self.place.ip_only_done
     }

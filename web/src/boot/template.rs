@@ -6,13 +6,20 @@
 //! anything but the values of one server, and no HTML escaping, since no output is HTML. Only the filters and tests
 //! named here exist. Rendering reads no clock, no file and no network.
 
-use super::variables::{self, Variables};
+use super::settings::{Declared, SettingValues};
+use super::variables::{self, SETTINGS, Variables};
 use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::setting::{SettingName, SettingType};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, filters, functions, tests};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::LazyLock;
+
+#[cfg(test)]
+mod checks;
+mod writing;
 
 /// The longest template, in bytes.
 pub const MAX_TEMPLATE: usize = 256 * 1024;
@@ -68,8 +75,13 @@ fn place_removed(message: &str) -> &str {
 }
 
 /// Every filter, for messages.
-const FILTERS: [&str; 12] =
-    ["none", "colon", "cisco", "lower", "upper", "trim", "replace", "split", "join", "first", "last", "default"];
+const FILTERS: [&str; 16] = [
+    "none", "colon", "cisco", "lower", "upper", "trim", "replace", "split", "join", "first", "last", "default", "length",
+    "shell", "json", "xml",
+];
+
+/// What begins and ends a comment: a control character, since shell scripts have `${#name}`. Templates have no comments.
+const NO_COMMENT: (&str, &str) = ("\u{1}#", "#\u{1}");
 
 static SANDBOX: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut sandbox = Environment::empty();
@@ -77,7 +89,8 @@ static SANDBOX: LazyLock<Environment<'static>> = LazyLock::new(|| {
     sandbox.set_auto_escape_callback(|_| AutoEscape::None);
     sandbox.set_fuel(Some(FUEL));
     // A script ends with the line break that it was written with.
-    if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
+    let (begin, end) = NO_COMMENT;
+    if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).comment_delimiters(begin, end).build() {
         sandbox.set_syntax(syntax);
     }
     sandbox.add_filter("none", |mac: &str| notation(mac, MacAddress::bare));
@@ -92,6 +105,10 @@ static SANDBOX: LazyLock<Environment<'static>> = LazyLock::new(|| {
     sandbox.add_filter("first", filters::first);
     sandbox.add_filter("last", filters::last);
     sandbox.add_filter("default", filters::default);
+    sandbox.add_filter("length", filters::length);
+    sandbox.add_filter("shell", writing::shell);
+    sandbox.add_filter("json", writing::json);
+    sandbox.add_filter("xml", writing::xml);
     sandbox.add_test("startingwith", tests::is_startingwith);
     sandbox.add_test("endingwith", tests::is_endingwith);
     sandbox.add_test("in", tests::is_in);
@@ -100,7 +117,7 @@ static SANDBOX: LazyLock<Environment<'static>> = LazyLock::new(|| {
 });
 
 fn notation(mac: &str, write: impl Fn(MacAddress) -> String) -> Result<String, Error> {
-    let wrong = |_| Error::new(ErrorKind::InvalidOperation, format!("{mac:?} is not a MAC address; this filter is for `mac`"));
+    let wrong = |_| Error::new(ErrorKind::InvalidOperation, "the value is not a MAC address; this filter is for `mac`");
     mac.parse().map(write).map_err(wrong)
 }
 
@@ -132,7 +149,13 @@ impl Template {
     pub fn render(&self, variables: Variables) -> Result<Vec<u8>, TemplateError> {
         let template = self.0.get_template(NAME).map_err(|error| TemplateError::of(&error))?;
         let mut output = Limited(Vec::with_capacity(1024));
-        template.render_captured_to(Value::from_object(variables), &mut output).map_err(|error| TemplateError::of(&error))?;
+        let settings = variables.settings();
+        let rendered = template.render_captured_to(Value::from_object(variables), &mut output);
+        // Asked for in a way that hides it, it would render as something else.
+        if let Some(name) = settings.unknown() {
+            return Err(TemplateError::whole(format!("the setting {name} has no value here")));
+        }
+        rendered.map_err(|error| TemplateError::of(&error))?;
         // It may be kept for each of many servers.
         output.0.shrink_to_fit();
         Ok(output.0)
@@ -146,14 +169,48 @@ impl Template {
         unknown.sort_unstable();
         Ok(unknown)
     }
+
+    /// The declared settings that are used, in branches that are taken and in those that are not.
+    ///
+    /// # Errors
+    /// Where one is not declared, or `settings` is used in another way than `settings.NAME`: which are used could not be
+    /// told then.
+    pub(super) fn settings(&self, declared: &Declared) -> Result<BTreeSet<SettingName>, TemplateError> {
+        let template = self.0.get_template(NAME).map_err(|error| TemplateError::of(&error))?;
+        let mut used = BTreeSet::new();
+        let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+        names.sort_unstable();
+        let at = |word: &str, message: String| TemplateError { line: line_of(template.source(), word), message };
+        for name in names {
+            let mut parts = name.split('.');
+            if parts.next() != Some(SETTINGS) {
+                continue;
+            }
+            let Some(part) = parts.next() else {
+                return Err(at(SETTINGS, "write settings.NAME with the name of one setting".to_owned()));
+            };
+            let setting = part.parse::<SettingName>().ok().filter(|setting| declared.contains_key(setting));
+            used.insert(setting.ok_or_else(|| at(part, undeclared(part, declared)))?);
+        }
+        Ok(used)
+    }
+}
+
+fn undeclared(name: &str, declared: &Declared) -> String {
+    if declared.is_empty() {
+        return format!("there is no setting {name}; the boot image declares none");
+    }
+    let names: Vec<&str> = declared.keys().map(SettingName::as_str).collect();
+    format!("there is no setting {name}; the boot image declares {}", names.join(", "))
 }
 
 /// Says what is wrong with a template before it is saved: it is read, its names are looked up wherever they stand, and
-/// it is rendered with the values of a sample server in a full network and of one in a bare network.
+/// it is rendered with the values of a sample server in a full network and of one in a bare network, with every setting
+/// filled in and empty, and with each choice. Gives the settings that it uses.
 ///
 /// # Errors
 /// The first thing that is wrong, with its line.
-pub fn check_template(text: &str) -> Result<(), TemplateError> {
+pub fn check_template(text: &str, declared: &Declared) -> Result<BTreeSet<SettingName>, TemplateError> {
     let template = Template::parse(text)?;
     if let Some(name) = template.unknown_names()?.first() {
         return Err(TemplateError {
@@ -161,10 +218,16 @@ pub fn check_template(text: &str) -> Result<(), TemplateError> {
             message: format!("there is no variable {name}; there are {}", variables::NAMES.join(", ")),
         });
     }
-    for sample in [Variables::sample(), Variables::bare_sample()] {
-        template.render(sample)?;
+    let used = template.settings(declared)?;
+    let known: Declared = declared.iter().filter(|(name, _)| used.contains(*name)).map(|(n, s)| (n.clone(), s.clone())).collect();
+    let choices = known.values().filter(|spec| spec.kind == SettingType::Choice).map(|spec| spec.choices.len()).max();
+    for choice in 0..choices.unwrap_or(1) {
+        template.render(Variables::sample().with_settings(SettingValues::sample(&known, choice)))?;
     }
-    Ok(())
+    template.render(Variables::sample().with_settings(SettingValues::empty_sample(&known)))?;
+    template.render(Variables::bare_sample().with_settings(SettingValues::sample(&known, 0)))?;
+    template.render(Variables::bare_sample().with_settings(SettingValues::empty_sample(&known)))?;
+    Ok(used)
 }
 
 /// The first line on which a word stands inside of `{{ }}` or `{% %}`, as well as can be told without the engine's own parser.
@@ -190,138 +253,5 @@ impl io::Write for Limited {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod checks {
-    use super::*;
-
-    fn render(text: &str) -> String {
-        let output = Template::parse(text).and_then(|template| template.render(Variables::sample()));
-        String::from_utf8(output.unwrap_or_else(|error| panic!("{text}: {error}"))).expect("UTF-8")
-    }
-
-    fn wrong(text: &str) -> TemplateError {
-        check_template(text).expect_err(&text[..text.len().min(200)])
-    }
-
-    #[test]
-    fn every_variable_has_its_value() {
-        let text: String = variables::NAMES.map(|name| format!("{name}={{{{ {name} }}}}\n")).concat();
-        insta::assert_snapshot!(render(&text), @r"
-        filename=boot.ipxe
-        filetype=boot_ipxe
-        mac=52:54:00:12:34:56
-        ip=10.0.0.20
-        hostname=h200.dc1.example
-        domain=dc1.example
-        venture=shop
-        role=web
-        site=dc1
-        network=dc1-servers
-        gateway=10.0.0.1
-        netmask=255.255.255.0
-        base_url=http://10.0.0.1:8080
-        done_url=http://10.0.0.1:8080/pxe/t/0000000000000000000000000000000000000000000000000000000000000000/DONE/
-        token=0000000000000000000000000000000000000000000000000000000000000000
-        kernel_url=http://10.0.0.1:8080/pxe/t/0000000000000000000000000000000000000000000000000000000000000000/vmlinuz
-        initrd_url=http://10.0.0.1:8080/pxe/t/0000000000000000000000000000000000000000000000000000000000000000/initrd.img
-        kickstart_url=http://10.0.0.1:8080/pxe/t/0000000000000000000000000000000000000000000000000000000000000000/preseed.cfg
-        dns_servers=10.0.0.2 10.0.0.3
-        ");
-        check_template(&text).expect("all variables are known");
-    }
-
-    #[test]
-    fn the_mac_filters_write_the_notations_of_other_tools() {
-        let text = "{{ mac }} {{ mac|colon }} {{ mac|none }} {{ mac|cisco }} {{ mac | upper | replace(':', '-') }}";
-        assert_eq!(render(text), "52:54:00:12:34:56 52:54:00:12:34:56 525400123456 5254.0012.3456 52-54-00-12-34-56");
-        assert!(wrong("{{ hostname|cisco }}").message.contains("is not a MAC address"));
-    }
-
-    #[test]
-    fn nothing_is_escaped_and_nothing_is_trimmed() {
-        let text = "password='a&b' <x> \"y\"\n{{ \"it's <&>\" }}\n\n";
-        assert_eq!(render(text), "password='a&b' <x> \"y\"\nit's <&>\n\n");
-    }
-
-    #[test]
-    fn name_servers_are_a_list_and_a_text() {
-        assert_eq!(render("{{ dns_servers }}"), "10.0.0.2 10.0.0.3");
-        assert_eq!(render("{{ dns_servers|join(',') }} {{ dns_servers[0] }}"), "10.0.0.2,10.0.0.3 10.0.0.2");
-        assert_eq!(
-            render("{% for server in dns_servers %}nameserver {{ server }}\n{% endfor %}"),
-            "nameserver 10.0.0.2\nnameserver 10.0.0.3\n"
-        );
-        check_template("{% if dns_servers %}{{ dns_servers|first }}{% endif %}").expect("a bare network has none");
-    }
-
-    #[test]
-    fn an_unknown_variable_is_an_error_when_the_template_is_saved_even_where_it_is_never_reached() {
-        let error = wrong("#!ipxe\n\nset x {{ hostnam }}\n");
-        assert_eq!(error.line, 3);
-        assert!(error.to_string().starts_with("line 3: there is no variable hostnam; there are filename, "), "{error}");
-        for text in [
-            "{% if false %}{{ passwd }}{% endif %}",
-            "{{ passwd|default('x') }}",
-            "{% if passwd %}x{% endif %}",
-            "{{ hostname.passwd }}",
-            "{{ hostname.passwd.x }}",
-            "{{ lipsum() }}",
-            "{{ debug() }}",
-            "{{ hostname|passwd }}",
-            "{{ hostname is passwd }}",
-            "{{ self }}",
-            "{{ dns_servers[7] }}",
-        ] {
-            wrong(text);
-        }
-    }
-
-    #[test]
-    fn what_a_bare_network_does_not_have_can_be_asked_for() {
-        check_template("{% if gateway %}gw {{ gateway }}{% endif %}{% if kickstart_url %}{{ kickstart_url }}{% endif %}")
-            .expect("asked before use");
-        // The sample network without name servers shows what would fail at night.
-        assert!(wrong("{{ dns_servers[0] }}").message.contains("undefined"));
-    }
-
-    #[test]
-    fn a_template_reaches_nothing_but_its_values() {
-        for text in [
-            "{% include '/etc/passwd' %}",
-            "{% include 'template' %}",
-            "{% import 'x' as y %}",
-            "{% from 'x' import y %}",
-            "{% extends 'template' %}",
-            "{% block x %}{% endblock %}",
-            "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
-            "{{ ''.__class__ }}",
-            "{{ hostname.format() }}",
-            "{{ unterminated",
-            "{% for x in",
-        ] {
-            wrong(text);
-        }
-    }
-
-    #[test]
-    fn a_template_cannot_run_for_ever_nor_write_without_end() {
-        let loops = "{% for a in range(9999) %}".repeat(4) + "{% set x = a %}" + &"{% endfor %}".repeat(4);
-        assert_eq!(wrong(&loops).message, "it does too much work; shorten its loops");
-        let wide = format!("{{% for a in range(9999) %}}{}{{% endfor %}}", "x".repeat(1000));
-        assert_eq!(wrong(&wide).message, format!("it makes more than {MAX_OUTPUT} bytes; shorten its loops"));
-        for text in ["{{ 'x' * 999999999 }}", "{{ ('x' * 100000)|replace('x', 'y' * 100000) }}"] {
-            assert_eq!(wrong(text).message, "it does too much work; shorten its loops", "{text}");
-        }
-        let deep = "{% if ip %}".repeat(5000) + &"{% endif %}".repeat(5000);
-        wrong(&deep);
-    }
-
-    #[test]
-    fn a_template_over_the_limit_is_refused_and_one_at_the_limit_is_not() {
-        check_template(&"x".repeat(MAX_TEMPLATE)).expect("the longest template");
-        assert!(wrong(&"x".repeat(MAX_TEMPLATE + 1)).message.starts_with("a template has at most 262144 bytes"));
     }
 }

@@ -3,16 +3,22 @@
 //! In this order, so that an event never names a content that is not there. A content whose file the domain refuses
 //! stays in the store under its hash, where it harms nobody.
 
+use super::settings::Declared;
 use super::store::{Contents, StoreError, Stored};
 use super::template::{MAX_TEMPLATE, check_template};
+use super::variables::SETTINGS;
 use crate::application::Application;
 use crate::commands::{Command, CommandError, Context, Receipt};
 use bootledger_aggregates::boot_image::{BootFile, FileKind};
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::SettingName;
 use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use sha2::Digest;
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -73,7 +79,7 @@ impl From<StoreError> for UploadError {
     }
 }
 
-/// Stores the bytes and puts the file. `length` is what the sender says, so that too much is refused before it comes.
+/// As [`put_file`], for those who only need to know what was stored.
 ///
 /// # Errors
 /// See [`UploadError`]; the image is as it was.
@@ -84,17 +90,36 @@ pub async fn put<E: Into<anyhow::Error>>(
     body: impl Stream<Item = Result<Bytes, E>>,
     context: Context,
 ) -> Result<(Stored, Receipt), UploadError> {
+    let (file, receipt) = put_file(application, description, length, body, context).await?;
+    Ok((Stored { sha256: file.sha256, size: file.size }, receipt))
+}
+
+/// Stores the bytes and puts the file, whose settings are found where it is a template. `length` is what the sender says, so that too much is refused before it comes.
+///
+/// # Errors
+/// See [`UploadError`]; the image is as it was.
+pub async fn put_file<E: Into<anyhow::Error>>(
+    application: &Application,
+    description: Description,
+    length: Option<u64>,
+    body: impl Stream<Item = Result<Bytes, E>>,
+    context: Context,
+) -> Result<(BootFile, Receipt), UploadError> {
     let limit = if description.template { MAX_TEMPLATE as u64 } else { application.max_upload };
     if length.is_some_and(|length| length > limit) {
         return Err(UploadError::TooLarge(limit));
     }
     let contents = Contents::new(Arc::clone(&application.files));
+    let mut settings = BTreeSet::new();
     let stored = if description.template {
         let text = whole(body, limit).await?;
         if text.is_empty() {
             return Err(UploadError::Empty);
         }
-        checked(&text, description.announced)?;
+        // Most templates use none, and need no question.
+        let uses_some = text.windows(SETTINGS.len()).any(|part| part == SETTINGS.as_bytes());
+        let declared = if uses_some { declared(application, &description.image).await? } else { Declared::new() };
+        settings = checked(&text, description.announced, &declared)?;
         contents.store_bytes(text).await?
     } else {
         let some = |bytes: &Result<Bytes, E>| std::future::ready(!bytes.as_ref().is_ok_and(Bytes::is_empty));
@@ -104,10 +129,11 @@ pub async fn put<E: Into<anyhow::Error>>(
         }
         contents.store(body, limit, description.announced).await?
     };
-    let file = BootFile { kind: description.kind, sha256: stored.sha256, size: stored.size, template: description.template };
-    let command = Command::PutBootFile { image: description.image, name: description.name, file };
+    let file =
+        BootFile { kind: description.kind, sha256: stored.sha256, size: stored.size, template: description.template, settings };
+    let command = Command::PutBootFile { image: description.image, name: description.name, file: file.clone() };
     let receipt = application.commands.execute(command, context).await?;
-    Ok((stored, receipt))
+    Ok((file, receipt))
 }
 
 async fn whole<E: Into<anyhow::Error>>(body: impl Stream<Item = Result<Bytes, E>>, limit: u64) -> Result<Bytes, UploadError> {
@@ -122,7 +148,14 @@ async fn whole<E: Into<anyhow::Error>>(body: impl Stream<Item = Result<Bytes, E>
     Ok(text.freeze())
 }
 
-fn checked(text: &Bytes, announced: Option<Sha256>) -> Result<(), UploadError> {
+/// The settings that an image declares, as the views show them; whether that is still so, the domain decides.
+async fn declared(application: &Application, image: &Name) -> Result<Declared, UploadError> {
+    let entry = catalogue::boot_image(&application.views, image, At::Now).await;
+    let entry = entry.map_err(|error| CommandError::Unavailable(error.into()))?;
+    Ok(entry.and_then(|entry| entry.spec.spec).map(|spec| spec.settings).unwrap_or_default())
+}
+
+fn checked(text: &Bytes, announced: Option<Sha256>, declared: &Declared) -> Result<BTreeSet<SettingName>, UploadError> {
     let actual = Sha256::new(sha2::Sha256::digest(text).into());
     if let Some(announced) = announced.filter(|announced| *announced != actual) {
         return Err(UploadError::Mismatch { announced, actual });
@@ -130,5 +163,5 @@ fn checked(text: &Bytes, announced: Option<Sha256>) -> Result<(), UploadError> {
     let text = std::str::from_utf8(text).map_err(|error| {
         UploadError::Template(format!("a template is UTF-8 text, but byte {} of this one is not", error.valid_up_to() + 1))
     })?;
-    check_template(text).map_err(|error| UploadError::Template(error.to_string()))
+    check_template(text, declared).map_err(|error| UploadError::Template(error.to_string()))
 }

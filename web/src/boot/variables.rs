@@ -2,16 +2,16 @@
 //!
 //! Every value is of a type that holds no control characters, so that none can begin a new line in a script.
 
+use super::settings::{SettingValues, texts};
 use super::target::Target;
 use bootledger_aggregates::boot_image::FileKind;
 use bootledger_aggregates::values::name::Name;
-use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
-use std::fmt;
+use minijinja::value::{Object, Value};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 /// Every variable's name, in the order in which they are told to people.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 24] = [
     "filename",
     "filetype",
     "mac",
@@ -24,13 +24,18 @@ pub const NAMES: [&str; 19] = [
     "network",
     "gateway",
     "netmask",
+    "prefix",
     "base_url",
+    "files_url",
     "done_url",
+    "progress_url",
+    "log_url",
     "token",
     "kernel_url",
     "initrd_url",
     "kickstart_url",
     DNS_SERVERS,
+    SETTINGS,
 ];
 
 /// What each variable means, in the same order.
@@ -47,31 +52,52 @@ pub(crate) const MEANINGS: [&str; NAMES.len()] = [
     "the name of the address's network",
     "the network's router; empty where it has none",
     "the network's mask",
+    "the network's mask as the number of its bits, such as 24",
     "where the server reaches these pages",
-    "what the server asks for when it is installed",
+    "where the image's files are: add a slash and a file's name",
+    "the address that the server requests when it is installed",
+    "where the installer reports its progress",
+    "where the installer sends the end of its log",
     "the deployment's token, a secret of this server",
     "where the kernel is; empty where the image has none",
     "where the initial file system is; empty where the image has none",
     "where the answers for the installer are; empty where the image has none",
     "the network's resolvers, a list",
+    "the image's settings: settings.NAME is the value for this server",
 ];
 
 /// The one variable that is a list.
 const DNS_SERVERS: &str = "dns_servers";
 
+/// The one variable that has parts.
+pub(crate) const SETTINGS: &str = "settings";
+
+/// How many variables are texts.
+const TEXTS: usize = NAMES.len() - 2;
+
 /// The values for one file of one server. What there is none of (a gateway, a kernel) is an empty text.
 #[derive(Debug)]
 pub struct Variables {
-    /// The values of `NAMES` in that order, but for the last, which is a list.
-    texts: [String; NAMES.len() - 1],
+    /// The values of `NAMES` in that order, but for the last two.
+    texts: [String; TEXTS],
     dns_servers: Vec<Ipv4Addr>,
+    settings: Arc<SettingValues>,
 }
 
 impl Variables {
-    /// The values for a file of a target. `base_url` has no final slash; `token` is the deployment's.
-    pub fn new(target: &Target, filename: &Name, filetype: FileKind, base_url: &str, token: &str) -> Self {
+    /// The values for a file of a target. `base_url` has no final slash; `token` is the deployment's, and `settings` are the
+    /// file's.
+    pub fn new(
+        target: &Target,
+        filename: &Name,
+        filetype: FileKind,
+        base_url: &str,
+        token: &str,
+        settings: SettingValues,
+    ) -> Self {
         let (identity, place) = (&target.identity, &target.place);
-        let url = |rest: &str| format!("{base_url}/pxe/t/{token}/{rest}");
+        let files_url = format!("{base_url}/pxe/t/{token}");
+        let url = |rest: &str| format!("{files_url}/{rest}");
         let url_of = |kind| target.image.file_of_kind(kind).map_or_else(String::new, |(name, _)| url(name.as_str()));
         let texts = [
             filename.to_string(),
@@ -86,20 +112,36 @@ impl Variables {
             place.network.to_string(),
             place.gateway.map_or_else(String::new, |gateway| gateway.to_string()),
             place.netmask.to_string(),
+            u32::from(place.netmask).count_ones().to_string(),
             base_url.to_owned(),
+            files_url.clone(),
             url("DONE/"),
+            url("progress"),
+            url("log"),
             token.to_owned(),
             url_of(FileKind::Kernel),
             url_of(FileKind::Initrd),
             url_of(FileKind::Kickstart),
         ];
-        Self { texts, dns_servers: place.dns_servers.clone() }
+        Self { texts, dns_servers: place.dns_servers.clone(), settings: Arc::new(settings) }
+    }
+
+    /// The same with these settings.
+    #[must_use]
+    pub(super) fn with_settings(self, settings: SettingValues) -> Self {
+        Self { settings: Arc::new(settings), ..self }
+    }
+
+    /// The settings of the file, which know what was asked of them.
+    pub(super) fn settings(&self) -> Arc<SettingValues> {
+        Arc::clone(&self.settings)
     }
 
     /// The values of a server that has everything, with which templates are checked.
     pub fn sample() -> Self {
         let token = "0".repeat(64);
-        let url = |rest: &str| format!("http://10.0.0.1:8080/pxe/t/{token}/{rest}");
+        let files_url = format!("http://10.0.0.1:8080/pxe/t/{token}");
+        let url = |rest: &str| format!("{files_url}/{rest}");
         let texts = [
             "boot.ipxe".to_owned(),
             "boot_ipxe".to_owned(),
@@ -113,14 +155,19 @@ impl Variables {
             "dc1-servers".to_owned(),
             "10.0.0.1".to_owned(),
             "255.255.255.0".to_owned(),
+            "24".to_owned(),
             "http://10.0.0.1:8080".to_owned(),
+            files_url.clone(),
             url("DONE/"),
+            url("progress"),
+            url("log"),
             token.clone(),
             url("vmlinuz"),
             url("initrd.img"),
             url("preseed.cfg"),
         ];
-        Self { texts, dns_servers: vec![Ipv4Addr::new(10, 0, 0, 2), Ipv4Addr::new(10, 0, 0, 3)] }
+        let dns_servers = vec![Ipv4Addr::new(10, 0, 0, 2), Ipv4Addr::new(10, 0, 0, 3)];
+        Self { texts, dns_servers, settings: Arc::default() }
     }
 
     /// The same server in a network without gateway and resolvers, with an image that has no kernel, initrd or kickstart.
@@ -143,34 +190,14 @@ impl Object for Variables {
 
     fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
         if name == DNS_SERVERS {
-            return Some(Value::from_object(Addresses(self.dns_servers.clone())));
+            return Some(texts(self.dns_servers.iter().map(ToString::to_string)));
+        }
+        if name == SETTINGS {
+            return Some(Value::from_dyn_object(Arc::clone(&self.settings)));
         }
         let (_, text) = NAMES.iter().zip(&self.texts).find(|(known, _)| **known == name)?;
         // The types refuse control characters. Should one ever let them pass, the variable is unknown and rendering fails.
         (!text.contains(char::is_control)).then(|| Value::from(text.as_str()))
-    }
-}
-
-/// Addresses: a list for loops and filters, and with blanks between them where they are written as one text.
-#[derive(Debug)]
-struct Addresses(Vec<Ipv4Addr>);
-
-impl Object for Addresses {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Seq
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.0.get(key.as_usize()?).map(|address| Value::from(address.to_string()))
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Seq(self.0.len())
-    }
-
-    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let texts: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        f.write_str(&texts.join(" "))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Boot images: their files, the templates among them with an editor and a preview, where they are used, and every revision.
 
+mod declarations;
 mod edit;
 mod files;
 mod form;
@@ -87,6 +88,7 @@ async fn parts(reading: &mut Reading, key: &Name, may: &Allowed) -> Result<Parts
     Ok(vec![
         ("heading", html! { div id="heading" { (entry::heading(&BOOT_IMAGE, key.as_str(), entry.retired, may, &preview)) } }),
         ("facts", view::facts(&entry)),
+        ("settings", declarations::card(&entry.spec)),
         ("files", view::files(&entry, &may_change)),
         ("used", view::used(key, &ventures, &live, entry.spec.revision)),
         ("history", view::changes(key, &history, &revisions)),

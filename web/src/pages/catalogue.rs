@@ -15,6 +15,7 @@ pub(super) mod history;
 pub(super) mod list;
 pub(super) mod options;
 pub(super) mod retire;
+pub(super) mod settings;
 pub(super) mod values;
 
 /// A kind of thing in the catalogue, as its pages name it.

@@ -13,6 +13,7 @@ mod list;
 mod power;
 #[cfg(test)]
 pub(crate) mod samples;
+pub(crate) mod settings;
 mod show;
 
 use actix_web::web::{ServiceConfig, resource};
@@ -28,6 +29,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/devices/{id}").get(show::info))
         .service(resource("/devices/{id}/live/{since}").get(show::live_info))
         .service(resource("/devices/{id}/edit").get(form::ask_change).post(form::change))
+        .service(resource("/devices/{id}/settings").get(settings::show).post(settings::change))
         .service(resource("/devices/{id}/verify").post(actions::verify))
         .service(resource("/devices/{id}/unverify").post(actions::unverify))
         .service(resource("/devices/{id}/decommission").get(actions::ask_decommission).post(actions::decommission))

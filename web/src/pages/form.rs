@@ -77,6 +77,11 @@ impl Fields {
         self.pairs.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.trim())
     }
 
+    /// All values of a field that may be there several times, as they were sent, with line ends as `\n`.
+    pub(crate) fn all_lines(&self, name: &str) -> impl Iterator<Item = String> {
+        self.pairs.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.replace("\r\n", "\n"))
+    }
+
     /// Whether a box is ticked.
     pub(crate) fn ticked(&self, name: &str) -> bool {
         self.text(name) == "true"

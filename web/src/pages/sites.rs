@@ -7,6 +7,7 @@ use super::catalogue::described::{self, Described, End};
 use super::catalogue::entry::{self, Parts};
 use super::catalogue::form::{Pairs, Target};
 use super::catalogue::list::{self, ListQuery};
+use super::catalogue::settings;
 use super::catalogue::{Noun, SITE, history};
 use super::drift as differences;
 use super::form::Fields;
@@ -19,6 +20,7 @@ use crate::commands::{Command, Kind};
 use crate::error::Error;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
+use crate::settings::Known;
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::site::{SiteSpec, in_use};
@@ -108,6 +110,13 @@ async fn parts(
     Ok(vec![
         ("heading", html! { div id="heading" { (entry::heading(&SITE, key.as_str(), entry.retired, &may.change, &html! {})) } }),
         ("facts", view::facts(&entry, &free_names, secret_problem.as_deref())),
+        (
+            "settings",
+            settings::card(
+                &entry.spec.settings,
+                "They count for every server of the site, unless a venture, role or device sets another value.",
+            ),
+        ),
         ("contents", view::contents(key, &networks, &racks, &servers, &may.change)),
         ("drift", differences::card(key, &found, now, &may.repair, &page)),
         ("history", history::card(&history)),
@@ -167,8 +176,8 @@ impl Described for Sites {
         form::pairs(view)
     }
 
-    async fn form(_: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
-        Ok(form::view(target, fields))
+    async fn form(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
+        Ok(form::view(target, fields, &Known::read(reading).await?))
     }
 
     fn read(fields: &mut Fields) -> Option<SiteSpec> {

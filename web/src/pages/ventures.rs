@@ -8,7 +8,7 @@ mod view;
 use super::catalogue::described::{self, Described, End};
 use super::catalogue::entry::{self, Parts};
 use super::catalogue::form::{self as forms, Pairs, Target};
-use super::catalogue::{Noun, VENTURE, history};
+use super::catalogue::{Noun, VENTURE, history, settings};
 use super::form::Fields;
 use super::frame::{Page, Section, Visit};
 use super::kit::action::{self, Allowed, Look};
@@ -19,6 +19,7 @@ use crate::commands::{Command, Kind};
 use crate::error::Error;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
+use crate::settings::Known;
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::values::name::Name;
@@ -78,6 +79,13 @@ async fn parts(reading: &mut Reading, key: &Name, may: &Allowed) -> Result<Parts
         ("heading", html! { div id="heading" { (entry::heading(&VENTURE, key.as_str(), entry.retired, may, &new_role)) } }),
         ("facts", view::facts(&entry, &ventures)),
         ("roles", view::roles(&entry, &ventures, &uses)),
+        (
+            "settings",
+            settings::card(
+                &entry.spec.spec.settings,
+                "They count for every server of the venture and of its parts, unless a part, a role or a device sets another value.",
+            ),
+        ),
         ("puppet", view::puppet(None, &entry, &ventures)),
         ("history", history::card(&history)),
     ])
@@ -135,7 +143,8 @@ impl Described for Ventures {
         let ventures = all(reading).await?;
         let parents = ventures.iter().filter(|venture| !venture.retired && Some(&venture.key) != own);
         let parents: Vec<(String, String)> = parents.map(|venture| (venture.key.to_string(), venture.key.to_string())).collect();
-        Ok(form::venture(target, fields, &parents, &forms::boot_images(reading).await?))
+        let (images, known) = (forms::boot_images(reading).await?, Known::read(reading).await?);
+        Ok(form::venture(target, fields, &parents, &images, &known))
     }
 
     fn read(fields: &mut Fields) -> Option<VentureSpec> {

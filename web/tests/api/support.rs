@@ -17,7 +17,9 @@ use bootledger_test_cluster::TestDatabase;
 use bootledger_web::application::{Application, ServiceKey};
 use bootledger_web::auth::token::Secret;
 use bootledger_web::boot::table::BootTable;
-use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt};
+use bootledger_web::commands::{
+    BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt,
+};
 use bootledger_web::server::{Part, Site};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -72,6 +74,10 @@ impl Commands for Scripted {
 
     fn secret_problem(&self, name: &Name) -> Option<String> {
         Some(format!("there is no secret {name}"))
+    }
+
+    fn boot_secret(&self, name: &Name) -> Result<BootSecret, String> {
+        Err(format!("there is no secret {name}"))
     }
 
     async fn import(&self, _: &[u8], _: bool, _: Context) -> Result<Imported, CommandError> {

@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 use std::time::{Duration, Instant};
 
 /// Pieces of templates, right and wrong, in any order.
-const PIECES: &str = "(\\{\\{|\\}\\}|\\{%|%\\}|\\{#|#\\}| for | in | if | else |endfor|endif|set |macro |hostname|dns_servers|mac|range\\(9999999\\)|\
+const PIECES: &str = "(\\{\\{|\\}\\}|\\{%|%\\}|\\{#|#\\}| for | in | if | else |endfor|endif|set |macro |hostname|settings|shell|json|xml|dns_servers|mac|range\\(9999999\\)|\
     |loop|\\.|\\||upper|mac_dashes|join|\\(|\\)|\\[|\\]|'|\"|,|\\*|\\*\\*|~|-|999999999|[a-z]|\n|\u{202e}|ä){0,24}";
 
 proptest! {
@@ -19,7 +19,7 @@ proptest! {
     #[test]
     fn no_template_is_a_panic_takes_long_or_renders_without_end(text in prop_oneof![any::<String>(), PIECES]) {
         let begun = Instant::now();
-        let saved = check_template(&text);
+        let saved = check_template(&text, &bootledger_web::boot::settings::Declared::new());
         if let Ok(template) = Template::parse(&text) {
             let rendered = template.render(Variables::sample());
             prop_assert!(saved.is_err() || rendered.is_ok(), "what is saved can be rendered: {rendered:?}");

@@ -97,3 +97,31 @@ async fn a_deployment_whose_image_is_not_in_the_views_is_neither_served_nor_take
     assert!(script(harness, "10.0.0.22").await.contains("h202"), "others are served");
     log.end();
 }
+
+#[actix_web::test]
+async fn targets_with_the_same_settings_share_one_map_whenever_they_came() {
+    let log = Log::new().await;
+    let harness = &log.harness;
+    let mut follower = Follower::new(harness.application.views.clone());
+    log.data_centre(true).await;
+    let settings = serde_json::json!({ "disk": { "value": "/dev/sda", "from": "venture shop" } });
+    log.in_progress_with("10.0.0.20", settings.clone()).await;
+    log.in_progress_with("10.0.0.21", settings.clone()).await;
+    log.in_progress("10.0.0.22").await;
+    step(&mut follower, harness).await;
+    let third = log.in_progress_with("10.0.0.23", settings).await;
+    step(&mut follower, harness).await;
+    log.site("http://10.0.0.2:8080").await;
+    step(&mut follower, harness).await;
+    let owners = |harness: &Harness| {
+        let mut owners: Vec<usize> = harness.application.boot.targets().iter().map(|target| target.settings.owners()).collect();
+        owners.sort_unstable();
+        owners
+    };
+    // Three targets and what the follower remembers; without settings there is no map at all.
+    assert_eq!(owners(harness), [0, 4, 4, 4]);
+    log.cancelled(third).await;
+    step(&mut follower, harness).await;
+    assert_eq!(owners(harness), [0, 3, 3]);
+    log.end();
+}

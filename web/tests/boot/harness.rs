@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bootledger_aggregates::boot_image::{BootFile, FileKind};
 use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, SessionId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -19,10 +20,12 @@ use bootledger_web::boot::store::Contents;
 use bootledger_web::boot::table::{BootTable, Entry};
 use bootledger_web::boot::target::{Identity, Image, Place, Target};
 use bootledger_web::boot::token::Token;
-use bootledger_web::commands::{Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt};
+use bootledger_web::commands::{
+    BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt,
+};
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
@@ -36,6 +39,7 @@ pub(crate) struct Domain {
     /// Deployments that are not in progress: the rule that `MarkDone` breaks, or `None` where it is done already.
     pub(crate) refusing: Mutex<HashMap<DeploymentId, Option<&'static str>>>,
     pub(crate) away: Mutex<bool>,
+    pub(crate) secrets: Mutex<HashMap<String, String>>,
 }
 
 #[async_trait]
@@ -85,6 +89,15 @@ impl Commands for Domain {
 
     fn secret_problem(&self, _: &Name) -> Option<String> {
         None
+    }
+
+    fn boot_secret(&self, name: &Name) -> Result<BootSecret, String> {
+        self.secrets
+            .lock()
+            .expect("secrets")
+            .get(name.as_str())
+            .map(|text| BootSecret::new(text))
+            .ok_or_else(|| format!("there is no secret {name}"))
     }
 
     async fn import(&self, _: &[u8], _: bool, _: Context) -> Result<Imported, CommandError> {
@@ -171,7 +184,7 @@ impl Harness {
     pub(crate) async fn stored(&self, kind: FileKind, template: bool, content: impl Into<Bytes>) -> BootFile {
         let contents = Contents::new(self.application.files.clone());
         let stored = contents.store_bytes(content.into()).await.expect("stored");
-        BootFile { kind, sha256: stored.sha256, size: stored.size, template }
+        BootFile { kind, sha256: stored.sha256, size: stored.size, template, settings: BTreeSet::new() }
     }
 
     /// The sample image, its contents stored.
@@ -183,7 +196,7 @@ impl Harness {
             (name("preseed.cfg"), self.stored(FileKind::Kickstart, true, "host {{ hostname }}\nlate {{ done_url }}\n").await),
             (name("readme"), self.stored(FileKind::Other, false, "read me").await),
         ]);
-        Arc::new(Image { name: name("debian-13"), revision: 6, files })
+        Arc::new(Image { name: name("debian-13"), revision: 6, files, settings: BTreeMap::new() })
     }
 
     /// A target in progress in a network that does or does not answer by address alone; not in the table yet.
@@ -198,7 +211,7 @@ impl Harness {
             dns_servers: vec![],
             ip_only_done,
         };
-        Arc::new(Target::new(identity(ip), self.image().await, Arc::new(place)))
+        Arc::new(Target::new(identity(ip), self.image().await, Arc::new(place), ResolvedSettings::default()))
     }
 
     /// The table has exactly these.

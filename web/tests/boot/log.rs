@@ -5,6 +5,7 @@ use bootledger_aggregates::boot_image::{BootFile, BootImageEvent, EndedBy, FileK
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy, Limits};
 use bootledger_aggregates::deployment::plan::Plan;
 use bootledger_aggregates::network::NetworkEvent;
+use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::site::SiteEvent;
 use bootledger_aggregates::token::{Scope, TokenEvent};
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, TokenId};
@@ -94,6 +95,18 @@ impl Log {
     }
 
     pub(crate) async fn open_as(&self, deployment: DeploymentId, ip: &str) -> DeploymentId {
+        self.open_with(deployment, ip, ResolvedSettings::default()).await
+    }
+
+    /// A deployment in progress that was started with these settings.
+    pub(crate) async fn in_progress_with(&self, ip: &str, settings: serde_json::Value) -> DeploymentId {
+        let settings = serde_json::from_value(settings).expect("settings");
+        let deployment = self.open_with(identity(ip).deployment, ip, settings).await;
+        self.deployment(deployment, DeploymentEvent::DeploymentInProgress { device: device(ip) }).await;
+        deployment
+    }
+
+    async fn open_with(&self, deployment: DeploymentId, ip: &str, settings: ResolvedSettings) -> DeploymentId {
         let identity = identity(ip);
         let started = DeploymentStarted {
             device: device(ip),
@@ -109,6 +122,7 @@ impl Log {
             plan: Plan::default(),
             limits: Limits { open_minutes: 30, in_progress_minutes: 120 },
             done_by: EndedBy::Server,
+            settings,
             took: vec![],
             import: None,
         };

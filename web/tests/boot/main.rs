@@ -12,5 +12,6 @@ mod log;
 mod paths;
 mod records;
 mod script;
+mod settings;
 mod store;
 mod uploads;

@@ -59,7 +59,7 @@ async fn two_deployments_with_one_address_are_both_refused_until_one_ends() {
     let one = harness.target("10.0.0.20", true).await;
     let mut twin = identity("10.0.0.20");
     twin.deployment = identity("10.0.0.99").deployment;
-    let other = Arc::new(Target::new(twin, one.image.clone(), one.place.clone()));
+    let other = Arc::new(Target::new(twin, one.image.clone(), one.place.clone(), one.settings.clone()));
     harness.load(&[&one, &other]);
     for path in ["/pxe/", "/pxe/vmlinuz", "/pxe/DONE/"] {
         let answer = harness.get(path, "10.0.0.20").await;

@@ -153,7 +153,7 @@ async fn a_preview_is_what_a_device_would_get_with_what_is_assumed_told_and_the_
     assert_eq!(page.status, 200);
     assert_eq!(
         preview(&page),
-        "#!ipxe\necho h200.dc1.example 10.0.0.11 unassigned 525400000001\nchain http://127.0.0.1:8080/pxe/t/********/DONE/"
+        "#!ipxe\necho h200.dc1.example 10.0.0.11 unassigned 525400000001\nchain http://127.0.0.1:8080/pxe/t/••••••/DONE/"
     );
     let assumed = texts(&page, "#preview li").join("; ");
     assert!(assumed.contains("its address is 10.0.0.11, a free one of network prod"), "{assumed}");

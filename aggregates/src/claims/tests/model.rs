@@ -81,6 +81,7 @@ impl Model {
                 macs: [number, number + 3].map(|n| mac(n as usize)).into(),
                 management: None,
                 parent: None,
+                settings: crate::values::setting::Settings::new(),
             };
             let facts = RegisterFacts { site_exists: true, device: id, ..RegisterFacts::default() };
             model.device(id, DeviceCommand::RegisterDevice { spec: Box::new(spec), facts: facts.clone() });

@@ -210,3 +210,17 @@ fn a_request_of_which_nothing_is_known_is_refused_in_words() {
         ["device device_unknown", "ip ip_outside_networks", "venture venture_unknown", "boot_image boot_image_unknown"];
     assert_eq!(codes(&rules), expected);
 }
+
+#[test]
+fn resolved_settings_are_part_of_the_first_event_and_missing_ones_refuse_it() {
+    let values: crate::settings::ResolvedSettings =
+        serde_json::from_value(serde_json::json!({ "disk": { "value": "/dev/sda", "from": "device" } })).expect("settings");
+    let mut request = request();
+    request.facts.settings.values = values.clone();
+    let events = outcome::<Deployment>(&[], DeploymentCommand::StartDeployment(Box::new(request))).expect("it starts");
+    let [DeploymentEvent::DeploymentStarted(started)] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(started.settings, values);
+    let missing =
+        refused(|r| r.facts.settings.broken = vec![BrokenRule::new("boot_image", "setting_missing", "disk has no value")]);
+    assert_eq!(codes(&missing), ["boot_image setting_missing"]);
+}

@@ -171,3 +171,36 @@ fn venture_and_role_of_a_change_are_known() {
         assert_eq!(refused(owner.clone(), RegisterFacts { unknown: Some(unknown), ..looked_up() }), [expected]);
     }
 }
+
+#[test]
+fn a_change_of_settings_adds_and_removes_and_records_what_differs() {
+    use crate::samples::settings;
+    use crate::values::setting::SettingValue;
+    let told = DeviceSpec { settings: settings(serde_json::json!({ "disk": "auto", "vlan": 4 })), ..spec() };
+    let events = outcome::<Device>(&[], register(told, looked_up())).expect("it is registered");
+    let wanted = || {
+        let set = serde_json::json!({ "disk": null, "vlan": 4, "proxy": "http://proxy:3128", "layout": null });
+        DeviceChange { settings: serde_json::from_value(set).expect("a change"), ..DeviceChange::default() }
+    };
+    let changed = after(events.clone(), vec![change(wanted())]).split_off(1);
+    let expected = [(parsed("disk"), None), (parsed("proxy"), Some(SettingValue::Text(parsed("http://proxy:3128"))))];
+    let expected = DeviceChanged { settings: expected.into(), ..DeviceChanged::default() };
+    assert_eq!(changed, [DeviceEvent::DeviceChanged(Box::new(expected))]);
+    let twice = after(events, vec![change(wanted()), change(wanted())]);
+    assert_eq!(twice.len(), 2, "the same change again is nothing new");
+}
+
+#[test]
+fn a_device_refers_only_to_secrets_for_boot_files() {
+    let set = |value: serde_json::Value| DeviceChange {
+        settings: serde_json::from_value(serde_json::json!({ "a": value })).expect("a change"),
+        ..DeviceChange::default()
+    };
+    let bmc = serde_json::json!({ "secret": "bmc" });
+    assert_eq!(refused(set(bmc.clone()), looked_up()), ["secret_not_for_boot"]);
+    let setting_secrets = [(parsed("boot-a"), "there is no secret boot-a".to_owned())].into();
+    let facts = RegisterFacts { setting_secrets, ..looked_up() };
+    assert_eq!(refused(set(serde_json::json!({ "secret": "boot-a" })), facts), ["secret_missing"]);
+    let told = DeviceSpec { settings: crate::samples::settings(serde_json::json!({ "a": bmc })), ..spec() };
+    assert_eq!(broken::<Device>(&[], register(told, looked_up())), ["secret_not_for_boot"]);
+}

@@ -1,7 +1,7 @@
 //! Every event of the catalogue and of tokens.
 
 use super::sampled;
-use crate::boot_image::{BootImageEvent, BootImageSpec, EndedBy, FileKind, NetworkBoot};
+use crate::boot_image::{BootFile, BootImageEvent, BootImageSpec, EndedBy, FileKind, NetworkBoot};
 use crate::dhcp_server::{DhcpKind, DhcpServerEvent, DhcpServerSpec};
 use crate::drift::{Difference, DriftEvent, Nature};
 use crate::network::{NetworkEvent, NetworkSpec};
@@ -10,6 +10,7 @@ use crate::samples::{self, boot_file, noon, parsed};
 use crate::site::{DnsUpdates, SiteEvent, SiteSpec, TsigAlgorithm, TsigKey};
 use crate::token::{Scope, TokenEvent};
 use crate::values::dhcp_option::{Addresses, DhcpOption, OptionValue};
+use crate::values::setting::Settings;
 use crate::venture::puppet::{Classes, Parameters};
 use crate::venture::{RoleSpec, VentureEvent, VentureSpec};
 use crate::webhook::{WebhookEvent, WebhookSpec};
@@ -41,6 +42,7 @@ fn least_site() -> SiteSpec {
         hostname_template: None,
         dhcp_header: vec![],
         dns_updates: None,
+        settings: Settings::new(),
     }
 }
 
@@ -71,6 +73,24 @@ fn image(done_by: EndedBy) -> BootImageSpec {
     }
 }
 
+fn declared() -> BootImageSpec {
+    let settings = json!({
+        "disk": { "type": "text", "description": "Disk to install on", "default": "auto" },
+        "layout": { "type": "choice", "description": "", "choices": ["plain", "lvm"], "default": "plain" },
+        "password": { "type": "secret", "description": "", "required": true },
+        "vlan": { "type": "number", "description": "", "default": 0 },
+    });
+    let settings = serde_json::from_value(settings).expect("declarations");
+    BootImageSpec { network_boot: NetworkBoot::Once, settings, ..image(EndedBy::Server) }
+}
+
+/// A value of every type.
+fn set() -> Settings {
+    samples::settings(json!({
+        "disk": "/dev/sda", "packages": ["vim", "nginx"], "password": { "secret": "boot-root" }, "quiet": true, "vlan": -1,
+    }))
+}
+
 fn created(scope: Scope) -> TokenEvent {
     TokenEvent::TokenCreated { name: parsed("ops"), scope, expires: Some(noon(0)) }
 }
@@ -86,6 +106,7 @@ fn role() -> RoleSpec {
         puppet_classes: Classes::Names(vec![parsed("profile::nginx")]),
         puppet_parameters: parameters(&[("workers", json!("4"))]),
         puppet_environment: None,
+        settings: Settings::new(),
     }
 }
 
@@ -111,6 +132,7 @@ sampled!(site: SiteEvent {
     SiteDefined => [
         SiteEvent::SiteDefined { spec: Box::new(SiteSpec { dhcp_header: every_option(), dns_updates: Some(updates()), ..samples::site() }) },
         SiteEvent::SiteDefined { spec: Box::new(least_site()) },
+        SiteEvent::SiteDefined { spec: Box::new(SiteSpec { settings: set(), ..least_site() }) },
     ],
     SiteRetired => [SiteEvent::SiteRetired {}],
 });
@@ -171,11 +193,13 @@ sampled!(venture: VentureEvent {
                 ..VentureSpec::default()
             },
         },
+        VentureEvent::VentureDefined { spec: VentureSpec { settings: set(), ..VentureSpec::default() } },
     ],
     RoleDefined => [
         VentureEvent::RoleDefined { role: parsed("web"), spec: role() },
         VentureEvent::RoleDefined { role: parsed("web"), spec: RoleSpec::default() },
         VentureEvent::RoleDefined { role: parsed("web"), spec: full_role() },
+        VentureEvent::RoleDefined { role: parsed("web"), spec: RoleSpec { settings: set(), ..RoleSpec::default() } },
     ],
     RoleRetired => [VentureEvent::RoleRetired { role: parsed("web") }],
     VentureRetired => [VentureEvent::VentureRetired {}],
@@ -185,6 +209,7 @@ sampled!(boot_image: BootImageEvent {
     BootImageDefined => [
         BootImageEvent::BootImageDefined { spec: image(EndedBy::Server) },
         BootImageEvent::BootImageDefined { spec: image(EndedBy::Puppet) },
+        BootImageEvent::BootImageDefined { spec: declared() },
     ],
     BootFilePut => [
         defined_file(FileKind::BootIpxe),
@@ -192,6 +217,10 @@ sampled!(boot_image: BootImageEvent {
         defined_file(FileKind::Initrd),
         defined_file(FileKind::Kickstart),
         defined_file(FileKind::Other),
+        BootImageEvent::BootFilePut {
+            name: parsed("preseed.cfg"),
+            file: BootFile { settings: ["disk", "password"].map(parsed).into(), ..boot_file(FileKind::Kickstart) },
+        },
     ],
     BootFileRemoved => [BootImageEvent::BootFileRemoved { name: parsed("file") }],
     BootImageRetired => [BootImageEvent::BootImageRetired {}],

@@ -6,6 +6,7 @@ use crate::claims::Claim;
 use crate::deployment::event::{DeploymentEvent, DeploymentStarted, DoneBy, Limits, Stage};
 use crate::deployment::plan::{Plan, PlannedPlugin, PluginStage};
 use crate::samples::{device_id, noon, parsed};
+use crate::settings::ResolvedSettings;
 use crate::values::ids::ImportId;
 use uuid::Uuid;
 
@@ -26,12 +27,23 @@ fn started() -> DeploymentStarted {
         took: vec![Claim::Ip(parsed("10.0.0.20")), Claim::Hostname(parsed("h200.dc1.example"))],
         import: Some(ImportId(Uuid::from_u128(9))),
         done_by: EndedBy::Server,
+        settings: ResolvedSettings::default(),
     }
 }
 
 fn least_started() -> DeploymentStarted {
     let clean = PlannedPlugin { name: parsed("clean"), requires: vec![], stage: PluginStage::Preparing };
     DeploymentStarted { plan: Plan(vec![clean]), took: vec![], import: None, ..started() }
+}
+
+fn resolved() -> ResolvedSettings {
+    let settings = serde_json::json!({
+        "disk": { "value": "/dev/sda", "from": "device" },
+        "layout": { "value": "lvm", "from": "role shop/web" },
+        "packages": { "value": ["vim"], "from": "venture retail" },
+        "password": { "value": { "secret": "boot-root" }, "from": "site dc1" },
+    });
+    serde_json::from_value(settings).expect("resolved settings")
 }
 
 fn done(by: DoneBy) -> DeploymentEvent {
@@ -43,6 +55,7 @@ sampled!(deployment: DeploymentEvent {
         DeploymentEvent::DeploymentStarted(Box::new(started())),
         DeploymentEvent::DeploymentStarted(Box::new(least_started())),
         DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted { done_by: EndedBy::Puppet, ..least_started() })),
+        DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted { settings: resolved(), ..least_started() })),
     ],
     PluginSucceeded => [DeploymentEvent::PluginSucceeded { plugin: parsed("clean") }],
     PluginFailed => [DeploymentEvent::PluginFailed {

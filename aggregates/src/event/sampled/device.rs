@@ -6,8 +6,10 @@ use crate::device::facts::FactsRecorded;
 use crate::device::management::{Access, BootMode, Tls};
 use crate::device::power::{PowerAction, PowerOrder, PowerState, Restart};
 use crate::device::register::{DeviceChanged, DeviceSpec};
-use crate::samples::{deployment_id, device_id, noon, parsed};
+use crate::samples::{deployment_id, device_id, noon, parsed, settings};
+use crate::settings::SettingsChange;
 use crate::values::ids::OrderId;
+use crate::values::setting::{SettingValue, Settings};
 use crate::values::sha256::Sha256;
 use uuid::Uuid;
 
@@ -59,6 +61,7 @@ fn spec() -> DeviceSpec {
         macs: vec![parsed("52:54:00:00:00:01"), parsed("52:54:00:00:00:02")],
         management: Some(management(ManagementProtocol::Redfish)),
         parent: Some(device_id(2)),
+        settings: Settings::new(),
     }
 }
 
@@ -74,6 +77,7 @@ fn least_spec(kind: DeviceKind) -> DeviceSpec {
         macs: vec![parsed("52:54:00:00:00:01")],
         management: Some(Management { credentials: None, ..management(ManagementProtocol::Ipmi) }),
         parent: None,
+        settings: Settings::new(),
     }
 }
 
@@ -88,6 +92,7 @@ fn changed() -> DeviceChanged {
         macs_added: vec![parsed("52:54:00:00:00:03")],
         macs_removed: vec![parsed("52:54:00:00:00:01")],
         management: Some(management(ManagementProtocol::Ipmi)),
+        settings: SettingsChange::new(),
     }
 }
 
@@ -131,10 +136,18 @@ sampled!(device: DeviceEvent {
         DeviceEvent::DeviceRegistered(Box::new(spec())),
         DeviceEvent::DeviceRegistered(Box::new(least_spec(DeviceKind::Blade))),
         DeviceEvent::DeviceRegistered(Box::new(least_spec(DeviceKind::Virtual))),
+        DeviceEvent::DeviceRegistered(Box::new(DeviceSpec {
+            settings: settings(serde_json::json!({ "disk": "/dev/sda" })),
+            ..least_spec(DeviceKind::Virtual)
+        })),
     ],
     DeviceChanged => [
         DeviceEvent::DeviceChanged(Box::new(changed())),
         DeviceEvent::DeviceChanged(Box::default()),
+        DeviceEvent::DeviceChanged(Box::new(DeviceChanged {
+            settings: [(parsed("disk"), None), (parsed("vlan"), Some(SettingValue::Number(12)))].into(),
+            ..DeviceChanged::default()
+        })),
         DeviceEvent::DeviceChanged(Box::new(DeviceChanged {
             management: Some(Management { access: access(), ..management(ManagementProtocol::Redfish) }),
             ..DeviceChanged::default()

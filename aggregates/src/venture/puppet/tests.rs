@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::samples::{broken as refused, outcome, parsed};
+use crate::settings::SecretProblems;
 use crate::venture::{RoleSpec, Venture, VentureCommand, VentureEvent, VentureSpec};
 use serde_json::json;
 
@@ -9,7 +10,7 @@ use serde_json::json;
 fn role(spec: Value) -> Vec<String> {
     let spec: RoleSpec = serde_json::from_value(spec).expect("a role");
     let defined = [VentureEvent::VentureDefined { spec: VentureSpec::default() }];
-    let command = VentureCommand::DefineRole { role: parsed("web"), spec };
+    let command = VentureCommand::DefineRole { role: parsed("web"), spec, secret_problems: SecretProblems::new() };
     match outcome::<Venture>(&defined, command.clone()) {
         Ok(_) => vec![],
         Err(_) => refused::<Venture>(&defined, command),
@@ -84,7 +85,8 @@ fn values_are_those_that_reach_puppet_unchanged() {
 fn a_venture_is_checked_too_and_every_broken_rule_is_told() {
     let spec = json!({ "parent": "nowhere", "puppet_classes": ["Ntp"], "puppet_environment": "main" });
     let spec = serde_json::from_value(spec).expect("a venture");
-    let command = VentureCommand::DefineVenture { name: parsed("shop"), spec, ancestors: vec![] };
+    let command =
+        VentureCommand::DefineVenture { name: parsed("shop"), spec, ancestors: vec![], secret_problems: SecretProblems::new() };
     assert_eq!(refused::<Venture>(&[], command), ["venture_unknown", "puppet_class_name", "puppet_environment_name"]);
 }
 

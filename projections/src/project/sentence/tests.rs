@@ -73,6 +73,7 @@ fn a_device_is_told_by_its_name_and_long_lists_are_cut() {
         serial: Some((v("SN1"), v(""))),
         rack: Some(v("r2")),
         macs_added: vec![v("52:54:00:00:00:01")],
+        settings: [(v("disk"), None), (v("vlan"), Some(bootledger_aggregates::values::setting::SettingValue::Number(4)))].into(),
         ..DeviceChanged::default()
     };
     let found = FactsRecorded {
@@ -118,7 +119,7 @@ fn a_device_is_told_by_its_name_and_long_lists_are_cut() {
     ];
     insta::assert_snapshot!(told.each_ref().map(of_device).join("\n"), @r"
     rack server 7: DNS entries removed: h1.dc1.example at 10.0.0.1, h2.dc1.example at 10.0.0.2, h3.dc1.example at 10.0.0.3, h4.dc1.example at 10.0.0.4, h5.dc1.example at 10.0.0.5 and 2 more
-    rack server 7 was changed by token ops: no serial number, rack r2, new interface 52:54:00:00:00:01
+    rack server 7 was changed by token ops: no serial number, rack r2, new interface 52:54:00:00:00:01, without setting disk, setting vlan
     rack server 7: facts recorded by token ops: address 10.0.0.9, 2 pieces of software, no operating system, an uptime of 60 s
     rack server 7 was given venture shop and role none by token ops
     rack server 7: 1 sub-device detached

@@ -12,6 +12,7 @@ use crate::project::state::{CatalogueRow, DhcpRow};
 use crate::project::versions::Written;
 use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::device::management::Access;
+use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -70,23 +71,26 @@ pub(super) async fn devices(connection: &mut PgConnection, Written { ended, begu
         |row: &Device| row.management.clone().map(|management| management.access).filter(|access| *access != Access::default());
     let accesses = begun.iter().map(|(_, row, ..)| particular(row).map(serde_json::to_value).transpose());
     let accesses = accesses.collect::<Result<Vec<_>, _>>()?;
+    let own = |row: &Device| (!row.settings.is_empty()).then(|| serde_json::to_value(&row.settings)).transpose();
+    let settings = begun.iter().map(|(_, row, ..)| own(row)).collect::<Result<Vec<_>, _>>()?;
     sqlx::query!(
         "INSERT INTO devices (id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
                               management_protocol, management_credentials, management_access, parent, venture, role, verified, decommissioned,
                               addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, sub_devices,
-                              remarks, registered_at, changed_at, valid_from, valid_to)
+                              remarks, registered_at, changed_at, valid_from, valid_to, settings)
          SELECT id, sequence, kind, name, serial, asset, site, rack, rack_position, macs::text[], management_address,
                 management_protocol, management_credentials, management_access, parent, venture, role, verified, decommissioned,
                 addresses::inet[], hostnames::text[], operating_system, software::text[], disk_shares::text[],
-                uptime_seconds, sub_devices::uuid[], remarks::text[], registered_at, changed_at, valid_from, valid_to
+                uptime_seconds, sub_devices::uuid[], remarks::text[], registered_at, changed_at, valid_from, valid_to, settings
          FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                      $9::integer[], $10::text[], $11::inet[], $12::text[], $13::text[], $14::uuid[], $15::text[], $16::text[],
                      $17::bool[], $18::bool[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::bigint[],
-                     $25::text[], $26::text[], $27::timestamptz[], $28::timestamptz[], $29::bigint[], $30::bigint[], $31::jsonb[])
+                     $25::text[], $26::text[], $27::timestamptz[], $28::timestamptz[], $29::bigint[], $30::bigint[], $31::jsonb[],
+                     $32::jsonb[])
               AS d (id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
                     management_protocol, management_credentials, parent, venture, role, verified, decommissioned,
                     addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, sub_devices,
-                    remarks, registered_at, changed_at, valid_from, valid_to, management_access)",
+                    remarks, registered_at, changed_at, valid_from, valid_to, management_access, settings)",
         column!(begun, (id, ..) => id.0),
         column!(begun, (_, row, ..) => row.sequence),
         column!(begun, (_, row, ..) => kind_text(row.kind)) as _,
@@ -117,7 +121,8 @@ pub(super) async fn devices(connection: &mut PgConnection, Written { ended, begu
         column!(begun, (_, row, ..) => row.changed_at.0),
         column!(begun, (_, _, from, _) => *from),
         column!(begun, (_, _, _, to) => *to) as _,
-        &accesses as _
+        &accesses as _,
+        &settings as _
     )
     .execute(connection)
     .await?;
@@ -143,17 +148,18 @@ pub(super) async fn deployments(
     }
     let plans = begun.iter().map(|(_, row, ..)| serde_json::to_value(&row.plan)).collect::<Result<Vec<_>, _>>()?;
     let failure = |row: &Deployment| row.puppet_failure.as_ref().map(serde_json::to_value).transpose();
+    let settings = begun.iter().map(|(_, row, ..)| resolved(&row.settings)).collect::<Result<Vec<_>, _>>()?;
     let failures = begun.iter().map(|(_, row, ..)| failure(row)).collect::<Result<Vec<_>, _>>()?;
     sqlx::query!(
         "INSERT INTO deployments (id, device, mac, ip, hostname, venture, role, boot_image, boot_image_revision, network, site,
                                   import, status, status_since, overdue, open_minutes, in_progress_minutes, started_at,
                                   started_by, in_progress_at, ended_at, ended_by, reason, plan, done_by, installed_at,
-                                  puppet_failure, valid_from, valid_to)
+                                  puppet_failure, valid_from, valid_to, settings)
          SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::inet[], $5::text[], $6::text[], $7::text[], $8::text[],
                               $9::integer[], $10::text[], $11::text[], $12::uuid[], $13::text[], $14::timestamptz[],
                               $15::bool[], $16::integer[], $17::integer[], $18::timestamptz[], $19::text[],
                               $20::timestamptz[], $21::timestamptz[], $22::text[], $23::text[], $24::jsonb[], $25::text[],
-                              $26::timestamptz[], $27::jsonb[], $28::bigint[], $29::bigint[])",
+                              $26::timestamptz[], $27::jsonb[], $28::bigint[], $29::bigint[], $30::jsonb[])",
         column!(begun, (id, ..) => id.0),
         column!(begun, (_, row, ..) => row.device.0),
         column!(begun, (_, row, ..) => row.mac.to_string()),
@@ -182,11 +188,17 @@ pub(super) async fn deployments(
         column!(begun, (_, row, ..) => row.installed_at.map(|at| at.0)) as _,
         &failures as _,
         column!(begun, (_, _, from, _) => *from),
-        column!(begun, (_, _, _, to) => *to) as _
+        column!(begun, (_, _, _, to) => *to) as _,
+        &settings as _
     )
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The JSON of what a deployment was started with; null where there is nothing.
+fn resolved(settings: &ResolvedSettings) -> serde_json::Result<Option<serde_json::Value>> {
+    (!settings.is_empty()).then(|| serde_json::to_value(settings)).transpose()
 }
 
 pub(super) async fn holdings(
@@ -307,11 +319,12 @@ pub(super) async fn boot_targets(
         .await?;
     }
     if !begun.is_empty() {
+        let settings = begun.iter().map(|(_, row, ..)| resolved(&row.settings)).collect::<Result<Vec<_>, _>>()?;
         sqlx::query!(
             "INSERT INTO boot_targets (ip, deployment, device, mac, hostname, venture, role, boot_image, boot_image_revision,
-                                       network, site, valid_from, valid_to)
+                                       network, site, valid_from, valid_to, settings)
              SELECT * FROM UNNEST($1::inet[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                                  $9::integer[], $10::text[], $11::text[], $12::bigint[], $13::bigint[])",
+                                  $9::integer[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::jsonb[])",
             column!(begun, (_, row, ..) => inet(row.ip)),
             column!(begun, (_, row, ..) => row.deployment.0),
             column!(begun, (_, row, ..) => row.device.0),
@@ -324,7 +337,8 @@ pub(super) async fn boot_targets(
             column!(begun, (_, row, ..) => row.network.as_str()) as _,
             column!(begun, (_, row, ..) => row.site.as_str()) as _,
             column!(begun, (_, _, from, _) => *from),
-            column!(begun, (_, _, _, to) => *to) as _
+            column!(begun, (_, _, _, to) => *to) as _,
+            &settings as _
         )
         .execute(connection)
         .await?;

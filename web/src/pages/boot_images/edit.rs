@@ -9,7 +9,7 @@ use crate::boot::files::store_failed;
 use crate::boot::store::Contents;
 use crate::boot::template::MAX_TEMPLATE;
 use crate::boot::upload::{self, Description, UploadError};
-use crate::boot::variables::{MEANINGS, NAMES};
+use crate::boot::variables::{MEANINGS, NAMES, SETTINGS};
 use crate::commands::{CommandError, Receipt};
 use crate::error::Error;
 use crate::pages::catalogue::form::{NAME, field, needed, pair};
@@ -77,7 +77,7 @@ fn view(key: &Name, file: Option<&Name>, fields: &Fields, shown: Option<&Markup>
             (area.area(24, false))
             details.more {
                 summary { "Variables (" (NAMES.len()) ")" }
-                dl.facts { @for (name, meaning) in NAMES.iter().zip(MEANINGS) { dt { code { "{{ " (name) " }}" } } dd { (meaning) } } }
+                dl.facts { @for (name, meaning) in NAMES.iter().zip(MEANINGS) { dt { code { "{{ " (name) @if *name == SETTINGS { ".NAME" } " }}" } } dd { (meaning) } } }
             }
             (field(fields, SERVER, "Preview for", "A device by its id, host name or MAC, or a deployment by its id.").text())
             div.actions {

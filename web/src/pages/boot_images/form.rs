@@ -1,12 +1,13 @@
 //! The form of a boot image, without its files.
 
+use super::declarations;
 use crate::pages::catalogue::BOOT_IMAGE;
 use crate::pages::catalogue::form::{Pairs, Target, field, needed, pair, view as form};
+use crate::pages::catalogue::settings::FIELD;
 use crate::pages::catalogue::values::Whole;
 use crate::pages::form::Fields;
 use bootledger_aggregates::boot_image::{BootImageSpec, EndedBy, NetworkBoot};
 use maud::{Markup, html};
-use std::collections::BTreeMap;
 
 /// Whose word ends deployments, in words.
 pub(super) fn ended_by(by: EndedBy) -> &'static str {
@@ -16,19 +17,35 @@ pub(super) fn ended_by(by: EndedBy) -> &'static str {
     }
 }
 
+/// How often a server boots from the network, in words.
+pub(super) fn network_boot(boot: NetworkBoot) -> &'static str {
+    match boot {
+        NetworkBoot::UntilDone => "Until the deployment is done",
+        NetworkBoot::Once => "Once, and then from its disk",
+    }
+}
+
 /// The values of a new image before anybody changes them.
 pub(super) fn usual() -> Pairs {
-    vec![pair("open_minutes", 30), pair("in_progress_minutes", 120), pair("done_by", "server")]
+    vec![
+        pair("open_minutes", 30),
+        pair("in_progress_minutes", 120),
+        pair("done_by", "server"),
+        pair("network_boot", "until_done"),
+    ]
 }
 
 /// The values of an image.
 pub(super) fn pairs(spec: &BootImageSpec) -> Pairs {
-    vec![
+    let mut pairs = vec![
         pair("description", &spec.description),
         pair("open_minutes", spec.open_minutes),
         pair("in_progress_minutes", spec.in_progress_minutes),
         pair("done_by", spec.done_by.as_str()),
-    ]
+        pair("network_boot", spec.network_boot.as_str()),
+    ];
+    pairs.extend(declarations::pairs(&spec.settings));
+    pairs
 }
 
 /// The image that a form says; `None` where a field is wrong.
@@ -37,28 +54,41 @@ pub(super) fn read(fields: &mut Fields) -> Option<BootImageSpec> {
     let open = fields.required::<Whole>("open_minutes", "The limit while open");
     let in_progress = fields.required::<Whole>("in_progress_minutes", "The limit while in progress");
     let done_by = fields.required("done_by", "Whose word ends its deployments");
+    let network_boot = fields.required("network_boot", "How often it boots from the network");
+    let settings = declarations::read(fields);
     Some(BootImageSpec {
         description: description.unwrap_or_default(),
         open_minutes: open?.0,
         in_progress_minutes: in_progress?.0,
         done_by: done_by?,
-        network_boot: NetworkBoot::default(),
-        settings: BTreeMap::new(),
+        network_boot: network_boot?,
+        settings,
     })
 }
 
 /// The form.
 pub(super) fn view(target: &Target, fields: &Fields) -> Markup {
     let ends = [EndedBy::Server, EndedBy::Puppet].map(|by| (by.as_str().to_owned(), ended_by(by).to_owned()));
+    let boots = [NetworkBoot::UntilDone, NetworkBoot::Once].map(|boot| (boot.as_str().to_owned(), network_boot(boot).to_owned()));
     let inner = html! {
         (field(fields, "description", "Description", "For people, such as the system and its version.").text())
         div.pair {
             (needed(fields, "open_minutes", "Limit while open", "After how many minutes of preparing a deployment is overdue.").text_with("number", &html! {}))
             (needed(fields, "in_progress_minutes", "Limit while in progress", "After how many minutes of installing a deployment is overdue.").text_with("number", &html! {}))
         }
-        (needed(fields, "done_by", "Whose word ends its deployments", "").select(None, &ends))
+        div.pair {
+            (needed(fields, "done_by", "Whose word ends its deployments", "").select(None, &ends))
+            (needed(fields, "network_boot", "Network boots", "Once is for installers that restart the server before they are done.").select(None, &boots))
+        }
+        (declarations::table(fields))
     };
-    form(&BOOT_IMAGE, target, fields, &["description", "open_minutes", "in_progress_minutes", "done_by"], &inner)
+    form(
+        &BOOT_IMAGE,
+        target,
+        fields,
+        &["description", "open_minutes", "in_progress_minutes", "done_by", "network_boot", FIELD],
+        &inner,
+    )
 }
 
 #[cfg(test)]
@@ -68,15 +98,16 @@ mod tests {
 
     #[test]
     fn every_field_of_an_image_comes_back_from_its_form() {
-        let full = json!({"description": "Debian <13>", "open_minutes": 5, "in_progress_minutes": 77, "done_by": "puppet"});
+        let full = json!({"description": "Debian <13>", "open_minutes": 5, "in_progress_minutes": 77, "done_by": "puppet",
+            "network_boot": "once", "settings": {"disk": {"type": "text", "description": "Disk", "default": "auto"}}});
         for spec in [full, json!({})] {
             let spec: BootImageSpec = serde_json::from_value(spec).expect("an image");
             let mut fields = Fields::new(pairs(&spec));
             assert_eq!(read(&mut fields), Some(spec));
         }
-        let mut fields = Fields::new(vec![pair("open_minutes", "soon"), pair("done_by", "me")]);
+        let mut fields = Fields::new(vec![pair("open_minutes", "soon"), pair("done_by", "me"), pair("network_boot", "twice")]);
         assert_eq!(read(&mut fields), None);
         let told: Vec<&str> = fields.broken().iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(told, ["open_minutes", "in_progress_minutes", "done_by"]);
+        assert_eq!(told, ["open_minutes", "in_progress_minutes", "done_by", "network_boot"]);
     }
 }

@@ -112,7 +112,7 @@ fn card(name: &Name, shown: &Shown, image: (&Name, u32), unsaved: bool) -> Marku
                     (whose(previewed, image))
                     @if unsaved { (block::note(Tone::Info, &html! { p { "This is what you wrote; it is not saved." } })) }
                     pre tabindex="0" role="region" aria-label=(format!("{name} as the server gets it")) { (text) }
-                    p.quiet { "The token is shown as " code { (MASK) } ". " (text.lines().count()) " lines." }
+                    p.quiet { "The token and secrets are shown as " code { (MASK) } ". " (text.lines().count()) " lines." }
                 }
             }
         },

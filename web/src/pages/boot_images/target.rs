@@ -3,9 +3,11 @@
 use crate::boot::target::{Identity, Image, Place, Target};
 use crate::error::Error;
 use crate::request::reading::Reading;
+use crate::settings;
 use bootledger_aggregates::boot_image::BootImage;
 use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -67,14 +69,43 @@ pub(super) async fn find(
     key: &Name,
     image: BootImage,
 ) -> Result<Result<Previewed, String>, Error> {
-    let image = Arc::new(Image::new(key.clone(), image));
     match named(reading, text).await? {
-        Some((_, Some(deployment))) => of_deployment(reading, deployment, image).await,
-        Some((Some(device), None)) => of_device(reading, &device, image).await,
+        Some((_, Some(deployment))) => {
+            // What the deployment was started with is of its own revision of the image.
+            let same = deployment.boot_image == *key && i64::from(deployment.boot_image_revision) == i64::from(image.revision);
+            let given = if same { None } else { Some(given_now(reading, key, &image, &deployment).await?) };
+            let found = of_deployment(reading, deployment, Arc::new(Image::new(key.clone(), image))).await?;
+            Ok(found.map(|mut previewed| {
+                if let Some(given) = given {
+                    previewed.target.settings = given;
+                }
+                previewed
+            }))
+        }
+        Some((Some(device), None)) => {
+            let (venture, role) = (device.venture.as_ref(), device.role.as_ref());
+            let inherited = settings::inherited(reading, (key, &image), venture, role, &device.site).await?;
+            let given = inherited.of_device(&device.settings).values;
+            of_device(reading, &device, Arc::new(Image::new(key.clone(), image)), given).await
+        }
         _ => Ok(Err(format!(
             "{text:?} is no device or deployment. Name a device by its id, a host name that it has, or its MAC, or a deployment by its id"
         ))),
     }
+}
+
+/// What the server of a deployment would be given for another image or revision, were it deployed again.
+async fn given_now(
+    reading: &mut Reading,
+    key: &Name,
+    image: &BootImage,
+    deployment: &Deployment,
+) -> Result<ResolvedSettings, Error> {
+    let at = reading.at;
+    let (venture, role) = (Some(&deployment.venture), Some(&deployment.role));
+    let inherited = settings::inherited(reading, (key, image), venture, role, &deployment.site).await?;
+    let device = devices::find(reading.connection(), deployment.device, at).await?;
+    Ok(inherited.of_device(&device.map(|device| device.settings).unwrap_or_default()).values)
 }
 
 async fn place(reading: &mut Reading, network: Entry<NetworkSpec>) -> Result<Option<Arc<Place>>, Error> {
@@ -106,11 +137,16 @@ pub(crate) async fn of_deployment(
         venture: deployment.venture.clone(),
         role: deployment.role.clone(),
     };
-    let target = Target::new(identity, image, place);
+    let target = Target::new(identity, image, place, deployment.settings.clone());
     Ok(Ok(Previewed { target, deployment: Some(deployment), device: None, assumed: vec![] }))
 }
 
-async fn of_device(reading: &mut Reading, device: &Device, image: Arc<Image>) -> Result<Result<Previewed, String>, Error> {
+async fn of_device(
+    reading: &mut Reading,
+    device: &Device,
+    image: Arc<Image>,
+    settings: ResolvedSettings,
+) -> Result<Result<Previewed, String>, Error> {
     let mut assumed = vec![];
     let Some(mac) = device.macs.first().copied() else {
         return Ok(Err(format!("{} has no interface that it could boot from", device.called())));
@@ -139,7 +175,7 @@ async fn of_device(reading: &mut Reading, device: &Device, image: Arc<Image>) ->
     };
     // No deployment has the id of all zeros.
     let identity = Identity { deployment: DeploymentId::default(), ip, mac, hostname, venture, role };
-    let target = Target::new(identity, image, place);
+    let target = Target::new(identity, image, place, settings);
     Ok(Ok(Previewed { target, deployment: None, device: Some((device.id, device.called())), assumed }))
 }
 

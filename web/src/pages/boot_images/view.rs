@@ -1,7 +1,7 @@
 //! Views of boot images.
 
 use super::SHOWN_LIVE;
-use super::form::ended_by;
+use super::form::{ended_by, network_boot};
 use crate::pages::catalogue::history::History;
 use crate::pages::catalogue::{BOOT_IMAGE, list};
 use crate::pages::kit::action::{self, Allowed, Look};
@@ -90,6 +90,7 @@ pub(super) fn facts(image: &Entry<BootImage>) -> Markup {
                     ("Description", html! { @if spec.description.is_empty() { span.quiet { "none" } } @else { (spec.description) } }),
                     ("Overdue", html! { "after " (minutes(spec.open_minutes)) " of preparing, or " (minutes(spec.in_progress_minutes)) " of installing" }),
                     ("Ended by", html! { (ended_by(spec.done_by)) }),
+                    ("Network boots", html! { (network_boot(spec.network_boot)) }),
                     ("Revision", html! { (image.spec.revision) }),
                 ]))
             }

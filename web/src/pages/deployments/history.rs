@@ -216,6 +216,7 @@ mod tests {
             took: vec![],
             import: None,
             done_by: EndedBy::Server,
+            settings: bootledger_aggregates::settings::ResolvedSettings::default(),
         }))
     }
 

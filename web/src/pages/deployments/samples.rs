@@ -38,6 +38,7 @@ pub(crate) fn deployment() -> Deployment {
         done_by: EndedBy::Puppet,
         installed_at: None,
         puppet_failure: None,
+        settings: bootledger_aggregates::settings::ResolvedSettings::default(),
     }
 }
 

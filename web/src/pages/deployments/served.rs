@@ -68,14 +68,14 @@ fn view(served: &[ServedFile], rendered: &Result<(Sha256, String), String>) -> M
             Err(why) => (block::note(Tone::Info, &html! { p { "It cannot be shown here: " (why) "." } })),
             Ok((sha256, text)) => {
                 @if let Some(exact) = served.iter().rev().find(|served| same(served)) {
-                    (block::note(Tone::Good, &html! { p { "These are the bytes that were served at " (moment(exact.at)) ": the hash is the same. The token is masked here, and was in them." } }))
+                    (block::note(Tone::Good, &html! { p { "These are the bytes that were served at " (moment(exact.at)) ": the hash is the same. Token and secrets are masked here, and were in them." } }))
                 } @else if served.is_empty() {
-                    (block::note(Tone::Info, &html! { p { "It was not served yet. This is what the server would get now; its token is masked here." } }))
+                    (block::note(Tone::Info, &html! { p { "It was not served yet. This is what the server would get now; token and secrets are masked here." } }))
                 } @else {
-                    (block::note(Tone::Warn, &html! { p { "What was served had another hash: the network, the site or the base URL has changed since. This is what the server would get now." } }))
+                    (block::note(Tone::Warn, &html! { p { "What was served had another hash: the network, the site, the base URL or a secret has changed since. This is what the server would get now." } }))
                 }
                 pre tabindex="0" role="region" aria-label="The file" { (text) }
-                p.quiet { "SHA-256 " code { (sha256) } }
+                p.quiet { "SHA-256 " code { (sha256) } " (of a file with secrets it is keyed, so that they cannot be guessed from it)" }
             }
         }
         (block::card("served", "Served", &html! {

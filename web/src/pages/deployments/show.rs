@@ -2,8 +2,11 @@
 
 use super::history::{History, Work};
 use super::{awaited, steps};
+use crate::application::Application;
 use crate::auth::level::Level;
 use crate::error::Error;
+use crate::pages::catalogue::settings::shown;
+use crate::pages::devices::settings::source;
 use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::{self, Allowed, Look};
 use crate::pages::kit::badge::{self, Tone, badge, of_run};
@@ -13,14 +16,18 @@ use crate::pages::live::{self, Region, State, Topic};
 use crate::pages::timeline::lines;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::DoneBy;
 use bootledger_aggregates::deployment::plan::PlannedPlugin;
+use bootledger_aggregates::settings::{Resolved, Source};
 use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::setting::SettingName;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
+use bootledger_projections::catalogue;
 use bootledger_projections::deployments::{self, Deployment};
 use bootledger_projections::devices::{self, Device};
 use bootledger_projections::parked;
@@ -40,11 +47,40 @@ struct Found {
     runs: Vec<Run>,
     lines: Vec<Line>,
     blocked: bool,
+    settings: Vec<Setting>,
     /// Whether the visitor may change something from the page.
     may: Allowed,
 }
 
-async fn ask(reading: &mut Reading, id: DeploymentId, may: Allowed) -> Result<Found, Error> {
+/// A setting that the deployment's files use.
+struct Setting {
+    name: SettingName,
+    /// The value and where it comes from; an optional setting may have none.
+    resolved: Option<Resolved>,
+    /// What is wrong with its secret, while that matters.
+    problem: Option<String>,
+}
+
+/// The settings of a deployment: what it was started with, and the defaults of its revision of the image.
+async fn settings(reading: &mut Reading, application: &Application, of: &Deployment) -> Result<Vec<Setting>, Error> {
+    let (key, revision) = (&of.boot_image, of.boot_image_revision);
+    let Some(image) = catalogue::boot_image_revision(reading.connection(), key, revision).await? else { return Ok(vec![]) };
+    let image = image.spec;
+    let default = |name: &SettingName| {
+        let value = image.declared().get(name)?.default.clone()?;
+        Some(Resolved { value, from: Source::BootImage })
+    };
+    let matters = of.status.is_live() && reading.at == At::Now;
+    let setting = |name: &SettingName| {
+        let resolved = of.settings.get(name).cloned().or_else(|| default(name));
+        let secret = resolved.as_ref().and_then(|resolved| resolved.value.secret()).filter(|_| matters);
+        let problem = secret.and_then(|secret| application.commands.secret_problem(secret));
+        Setting { name: name.clone(), resolved, problem }
+    };
+    Ok(image.used_settings().into_iter().map(setting).collect())
+}
+
+async fn ask(reading: &mut Reading, application: &Application, id: DeploymentId, may: Allowed) -> Result<Found, Error> {
     let at = reading.at;
     let deployment = deployments::find(reading.connection(), id, at).await?;
     let deployment = deployment.ok_or_else(|| Error::NotFound(format!("there is no deployment {id}")))?;
@@ -54,13 +90,19 @@ async fn ask(reading: &mut Reading, id: DeploymentId, may: Allowed) -> Result<Fo
     let lines = timeline::list(reading.connection(), &filter, Order::NewestFirst, LINES + 1).await?;
     let blocked = parked::is_blocked(reading.connection(), "deployment", &id.to_string()).await?;
     let history = History::read(reading, id).await?;
-    Ok(Found { deployment, device, history, runs, lines, blocked, may })
+    let settings = settings(reading, application, &deployment).await?;
+    Ok(Found { deployment, device, history, runs, lines, blocked, settings, may })
 }
 
 /// The page.
-pub(super) async fn show(visit: Visit, Path(id): Path<DeploymentId>, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn show(
+    visit: Visit,
+    application: Data<Application>,
+    Path(id): Path<DeploymentId>,
+    mut reading: Reading,
+) -> Result<HttpResponse, Error> {
     let may = visit.may_change(&reading, Level::Operator);
-    let found = ask(&mut reading, id, may).await?;
+    let found = ask(&mut reading, &application, id, may).await?;
     let title = found.deployment.hostname.to_string();
     let content = html! { @for region in regions(&found, visit.now) { (region.html) } };
     let live = Some(format!("/deployments/{id}/live/{}", reading.position));
@@ -75,11 +117,12 @@ pub(super) async fn live(
     Path((id, seen)): Path<(DeploymentId, i64)>,
 ) -> Result<HttpResponse, Error> {
     let may = visit.may(Level::Operator);
-    let now = super::super::application(&request)?.now;
+    let application = super::super::application(&request)?.clone();
+    let now = application.now;
     let render: live::Render = Rc::new(move |mut reading: Reading, _| {
-        let may = may.clone();
+        let (may, application) = (may.clone(), application.clone());
         Box::pin(async move {
-            let found = ask(&mut reading, id, may).await?;
+            let found = ask(&mut reading, &application, id, may).await?;
             Ok(State { regions: regions(&found, now()), rows: vec![] })
         })
     });
@@ -96,6 +139,7 @@ fn regions(found: &Found, now: Timestamp) -> Vec<Region> {
         ),
         Region::new("plugins", plugins(found, now)),
         Region::new("facts", facts(found)),
+        Region::new("settings", used(found)),
         Region::new("served", served(found)),
         Region::new("timeline", events(found)),
     ]
@@ -227,6 +271,32 @@ fn facts(found: &Found) -> Markup {
     block::card("facts", "What was asked for", &block::facts(&rows))
 }
 
+fn used(found: &Found) -> Markup {
+    let content = html! {
+        @for (name, problem) in found.settings.iter().filter_map(|one| Some((&one.name, one.problem.as_ref()?))) {
+            (block::note(Tone::Bad, &html! { p { "Files that use the setting " code { (name) } " are not served: " (problem) "." } }))
+        }
+        @if found.settings.is_empty() { p.quiet { "Its files use none." } }
+        @else {
+            details {
+                summary { (found.settings.len()) @if found.settings.len() == 1 { " setting" } @else { " settings" } ", as they were when it started" }
+                dl.facts {
+                    @for setting in &found.settings {
+                        dt { code { (setting.name) } }
+                        dd {
+                            @match &setting.resolved {
+                                Some(resolved) => { (shown(&resolved.value)) " " span.quiet { "from " (source(&resolved.from)) } }
+                                None => span.quiet { "none" },
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    block::card("settings", "Boot settings", &content)
+}
+
 fn served(found: &Found) -> Markup {
     let files = &found.history.served;
     let content = html! {
@@ -277,6 +347,7 @@ mod tests {
             runs: vec![waiting("kea-1 is behind", &["dhcp-server:kea-1"])],
             lines: vec![],
             blocked: false,
+            settings: vec![],
             may,
         };
         let html: String = regions(&found, Timestamp::default()).into_iter().map(|region| region.html.0).collect();
@@ -311,6 +382,7 @@ mod tests {
             runs: vec![],
             lines: vec![],
             blocked: true,
+            settings: vec![],
             may: Ok(()),
         };
         for region in regions(&found, Timestamp::default()) {

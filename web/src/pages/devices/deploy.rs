@@ -314,6 +314,7 @@ fn form(device: &Device, fields: &Fields, choices: &Choices, allowed: &Allowed, 
                 (roles(choices, fields.text("venture"), fields.text("role"), &errors))
                 (field("boot_image", "Boot image", "What it boots and installs.").select(Some("Choose one"), &choices.images))
                 (inherited(choices, fields.text("venture"), fields.text("role")))
+                p.hint { a href=(format!("{path}/settings")) { "The settings that the image gets for this device" } }
             }
             fieldset {
                 legend { "How it is reached" }

@@ -22,6 +22,7 @@ use bootledger_aggregates::device::register::DeviceSpec;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::Settings;
 use maud::html;
 use read::{assignment, current, management, number, read_change};
 use view::{Choices, Form, content};
@@ -75,7 +76,8 @@ pub(super) async fn register(
     let macs = fields.read_list::<MacAddress>("macs");
     let (management, parent) = (management(&mut fields), fields.read("parent"));
     if let (Some(site), true) = (site, fields.broken().is_empty()) {
-        let spec = DeviceSpec { kind, name, serial, asset, site, rack, position, macs, management, parent };
+        let settings = Settings::new();
+        let spec = DeviceSpec { kind, name, serial, asset, site, rack, position, macs, management, parent, settings };
         let command = Command::RegisterDevice { spec: Box::new(spec), venture, role };
         match application.commands.execute(command, fields.context(&caller)).await {
             Ok(receipt) => return Ok(done(&application, &receipt, &format!("/devices/{}", receipt.id)).await),

@@ -3,6 +3,7 @@
 use super::list::kind_words;
 use super::show::{Found, link};
 use crate::error::Error;
+use crate::pages::catalogue::settings::shown;
 use crate::pages::kit::action::{self, Allowed, Look};
 use crate::pages::kit::badge::{Tone, badge};
 use crate::pages::kit::block;
@@ -42,9 +43,20 @@ pub(super) fn regions(found: &Found, info: &Info, now: Timestamp) -> Vec<Region>
     vec![
         Region::new("facts", facts(found, info, now)),
         Region::new("assignment", assignment(found, info)),
+        Region::new("settings", settings(found)),
         Region::new("upkeep", upkeep(found)),
         Region::new("deploy", deploy(found)),
     ]
+}
+
+fn settings(found: &Found) -> Markup {
+    let device = &found.device;
+    let shown = html! {
+        @if device.settings.is_empty() { p.quiet { "The device has none of its own." } }
+        @else { dl.facts { @for (name, value) in &device.settings { dt { code { (name) } } dd { (shown(value)) } } } }
+        p { a href=(format!("/devices/{}/settings", device.id)) { "What counts for a deployment, and where it comes from" } }
+    };
+    block::card("settings", "Boot settings", &shown)
 }
 
 fn facts(found: &Found, info: &Info, now: Timestamp) -> Markup {

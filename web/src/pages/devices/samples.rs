@@ -32,6 +32,7 @@ pub(crate) fn device() -> Device {
         software: vec![],
         disk_shares: vec![],
         uptime_seconds: None,
+        settings: bootledger_aggregates::values::setting::Settings::new(),
         sub_devices: vec![],
         remarks: vec![],
         registered_at: Timestamp::default(),

@@ -2,9 +2,10 @@
 
 use crate::pages::catalogue::SITE;
 use crate::pages::catalogue::form::{Pairs, Target, field, lines, maybe, needed, pair, view as form};
-use crate::pages::catalogue::options;
 use crate::pages::catalogue::values::{Address, AnyAddress, Port};
+use crate::pages::catalogue::{options, settings};
 use crate::pages::form::Fields;
+use crate::settings::Known;
 use bootledger_aggregates::site::{DnsUpdates, SiteSpec, TsigAlgorithm, TsigKey};
 use bootledger_aggregates::values::name::Name;
 use maud::{Markup, html};
@@ -15,7 +16,7 @@ const KEY: &str = "dns_updates.key.name";
 const ALGORITHM: &str = "dns_updates.key.algorithm";
 const SECRET: &str = "dns_updates.key.secret";
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "name",
     "domain",
     "zones",
@@ -28,6 +29,7 @@ const NAMES: [&str; 12] = [
     KEY,
     ALGORITHM,
     SECRET,
+    settings::FIELD,
 ];
 
 const ALGORITHMS: [(TsigAlgorithm, &str); 3] = [
@@ -57,6 +59,7 @@ pub(super) fn pairs(spec: &SiteSpec) -> Pairs {
         pair("boot_url", spec.boot_url.as_ref().map_or("", |url| url.as_str())),
     ];
     pairs.extend(options::pairs("dhcp_header", &spec.dhcp_header));
+    pairs.extend(settings::pairs(&spec.settings));
     match &spec.dns_updates {
         Some(updates) => pairs.extend([
             pair(PRIMARY, updates.primary),
@@ -76,6 +79,7 @@ pub(super) fn read(fields: &mut Fields) -> Option<SiteSpec> {
     let (zones, hostname_template) = (fields.read_list("zones"), fields.read("hostname_template"));
     let (next_server, boot_url) = (fields.read::<Address>("next_server"), fields.read("boot_url"));
     let dhcp_header = options::read(fields, "dhcp_header");
+    let settings = settings::read(fields);
     let wanted = [PRIMARY, KEY, SECRET].iter().any(|name| !fields.text(name).is_empty());
     let dns_updates = if wanted { Some(updates(fields)?) } else { None };
     Some(SiteSpec {
@@ -87,6 +91,7 @@ pub(super) fn read(fields: &mut Fields) -> Option<SiteSpec> {
         hostname_template,
         dhcp_header,
         dns_updates,
+        settings,
     })
 }
 
@@ -104,7 +109,7 @@ fn updates(fields: &mut Fields) -> Option<DnsUpdates> {
 }
 
 /// The form.
-pub(super) fn view(target: &Target, fields: &Fields) -> Markup {
+pub(super) fn view(target: &Target, fields: &Fields, known: &Known) -> Markup {
     let algorithms: Vec<(String, String)> = ALGORITHMS.iter().map(|(_, name)| ((*name).to_owned(), (*name).to_owned())).collect();
     let inner = html! {
         (field(fields, "name", "Title", "For people, such as the town and the hall.").text())
@@ -121,6 +126,7 @@ pub(super) fn view(target: &Target, fields: &Fields) -> Markup {
             }
         }
         (options::table(fields, "dhcp_header", "DHCP header", "What only servers with a live deployment are told, beside next server and boot file."))
+        (settings::table(fields, known, "For every server of the site. Devices, roles and ventures go before it."))
         fieldset {
             legend { "DNS updates" span.quiet { " (optional)" } }
             p.quiet { "The primary that takes dynamic updates of the zones (RFC 2136), signed with a key (TSIG). Without one, records are only in the zone files." }
@@ -150,7 +156,8 @@ mod tests {
             "name": "First \"hall\"", "next_server": "10.0.0.2", "boot_url": "http://10.0.0.1:8080", "domain": "dc1.example",
             "zones": ["dc1.example", "0/25.2.0.192.in-addr.arpa"], "hostname_template": "h<200,299>.dc1.example|h<400,499>.dc1.example",
             "dhcp_header": [{"name": "root-path", "value": {"text": "/srv"}}],
-            "dns_updates": {"primary": "10.0.0.53", "port": 5353, "key": {"name": "dc1-key", "algorithm": "hmac-sha512", "secret": "dc1-tsig"}}
+            "dns_updates": {"primary": "10.0.0.53", "port": 5353, "key": {"name": "dc1-key", "algorithm": "hmac-sha512", "secret": "dc1-tsig"}},
+            "settings": {"time_zone": "Europe/Berlin", "ntp_servers": ["10.0.0.3"]}
         });
         for spec in [full, json!({"domain": "dc2.example"})] {
             let spec: SiteSpec = serde_json::from_value(spec).expect("a site");
@@ -171,7 +178,7 @@ mod tests {
         assert_eq!(read(&mut fields), None);
         let told: Vec<&str> = fields.broken().iter().map(|error| error.field.as_str()).collect();
         assert_eq!(told, ["name", PRIMARY, PORT, SECRET, ALGORITHM]);
-        let html = view(&Target::New, &fields);
+        let html = view(&Target::New, &fields, &Known::default());
         assert_eq!(attributes(&html, "#refused a", "href")[1], "#field-dns_updates.primary");
         assert_eq!(texts(&html, "[id='error-name'] .error"), ["at most 300 characters"]);
     }

@@ -2,7 +2,9 @@
 
 use crate::pages::catalogue::VENTURE;
 use crate::pages::catalogue::form::{Frame, Pairs, Target, field, framed, maybe, pair, view};
+use crate::pages::catalogue::settings;
 use crate::pages::form::Fields;
+use crate::settings::Known;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::venture::puppet::{Classes, Parameters};
@@ -36,6 +38,7 @@ pub(super) fn venture_pairs(spec: &VentureSpec) -> Pairs {
         maybe("parent", spec.parent.as_ref()),
         maybe("default_boot_image", spec.default_boot_image.as_ref()),
     ]);
+    pairs.extend(settings::pairs(&spec.settings));
     pairs
 }
 
@@ -43,6 +46,7 @@ pub(super) fn venture_pairs(spec: &VentureSpec) -> Pairs {
 pub(super) fn role_pairs(spec: &RoleSpec) -> Pairs {
     let mut pairs = puppet_pairs(&spec.puppet_classes, &spec.puppet_parameters, spec.puppet_environment.as_ref());
     pairs.extend([pair("description", &spec.description), maybe("default_boot_image", spec.default_boot_image.as_ref())]);
+    pairs.extend(settings::pairs(&spec.settings));
     pairs
 }
 
@@ -66,7 +70,9 @@ pub(super) fn read_venture(fields: &mut Fields) -> Option<VentureSpec> {
     let (description, parent) = (fields.read("description"), fields.read("parent"));
     let (image, environment) = (fields.read("default_boot_image"), fields.read(ENVIRONMENT));
     let (classes, parameters) = (written(fields, CLASSES), written(fields, PARAMETERS));
+    let settings = settings::read(fields);
     Some(VentureSpec {
+        settings,
         description: description.unwrap_or_default(),
         parent,
         default_boot_image: image,
@@ -81,7 +87,9 @@ pub(super) fn read_role(fields: &mut Fields) -> Option<RoleSpec> {
     let (description, image) = (fields.read("description"), fields.read("default_boot_image"));
     let environment = fields.read(ENVIRONMENT);
     let (classes, parameters) = (written(fields, CLASSES), written(fields, PARAMETERS));
+    let settings = settings::read(fields);
     Some(RoleSpec {
+        settings,
         description: description.unwrap_or_default(),
         default_boot_image: image,
         puppet_classes: classes?,
@@ -107,20 +115,39 @@ fn puppet(fields: &Fields, inherits: &str) -> Markup {
 }
 
 /// The form of a venture.
-pub(super) fn venture(target: &Target, fields: &Fields, parents: &[(String, String)], images: &[(String, String)]) -> Markup {
+pub(super) fn venture(
+    target: &Target,
+    fields: &Fields,
+    parents: &[(String, String)],
+    images: &[(String, String)],
+    known: &Known,
+) -> Markup {
     let inner = html! {
         (field(fields, "description", "Description", "For people.").text())
         div.pair {
             (field(fields, "parent", "Part of", "The venture that it inherits from.").select(Some("No other venture"), parents))
             (field(fields, "default_boot_image", "Default boot image", "What its servers boot unless their role says otherwise.").select(Some("Inherited, or chosen for each deployment"), images))
         }
+        (settings::table(fields, known, "For every server of the venture and of its parts. Parts, roles and devices go before it."))
         (puppet(fields, "What all servers of the venture and of its parts are told. What a part or a role says goes before."))
     };
-    view(&VENTURE, target, fields, &["description", "parent", "default_boot_image", CLASSES, PARAMETERS, ENVIRONMENT], &inner)
+    view(
+        &VENTURE,
+        target,
+        fields,
+        &["description", "parent", "default_boot_image", CLASSES, PARAMETERS, ENVIRONMENT, settings::FIELD],
+        &inner,
+    )
 }
 
 /// The form of a role; `role` is its name and the number of its venture's events, `None` for a new one.
-pub(super) fn role(venture: &Name, role: Option<(&Name, i64)>, fields: &Fields, images: &[(String, String)]) -> Markup {
+pub(super) fn role(
+    venture: &Name,
+    role: Option<(&Name, i64)>,
+    fields: &Fields,
+    images: &[(String, String)],
+    known: &Known,
+) -> Markup {
     let page = VENTURE.page(venture);
     let crumbs = [(VENTURE.many, VENTURE.path), (venture.as_str(), page.as_str())];
     let (title, path, back) = match role {
@@ -134,10 +161,11 @@ pub(super) fn role(venture: &Name, role: Option<(&Name, i64)>, fields: &Fields, 
     let inner = html! {
         (field(fields, "description", "Description", "For people.").text())
         (field(fields, "default_boot_image", "Default boot image", "What servers of the role boot.").select(Some("The venture's"), images))
+        (settings::table(fields, known, "For every server of the role. Only a device's own go before it."))
         (puppet(fields, "What servers of the role are told beside what their venture says, and before it."))
     };
     let frame = Frame { crumbs: &crumbs, title: &title, path: &path, send, back: &back, sequence };
-    framed(&frame, fields, &["description", "default_boot_image", CLASSES, PARAMETERS, ENVIRONMENT], &inner)
+    framed(&frame, fields, &["description", "default_boot_image", CLASSES, PARAMETERS, ENVIRONMENT, settings::FIELD], &inner)
 }
 
 #[cfg(test)]
@@ -151,7 +179,8 @@ mod tests {
         let puppet = json!({
             "description": "Front \"ends\"", "default_boot_image": "debian-13",
             "puppet_classes": {"ntp": {"servers": ["10.0.0.6"], "mode": "0777", "at": "12:30", "on": "yes", "n": null}, "plain": {}},
-            "puppet_parameters": {"tier": "gold", "deep": {"a b": [1, 2.5, true, "x: y\n- z\n"]}}, "puppet_environment": "prod"
+            "puppet_parameters": {"tier": "gold", "deep": {"a b": [1, 2.5, true, "x: y\n- z\n"]}}, "puppet_environment": "prod",
+            "settings": {"disk": "/dev/sda", "packages": ["vim", "nginx"], "vlan": 12}
         });
         let role: RoleSpec = serde_json::from_value(puppet.clone()).expect("a role");
         let mut fields = Fields::new(role_pairs(&role));
@@ -181,7 +210,7 @@ mod tests {
             "{:?}",
             fields.broken()
         );
-        let html = role(&"shop".parse().expect("a name"), None, &fields, &[]);
+        let html = role(&"shop".parse().expect("a name"), None, &fields, &[], &Known::default());
         assert_eq!(texts(&html, "#field-puppet_classes")[0].trim_start(), "- a\n- [b");
         assert_eq!(texts(&html, "#error-puppet_parameters .error").len(), 1);
         assert_eq!(attributes(&html, "form", "action"), ["/ventures/shop/roles/_new"]);

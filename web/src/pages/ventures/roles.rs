@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::pages::catalogue::entry::{self, Parts};
 use crate::pages::catalogue::form as forms;
 use crate::pages::catalogue::retire::{self, Question};
-use crate::pages::catalogue::{VENTURE, history};
+use crate::pages::catalogue::{VENTURE, history, settings};
 use crate::pages::form::{Fields, done};
 use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::{self, Allowed, Look};
@@ -17,6 +17,7 @@ use crate::pages::kit::block;
 use crate::pages::live::Topic;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
+use crate::settings::Known;
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::values::name::Name;
@@ -72,6 +73,10 @@ async fn parts(reading: &mut Reading, venture: &Name, role: &Name, may: &Allowed
     Ok(vec![
         ("heading", html! { div id="heading" { (heading) } }),
         ("facts", view::role_facts(role, &spec, &lineage, &used)),
+        (
+            "settings",
+            settings::card(&spec.settings, "They count for every server of the role, unless a device sets another value."),
+        ),
         ("puppet", view::puppet(Some((role, &spec)), &entry, &ventures)),
         ("history", history::titled(&format!("History of venture {venture}"), &history)),
     ])
@@ -105,7 +110,13 @@ async fn live(
 
 async fn new(_: Administrator, visit: Visit, Path(venture): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
     entry::find::<VentureView>(&mut reading, &VENTURE, venture.as_str()).await?;
-    let content = form::role(&venture, None, &Fields::default(), &forms::boot_images(&mut reading).await?);
+    let content = form::role(
+        &venture,
+        None,
+        &Fields::default(),
+        &forms::boot_images(&mut reading).await?,
+        &Known::read(&mut reading).await?,
+    );
     visit.answer(reading, Page::new("New role", Section::Ventures, content)).await
 }
 
@@ -128,7 +139,8 @@ async fn create(
     if let (Some(receipt), Some(role)) = (forms::execute(&application, &caller, &mut fields, command).await?, role) {
         return Ok(done(&application, &receipt, &page_of(&venture, &role)).await);
     }
-    let content = form::role(&venture, None, &fields, &forms::boot_images(&mut reading).await?);
+    let content =
+        form::role(&venture, None, &fields, &forms::boot_images(&mut reading).await?, &Known::read(&mut reading).await?);
     Ok(visit.refused(reading.position, Page::new("New role", Section::Ventures, content)))
 }
 
@@ -141,7 +153,8 @@ async fn edit(
     let (entry, spec) = find(&mut reading, &venture, &role).await?;
     let fields = Fields::new(form::role_pairs(&spec));
     let images = forms::boot_images(&mut reading).await?;
-    let content = form::role(&venture, Some((&role, entry.sequence)), &fields, &images);
+    let known = Known::read(&mut reading).await?;
+    let content = form::role(&venture, Some((&role, entry.sequence)), &fields, &images, &known);
     visit.answer(reading, Page::new(&format!("Change role {role}"), Section::Ventures, content)).await
 }
 
@@ -161,7 +174,8 @@ async fn change(
         return Ok(done(&application, &receipt, &page_of(&venture, &role)).await);
     }
     let images = forms::boot_images(&mut reading).await?;
-    let content = form::role(&venture, Some((&role, entry.sequence)), &fields, &images);
+    let known = Known::read(&mut reading).await?;
+    let content = form::role(&venture, Some((&role, entry.sequence)), &fields, &images, &known);
     Ok(visit.refused(reading.position, Page::new(&format!("Change role {role}"), Section::Ventures, content)))
 }
 

@@ -1,0 +1,80 @@
+//! Settings of boot images: what sites, ventures, roles and devices may set, and which value counts for a deployment.
+//!
+//! Nearest wins: device, role, venture and its ancestors, site, and last the default of the image's declaration. Only
+//! settings that the image's templates use count, and of each only the nearest value. What was resolved at the start of a
+//! deployment is part of its first event, so that its files are rendered the same whatever changes later.
+
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+pub use resolve::{Explained, Inherited, Layer, Resolution, Resolved, ResolvedSettings, Source};
+
+use crate::rules::BrokenRule;
+use crate::values::name::Name;
+use crate::values::setting::{BOOT_SECRET_PREFIX, SettingName, SettingValue, Settings};
+use std::collections::BTreeMap;
+
+/// What is wrong with secrets, by the secret's name; those that can be read are left out.
+pub type SecretProblems = BTreeMap<Name, String>;
+
+/// Settings that change: a value sets one, and none removes it.
+pub type SettingsChange = BTreeMap<SettingName, Option<SettingValue>>;
+
+/// The most settings of a boot image, site, venture, role or device.
+const MOST: usize = 100;
+/// The most bytes of their JSON.
+const LARGEST: usize = 64 * 1024;
+
+/// The field of a request that a rule about a setting is about.
+pub fn field(name: &SettingName) -> String {
+    format!("settings.{name}")
+}
+
+/// The secrets that settings refer to.
+pub fn secrets(settings: &Settings) -> impl Iterator<Item = &Name> {
+    settings.values().filter_map(SettingValue::secret)
+}
+
+/// The changes of `wanted` that make a difference to `settings`.
+pub fn changes(settings: &Settings, wanted: SettingsChange) -> SettingsChange {
+    wanted.into_iter().filter(|(name, value)| settings.get(name) != value.as_ref()).collect()
+}
+
+/// Makes changes.
+pub fn apply(settings: &mut Settings, changes: SettingsChange) {
+    for (name, value) in changes {
+        match value {
+            Some(value) => drop(settings.insert(name, value)),
+            None => drop(settings.remove(&name)),
+        }
+    }
+}
+
+/// Why so many settings are refused.
+pub(crate) fn too_many(count: usize) -> Option<BrokenRule> {
+    let message = format!("{count} settings are more than {MOST}, the most that are kept; remove some");
+    (count > MOST).then(|| BrokenRule::new("settings", "settings_too_many", message))
+}
+
+/// Every rule that the settings of a site, venture, role or device break. Their types are the images' to declare, so that
+/// they are checked when a deployment starts.
+pub(crate) fn broken(settings: &Settings, secret_problems: &SecretProblems) -> Vec<BrokenRule> {
+    let mut broken: Vec<BrokenRule> = too_many(settings.len()).into_iter().collect();
+    if serde_json::to_string(settings).is_ok_and(|json| json.len() > LARGEST) {
+        let message = format!("the settings are more than {LARGEST} bytes as JSON; shorten them");
+        broken.push(BrokenRule::new("settings", "settings_too_large", message));
+    }
+    for (name, value) in settings {
+        let Some(secret) = value.secret() else { continue };
+        if !secret.as_str().starts_with(BOOT_SECRET_PREFIX) {
+            let message = format!(
+                "the secret {secret} is not for boot files; name one that begins with {BOOT_SECRET_PREFIX}, because no other is rendered into them"
+            );
+            broken.push(BrokenRule::new(&field(name), "secret_not_for_boot", message));
+        } else if let Some(problem) = secret_problems.get(secret) {
+            broken.push(BrokenRule::new(&field(name), "secret_missing", problem));
+        }
+    }
+    broken
+}

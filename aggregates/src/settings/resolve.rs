@@ -1,0 +1,297 @@
+//! Which value of a setting counts, and where it comes from.
+
+use crate::boot_image::BootImage;
+use crate::rules::BrokenRule;
+use crate::values::ParseError;
+use crate::values::name::Name;
+use crate::values::setting::{SettingName, SettingSpec, SettingType, SettingValue, Settings};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Where a value is set. Its text is `device`, `role shop/web`, `venture shop`, `site dc1` or `boot image`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Source {
+    /// On the device itself.
+    Device,
+    /// On its role.
+    Role {
+        /// The role's venture.
+        venture: Name,
+        /// The role.
+        role: Name,
+    },
+    /// On its venture, or on one of that venture's ancestors.
+    Venture(Name),
+    /// On its site.
+    Site(Name),
+    /// As the default of the image's declaration.
+    BootImage,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device => f.write_str("device"),
+            Self::Role { venture, role } => write!(f, "role {venture}/{role}"),
+            Self::Venture(venture) => write!(f, "venture {venture}"),
+            Self::Site(site) => write!(f, "site {site}"),
+            Self::BootImage => f.write_str("boot image"),
+        }
+    }
+}
+
+impl FromStr for Source {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unknown = || ParseError::new(format!("{text:?} is not where a setting can come from"));
+        match (text, text.split_once(' ')) {
+            ("device", _) => Ok(Self::Device),
+            ("boot image", _) => Ok(Self::BootImage),
+            (_, Some(("role", of))) => {
+                let (venture, role) = of.split_once('/').ok_or_else(unknown)?;
+                Ok(Self::Role { venture: venture.parse()?, role: role.parse()? })
+            }
+            (_, Some(("venture", venture))) => Ok(Self::Venture(venture.parse()?)),
+            (_, Some(("site", site))) => Ok(Self::Site(site.parse()?)),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+impl TryFrom<String> for Source {
+    type Error = ParseError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Source> for String {
+    fn from(source: Source) -> Self {
+        source.to_string()
+    }
+}
+
+/// A value and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+pub struct Resolved {
+    /// The value; of a secret its name.
+    pub value: SettingValue,
+    /// Where it is set: `device`, `role VENTURE/ROLE`, `venture NAME`, `site CODE` or `boot image`.
+    #[schema(value_type = String, example = "venture shop")]
+    pub from: Source,
+}
+
+/// Resolved values by name. Many deployments share one map, and an empty one costs nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ResolvedSettings(Option<Arc<BTreeMap<SettingName, Resolved>>>);
+
+impl ResolvedSettings {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The value of a name.
+    pub fn get(&self, name: &SettingName) -> Option<&Resolved> {
+        self.0.as_ref()?.get(name)
+    }
+
+    /// The values by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&SettingName, &Resolved)> {
+        self.0.iter().flat_map(|map| map.iter())
+    }
+
+    /// How many owners the map has; 0 where there is none.
+    pub fn owners(&self) -> usize {
+        self.0.as_ref().map_or(0, Arc::strong_count)
+    }
+}
+
+impl FromIterator<(SettingName, Resolved)> for ResolvedSettings {
+    fn from_iter<I: IntoIterator<Item = (SettingName, Resolved)>>(values: I) -> Self {
+        let map: BTreeMap<_, _> = values.into_iter().collect();
+        Self((!map.is_empty()).then(|| Arc::new(map)))
+    }
+}
+
+impl Serialize for ResolvedSettings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for ResolvedSettings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(BTreeMap::deserialize(deserializer)?.into_iter().collect())
+    }
+}
+
+impl utoipa::PartialSchema for ResolvedSettings {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        BTreeMap::<String, Resolved>::schema()
+    }
+}
+
+impl ToSchema for ResolvedSettings {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ResolvedSettings")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::schema::Schema>)>) {
+        schemas.push((<Resolved as ToSchema>::name().into_owned(), <Resolved as utoipa::PartialSchema>::schema()));
+        <Resolved as ToSchema>::schemas(schemas);
+    }
+}
+
+/// One of role, venture, its ancestors and site, with what it sets.
+#[derive(Clone, Debug)]
+pub struct Layer<'a> {
+    /// Which one.
+    pub from: Source,
+    /// What it sets.
+    pub settings: &'a Settings,
+}
+
+/// What a deployment is given, and what it lacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolution {
+    /// The values that device, role, venture and site set.
+    pub values: ResolvedSettings,
+    /// The settings without a value, and those with a value of another type.
+    pub broken: Vec<BrokenRule>,
+}
+
+/// A declared setting with the value that counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained<'a> {
+    /// Its name.
+    pub name: &'a SettingName,
+    /// Its declaration.
+    pub spec: &'a SettingSpec,
+    /// Whether a file of the image uses it.
+    pub used: bool,
+    /// The value that counts and where it comes from.
+    pub resolved: Option<Resolved>,
+    /// Why the setting keeps a deployment from starting.
+    pub broken: Option<BrokenRule>,
+}
+
+/// What an image's settings come to for all devices of a role, venture and site; a device's own are added to it. So a
+/// bulk import resolves them once for many rows.
+#[derive(Clone, Debug)]
+pub struct Inherited {
+    image: Name,
+    settings: Vec<Setting>,
+    /// The answer for every device without settings of its own.
+    common: Resolution,
+}
+
+#[derive(Clone, Debug)]
+struct Setting {
+    name: SettingName,
+    spec: SettingSpec,
+    used: bool,
+    inherited: Option<Resolved>,
+}
+
+impl Inherited {
+    /// What the layers, nearest first, give for an image.
+    pub fn new<'a>(name: &Name, image: &BootImage, layers: impl IntoIterator<Item = Layer<'a>>) -> Self {
+        let layers: Vec<Layer<'a>> = layers.into_iter().collect();
+        let used = image.used_settings();
+        let of = |(name, spec): (&SettingName, &SettingSpec)| {
+            let nearest = layers.iter().find_map(|layer| Some((layer.settings.get(name)?, &layer.from)));
+            let inherited = nearest.map(|(value, from)| Resolved { value: value.clone(), from: from.clone() });
+            Setting { name: name.clone(), spec: spec.clone(), used: used.contains(name), inherited }
+        };
+        let settings = image.declared().iter().map(of).collect();
+        let mut all = Self { image: name.clone(), settings, common: Resolution::default() };
+        all.common = all.resolve(&Settings::new());
+        all
+    }
+
+    /// What a device is given: its own values first.
+    pub fn of_device(&self, own: &Settings) -> Resolution {
+        let differs = self.settings.iter().any(|setting| setting.used && own.contains_key(&setting.name));
+        if differs { self.resolve(own) } else { self.common.clone() }
+    }
+
+    /// Every declared setting with the value that counts for a device.
+    pub fn explain<'a>(&'a self, own: &'a Settings) -> impl Iterator<Item = Explained<'a>> {
+        self.settings.iter().map(|setting| {
+            let set = setting.value(own).map(Cow::into_owned);
+            let broken = setting.broken(&self.image, set.as_ref());
+            let default = || setting.spec.default.clone().map(|value| Resolved { value, from: Source::BootImage });
+            Explained {
+                name: &setting.name,
+                spec: &setting.spec,
+                used: setting.used,
+                resolved: set.or_else(default),
+                broken: broken.filter(|_| setting.used),
+            }
+        })
+    }
+
+    fn resolve(&self, own: &Settings) -> Resolution {
+        let used = || self.settings.iter().filter(|setting| setting.used);
+        let values = used().filter_map(|setting| Some((setting.name.clone(), setting.value(own)?.into_owned())));
+        let broken = used().filter_map(|setting| setting.broken(&self.image, setting.value(own).as_deref()));
+        Resolution { values: values.collect(), broken: broken.collect() }
+    }
+}
+
+impl Setting {
+    /// The value that device, role, venture or site sets, nearest first.
+    fn value<'a>(&'a self, own: &Settings) -> Option<Cow<'a, Resolved>> {
+        let own = own.get(&self.name).map(|value| Cow::Owned(Resolved { value: value.clone(), from: Source::Device }));
+        own.or_else(|| self.inherited.as_ref().map(Cow::Borrowed))
+    }
+
+    /// Why the setting keeps a deployment from starting.
+    fn broken(&self, image: &Name, set: Option<&Resolved>) -> Option<BrokenRule> {
+        let name = &self.name;
+        if let Some((set, Err(why))) =
+            set.filter(|set| !self.is_nothing(&set.value)).map(|set| (set, self.spec.accepts(&set.value)))
+        {
+            let message = format!("the setting {name} of the boot image {image} {why}; change its value on {}", told(&set.from));
+            return Some(BrokenRule::new("boot_image", "setting_wrong_type", message));
+        }
+        let value = set.map(|set| &set.value).or(self.spec.default.as_ref());
+        if !self.spec.required || value.is_some_and(|value| !value.is_empty()) {
+            return None;
+        }
+        let about = match self.spec.description.as_str() {
+            "" => String::new(),
+            description => format!(" ({description})"),
+        };
+        let next = match set {
+            Some(set) => format!("its value on {} is empty; enter one there", told(&set.from)),
+            None => "set it on the device, its role, its venture or its site, or give the image a default".to_owned(),
+        };
+        let message =
+            format!("the boot image {image} is incomplete for this device: the setting {name}{about} has no value; {next}");
+        Some(BrokenRule::new("boot_image", "setting_missing", message))
+    }
+
+    /// Whether a value says that there is none: an empty text, also for a choice or a secret that may be left out.
+    fn is_nothing(&self, value: &SettingValue) -> bool {
+        let by_text = matches!(self.spec.kind, SettingType::Choice | SettingType::Secret) && self.spec.default.is_none();
+        by_text && matches!(value, SettingValue::Text(text) if text.as_str().is_empty())
+    }
+}
+
+/// A source as a noun of a sentence.
+fn told(from: &Source) -> String {
+    match from {
+        Source::Device => "the device".to_owned(),
+        Source::BootImage => "the boot image".to_owned(),
+        other => other.to_string(),
+    }
+}

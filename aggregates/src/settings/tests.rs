@@ -1,0 +1,182 @@
+//! Which value counts, where it comes from, and what keeps a deployment from starting.
+
+use super::*;
+use crate::boot_image::{BootFile, BootImage, BootImageCommand, FileKind};
+use crate::samples::{boot_file, parsed, settings};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// An image that declares these settings, whose one template uses those of `used`.
+fn image(declared: Value, used: &[&str]) -> BootImage {
+    let spec = serde_json::from_value(json!({ "settings": declared })).expect("an image");
+    let file = BootFile { settings: used.iter().map(|name| parsed(name)).collect(), ..boot_file(FileKind::Kickstart) };
+    let commands = [
+        BootImageCommand::DefineBootImage { spec, secret_problems: SecretProblems::new() },
+        BootImageCommand::PutFile { name: parsed("preseed.cfg"), file },
+    ];
+    let mut image = BootImage::default();
+    for command in commands {
+        for event in image.decide(command).expect("the command is accepted") {
+            image.evolve(event);
+        }
+    }
+    image
+}
+
+/// A setting of every type with the values that it takes, and those that it does not.
+fn every_type() -> Vec<(Value, Vec<Value>, Vec<Value>)> {
+    let secret = json!({ "secret": "boot-a" });
+    vec![
+        (json!({ "type": "text" }), vec![json!("a"), json!("")], vec![json!(1), json!(true), json!([]), secret.clone()]),
+        (json!({ "type": "number", "required": true }), vec![json!(0), json!(-7)], vec![json!("7"), json!(true), secret.clone()]),
+        (json!({ "type": "boolean", "default": false }), vec![json!(true), json!(false)], vec![json!("true"), json!(1)]),
+        (json!({ "type": "list" }), vec![json!([]), json!(["a", "b"])], vec![json!("a"), json!(1), secret.clone()]),
+        (
+            json!({ "type": "choice", "choices": ["x", "y"] }),
+            vec![json!("x"), json!("y"), json!("")],
+            vec![json!("z"), json!([])],
+        ),
+        (json!({ "type": "secret" }), vec![secret, json!("")], vec![json!("a"), json!({ "secret": "bmc" }), json!([])]),
+    ]
+}
+
+fn layers(all: &[(Source, Settings)]) -> Vec<Layer<'_>> {
+    all.iter().map(|(from, settings)| Layer { from: from.clone(), settings }).collect()
+}
+
+/// Role, venture, its parent and the site, each setting `a` to the text that is its own name.
+fn lineage() -> Vec<(Source, Settings)> {
+    let sources = ["role shop/web", "venture shop", "venture retail", "site dc1"];
+    sources.iter().map(|source| (parsed(source), settings(json!({ "a": source })))).collect()
+}
+
+fn codes(resolution: &Resolution) -> Vec<&str> {
+    resolution.broken.iter().map(|broken| broken.rule.as_str()).collect()
+}
+
+fn resolve(image: &BootImage, all: &[(Source, Settings)], own: Value) -> Resolution {
+    Inherited::new(&parsed("debian-12"), image, layers(all)).of_device(&settings(own))
+}
+
+#[test]
+fn the_nearest_value_counts_and_without_it_the_next() {
+    let image = image(json!({ "a": { "type": "text", "default": "boot image" } }), &["a"]);
+    let mut all = lineage();
+    let nearest = resolve(&image, &all, json!({ "a": "device" }));
+    let expected = Resolved { value: SettingValue::Text(parsed("device")), from: Source::Device };
+    assert_eq!(nearest.values.get(&parsed("a")), Some(&expected));
+    while !all.is_empty() {
+        let (from, _) = all[0].clone();
+        let resolution = resolve(&image, &all, json!({}));
+        let expected = Resolved { value: SettingValue::Text(parsed(&from.to_string())), from };
+        assert_eq!(resolution.values.get(&parsed("a")), Some(&expected));
+        all.remove(0);
+    }
+    assert!(resolve(&image, &all, json!({})).values.is_empty(), "the default is the image's, at the deployment's revision");
+    let inherited = Inherited::new(&parsed("debian-12"), &image, []);
+    let explained: Vec<_> = inherited.explain(&Settings::new()).filter_map(|one| one.resolved).collect();
+    assert_eq!(explained, [Resolved { value: SettingValue::Text(parsed("boot image")), from: Source::BootImage }]);
+}
+
+proptest! {
+    #[test]
+    fn whatever_sets_a_value_the_nearest_wins(set in prop::array::uniform5(any::<bool>()), numbers in prop::array::uniform5(any::<i64>())) {
+        let image = image(json!({ "a": { "type": "number", "default": 0 }, "b": { "type": "text" } }), &["a"]);
+        let value = |place: usize| if set[place] { json!({ "a": numbers[place], "b": "not used" }) } else { json!({ "b": "x" }) };
+        let sources = ["role shop/web", "venture shop", "venture retail", "site dc1"];
+        let all: Vec<_> = (1..).zip(sources).map(|(place, source)| (parsed(source), settings(value(place)))).collect();
+        let resolution = resolve(&image, &all, value(0));
+        let nearest = (0..5).find(|place| set[*place]);
+        let from = |place: usize| if place == 0 { Source::Device } else { all[place - 1].0.clone() };
+        let expected = nearest.map(|place| Resolved { value: SettingValue::Number(numbers[place]), from: from(place) });
+        prop_assert_eq!(resolution.values.get(&parsed("a")), expected.as_ref());
+        prop_assert_eq!(resolution.values.iter().count(), usize::from(nearest.is_some()), "what no file uses is left out");
+        prop_assert_eq!(resolution.broken, []);
+    }
+}
+
+#[test]
+fn every_type_takes_its_own_values_and_refuses_the_others_by_their_layer() {
+    for (spec, good, bad) in every_type() {
+        let image = image(json!({ "a": spec }), &["a"]);
+        for value in good {
+            let resolution = resolve(&image, &[], json!({ "a": value }));
+            assert_eq!((codes(&resolution), resolution.values.iter().count()), (vec![], 1), "{spec} {value}");
+        }
+        for value in bad {
+            let venture = [(parsed("venture shop"), settings(json!({ "a": value })))];
+            let resolution = resolve(&image, &venture, json!({}));
+            assert_eq!(codes(&resolution), ["setting_wrong_type"], "{spec} {value}");
+            assert!(resolution.broken[0].message.ends_with("; change its value on venture shop"), "{:?}", resolution.broken);
+            let hidden =
+                resolve(&image, &venture, json!({ "a": every_type().iter().find(|(s, ..)| *s == spec).expect("it").1[0] }));
+            assert!(hidden.broken.is_empty(), "a nearer value hides the wrong one");
+        }
+    }
+}
+
+#[test]
+fn a_required_setting_without_a_value_is_named_with_where_it_can_be_set() {
+    let declared = json!({
+        "hash": { "type": "secret", "required": true, "description": "crypt(3) hash of root's password" },
+        "disk": { "type": "text", "required": true },
+    });
+    let used = image(declared.clone(), &["hash", "disk"]);
+    let resolution = resolve(&used, &[(parsed("site dc1"), settings(json!({ "disk": "" })))], json!({}));
+    assert_eq!(codes(&resolution), ["setting_missing", "setting_missing"]);
+    let messages: Vec<&str> = resolution.broken.iter().map(|broken| broken.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "the boot image debian-12 is incomplete for this device: the setting disk has no value; its value on site dc1 is \
+             empty; enter one there",
+            "the boot image debian-12 is incomplete for this device: the setting hash (crypt(3) hash of root's password) has no \
+             value; set it on the device, its role, its venture or its site, or give the image a default",
+        ]
+    );
+    assert_eq!(codes(&resolve(&image(declared, &[]), &[], json!({}))), Vec::<&str>::new(), "no file needs them");
+    let good = json!({ "hash": { "secret": "boot-root" }, "disk": "/dev/sda" });
+    assert_eq!(codes(&resolve(&used, &[], good)), Vec::<&str>::new());
+}
+
+#[test]
+fn devices_without_settings_of_their_own_share_one_map() {
+    let image = image(json!({ "a": { "type": "text" } }), &["a"]);
+    let all = lineage();
+    let inherited = Inherited::new(&parsed("debian-12"), &image, layers(&all));
+    let some: Vec<Resolution> = (0..10).map(|_| inherited.of_device(&settings(json!({ "other": "x" })))).collect();
+    assert_eq!(some[0].values.owners(), 11);
+    let own = inherited.of_device(&settings(json!({ "a": "x" })));
+    assert_eq!(own.values.owners(), 1);
+    assert_eq!(std::mem::size_of::<ResolvedSettings>(), std::mem::size_of::<usize>());
+}
+
+#[test]
+fn where_a_value_comes_from_is_read_back_from_its_text() {
+    for source in ["device", "role shop/web", "venture a.b_c-d", "site dc1", "boot image"] {
+        assert_eq!(parsed::<Source>(source).to_string(), source);
+    }
+    for wrong in ["", "role shop", "role shop/", "venture", "venture a b", "rack r1", "Device"] {
+        assert!(wrong.parse::<Source>().is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_secret_is_for_boot_files_and_can_be_read_when_it_is_saved() {
+    let set = settings(json!({ "a": { "secret": "bmc" }, "b": { "secret": "boot-b" }, "c": { "secret": "boot-c" } }));
+    let problems = SecretProblems::from([(parsed("boot-b"), "there is no secret boot-b".to_owned())]);
+    let rules: Vec<_> = broken(&set, &problems).into_iter().map(|broken| (broken.field, broken.rule)).collect();
+    let expected = [("settings.a", "secret_not_for_boot"), ("settings.b", "secret_missing")];
+    assert_eq!(rules, expected.map(|(field, rule)| (field.to_owned(), rule.to_owned())));
+    assert_eq!(secrets(&set).count(), 3);
+}
+
+#[test]
+fn settings_are_bounded_in_number_and_size() {
+    let many: Settings = (0..=MOST).map(|n| (parsed(&format!("a{n}")), SettingValue::Number(1))).collect();
+    let large: Settings = (0..17).map(|n| (parsed(&format!("a{n}")), SettingValue::Text(parsed(&"x".repeat(4096))))).collect();
+    for (settings, rule) in [(many, "settings_too_many"), (large, "settings_too_large")] {
+        let rules: Vec<_> = broken(&settings, &SecretProblems::new()).into_iter().map(|broken| broken.rule).collect();
+        assert_eq!(rules, [rule]);
+    }
+}

@@ -1,0 +1,175 @@
+//! The object `settings` of templates: the values of one file's settings, and nothing of any other.
+//!
+//! A file is given the settings that it was found to use when it was saved. Whatever else a template asks for has no value,
+//! which ends the rendering, so that no way around the check shows a setting, and least of all a secret.
+
+use super::target::Image;
+use bootledger_aggregates::boot_image::FileKind;
+use bootledger_aggregates::settings::ResolvedSettings;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::{SettingName, SettingSpec, SettingType, SettingValue};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+/// Settings as an image declares them.
+pub type Declared = BTreeMap<SettingName, SettingSpec>;
+
+/// The values of a file's settings.
+#[derive(Default)]
+pub struct SettingValues {
+    values: BTreeMap<String, Value>,
+    /// The first setting that was asked for and has no value.
+    unknown: OnceLock<String>,
+}
+
+// Values may be secrets.
+impl fmt::Debug for SettingValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+impl SettingValues {
+    /// The values of the settings that a file uses. `secret` reads a secret by its name, or gives what stands for it.
+    ///
+    /// # Errors
+    /// Where a secret cannot be read.
+    pub fn of_file<E>(
+        image: &Image,
+        kind: FileKind,
+        used: &BTreeSet<SettingName>,
+        given: &ResolvedSettings,
+        mut secret: impl FnMut(&Name) -> Result<String, E>,
+    ) -> Result<Self, E> {
+        let mut values = BTreeMap::new();
+        for name in used {
+            let Some(spec) = image.settings.get(name) else { continue };
+            // The script is served by address. The domain refuses one that uses a secret; should it ever be there, it has none.
+            if spec.kind == SettingType::Secret && kind == FileKind::BootIpxe {
+                continue;
+            }
+            let set = given.get(name).map(|resolved| &resolved.value).or(spec.default.as_ref());
+            let value = match set {
+                Some(SettingValue::Secret(reference)) if spec.kind == SettingType::Secret => {
+                    Value::from(secret(&reference.secret)?)
+                }
+                Some(value) if spec.accepts(value).is_ok() => plain(value),
+                Some(SettingValue::Text(text)) if text.as_str().is_empty() => Value::from(""),
+                Some(_) => continue,
+                None => match empty(spec.kind) {
+                    Some(value) => value,
+                    None => continue,
+                },
+            };
+            values.insert(name.to_string(), value);
+        }
+        Ok(Self { values, unknown: OnceLock::new() })
+    }
+
+    /// A value of every declared setting, with which templates are checked. Of a choice it is the one with this number,
+    /// counted around.
+    pub(super) fn sample(declared: &Declared, choice: usize) -> Self {
+        let value = |spec: &SettingSpec| match spec.kind {
+            SettingType::Text | SettingType::Secret => Value::from("sample"),
+            SettingType::Number => Value::from(7),
+            SettingType::Boolean => Value::from(true),
+            SettingType::List => texts(["one".to_owned(), "two".to_owned()]),
+            SettingType::Choice => {
+                let chosen = spec.choices.iter().cycle().nth(choice % spec.choices.len().max(1));
+                Value::from(chosen.map_or("", |text| text.as_str()))
+            }
+        };
+        Self::of(declared, value)
+    }
+
+    /// The least value of every declared setting: empty, zero, false.
+    pub(super) fn empty_sample(declared: &Declared) -> Self {
+        let value = |spec: &SettingSpec| match spec.kind {
+            SettingType::Number => Value::from(0),
+            SettingType::Boolean => Value::from(false),
+            other => empty(other).unwrap_or_default(),
+        };
+        Self::of(declared, value)
+    }
+
+    fn of(declared: &Declared, value: impl Fn(&SettingSpec) -> Value) -> Self {
+        let values = declared.iter().map(|(name, spec)| (name.to_string(), value(spec))).collect();
+        Self { values, unknown: OnceLock::new() }
+    }
+
+    /// The first setting that was asked for and has no value.
+    pub(super) fn unknown(&self) -> Option<&str> {
+        self.unknown.get().map(String::as_str)
+    }
+}
+
+/// What stands for no value, where a type has that.
+fn empty(kind: SettingType) -> Option<Value> {
+    match kind {
+        SettingType::Text | SettingType::Choice | SettingType::Secret => Some(Value::from("")),
+        SettingType::List => Some(texts([])),
+        SettingType::Number | SettingType::Boolean => None,
+    }
+}
+
+fn plain(value: &SettingValue) -> Value {
+    match value {
+        SettingValue::Boolean(flag) => Value::from(*flag),
+        SettingValue::Number(number) => Value::from(*number),
+        SettingValue::Text(text) => Value::from(text.as_str()),
+        SettingValue::List(list) => texts(list.items().iter().map(ToString::to_string)),
+        // Only `of_file` reads secrets; anything else gets none.
+        SettingValue::Secret(_) => Value::UNDEFINED,
+    }
+}
+
+impl Object for SettingValues {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
+        let value = self.values.get(name).cloned();
+        if value.is_none() {
+            drop(self.unknown.set(name.to_owned()));
+        }
+        value
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::NonEnumerable
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        drop(self.unknown.set("settings".to_owned()));
+        f.write_str("settings")
+    }
+}
+
+/// Texts: a list for loops and filters, and with blanks between them where they are written as one text.
+pub(super) fn texts(items: impl IntoIterator<Item = String>) -> Value {
+    Value::from_object(Texts(items.into_iter().collect()))
+}
+
+#[derive(Debug)]
+struct Texts(Vec<String>);
+
+impl Object for Texts {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.0.get(key.as_usize()?).map(|text| Value::from(text.as_str()))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Seq(self.0.len())
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(" "))
+    }
+}

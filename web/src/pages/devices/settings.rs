@@ -1,0 +1,228 @@
+//! `/devices/{id}/settings`: the settings of a boot image as they count for a device, and the form of its own.
+
+use super::show::{Found, form_head};
+use crate::application::Application;
+use crate::auth::caller::Operator;
+use crate::auth::level::Level;
+use crate::commands::Command;
+use crate::error::Error;
+use crate::pages::catalogue::{form as forms, settings as rows};
+use crate::pages::form::{Fields, done};
+use crate::pages::frame::{Page, Section, Visit};
+use crate::pages::kit::action::once;
+use crate::pages::kit::badge::{Tone, badge};
+use crate::pages::kit::block;
+use crate::pages::kit::field::Field;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use crate::settings::{DeviceSetting, DeviceSettings, Known, Wanted, of_device};
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use bootledger_aggregates::device::register::DeviceChange;
+use bootledger_aggregates::settings::{SettingsChange, Source};
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::Settings;
+use bootledger_projections::devices::Device;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+/// The field with what the device had when its form was made.
+const WAS: &str = "was";
+
+/// For what the settings are resolved.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Query {
+    image: Option<Name>,
+    venture: Option<Name>,
+    role: Option<Name>,
+}
+
+async fn content(reading: &mut Reading, found: &Found, query: Query, fields: &Fields) -> Result<Markup, Error> {
+    let device = &found.device;
+    let wanted = Wanted { venture: query.venture, role: query.role, boot_image: query.image };
+    let resolved = of_device(reading, device, wanted).await?;
+    let images = forms::boot_images(reading).await?;
+    let known = Known::read(reading).await?;
+    Ok(html! {
+        (form_head(device, &format!("Boot settings of {}", device.called()), fields.broken(), &[rows::FIELD]))
+        (counting(device, &resolved, &images))
+        @match found.allows(None) {
+            Ok(()) => (own(device, fields, &known)),
+            Err(reason) => { (rows::card(&device.settings, "The device's own settings go before all others.")) p { (reason) } }
+        }
+    })
+}
+
+fn own(device: &Device, fields: &Fields, known: &Known) -> Markup {
+    let was =
+        if fields.has(WAS) { fields.text(WAS).to_owned() } else { serde_json::to_string(&device.settings).unwrap_or_default() };
+    let path = format!("/devices/{}", device.id);
+    html! {
+        form.form.card method="post" action=(format!("{path}/settings")) {
+            (once())
+            input type="hidden" name=(WAS) value=(was);
+            (rows::table(fields, known, "The device's own, which go before those of its role, venture and site."))
+            div.actions { button.primary type="submit" { "Save" } a.button href=(path) { "Back" } }
+        }
+    }
+}
+
+/// The table of what counts, for an image that can be chosen.
+fn counting(device: &Device, resolved: &DeviceSettings, images: &[(String, String)]) -> Markup {
+    let image = resolved.boot_image.as_ref().map(ToString::to_string).unwrap_or_default();
+    let choose = Field { name: "image", label: "Boot image", value: &image, required: true, ..Field::default() };
+    block::card(
+        "resolved",
+        "What counts for a deployment",
+        &html! {
+            form.form method="get" action=(format!("/devices/{}/settings", device.id)) {
+                @if let Some(venture) = &resolved.venture { input type="hidden" name="venture" value=(venture); }
+                @if let Some(role) = &resolved.role { input type="hidden" name="role" value=(role); }
+                (choose.select(Some("Choose one"), images))
+                div.actions { button type="submit" { "Show" } }
+            }
+            @if resolved.boot_image.is_none() { p.quiet { "Neither its role nor its venture has a default boot image; choose one." } }
+            @else if resolved.settings.is_empty() { p.quiet { "The boot image declares no settings." } }
+            @else {
+                p {
+                    @if resolved.complete { (badge(Tone::Good, "Complete")) } @else { (badge(Tone::Bad, "Incomplete")) }
+                    " For " (image) ", revision " (resolved.revision.unwrap_or_default())
+                    @if let (Some(venture), Some(role)) = (&resolved.venture, &resolved.role) { ", as " (venture) " / " (role) }
+                    ". The nearest value counts: device, role, venture, site, boot image."
+                }
+                div.scroll { (table(&resolved.settings)) }
+            }
+        },
+    )
+}
+
+fn table(settings: &[DeviceSetting]) -> Markup {
+    html! {
+        table.cards {
+            thead { tr { th scope="col" { "Setting" } th scope="col" { "Type" } th scope="col" { "Value" } th scope="col" { "From" } } }
+            tbody {
+                @for setting in settings {
+                    tr {
+                        th scope="row" {
+                            code { (setting.name) } @if setting.required { " " span.quiet { "(required)" } }
+                            @if !setting.description.is_empty() { div.quiet { small { (setting.description) } } }
+                            @if !setting.used { div.quiet { small { "No template uses it." } } }
+                        }
+                        td data-label="Type" { (setting.kind.as_str()) }
+                        td data-label="Value" {
+                            div {
+                                @match &setting.resolved { Some(resolved) => (rows::shown(&resolved.value)), None => span.quiet { "none" } }
+                                @if let Some(broken) = &setting.broken { p.error { (broken.message) } }
+                            }
+                        }
+                        td data-label="From" { @if let Some(resolved) = &setting.resolved { (source(&resolved.from)) } @else { "–" } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where a value comes from, with a link to where it can be changed.
+pub(crate) fn source(from: &Source) -> Markup {
+    html! {
+        @match from {
+            Source::Device | Source::BootImage => (from),
+            Source::Role { venture, role } => a href=(format!("/ventures/{venture}/roles/{role}")) { (from) },
+            Source::Venture(venture) => a href=(format!("/ventures/{venture}")) { (from) },
+            Source::Site(site) => a href=(format!("/sites/{site}")) { (from) },
+        }
+    }
+}
+
+/// `GET /devices/{id}/settings`
+pub(super) async fn show(visit: Visit, Path(id): Path<DeviceId>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let query: Query = visit.query()?;
+    let may = visit.may_change(&reading, Level::Operator);
+    let found = Found::ask(&mut reading, id, may).await?;
+    let fields = Fields::new(rows::pairs(&found.device.settings));
+    let content = content(&mut reading, &found, query, &fields).await?;
+    let json = Some(format!("/api/v1/devices/{id}/settings"));
+    visit.answer(reading, Page { json, ..Page::new("Boot settings of a device", Section::Devices, content) }).await
+}
+
+/// The changes that a form makes to what it was made with, so that two people who change different settings do not undo
+/// each other.
+fn changes(fields: &mut Fields) -> SettingsChange {
+    let was: Settings = serde_json::from_str(fields.text(WAS)).unwrap_or_default();
+    let new = rows::read(fields);
+    let gone = was.keys().filter(|name| !new.contains_key(*name)).map(|name| (name.clone(), None));
+    let set = new.iter().filter(|(name, value)| was.get(*name) != Some(*value));
+    gone.chain(set.map(|(name, value)| (name.clone(), Some(value.clone())))).collect()
+}
+
+/// `POST /devices/{id}/settings`
+pub(super) async fn change(
+    caller: Operator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(id): Path<DeviceId>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let change = DeviceChange { settings: changes(&mut fields), ..DeviceChange::default() };
+    let command = Some(Command::ChangeDevice(id, Box::new(change)));
+    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
+        return Ok(done(&application, &receipt, &format!("/devices/{id}/settings")).await);
+    }
+    let mut reading = Reading::now(&application).await?;
+    let found = Found::ask(&mut reading, id, Ok(())).await?;
+    let content = content(&mut reading, &found, Query::default(), &fields).await?;
+    Ok(visit.refused(reading.position, Page::new("Boot settings of a device", Section::Devices, content)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::catalogue::form::pair;
+    use crate::pages::catalogue::form::tests::{attributes, texts};
+    use crate::pages::devices::samples::device;
+    use serde_json::json;
+
+    #[test]
+    fn only_what_was_touched_is_changed() {
+        let was = json!({ "disk": "auto", "vlan": 4, "proxy": "http://proxy:3128" });
+        let rows = [("disk", "text", "auto"), ("vlan", "number", "5"), ("layout", "text", "lvm")];
+        let rows = rows.iter().flat_map(|(name, kind, value)| {
+            [pair("settings.name", name), pair("settings.type", kind), pair("settings.value", value)]
+        });
+        let mut fields = Fields::new(rows.chain([pair(WAS, was)]).collect());
+        let expected = json!({ "layout": "lvm", "proxy": null, "vlan": 5 });
+        assert_eq!(serde_json::to_value(changes(&mut fields)).expect("JSON"), expected);
+    }
+
+    #[test]
+    fn every_setting_is_shown_with_where_it_comes_from_and_what_is_missing() {
+        let setting = |name: &str, resolved: serde_json::Value, broken: Option<&str>| DeviceSetting {
+            name: name.parse().expect("a name"),
+            kind: bootledger_aggregates::values::setting::SettingType::Text,
+            description: "Disk <to> install on".to_owned(),
+            required: broken.is_some(),
+            used: true,
+            resolved: serde_json::from_value(resolved).expect("a value"),
+            broken: broken.map(|message| bootledger_aggregates::rules::BrokenRule::new("boot_image", "setting_missing", message)),
+        };
+        let resolved = DeviceSettings {
+            boot_image: Some("debian".parse().expect("a name")),
+            revision: Some(4),
+            venture: Some("shop".parse().expect("a name")),
+            role: Some("web".parse().expect("a name")),
+            site: "dc1".parse().expect("a name"),
+            complete: false,
+            settings: vec![
+                setting("disk", json!({ "value": "/dev/sda", "from": "role shop/web" }), None),
+                setting("hash", json!(null), Some("hash has no value")),
+            ],
+        };
+        let html = counting(&device(), &resolved, &[]);
+        assert_eq!(attributes(&html, "td a", "href"), ["/ventures/shop/roles/web"]);
+        assert_eq!(texts(&html, ".error"), ["hash has no value"]);
+        assert!(texts(&html, "p")[0].starts_with("Incomplete"), "{html:?}");
+    }
+}

@@ -1,0 +1,173 @@
+//! Settings of boot images as they count for a device: what each comes to, where it comes from, and what is missing.
+
+use crate::error::Error;
+use crate::request::reading::Reading;
+use bootledger_aggregates::boot_image::BootImage;
+use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::settings::{Inherited, Resolved};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::{SettingName, SettingSpec, SettingType};
+use bootledger_projections::catalogue::{self, inherited_image};
+use bootledger_projections::devices::Device;
+use bootledger_projections::settings::layers;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// What to resolve; the device's own, where something is left out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) venture: Option<Name>,
+    pub(crate) role: Option<Name>,
+    pub(crate) boot_image: Option<Name>,
+}
+
+/// The settings of a boot image as they count for a device.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DeviceSettings {
+    /// The boot image; none, where none is named and neither role nor venture has a default.
+    pub(crate) boot_image: Option<Name>,
+    /// The image's revision.
+    pub(crate) revision: Option<u32>,
+    /// The venture whose settings count.
+    pub(crate) venture: Option<Name>,
+    /// The role whose settings count.
+    pub(crate) role: Option<Name>,
+    /// The site whose settings count.
+    pub(crate) site: Name,
+    /// Whether every setting that the image's templates use has a value of its type.
+    pub(crate) complete: bool,
+    /// Every setting that the image declares.
+    pub(crate) settings: Vec<DeviceSetting>,
+}
+
+/// One setting as it counts for a device.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DeviceSetting {
+    /// Its name.
+    pub(crate) name: SettingName,
+    /// What values it takes.
+    #[serde(rename = "type")]
+    pub(crate) kind: SettingType,
+    /// What it is for.
+    pub(crate) description: String,
+    /// Whether a deployment needs a value.
+    pub(crate) required: bool,
+    /// Whether a template of the image uses it.
+    pub(crate) used: bool,
+    /// The value and where it comes from; left out where there is none.
+    #[serde(flatten)]
+    pub(crate) resolved: Option<Resolved>,
+    /// Why it keeps a deployment from starting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) broken: Option<BrokenRule>,
+}
+
+/// What an image's settings come to without a device.
+pub(crate) async fn inherited(
+    reading: &mut Reading,
+    (key, image): (&Name, &BootImage),
+    venture: Option<&Name>,
+    role: Option<&Name>,
+    site: &Name,
+) -> Result<Inherited, Error> {
+    let at = reading.at;
+    let lineage = match venture {
+        Some(venture) => catalogue::lineage(reading.connection(), venture, at).await?,
+        None => vec![],
+    };
+    let site = catalogue::site(reading.connection(), site, at).await?.filter(|site| !site.retired);
+    Ok(Inherited::new(key, image, layers(&lineage, role, site.as_ref())))
+}
+
+/// The settings of a device for a boot image.
+pub(crate) async fn of_device(reading: &mut Reading, device: &Device, wanted: Wanted) -> Result<DeviceSettings, Error> {
+    let at = reading.at;
+    let venture = wanted.venture.or_else(|| device.venture.clone());
+    let role = wanted.role.or_else(|| device.role.clone());
+    let boot_image = match (wanted.boot_image, &venture) {
+        (Some(image), _) => Some(image),
+        (None, Some(venture)) => {
+            let lineage = catalogue::lineage(reading.connection(), venture, at).await?;
+            inherited_image(&lineage, role.as_ref())
+        }
+        (None, None) => None,
+    };
+    let site = device.site.clone();
+    let Some(key) = boot_image else {
+        let settings = vec![];
+        return Ok(DeviceSettings { boot_image: None, revision: None, venture, role, site, complete: false, settings });
+    };
+    let image = catalogue::boot_image(reading.connection(), &key, at).await?;
+    let image = image.ok_or_else(|| Error::NotFound(format!("there is no boot image {key}")))?.spec;
+    let inherited = inherited(reading, (&key, &image), venture.as_ref(), role.as_ref(), &site).await?;
+    let settings: Vec<DeviceSetting> = inherited
+        .explain(&device.settings)
+        .map(|one| DeviceSetting {
+            name: one.name.clone(),
+            kind: one.spec.kind,
+            description: one.spec.description.to_string(),
+            required: one.spec.required,
+            used: one.used,
+            resolved: one.resolved,
+            broken: one.broken,
+        })
+        .collect();
+    let complete = settings.iter().all(|setting| setting.broken.is_none());
+    Ok(DeviceSettings { boot_image: Some(key), revision: Some(image.revision), venture, role, site, complete, settings })
+}
+
+/// The declarations of a name in the catalogue: its types, and what it is said to be for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known(BTreeMap<SettingName, Vec<SettingSpec>>);
+
+impl Known {
+    /// Those of all images in use.
+    pub(crate) async fn read(reading: &mut Reading) -> Result<Self, Error> {
+        let at = reading.at;
+        let mut known = Self::default();
+        for image in catalogue::boot_images(reading.connection(), at).await?.into_iter().filter(|image| !image.retired) {
+            for (name, spec) in image.spec.spec.into_iter().flat_map(|spec| spec.settings) {
+                let specs = known.0.entry(name).or_default();
+                if !specs.contains(&spec) {
+                    specs.push(spec);
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// The type of a name, where all images that declare it agree.
+    pub(crate) fn kind(&self, name: &SettingName) -> Option<SettingType> {
+        let specs = self.0.get(name)?;
+        let kind = specs.first()?.kind;
+        specs.iter().all(|spec| spec.kind == kind).then_some(kind)
+    }
+
+    /// The choices of a name, of all images together.
+    pub(crate) fn choices(&self, name: &SettingName) -> Vec<String> {
+        let mut choices: Vec<String> = vec![];
+        for choice in self.0.get(name).into_iter().flatten().flat_map(|spec| &spec.choices) {
+            if !choices.iter().any(|known| known == choice.as_str()) {
+                choices.push(choice.to_string());
+            }
+        }
+        choices
+    }
+
+    /// Every declared name with its type and the first description.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&SettingName, &'static str, &str)> {
+        self.0.iter().map(|(name, specs)| {
+            let kind = self.kind(name).map_or("of several types", SettingType::as_str);
+            let description = specs.iter().map(|spec| spec.description.as_str()).find(|text| !text.is_empty());
+            (name, kind, description.unwrap_or_default())
+        })
+    }
+
+    /// What an image says that declares a name; nothing where none does.
+    #[cfg(test)]
+    pub(crate) fn of(declared: serde_json::Value) -> Self {
+        let declared: BTreeMap<SettingName, SettingSpec> = serde_json::from_value(declared).expect("declarations");
+        Self(declared.into_iter().map(|(name, spec)| (name, vec![spec])).collect())
+    }
+}
