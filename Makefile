@@ -19,7 +19,7 @@ PARTS ?=
 
 .PHONY: help
 help: ## Says what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand --tabs=14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand --tabs=14
 
 .PHONY: demo
 demo: ## Starts Bootledger with its own PostgreSQL and a small data centre to try it; Ctrl-C stops it
@@ -38,6 +38,14 @@ test: ## Runs every check and every test
 	$(CARGO) test --quiet --locked --workspace --doc
 	scripts/with-postgres $(CARGO) nextest run --locked --workspace
 
+.PHONY: prove
+prove: ## Installs a virtual server with Debian's own installer, twice, to the end; half an hour without KVM
+	@scripts/prove
+
+.PHONY: demo-vm
+demo-vm: ## Boots a virtual server beside the running demo, into a real installation (root or sudo)
+	@scripts/demo-vm
+
 .PHONY: check
 check: ## The quick loop: formatting, clippy, unit tests
 	@scripts/setup check
@@ -54,7 +62,7 @@ bench: ## Measures everything that has a target, each beside what this machine c
 .PHONY: lint
 lint: ## Licences, sources and unused dependencies, and the shell scripts
 	@scripts/setup lint
-	shellcheck .ci/run scripts/*
+	shellcheck -x .ci/run $$(find scripts -type f)
 	$(CARGO) machete
 	$(CARGO) deny --locked check bans licenses sources
 

@@ -16,7 +16,7 @@ use bootledger_projections::at::At;
 use bootledger_projections::devices;
 use bootledger_web::auth::token::Secret as TokenSecret;
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -32,6 +32,9 @@ const DHCP_SERVERS: [(&str, &str, dhcp_agent::Kind, &str, &str); 3] = [
     ("dnsmasq-dc2", "dc2", dhcp_agent::Kind::Dnsmasq, "dnsmasq-dc2.conf", "dnsmasq"),
 ];
 
+/// Where servers of the network dc1-prod reach the demo once `scripts/demo-vm` has built that network: its router.
+const BOOT_NETWORK: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 20, 0, 1), 8080);
+
 /// Runs until Ctrl-C or SIGTERM.
 pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     // One's own machine may stand for any booting server, so that the demo can be played with curl.
@@ -41,7 +44,10 @@ pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     let administrator = ensure_administrator(&service, &arguments).await?;
     let tool = Tool::open(&arguments.store).await?;
     catalogue_file::load_text(&tool, Arc::clone(&service.application.files), CATALOGUE, Path::new(".")).await?;
-    let web = Web::bind(&service, &arguments)?;
+    let mut web = Web::bind(&service, &arguments)?;
+    if arguments.boot_listen.is_none() {
+        web.listen_ahead(&service, BOOT_NETWORK)?;
+    }
     let mut agents = start_agents(&service, &arguments).await?;
     greet(&service, &administrator).await?;
     tool.close().await?;

@@ -6,7 +6,9 @@ use crate::service::Service;
 use anyhow::{Context, Result};
 use bootledger_web::server::{Part, Site};
 
-use std::net::{SocketAddr, TcpListener};
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, listen, setsockopt, socket, sockopt};
+use std::net::{SocketAddr, SocketAddrV4, TcpListener};
+use std::os::fd::AsRawFd;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
@@ -77,8 +79,23 @@ impl Web {
         Ok(web)
     }
 
+    /// Listens for booting servers on an address that this machine may get later: the demo's boot network, which
+    /// `scripts/demo-vm` builds beside the running demo. Whether that is possible is no concern of the demo's.
+    pub fn listen_ahead(&mut self, service: &Service, address: SocketAddrV4) -> Result<()> {
+        match ahead(address) {
+            Ok(listener) => self.serve(&Site::new(service.application.clone())?, listener, Part::BootOnly),
+            Err(error) => {
+                info!(%address, %error, "servers of the demo's boot network cannot be served");
+                Ok(())
+            }
+        }
+    }
+
     fn listen(&mut self, site: &Site, address: SocketAddr, part: Part) -> Result<()> {
-        let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+        self.serve(site, TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?, part)
+    }
+
+    fn serve(&mut self, site: &Site, listener: TcpListener, part: Part) -> Result<()> {
         self.addresses.push(listener.local_addr()?);
         let server = site.serve(listener, part)?;
         self.handles.push(server.handle());
@@ -98,5 +115,29 @@ impl Web {
     /// Ends the requests under way, for a few seconds at most, and stops.
     pub async fn stop(self) {
         futures::future::join_all(self.handles.iter().map(|handle| handle.stop(true))).await;
+    }
+}
+
+/// A listener on an address that no interface has to have yet (`IP_FREEBIND`, ip(7)).
+fn ahead(address: SocketAddrV4) -> nix::Result<TcpListener> {
+    let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?;
+    setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+    setsockopt(&socket, sockopt::IpFreebind, &true)?;
+    bind(socket.as_raw_fd(), &SockaddrIn::from(address))?;
+    listen(&socket, Backlog::new(128)?)?;
+    Ok(TcpListener::from(socket))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_this_machine_may_get_later_can_be_listened_on() {
+        // From the block for documentation, which no interface has (RFC 5737).
+        let address = SocketAddrV4::new([192, 0, 2, 1].into(), 0);
+        TcpListener::bind(address).expect_err("no interface has it");
+        let listener = ahead(address).expect("it may have one later");
+        assert_eq!(listener.local_addr().expect("an address").ip(), std::net::IpAddr::from([192, 0, 2, 1]));
     }
 }

@@ -118,6 +118,11 @@ impl Lab {
         Vm::boot(&self.network, &self.folder, mac, options)
     }
 
+    /// The file with the disk on which a server of this MAC installs; see [`VmOptions::empty_disk_gigabytes`].
+    pub(crate) fn installed_disk(&self, mac: &str) -> PathBuf {
+        vm::disk_of(&self.folder, mac)
+    }
+
     /// The program, able to listen on ports below 1024 as a service's unit would allow it: a copy where the tests are not
     /// run by root.
     pub(crate) fn program(&self) -> Result<PathBuf> {

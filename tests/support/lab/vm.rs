@@ -32,11 +32,15 @@ pub(crate) struct VmOptions {
     pub(crate) reboots: bool,
     pub(crate) memory_megabytes: u32,
     pub(crate) firmware: Firmware,
+    /// The disk: an empty one to install on, of this size, which later servers of the MAC keep; else a small one that boots.
+    pub(crate) empty_disk_gigabytes: Option<u64>,
+    /// A network card of this MAC before the one that boots, on a network with nobody else.
+    pub(crate) idle_card: Option<&'static str>,
 }
 
 impl Default for VmOptions {
     fn default() -> Self {
-        Self { reboots: false, memory_megabytes: 512, firmware: Firmware::Bios }
+        Self { reboots: false, memory_megabytes: 512, firmware: Firmware::Bios, empty_disk_gigabytes: None, idle_card: None }
     }
 }
 
@@ -65,11 +69,20 @@ impl Vm {
         command.args(["-machine", "pc,graphics=off", "-accel", &accelerator]);
         command.args(["-m", &options.memory_megabytes.to_string(), "-display", "none", "-vga", "none", "-monitor", "none"]);
         command.args(["-serial", &format!("file:{}", console.display())]);
+        if let Some(idle) = options.idle_card {
+            // Its place on the bus comes before the other's, and it has no ROM to boot with.
+            command.args(["-netdev", "hubport,id=idle,hubid=0"]);
+            command.args(["-device", &format!("virtio-net-pci,netdev=idle,mac={idle},romfile=")]);
+        }
         command.args(["-netdev", &format!("tap,id=port,ifname={tap},script=no,downscript=no")]);
+        let empty = match options.empty_disk_gigabytes {
+            Some(gigabytes) => Some(empty_disk(&disk_of(folder, mac), gigabytes)?),
+            None => None,
+        };
         command.args(match options.firmware {
-            Firmware::Bios => bios(mac, &file("disk"))?,
-            Firmware::UefiPxe => uefi(mac, &file("uefi"))?,
-            Firmware::UefiHttp => [uefi(mac, &file("uefi"))?, without_pxe()].concat(),
+            Firmware::Bios => bios(mac, &file("disk"), empty)?,
+            Firmware::UefiPxe => uefi(mac, &file("uefi"), empty)?,
+            Firmware::UefiHttp => [uefi(mac, &file("uefi"), empty)?, without_pxe()].concat(),
         });
         if !options.reboots {
             command.arg("-no-reboot");
@@ -89,17 +102,22 @@ impl Vm {
 
     /// Waits until the console has shown `text`, and returns the console up to then. A server that ends without is an error at once.
     pub(crate) async fn wait_for_console(&mut self, text: &str, limit: Duration) -> Result<String> {
+        self.wait_for_any(&[text], limit).await
+    }
+
+    /// The same for any of several texts.
+    pub(crate) async fn wait_for_any(&mut self, texts: &[&str], limit: Duration) -> Result<String> {
         let found = until(limit, || {
             // In this order: what a server wrote just before it ended must count.
             let ended = self.qemu.try_wait()?;
             let console = self.console();
             match ended {
-                _ if console.contains(text) => Ok(Some(console)),
-                Some(status) => Err(self.failure(&format!("ended ({status}) before its console showed {text:?}"))),
+                _ if texts.iter().any(|text| console.contains(text)) => Ok(Some(console)),
+                Some(status) => Err(self.failure(&format!("ended ({status}) before its console showed {texts:?}"))),
                 None => Ok(None),
             }
         });
-        found.await?.ok_or_else(|| self.failure(&format!("has not shown {text:?} on its console in {limit:?}")))
+        found.await?.ok_or_else(|| self.failure(&format!("has not shown {texts:?} on its console in {limit:?}")))
     }
 
     /// Waits until the server has switched itself off, and returns its whole console.
@@ -127,8 +145,28 @@ impl Vm {
     }
 }
 
+/// The file with the disk that a server with this MAC installs on.
+pub(super) fn disk_of(folder: &Path, mac: &str) -> PathBuf {
+    let id: String = mac.chars().filter(char::is_ascii_hexdigit).collect();
+    folder.join(format!("vm-{id}.installed"))
+}
+
+/// A disk with nothing on it, unless an earlier server has left something there; QEMU's words for it. What is on it may be lost with
+/// the machine that the test runs on, so it waits for nothing.
+fn empty_disk(file: &Path, gigabytes: u64) -> Result<String> {
+    let disk = fs::OpenOptions::new().create(true).truncate(false).write(true).open(file);
+    disk.and_then(|disk| disk.set_len(gigabytes << 30)).with_context(|| format!("making {}", file.display()))?;
+    Ok(format!(
+        "-drive if=none,id=disk,file={},format=raw,cache=unsafe -device virtio-blk-pci,drive=disk,bootindex=2 -device virtio-rng-pci",
+        file.display()
+    ))
+}
+
 /// The card's own ROM is an iPXE. The disk comes next, for when the network offers no file.
-fn bios(mac: &str, disk: &Path) -> Result<Vec<String>> {
+fn bios(mac: &str, disk: &Path, empty: Option<String>) -> Result<Vec<String>> {
+    if let Some(empty) = empty {
+        return Ok(words(&format!("{empty} -device virtio-net-pci,netdev=port,mac={mac},bootindex=1")));
+    }
     if !disk.exists() {
         fs::write(disk, bootable_disk()).with_context(|| format!("writing {}", disk.display()))?;
     }
@@ -140,7 +178,7 @@ fn bios(mac: &str, disk: &Path) -> Result<Vec<String>> {
 
 /// Without a ROM in the card, the firmware's own driver and network boot are used, over IPv4 only. Its disk is a folder that QEMU shows as
 /// one, and its settings are kept in a file beside that.
-fn uefi(mac: &str, folder: &Path) -> Result<Vec<String>> {
+fn uefi(mac: &str, folder: &Path, empty: Option<String>) -> Result<Vec<String>> {
     let (disk, settings) = (folder.join("disk"), folder.join("settings"));
     let application = disk.join(UEFI_BOOT_FILE);
     if !application.exists() {
@@ -149,12 +187,18 @@ fn uefi(mac: &str, folder: &Path) -> Result<Vec<String>> {
         let template = "/usr/share/OVMF/OVMF_VARS_4M.fd";
         fs::copy(template, &settings).with_context(|| format!("copying {template}; has `scripts/setup test` run?"))?;
     }
-    let (disk, settings) = (disk.display(), settings.display());
+    let disk = empty.unwrap_or_else(|| {
+        let disk = disk.display();
+        format!(
+            "-drive if=none,id=disk,format=raw,readonly=on,file=fat:{disk} -device virtio-blk-pci,drive=disk,bootindex=2 \
+             -device virtio-rng-pci"
+        )
+    });
+    let settings = settings.display();
     Ok(words(&format!(
         "-drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd \
-         -drive if=pflash,format=raw,unit=1,file={settings} -device virtio-rng-pci \
-         -device virtio-net-pci,netdev=port,mac={mac},romfile=,bootindex=1 \
-         -drive if=none,id=disk,format=raw,readonly=on,file=fat:{disk} -device virtio-blk-pci,drive=disk,bootindex=2 \
+         -drive if=pflash,format=raw,unit=1,file={settings} \
+         -device virtio-net-pci,netdev=port,mac={mac},romfile=,bootindex=1 {disk} \
          -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n"
     )))
 }
