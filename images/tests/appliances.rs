@@ -43,7 +43,11 @@ fn ignition_files_are_read_whole_by_the_crate_of_coreos() {
                 let (config, unknown) = Config::parse_slice(&std::fs::read(&path).expect("a rendered file"))
                     .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
                 assert!(unknown.is_empty(), "{}: {unknown:?}", path.display());
-                assert!(matches!((recipe, config), ("flatcar", Config::V3_3(_)) | ("fedora-coreos", Config::V3_4(_))), "{}", path.display());
+                assert!(
+                    matches!((recipe, config), ("flatcar", Config::V3_3(_)) | ("fedora-coreos", Config::V3_4(_))),
+                    "{}",
+                    path.display()
+                );
                 read += 1;
             }
         }
@@ -85,7 +89,12 @@ fn values_that_are_not_quoted_are_found_in_every_format() {
         ("esxi-8", "ks.cfg", "sh -c {{ command|shell }}", "sh -c {{ command }}"),
         ("windows-server-2022", "unattend.xml", "settings.admin_password|xml", "settings.admin_password"),
         ("windows-server-2022", "settings.json", "settings.late_commands|json", "settings.late_commands"),
-        ("windows-server-2022", "bootledger.cmd", "/Index:{{ settings.image_index }}", "/Index:{{ settings.image_index }} /{{ settings.proxy }}"),
+        (
+            "windows-server-2022",
+            "bootledger.cmd",
+            "/Index:{{ settings.image_index }}",
+            "/Index:{{ settings.image_index }} /{{ settings.proxy }}",
+        ),
         ("memtest86", "boot.ipxe", r#"settings.memory_test_options|replace("$", "")"#, "settings.memory_test_options"),
         ("rescue", "hook.sh", "command|shell", "command"),
     ] {

@@ -36,27 +36,6 @@ def shell_syntax(script, shell="bash"):
         raise Wrong(f"{shell} -n: {done.stderr.strip()}\n{script}")
 
 
-def ipxe(rendered):
-    """What iPXE needs: its first line, one kernel, an initrd of the name that UEFI is given, and nothing expanded."""
-    lines = rendered.text.split("\n")
-    if lines[0] != "#!ipxe":
-        raise Wrong("the first line is not #!ipxe")
-    kernels = [line for line in lines if line.startswith("kernel ")]
-    initrds = [line.split() for line in lines if line.startswith("initrd ")]
-    if len(kernels) != 1 or not initrds or "boot" not in lines:
-        raise Wrong("it needs one kernel, an initrd and boot")
-    known = re.compile(r"(#!ipxe|echo .*|kernel .*|initrd .*|boot)?$")
-    for line in lines:
-        if not known.match(line):
-            raise Wrong(f"unexpected line: {line!r}")
-        for name in re.findall(r"\$\{([^}]*)\}", line):
-            raise Wrong(f"iPXE would expand ${{{name}}}")
-    for words in initrds:
-        named = words[words.index("--name") + 1] if "--name" in words else words[-1].rsplit("/", 1)[-1]
-        if f"initrd={named}" not in kernels[0].split():
-            raise Wrong(f"the kernel line has no initrd={named}")
-
-
 # --- Anaconda ---
 
 def anaconda_version(recipe):
@@ -283,7 +262,6 @@ def script(rendered):
 
 
 CHECKS = [
-    *((recipe, "boot.ipxe", ipxe) for recipe in ("rocky-*", "almalinux-*", "fedora-*", "ubuntu-*", "opensuse-*")),
     ("rocky-*", "kickstart.cfg", kickstart),
     ("almalinux-*", "kickstart.cfg", kickstart),
     ("fedora-*", "kickstart.cfg", kickstart),

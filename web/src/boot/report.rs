@@ -2,7 +2,7 @@
 //!
 //! Both take the deployment's token and nothing else: an address alone says too little about who reports. An installer must
 //! never fail because of a report, so that the answers are short, come soon, and can be ignored. What an installer sends is
-//! kept without the token, which may be in the URLs of its error messages.
+//! kept without the token, which may be in the URLs of its error messages, and without the secrets of its files.
 
 mod fields;
 mod log;
@@ -15,6 +15,7 @@ pub(super) use log::log;
 pub(super) use pace::Paces;
 
 use super::refusal::{Refusal, refuse};
+use super::table::Found;
 use super::{client, token};
 use crate::application::Application;
 use crate::commands::{Command, CommandError, Context};
@@ -25,9 +26,11 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::deployment::installer::InstallerReport;
 use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::name::Name;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use mask::Masked;
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -59,7 +62,11 @@ impl Reporter {
         let token = request.match_info().get("token").unwrap_or_default();
         let deployment = token::verify(&application.key, token)
             .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "no deployment in progress has this token".to_owned()))?;
-        Ok(Self { deployment, client, mask: Masked::new(token) })
+        Ok(Self {
+            deployment,
+            client,
+            mask: secrets(application, deployment).fold(Masked::new(token), |mask, secret| mask.and(&secret)),
+        })
     }
 
     fn context(&self, request: &HttpRequest) -> Context {
@@ -70,6 +77,16 @@ impl Reporter {
             idempotency_key: None,
         }
     }
+}
+
+/// The secrets that the files of a deployment in progress are rendered with. One that cannot be read was not rendered either.
+fn secrets(application: &Application, deployment: DeploymentId) -> impl Iterator<Item = String> {
+    let target = match application.boot.of_deployment(deployment) {
+        Found::Target(target) => Some(target),
+        _ => None,
+    };
+    let names: BTreeSet<Name> = target.iter().flat_map(|target| target.secrets()).cloned().collect();
+    names.into_iter().filter_map(|name| Some(application.commands.boot_secret(&name).ok()?.expose().to_owned()))
 }
 
 /// `HEAD`: says whether the token is genuine, and does nothing.

@@ -40,7 +40,9 @@ pub fn configure(configuration: &mut ServiceConfig) {
         configuration.service(resource.route(web::put().to(report::log)).default_service(web::to(report::wrong_method)));
     }
     for path in ["/pxe/{name}", "/pxe/t/{token}/{name}"] {
-        configuration.service(readable(path, |resource, route| resource.route(route.to(file))));
+        // Proxmox VE fetches its answer file by POST, with what it knows of the machine as a body, which is not read.
+        let resource = readable(path, |resource, route| resource.route(route.to(file)));
+        configuration.service(resource.route(web::post().to(file)));
     }
     configuration.service(web::resource("/pxe/{path:.*}").to(nothing));
     configuration.service(readable("/boot/loaders/{name:.*}", |resource, route| resource.route(route.to(loaders::loader))));
@@ -165,7 +167,7 @@ async fn file_answer(
     // Bytes begin to be sent: the server has been given the file. A HEAD, a 304 and a 416 give nothing.
     let given = matches!(answer.status(), StatusCode::OK | StatusCode::PARTIAL_CONTENT);
     let (recorder, now) = (&application.boot.recorder, application.boot.seconds());
-    if given && request.method() == Method::GET {
+    if given && request.method() != Method::HEAD {
         let news = recorder.is_news(target.identity.deployment, name, sha256, now);
         // The file that ends the network boots is always news while it has not done so: the network may have been set again
         // within the minute.

@@ -166,6 +166,15 @@ impl Target {
         Self { identity, image, place, settings, script: OnceLock::new(), script_recorded: AtomicU64::new(0) }
     }
 
+    /// The names of the secrets that its files are rendered with.
+    pub fn secrets(&self) -> impl Iterator<Item = &Name> {
+        let used = self.image.files.values().flat_map(|file| self.image.secrets_of(file));
+        used.filter_map(|setting| {
+            let default = || self.image.settings.get(setting)?.default.as_ref();
+            self.settings.get(setting).map(|resolved| &resolved.value).or_else(default)?.secret()
+        })
+    }
+
     /// Whether the server is to boot its disk once it has fetched this file: the first file of answers, else the kernel.
     pub fn boots_disk_after(&self, file: &Name) -> bool {
         let image = &self.image;

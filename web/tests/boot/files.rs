@@ -27,6 +27,19 @@ async fn a_file_is_served_by_name_and_by_type_and_with_the_token() {
 }
 
 #[actix_web::test]
+async fn a_file_is_also_served_by_post_which_is_how_proxmox_fetches_its_answers() {
+    let harness = Harness::new();
+    let target = harness.target("10.0.0.20", true).await;
+    harness.load(&[&target]);
+    let token = harness.token(target.identity.deployment);
+    for path in ["/pxe/vmlinuz".to_owned(), format!("/pxe/t/{token}/vmlinuz")] {
+        let answer = harness.ask(Method::POST, &path, "10.0.0.20", &[]).await;
+        assert_eq!((answer.status.as_u16(), answer.body), (200, kernel()), "{path}");
+    }
+    assert_eq!(harness.ask(Method::PUT, "/pxe/vmlinuz", "10.0.0.20", &[]).await.status.as_u16(), 405);
+}
+
+#[actix_web::test]
 async fn a_part_of_a_file_is_served_as_asked() {
     let harness = Harness::new();
     let target = harness.target("10.0.0.20", true).await;

@@ -1,4 +1,4 @@
-//! Takes a deployment's token out of what an installer sends, before any of it is kept.
+//! Takes a deployment's token and secrets out of what an installer sends, before any of it is kept.
 //!
 //! The token is in every URL that an installer fetches, and so in its error messages and its log. It is also taken out where
 //! a text was cut in the middle of it: the end of a log may begin with the rest of a token, and a short message end with its
@@ -9,10 +9,13 @@ use crate::boot::render::MASK;
 /// How many characters of the token, at an edge of a text, may be there by chance.
 const BY_CHANCE: usize = 8;
 
-/// A token to be taken out.
+/// The shortest secret that is taken out; a shorter one would blank half of a log and is no secret.
+const SHORTEST_SECRET: usize = 4;
+
+/// What is taken out: the token, and the secrets of the deployment's files, which an installer may print as well.
 #[derive(Clone)]
 pub(super) struct Masked {
-    token: String,
+    words: Vec<String>,
 }
 
 impl std::fmt::Debug for Masked {
@@ -22,53 +25,60 @@ impl std::fmt::Debug for Masked {
 }
 
 impl Masked {
-    /// This one; of hexadecimal digits.
+    /// This token, of hexadecimal digits.
     pub(super) fn new(token: &str) -> Self {
-        Self { token: token.to_ascii_lowercase() }
+        Self { words: vec![token.to_owned()] }
     }
 
-    /// How many bytes before a cut have to be looked at, so that none of a token that the cut goes through is left.
+    /// And this secret.
+    pub(super) fn and(mut self, secret: &str) -> Self {
+        if secret.len() >= SHORTEST_SECRET {
+            self.words.push(secret.to_owned());
+        }
+        self
+    }
+
+    /// How many bytes before a cut have to be looked at, so that nothing is left of a word that the cut goes through.
     pub(super) fn margin(&self) -> usize {
-        self.token.len()
+        self.words.iter().map(String::len).max().unwrap_or(0)
     }
 
-    /// A text without the token.
+    /// A text without these words.
     pub(super) fn text(&self, text: &str) -> String {
         String::from_utf8_lossy(&self.bytes(text.as_bytes())).into_owned()
     }
 
-    /// Bytes without the token, in any case of letters.
+    /// Bytes without these words, in any case of letters.
     pub(super) fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
-        let token = self.token.as_bytes();
-        if token.is_empty() {
-            return bytes.to_vec();
-        }
+        let words = || self.words.iter().map(String::as_bytes).filter(|word| !word.is_empty());
         let mut clean = Vec::with_capacity(bytes.len());
-        let begins = self.cut_off(bytes.len(), |length| starts(bytes, &token[token.len() - length..]));
+        let begins = words().map(|word| cut_off(bytes, word)).max().unwrap_or(0);
         if begins > 0 {
             clean.extend_from_slice(MASK.as_bytes());
         }
         let mut rest = &bytes[begins..];
-        while !rest.is_empty() {
-            if starts(rest, token) {
+        while let Some(first) = rest.first() {
+            let whole = words().filter(|word| starts(rest, word)).map(<[u8]>::len).max();
+            let cut = |word: &[u8]| rest.len() < word.len() && rest.len() > BY_CHANCE && starts(word, rest);
+            if let Some(length) = whole {
                 clean.extend_from_slice(MASK.as_bytes());
-                rest = &rest[token.len()..];
-            } else if rest.len() < token.len() && rest.len() > BY_CHANCE && starts(token, rest) {
+                rest = &rest[length..];
+            } else if words().any(cut) {
                 clean.extend_from_slice(MASK.as_bytes());
                 rest = &[];
             } else {
-                clean.push(rest[0]);
+                clean.push(*first);
                 rest = &rest[1..];
             }
         }
         clean
     }
+}
 
-    /// How many bytes at the beginning are the end of a token.
-    fn cut_off(&self, available: usize, is: impl Fn(usize) -> bool) -> usize {
-        let longest = available.min(self.token.len() - 1);
-        (BY_CHANCE + 1..=longest).rev().find(|length| is(*length)).unwrap_or(0)
-    }
+/// How many bytes at the beginning are the end of a word.
+fn cut_off(bytes: &[u8], word: &[u8]) -> usize {
+    let longest = bytes.len().min(word.len() - 1);
+    (BY_CHANCE + 1..=longest).rev().find(|length| starts(bytes, &word[word.len() - length..])).unwrap_or(0)
 }
 
 fn starts(bytes: &[u8], with: &[u8]) -> bool {

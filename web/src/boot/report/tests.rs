@@ -129,6 +129,15 @@ fn a_token_is_taken_out_wherever_it_is_and_however_the_text_was_cut() {
     }
 }
 
+#[test]
+fn a_secret_of_the_deployments_files_is_taken_out_too_and_a_word_of_three_letters_is_not() {
+    let mask = Masked::new(TOKEN).and("$6$salt$Łódź.hash").and("abc").and("$6$salt$Łódź.hash.longer");
+    let text = mask.text("set root to $6$salt$Łódź.hash.longer, then $6$salt$Łódź.hash; abc");
+    assert_eq!(text, format!("set root to {MASK}, then {MASK}; abc"));
+    assert_eq!(mask.text("cut: $6$salt$Łód"), format!("cut: {MASK}"));
+    assert_eq!(format!("{mask:?}"), "Masked(…)");
+}
+
 async fn end(parts: Vec<Vec<u8>>) -> Result<Vec<u8>, Unread> {
     let parts = parts.into_iter().map(|part| Ok::<_, String>(Bytes::from(part)));
     end_of(futures::stream::iter(parts), &Masked::new(TOKEN), Duration::from_mins(1)).await
