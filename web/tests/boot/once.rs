@@ -20,7 +20,12 @@ async fn target(harness: &Harness, network_boot: NetworkBoot, next_boot: NextBoo
     let mut files = usual.image.files.clone();
     files.retain(|_, file| !without.contains(&file.kind));
     let image = Image { files, network_boot, ..(*usual.image).clone() };
-    Arc::new(Target::new(Identity { next_boot, ..identity(CLIENT) }, Arc::new(image), Arc::clone(&usual.place)))
+    Arc::new(Target::new(
+        Identity { next_boot, ..identity(CLIENT) },
+        Arc::new(image),
+        Arc::clone(&usual.place),
+        usual.settings.clone(),
+    ))
 }
 
 #[actix_web::test]

@@ -350,7 +350,7 @@ impl Found {
     /// A deployment about whose installer this is known.
     pub(super) fn sample(deployment: Deployment, installation: Installation, usual: Option<i64>, may: Allowed) -> Self {
         let (history, runs, lines) = (History::default(), vec![], vec![]);
-        Self { deployment, device: None, history, installation, usual, runs, lines, blocked: false, may }
+        Self { deployment, device: None, history, installation, usual, runs, lines, blocked: false, settings: vec![], may }
     }
 }
 
