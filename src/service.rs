@@ -23,6 +23,7 @@ use bootledger_projections::tallies;
 use bootledger_web::application::Application;
 use bootledger_web::auth::provider::IdentityProvider;
 use bootledger_web::boot::{self, loaders::Loaders, store::Contents, table::BootTable};
+use bootledger_web::library::ImageLibrary;
 use object_store::ObjectStore;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +69,7 @@ impl Service {
         let store = files::open(arguments.files.as_deref(), &arguments.store.data_dir)?;
         let downloads = downloads(arguments, &ledger, &store)?;
         let application = Application {
-            library: Some(Arc::new(downloads.clone())),
+            library: downloads.clone().map(|downloads| Arc::new(downloads) as Arc<dyn ImageLibrary>),
             commands: Arc::new(ledger.clone()),
             views: pool.clone(),
             position: feed.projected(),
@@ -86,7 +87,9 @@ impl Service {
         };
         let mut workers = JoinSet::new();
         workers.spawn(boot::follow::run(application.clone()));
-        workers.spawn(downloads.run(stop.clone()));
+        if let Some(downloads) = downloads {
+            workers.spawn(downloads.run(stop.clone()));
+        }
         if let Err(error) = tallies::recount(&pool).await {
             tracing::warn!("counts of devices and addresses may be of another version; `bootledger rebuild` mends them: {error}");
         }
@@ -134,15 +137,28 @@ impl Service {
 }
 
 /// Downloads from the library. A mirror that an administrator names over HTTP must not be this machine or its neighbours.
-fn downloads(arguments: &ServeArguments, ledger: &Ledger, store: &Arc<dyn ObjectStore>) -> Result<Downloads> {
+/// A machine without certificates cannot download, and runs the service all the same.
+fn downloads(arguments: &ServeArguments, ledger: &Ledger, store: &Arc<dyn ObjectStore>) -> Result<Option<Downloads>> {
+    let library = Library::with_folder(arguments.image_recipes.as_deref())?;
     let reach = Reach::Guarded(arguments.image_mirror_allow.clone().into());
-    Ok(Downloads::new(Installer {
+    let client = match Client::new(Limits::with_file(arguments.max_upload), reach) {
+        Ok(client) => client,
+        Err(error) => {
+            let error = anyhow::Error::new(error);
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "boot images cannot be added from the library by this service; Debian's package ca-certificates has the certificates that downloads need"
+            );
+            return Ok(None);
+        }
+    };
+    Ok(Some(Downloads::new(Installer {
         ledger: ledger.clone(),
         contents: Contents::new(Arc::clone(store)),
-        client: Client::new(Limits::with_file(arguments.max_upload), reach)?,
-        library: Library::with_folder(arguments.image_recipes.as_deref())?,
+        client,
+        library,
         folder: install::folder(&arguments.store.data_dir),
-    }))
+    })))
 }
 
 /// The folder of boot loaders. Without TFTP it may be missing: then there is no boot over HTTP for firmware.
