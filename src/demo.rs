@@ -46,7 +46,7 @@ pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     catalogue_file::load_text(&tool, Arc::clone(&service.application.files), CATALOGUE, Path::new(".")).await?;
     let mut web = Web::bind(&service, &arguments)?;
     if arguments.boot_listen.is_none() {
-        web.listen_ahead(&service, BOOT_NETWORK)?;
+        web.listen_ahead(BOOT_NETWORK)?;
     }
     let mut agents = start_agents(&service, &arguments).await?;
     greet(&service, &administrator).await?;

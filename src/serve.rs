@@ -63,6 +63,7 @@ pub(crate) async fn wait(service: &mut Service, (mut terminated, mut interrupted
 
 /// The web servers of the service: the whole site, and the extra boot address.
 pub struct Web {
+    site: Site,
     handles: Vec<actix_web::dev::ServerHandle>,
     addresses: Vec<SocketAddr>,
 }
@@ -70,20 +71,19 @@ pub struct Web {
 impl Web {
     /// Listens and serves.
     pub fn bind(service: &Service, arguments: &ServeArguments) -> Result<Self> {
-        let site = Site::new(service.application.clone())?;
-        let mut web = Self { handles: vec![], addresses: vec![] };
-        web.listen(&site, arguments.listen, Part::Whole)?;
+        let mut web = Self { site: Site::new(service.application.clone())?, handles: vec![], addresses: vec![] };
+        web.listen(arguments.listen, Part::Whole)?;
         if let Some(address) = arguments.boot_listen {
-            web.listen(&site, address, Part::BootOnly)?;
+            web.listen(address, Part::BootOnly)?;
         }
         Ok(web)
     }
 
     /// Listens for booting servers on an address that this machine may get later: the demo's boot network, which
     /// `scripts/demo-vm` builds beside the running demo. Whether that is possible is no concern of the demo's.
-    pub fn listen_ahead(&mut self, service: &Service, address: SocketAddrV4) -> Result<()> {
+    pub fn listen_ahead(&mut self, address: SocketAddrV4) -> Result<()> {
         match ahead(address) {
-            Ok(listener) => self.serve(&Site::new(service.application.clone())?, listener, Part::BootOnly),
+            Ok(listener) => self.serve(listener, Part::BootOnly),
             Err(error) => {
                 info!(%address, %error, "servers of the demo's boot network cannot be served");
                 Ok(())
@@ -91,13 +91,13 @@ impl Web {
         }
     }
 
-    fn listen(&mut self, site: &Site, address: SocketAddr, part: Part) -> Result<()> {
-        self.serve(site, TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?, part)
+    fn listen(&mut self, address: SocketAddr, part: Part) -> Result<()> {
+        self.serve(TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?, part)
     }
 
-    fn serve(&mut self, site: &Site, listener: TcpListener, part: Part) -> Result<()> {
+    fn serve(&mut self, listener: TcpListener, part: Part) -> Result<()> {
         self.addresses.push(listener.local_addr()?);
-        let server = site.serve(listener, part)?;
+        let server = self.site.serve(listener, part)?;
         self.handles.push(server.handle());
         tokio::spawn(async move {
             if let Err(error) = server.await {

@@ -119,7 +119,7 @@ impl Run<'_> {
         transcript: &mut Transcript,
     ) -> Result<()> {
         for (text, stage) in [
-            ("iPXE", "firmware"),
+            ("Configuring (net0", "firmware"),
             ("Linux version", "iPXE: script, kernel and initial file system"),
             ("Detecting network hardware", "kernel, and the installer's start"),
             ("Configuring the network with DHCP", "installer: network"),

@@ -49,7 +49,8 @@ while :; do
                     bootledger-report --log
                     ;;
                 *"main-menu["*"Configuring '"*"' failed with error code"*)
-                    words=$(sed -n "1,${lines}p" /var/log/syslog | grep -v -e 'main-menu\[' -e 'cdebconf' | tail -n 1 | cut -d ' ' -f 4-)
+                    # The last words before it, which are the failed step's own.
+                    words=$(sed -n "1,${lines}p" /var/log/syslog | sed 's/\^M$//' | grep -v -e 'WARNING \*\*' -e ': *$' -e 'cdebconf' | tail -n 1 | cut -d ' ' -f 4-)
                     item=${line#*Configuring \'}
                     bootledger-report --failed "${item%%\'*}" "${item%%\'*} failed: $words"
                     bootledger-report --log
