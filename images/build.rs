@@ -16,6 +16,7 @@ fn main() -> io::Result<()> {
     for file in &files {
         let path = file.to_str().ok_or(io::ErrorKind::InvalidData)?;
         let absolute = root.join(file);
+        let absolute = absolute.to_str().ok_or(io::ErrorKind::InvalidData)?;
         writeln!(list, "    ({path:?}, include_bytes!({absolute:?})),").map_err(io::Error::other)?;
     }
     list.push(']');

@@ -1,8 +1,10 @@
 //! Boot images of the library as operators add them: in the background, from the command line, interrupted, resumed, updated;
 //! from a real HTTP server and a vendor that signs with GnuPG. Nothing is ever half added.
 
+#[allow(dead_code, reason = "this story uses only a part of it")]
 #[path = "../images/tests/obtain/server.rs"]
 mod server;
+#[allow(dead_code, reason = "this story uses only a part of it")]
 #[path = "../images/tests/obtain/vendor.rs"]
 mod vendor;
 
@@ -19,7 +21,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use vendor::Vendor;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const SCRIPT: &str = "#!ipxe\nkernel {{ kernel_url }}\nboot\n";
 
 /// A mirror whose files can be changed, and which stands still in the middle of the kernel while it is told to.
@@ -114,11 +116,11 @@ async fn add(service: &Service, order: Value) -> Result<String> {
 async fn becomes(service: &Service, id: &str, wanted: &str) -> Result<Value> {
     let path = format!("/api/v1/image-downloads/{id}");
     let found = async || service.get(&path).await.ok().filter(|download| download["status"] == wanted);
-    let waited = wait_for(&format!("the download is {wanted}"), PATIENCE, found).await;
-    if waited.is_err() {
+    let download = wait_for(&format!("the download is {wanted}"), PATIENCE, found).await;
+    if download.is_err() {
         eprintln!("the download: {}", service.get(&path).await?);
     }
-    waited
+    download
 }
 
 /// Waits until half of the kernel has arrived.

@@ -83,9 +83,9 @@ async fn installer_partitions(kind: Kind, firmware: Firmware, idle_card: Option<
     server.power_off().await?;
     keeper.kill().await?;
 
-    let served = served(&service, id).await?;
+    let files = served(&service, id).await?;
     for file in ["boot.ipxe", "linux", "initrd.gz", "preseed.cfg", "early.sh", "late.sh"] {
-        ensure!(served.contains(file), "{file} was not served: {served:?}");
+        ensure!(files.contains(file), "{file} was not served: {files:?}");
     }
     ensure!(service.get(&path).await?["status"] == "in_progress", "nothing has said that the server is installed");
     let disk = lab.installed_disk(MAC);

@@ -56,7 +56,7 @@ impl Limits {
             connect: Duration::from_secs(15),
             silence: Duration::from_secs(30),
             pace: 64 * 1024,
-            pace_over: Duration::from_secs(60),
+            pace_over: Duration::from_mins(1),
             attempts: 5,
             backoff: Duration::from_secs(1),
             file,
@@ -141,7 +141,7 @@ impl Client {
             let mut content = Vec::new();
             let mut stream = response.bytes_stream();
             while let Some(bytes) = stream.next().await {
-                content.extend_from_slice(&bytes.map_err(|error| DownloadError::broken(url, error))?);
+                content.extend_from_slice(&bytes.map_err(|error| DownloadError::broken(url, &error))?);
                 if content.len() as u64 > limit {
                     return Err(DownloadError::TooLarge { url: url.to_string(), limit });
                 }
@@ -173,7 +173,11 @@ impl Client {
             }
             partial.restart().await?;
             if !resumed {
-                return Err(DownloadError::Checksum { url: url.to_string(), expected: *expected, actual });
+                return Err(DownloadError::Checksum {
+                    url: url.to_string(),
+                    expected: expected.to_string(),
+                    actual: actual.to_string(),
+                });
             }
             tracing::info!(%url, "the parts of the file do not fit each other; it is downloaded again as a whole");
         }
@@ -181,7 +185,7 @@ impl Client {
 
     /// Downloads until the file is complete. Whether parts of it came at different times.
     async fn whole(&self, url: &Url, partial: &mut Partial, on_bytes: OnBytes<'_>) -> Result<bool, DownloadError> {
-        let (mut failed, mut resumed) = (0, partial.len() > 0);
+        let (mut failed, mut resumed) = (0, !partial.is_empty());
         for _ in 0..MOST_ATTEMPTS {
             let before = partial.len();
             match self.part(url, partial, on_bytes).await {
@@ -195,7 +199,7 @@ impl Client {
                     self.wait(error, &mut failed).await?;
                 }
             }
-            resumed = partial.len() > 0;
+            resumed = !partial.is_empty();
         }
         Err(DownloadError::Slow { url: url.to_string() })
     }
@@ -247,7 +251,7 @@ impl Client {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     partial.flush().await?;
-                    return Err(DownloadError::broken(url, error));
+                    return Err(DownloadError::broken(url, &error));
                 }
             };
             if partial.len() + bytes.len() as u64 > self.limits.file {
@@ -279,7 +283,7 @@ impl Client {
         // Without this, a server that accepts and sends no header could hold a request as long as it likes to.
         let response = tokio::time::timeout(self.limits.silence, self.http.get(url.clone()).headers(headers).send()).await;
         let response = response.map_err(|_| DownloadError::Slow { url: url.to_string() })?;
-        response.map_err(|error| DownloadError::of(url, error))
+        response.map_err(|error| DownloadError::of(url, &error))
     }
 
     /// Waits before the next attempt, or gives the error back where there is none.

@@ -28,7 +28,7 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 
 /// After how long an unfinished download is removed.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(14 * 24 * 3600);
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(14 * 24);
 
 /// What the work is at.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -111,7 +111,7 @@ pub fn merge(image: &BootImage, given: Given, replace: bool) -> Merged {
     };
     let base = now.recipe.as_deref();
     let mut changes = vec![];
-    let files = files(image, base, given.files, replace, &mut changes);
+    let files = files(image, base, &given.files, replace, &mut changes);
     let mut settings = settings(&now.settings, base, &given.spec.settings, replace, &mut changes);
     // A template of the operator's may use a setting that the recipe has no longer.
     for name in files.values().flat_map(|file| &file.settings) {
@@ -135,7 +135,7 @@ pub fn merge(image: &BootImage, given: Given, replace: bool) -> Merged {
 fn files(
     image: &BootImage,
     base: Option<&RecipeOrigin>,
-    given: BTreeMap<Name, BootFile>,
+    given: &BTreeMap<Name, BootFile>,
     replace: bool,
     changes: &mut Vec<Change>,
 ) -> BTreeMap<Name, BootFile> {
@@ -189,7 +189,6 @@ fn fields(
             if matches!(taken, Taken::Ours) { now.$name.clone() } else { given.$name.clone() }
         }};
     }
-    #[expect(clippy::clone_on_copy, reason = "one macro for fields of several types")]
     RecipeFields {
         description: field!(description, "description"),
         open_minutes: field!(open_minutes, "limit while open"),

@@ -226,7 +226,7 @@ fn strong(signature: &Signature) -> Result<(), SignatureError> {
 /// The signature itself has not expired.
 fn fresh(signature: &Signature, key: &str, now: OffsetDateTime) -> Result<(), SignatureError> {
     let created = signature.created().map_or(0, |created| i64::from(created.as_secs()));
-    not_over(created, signature.signature_expiration_time().map_or(0, |time| time.as_secs()), key, now)
+    not_over(created, signature.signature_expiration_time().map_or(0, pgp::types::Duration::as_secs), key, now)
 }
 
 fn not_over(start: i64, seconds: u32, key: &str, now: OffsetDateTime) -> Result<(), SignatureError> {
@@ -251,9 +251,9 @@ fn primary_valid(certificate: &SignedPublicKey, name: &str, now: OffsetDateTime)
         .filter(|(user, signature)| signature.verify_certification(primary, Tag::UserId, &user.id).is_ok())
         .map(|(_, signature)| signature);
     let direct = details.direct_signatures.iter().filter(|signature| signature.verify_key(primary).is_ok());
-    let newest = by_users.chain(direct).max_by_key(|signature| signature.created().map(|created| created.as_secs()));
+    let newest = by_users.chain(direct).max_by_key(|signature| signature.created().map(pgp::types::Timestamp::as_secs));
     let newest = newest.ok_or_else(|| SignatureError::NotForSigning(name.to_owned()))?;
-    let seconds = newest.key_expiration_time().map_or(0, |time| time.as_secs());
+    let seconds = newest.key_expiration_time().map_or(0, pgp::types::Duration::as_secs);
     not_over(i64::from(primary.created_at().as_secs()), seconds, name, now)
 }
 
@@ -273,12 +273,13 @@ fn subkey_valid(
     if valid(SignatureType::SubkeyRevocation).next().is_some() {
         return Err(SignatureError::Revoked(name.to_owned()));
     }
-    let newest = valid(SignatureType::SubkeyBinding).max_by_key(|signature| signature.created().map(|created| created.as_secs()));
+    let newest =
+        valid(SignatureType::SubkeyBinding).max_by_key(|signature| signature.created().map(pgp::types::Timestamp::as_secs));
     let newest = newest.ok_or_else(|| SignatureError::NotForSigning(name.to_owned()))?;
     let back = newest.embedded_signature().is_some_and(|back| back.verify_primary_key_binding(&subkey.key, primary).is_ok());
     if !newest.key_flags().sign() || !back {
         return Err(SignatureError::NotForSigning(name.to_owned()));
     }
-    let seconds = newest.key_expiration_time().map_or(0, |time| time.as_secs());
+    let seconds = newest.key_expiration_time().map_or(0, pgp::types::Duration::as_secs);
     not_over(i64::from(subkey.key.created_at().as_secs()), seconds, name, now)
 }

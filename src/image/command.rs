@@ -163,9 +163,9 @@ async fn with_installer(
 
 async fn install(installer: &Installer, order: &Order) -> Result<Installed> {
     let bar = Bar::new();
-    let installed = installer.install(order, by("command line"), &|progress| bar.show(&progress)).await;
+    let outcome = installer.install(order, by("command line"), &|progress| bar.show(&progress)).await;
     bar.0.finish_and_clear();
-    installed
+    outcome
 }
 
 fn report(installed: &Installed) {
@@ -223,9 +223,9 @@ async fn update(installer: &Installer, image: Option<Name>, dry_run: bool, repla
             }
             continue;
         }
-        let installed = install(installer, &order).await.with_context(|| format!("boot image {image}"))?;
-        changes(&image, &installed.changes, "updated");
-        report(&installed);
+        let done = install(installer, &order).await.with_context(|| format!("boot image {image}"))?;
+        changes(&image, &done.changes, "updated");
+        report(&done);
     }
     Ok(())
 }

@@ -104,8 +104,8 @@ impl Installer {
                 total: Some(file.size),
             });
             if let Some(path) = &file.path {
-                let content = stream(path).await.with_context(|| format!("{} cannot be read", path.display()))?;
-                self.contents.store(content, file.size, Some(file.sha256)).await?;
+                let bytes = stream(path).await.with_context(|| format!("{} cannot be read", path.display()))?;
+                self.contents.store(bytes, file.size, Some(file.sha256)).await?;
             }
             files.insert(file.name.clone(), official(file.kind, file.sha256, file.size));
         }
@@ -140,8 +140,8 @@ impl Installer {
         }
         let (mut unknown, mut published) = (vec![], BTreeMap::new());
         if matches!(order.origin, Origin::Folder(..) | Origin::Package(..)) {
-            let fetched = fetcher.fetch(recipe, &order.origin, on).await?;
-            for file in &fetched.files {
+            let found = fetcher.fetch(recipe, &order.origin, on).await?;
+            for file in &found.files {
                 files.insert(file.name.clone(), official(file.kind, file.sha256, file.size));
             }
         } else {

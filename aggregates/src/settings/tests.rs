@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 /// An image that declares these settings, whose one template uses those of `used`.
-fn image(declared: Value, used: &[&str]) -> BootImage {
-    let spec = serde_json::from_value(json!({ "settings": declared })).expect("an image");
+fn image(declared: impl Into<Value>, used: &[&str]) -> BootImage {
+    let spec = serde_json::from_value(json!({ "settings": declared.into() })).expect("an image");
     let file = BootFile { settings: used.iter().map(|name| parsed(name)).collect(), ..boot_file(FileKind::Kickstart) };
     let commands = [
         BootImageCommand::DefineBootImage { spec, secret_problems: SecretProblems::new() },

@@ -1,7 +1,6 @@
 //! Why a download fails.
 
 use super::retry_after;
-use crate::digest::Digest;
 use crate::reach::Unreachable;
 use reqwest::{Response, StatusCode};
 use std::io;
@@ -67,9 +66,9 @@ pub enum DownloadError {
         /// The address.
         url: String,
         /// What was published.
-        expected: Digest,
+        expected: String,
         /// What came.
-        actual: Digest,
+        actual: String,
     },
     /// Another program downloads the same file.
     #[error("another download of the same file is under way, of the service or of another command; wait for its end")]
@@ -96,8 +95,8 @@ impl DownloadError {
     }
 
     /// A request that failed before its answer.
-    pub(super) fn of(url: &Url, error: reqwest::Error) -> Self {
-        let mut inner: &(dyn std::error::Error + 'static) = &error;
+    pub(super) fn of(url: &Url, error: &reqwest::Error) -> Self {
+        let mut inner: &(dyn std::error::Error + 'static) = error;
         while let Some(source) = inner.source() {
             if let Some(refused) = source.downcast_ref::<Unreachable>() {
                 return Self::Refused(refused.clone());
@@ -109,7 +108,7 @@ impl DownloadError {
     }
 
     /// An answer that broke off.
-    pub(super) fn broken(url: &Url, error: reqwest::Error) -> Self {
+    pub(super) fn broken(url: &Url, error: &reqwest::Error) -> Self {
         if error.is_timeout() { Self::Slow { url: url.to_string() } } else { Self::of(url, error) }
     }
 

@@ -38,7 +38,7 @@ impl Fetcher<'_> {
                 }
                 self.downloaded(name, &url, expected, partials, on_bytes).await?
             }
-            Place::Site { url, .. } => self.from_site(name, download, url, expected, partials, on_bytes).await?,
+            Place::Site { url, .. } => self.of_site(name, download, url, expected, partials, on_bytes).await?,
             Place::Folder { path, shown, .. } => {
                 let found = in_folder(path, shown, name, download)?;
                 if let Some(digest) = expected.digest {
@@ -85,7 +85,7 @@ impl Fetcher<'_> {
         Ok(path)
     }
 
-    async fn from_site(
+    async fn of_site(
         &self,
         name: &Name,
         download: &Download,

@@ -77,7 +77,9 @@ impl Fetcher<'_> {
                 Ok(Place::Folder { path: path.clone(), shown: path.display().to_string(), lists })
             }
             Origin::Package(path, _) => self.unpack(recipe, path, path.display().to_string(), temporary, lists, on).await,
-            Origin::Site(url, _) if url.path().ends_with(".deb") => {
+            Origin::Site(url, _)
+                if Path::new(url.path()).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("deb")) =>
+            {
                 let failed = |source| FetchError::Download { what: "the package".to_owned(), source };
                 let mut partial = Partial::open(self.folder, url.as_str(), None).await.map_err(failed)?;
                 let report = |bytes, total| on(Progress { step: Step::Downloading, file: None, number: (1, 1), bytes, total });

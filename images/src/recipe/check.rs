@@ -59,7 +59,7 @@ fn whole(folder: &str, files: &Files, keys: &Files, path: &str, problems: &mut C
     for (section, template, raws) in [("templates", true, raw.templates), ("files", false, raw.files)] {
         for (file, raw) in raws {
             let field = format!("{section}.{file}");
-            if let Some(found) = own_file(folder, files, &field, template, raw, problems) {
+            if let Some(found) = own_file(folder, files, &field, template, &raw, problems) {
                 hash.update(found.path.as_str().as_bytes());
                 hash.update((found.content.len() as u64).to_be_bytes());
                 hash.update(&found.content);
@@ -70,11 +70,11 @@ fn whole(folder: &str, files: &Files, keys: &Files, path: &str, problems: &mut C
         }
     }
     let mirror = raw.mirror.and_then(|mirror| problems.take("mirror", source_url::parse(&mirror)));
-    let mut context = Context { mirror: mirror.is_some(), keys, problems };
+    let mut reader = Context { mirror: mirror.is_some(), keys, problems };
     let downloads: BTreeMap<Name, Download> =
-        raw.downloads.into_iter().filter_map(|(name, raw)| Some((name.clone(), context.download(&name, raw)?))).collect();
+        raw.downloads.into_iter().filter_map(|(name, raw)| Some((name.clone(), reader.download(&name, raw)?))).collect();
     let checksums: BTreeMap<Name, ChecksumList> =
-        raw.checksums.into_iter().filter_map(|(name, raw)| Some((name.clone(), context.list(&name, raw)?))).collect();
+        raw.checksums.into_iter().filter_map(|(name, raw)| Some((name.clone(), reader.list(&name, raw)?))).collect();
     for name in downloads.keys().filter(|name| own.contains_key(*name)) {
         problems.add(format!("downloads.{name}"), "another file has the same name");
     }
@@ -130,7 +130,7 @@ fn own_file(
     files: &Files,
     field: &str,
     template: bool,
-    raw: raw::OwnFile,
+    raw: &raw::OwnFile,
     problems: &mut Collector<'_>,
 ) -> Option<OwnFile> {
     let path_field = format!("{field}.path");

@@ -32,7 +32,7 @@ pub(crate) fn client(limits: Limits, reach: Reach) -> Client {
 }
 
 fn content(seed: u8) -> Vec<u8> {
-    (0..50_000_u32).map(|n| (n.wrapping_mul(31) >> 3) as u8 ^ seed).collect()
+    (0..50_000_u32).map(|n| (n.wrapping_mul(31) >> 3).to_le_bytes()[0] ^ seed).collect()
 }
 
 fn sha256(content: &[u8]) -> Digest {

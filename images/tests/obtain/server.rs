@@ -1,5 +1,6 @@
 //! An HTTP/1.1 server of the tests' own, which does what a test tells it to: it breaks off, lies, drips, hangs.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -83,9 +84,9 @@ async fn serve(
     };
     let reply = answer(&request);
     let mut text = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", reply.status);
-    text.push_str(&format!("content-length: {}\r\n", reply.length.unwrap_or(reply.body.len())));
+    let _ = write!(text, "content-length: {}\r\n", reply.length.unwrap_or(reply.body.len()));
     for (name, value) in &reply.headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(text, "{name}: {value}\r\n");
     }
     text.push_str("\r\n");
     stream.write_all(text.as_bytes()).await.ok()?;

@@ -33,7 +33,10 @@ pub(super) fn parse(query: &str, body: &[u8], clean: impl Fn(&str) -> String) ->
     let mut pairs: Vec<(String, String)> = form(query.as_bytes());
     let body = body.trim_ascii();
     if body.first() == Some(&b'{') {
-        pairs.extend(json(body)?);
+        // A webhook of an installer, such as Proxmox VE's, calls a URL that says it all and sends JSON of its own.
+        if !pairs.iter().any(|(name, _)| name == "stage") {
+            pairs.extend(json(body)?);
+        }
     } else {
         pairs.extend(form(body));
     }

@@ -130,6 +130,15 @@ fn a_token_is_taken_out_wherever_it_is_and_however_the_text_was_cut() {
 }
 
 #[test]
+fn json_beside_a_query_that_names_the_stage_belongs_to_the_sender_and_is_not_read() {
+    let webhook = r#"{"$schema": {"version": "1.1"}, "disks": [{"size": 5}], "fqdn": "h200.dc1.example", "text": "no"}"#;
+    let report = read("stage=installed&next_boot=disk", webhook).expect("a report");
+    assert_eq!((report.text, report.next_boot), (None, Some(NextBoot::Disk)));
+    assert!(read("next_boot=disk", webhook).is_err(), "without a stage the body is the report");
+    assert!(read("stage=installed", "text=formatted&x=1").is_err(), "a form is part of the report");
+}
+
+#[test]
 fn a_secret_of_the_deployments_files_is_taken_out_too_and_a_word_of_three_letters_is_not() {
     let mask = Masked::new(TOKEN).and("$6$salt$Łódź.hash").and("abc").and("$6$salt$Łódź.hash.longer");
     let text = mask.text("set root to $6$salt$Łódź.hash.longer, then $6$salt$Łódź.hash; abc");

@@ -13,8 +13,8 @@ fn wrong(text: &str) -> TemplateError {
 
 #[test]
 fn every_variable_has_its_value() {
-    let text: String =
-        variables::NAMES.iter().filter(|name| **name != SETTINGS).map(|name| format!("{name}={{{{ {name} }}}}\n")).collect();
+    let lines = variables::NAMES.iter().filter(|name| **name != SETTINGS).map(|name| format!("{name}={{{{ {name} }}}}\n"));
+    let text = lines.collect::<Vec<_>>().concat();
     insta::assert_snapshot!(render(&text), @r"
     filename=boot.ipxe
     filetype=boot_ipxe
