@@ -12,7 +12,6 @@ use crate::support::service::{Service, wait_for};
 use crate::vm_deploys::{Kind, reaches, site, zones};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use std::fmt::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -149,7 +148,7 @@ impl Run<'_> {
         let deployment = self.service.get(path).await?;
         ensure!(deployment["ended_by"] == format!("Puppet for {}", given.hostname), "{deployment}");
         transcript.stage("Puppet's first run, which ends the deployment");
-        transcript.note(format!("{} has {}; ended by {}", given.hostname, given.ip, deployment["ended_by"]));
+        transcript.note(&format!("{} has {}; ended by {}.", given.hostname, given.ip, deployment["ended_by"]));
         Ok(())
     }
 }
@@ -230,31 +229,41 @@ struct Transcript {
 
 impl Transcript {
     fn new(debian: &Debian) -> Result<Self> {
-        let mut text = String::new();
+        let mut transcript = Self { text: String::new(), begun: Instant::now(), before: Instant::now() };
         let stand_ins = debian.stand_ins()?;
         if !stand_ins.is_empty() {
-            writeln!(text, "Components of the installer that were replaced by stand-ins: {}.", stand_ins.join(", "))?;
+            let names = stand_ins.join(", ");
+            transcript.line(&format!("Components of the installer that were replaced by stand-ins: {names}."));
         }
-        Ok(Self { text, begun: Instant::now(), before: Instant::now() })
+        Ok(transcript)
     }
 
     fn begin(&mut self, role: &str) {
         self.begun = Instant::now();
         self.before = self.begun;
-        self.text.push_str(&format!("\n### The role {role}\n\n| stage | took | after |\n|---|---:|---:|\n"));
+        for line in ["", &format!("### The role {role}"), "", "| stage | took | after |", "|---|---:|---:|"] {
+            self.line(line);
+        }
     }
 
     /// A stage that has just ended.
     fn stage(&mut self, name: &str) {
         let now = Instant::now();
-        let line = format!("| {name} | {} s | {} s |\n", (now - self.before).as_secs(), (now - self.begun).as_secs());
-        eprint!("{line}");
-        self.text.push_str(&line);
+        let line = format!("| {name} | {} s | {} s |", (now - self.before).as_secs(), (now - self.begun).as_secs());
+        eprintln!("{line}");
+        self.line(&line);
         self.before = now;
     }
 
-    fn note(&mut self, text: String) {
-        self.text.push_str(&format!("\n{text}.\n"));
+    fn note(&mut self, text: &str) {
+        for line in ["", text] {
+            self.line(line);
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.text.push('\n');
     }
 
     fn write(self) -> Result<String> {

@@ -17,6 +17,9 @@ use std::time::Duration;
 const MAC: &str = "52:54:00:00:0d:02";
 const IDLE_MAC: &str = "52:54:00:00:0d:01";
 
+/// The type of the partition that UEFI firmware boots from.
+const EFI_SYSTEM: &str = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B";
+
 /// Without KVM, and with other tests on the same cores, the installer takes minutes for what takes seconds otherwise.
 const PATIENCE: Duration = Duration::from_mins(12);
 
@@ -30,7 +33,6 @@ async fn debians_installer_partitions_a_bios_server_through_isc_dhcpd() -> Resul
 #[tokio::test]
 async fn debians_installer_partitions_a_uefi_server_that_boots_from_its_second_card_through_kea() -> Result<()> {
     let table = installer_partitions(Kind::Kea, Firmware::UefiHttp, Some(IDLE_MAC)).await?;
-    const EFI_SYSTEM: &str = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B";
     let types: Vec<&str> =
         table["partitions"].as_array().context("partitions")?.iter().filter_map(|p| p["type"].as_str()).collect();
     ensure!(table["label"] == "gpt" && types.contains(&EFI_SYSTEM), "{table}");
