@@ -159,9 +159,9 @@ pub enum FetchError {
         /// The file.
         file: Name,
         /// The published checksum.
-        expected: Digest,
+        expected: String,
         /// Its own.
-        actual: Digest,
+        actual: String,
     },
     /// An archive does not have the file.
     #[error("the archive of {file} cannot be used: {source}")]

@@ -48,7 +48,8 @@ impl Fetcher<'_> {
                     let actual = actual.map_err(|error| FetchError::Disk(file, error))?;
                     if actual != digest {
                         let (path, file) = (found.display().to_string(), name.clone());
-                        return Err(FetchError::WrongFile { path, file, expected: digest, actual });
+                        let (expected, actual) = (digest.to_string(), actual.to_string());
+                        return Err(FetchError::WrongFile { path, file, expected, actual });
                     }
                 }
                 found

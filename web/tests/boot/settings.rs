@@ -66,8 +66,12 @@ async fn answers(harness: &Harness, target: &Target) -> Answer {
 
 /// These settings, all set on the device.
 fn given(values: Value) -> Value {
-    let values = values.as_object().expect("an object").clone().into_iter();
-    values.map(|(name, value)| (name, json!({ "value": value, "from": "device" }))).collect::<serde_json::Map<_, _>>().into()
+    let Value::Object(values) = values else { panic!("an object") };
+    values
+        .into_iter()
+        .map(|(name, value)| (name, json!({ "value": value, "from": "device" })))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 #[actix_web::test]

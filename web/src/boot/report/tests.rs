@@ -4,6 +4,7 @@ use super::fields::{Fields, parse};
 use super::log::{KEPT, LIMIT, Unread, end_of};
 use super::mask::Masked;
 use crate::boot::render::MASK;
+use bootledger_aggregates::deployment::installer::NextBoot;
 use bytes::Bytes;
 use futures::StreamExt;
 use std::time::Duration;
