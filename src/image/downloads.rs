@@ -1,5 +1,5 @@
 //! The service's downloads: images that administrators want from the library, added in the background, one at a time over all
-//! instances. A page may be closed meanwhile. A service that stops leaves a download that says so, and can be resumed.
+//! instances. The page may be closed. A service that stops leaves a download that says so, and can be resumed.
 
 use super::install::{Installer, Order};
 use crate::store::image_downloads::{self as rows, New, Row};
@@ -21,7 +21,7 @@ use tokio::sync::{Notify, watch};
 use tracing::{Instrument, error, info, info_span};
 use uuid::Uuid;
 
-/// How often it is looked whether something waits, where nobody says so.
+/// How often the table is read for waiting downloads when no notice arrives.
 const POLL: Duration = Duration::from_secs(5);
 /// How often progress is written down.
 const BEAT: Duration = Duration::from_secs(1);

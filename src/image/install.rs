@@ -62,7 +62,7 @@ pub struct Order {
     pub replace: bool,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug)]
 pub struct Installed {
     /// The command's receipt.

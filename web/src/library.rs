@@ -115,7 +115,7 @@ pub struct ImageDownload {
     pub status: DownloadStatus,
     /// How far it has come.
     pub progress: Option<DownloadProgress>,
-    /// Why it failed, or what came of it, a line each.
+    /// Why it failed, or its result, a line each.
     pub message: Option<String>,
     /// When it was wanted.
     pub created_at: Timestamp,

@@ -260,7 +260,7 @@ impl Setting {
         if let Some((set, Err(why))) =
             set.filter(|set| !self.is_nothing(&set.value)).map(|set| (set, self.spec.accepts(&set.value)))
         {
-            let message = format!("the setting {name} of the boot image {image} {why}; change its value on {}", told(&set.from));
+            let message = format!("the setting {name} of the boot image {image} {why}; change its value on {}", noun(&set.from));
             return Some(BrokenRule::new("boot_image", "setting_wrong_type", message));
         }
         let value = set.map(|set| &set.value).or(self.spec.default.as_ref());
@@ -272,7 +272,7 @@ impl Setting {
             description => format!(" ({description})"),
         };
         let next = match set {
-            Some(set) => format!("its value on {} is empty; enter one there", told(&set.from)),
+            Some(set) => format!("its value on {} is empty; enter one there", noun(&set.from)),
             None => "set it on the device, its role, its venture or its site, or give the image a default".to_owned(),
         };
         let message =
@@ -288,7 +288,7 @@ impl Setting {
 }
 
 /// A source as a noun of a sentence.
-fn told(from: &Source) -> String {
+fn noun(from: &Source) -> String {
     match from {
         Source::Device => "the device".to_owned(),
         Source::BootImage => "the boot image".to_owned(),

@@ -55,7 +55,7 @@ struct Reporter {
 }
 
 impl Reporter {
-    /// Who reports, by the token in the path; without one that is genuine there is nobody.
+    /// Who reports, by the token in the path; an invalid token is refused.
     fn of(request: &HttpRequest, application: &Application) -> Result<Self, Refusal> {
         let client = client::address(request, &application.trusted_proxies)
             .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
