@@ -108,7 +108,7 @@ impl Status {
     /// For people.
     pub fn title(self) -> &'static str {
         match self {
-            Self::Run => "Installed by a VM",
+            Self::Run => "Installation tested",
             Self::Checked => "Checked",
             Self::NotYetRun => "Not yet run",
         }

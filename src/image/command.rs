@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use bootledger_aggregates::boot_image::recipe::{RecipeOrigin, Verified};
 use bootledger_aggregates::boot_image::{BootImage, FileKind};
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::SettingText;
 use bootledger_images::client::{Client, Limits};
 use bootledger_images::fetch::{Origin, Progress};
 use bootledger_images::library::Library;
@@ -248,7 +249,7 @@ async fn list(common: &Common) -> Result<ExitCode> {
     tool.close().await?;
     let width = library.recipes().map(|recipe| recipe.name.as_str().len()).max().unwrap_or(0);
     for recipe in library.recipes() {
-        println!("{:width$}  {:18}  {}", recipe.name.as_str(), recipe.status.title(), recipe.title);
+        println!("{:width$}  {:19}  {}", recipe.name.as_str(), recipe.status.title(), recipe.title);
         for image in &images {
             let Some(origin) = image.spec.spec.as_ref().and_then(|spec| spec.recipe.as_deref()) else { continue };
             if origin.name == recipe.name && !image.retired {
@@ -308,7 +309,9 @@ fn show(name: &Name, common: &Common) -> Result<ExitCode> {
             (None, true) => "required".to_owned(),
             (None, false) => "optional".to_owned(),
         };
-        println!("  {setting} ({}, {value}): {}", spec.kind.as_str(), spec.description);
+        let choices: Vec<&str> = spec.choices.iter().map(SettingText::as_str).collect();
+        let of = if choices.is_empty() { String::new() } else { format!(" of {}", choices.join(", ")) };
+        println!("  {setting} ({}{of}; {value}): {}", spec.kind.as_str(), spec.description);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -115,11 +115,11 @@ pub(super) fn table(fields: &Fields) -> Markup {
         fieldset id="field-settings" tabindex="-1" class=[(!mine.is_empty()).then_some("broken")] aria-describedby="hint-settings" {
             legend { "Settings" span.quiet { " (optional)" } }
             span.hint.quiet id="hint-settings" {
-                "What its templates use as {{ settings.NAME }}. Devices, roles, ventures and sites set values; the default counts where none does. A list and choices have one entry a line; the default of a secret is its name. Empty a row's name to remove the setting; two rows are free, save for more."
+                "Templates use a setting as {{ settings.NAME }}. Devices, roles, ventures and sites set its value; otherwise the default applies. Write lists and choices with one entry per line. The default of a secret is the secret's name. To remove a setting, empty its name. To add more than two, save and edit again."
             }
             @for error in &mine { p.error { (icon("exclamation-triangle-fill")) " " (error.message) } }
             div.scroll {
-                table {
+                table.cards {
                     thead { tr { th scope="col" { "Setting" } th scope="col" { "Type" } th scope="col" { "Required" } th scope="col" { "Default" } th scope="col" { "Choices" } th scope="col" { "Description" } } }
                     tbody { @for (number, row) in (1..).zip(&rows) { (line(number, row)) } }
                 }
@@ -139,21 +139,21 @@ fn line(number: usize, row: &Row) -> Markup {
     };
     html! {
         tr {
-            td { (text(NAME, "Name", &row.name)) input type="hidden" name=(EMPTY) value=(row.empty); }
-            td {
+            td data-label="Setting" { (text(NAME, "Name", &row.name)) input type="hidden" name=(EMPTY) value=(row.empty); }
+            td data-label="Type" {
                 select name=(TYPE) aria-label=(format!("Type of setting {number}")) {
                     @for (kind, words) in TYPES { option value=(kind.as_str()) selected[kind.as_str() == row.kind] { (words) } }
                 }
             }
-            td {
+            td data-label="Required" {
                 select name=(REQUIRED) aria-label=(format!("Whether setting {number} is required")) {
                     option value="false" { "No" }
                     option value="true" selected[row.required == "true"] { "Yes" }
                 }
             }
-            td { (lines(DEFAULT, "Default", &row.default)) }
-            td { (lines(CHOICES, "Choices", &row.choices)) }
-            td { (text(DESCRIPTION, "Description", &row.description)) }
+            td data-label="Default" { (lines(DEFAULT, "Default", &row.default)) }
+            td data-label="Choices" { (lines(CHOICES, "Choices", &row.choices)) }
+            td data-label="Description" { (text(DESCRIPTION, "Description", &row.description)) }
         }
     }
 }
@@ -178,7 +178,7 @@ pub(super) fn card(image: &BootImage) -> Markup {
                                         @if !spec.description.as_str().is_empty() { div.quiet { small { (spec.description) } } }
                                     }
                                     td data-label="Type" {
-                                        div { (spec.kind.as_str()) @if !spec.choices.is_empty() { div.quiet { small { (spec.choices.iter().map(SettingText::as_str).collect::<Vec<_>>().join(", ")) } } } }
+                                        (spec.kind.as_str()) @if !spec.choices.is_empty() { div.quiet { small { (spec.choices.iter().map(SettingText::as_str).collect::<Vec<_>>().join(", ")) } } }
                                     }
                                     td data-label="Default" { @match &spec.default { Some(value) => (shown(value)), None => span.quiet { "none" } } }
                                     td data-label="Used" { @if used.contains(name) { "yes" } @else { "by no template" } }

@@ -9,7 +9,7 @@ use crate::pages::form::Fields;
 use bootledger_aggregates::boot_image::{BootImageSpec, EndedBy, NetworkBoot};
 use maud::{Markup, html};
 
-/// Whose word ends deployments, in words.
+/// Who marks deployments done, in words.
 pub(super) fn ended_by(by: EndedBy) -> &'static str {
     match by {
         EndedBy::Server => "the server, when it says DONE",
@@ -53,7 +53,7 @@ pub(super) fn read(fields: &mut Fields) -> Option<BootImageSpec> {
     let description = fields.read("description");
     let open = fields.required::<Whole>("open_minutes", "The limit while open");
     let in_progress = fields.required::<Whole>("in_progress_minutes", "The limit while in progress");
-    let done_by = fields.required("done_by", "Whose word ends its deployments");
+    let done_by = fields.required("done_by", "Who marks deployments done");
     let network_boot = fields.required("network_boot", "How often it boots from the network");
     let settings = declarations::read(fields);
     Some(BootImageSpec {
@@ -78,7 +78,7 @@ pub(super) fn view(target: &Target, fields: &Fields) -> Markup {
             (needed(fields, "in_progress_minutes", "Limit while in progress", "After how many minutes of installing a deployment is overdue.").text_with("number", &html! {}))
         }
         div.pair {
-            (needed(fields, "done_by", "Whose word ends its deployments", "").select(None, &ends))
+            (needed(fields, "done_by", "Who marks deployments done", "").select(None, &ends))
             (needed(fields, "network_boot", "Network boots", "Once is for installers that restart the server before they are done.").select(None, &boots))
         }
         (declarations::table(fields))

@@ -89,18 +89,18 @@ pub(crate) fn table(fields: &Fields, name: &str, label: &str, hint: &str) -> Mar
             span.hint.quiet id=(format!("hint-{name}")) { (hint) " Empty a row to remove its option; two rows are free, save for more." }
             @for error in &mine { p.error { (icon("exclamation-triangle-fill")) " " (error.message) } }
             div.scroll {
-                table {
+                table.cards {
                     thead { tr { th scope="col" { "Option" } th scope="col" { "Type" } th scope="col" { "Value" } } }
                     tbody {
                         @for (number, (option, kind, value)) in (1..).zip(&rows) {
                             tr {
-                                td { input type="text" name=(format!("{name}.name")) value=(option) aria-label=(format!("{label}: name of option {number}")) placeholder="ntp-servers" autocomplete="off" spellcheck="false"; }
-                                td {
+                                td data-label="Option" { input type="text" name=(format!("{name}.name")) value=(option) aria-label=(format!("{label}: name of option {number}")) placeholder="ntp-servers" autocomplete="off" spellcheck="false"; }
+                                td data-label="Type" {
                                     select name=(format!("{name}.type")) aria-label=(format!("{label}: type of option {number}")) {
                                         @for (known, words) in TYPES { option value=(known) selected[known == kind] { (words) } }
                                     }
                                 }
-                                td { input type="text" name=(format!("{name}.value")) value=(value) aria-label=(format!("{label}: value of option {number}")) autocomplete="off" spellcheck="false"; }
+                                td data-label="Value" { input type="text" name=(format!("{name}.value")) value=(value) aria-label=(format!("{label}: value of option {number}")) autocomplete="off" spellcheck="false"; }
                             }
                         }
                     }

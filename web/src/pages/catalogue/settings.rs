@@ -131,12 +131,12 @@ pub(crate) fn table(fields: &Fields, known: &Known, hint: &str) -> Markup {
     html! {
         fieldset id="field-settings" tabindex="-1" class=[(!mine.is_empty()).then_some("broken")] aria-describedby="hint-settings" {
             legend { "Boot settings" span.quiet { " (optional)" } }
-            span.hint.quiet id="hint-settings" { (hint) " Empty a row's name and value to remove the setting; two rows are free, save for more." }
+            span.hint.quiet id="hint-settings" { (hint) " To remove a setting, empty its name and value. To add more than two, save and edit again." }
             @for error in &mine { p.error { (icon("exclamation-triangle-fill")) " " (error.message) } }
             input type="hidden" name=(DECLARED) value=(declared.join(" "));
             datalist id="settings-names" { @for (name, kind, description) in known.names() { option value=(name) { (kind) @if !description.is_empty() { ": " (description) } } } }
             div.scroll {
-                table {
+                table.cards {
                     thead { tr { th scope="col" { "Setting" } th scope="col" { "Type" } th scope="col" { "Value" } } }
                     tbody { @for (number, row) in (1..).zip(&rows) { (line(number, row, known)) } }
                 }
@@ -151,8 +151,8 @@ fn line(number: usize, row: &Row, known: &Known) -> Markup {
     let declared = kind.map(SettingType::as_str);
     html! {
         tr {
-            td { input type="text" name=(NAME) value=(row.name) list="settings-names" aria-label=(format!("Name of setting {number}")) placeholder="time_zone" autocomplete="off" spellcheck="false"; }
-            td {
+            td data-label="Setting" { input type="text" name=(NAME) value=(row.name) list="settings-names" aria-label=(format!("Name of setting {number}")) placeholder="time_zone" autocomplete="off" spellcheck="false"; }
+            td data-label="Type" {
                 select name=(TYPE) aria-label=(format!("Type of setting {number}")) {
                     @for (value, words) in TYPES { option value=(value) selected[value == row.kind] { (words) } }
                 }
@@ -160,7 +160,7 @@ fn line(number: usize, row: &Row, known: &Known) -> Markup {
                     p.error { (icon("exclamation-triangle-fill")) " declared as " (declared) }
                 }
             }
-            td { (control(number, row, name.as_ref().map(|name| (name, kind)), known)) }
+            td data-label="Value" { (control(number, row, name.as_ref().map(|name| (name, kind)), known)) }
         }
     }
 }
@@ -201,7 +201,7 @@ fn control(number: usize, row: &Row, setting: Option<(&SettingName, Option<Setti
         _ => {
             let lines = row.value.split('\n').count().clamp(1, 12);
             html! {
-                textarea.short name=(VALUE) rows=(lines) aria-label=(label) spellcheck="false" placeholder="One line for each entry of a list" {
+                textarea.short name=(VALUE) rows=(lines) aria-label=(label) spellcheck="false" placeholder="A list: one entry per line" {
                     // A browser drops a line break that directly follows the tag.
                     "\n" (row.value)
                 }

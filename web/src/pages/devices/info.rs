@@ -52,9 +52,9 @@ pub(super) fn regions(found: &Found, info: &Info, now: Timestamp) -> Vec<Region>
 fn settings(found: &Found) -> Markup {
     let device = &found.device;
     let shown = html! {
-        @if device.settings.is_empty() { p.quiet { "The device has none of its own." } }
+        @if device.settings.is_empty() { p.quiet { "None set for this device." } }
         @else { dl.facts { @for (name, value) in &device.settings { dt { code { (name) } } dd { (shown(value)) } } } }
-        p { a href=(format!("/devices/{}/settings", device.id)) { "What counts for a deployment, and where it comes from" } }
+        p { a href=(format!("/devices/{}/settings", device.id)) { "Effective settings, and values for this device" } }
     };
     block::card("settings", "Boot settings", &shown)
 }

@@ -47,6 +47,7 @@ async fn content(reading: &mut Reading, found: &Found, query: Query, fields: &Fi
     let known = Known::read(reading).await?;
     Ok(html! {
         (form_head(device, &format!("Boot settings of {}", device.called()), fields.broken(), &[rows::FIELD]))
+        @if found.allows(None).is_ok() { p { a href="#field-settings" { "Set values for this device" } } }
         (counting(device, &resolved, &images))
         @match found.allows(None) {
             Ok(()) => (own(device, fields, &known)),
@@ -75,7 +76,7 @@ fn counting(device: &Device, resolved: &DeviceSettings, images: &[(String, Strin
     let choose = Field { name: "image", label: "Boot image", value: &image, required: true, ..Field::default() };
     block::card(
         "resolved",
-        "What counts for a deployment",
+        "Effective settings",
         &html! {
             form.form method="get" action=(format!("/devices/{}/settings", device.id)) {
                 @if let Some(venture) = &resolved.venture { input type="hidden" name="venture" value=(venture); }

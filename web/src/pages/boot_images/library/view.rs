@@ -12,6 +12,7 @@ use crate::pages::kit::block::{self, card, facts, heading, note};
 use crate::pages::kit::field::summary;
 use crate::pages::kit::time::moment;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::setting::SettingText;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_images::library::Library;
 use bootledger_images::recipe::{Checksum, Recipe, Status};
@@ -24,7 +25,7 @@ type Added = [(Name, u32, Sha256)];
 /// How far a recipe was tried.
 fn status(status: Status) -> Markup {
     match status {
-        Status::Run => badge(Tone::Good, "Installed here by a VM"),
+        Status::Run => badge(Tone::Good, "Installation tested"),
         Status::Checked => badge(Tone::Info, "Checked"),
         Status::NotYetRun => badge(Tone::Neutral, "Not yet run"),
     }
@@ -195,7 +196,7 @@ fn settings(recipe: &Recipe) -> Markup {
                         @for (name, spec) in &recipe.settings {
                             tr {
                                 th scope="row" { code { (name) } }
-                                td data-label="Type" { (spec.kind.as_str()) @if spec.required { ", required" } }
+                                td data-label="Type" { (spec.kind.as_str()) @if spec.required { ", required" } @if !spec.choices.is_empty() { div.quiet { small { (spec.choices.iter().map(SettingText::as_str).collect::<Vec<_>>().join(", ")) } } } }
                                 td data-label="Default" { @if let Some(text) = spec.default.as_ref().and_then(|value| serde_json::to_string(value).ok()) { code { (text) } } }
                                 td data-label="Description" { (spec.description) }
                             }
