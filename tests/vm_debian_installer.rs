@@ -5,7 +5,7 @@
 
 use crate::support::debian::{Debian, define_site};
 use crate::support::lab::{Firmware, Lab, VmOptions};
-use crate::support::service::Service;
+use crate::support::service::{Service, wait_for};
 use crate::vm_deploys::{Kind, reaches, site};
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
@@ -82,6 +82,10 @@ async fn installer_partitions(kind: Kind, firmware: Firmware, idle_card: Option<
     };
     let console = server.console();
     partitioned.context(console)?;
+    for stage in ["components", "partitioning"] {
+        let reported = async || reported(&service, id).await.ok()?.contains(stage).then_some(());
+        wait_for(&format!("the installer reports the stage {stage}"), Duration::from_mins(1), reported).await?;
+    }
     server.power_off().await?;
     keeper.kill().await?;
 
@@ -102,6 +106,14 @@ async fn served(service: &Service, deployment: &str) -> Result<BTreeSet<String>>
     let events = events["items"].as_array().context("items")?.clone();
     let served = events.into_iter().filter(|event| event["type"] == "BootFileServed");
     Ok(served.filter_map(|event| Some(event["payload"]["file"].as_str()?.to_owned())).collect())
+}
+
+/// The stages that the installer reported, by the deployment's events.
+async fn reported(service: &Service, deployment: &str) -> Result<BTreeSet<String>> {
+    let events = service.get(&format!("/api/v1/events?aggregate=deployment/{deployment}&limit=1000")).await?;
+    let events = events["items"].as_array().context("items")?.clone();
+    let reports = events.into_iter().filter(|event| event["type"] == "InstallerReported");
+    Ok(reports.filter_map(|event| Some(event["payload"]["stage"].as_str()?.to_owned())).collect())
 }
 
 /// What `sfdisk` reads from a disk's file.
