@@ -186,10 +186,16 @@ impl Installer {
         match of {
             Some(of) if of == name && order.update => Ok((recipe, found)),
             Some(of) if of == name => {
-                bail!("the boot image {image} exists and is of this recipe; update it, or add it again under another name (--as NAME)")
+                bail!(
+                    "the boot image {image} exists and is of this recipe; update it, or add it again under another name (--as NAME)"
+                )
             }
-            Some(of) => bail!("the boot image {image} exists and is of the recipe {of}; choose another name for the new one (--as NAME)"),
-            None => bail!("a boot image {image} exists that is not from the library; choose another name for the new one (--as NAME)"),
+            Some(of) => {
+                bail!("the boot image {image} exists and is of the recipe {of}; choose another name for the new one (--as NAME)")
+            }
+            None => {
+                bail!("a boot image {image} exists that is not from the library; choose another name for the new one (--as NAME)")
+            }
         }
     }
 
