@@ -5,6 +5,7 @@ use crate::library::{DownloadStatus, ImageDownload};
 use crate::pages::boot_images::view::{kind, size};
 use crate::pages::catalogue::BOOT_IMAGE;
 use crate::pages::catalogue::form::{field, needed};
+use crate::pages::catalogue::settings::shown;
 use crate::pages::form::Fields;
 use crate::pages::kit::action::{self, Allowed, Look, once};
 use crate::pages::kit::badge::{Tone, badge};
@@ -198,7 +199,7 @@ fn settings(recipe: &Recipe) -> Markup {
                             tr {
                                 th scope="row" { code { (name) } }
                                 td data-label="Type" { (spec.kind.as_str()) @if spec.required { ", required" } @if !spec.choices.is_empty() { div.quiet { small { (spec.choices.iter().map(SettingText::as_str).collect::<Vec<_>>().join(", ")) } } } }
-                                td data-label="Default" { @if let Some(text) = spec.default.as_ref().and_then(|value| serde_json::to_string(value).ok()) { code { (text) } } }
+                                td data-label="Default" { @match &spec.default { Some(value) => (shown(value)), None => span.quiet { "none" } } }
                                 td data-label="Description" { (spec.description) }
                             }
                         }
