@@ -196,7 +196,7 @@ impl ImageLibrary for Downloads {
         if let Some((file, download)) = recipe.downloads.iter().find(|(_, download)| download.url.is_none()) {
             let how = download.how.as_ref().map_or("", |how| how.as_str());
             let message = format!(
-                "{file} is not published alone, so it cannot be downloaded. {how}: `bootledger image add {} --from FOLDER`",
+                "{file} is not published alone, so it cannot be downloaded. {how} The command is `bootledger image add {} --from FOLDER`",
                 wanted.recipe
             );
             return Err(refused("recipe", "needs_folder", message));

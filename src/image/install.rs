@@ -86,7 +86,7 @@ impl Installer {
         let (recipe, image) = self.begin(order).await?;
         let uses = checked(recipe)?;
         let known = self.known(recipe, &image).await?;
-        let fetched = self.fetcher(&known).fetch(recipe, &order.origin, on).await?;
+        let fetched = self.fetcher(&known).fetch(recipe, &order.origin, on).await.map_err(|error| anyhow!(words(&error)))?;
         let mut files = BTreeMap::new();
         for (name, own) in &recipe.files {
             let stored = self.contents.store_bytes(Bytes::from(own.content.clone().into_owned())).await?;
@@ -140,13 +140,14 @@ impl Installer {
         }
         let (mut unknown, mut published) = (vec![], BTreeMap::new());
         if matches!(order.origin, Origin::Folder(..) | Origin::Package(..)) {
-            let found = fetcher.fetch(recipe, &order.origin, on).await?;
+            let found = fetcher.fetch(recipe, &order.origin, on).await.map_err(|error| anyhow!(words(&error)))?;
             for file in &found.files {
                 files.insert(file.name.clone(), official(file.kind, file.sha256, file.size));
             }
         } else {
             let origin = image.spec.as_ref().and_then(|spec| spec.recipe.as_deref());
-            for (name, expected) in fetcher.published(recipe, &order.origin, on).await? {
+            let expected = fetcher.published(recipe, &order.origin, on).await.map_err(|error| anyhow!(words(&error)))?;
+            for (name, expected) in expected {
                 let Some(download) = recipe.downloads.get(&name) else { continue };
                 let now = image.files.get(&name);
                 let base = origin.and_then(|origin| origin.files.get(&name)).copied();
@@ -253,6 +254,21 @@ fn described(recipe: &Recipe) -> BootImageSpec {
         settings: recipe.settings.clone(),
         recipe: None,
     }
+}
+
+/// The words of an error and of its sources, each once: many errors contain the words of their source already, and `{:#}`
+/// would repeat them.
+fn words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let text = source.to_string();
+        if !words.contains(&text) {
+            words = format!("{words}: {text}");
+        }
+        next = source.source();
+    }
+    words
 }
 
 /// The same with the record of what was given and from where.

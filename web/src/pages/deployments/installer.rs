@@ -63,7 +63,10 @@ pub(super) fn view(found: &Found, now: Timestamp) -> Markup {
     let (deployment, installation) = (&found.deployment, &found.installation);
     let content = html! {
         @if installation.failed { (failure(found, now)) }
-        @if let Some(stage) = &installation.stage {
+        @if let Some(stage) = installation.stage.as_ref().filter(|_| !is_installing(deployment)) {
+            // A bar that stopped half-way would look like an installation that did.
+            p { "Last stage reported: " strong { (stage) } @if !installation.text.is_empty() && !installation.failed { " (" (installation.text) ")" } @if let Some(at) = installation.reported_at { ", " (since(at, now)) " ago" } "." }
+        } @else if let Some(stage) = &installation.stage {
             div class=(if installation.failed { "stage failed" } else { "stage" }) {
                 label for="installer-progress" {
                     "Stage " strong { (stage) }
@@ -72,7 +75,7 @@ pub(super) fn view(found: &Found, now: Timestamp) -> Markup {
                 @match installation.percent {
                     Some(percent) => { progress id="installer-progress" max="100" value=(percent) { (percent) " %" } }
                     // Without a value, the bar only says that something is being done.
-                    None if is_installing(deployment) && !installation.failed => { progress id="installer-progress" max="100" { "under way" } }
+                    None if !installation.failed => { progress id="installer-progress" max="100" { "under way" } }
                     None => { progress id="installer-progress" max="100" value="0" { "not known" } }
                 }
                 @if !installation.text.is_empty() && !installation.failed { p { (installation.text) } }
@@ -143,8 +146,8 @@ fn fetched(found: &Found, now: Timestamp) -> Markup {
 fn next_boot(found: &Found, now: Timestamp) -> Markup {
     let installation = &found.installation;
     let (words, other, button) = match installation.next_boot {
-        NextBoot::Network => ("the boot image: the server is installed", NextBoot::Disk, "Boot the local disk next"),
-        NextBoot::Disk => ("the local disk: the installer goes on there", NextBoot::Network, "Boot the image next"),
+        NextBoot::Network => ("the boot image, which installs the server", NextBoot::Disk, "Boot the local disk next"),
+        NextBoot::Disk => ("the local disk, where the installer continues", NextBoot::Network, "Boot the image next"),
     };
     let reason = NextBootReason::Operator { name: Text::default() };
     let rule = found.history.allows(DeploymentCommand::SetNextBoot { boot: other, reason });

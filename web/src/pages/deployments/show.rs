@@ -179,7 +179,7 @@ fn head(found: &Found, now: Timestamp) -> Markup {
             @if found.blocked {
                 (block::note(Tone::Bad, &html! { p { "An event of this deployment could not be applied, so what is shown may be old. " a href="/readyz" { "What is parked" } } }))
             }
-            @if deployment.status.is_live() && !waits.clone().into_string().is_empty() { (block::note(tone, &html! { strong { "Waits for" } (waits) @if found.installation.failing { (installer::short(&found.installation)) } })) }
+            @if deployment.status.is_live() && !waits.clone().into_string().is_empty() { (block::note(tone, &html! { @if found.installation.failing { (installer::short(&found.installation)) } strong { "Waits for" } (waits) })) }
             @if let Some(reason) = &deployment.reason { (block::note(Tone::Neutral, &html! { p { "Cancelled: " (reason) } })) }
         }
     }

@@ -41,6 +41,7 @@ struct Query {
 
 async fn content(reading: &mut Reading, found: &Found, query: Query, fields: &Fields) -> Result<Markup, Error> {
     let device = &found.device;
+    let image = query.image.clone();
     let wanted = Wanted { venture: query.venture, role: query.role, boot_image: query.image };
     let resolved = of_device(reading, device, wanted).await?;
     let images = forms::boot_images(reading).await?;
@@ -50,13 +51,13 @@ async fn content(reading: &mut Reading, found: &Found, query: Query, fields: &Fi
         @if found.allows(None).is_ok() { p { a href="#field-settings" { "Set values for this device" } } }
         (counting(device, &resolved, &images))
         @match found.allows(None) {
-            Ok(()) => (own(device, fields, &known)),
+            Ok(()) => (own(device, fields, &known, image.as_ref())),
             Err(reason) => { (rows::card(&device.settings, "The device's own settings go before all others.")) p { (reason) } }
         }
     })
 }
 
-fn own(device: &Device, fields: &Fields, known: &Known) -> Markup {
+fn own(device: &Device, fields: &Fields, known: &Known, image: Option<&Name>) -> Markup {
     let was =
         if fields.has(WAS) { fields.text(WAS).to_owned() } else { serde_json::to_string(&device.settings).unwrap_or_default() };
     let path = format!("/devices/{}", device.id);
@@ -64,6 +65,7 @@ fn own(device: &Device, fields: &Fields, known: &Known) -> Markup {
         form.form.card method="post" action=(format!("{path}/settings")) {
             (once())
             input type="hidden" name=(WAS) value=(was);
+            @if let Some(image) = image { input type="hidden" name="image" value=(image); }
             (rows::table(fields, known, "The device's own, which go before those of its role, venture and site."))
             div.actions { button.primary type="submit" { "Save" } a.button href=(path) { "Back" } }
         }
@@ -169,12 +171,15 @@ pub(super) async fn change(
 ) -> Result<HttpResponse, Error> {
     let change = DeviceChange { settings: changes(&mut fields), ..DeviceChange::default() };
     let command = Some(Command::ChangeDevice(id, Box::new(change)));
+    // The page goes on with the image that was looked at.
+    let image = fields.text("image").parse::<Name>().ok();
     if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
-        return Ok(done(&application, &receipt, &format!("/devices/{id}/settings")).await);
+        let shown = image.map_or_else(String::new, |image| format!("?image={image}"));
+        return Ok(done(&application, &receipt, &format!("/devices/{id}/settings{shown}")).await);
     }
     let mut reading = Reading::now(&application).await?;
     let found = Found::ask(&mut reading, id, Ok(())).await?;
-    let content = content(&mut reading, &found, Query::default(), &fields).await?;
+    let content = content(&mut reading, &found, Query { image, ..Query::default() }, &fields).await?;
     Ok(visit.refused(reading.position, Page::new("Boot settings of a device", Section::Devices, content)))
 }
 

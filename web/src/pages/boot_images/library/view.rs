@@ -5,6 +5,7 @@ use crate::library::{DownloadStatus, ImageDownload};
 use crate::pages::boot_images::view::{kind, size};
 use crate::pages::catalogue::BOOT_IMAGE;
 use crate::pages::catalogue::form::{field, needed};
+use crate::pages::catalogue::settings::shown;
 use crate::pages::form::Fields;
 use crate::pages::kit::action::{self, Allowed, Look, once};
 use crate::pages::kit::badge::{Tone, badge};
@@ -47,6 +48,7 @@ pub(super) fn index(library: &Library, added: &BTreeMap<Name, Vec<(Name, u32, Sh
     let none = vec![];
     html! {
         (heading(&[(BOOT_IMAGE.many, BOOT_IMAGE.path)], &html! { "Library" }, &html! {}))
+        p { "A recipe says where the official files of a system come from, how they are verified, and which settings it has. Choose one to see them and to add it as a boot image." }
         @if library.recipes().next().is_none() { (block::empty("The library has no recipes.", &html! {})) }
         @else {
             div.scroll {
@@ -127,8 +129,8 @@ fn form(recipe: &Recipe, added: &Added, fields: &Fields) -> Markup {
                     (field(&usual, "mirror", "Mirror", &own).text_with("url", &html! {}))
                 }
                 @if !added.is_empty() {
-                    (field(&usual, "update", "It exists, update it", "What you changed in it stays, unless you say otherwise.").check())
-                    (field(&usual, "replace", "Replace my changes", "Takes the recipe's version of what you changed.").check())
+                    (field(&usual, "update", "Update an image of this recipe", "The name above is then that of the existing image. Your changes stay unless you replace them.").check())
+                    (field(&usual, "replace", "Replace my changes", "With an update only: takes the recipe's version of everything that you changed.").check())
                 }
                 div.actions { button.primary type="submit" { "Add" } }
             }
@@ -150,7 +152,7 @@ fn files(recipe: &Recipe) -> Markup {
                                 th scope="row" { (name) }
                                 td data-label="Kind" { (kind(file.kind)) @if file.template { " " (badge(Tone::Info, "Template")) } }
                                 td data-label="Comes from" { "the recipe" }
-                                td data-label="Verified by" { "the program itself" }
+                                td data-label="Verified by" { "not downloaded: part of the recipe" }
                             }
                         }
                         @for (name, download) in &recipe.downloads {
@@ -197,7 +199,7 @@ fn settings(recipe: &Recipe) -> Markup {
                             tr {
                                 th scope="row" { code { (name) } }
                                 td data-label="Type" { (spec.kind.as_str()) @if spec.required { ", required" } @if !spec.choices.is_empty() { div.quiet { small { (spec.choices.iter().map(SettingText::as_str).collect::<Vec<_>>().join(", ")) } } } }
-                                td data-label="Default" { @if let Some(text) = spec.default.as_ref().and_then(|value| serde_json::to_string(value).ok()) { code { (text) } } }
+                                td data-label="Default" { @match &spec.default { Some(value) => (shown(value)), None => span.quiet { "none" } } }
                                 td data-label="Description" { (spec.description) }
                             }
                         }
@@ -238,8 +240,8 @@ pub(super) fn download(of: &ImageDownload, may: &Allowed) -> Markup {
                 ("Status", download_status(of.status)),
                 ("Recipe", html! { a href=(format!("{PATH}/{}", of.recipe)) { (of.recipe) } }),
                 ("Mirror", html! { @match &of.mirror { Some(mirror) => (mirror), None => span.quiet { "the recipe's own" } } }),
-                ("Wanted by", html! { (of.actor) ", " (moment(of.created_at)) }),
-                ("Last news", moment(of.changed_at)),
+                ("Requested by", html! { (of.actor) ", " (moment(of.created_at)) }),
+                ("Last update", moment(of.changed_at)),
             ]))
             @match of.status {
                 DownloadStatus::Queued => p { "It begins when the downloads before it are over." },
