@@ -10,7 +10,7 @@ COMMANDS = {
     "sanhook", "sanunhook", "set", "sleep", "sync", "time", "vcreate", "vdestroy",
 }
 # What scripts may expand. Anything else in braces came from a person.
-EXPANSIONS = {"platform", "buildarch", "arch", "net0/mac", "netX/mac", "next-server", "manufacturer", "product", "serial", "uuid"}
+EXPANSIONS = {"platform", "buildarch", "arch", "net0/mac", "netX/mac", "netX/mac:hexhyp", "next-server", "manufacturer", "product", "serial", "uuid"}
 # Longer kernel lines are cut by some kernels (COMMAND_LINE_SIZE is 2048 on amd64).
 KERNEL_LINE = 2048
 
