@@ -32,6 +32,12 @@ pub enum ArchiveError {
 /// The most entries of an archive that are looked at.
 const MOST_ENTRIES: usize = 1_000_000;
 
+/// The longest path of an entry, in bytes.
+const LONGEST_PATH: u64 = 4096;
+
+/// The most bytes that an archive may have when it is decompressed.
+const LARGEST_UNPACKED: u64 = 32 << 30;
+
 /// The largest entry of the metadata of a package that is passed over, in bytes.
 const LARGEST_PACKAGE: u64 = 64 << 30;
 
@@ -104,11 +110,12 @@ fn package_data(deb: &Path) -> Result<io::Take<File>, ArchiveError> {
 fn decompressed(file: impl Read + 'static) -> Result<Box<dyn Read>, ArchiveError> {
     let mut file = BufReader::with_capacity(256 * 1024, file);
     let start = io::BufRead::fill_buf(&mut file).map_err(ArchiveError::NotAnArchive)?;
-    Ok(match start {
+    let unpacked: Box<dyn Read> = match start {
         [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Box::new(lzma_rust2::XzReader::new(file, true)),
         _ => Box::new(file),
-    })
+    };
+    Ok(Box::new(unpacked.take(LARGEST_UNPACKED)))
 }
 
 /// Every regular file of an archive, until `take` says that it has enough.
@@ -117,12 +124,25 @@ fn each(
     mut take: impl FnMut(RelativePath, &mut dyn Read) -> Result<bool, ArchiveError>,
 ) -> Result<(), ArchiveError> {
     let mut archive = tar::Archive::new(archive);
-    for entry in archive.entries().map_err(ArchiveError::NotAnArchive)?.take(MOST_ENTRIES) {
+    // The reader itself would take a long path of any length into memory, so that it is read here.
+    let mut long: Option<Vec<u8>> = None;
+    for entry in archive.entries().map_err(ArchiveError::NotAnArchive)?.raw(true).take(MOST_ENTRIES) {
         let mut entry = entry.map_err(ArchiveError::NotAnArchive)?;
-        if !entry.header().entry_type().is_file() {
+        let kind = entry.header().entry_type();
+        if kind.is_gnu_longname() {
+            let mut path = vec![];
+            entry.by_ref().take(LONGEST_PATH).read_to_end(&mut path).map_err(ArchiveError::NotAnArchive)?;
+            path.retain(|byte| *byte != 0);
+            long = Some(path);
             continue;
         }
-        let path = entry.path_bytes();
+        if kind.is_gnu_longlink() {
+            continue;
+        }
+        let path = long.take().unwrap_or_else(|| entry.path_bytes().into_owned());
+        if !kind.is_file() {
+            continue;
+        }
         let path = std::str::from_utf8(&path).ok().map(|path| path.strip_prefix("./").unwrap_or(path));
         // A path that leads elsewhere is no path of a wanted file.
         let Some(path) = path.and_then(|path| path.parse::<RelativePath>().ok()) else { continue };

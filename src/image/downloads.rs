@@ -203,6 +203,11 @@ impl ImageLibrary for Downloads {
         }
         if let Some(mirror) = &wanted.mirror {
             let url = source_url::parse(mirror).map_err(|error| refused("mirror", "malformed", error.to_string()))?;
+            if mirror.contains(char::is_control) || url.query().is_some() {
+                // Everybody who may look sees the mirror, and paths are added to it.
+                let message = "a mirror's address has neither control characters nor a query; leave them out";
+                return Err(refused("mirror", "malformed", message));
+            }
             let reachable = self.installer.client.reach().check_url(&url);
             reachable.map_err(|error| refused("mirror", "mirror_refused", error.to_string()))?;
         }

@@ -212,10 +212,17 @@ impl Live {
     pub(super) fn installer_report(&self, report: &InstallerReport) -> Result<Vec<DeploymentEvent>, Refused> {
         let says = report.stage.is_some() || report.percent.is_some() || report.text.is_some();
         let mut events = vec![];
-        if report.failed {
-            events.extend(self.installer.failure(report)?);
-        } else if says {
-            events.extend(self.installer.reported(report)?);
+        let said = match (report.failed, says) {
+            (true, _) => self.installer.failure(report),
+            (false, true) => self.installer.reported(report),
+            (false, false) => Ok(None),
+        };
+        let full = |refused: &Refused| refused.0.iter().any(|rule| rule.rule.ends_with("_full"));
+        match said {
+            Ok(event) => events.extend(event),
+            // What the next network boot gets counts all the same: without it, the server would be installed again and again.
+            Err(refused) if report.next_boot.is_some() && full(&refused) => {}
+            Err(refused) => return Err(refused),
         }
         // An installed server boots its disk, whatever its installer wants.
         if let Some(boot) = report.next_boot.filter(|boot| *boot != self.next_boot && !self.installed) {

@@ -41,10 +41,12 @@ impl Fetcher<'_> {
         let mut all = BTreeMap::new();
         for (name, download) in &recipe.downloads {
             let expected = match &download.checksum {
-                Checksum::None => Expected {
-                    warning: Some(format!("The vendor publishes no checksum of {name}: only the connection was verified")),
-                    ..Expected::default()
-                },
+                Checksum::None => {
+                    let how =
+                        if let Place::Web(_) = place { "only the connection was verified" } else { "it was taken as it is" };
+                    let warning = format!("The vendor publishes no checksum of {name}: {how}");
+                    Expected { warning: Some(warning), ..Expected::default() }
+                }
                 Checksum::Pinned(digest) => Expected { digest: Some(*digest), verified: Verified::Checksum, warning: None },
                 Checksum::Signed { .. } => Expected::default(),
                 Checksum::Listed { list, path } => self.listed(recipe, place, list, path, &mut lists).await?,

@@ -119,7 +119,7 @@ impl Fetcher<'_> {
 fn in_folder(folder: &Path, shown: &str, name: &Name, download: &Download) -> Result<PathBuf, FetchError> {
     for path in &download.folder {
         let exact = folder.join(path.as_str());
-        if exact.is_file() {
+        if is_inside(folder, &exact) {
             return Ok(exact);
         }
     }
@@ -137,6 +137,13 @@ fn in_folder(folder: &Path, shown: &str, name: &Name, download: &Download) -> Re
         }
     }
     Err(not_found(shown, name, download))
+}
+
+/// Whether a path is a file of the folder itself. A link on foreign media must not lead to this machine's own files, which
+/// would then be served.
+fn is_inside(folder: &Path, path: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    real(folder).zip(real(path)).is_some_and(|(folder, path)| path.starts_with(folder) && path.is_file())
 }
 
 fn not_found(place: &str, name: &Name, download: &Download) -> FetchError {

@@ -137,10 +137,11 @@ async fn file(request: HttpRequest, application: Data<Application>) -> HttpRespo
         return refuse(&request, StatusCode::NOT_FOUND, &no_such_file(target, text));
     };
     if asker.by_token.is_none() && target.needs_token(boot_file) {
-        let network = &target.place.network;
+        let secret = target.image.secrets_of(boot_file).next().is_some();
+        let who = if secret { format!("{name} has secrets and") } else { format!("network {}", target.place.network) };
         let sentence = format!(
-            "network {network} asks for the deployment's token: fetch {name} by the address that the template's \
-             kickstart_url gives, or as /pxe/t/TOKEN/{name}"
+            "{who} asks for the deployment's token: fetch {name} by the address that the template's kickstart_url gives, or as \
+             /pxe/t/TOKEN/{name}"
         );
         return refuse(&request, StatusCode::FORBIDDEN, &sentence);
     }

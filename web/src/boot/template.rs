@@ -21,6 +21,8 @@ use std::sync::LazyLock;
 mod checks;
 mod writing;
 
+pub(super) use writing::quoted;
+
 /// The longest template, in bytes.
 pub const MAX_TEMPLATE: usize = 256 * 1024;
 

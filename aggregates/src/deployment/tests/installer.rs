@@ -193,6 +193,16 @@ fn after_the_last_report_failures_and_their_ends_still_count() {
 }
 
 #[test]
+fn after_the_last_report_the_next_boot_that_comes_with_another_still_counts() {
+    let stages = (0..MOST_REPORTS).map(|n| report(&format!("stage-{n}"), "", ""));
+    let installed = || DeploymentCommand::ReportInstaller {
+        report: InstallerReport { next_boot: Some(NextBoot::Disk), ..said("installed", "80", "") },
+    };
+    let outcomes = outcomes(stages.chain([installed(), installed()]));
+    assert_eq!(outcomes[outcomes.len() - 2..], ["disk", ""]);
+}
+
+#[test]
 fn the_same_log_again_is_nothing_new() {
     assert_eq!(outcomes([log('a'), log('a'), log('b'), log('a')]), ["log", "", "log", "log"]);
 }

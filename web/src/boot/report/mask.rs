@@ -5,6 +5,7 @@
 //! beginning.
 
 use crate::boot::render::MASK;
+use crate::boot::template::quoted;
 
 /// How many characters of the token, at an edge of a text, may be there by chance.
 const BY_CHANCE: usize = 8;
@@ -30,9 +31,10 @@ impl Masked {
         Self { words: vec![token.to_owned()] }
     }
 
-    /// And this secret.
+    /// And this secret, as it is and as the filters of templates write it.
     pub(super) fn and(mut self, secret: &str) -> Self {
         if secret.len() >= SHORTEST_SECRET {
+            self.words.extend(quoted(secret).into_iter().filter(|written| written != secret));
             self.words.push(secret.to_owned());
         }
         self

@@ -192,3 +192,11 @@ async fn a_log_that_stops_coming_is_given_up() {
     let stalled = futures::stream::iter([Ok::<_, String>(Bytes::from_static(b"a"))]).chain(futures::stream::pending());
     assert_eq!(end_of(stalled, &Masked::new(TOKEN), Duration::from_millis(1)).await, Err(Unread::TooSlow));
 }
+
+#[test]
+fn a_secret_is_taken_out_as_templates_write_it_too() {
+    let mask = Masked::new(TOKEN).and("a&b'c\"d");
+    for written in ["a&b'c\"d", "a&b'\\''c\"d", "a&b'c\\\"d", "a&amp;b&#39;c&quot;d"] {
+        assert_eq!(mask.text(&format!("pw={written};")), format!("pw={MASK};"), "{written}");
+    }
+}

@@ -64,6 +64,17 @@ pub(super) fn xml(value: &Value) -> Result<String, Error> {
         let list = "the filter xml takes one text; write a list with a loop, or with join before it";
         if value.kind() == ValueKind::Seq { Error::new(ErrorKind::InvalidOperation, list) } else { error }
     })?;
+    Ok(escaped(&text))
+}
+
+/// A text as each of these filters writes it, without the quotation marks around it.
+pub(in crate::boot) fn quoted(text: &str) -> [String; 3] {
+    let json = serde_json::to_string(text).unwrap_or_default();
+    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or_default();
+    [text.replace('\'', r"'\''"), json.to_owned(), escaped(text)]
+}
+
+fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -75,5 +86,5 @@ pub(super) fn xml(value: &Value) -> Result<String, Error> {
             c => escaped.push(c),
         }
     }
-    Ok(escaped)
+    escaped
 }
