@@ -11,6 +11,7 @@ mod execute;
 mod facts;
 pub mod import;
 pub(crate) mod power;
+mod settings;
 mod start;
 mod tokens;
 mod webhooks;

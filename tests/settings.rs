@@ -269,3 +269,33 @@ async fn a_catalogue_file_declares_sets_and_replaces_settings_together_with_the_
     assert_eq!(image["spec"]["spec"]["settings"], json!({ "target_disk": { "type": "text", "description": "A disk" } }));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_password_is_not_stored_as_a_plain_value_and_only_administrators_say_where_a_secret_goes() -> Result<()> {
+    let service = service().await?;
+    service.write_secret("boot-root", SECRET)?;
+    let device = device(&service, "52:54:00:00:00:01").await?;
+    let plain = json!({ "settings": { "root_password_hash": "plain-7316" } });
+    let of_site = json!({ "domain": "dc1.example", "settings": plain["settings"] });
+    let refused = [
+        service.patch(&device, &plain).await,
+        service.put("/api/v1/ventures/shop", &plain).await,
+        service.put("/api/v1/ventures/shop/roles/web", &plain).await,
+        service.put("/api/v1/sites/dc1", &of_site).await,
+    ];
+    for refused in refused {
+        let refused = refused.expect_err("a plain value").to_string();
+        ensure!(refused.contains("setting_not_secret") && refused.contains("settings.root_password_hash"), "{refused}");
+    }
+    ensure!(!service.run(&["export"]).await?.contains("plain-7316"), "a refused value is in no event");
+
+    let operator = service.run(&["token", "create", "--role", "operator", "ops"]).await?;
+    let operator = operator.split_whitespace().find(|word| word.starts_with("bl_")).context("a token")?;
+    let patch = async |settings: Value| -> Result<StatusCode> {
+        let request = reqwest::Client::new().patch(service.url(&device)).bearer_auth(operator);
+        Ok(request.json(&json!({ "settings": settings })).send().await?.status())
+    };
+    assert_eq!(patch(json!({ "root_password_hash": { "secret": "boot-root" } })).await?, StatusCode::FORBIDDEN);
+    assert_eq!(patch(json!({ "disk": "/dev/sdb" })).await?, StatusCode::OK);
+    Ok(())
+}

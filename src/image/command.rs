@@ -22,11 +22,19 @@ use bootledger_projections::catalogue::{self, Entry};
 use bootledger_web::boot::store::Contents;
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::Mutex;
 use tokio::sync::watch;
+
+/// Prints a line. A reader that has seen enough, such as `head`, closes its end of the pipe; that is no failure.
+macro_rules! say {
+    ($($text:tt)*) => {
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    };
+}
 
 /// What to do with the library.
 #[derive(Debug, Args)]
@@ -117,7 +125,7 @@ pub async fn run(arguments: Arguments, stop: watch::Receiver<bool>) -> Result<Ex
             };
             with_installer(&common, stop, async |installer| {
                 let installed = install(installer, &order).await?;
-                println!("Boot image {} added from recipe {}", order.image, order.recipe);
+                say!("Boot image {} added from recipe {}", order.image, order.recipe);
                 report(&installed);
                 Ok(())
             })
@@ -171,9 +179,9 @@ async fn install(installer: &Installer, order: &Order) -> Result<Installed> {
 
 fn report(installed: &Installed) {
     for warning in &installed.warnings {
-        println!("  {warning}");
+        say!("  {warning}");
     }
-    println!("  {}", verified(installed.verified));
+    say!("  {}", verified(installed.verified));
 }
 
 fn verified(verified: Verified) -> &'static str {
@@ -203,42 +211,64 @@ async fn update(installer: &Installer, image: Option<Name>, dry_run: bool, repla
         }
     }
     if images.is_empty() {
-        println!("No boot image was added from the library");
+        say!("No boot image was added from the library");
     }
+    // One image that cannot be updated must not keep the others from it.
+    let (all, mut failed) = (images.len(), 0);
     for (image, _, origin) in images {
-        let recipe = installer.library.recipe(&origin.name);
-        let Some(recipe) = recipe else {
-            println!("{image}: the library has no recipe {} any more; it stays as it is", origin.name);
-            continue;
-        };
-        let from = source.origin_of(&image, &origin, recipe)?;
-        let order = Order { recipe: origin.name.clone(), image: image.clone(), origin: from, update: true, replace };
-        if dry_run {
-            let bar = Bar::new();
-            let preview = installer.preview(&order, &|progress| bar.show(&progress)).await;
-            bar.0.finish_and_clear();
-            let (merged, unknown) = preview.with_context(|| format!("boot image {image}"))?;
-            changes(&image, &merged.changes, "would be updated");
-            for file in unknown {
-                println!("  file {file}: only a download tells whether it changed");
+        if let Err(error) = update_one(installer, &image, &origin, dry_run, replace, source).await {
+            if all == 1 {
+                return Err(error);
             }
-            continue;
+            eprintln!("{error:#}");
+            failed += 1;
         }
-        let done = install(installer, &order).await.with_context(|| format!("boot image {image}"))?;
-        changes(&image, &done.changes, "updated");
-        report(&done);
     }
+    if failed > 0 {
+        bail!("{failed} of {all} boot images were not updated; the reasons are above");
+    }
+    Ok(())
+}
+
+async fn update_one(
+    installer: &Installer,
+    image: &Name,
+    origin: &RecipeOrigin,
+    dry_run: bool,
+    replace: bool,
+    source: &Source,
+) -> Result<()> {
+    let Some(recipe) = installer.library.recipe(&origin.name) else {
+        say!("{image}: the library has no recipe {} any more; it stays as it is", origin.name);
+        return Ok(());
+    };
+    let from = source.origin_of(image, origin, recipe)?;
+    let order = Order { recipe: origin.name.clone(), image: image.clone(), origin: from, update: true, replace };
+    if dry_run {
+        let bar = Bar::new();
+        let preview = installer.preview(&order, &|progress| bar.show(&progress)).await;
+        bar.0.finish_and_clear();
+        let (merged, unknown) = preview.with_context(|| format!("boot image {image}"))?;
+        changes(image, &merged.changes, "would be updated");
+        for file in unknown {
+            say!("  file {file}: only a download tells whether it changed");
+        }
+        return Ok(());
+    }
+    let done = install(installer, &order).await.with_context(|| format!("boot image {image}"))?;
+    changes(image, &done.changes, "updated");
+    report(&done);
     Ok(())
 }
 
 fn changes(image: &Name, changes: &[Change], done: &str) {
     if changes.iter().all(|change| matches!(change.outcome, Outcome::Own | Outcome::Conflict)) {
-        println!("{image}: nothing new");
+        say!("{image}: nothing new");
     } else {
-        println!("{image}: {done}");
+        say!("{image}: {done}");
     }
     for change in changes {
-        println!("  {change}");
+        say!("  {change}");
     }
 }
 
@@ -249,7 +279,7 @@ async fn list(common: &Common) -> Result<ExitCode> {
     tool.close().await?;
     let width = library.recipes().map(|recipe| recipe.name.as_str().len()).max().unwrap_or(0);
     for recipe in library.recipes() {
-        println!("{:width$}  {:19}  {}", recipe.name.as_str(), recipe.status.title(), recipe.title);
+        say!("{:width$}  {:19}  {}", recipe.name.as_str(), recipe.status.title(), recipe.title);
         for image in &images {
             let Some(origin) = image.spec.spec.as_ref().and_then(|spec| spec.recipe.as_deref()) else { continue };
             if origin.name == recipe.name && !image.retired {
@@ -258,7 +288,7 @@ async fn list(common: &Common) -> Result<ExitCode> {
                 } else {
                     "; the recipe has changed since: see `image update --dry-run`"
                 };
-                println!("{:width$}  added as {}, revision {}{newer}", "", image.key, image.spec.revision);
+                say!("{:width$}  added as {}, revision {}{newer}", "", image.key, image.spec.revision);
             }
         }
     }
@@ -269,22 +299,22 @@ fn show(name: &Name, common: &Common) -> Result<ExitCode> {
     let library = Library::with_folder(common.image_recipes.as_deref())?;
     let recipe = library.recipe(name);
     let recipe = recipe.ok_or_else(|| anyhow!("the library has no recipe {name}; `bootledger image list` shows all"))?;
-    println!("{}: {}", recipe.name, recipe.title);
-    println!("{}", recipe.description);
-    println!("Version {}, {}, {}", recipe.version, recipe.architecture.as_str(), recipe.status.title());
+    say!("{}: {}", recipe.name, recipe.title);
+    say!("{}", recipe.description);
+    say!("Version {}, {}, {}", recipe.version, recipe.architecture.as_str(), recipe.status.title());
     if !recipe.tested_with.as_str().is_empty() {
-        println!("Tested with {}", recipe.tested_with);
+        say!("Tested with {}", recipe.tested_with);
     }
     for note in &recipe.notes {
-        println!("Note: {note}");
+        say!("Note: {note}");
     }
     if let Some(mirror) = &recipe.mirror {
-        println!("Mirror: {mirror}");
+        say!("Mirror: {mirror}");
     }
-    println!("\nFiles");
+    say!("\nFiles");
     for (file, own) in &recipe.files {
         let kind = if own.template { "template" } else { "file of the recipe" };
-        println!("  {file} ({}): {kind}", own.kind);
+        say!("  {file} ({}): {kind}", own.kind);
     }
     for (file, download) in &recipe.downloads {
         let from = match (&download.url, &download.how) {
@@ -299,9 +329,9 @@ fn show(name: &Name, common: &Common) -> Result<ExitCode> {
             Checksum::Listed { list, .. } => format!("verified by the list {list}"),
             Checksum::Signed { .. } => "signed by its vendor".to_owned(),
         };
-        println!("  {file} ({kind}): {from} ({by})");
+        say!("  {file} ({kind}): {from} ({by})");
     }
-    println!("\nSettings");
+    say!("\nSettings");
     for (setting, spec) in &recipe.settings {
         let default = spec.default.as_ref().map(serde_json::to_string).transpose()?;
         let value = match (&default, spec.required) {
@@ -311,7 +341,7 @@ fn show(name: &Name, common: &Common) -> Result<ExitCode> {
         };
         let choices: Vec<&str> = spec.choices.iter().map(SettingText::as_str).collect();
         let of = if choices.is_empty() { String::new() } else { format!(" of {}", choices.join(", ")) };
-        println!("  {setting} ({}{of}; {value}): {}", spec.kind.as_str(), spec.description);
+        say!("  {setting} ({}{of}; {value}): {}", spec.kind.as_str(), spec.description);
     }
     Ok(ExitCode::SUCCESS)
 }

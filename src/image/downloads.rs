@@ -211,6 +211,15 @@ impl ImageLibrary for Downloads {
             let reachable = self.installer.client.reach().check_url(&url);
             reachable.map_err(|error| refused("mirror", "mirror_refused", error.to_string()))?;
         }
+        let order = Order {
+            recipe: wanted.recipe.clone(),
+            image: wanted.image.clone(),
+            origin: Origin::Mirror(None),
+            update: wanted.update,
+            replace: wanted.replace,
+        };
+        // Checked again when its turn comes; now, so that a name that is taken is not found an hour later.
+        self.installer.begin(&order).await.map_err(|error| refused("as", "boot_image_exists", format!("{error:#}")))?;
         let id = Uuid::now_v7();
         let new = New {
             id,

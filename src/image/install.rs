@@ -173,7 +173,7 @@ impl Installer {
     }
 
     /// The recipe and the image as it is, if the order makes sense.
-    async fn begin(&self, order: &Order) -> Result<(&Recipe, BootImage)> {
+    pub(super) async fn begin(&self, order: &Order) -> Result<(&Recipe, BootImage)> {
         let (name, image) = (&order.recipe, &order.image);
         let recipe = self.library.recipe(name);
         let recipe = recipe.ok_or_else(|| anyhow!("the library has no recipe {name}; `bootledger image list` shows all"))?;

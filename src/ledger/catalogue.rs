@@ -23,6 +23,7 @@ impl Ledger {
         let terms = Terms::default();
         match command {
             Command::DefineSite(key, spec) => {
+                self.refuse_plain_secrets(spec.settings.iter()).await?;
                 let secret = spec.dns_updates.as_ref().map(|updates| &updates.key.secret);
                 let secret_problem = secret.and_then(|secret| self.secrets.problem(secret));
                 let command = SiteCommand::DefineSite {
@@ -46,6 +47,7 @@ impl Ledger {
                 self.run::<DhcpServer>(key, command, terms, context).await
             }
             Command::DefineVenture(key, spec) => {
+                self.refuse_plain_secrets(spec.settings.iter()).await?;
                 let ancestors = self.ancestors(spec).await?;
                 let command = VentureCommand::DefineVenture {
                     name: key.clone(),
@@ -56,6 +58,7 @@ impl Ledger {
                 self.run::<Venture>(key, command, terms, context).await
             }
             Command::DefineRole { venture, role, spec } => {
+                self.refuse_plain_secrets(spec.settings.iter()).await?;
                 let command = VentureCommand::DefineRole {
                     role: role.clone(),
                     spec: spec.clone(),

@@ -26,9 +26,12 @@ impl Ledger {
         let terms = Terms::default();
         match command {
             Command::RegisterDevice { spec, venture, role } => {
+                self.refuse_plain_secrets(spec.settings.iter()).await?;
                 self.register(spec, venture.as_ref(), role.as_ref(), context).await
             }
             Command::ChangeDevice(id, change) => {
+                let set = change.settings.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+                self.refuse_plain_secrets(set).await?;
                 let facts = self.change_facts(*id, change).await?;
                 // Without a live deployment, none may have begun meanwhile: it could boot from a MAC that goes.
                 let (_, preconditions) = live(&self.views, *id).await?;

@@ -168,6 +168,7 @@ pub(crate) async fn create(
     application: Data<Application>,
     Json(new): Json<NewDevice>,
 ) -> Result<HttpResponse, Error> {
+    caller.require_for(new.spec.settings.values())?;
     let command = Command::RegisterDevice { spec: Box::new(new.spec), venture: new.venture, role: new.role };
     changed(&application, Change::make(&application, &caller, command).await?.created("/api/v1/devices/")).await
 }
@@ -222,6 +223,7 @@ pub(crate) async fn change(
     Path(id): Path<DeviceId>,
     Json(change): Json<DeviceChange>,
 ) -> Result<HttpResponse, Error> {
+    caller.require_for(change.settings.values().flatten())?;
     let command = Command::ChangeDevice(id, Box::new(change));
     changed(&application, Change::make(&application, &caller, command).await?).await
 }

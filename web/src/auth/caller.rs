@@ -7,6 +7,7 @@ use crate::edge::correlation;
 use crate::error::Error;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use bootledger_aggregates::values::setting::SettingValue;
 use futures::future::{FutureExt, LocalBoxFuture};
 
 /// Somebody who may do what is asked.
@@ -32,6 +33,15 @@ impl Caller {
     /// The request's `Idempotency-Key`.
     pub fn idempotency_key(&self) -> Option<&str> {
         self.idempotency_key.as_deref()
+    }
+
+    /// Whether the caller may set these values: only an administrator decides where a secret goes. An operator who could name
+    /// any secret on a device could read it in that device's installer.
+    ///
+    /// # Errors
+    /// Where one refers to a secret and the caller is no administrator.
+    pub fn require_for<'a>(&self, mut values: impl Iterator<Item = &'a SettingValue>) -> Result<(), Error> {
+        if values.any(|value| value.secret().is_some()) { self.principal.require(Level::Administrator) } else { Ok(()) }
     }
 
     async fn of(request: HttpRequest, needed: Level) -> Result<Self, Error> {

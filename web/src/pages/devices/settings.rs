@@ -170,6 +170,7 @@ pub(super) async fn change(
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let change = DeviceChange { settings: changes(&mut fields), ..DeviceChange::default() };
+    caller.require_for(change.settings.values().flatten())?;
     let command = Some(Command::ChangeDevice(id, Box::new(change)));
     // The page goes on with the image that was looked at.
     let image = fields.text("image").parse::<Name>().ok();
