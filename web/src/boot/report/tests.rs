@@ -172,7 +172,7 @@ async fn a_log_has_no_token_wherever_the_cut_goes() {
         whole.extend(std::iter::repeat_n(b'.', behind - 64));
         let kept = end(vec![whole]).await.expect("a log");
         assert!(kept.len() <= KEPT);
-        let left = kept.iter().filter(|byte| !b".*".contains(byte)).count();
+        let left = kept.iter().filter(|byte| byte.is_ascii_hexdigit()).count();
         assert!(left <= 8, "{left} bytes of the token are left, {behind} bytes from the end");
     }
 }
