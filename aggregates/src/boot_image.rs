@@ -298,7 +298,7 @@ impl BootImage {
         self.files.values().flat_map(|file| &file.settings).collect()
     }
 
-    /// A new description with the declarations of now that it leaves out and that templates still use. For whoever replaces
+    /// A new description with the present declarations that it leaves out and that templates still use. For a caller that replaces
     /// both: this comes before the templates, the new description after them.
     #[must_use]
     pub fn keeping_used(&self, mut spec: BootImageSpec) -> BootImageSpec {

@@ -1,7 +1,7 @@
 //! Which addresses downloads may go to.
 //!
 //! A URL that arrives over the API must not make the service fetch from itself, from its neighbours on the link, or from a
-//! cloud's metadata service. The command line has no such limit: whoever runs it can reach these addresses anyway.
+//! cloud's metadata service. The command line has no such limit: its user can reach these addresses anyway.
 
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};

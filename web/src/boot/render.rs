@@ -117,7 +117,7 @@ fn base_url<'a>(application: &'a Application, target: &'a Target) -> &'a str {
 const PURPOSE: &[u8] = b"bootledger boot file with secrets 1\0";
 
 /// What names a file with secrets, in the log and as its entity tag: an HMAC under the service's key. From a plain hash,
-/// whoever reads the log could try passwords until one fits, since all else in the file is known.
+/// a reader of the log could try passwords until one fits, since all else in the file is known.
 fn keyed(key: &ServiceKey, bytes: &[u8]) -> Sha256 {
     // An HMAC takes a key of any length, so the error cannot happen; zeros would give nothing away.
     let mut name = [0; 32];
