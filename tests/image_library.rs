@@ -24,7 +24,7 @@ use vendor::Vendor;
 const PATIENCE: Duration = Duration::from_mins(1);
 const SCRIPT: &str = "#!ipxe\nkernel {{ kernel_url }}\nboot\n";
 
-/// A mirror whose files can be changed, and which stands still in the middle of the kernel while it is told to.
+/// A mirror whose files can be changed, and which stops in the middle of the kernel for as long as a test wants.
 struct Mirror {
     server: Server,
     files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,

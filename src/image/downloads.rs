@@ -219,7 +219,12 @@ impl ImageLibrary for Downloads {
             replace: wanted.replace,
         };
         // Checked again when its turn comes; now, so that a name that is taken is not found an hour later.
-        self.installer.begin(&order).await.map_err(|error| refused("as", "boot_image_exists", format!("{error:#}")))?;
+        self.installer.begin(&order).await.map_err(|error| {
+            if error.is::<bootledger_projections::error::Error>() {
+                return CommandError::Unavailable(error);
+            }
+            refused("as", "boot_image_exists", format!("{error:#}"))
+        })?;
         let id = Uuid::now_v7();
         let new = New {
             id,

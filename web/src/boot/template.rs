@@ -180,8 +180,8 @@ impl Template {
     /// The declared settings that are used, in branches that are taken and in those that are not.
     ///
     /// # Errors
-    /// Where one is not declared, or `settings` is used in another way than `settings.NAME`: which are used could not be
-    /// told then.
+    /// Where one is not declared, or `settings` is used in another way than `settings.NAME`: it would be unknown
+    /// which settings are used.
     pub(super) fn settings(&self, declared: &Declared) -> Result<BTreeSet<SettingName>, TemplateError> {
         let template = self.0.get_template(NAME).map_err(|error| TemplateError::of(&error))?;
         let mut used = BTreeSet::new();

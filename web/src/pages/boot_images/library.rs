@@ -89,7 +89,7 @@ async fn add(
     Ok(visit.refused(reading.position, Page::new(recipe.title.as_str(), Section::BootImages, content)))
 }
 
-/// Where a form goes has no page of its own; somebody may come back to it all the same.
+/// Where a form goes has no page of its own; a reader may return to it all the same.
 async fn back(_: Viewer) -> HttpResponse {
     see_other(&format!("{PATH}#downloads"))
 }
