@@ -4,9 +4,10 @@
 //! test to come migrates a template database there; every test gets a copy of it, which takes some tens of
 //! milliseconds. This crate must not use `sqlx::query!`: it makes the database which those macros are checked against.
 
+pub mod proxy;
 mod template;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
@@ -60,6 +61,17 @@ impl TestDatabase {
     /// The same as [`url`](Self::url), for code that connects by itself.
     pub fn connect_options(&self) -> PgConnectOptions {
         self.cluster.options.clone().database(&self.name).options([("search_path", SEARCH_PATH)])
+    }
+
+    /// Where the cluster listens, for a [`proxy`] in front of it.
+    pub fn target(&self) -> proxy::Target {
+        proxy::Target::Unix(self.cluster.folder().join(".s.PGSQL.5432"))
+    }
+
+    /// The database's URL through a proxy that leads to [`target`](Self::target).
+    pub fn url_through(&self, proxy: &proxy::Proxy) -> String {
+        let (address, name) = (proxy.address(), &self.name);
+        format!("postgres://postgres@{address}/{name}?sslmode=disable&options=-c%20search_path%3D{SEARCH_PATH}")
     }
 
     /// A pool of at most `max_connections`; all tests of a run share the cluster's 300.
@@ -127,6 +139,12 @@ impl Cluster {
             .with_context(|| format!("{VARIABLE} is not a PostgreSQL URL"))?
             .disable_statement_logging();
         Ok(Self { url, options })
+    }
+
+    /// The folder of its Unix socket.
+    fn folder(&self) -> PathBuf {
+        let host = self.url.split(['?', '&']).find_map(|part| part.strip_prefix("host="));
+        PathBuf::from(host.unwrap_or_default())
     }
 
     fn url(&self, database: &str) -> String {
