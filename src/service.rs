@@ -23,12 +23,16 @@ use bootledger_projections::tallies;
 use bootledger_web::application::Application;
 use bootledger_web::auth::provider::IdentityProvider;
 use bootledger_web::boot::{self, loaders::Loaders, store::Contents, table::BootTable};
+use bootledger_web::health::vitals::{Pulse, Vitals};
 use bootledger_web::library::ImageLibrary;
 use object_store::ObjectStore;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+/// After how long without a sign of life a part is named by readiness. Each gives one twice a second.
+const VITAL: Duration = Duration::from_secs(5);
 
 /// How long stopping waits for orders to management controllers.
 const ORDERS: Duration = Duration::from_secs(3);
@@ -64,14 +68,20 @@ impl Service {
         let (stopping, stop) = watch::channel(false);
         let pool = database.pool.clone();
         let feed = Feed::start(pool.clone(), stop.clone()).await?;
-        let log = EventLog::start(pool.clone(), database.options.clone());
-        let ledger = Ledger::new(log, pool.clone(), feed.clone(), clock::now, arguments.store.secrets());
+        let log = EventLog::start(pool.clone(), database.sessions.clone());
+        let vitals = Vitals::default();
+        vitals.watch("no event can be appended", VITAL, log.pulse());
+        vitals.watch("the end of the log is not known", VITAL, feed.pulse());
+        let ledger = Ledger::new(log, database.people.clone(), feed.clone(), clock::now, arguments.store.secrets());
+        let works = ledger.over(&pool);
         let store = files::open(arguments.files.as_deref(), &arguments.store.data_dir)?;
-        let downloads = downloads(arguments, &ledger, &store)?;
+        let downloads = downloads(arguments, &works, &store)?;
         let application = Application {
             library: downloads.clone().map(|downloads| Arc::new(downloads) as Arc<dyn ImageLibrary>),
             commands: Arc::new(ledger.clone()),
-            views: pool.clone(),
+            views: database.people.clone(),
+            agents: database.agents.clone(),
+            vitals: vitals.clone(),
             position: feed.projected(),
             boot: Arc::new(BootTable::default()),
             files: store,
@@ -86,32 +96,36 @@ impl Service {
             stopping: stop.clone(),
         };
         let mut workers = JoinSet::new();
-        workers.spawn(boot::follow::run(application.clone()));
+        // Nothing of the background waits for connections that requests have.
+        let within = application.over(&pool, Arc::new(works.clone()));
+        workers.spawn(boot::follow::run(within.clone()));
         if let Some(downloads) = downloads {
             workers.spawn(downloads.run(stop.clone()));
         }
         if let Err(error) = tallies::recount(&pool).await {
             tracing::warn!("counts of devices and addresses may be of another version; `bootledger rebuild` mends them: {error}");
         }
-        workers.spawn(projector::run(pool, feed, stop.clone()));
+        let beats = Pulse::default();
+        vitals.watch("the views are not kept up to date", VITAL, beats.clone());
+        workers.spawn(projector::run(pool, feed, beats, stop.clone()));
         let every = Some(Duration::from_secs(arguments.drift_every)).filter(|every| !every.is_zero());
-        let checker = Checker::new(ledger.clone(), application.clone(), every)?;
+        let checker = Checker::new(works.clone(), within, every)?;
         let stopped = stop.clone();
         workers.spawn(async move { checker.run(stopped).await });
-        let dispatcher = Dispatcher::new(ledger.clone(), &application.metrics)?;
+        let dispatcher = Dispatcher::new(works.clone(), &application.metrics)?;
         let stopped = stop.clone();
         workers.spawn(async move { dispatcher.run(stopped).await });
-        let sweeper = Sweeper::new(ledger.clone());
+        let sweeper = Sweeper::new(works.clone());
         let stopped = stop.clone();
         workers.spawn(async move { sweeper.run(stopped).await });
-        let publisher = Publisher::new(ledger.clone());
+        let publisher = Publisher::new(works.clone());
         let stopped = stop.clone();
         workers.spawn(async move { publisher.run(stopped).await });
         if let Some(tftp) = tftp {
             tracing::info!(address = %tftp.address(), folder = %arguments.tftp_folder.display(), "listening for TFTP");
             workers.spawn(tftp.run(stop.clone()));
         }
-        let reactor = Reactor::new(ledger.clone());
+        let reactor = Reactor::new(works.clone());
         workers.spawn(async move { reactor.run(stop).await });
         Ok(Self { application, ledger, database, workers, stopping })
     }

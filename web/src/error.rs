@@ -251,7 +251,13 @@ const RETRY_SECONDS: u32 = 2;
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        if passes(&error) {
+        if matches!(error, sqlx::Error::PoolTimedOut) {
+            Self::Unavailable {
+                message: "all connections to the database are in use; try again".to_owned(),
+                retry_after: RETRY_SECONDS,
+                source: Some(anyhow::Error::new(error)),
+            }
+        } else if passes(&error) {
             Self::Unavailable {
                 message: "the database cannot be reached; try again".to_owned(),
                 retry_after: RETRY_SECONDS,
@@ -274,7 +280,7 @@ fn passes(error: &sqlx::Error) -> bool {
         | sqlx::Error::Protocol(_) => true,
         sqlx::Error::Database(database) => {
             let code = database.code().unwrap_or_default();
-            ["08", "40", "53", "55", "57", "58", "25006"].iter().any(|class| code.starts_with(class))
+            ["08", "25P03", "40", "53", "55", "57", "58", "25006"].iter().any(|class| code.starts_with(class))
         }
         _ => false,
     }
