@@ -23,7 +23,7 @@ use bootledger_projections::tallies;
 use bootledger_web::application::Application;
 use bootledger_web::auth::provider::IdentityProvider;
 use bootledger_web::boot::{self, loaders::Loaders, store::Contents, table::BootTable};
-use bootledger_web::library::ImageLibrary;
+use bootledger_web::request::backend::{LibraryPort, Port};
 use object_store::ObjectStore;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,9 +69,10 @@ impl Service {
         let store = files::open(arguments.files.as_deref(), &arguments.store.data_dir)?;
         let downloads = downloads(arguments, &ledger, &store)?;
         let application = Application {
-            library: downloads.clone().map(|downloads| Arc::new(downloads) as Arc<dyn ImageLibrary>),
-            commands: Arc::new(ledger.clone()),
+            library: downloads.clone().map(|downloads| LibraryPort::new(Arc::new(downloads))),
+            commands: Port::new(Arc::new(ledger.clone())),
             views: pool.clone(),
+            agents: pool.clone(),
             position: feed.projected(),
             boot: Arc::new(BootTable::default()),
             files: store,

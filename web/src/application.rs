@@ -3,8 +3,7 @@
 use crate::auth::provider::IdentityProvider;
 use crate::boot::loaders::Loaders;
 use crate::boot::table::BootTable;
-use crate::commands::Commands;
-use crate::library::ImageLibrary;
+use crate::request::backend::{LibraryPort, Port};
 use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use ipnet::IpNet;
@@ -16,11 +15,13 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub struct Application {
     /// The way to the domain.
-    pub commands: Arc<dyn Commands>,
+    pub commands: Port,
     /// The library of boot images, and downloads from it; `None` where tests need neither.
-    pub library: Option<Arc<dyn ImageLibrary>>,
-    /// The views, and the log for reading.
+    pub library: Option<LibraryPort>,
+    /// The views, and the log for reading, for people and their programs.
     pub views: sqlx::PgPool,
+    /// The same for the machines of the boot network and what watches the service, which people's requests cannot use up.
+    pub agents: sqlx::PgPool,
     /// The position that the views show, moved by the projector (of this or another instance).
     pub position: watch::Receiver<i64>,
     /// The deployments in progress, in memory.

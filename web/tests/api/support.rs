@@ -20,6 +20,7 @@ use bootledger_web::boot::table::BootTable;
 use bootledger_web::commands::{
     BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt,
 };
+use bootledger_web::request::backend::Port;
 use bootledger_web::server::{Part, Site};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -110,8 +111,9 @@ impl TestSite {
         let (stopping, stop) = watch::channel(false);
         let application = Application {
             library: None,
-            commands: domain.clone(),
+            commands: Port::new(domain.clone()),
             views: pool.clone(),
+            agents: pool.clone(),
             position,
             boot: Arc::new(BootTable::default()),
             files: Arc::new(object_store::memory::InMemory::new()),

@@ -24,6 +24,7 @@ use bootledger_web::boot::token::Token;
 use bootledger_web::commands::{
     BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt,
 };
+use bootledger_web::request::backend::Port;
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -137,7 +138,8 @@ impl Harness {
         let (stop, stopping) = watch::channel(false);
         let application = Application {
             library: None,
-            commands: domain.clone(),
+            commands: Port::new(domain.clone()),
+            agents: views.clone(),
             views,
             position: shown,
             boot: Arc::new(BootTable::default()),
