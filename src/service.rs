@@ -24,7 +24,7 @@ use bootledger_web::application::Application;
 use bootledger_web::auth::provider::IdentityProvider;
 use bootledger_web::boot::{self, loaders::Loaders, store::Contents, table::BootTable};
 use bootledger_web::health::vitals::{Pulse, Vitals};
-use bootledger_web::library::ImageLibrary;
+use bootledger_web::request::backend::{LibraryPort, Port};
 use object_store::ObjectStore;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,8 +77,8 @@ impl Service {
         let store = files::open(arguments.files.as_deref(), &arguments.store.data_dir)?;
         let downloads = downloads(arguments, &works, &store)?;
         let application = Application {
-            library: downloads.clone().map(|downloads| Arc::new(downloads) as Arc<dyn ImageLibrary>),
-            commands: Arc::new(ledger.clone()),
+            library: downloads.clone().map(|downloads| LibraryPort::new(Arc::new(downloads))),
+            commands: Port::new(Arc::new(ledger.clone())),
             views: database.people.clone(),
             agents: database.agents.clone(),
             vitals: vitals.clone(),
@@ -97,7 +97,7 @@ impl Service {
         };
         let mut workers = JoinSet::new();
         // Nothing of the background waits for connections that requests have.
-        let within = application.over(&pool, Arc::new(works.clone()));
+        let within = application.over(&pool, Port::new(Arc::new(works.clone())));
         workers.spawn(boot::follow::run(within.clone()));
         if let Some(downloads) = downloads {
             workers.spawn(downloads.run(stop.clone()));

@@ -117,6 +117,11 @@ impl Pool {
         }
     }
 
+    /// How many connections it has at most.
+    pub fn connections(&self) -> u32 {
+        self.limits.connections
+    }
+
     /// Begins a transaction.
     pub async fn begin(&self) -> Result<Transaction, Error> {
         self.begin_with("BEGIN").await

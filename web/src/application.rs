@@ -3,9 +3,8 @@
 use crate::auth::provider::IdentityProvider;
 use crate::boot::loaders::Loaders;
 use crate::boot::table::BootTable;
-use crate::commands::Commands;
 use crate::health::vitals::Vitals;
-use crate::library::ImageLibrary;
+use crate::request::backend::{LibraryPort, Port};
 use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::pool::Pool;
@@ -18,9 +17,9 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub struct Application {
     /// The way to the domain.
-    pub commands: Arc<dyn Commands>,
+    pub commands: Port,
     /// The library of boot images, and downloads from it; `None` where tests need neither.
-    pub library: Option<Arc<dyn ImageLibrary>>,
+    pub library: Option<LibraryPort>,
     /// The views, and the log for reading, for people and their programs.
     pub views: Pool,
     /// The same, over connections of their own, for machines: DHCP agents, DNS, Puppet, what watches the service.
@@ -56,7 +55,7 @@ pub struct Application {
 impl Application {
     /// The same, over other connections and by other commands: for the service's own workers.
     #[must_use]
-    pub fn over(&self, pool: &Pool, commands: Arc<dyn Commands>) -> Self {
+    pub fn over(&self, pool: &Pool, commands: Port) -> Self {
         Self { views: pool.clone(), agents: pool.clone(), commands, ..self.clone() }
     }
 }

@@ -226,6 +226,15 @@ pub struct Context {
     pub idempotency_key: Option<String>,
 }
 
+impl Context {
+    /// The context of one of several commands of a request: with a key of its own, where the request has one.
+    #[must_use]
+    pub fn part(&self, name: &str) -> Self {
+        let idempotency_key = self.idempotency_key.as_ref().map(|key| format!("{key}:{name}"));
+        Self { idempotency_key, ..self.clone() }
+    }
+}
+
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
@@ -253,6 +262,9 @@ pub enum CommandError {
     /// The database cannot be reached; asking again will help.
     #[error("the database cannot be reached; try again")]
     Unavailable(#[source] anyhow::Error),
+    /// The caller has too many requests under way; trying again later helps.
+    #[error("{0}")]
+    Busy(String),
     /// A management controller does not answer as it should.
     #[error("{reason}")]
     Controller {

@@ -79,6 +79,14 @@ pub enum Error {
         /// Why, for the log.
         source: Option<anyhow::Error>,
     },
+    /// The caller uses all of its own share: 503 with `Retry-After`. Others are served.
+    #[error("{message}")]
+    Busy {
+        /// Which limit.
+        message: String,
+        /// After how many seconds to try again.
+        retry_after: u32,
+    },
     /// The body has more bytes than this: 413.
     #[error("the body is larger than {0} bytes, the most that is taken here; send less at once")]
     TooLarge(u64),
@@ -159,6 +167,7 @@ impl Error {
             Self::PasswordDue => "password-due",
             Self::TooMany { .. } => "too-many-attempts",
             Self::Unavailable { .. } => "unavailable",
+            Self::Busy { .. } => "busy",
             Self::TooLarge(_) => "too-large",
             Self::UnsupportedMediaType(_) => "unsupported-media-type",
             Self::TooSlow(_) => "too-slow",
@@ -190,7 +199,7 @@ impl ResponseError for Error {
             Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
             Self::Forbidden { .. } | Self::CrossSite(_) | Self::PasswordDue => StatusCode::FORBIDDEN,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable { .. } | Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
@@ -212,7 +221,7 @@ impl ResponseError for Error {
                 };
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(value));
             }
-            Self::Unavailable { retry_after, .. } | Self::TooMany { retry_after } => {
+            Self::Unavailable { retry_after, .. } | Self::Busy { retry_after, .. } | Self::TooMany { retry_after } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after));
             }
             _ => {}
@@ -233,6 +242,7 @@ impl From<CommandError> for Error {
                 retry_after: RETRY_SECONDS,
                 source: Some(source),
             },
+            CommandError::Busy(message) => Self::Busy { message, retry_after: RETRY_SECONDS },
             CommandError::Controller { reason, slow } => Self::Controller { message: reason, slow },
             CommandError::Internal(source) => Self::Internal(source),
         }

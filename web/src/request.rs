@@ -2,8 +2,10 @@
 //! Whatever is wrong with them is told as a problem that names the place.
 
 pub mod answer;
+pub mod backend;
 pub mod body;
 pub mod page;
 pub mod parameters;
 pub mod path;
 pub mod reading;
+pub(crate) mod share;

@@ -8,6 +8,7 @@ use crate::edge::{Measurements, edge};
 use crate::health::readiness::Watched;
 use crate::openapi::Rendered;
 use crate::pages::live::Live;
+use crate::request::share::Shares;
 use crate::{api, boot, dhcp, dns, health, openapi, pages, puppet};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
@@ -41,6 +42,7 @@ pub struct Site {
     application: Data<Application>,
     known: Data<Known>,
     throttle: Data<Throttle>,
+    shares: Data<Shares>,
     measurements: Data<Measurements>,
     watched: Data<Watched>,
     rendered: Data<Rendered>,
@@ -58,6 +60,7 @@ impl Site {
         Ok(Self {
             known: Data::default(),
             throttle: Data::default(),
+            shares: Data::default(),
             measurements: Data::new(measurements),
             watched: Data::default(),
             configurations: Data::default(),
@@ -76,6 +79,7 @@ impl Site {
                 .app_data(Data::new(part))
                 .app_data(site.known.clone())
                 .app_data(site.throttle.clone())
+                .app_data(site.shares.clone())
                 .app_data(site.measurements.clone())
                 .app_data(site.watched.clone())
                 .app_data(site.rendered.clone())

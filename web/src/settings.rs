@@ -65,7 +65,7 @@ pub struct DeviceSetting {
 
 /// What an image's settings come to without a device.
 pub(crate) async fn inherited(
-    reading: &mut Reading,
+    reading: &mut Reading<'_>,
     (key, image): (&Name, &BootImage),
     venture: Option<&Name>,
     role: Option<&Name>,
@@ -81,7 +81,7 @@ pub(crate) async fn inherited(
 }
 
 /// The settings of a device for a boot image.
-pub(crate) async fn of_device(reading: &mut Reading, device: &Device, wanted: Wanted) -> Result<DeviceSettings, Error> {
+pub(crate) async fn of_device(reading: &mut Reading<'_>, device: &Device, wanted: Wanted) -> Result<DeviceSettings, Error> {
     let at = reading.at;
     let venture = wanted.venture.or_else(|| device.venture.clone());
     let role = wanted.role.or_else(|| device.role.clone());
@@ -123,7 +123,7 @@ pub(crate) struct Known(BTreeMap<SettingName, Vec<SettingSpec>>);
 
 impl Known {
     /// Those of all images in use.
-    pub(crate) async fn read(reading: &mut Reading) -> Result<Self, Error> {
+    pub(crate) async fn read(reading: &mut Reading<'_>) -> Result<Self, Error> {
         let at = reading.at;
         let mut known = Self::default();
         for image in catalogue::boot_images(reading.connection(), at).await?.into_iter().filter(|image| !image.retired) {

@@ -1,17 +1,16 @@
 //! Boot images without their files' contents, which the boot pages take and give.
 
 use crate::api::catalogue::{self, CatalogueQuery};
-use crate::application::Application;
 use crate::auth::caller::{Administrator, Viewer};
 use crate::commands::{Command, Kind};
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::body::Json;
 use crate::request::page::Page;
 use crate::request::parameters::Parameters;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::boot_image::{BootImage, BootImageSpec};
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::catalogue::Entry;
@@ -28,16 +27,16 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 pub(crate) async fn index(
     _: Viewer,
     Parameters(query): Parameters<CatalogueQuery>,
-    reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    catalogue::index::<BootImage>("boot_image", query, reading).await
+    catalogue::index::<BootImage>("boot_image", query, backend.read().await?).await
 }
 
 /// One boot image.
 #[utoipa::path(get, path = "/api/v1/boot-images/{key}", tag = "boot-images", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = Entry<BootImage>)))]
-pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, reading: Reading) -> Result<HttpResponse, Error> {
-    catalogue::show::<BootImage>("boot_image", &key, reading).await
+pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    catalogue::show::<BootImage>("boot_image", &key, backend.read().await?).await
 }
 
 /// Creates or changes a boot image; a retired one is in use again.
@@ -45,22 +44,18 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, reading: Reading) -> 
     request_body = BootImageSpec, responses((status = 200, body = Entry<BootImage>)))]
 pub(crate) async fn define(
     caller: Administrator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
     Json(spec): Json<BootImageSpec>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::DefineBootImage(key.clone(), spec);
-    catalogue::change::<BootImage>("boot_image", &key, &application, &caller, command).await
+    catalogue::change::<BootImage>("boot_image", &key, &mut backend, &caller, command).await
 }
 
 /// Takes a boot image out of use.
 #[utoipa::path(delete, path = "/api/v1/boot-images/{key}", tag = "boot-images", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = Entry<BootImage>)))]
-pub(crate) async fn retire(
-    caller: Administrator,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-) -> Result<HttpResponse, Error> {
+pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::BootImage, key.clone());
-    catalogue::change::<BootImage>("boot_image", &key, &application, &caller, command).await
+    catalogue::change::<BootImage>("boot_image", &key, &mut backend, &caller, command).await
 }

@@ -2,9 +2,9 @@
 
 use crate::auth::caller::Viewer;
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::page::{Page, limit};
 use crate::request::parameters::Parameters;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -48,8 +48,9 @@ pub struct BootTargetQuery {
 pub(crate) async fn index(
     _: Viewer,
     Parameters(query): Parameters<BootTargetQuery>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let limit = limit(query.limit)?;
     let filter =
         Filter { ip: query.ip, mac: query.mac, site: query.site, boot_image: query.boot_image, q: query.q, after: query.after };

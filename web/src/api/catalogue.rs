@@ -1,10 +1,10 @@
 //! What the routes of all kinds in the catalogue have in common: list, read, define, retire.
 
-use crate::application::Application;
 use crate::auth::caller::Caller;
 use crate::commands::Command;
 use crate::error::Error;
 use crate::request::answer::Change;
+use crate::request::backend::Backend;
 use crate::request::page::{Page, limit};
 use crate::request::reading::Reading;
 use actix_web::HttpResponse;
@@ -31,7 +31,7 @@ pub struct CatalogueQuery {
 pub(super) async fn index<T: DeserializeOwned + Serialize>(
     kind: &str,
     query: CatalogueQuery,
-    mut reading: Reading,
+    mut reading: Reading<'_>,
 ) -> Result<HttpResponse, Error> {
     let limit = limit(query.limit)?;
     let (at, after, q) = (reading.at, query.after.as_deref(), query.q.as_deref());
@@ -41,7 +41,7 @@ pub(super) async fn index<T: DeserializeOwned + Serialize>(
     Ok(reading.answer(&Page { items, next: page.next }))
 }
 
-async fn find<T: DeserializeOwned>(kind: &str, key: &str, reading: &mut Reading) -> Result<Entry<T>, Error> {
+async fn find<T: DeserializeOwned>(kind: &str, key: &str, reading: &mut Reading<'_>) -> Result<Entry<T>, Error> {
     let at = reading.at;
     let item = catalogue::find(reading.connection(), kind, key, at).await?;
     let item = item.ok_or_else(|| Error::NotFound(format!("there is no {} {key}", kind.replace('_', " "))))?;
@@ -52,7 +52,7 @@ async fn find<T: DeserializeOwned>(kind: &str, key: &str, reading: &mut Reading)
 pub(super) async fn show<T: DeserializeOwned + Serialize>(
     kind: &str,
     key: &Name,
-    mut reading: Reading,
+    mut reading: Reading<'_>,
 ) -> Result<HttpResponse, Error> {
     let entry = find::<T>(kind, key.as_str(), &mut reading).await?;
     Ok(reading.answer(&entry))
@@ -62,12 +62,12 @@ pub(super) async fn show<T: DeserializeOwned + Serialize>(
 pub(super) async fn change<T: DeserializeOwned + Serialize>(
     kind: &str,
     key: &Name,
-    application: &Application,
+    backend: &mut Backend,
     caller: &Caller,
     command: Command,
 ) -> Result<HttpResponse, Error> {
-    let change = Change::make(application, caller, command).await?;
-    match change.shown(application).await {
+    let change = Change::make(backend, caller, command).await?;
+    match change.shown(backend).await {
         Ok(mut reading) => {
             let entry = find::<T>(kind, key.as_str(), &mut reading).await?;
             Ok(change.answer(reading, &entry))

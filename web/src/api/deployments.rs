@@ -1,17 +1,17 @@
 //! Deployments: starting, following, cancelling, ending.
 
-use crate::application::Application;
 use crate::auth::caller::{Operator, Viewer};
 use crate::commands::{Command, NewDeployment};
 use crate::error::Error;
 use crate::request::answer::Change;
+use crate::request::backend::Backend;
 use crate::request::body::Json;
 use crate::request::page::{Page, limit};
 use crate::request::parameters::Parameters;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::deployment::event::DoneBy;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId};
 use bootledger_aggregates::values::name::Name;
@@ -130,13 +130,13 @@ pub struct DeploymentAnswer {
     blocked: bool,
 }
 
-pub(super) async fn find(reading: &mut Reading, id: DeploymentId) -> Result<Deployment, Error> {
+pub(super) async fn find(reading: &mut Reading<'_>, id: DeploymentId) -> Result<Deployment, Error> {
     let at = reading.at;
     let found = deployments::find(reading.connection(), id, at).await?;
     found.ok_or_else(|| Error::NotFound(format!("there is no deployment {id}")))
 }
 
-async fn answer(reading: &mut Reading, id: DeploymentId) -> Result<DeploymentAnswer, Error> {
+async fn answer(reading: &mut Reading<'_>, id: DeploymentId) -> Result<DeploymentAnswer, Error> {
     let deployment = find(reading, id).await?;
     let plugins = if reading.at == At::Now { Some(plugin_runs::of(reading.connection(), id).await?) } else { None };
     let blocked = parked::is_blocked(reading.connection(), "deployment", &id.to_string()).await?;
@@ -145,8 +145,8 @@ async fn answer(reading: &mut Reading, id: DeploymentId) -> Result<DeploymentAns
     Ok(DeploymentAnswer { deployment, plugins, installer, blocked })
 }
 
-pub(super) async fn changed(application: &Application, change: Change) -> Result<HttpResponse, Error> {
-    match change.shown(application).await {
+pub(super) async fn changed(change: Change, backend: &mut Backend) -> Result<HttpResponse, Error> {
+    match change.shown(backend).await {
         Ok(mut reading) => {
             let id = change.receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
             let body = answer(&mut reading, id).await?;
@@ -162,8 +162,9 @@ pub(super) async fn changed(application: &Application, change: Change) -> Result
 pub(crate) async fn index(
     _: Viewer,
     Parameters(query): Parameters<DeploymentQuery>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let limit = limit(query.limit)?;
     let filter = query.filter(reading.at)?;
     let at = reading.at;
@@ -177,17 +178,18 @@ pub(crate) async fn index(
     responses((status = 201, body = DeploymentAnswer)))]
 pub(crate) async fn create(
     caller: Operator,
-    application: Data<Application>,
+    mut backend: Backend,
     Json(new): Json<NewDeployment>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::StartDeployment(Box::new(new));
-    changed(&application, Change::make(&application, &caller, command).await?.created("/api/v1/deployments/")).await
+    changed(Change::make(&mut backend, &caller, command).await?.created("/api/v1/deployments/"), &mut backend).await
 }
 
 /// One deployment with its plugins.
 #[utoipa::path(get, path = "/api/v1/deployments/{id}", tag = "deployments",
     params(("id" = DeploymentId, Path, description = "The deployment")), responses((status = 200, body = DeploymentAnswer)))]
-pub(crate) async fn show(_: Viewer, Path(id): Path<DeploymentId>, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(crate) async fn show(_: Viewer, Path(id): Path<DeploymentId>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let body = answer(&mut reading, id).await?;
     Ok(reading.answer(&body))
 }
@@ -197,12 +199,12 @@ pub(crate) async fn show(_: Viewer, Path(id): Path<DeploymentId>, mut reading: R
     params(("id" = DeploymentId, Path, description = "The deployment")), responses((status = 200, body = DeploymentAnswer)))]
 pub(crate) async fn cancel(
     caller: Operator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(deployment): Path<DeploymentId>,
     Json(Reason { reason }): Json<Reason>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::CancelDeployment { deployment, reason };
-    changed(&application, Change::make(&application, &caller, command).await?).await
+    changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
 }
 
 /// Says that the server is installed, as the server itself does with `/pxe/DONE/`.
@@ -210,11 +212,11 @@ pub(crate) async fn cancel(
     params(("id" = DeploymentId, Path, description = "The deployment")), responses((status = 200, body = DeploymentAnswer)))]
 pub(crate) async fn done(
     caller: Operator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(deployment): Path<DeploymentId>,
 ) -> Result<HttpResponse, Error> {
     let by = DoneBy::Operator { name: Text::fitted(&caller.principal.actor()) };
-    changed(&application, Change::make(&application, &caller, Command::MarkDone { deployment, by }).await?).await
+    changed(Change::make(&mut backend, &caller, Command::MarkDone { deployment, by }).await?, &mut backend).await
 }
 
 /// Tries a plugin of a deployment now, whatever it was waiting for.
@@ -223,10 +225,10 @@ pub(crate) async fn done(
     responses((status = 200, body = DeploymentAnswer)))]
 pub(crate) async fn retry(
     caller: Operator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path((deployment, plugin)): Path<(DeploymentId, Name)>,
 ) -> Result<HttpResponse, Error> {
-    changed(&application, Change::make(&application, &caller, Command::RetryPlugin { deployment, plugin }).await?).await
+    changed(Change::make(&mut backend, &caller, Command::RetryPlugin { deployment, plugin }).await?, &mut backend).await
 }
 
 /// Which part of a history.
@@ -247,8 +249,9 @@ pub(crate) async fn events(
     _: Viewer,
     Path(id): Path<DeploymentId>,
     Parameters(query): Parameters<HistoryQuery>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let limit = limit(query.limit)?;
     find(&mut reading, id).await?;
     let filter = timeline::Filter {

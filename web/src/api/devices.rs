@@ -1,11 +1,11 @@
 //! Devices: registering, describing, checking and retiring servers.
 
 use crate::api::deployments::Reason;
-use crate::application::Application;
 use crate::auth::caller::{Operator, Viewer};
 use crate::commands::Command;
 use crate::error::Error;
 use crate::request::answer::Change;
+use crate::request::backend::Backend;
 use crate::request::body::Json;
 use crate::request::page::{Page, limit};
 use crate::request::parameters::Parameters;
@@ -13,7 +13,7 @@ use crate::request::path::Path;
 use crate::request::reading::Reading;
 use crate::settings::{DeviceSettings, Wanted, of_device};
 use actix_web::HttpResponse;
-use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::device::event::DeviceKind;
 use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec};
@@ -127,7 +127,7 @@ pub struct DeviceAnswer {
     blocked: bool,
 }
 
-async fn answer(reading: &mut Reading, id: DeviceId) -> Result<DeviceAnswer, Error> {
+async fn answer(reading: &mut Reading<'_>, id: DeviceId) -> Result<DeviceAnswer, Error> {
     let at = reading.at;
     let device = devices::find(reading.connection(), id, at).await?;
     let device = device.ok_or_else(|| Error::NotFound(format!("there is no device {id}")))?;
@@ -135,8 +135,8 @@ async fn answer(reading: &mut Reading, id: DeviceId) -> Result<DeviceAnswer, Err
     Ok(DeviceAnswer { device, blocked })
 }
 
-async fn changed(application: &Application, change: Change) -> Result<HttpResponse, Error> {
-    match change.shown(application).await {
+async fn changed(change: Change, backend: &mut Backend) -> Result<HttpResponse, Error> {
+    match change.shown(backend).await {
         Ok(mut reading) => {
             let id = change.receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
             let body = answer(&mut reading, id).await?;
@@ -151,8 +151,9 @@ async fn changed(application: &Application, change: Change) -> Result<HttpRespon
 pub(crate) async fn index(
     _: Viewer,
     Parameters(query): Parameters<DeviceQuery>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let limit = limit(query.limit)?;
     let (filter, at) = (query.filter(), reading.at);
     let found = devices::list(reading.connection(), &filter, at, i64::from(limit) + 1).await?;
@@ -163,20 +164,17 @@ pub(crate) async fn index(
 /// Registers a device.
 #[utoipa::path(post, path = "/api/v1/devices", tag = "devices", request_body = NewDevice,
     responses((status = 201, body = DeviceAnswer)))]
-pub(crate) async fn create(
-    caller: Operator,
-    application: Data<Application>,
-    Json(new): Json<NewDevice>,
-) -> Result<HttpResponse, Error> {
+pub(crate) async fn create(caller: Operator, mut backend: Backend, Json(new): Json<NewDevice>) -> Result<HttpResponse, Error> {
     caller.require_for(new.spec.settings.values())?;
     let command = Command::RegisterDevice { spec: Box::new(new.spec), venture: new.venture, role: new.role };
-    changed(&application, Change::make(&application, &caller, command).await?.created("/api/v1/devices/")).await
+    changed(Change::make(&mut backend, &caller, command).await?.created("/api/v1/devices/"), &mut backend).await
 }
 
 /// One device.
 #[utoipa::path(get, path = "/api/v1/devices/{id}", tag = "devices", params(("id" = DeviceId, Path, description = "The device")),
     responses((status = 200, body = DeviceAnswer)))]
-pub(crate) async fn show(_: Viewer, Path(id): Path<DeviceId>, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(crate) async fn show(_: Viewer, Path(id): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let body = answer(&mut reading, id).await?;
     Ok(reading.answer(&body))
 }
@@ -204,8 +202,9 @@ pub(crate) async fn settings(
     _: Viewer,
     Path(id): Path<DeviceId>,
     Parameters(query): Parameters<SettingsQuery>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let at = reading.at;
     let device = devices::find(reading.connection(), id, at).await?;
     let device = device.ok_or_else(|| Error::NotFound(format!("there is no device {id}")))?;
@@ -219,35 +218,27 @@ pub(crate) async fn settings(
     request_body = DeviceChange, responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn change(
     caller: Operator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(id): Path<DeviceId>,
     Json(change): Json<DeviceChange>,
 ) -> Result<HttpResponse, Error> {
     caller.require_for(change.settings.values().flatten())?;
     let command = Command::ChangeDevice(id, Box::new(change));
-    changed(&application, Change::make(&application, &caller, command).await?).await
+    changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
 }
 
 /// Says that somebody checked the device: it may be deployed. It needs a venture and a role.
 #[utoipa::path(post, path = "/api/v1/devices/{id}/verify", tag = "devices",
     params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
-pub(crate) async fn verify(
-    caller: Operator,
-    application: Data<Application>,
-    Path(id): Path<DeviceId>,
-) -> Result<HttpResponse, Error> {
-    changed(&application, Change::make(&application, &caller, Command::VerifyDevice(id)).await?).await
+pub(crate) async fn verify(caller: Operator, mut backend: Backend, Path(id): Path<DeviceId>) -> Result<HttpResponse, Error> {
+    changed(Change::make(&mut backend, &caller, Command::VerifyDevice(id)).await?, &mut backend).await
 }
 
 /// Takes the check back: the device may not be deployed.
 #[utoipa::path(post, path = "/api/v1/devices/{id}/unverify", tag = "devices",
     params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
-pub(crate) async fn unverify(
-    caller: Operator,
-    application: Data<Application>,
-    Path(id): Path<DeviceId>,
-) -> Result<HttpResponse, Error> {
-    changed(&application, Change::make(&application, &caller, Command::UnverifyDevice(id)).await?).await
+pub(crate) async fn unverify(caller: Operator, mut backend: Backend, Path(id): Path<DeviceId>) -> Result<HttpResponse, Error> {
+    changed(Change::make(&mut backend, &caller, Command::UnverifyDevice(id)).await?, &mut backend).await
 }
 
 /// Takes a device out of use and releases everything that it holds.
@@ -255,12 +246,12 @@ pub(crate) async fn unverify(
     params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn decommission(
     caller: Operator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(device): Path<DeviceId>,
     Json(Reason { reason }): Json<Reason>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::DecommissionDevice { device, reason };
-    changed(&application, Change::make(&application, &caller, command).await?).await
+    changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
 }
 
 /// Records what an inventory found on a device; what is left out stays.
@@ -268,10 +259,10 @@ pub(crate) async fn decommission(
     params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn record_facts(
     caller: Operator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(id): Path<DeviceId>,
     Json(facts): Json<Facts>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::RecordFacts(id, Box::new(facts));
-    changed(&application, Change::make(&application, &caller, command).await?).await
+    changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
 }

@@ -1,17 +1,16 @@
 //! DHCP servers, and which configuration each has confirmed.
 
 use crate::api::catalogue::{self, CatalogueQuery};
-use crate::application::Application;
 use crate::auth::caller::{Administrator, Viewer};
 use crate::commands::{Command, Kind};
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::body::Json;
 use crate::request::page::Page;
 use crate::request::parameters::Parameters;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::dhcp_server::DhcpServerSpec;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::catalogue::{DhcpServerView, Entry};
@@ -28,16 +27,16 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 pub(crate) async fn index(
     _: Viewer,
     Parameters(query): Parameters<CatalogueQuery>,
-    reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    catalogue::index::<DhcpServerView>("dhcp_server", query, reading).await
+    catalogue::index::<DhcpServerView>("dhcp_server", query, backend.read().await?).await
 }
 
 /// One DHCP server.
 #[utoipa::path(get, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = Entry<DhcpServerView>)))]
-pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, reading: Reading) -> Result<HttpResponse, Error> {
-    catalogue::show::<DhcpServerView>("dhcp_server", &key, reading).await
+pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    catalogue::show::<DhcpServerView>("dhcp_server", &key, backend.read().await?).await
 }
 
 /// Creates or changes a DHCP server; a retired one is in use again.
@@ -45,22 +44,18 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, reading: Reading) -> 
     request_body = DhcpServerSpec, responses((status = 200, body = Entry<DhcpServerView>)))]
 pub(crate) async fn define(
     caller: Administrator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
     Json(spec): Json<DhcpServerSpec>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::DefineDhcpServer(key.clone(), spec);
-    catalogue::change::<DhcpServerView>("dhcp_server", &key, &application, &caller, command).await
+    catalogue::change::<DhcpServerView>("dhcp_server", &key, &mut backend, &caller, command).await
 }
 
 /// Takes a DHCP server out of use.
 #[utoipa::path(delete, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = Entry<DhcpServerView>)))]
-pub(crate) async fn retire(
-    caller: Administrator,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-) -> Result<HttpResponse, Error> {
+pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::DhcpServer, key.clone());
-    catalogue::change::<DhcpServerView>("dhcp_server", &key, &application, &caller, command).await
+    catalogue::change::<DhcpServerView>("dhcp_server", &key, &mut backend, &caller, command).await
 }

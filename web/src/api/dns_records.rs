@@ -2,9 +2,9 @@
 
 use crate::auth::caller::Viewer;
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::page::{Page, limit};
 use crate::request::parameters::Parameters;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::values::hostname::DomainName;
@@ -45,8 +45,9 @@ pub struct DnsRecordQuery {
 pub(crate) async fn index(
     _: Viewer,
     Parameters(query): Parameters<DnsRecordQuery>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let limit = limit(query.limit)?;
     let filter =
         Filter { name: query.name, r#type: query.r#type, device: query.device, zone: query.zone, q: query.q, after: query.after };

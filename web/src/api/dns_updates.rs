@@ -2,9 +2,9 @@
 
 use crate::auth::caller::Viewer;
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::page::{Page, limit};
 use crate::request::parameters::Parameters;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_projections::at::At;
@@ -32,8 +32,9 @@ pub struct DnsUpdateQuery {
 pub(crate) async fn index(
     _: Viewer,
     Parameters(query): Parameters<DnsUpdateQuery>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     if reading.at != At::Now {
         return Err(Error::rejected("at", "at_not_kept", "what primaries had not taken yet is known only of now"));
     }

@@ -5,6 +5,7 @@ use crate::auth::caller::{Operator, Viewer};
 use crate::commands::Command;
 use crate::error::Error;
 use crate::request::answer::Change;
+use crate::request::backend::Backend;
 use crate::request::body::Json;
 use crate::request::page::{Page, limit};
 use crate::request::parameters::Parameters;
@@ -69,8 +70,9 @@ pub(crate) async fn show(
     application: Data<Application>,
     Path(site): Path<Name>,
     Parameters(query): Parameters<DriftQuery>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let body = answer(&application, &site, &query, &mut reading).await?;
     Ok(reading.answer(&body))
 }
@@ -78,9 +80,14 @@ pub(crate) async fn show(
 /// Has a site's servers compared with the views at once. 202: what was found is told by `GET` once `checked_at` is later.
 #[utoipa::path(post, path = "/api/v1/sites/{key}/drift/check", tag = "sites", params(("key" = Name, Path, description = "Its code")),
     responses((status = 202, body = DriftAnswer)))]
-pub(crate) async fn check(_: Operator, application: Data<Application>, Path(site): Path<Name>) -> Result<HttpResponse, Error> {
-    application.commands.check_drift(&site).await?;
-    let mut reading = Reading::now(&application).await?;
+pub(crate) async fn check(
+    _: Operator,
+    application: Data<Application>,
+    mut backend: Backend,
+    Path(site): Path<Name>,
+) -> Result<HttpResponse, Error> {
+    backend.check_drift(&site).await?;
+    let mut reading = backend.read_now().await?;
     let body = answer(&application, &site, &DriftQuery::default(), &mut reading).await?;
     Ok(accepted(reading.answer(&body)))
 }
@@ -91,12 +98,13 @@ pub(crate) async fn check(_: Operator, application: Data<Application>, Path(site
 pub(crate) async fn repair(
     caller: Operator,
     application: Data<Application>,
+    mut backend: Backend,
     Path(site): Path<Name>,
     Json(RepairOrder { keys }): Json<RepairOrder>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::RepairDrift { site: site.clone(), keys };
-    let change = Change::make(&application, &caller, command).await?;
-    match change.shown(&application).await {
+    let change = Change::make(&mut backend, &caller, command).await?;
+    match change.shown(&mut backend).await {
         Ok(mut reading) => {
             let body = answer(&application, &site, &DriftQuery::default(), &mut reading).await?;
             Ok(accepted(change.answer(reading, &body)))
@@ -110,7 +118,12 @@ fn accepted(mut answer: HttpResponse) -> HttpResponse {
     answer
 }
 
-async fn answer(application: &Application, site: &Name, query: &DriftQuery, reading: &mut Reading) -> Result<DriftAnswer, Error> {
+async fn answer(
+    application: &Application,
+    site: &Name,
+    query: &DriftQuery,
+    reading: &mut Reading<'_>,
+) -> Result<DriftAnswer, Error> {
     let (limit, at) = (limit(query.limit)?, reading.at);
     if catalogue::site(reading.connection(), site, at).await?.is_none() {
         return Err(Error::NotFound(format!("there is no site {site}")));

@@ -6,12 +6,12 @@ mod stream;
 use crate::application::Application;
 use crate::auth::caller::Viewer;
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::page::{Page, limit};
 use crate::request::parameters::Parameters;
-use crate::request::reading::Reading;
 use actix_web::http::header::ACCEPT;
 use actix_web::web::{Data, ServiceConfig, resource};
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::log::{self, Stored};
 use serde::{Deserialize, Serialize};
@@ -133,6 +133,7 @@ pub(crate) async fn index(
     _: Viewer,
     Parameters(query): Parameters<EventQuery>,
     application: Data<Application>,
+    mut backend: Backend,
     request: HttpRequest,
 ) -> Result<HttpResponse, Error> {
     let wanted = Wanted::of(&query);
@@ -142,10 +143,10 @@ pub(crate) async fn index(
     }
     let accepts = |header: &str| request.headers().get(header).and_then(|value| value.to_str().ok());
     if accepts(ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream")) {
-        return stream::answer(&application, &request, wanted, after, query.limit.is_some());
+        return stream::answer(&application, backend, &request, wanted, after, query.limit.is_some());
     }
     let limit = limit(query.limit)?;
-    let mut reading = Reading::extract(&request).await?;
+    let mut reading = backend.read().await?;
     let last = reading.position;
     let found = wanted.read(reading.connection(), after, last, i64::from(limit) + 1).await?;
     let page = Page::of(found, limit, |event| event.position.to_string());

@@ -1,15 +1,15 @@
 //! The library of boot images: its recipes, and downloads from it.
 
-use crate::application::Application;
 use crate::auth::caller::{Administrator, Viewer};
 use crate::error::Error;
 use crate::library::{ImageDownload, ImageLibrary, Wanted};
+use crate::request::backend::Backend;
 use crate::request::body::Json;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
-use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::boot_image::FileKind;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::setting::{SettingName, SettingSpec, SettingText};
@@ -20,7 +20,6 @@ use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -123,14 +122,8 @@ pub struct Recipes {
     items: Vec<RecipeAnswer>,
 }
 
-/// The port to the library.
-pub(crate) fn port(application: &Application) -> Result<Arc<dyn ImageLibrary>, Error> {
-    let library = application.library.as_ref().map(Arc::clone);
-    library.ok_or_else(|| Error::NotFound("this server has no library of boot images".to_owned()))
-}
-
 /// The images that were added from a recipe.
-pub(crate) async fn added(reading: &mut Reading) -> Result<BTreeMap<Name, Vec<(Name, u32, Sha256)>>, Error> {
+pub(crate) async fn added(reading: &mut Reading<'_>) -> Result<BTreeMap<Name, Vec<(Name, u32, Sha256)>>, Error> {
     let at = reading.at;
     let mut added: BTreeMap<Name, Vec<(Name, u32, Sha256)>> = BTreeMap::new();
     for entry in catalogue::boot_images(reading.connection(), at).await? {
@@ -183,8 +176,9 @@ fn answer(recipe: &Recipe, added: Option<&Vec<(Name, u32, Sha256)>>) -> RecipeAn
 
 /// The recipes of the library, and which boot images were added from them.
 #[utoipa::path(get, path = "/api/v1/image-library", tag = "boot-images", responses((status = 200, body = Recipes)))]
-pub(crate) async fn index(_: Viewer, application: Data<Application>, mut reading: Reading) -> Result<HttpResponse, Error> {
-    let library = port(&application)?.library();
+pub(crate) async fn index(_: Viewer, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let library = backend.library()?.library();
+    let mut reading = backend.read().await?;
     let added = added(&mut reading).await?;
     let items = library.recipes().map(|recipe| answer(recipe, added.get(&recipe.name))).collect();
     Ok(reading.answer(&Recipes { items }))
@@ -193,13 +187,9 @@ pub(crate) async fn index(_: Viewer, application: Data<Application>, mut reading
 /// One recipe.
 #[utoipa::path(get, path = "/api/v1/image-library/{name}", tag = "boot-images", params(("name" = Name, Path, description = "Its name")),
     responses((status = 200, body = RecipeAnswer)))]
-pub(crate) async fn show(
-    _: Viewer,
-    application: Data<Application>,
-    Path(name): Path<Name>,
-    mut reading: Reading,
-) -> Result<HttpResponse, Error> {
-    let library = port(&application)?.library();
+pub(crate) async fn show(_: Viewer, mut backend: Backend, Path(name): Path<Name>) -> Result<HttpResponse, Error> {
+    let library = backend.library()?.library();
+    let mut reading = backend.read().await?;
     let recipe = library.recipe(&name).ok_or_else(|| missing(&name))?;
     let added = added(&mut reading).await?;
     Ok(reading.answer(&answer(recipe, added.get(&name))))
@@ -216,15 +206,15 @@ pub(crate) fn missing(name: &Name) -> Error {
     params(("name" = Name, Path, description = "The recipe")), responses((status = 202, body = ImageDownload)))]
 pub(crate) async fn add(
     caller: Administrator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(recipe): Path<Name>,
     Json(order): Json<AddOrder>,
 ) -> Result<HttpResponse, Error> {
-    let port = port(&application)?;
+    let port = backend.library()?;
     let AddOrder { name, mirror, update, replace } = order;
     let wanted = Wanted { image: name.unwrap_or_else(|| recipe.clone()), recipe, mirror, update, replace };
     let id = port.want(wanted, &caller.context()).await?;
-    let download = find(&*port, id).await?;
+    let download = find(port, id).await?;
     Ok(HttpResponse::Accepted().insert_header((LOCATION, format!("/api/v1/image-downloads/{id}"))).json(download))
 }
 
@@ -235,28 +225,23 @@ pub(crate) async fn find(port: &dyn ImageLibrary, id: Uuid) -> Result<ImageDownl
 
 /// Downloads from the library, newest first, at most 100.
 #[utoipa::path(get, path = "/api/v1/image-downloads", tag = "boot-images", responses((status = 200, body = Downloads)))]
-pub(crate) async fn downloads(_: Viewer, application: Data<Application>, reading: Reading) -> Result<HttpResponse, Error> {
-    only_now(&reading)?;
-    let items = port(&application)?.downloads().await?;
-    Ok(reading.answer(&Downloads { items }))
+pub(crate) async fn downloads(_: Viewer, mut backend: Backend) -> Result<HttpResponse, Error> {
+    only_now(&backend.read().await?)?;
+    let items = backend.library()?.downloads().await?;
+    Ok(backend.read_now().await?.answer(&Downloads { items }))
 }
 
 /// How far a download has come.
 #[utoipa::path(get, path = "/api/v1/image-downloads/{id}", tag = "boot-images", params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, body = ImageDownload)))]
-pub(crate) async fn download(
-    _: Viewer,
-    application: Data<Application>,
-    Path(id): Path<Uuid>,
-    reading: Reading,
-) -> Result<HttpResponse, Error> {
-    only_now(&reading)?;
-    let download = find(&*port(&application)?, id).await?;
-    Ok(reading.answer(&download))
+pub(crate) async fn download(_: Viewer, mut backend: Backend, Path(id): Path<Uuid>) -> Result<HttpResponse, Error> {
+    only_now(&backend.read().await?)?;
+    let download = find(backend.library()?, id).await?;
+    Ok(backend.read_now().await?.answer(&download))
 }
 
 /// Downloads are no history.
-fn only_now(reading: &Reading) -> Result<(), Error> {
+fn only_now(reading: &Reading<'_>) -> Result<(), Error> {
     match reading.at {
         At::Now => Ok(()),
         At::Position(_) => {
@@ -268,25 +253,17 @@ fn only_now(reading: &Reading) -> Result<(), Error> {
 /// Cancels a download; nothing of the boot image is added. One that is over stays as it is.
 #[utoipa::path(post, path = "/api/v1/image-downloads/{id}/cancel", tag = "boot-images",
     params(("id" = Uuid, Path, description = "Its id")), responses((status = 200, body = ImageDownload)))]
-pub(crate) async fn cancel(
-    _: Administrator,
-    application: Data<Application>,
-    Path(id): Path<Uuid>,
-) -> Result<HttpResponse, Error> {
-    let port = port(&application)?;
+pub(crate) async fn cancel(_: Administrator, mut backend: Backend, Path(id): Path<Uuid>) -> Result<HttpResponse, Error> {
+    let port = backend.library()?;
     port.cancel(id).await?;
-    Ok(HttpResponse::Ok().json(find(&*port, id).await?))
+    Ok(HttpResponse::Ok().json(find(port, id).await?))
 }
 
 /// Has a download that failed or was interrupted or cancelled tried again; what has arrived is not downloaded again.
 #[utoipa::path(post, path = "/api/v1/image-downloads/{id}/resume", tag = "boot-images",
     params(("id" = Uuid, Path, description = "Its id")), responses((status = 202, body = ImageDownload)))]
-pub(crate) async fn resume(
-    caller: Administrator,
-    application: Data<Application>,
-    Path(id): Path<Uuid>,
-) -> Result<HttpResponse, Error> {
-    let port = port(&application)?;
+pub(crate) async fn resume(caller: Administrator, mut backend: Backend, Path(id): Path<Uuid>) -> Result<HttpResponse, Error> {
+    let port = backend.library()?;
     port.resume(id, &caller.context()).await?;
-    Ok(HttpResponse::Accepted().json(find(&*port, id).await?))
+    Ok(HttpResponse::Accepted().json(find(port, id).await?))
 }

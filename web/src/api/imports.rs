@@ -1,18 +1,17 @@
 //! Bulk deployments from a CSV file: all of its rows or none.
 
-use crate::application::Application;
 use crate::auth::caller::{Operator, Viewer};
 use crate::commands::{Imported, PlannedRow};
-use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::body::Csv;
 use crate::request::page::{Page, limit};
 use crate::request::parameters::Parameters;
 use crate::request::path::Path;
-use crate::request::reading::{Reading, name_position};
+use crate::request::reading::name_position;
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
-use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::values::ids::ImportId;
 use bootledger_projections::deployments::{self, Cursor, Deployment, Filter, StatusCount};
 use bootledger_projections::imports;
@@ -53,15 +52,15 @@ pub struct ImportAnswer {
               (status = 201, description = "What was started", body = ImportAnswer)))]
 pub(crate) async fn create(
     caller: Operator,
-    application: Data<Application>,
+    mut backend: Backend,
     Parameters(mode): Parameters<ImportMode>,
     Csv(csv): Csv,
 ) -> Result<HttpResponse, Error> {
-    match application.commands.import(&csv, mode.dry_run, caller.context()).await? {
+    match backend.import(&csv, mode.dry_run, caller.context()).await? {
         Imported::Planned(rows) => Ok(HttpResponse::Ok().json(ImportAnswer { import: None, position: None, rows })),
         Imported::Refused(rows) => Err(Error::rejected_rows(rows)),
         Imported::Started { import, receipt, rows } => {
-            let shown = reach(&application, receipt.position, DEADLINE).await;
+            let shown = backend.reach(receipt.position).await;
             let mut response = HttpResponse::Created()
                 .insert_header((LOCATION, format!("/api/v1/imports/{import}")))
                 .json(ImportAnswer { import: Some(import), position: Some(receipt.position), rows });
@@ -105,8 +104,9 @@ pub(crate) async fn show(
     _: Viewer,
     Path(id): Path<ImportId>,
     Parameters(query): Parameters<ImportQuery>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let (limit, at) = (limit(query.limit)?, reading.at);
     let counts = imports::counts(reading.connection(), id, at).await?;
     if counts.is_empty() {

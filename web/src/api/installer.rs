@@ -1,25 +1,23 @@
 //! What operators do about an installation: read its installer's log, set what its next network boot gets.
 
 use super::deployments::{DeploymentAnswer, changed, find};
-use crate::application::Application;
 use crate::auth::caller::Operator;
 use crate::boot::files::store_failed;
-use crate::boot::store::Contents;
 use crate::commands::Command;
 use crate::error::Error;
 use crate::request::answer::Change;
+use crate::request::backend::Backend;
 use crate::request::body::Json;
 use crate::request::path::Path;
-use crate::request::reading::{Reading, name_position};
+use crate::request::reading::name_position;
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, X_CONTENT_TYPE_OPTIONS};
-use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::deployment::installer::NextBoot;
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::text::Text;
 use bootledger_projections::installations;
 use serde::Deserialize;
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -41,12 +39,12 @@ pub struct NewNextBoot {
     params(("id" = DeploymentId, Path, description = "The deployment")), responses((status = 200, body = DeploymentAnswer)))]
 pub(crate) async fn next_boot(
     caller: Operator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(deployment): Path<DeploymentId>,
     Json(NewNextBoot { boot }): Json<NewNextBoot>,
 ) -> Result<HttpResponse, Error> {
     let by = Text::fitted(&caller.principal.actor());
-    changed(&application, Change::make(&application, &caller, Command::SetNextBoot { deployment, boot, by }).await?).await
+    changed(Change::make(&mut backend, &caller, Command::SetNextBoot { deployment, boot, by }).await?, &mut backend).await
 }
 
 /// The end of the last log that the installer sent, as it was sent but for the deployment's token. It may hold secrets of the
@@ -54,12 +52,8 @@ pub(crate) async fn next_boot(
 #[utoipa::path(get, path = "/api/v1/deployments/{id}/installer-log", tag = "deployments",
     params(("id" = DeploymentId, Path, description = "The deployment")),
     responses((status = 200, body = String, content_type = "text/plain")))]
-pub(crate) async fn log(
-    _: Operator,
-    application: Data<Application>,
-    Path(id): Path<DeploymentId>,
-    mut reading: Reading,
-) -> Result<HttpResponse, Error> {
+pub(crate) async fn log(_: Operator, Path(id): Path<DeploymentId>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let deployment = find(&mut reading, id).await?;
     let at = reading.at;
     let log = installations::find(reading.connection(), id, at).await?.log;
@@ -67,7 +61,7 @@ pub(crate) async fn log(
     let position = reading.position;
     drop(reading);
     let size = u64::try_from(log.size).unwrap_or(0);
-    let bytes = Contents::new(Arc::clone(&application.files)).read_whole(log.sha256, size).await.map_err(store_failed)?;
+    let bytes = backend.stored(log.sha256, size).await.map_err(store_failed)?;
     let name = format!("attachment; filename=\"{}-installer.log\"", deployment.hostname);
     let mut answer = HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")

@@ -1,17 +1,16 @@
 //! Networks, and their free addresses.
 
 use crate::api::catalogue::{self, CatalogueQuery};
-use crate::application::Application;
 use crate::auth::caller::{Administrator, Viewer};
 use crate::commands::{Command, Kind};
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::body::Json;
 use crate::request::page::{MOST, Page};
 use crate::request::parameters::Parameters;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::catalogue::{self as items, Entry};
@@ -34,16 +33,16 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 pub(crate) async fn index(
     _: Viewer,
     Parameters(query): Parameters<CatalogueQuery>,
-    reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    catalogue::index::<NetworkSpec>("network", query, reading).await
+    catalogue::index::<NetworkSpec>("network", query, backend.read().await?).await
 }
 
 /// One network.
 #[utoipa::path(get, path = "/api/v1/networks/{key}", tag = "networks", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = Entry<NetworkSpec>)))]
-pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, reading: Reading) -> Result<HttpResponse, Error> {
-    catalogue::show::<NetworkSpec>("network", &key, reading).await
+pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    catalogue::show::<NetworkSpec>("network", &key, backend.read().await?).await
 }
 
 /// Creates or changes a network; a retired one is in use again.
@@ -51,24 +50,20 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, reading: Reading) -> 
     request_body = NetworkSpec, responses((status = 200, body = Entry<NetworkSpec>)))]
 pub(crate) async fn define(
     caller: Administrator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
     Json(spec): Json<NetworkSpec>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::DefineNetwork(key.clone(), Box::new(spec));
-    catalogue::change::<NetworkSpec>("network", &key, &application, &caller, command).await
+    catalogue::change::<NetworkSpec>("network", &key, &mut backend, &caller, command).await
 }
 
 /// Takes a network out of use.
 #[utoipa::path(delete, path = "/api/v1/networks/{key}", tag = "networks", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = Entry<NetworkSpec>)))]
-pub(crate) async fn retire(
-    caller: Administrator,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-) -> Result<HttpResponse, Error> {
+pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::Network, key.clone());
-    catalogue::change::<NetworkSpec>("network", &key, &application, &caller, command).await
+    catalogue::change::<NetworkSpec>("network", &key, &mut backend, &caller, command).await
 }
 
 /// How many free ones.
@@ -115,8 +110,9 @@ pub(crate) async fn addresses(
     _: Viewer,
     Path(key): Path<Name>,
     Parameters(query): Parameters<FreeQuery>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let (count, at) = (query.count()?, reading.at);
     let network = items::network(reading.connection(), &key, at).await?.filter(|network| !network.retired);
     let network = network.ok_or_else(|| Error::NotFound(format!("there is no network {key} in use")))?.spec;

@@ -5,9 +5,9 @@ use crate::auth::caller::{Operator, Viewer};
 use crate::commands::Command;
 use crate::error::Error;
 use crate::request::answer::Change;
+use crate::request::backend::Backend;
 use crate::request::body::Json;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, ServiceConfig, resource};
@@ -56,17 +56,19 @@ pub(crate) async fn show(
     _: Viewer,
     application: Data<Application>,
     Path(device): Path<DeviceId>,
-    reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    if reading.at != At::Now {
+    let at = backend.read().await?.at;
+    if at != At::Now {
         return Err(Error::bad_request(
             "at",
             "power_is_now",
             "a management controller knows only how the power is now; leave `at` out",
         ));
     }
-    let state = application.commands.power_state(device).await?;
-    Ok(reading.answer(&PowerAnswer { device, state, asked_at: (application.now)() }))
+    let state = backend.power_state(device).await?;
+    let asked_at = (application.now)();
+    Ok(backend.read_now().await?.answer(&PowerAnswer { device, state, asked_at }))
 }
 
 /// Switches the device on, off, or off and on. 202 where that takes long: an event will tell. 502 where its controller did
@@ -75,14 +77,14 @@ pub(crate) async fn show(
     params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = Order)))]
 pub(crate) async fn order(
     caller: Operator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(device): Path<DeviceId>,
     Json(NewOrder { action, network_boot, interrupts }): Json<NewOrder>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::OrderPower { device, action, network_boot, interrupts };
-    let change = Change::make(&application, &caller, command).await?;
+    let change = Change::make(&mut backend, &caller, command).await?;
     let id = change.receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
-    let order = power_orders::find(&application.views, device, id).await?;
+    let order = power_orders::find(backend.read_now().await?.connection(), device, id).await?;
     let order = order.ok_or_else(|| Error::Internal(anyhow::anyhow!("the order {id} of device {device} is not in the log")))?;
     let reason = || order.reason.as_ref().map(ToString::to_string).unwrap_or_default();
     match order.status {
@@ -93,7 +95,7 @@ pub(crate) async fn order(
         }
         OrderStatus::Ordered | OrderStatus::Confirmed => {}
     }
-    match change.shown(&application).await {
+    match change.shown(&mut backend).await {
         Ok(reading) => {
             let under_way = order.status == OrderStatus::Ordered;
             let mut answer = change.answer(reading, &order);

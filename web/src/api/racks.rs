@@ -1,17 +1,16 @@
 //! Racks.
 
 use crate::api::catalogue::{self, CatalogueQuery};
-use crate::application::Application;
 use crate::auth::caller::{Administrator, Viewer};
 use crate::commands::{Command, Kind};
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::body::Json;
 use crate::request::page::Page;
 use crate::request::parameters::Parameters;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::catalogue::Entry;
@@ -28,16 +27,16 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 pub(crate) async fn index(
     _: Viewer,
     Parameters(query): Parameters<CatalogueQuery>,
-    reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    catalogue::index::<RackSpec>("rack", query, reading).await
+    catalogue::index::<RackSpec>("rack", query, backend.read().await?).await
 }
 
 /// One rack.
 #[utoipa::path(get, path = "/api/v1/racks/{key}", tag = "racks", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = Entry<RackSpec>)))]
-pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, reading: Reading) -> Result<HttpResponse, Error> {
-    catalogue::show::<RackSpec>("rack", &key, reading).await
+pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    catalogue::show::<RackSpec>("rack", &key, backend.read().await?).await
 }
 
 /// Creates or changes a rack; a retired one is in use again.
@@ -45,22 +44,18 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, reading: Reading) -> 
     request_body = RackSpec, responses((status = 200, body = Entry<RackSpec>)))]
 pub(crate) async fn define(
     caller: Administrator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
     Json(spec): Json<RackSpec>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::DefineRack(key.clone(), spec);
-    catalogue::change::<RackSpec>("rack", &key, &application, &caller, command).await
+    catalogue::change::<RackSpec>("rack", &key, &mut backend, &caller, command).await
 }
 
 /// Takes a rack out of use.
 #[utoipa::path(delete, path = "/api/v1/racks/{key}", tag = "racks", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = Entry<RackSpec>)))]
-pub(crate) async fn retire(
-    caller: Administrator,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-) -> Result<HttpResponse, Error> {
+pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::Rack, key.clone());
-    catalogue::change::<RackSpec>("rack", &key, &application, &caller, command).await
+    catalogue::change::<RackSpec>("rack", &key, &mut backend, &caller, command).await
 }

@@ -1,18 +1,18 @@
 //! Sessions of signed-in people: one's own, and, for administrators, all.
 
-use crate::application::Application;
 use crate::auth::caller::Viewer;
 use crate::auth::level::Level;
 use crate::auth::principal::Principal;
 use crate::commands::{Command, Context, Receipt};
 use crate::error::Error;
 use crate::request::answer::Change;
+use crate::request::backend::Backend;
 use crate::request::page::{Page, limit};
 use crate::request::parameters::Parameters;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::session::EndReason;
 use bootledger_aggregates::values::ids::SessionId;
 use bootledger_aggregates::values::name::Name;
@@ -69,8 +69,9 @@ impl From<Listed> for SessionAnswer {
 pub(crate) async fn index(
     viewer: Viewer,
     Parameters(query): Parameters<SessionQuery>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let (limit, at) = (limit(query.limit)?, reading.at);
     let own = viewer.principal.user().map(|user| user.name.clone());
     let of = match (query.user, viewer.principal.may(Level::Administrator)) {
@@ -92,13 +93,9 @@ pub(crate) async fn index(
 /// Ends a session at once: one of your own, or, for administrators, anybody's.
 #[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "sessions", params(("id" = SessionId, Path, description = "The session")),
     responses((status = 200, body = SessionAnswer)))]
-pub(crate) async fn end(
-    caller: Viewer,
-    application: Data<Application>,
-    Path(id): Path<SessionId>,
-) -> Result<HttpResponse, Error> {
-    let change = Change::of(end_session(&application, &caller.principal, id, caller.context()).await?);
-    match change.shown(&application).await {
+pub(crate) async fn end(caller: Viewer, mut backend: Backend, Path(id): Path<SessionId>) -> Result<HttpResponse, Error> {
+    let change = Change::of(end_session(&mut backend, &caller.principal, id, caller.context()).await?);
+    match change.shown(&mut backend).await {
         Ok(mut reading) => {
             let found = find(&mut reading, id).await?;
             let body = SessionAnswer::from(Listed { id, view: found, times: None });
@@ -108,7 +105,7 @@ pub(crate) async fn end(
     }
 }
 
-async fn find(reading: &mut Reading, id: SessionId) -> Result<SessionView, Error> {
+async fn find(reading: &mut Reading<'_>, id: SessionId) -> Result<SessionView, Error> {
     let item = catalogue::find(reading.connection(), "session", &id.to_string(), At::Now).await?;
     let item = item.ok_or_else(|| Error::NotFound(format!("there is no session {id}")))?;
     Ok(serde_json::from_value(item.spec).map_err(bootledger_projections::Error::from)?)
@@ -116,18 +113,18 @@ async fn find(reading: &mut Reading, id: SessionId) -> Result<SessionView, Error
 
 /// Ends a session for whoever may: the user whose it is, or an administrator.
 pub(crate) async fn end_session(
-    application: &Application,
+    backend: &mut Backend,
     principal: &Principal,
     id: SessionId,
     context: Context,
 ) -> Result<Receipt, Error> {
     if !principal.may(Level::Administrator) {
-        let found = find(&mut Reading::now(application).await?, id).await.ok();
+        let found = find(&mut backend.read_now().await?, id).await.ok();
         let own = found.zip(principal.user()).is_some_and(|(session, user)| session.session.user == user.name);
         if !own {
             // Whose it is, or whether there is one, is nobody else's business.
             principal.require(Level::Administrator)?;
         }
     }
-    Ok(application.commands.execute(Command::EndSession { session: id, reason: EndReason::Revoked }, context).await?)
+    Ok(backend.execute(Command::EndSession { session: id, reason: EndReason::Revoked }, context).await?)
 }

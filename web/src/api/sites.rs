@@ -2,17 +2,16 @@
 
 use crate::api::catalogue::{self, CatalogueQuery};
 use crate::api::networks::FreeQuery;
-use crate::application::Application;
 use crate::auth::caller::{Administrator, Viewer};
 use crate::commands::{Command, Kind};
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::body::Json;
 use crate::request::page::Page;
 use crate::request::parameters::Parameters;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::name::Name;
@@ -35,16 +34,16 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 pub(crate) async fn index(
     _: Viewer,
     Parameters(query): Parameters<CatalogueQuery>,
-    reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    catalogue::index::<SiteSpec>("site", query, reading).await
+    catalogue::index::<SiteSpec>("site", query, backend.read().await?).await
 }
 
 /// One site.
 #[utoipa::path(get, path = "/api/v1/sites/{key}", tag = "sites", params(("key" = Name, Path, description = "Its code")),
     responses((status = 200, body = Entry<SiteSpec>)))]
-pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, reading: Reading) -> Result<HttpResponse, Error> {
-    catalogue::show::<SiteSpec>("site", &key, reading).await
+pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    catalogue::show::<SiteSpec>("site", &key, backend.read().await?).await
 }
 
 /// Creates or changes a site; a retired one is in use again.
@@ -52,24 +51,20 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, reading: Reading) -> 
     request_body = SiteSpec, responses((status = 200, body = Entry<SiteSpec>)))]
 pub(crate) async fn define(
     caller: Administrator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
     Json(spec): Json<SiteSpec>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::DefineSite(key.clone(), Box::new(spec));
-    catalogue::change::<SiteSpec>("site", &key, &application, &caller, command).await
+    catalogue::change::<SiteSpec>("site", &key, &mut backend, &caller, command).await
 }
 
 /// Takes a site out of use.
 #[utoipa::path(delete, path = "/api/v1/sites/{key}", tag = "sites", params(("key" = Name, Path, description = "Its code")),
     responses((status = 200, body = Entry<SiteSpec>)))]
-pub(crate) async fn retire(
-    caller: Administrator,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-) -> Result<HttpResponse, Error> {
+pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::Site, key.clone());
-    catalogue::change::<SiteSpec>("site", &key, &application, &caller, command).await
+    catalogue::change::<SiteSpec>("site", &key, &mut backend, &caller, command).await
 }
 
 /// The next free host names of a site. They are only claimed when a deployment starts.
@@ -88,8 +83,9 @@ pub(crate) async fn hostnames(
     _: Viewer,
     Path(key): Path<Name>,
     Parameters(query): Parameters<FreeQuery>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let (count, at) = (query.count()?, reading.at);
     let site = items::site(reading.connection(), &key, at).await?.filter(|site| !site.retired);
     let site = site.ok_or_else(|| Error::NotFound(format!("there is no site {key} in use")))?.spec;

@@ -5,9 +5,9 @@ use crate::application::Application;
 use crate::auth::caller::Administrator;
 use crate::auth::token::Secret;
 use crate::commands::Command;
-use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
 use crate::request::answer::Change;
+use crate::request::backend::Backend;
 use crate::request::body::Json;
 use crate::request::page::{Page, limit};
 use crate::request::parameters::Parameters;
@@ -82,8 +82,9 @@ pub struct TokenMade {
 pub(crate) async fn index(
     _: Administrator,
     Parameters(query): Parameters<CatalogueQuery>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let (limit, at) = (limit(query.limit)?, reading.at);
     let (after, q) = (query.after.as_deref(), query.q.as_deref());
     let found = catalogue::list(reading.connection(), "token", at, after, i64::from(limit) + 1, q).await?;
@@ -92,7 +93,7 @@ pub(crate) async fn index(
     Ok(reading.answer(&Page { items, next }))
 }
 
-async fn find(reading: &mut Reading, id: TokenId) -> Result<TokenAnswer, Error> {
+async fn find(reading: &mut Reading<'_>, id: TokenId) -> Result<TokenAnswer, Error> {
     let at = reading.at;
     let item = catalogue::find(reading.connection(), "token", &id.to_string(), at).await?;
     TokenAnswer::of(item.ok_or_else(|| Error::NotFound(format!("there is no token {id}")))?)
@@ -101,7 +102,8 @@ async fn find(reading: &mut Reading, id: TokenId) -> Result<TokenAnswer, Error> 
 /// One token without its secret.
 #[utoipa::path(get, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = TokenId, Path, description = "The token")),
     responses((status = 200, body = TokenAnswer)))]
-pub(crate) async fn show(_: Administrator, Path(id): Path<TokenId>, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(crate) async fn show(_: Administrator, Path(id): Path<TokenId>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let body = find(&mut reading, id).await?;
     Ok(reading.answer(&body))
 }
@@ -111,6 +113,7 @@ pub(crate) async fn show(_: Administrator, Path(id): Path<TokenId>, mut reading:
 pub(crate) async fn create(
     caller: Administrator,
     application: Data<Application>,
+    mut backend: Backend,
     Json(new): Json<NewToken>,
 ) -> Result<HttpResponse, Error> {
     if caller.idempotency_key().is_some() {
@@ -128,9 +131,9 @@ pub(crate) async fn create(
         expires: new.expires,
         secret_sha256: secret.sha256(),
     };
-    let receipt = application.commands.execute(command, caller.context()).await?;
+    let receipt = backend.execute(command, caller.context()).await?;
     let id: TokenId = receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
-    let shown = reach(&application, receipt.position, DEADLINE).await;
+    let shown = backend.reach(receipt.position).await;
     let body = TokenMade { id, bearer: secret.bearer(id), name: new.name, scope: new.scope, expires: new.expires };
     let mut response = HttpResponse::Created().insert_header((LOCATION, format!("/api/v1/tokens/{id}"))).json(body);
     if shown {
@@ -142,13 +145,9 @@ pub(crate) async fn create(
 /// Ends a token at once.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = TokenId, Path, description = "The token")),
     responses((status = 200, body = TokenAnswer)))]
-pub(crate) async fn revoke(
-    caller: Administrator,
-    application: Data<Application>,
-    Path(id): Path<TokenId>,
-) -> Result<HttpResponse, Error> {
-    let change = Change::make(&application, &caller, Command::RevokeToken(id)).await?;
-    match change.shown(&application).await {
+pub(crate) async fn revoke(caller: Administrator, mut backend: Backend, Path(id): Path<TokenId>) -> Result<HttpResponse, Error> {
+    let change = Change::make(&mut backend, &caller, Command::RevokeToken(id)).await?;
+    match change.shown(&mut backend).await {
         Ok(mut reading) => {
             let body = find(&mut reading, id).await?;
             Ok(change.answer(reading, &body))

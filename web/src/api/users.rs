@@ -1,13 +1,12 @@
 //! Users. A password that is made here is shown once and never again.
 
 use crate::api::catalogue::CatalogueQuery;
-use crate::application::Application;
 use crate::auth::caller::{Administrator, Caller};
 use crate::auth::password::Password;
 use crate::commands::{Command, NewPassword};
-use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
 use crate::request::answer::Change;
+use crate::request::backend::Backend;
 use crate::request::body::{Json, OptionalJson};
 use crate::request::page::{Page, limit};
 use crate::request::parameters::Parameters;
@@ -15,7 +14,7 @@ use crate::request::path::Path;
 use crate::request::reading::{Reading, name_position};
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
-use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::session::Method;
 use bootledger_aggregates::user::{Role, SignIn};
 use bootledger_aggregates::values::ids::PasswordId;
@@ -130,8 +129,9 @@ pub struct PasswordMade {
 pub(crate) async fn index(
     _: Administrator,
     Parameters(query): Parameters<CatalogueQuery>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let (limit, at) = (limit(query.limit)?, reading.at);
     let (after, q) = (query.after.as_deref(), query.q.as_deref());
     let found = catalogue::list(reading.connection(), "user", at, after, i64::from(limit) + 1, q).await?;
@@ -140,7 +140,7 @@ pub(crate) async fn index(
     Ok(reading.answer(&Page { items, next }))
 }
 
-async fn find(reading: &mut Reading, name: &Name) -> Result<UserAnswer, Error> {
+async fn find(reading: &mut Reading<'_>, name: &Name) -> Result<UserAnswer, Error> {
     let at = reading.at;
     let item = catalogue::find(reading.connection(), "user", name.as_str(), at).await?;
     UserAnswer::of(item.ok_or_else(|| Error::NotFound(format!("there is no user {name}")))?)
@@ -149,7 +149,8 @@ async fn find(reading: &mut Reading, name: &Name) -> Result<UserAnswer, Error> {
 /// One user.
 #[utoipa::path(get, path = "/api/v1/users/{name}", tag = "users", params(("name" = Name, Path, description = "The user")),
     responses((status = 200, body = UserAnswer)))]
-pub(crate) async fn show(_: Administrator, Path(name): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(crate) async fn show(_: Administrator, Path(name): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let body = find(&mut reading, &name).await?;
     Ok(reading.answer(&body))
 }
@@ -175,11 +176,7 @@ fn without_key(caller: &Caller) -> Result<(), Error> {
 
 /// Makes a user. A password that is made is in this answer and nowhere else.
 #[utoipa::path(post, path = "/api/v1/users", tag = "users", request_body = NewUser, responses((status = 201, body = PasswordMade)))]
-pub(crate) async fn create(
-    caller: Administrator,
-    application: Data<Application>,
-    Json(new): Json<NewUser>,
-) -> Result<HttpResponse, Error> {
+pub(crate) async fn create(caller: Administrator, mut backend: Backend, Json(new): Json<NewUser>) -> Result<HttpResponse, Error> {
     without_key(&caller)?;
     let NewUser { name, display_name, role, sign_in, password } = new;
     let (password, told) = match (sign_in, &password.password) {
@@ -195,8 +192,8 @@ pub(crate) async fn create(
         }
     };
     let command = Command::CreateUser { name: name.clone(), display_name, role, password };
-    let receipt = application.commands.execute(command, caller.context()).await?;
-    let shown = reach(&application, receipt.position, DEADLINE).await;
+    let receipt = backend.execute(command, caller.context()).await?;
+    let shown = backend.reach(receipt.position).await;
     let location = format!("/api/v1/users/{name}");
     let body = PasswordMade { name, one_time_password: told };
     let mut response = HttpResponse::Created().insert_header((LOCATION, location)).json(body);
@@ -211,7 +208,7 @@ pub(crate) async fn create(
     params(("name" = Name, Path, description = "The user")), responses((status = 200, body = PasswordMade)))]
 pub(crate) async fn set_password(
     caller: Administrator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(name): Path<Name>,
     OptionalJson(wanted): OptionalJson<WantedPassword>,
 ) -> Result<HttpResponse, Error> {
@@ -219,8 +216,8 @@ pub(crate) async fn set_password(
     let one_time = wanted.must_change_password.unwrap_or(true);
     let (password, told) = made(wanted.password.as_deref(), one_time, &name).await?;
     let command = Command::SetPassword { user: name.clone(), password, keep: None };
-    let receipt = application.commands.execute(command, caller.context()).await?;
-    let shown = reach(&application, receipt.position, DEADLINE).await;
+    let receipt = backend.execute(command, caller.context()).await?;
+    let shown = backend.reach(receipt.position).await;
     let mut response = HttpResponse::Ok().json(PasswordMade { name, one_time_password: told });
     if shown {
         name_position(&mut response, receipt.position);
@@ -228,9 +225,9 @@ pub(crate) async fn set_password(
     Ok(response)
 }
 
-async fn changed(caller: &Caller, application: &Application, name: &Name, command: Command) -> Result<HttpResponse, Error> {
-    let change = Change::make(application, caller, command).await?;
-    match change.shown(application).await {
+async fn changed(caller: &Caller, backend: &mut Backend, name: &Name, command: Command) -> Result<HttpResponse, Error> {
+    let change = Change::make(backend, caller, command).await?;
+    match change.shown(backend).await {
         Ok(mut reading) => {
             let body = find(&mut reading, name).await?;
             Ok(change.answer(reading, &body))
@@ -244,31 +241,23 @@ async fn changed(caller: &Caller, application: &Application, name: &Name, comman
     params(("name" = Name, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
 pub(crate) async fn change(
     caller: Administrator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(name): Path<Name>,
     Json(UserChange { role }): Json<UserChange>,
 ) -> Result<HttpResponse, Error> {
-    changed(&caller, &application, &name, Command::ChangeUserRole { user: name.clone(), role }).await
+    changed(&caller, &mut backend, &name, Command::ChangeUserRole { user: name.clone(), role }).await
 }
 
 /// Lets a user in no longer, and ends the user's sessions. The last administrator stays.
 #[utoipa::path(post, path = "/api/v1/users/{name}/disable", tag = "users",
     params(("name" = Name, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
-pub(crate) async fn disable(
-    caller: Administrator,
-    application: Data<Application>,
-    Path(name): Path<Name>,
-) -> Result<HttpResponse, Error> {
-    changed(&caller, &application, &name, Command::DisableUser(name.clone())).await
+pub(crate) async fn disable(caller: Administrator, mut backend: Backend, Path(name): Path<Name>) -> Result<HttpResponse, Error> {
+    changed(&caller, &mut backend, &name, Command::DisableUser(name.clone())).await
 }
 
 /// Lets a user in again.
 #[utoipa::path(post, path = "/api/v1/users/{name}/enable", tag = "users",
     params(("name" = Name, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
-pub(crate) async fn enable(
-    caller: Administrator,
-    application: Data<Application>,
-    Path(name): Path<Name>,
-) -> Result<HttpResponse, Error> {
-    changed(&caller, &application, &name, Command::EnableUser(name.clone())).await
+pub(crate) async fn enable(caller: Administrator, mut backend: Backend, Path(name): Path<Name>) -> Result<HttpResponse, Error> {
+    changed(&caller, &mut backend, &name, Command::EnableUser(name.clone())).await
 }

@@ -1,17 +1,16 @@
 //! Ventures and their roles.
 
 use crate::api::catalogue::{self, CatalogueQuery};
-use crate::application::Application;
 use crate::auth::caller::{Administrator, Viewer};
 use crate::commands::{Command, Kind};
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::body::Json;
 use crate::request::page::Page;
 use crate::request::parameters::Parameters;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
 use bootledger_projections::catalogue::{Entry, VentureView};
@@ -29,16 +28,16 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 pub(crate) async fn index(
     _: Viewer,
     Parameters(query): Parameters<CatalogueQuery>,
-    reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    catalogue::index::<VentureView>("venture", query, reading).await
+    catalogue::index::<VentureView>("venture", query, backend.read().await?).await
 }
 
 /// One venture.
 #[utoipa::path(get, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = Entry<VentureView>)))]
-pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, reading: Reading) -> Result<HttpResponse, Error> {
-    catalogue::show::<VentureView>("venture", &key, reading).await
+pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    catalogue::show::<VentureView>("venture", &key, backend.read().await?).await
 }
 
 /// Creates or changes a venture; a retired one is in use again.
@@ -46,24 +45,20 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, reading: Reading) -> 
     request_body = VentureSpec, responses((status = 200, body = Entry<VentureView>)))]
 pub(crate) async fn define(
     caller: Administrator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
     Json(spec): Json<VentureSpec>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::DefineVenture(key.clone(), spec);
-    catalogue::change::<VentureView>("venture", &key, &application, &caller, command).await
+    catalogue::change::<VentureView>("venture", &key, &mut backend, &caller, command).await
 }
 
 /// Takes a venture out of use.
 #[utoipa::path(delete, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = Entry<VentureView>)))]
-pub(crate) async fn retire(
-    caller: Administrator,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-) -> Result<HttpResponse, Error> {
+pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::Venture, key.clone());
-    catalogue::change::<VentureView>("venture", &key, &application, &caller, command).await
+    catalogue::change::<VentureView>("venture", &key, &mut backend, &caller, command).await
 }
 
 /// Creates or changes a role of a venture.
@@ -72,12 +67,12 @@ pub(crate) async fn retire(
     responses((status = 200, body = Entry<VentureView>)))]
 pub(crate) async fn define_role(
     caller: Administrator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path((venture, role)): Path<(Name, Name)>,
     Json(spec): Json<RoleSpec>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::DefineRole { venture: venture.clone(), role, spec };
-    catalogue::change::<VentureView>("venture", &venture, &application, &caller, command).await
+    catalogue::change::<VentureView>("venture", &venture, &mut backend, &caller, command).await
 }
 
 /// Takes a role of a venture out of use.
@@ -86,9 +81,9 @@ pub(crate) async fn define_role(
     responses((status = 200, body = Entry<VentureView>)))]
 pub(crate) async fn retire_role(
     caller: Administrator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path((venture, role)): Path<(Name, Name)>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::RetireRole { venture: venture.clone(), role };
-    catalogue::change::<VentureView>("venture", &venture, &application, &caller, command).await
+    catalogue::change::<VentureView>("venture", &venture, &mut backend, &caller, command).await
 }

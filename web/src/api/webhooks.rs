@@ -6,6 +6,7 @@ use crate::auth::caller::{Administrator, Caller, Viewer};
 use crate::commands::{Command, Kind, Ping};
 use crate::error::Error;
 use crate::request::answer::Change;
+use crate::request::backend::Backend;
 use crate::request::body::{Json, OptionalJson};
 use crate::request::page::{Page, limit};
 use crate::request::parameters::Parameters;
@@ -44,7 +45,7 @@ pub struct WebhookAnswer {
 }
 
 impl WebhookAnswer {
-    async fn of(item: Item, application: &Application, reading: &mut Reading) -> Result<Self, Error> {
+    async fn of(item: Item, application: &Application, reading: &mut Reading<'_>) -> Result<Self, Error> {
         let entry: Entry<WebhookView> = item.read()?;
         let delivery = if entry.retired || reading.at != At::Now {
             None
@@ -55,7 +56,7 @@ impl WebhookAnswer {
         Ok(Self { entry, delivery })
     }
 
-    async fn find(key: &Name, application: &Application, reading: &mut Reading) -> Result<Self, Error> {
+    async fn find(key: &Name, application: &Application, reading: &mut Reading<'_>) -> Result<Self, Error> {
         let at = reading.at;
         let item = catalogue::find(reading.connection(), "webhook", key.as_str(), at).await?;
         let item = item.ok_or_else(|| Error::NotFound(format!("there is no webhook {key}")))?;
@@ -98,8 +99,9 @@ pub(crate) async fn index(
     _: Viewer,
     application: Data<Application>,
     Parameters(query): Parameters<CatalogueQuery>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let limit = limit(query.limit)?;
     let (at, after, q) = (reading.at, query.after.as_deref(), query.q.as_deref());
     let found = catalogue::list(reading.connection(), "webhook", at, after, i64::from(limit) + 1, q).await?;
@@ -118,15 +120,22 @@ pub(crate) async fn show(
     _: Viewer,
     application: Data<Application>,
     Path(key): Path<Name>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let answer = WebhookAnswer::find(&key, &application, &mut reading).await?;
     Ok(reading.answer(&answer))
 }
 
-async fn change(key: &Name, application: &Application, caller: &Caller, command: Command) -> Result<HttpResponse, Error> {
-    let change = Change::make(application, caller, command).await?;
-    match change.shown(application).await {
+async fn change(
+    key: &Name,
+    application: &Application,
+    backend: &mut Backend,
+    caller: &Caller,
+    command: Command,
+) -> Result<HttpResponse, Error> {
+    let change = Change::make(backend, caller, command).await?;
+    match change.shown(backend).await {
         Ok(mut reading) => {
             let answer = WebhookAnswer::find(key, application, &mut reading).await?;
             Ok(change.answer(reading, &answer))
@@ -142,10 +151,11 @@ async fn change(key: &Name, application: &Application, caller: &Caller, command:
 pub(crate) async fn define(
     caller: Administrator,
     application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
     Json(spec): Json<WebhookSpec>,
 ) -> Result<HttpResponse, Error> {
-    change(&key, &application, &caller, Command::DefineWebhook(key.clone(), Box::new(spec))).await
+    change(&key, &application, &mut backend, &caller, Command::DefineWebhook(key.clone(), Box::new(spec))).await
 }
 
 /// Takes a webhook out of use.
@@ -154,9 +164,10 @@ pub(crate) async fn define(
 pub(crate) async fn retire(
     caller: Administrator,
     application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
 ) -> Result<HttpResponse, Error> {
-    change(&key, &application, &caller, Command::Retire(Kind::Webhook, key.clone())).await
+    change(&key, &application, &mut backend, &caller, Command::Retire(Kind::Webhook, key.clone())).await
 }
 
 /// Has it told nothing until it is resumed; nothing is lost.
@@ -165,10 +176,11 @@ pub(crate) async fn retire(
 pub(crate) async fn pause(
     caller: Administrator,
     application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
     OptionalJson(Pause { reason }): OptionalJson<Pause>,
 ) -> Result<HttpResponse, Error> {
-    change(&key, &application, &caller, Command::PauseWebhook { webhook: key.clone(), reason }).await
+    change(&key, &application, &mut backend, &caller, Command::PauseWebhook { webhook: key.clone(), reason }).await
 }
 
 /// Has it told again, from where it was; what it failed to take is tried at once.
@@ -177,9 +189,10 @@ pub(crate) async fn pause(
 pub(crate) async fn resume(
     caller: Administrator,
     application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
 ) -> Result<HttpResponse, Error> {
-    change(&key, &application, &caller, Command::ResumeWebhook(key.clone())).await
+    change(&key, &application, &mut backend, &caller, Command::ResumeWebhook(key.clone())).await
 }
 
 /// Has it told everything behind a position, also what it was told before; or, with the last position, nothing of before.
@@ -188,10 +201,11 @@ pub(crate) async fn resume(
 pub(crate) async fn set_position(
     caller: Administrator,
     application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
     Json(NewPosition { after, reason }): Json<NewPosition>,
 ) -> Result<HttpResponse, Error> {
-    change(&key, &application, &caller, Command::SetWebhookPosition { webhook: key.clone(), after, reason }).await
+    change(&key, &application, &mut backend, &caller, Command::SetWebhookPosition { webhook: key.clone(), after, reason }).await
 }
 
 /// Gives up an event that it fails to take, so that the later ones of the same aggregate go on.
@@ -200,24 +214,21 @@ pub(crate) async fn set_position(
 pub(crate) async fn skip(
     caller: Administrator,
     application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
     Json(Skip { position, reason }): Json<Skip>,
 ) -> Result<HttpResponse, Error> {
-    change(&key, &application, &caller, Command::SkipWebhookEvent { webhook: key.clone(), position, reason }).await
+    change(&key, &application, &mut backend, &caller, Command::SkipWebhookEvent { webhook: key.clone(), position, reason }).await
 }
 
 /// Sends the receiver a signed message that is no event, now and once, and tells what it answers. It may be paused.
 #[utoipa::path(post, path = "/api/v1/webhooks/{key}/ping", tag = "webhooks",
     params(("key" = Name, Path, description = "Its name")), responses((status = 200, body = Ping)))]
-pub(crate) async fn ping(
-    caller: Administrator,
-    application: Data<Application>,
-    Path(key): Path<Name>,
-) -> Result<HttpResponse, Error> {
+pub(crate) async fn ping(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     if caller.idempotency_key().is_some() {
         let message = "a ping is sent each time that it is asked for; leave the key out";
         return Err(Error::rejected("Idempotency-Key", "idempotency_key_not_taken", message));
     }
-    let ping = application.commands.ping_webhook(&key).await?;
-    Ok(Reading::now(&application).await?.answer(&ping))
+    let ping = backend.ping_webhook(&key).await?;
+    Ok(backend.read_now().await?.answer(&ping))
 }

@@ -69,6 +69,11 @@ pub(crate) fn is_private(path: &str) -> bool {
     access(path) != Access::Anybody || path.starts_with(SIGN_IN) || path == THEME
 }
 
+/// Whether a path is for machines of the boot network or what watches the service, which read through connections of their own.
+pub(crate) fn is_for_machines(path: &str) -> bool {
+    path == PUPPET_REPORTS || MACHINES.contains(&path) || MACHINES_BELOW.iter().any(|prefix| path.starts_with(prefix))
+}
+
 fn is_own(path: &str) -> bool {
     [SIGN_OUT, PASSWORD].contains(&path) || OWN_BELOW.iter().any(|prefix| path.starts_with(prefix))
 }

@@ -54,7 +54,7 @@ pub(super) async fn open(
     let next = if keeps && due { replace(application, id, key.1).await } else { None };
     let unconfirmed = which == Which::Newest && !live.confirmed;
     if next.is_none() && (unconfirmed || now >= live.last_seen.plus_seconds(SEEN_SECONDS)) {
-        let noted = application.commands.saw_session(id, which == Which::Newest).await;
+        let noted = application.commands.unguarded().saw_session(id, which == Which::Newest).await;
         if let Err(error) = noted {
             tracing::warn!("that a session is in use cannot be noted: {error}");
         }
@@ -107,7 +107,7 @@ fn is_due(live: &Live, which: Which, now: Timestamp) -> bool {
 
 async fn replace(application: &Application, id: SessionId, presented: Sha256) -> Option<Secret> {
     let next = Secret::random();
-    match application.commands.rotate_session(id, presented, next.sha256()).await {
+    match application.commands.unguarded().rotate_session(id, presented, next.sha256()).await {
         Ok(true) => Some(next),
         // Another request at the same moment was faster.
         Ok(false) => None,

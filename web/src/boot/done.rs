@@ -68,7 +68,7 @@ enum Earlier {
 }
 
 async fn earlier(application: &Application, client: Ipv4Addr) -> Result<Earlier, Error> {
-    let views = &application.views;
+    let views = &application.agents;
     if let Some(live) = deployments::live_of_ip(views, client).await? {
         return match live.status {
             // Installed, and only waiting for Puppet: what the server says again was its last word.
@@ -91,7 +91,7 @@ async fn earlier(application: &Application, client: Ipv4Addr) -> Result<Earlier,
 
 /// The server has said DONE, which counts as it did then.
 async fn said_before(application: &Application, network: Name) -> Result<Earlier, Error> {
-    Ok(match catalogue::network(&application.views, &network, At::Now).await? {
+    Ok(match catalogue::network(&application.agents, &network, At::Now).await? {
         Some(found) if !found.spec.ip_only_done => Earlier::DoneWhereTokenNeeded(network),
         _ => Earlier::Done,
     })
@@ -136,7 +136,7 @@ async fn mark(
         Found::Target(target) => Some(target.identity.ip),
         _ => None,
     };
-    match application.commands.execute(Command::MarkDone { deployment, by }, context).await {
+    match application.commands.unguarded().execute(Command::MarkDone { deployment, by }, context).await {
         Ok(receipt) => {
             if let Some(ip) = ip {
                 application.boot.end(deployment, ip, receipt.position);
@@ -155,7 +155,7 @@ fn not_done(request: &HttpRequest, deployment: DeploymentId, error: &CommandErro
             refuse(request, if ended { StatusCode::NOT_FOUND } else { StatusCode::CONFLICT }, &error.to_string())
         }
         CommandError::NotFound(sentence) => refuse(request, StatusCode::NOT_FOUND, sentence),
-        CommandError::Conflict(_) | CommandError::Unavailable(_) => {
+        CommandError::Conflict(_) | CommandError::Unavailable(_) | CommandError::Busy(_) => {
             tracing::warn!(deployment.id = %deployment, "a server's DONE could not be recorded yet: {error}");
             refuse(request, StatusCode::SERVICE_UNAVAILABLE, "DONE could not be recorded; ask again")
         }

@@ -4,12 +4,13 @@
 
 use super::serve::{Content, Source, media_type, serve};
 use super::store::{Contents, StoreError};
-use super::upload::{self, Description, UploadError};
+use super::upload::{Description, UploadError};
 use crate::application::Application;
 use crate::auth::caller::{Administrator, Viewer};
 use crate::commands::Command;
 use crate::error::Error;
 use crate::request::answer::Change;
+use crate::request::backend::Backend;
 use crate::request::parameters::Parameters;
 use crate::request::path::Path;
 use crate::request::reading::{Reading, name_position};
@@ -75,7 +76,7 @@ pub struct PutFile {
     responses((status = 200, body = PutFile)))]
 pub(crate) async fn put(
     caller: Administrator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path((image, name)): Path<(Name, Name)>,
     Parameters(query): Parameters<PutQuery>,
     request: HttpRequest,
@@ -90,10 +91,10 @@ pub(crate) async fn put(
         announced: query.sha256,
     };
     let body = patient(body.map(|bytes| bytes.map_err(anyhow::Error::new)));
-    let (file, receipt) = upload::put_file(&application, description, length, body, caller.context()).await?;
+    let (file, receipt) = backend.put_file(description, length, body, caller.context()).await?;
     let change = Change::of(receipt);
     let (mut revision, position) = (None, change.receipt.position);
-    if let Ok(mut reading) = change.shown(&application).await {
+    if let Ok(mut reading) = change.shown(&mut backend).await {
         revision = catalogue::boot_image(reading.connection(), &image, At::Now).await?.map(|entry| entry.spec.revision);
     }
     let mut answer = HttpResponse::Ok().json(PutFile { image, name, file, revision });
@@ -114,20 +115,21 @@ pub(crate) async fn show(
     _: Viewer,
     application: Data<Application>,
     Path((image, name)): Path<(Name, Name)>,
-    reading: Reading,
+    mut backend: Backend,
     request: HttpRequest,
 ) -> Result<HttpResponse, Error> {
-    stored(&application, reading, &request, &image, &name).await
+    stored(&application, &mut backend, &request, &image, &name).await
 }
 
 /// The answer with a file as it was put.
 pub(crate) async fn stored(
     application: &Application,
-    mut reading: Reading,
+    backend: &mut Backend,
     request: &HttpRequest,
     image: &Name,
     name: &Name,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let file = find(&mut reading, image, name).await?;
     let position = reading.position;
     // The bytes may take long; the transaction must not.
@@ -139,7 +141,7 @@ pub(crate) async fn stored(
     Ok(answer)
 }
 
-async fn find(reading: &mut Reading, image: &Name, name: &Name) -> Result<BootFile, Error> {
+async fn find(reading: &mut Reading<'_>, image: &Name, name: &Name) -> Result<BootFile, Error> {
     let at = reading.at;
     let entry: Option<Entry<BootImage>> = catalogue::boot_image(reading.connection(), image, at).await?;
     let entry = entry.ok_or_else(|| Error::NotFound(format!("there is no boot image {image}")))?;
@@ -157,12 +159,12 @@ async fn find(reading: &mut Reading, image: &Name, name: &Name) -> Result<BootFi
     responses((status = 200, body = Entry<BootImage>)))]
 pub(crate) async fn remove(
     caller: Administrator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path((image, name)): Path<(Name, Name)>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::RemoveBootFile { image: image.clone(), name };
-    let change = Change::make(&application, &caller, command).await?;
-    match change.shown(&application).await {
+    let change = Change::make(&mut backend, &caller, command).await?;
+    match change.shown(&mut backend).await {
         Ok(mut reading) => {
             let entry = catalogue::boot_image(reading.connection(), &image, At::Now).await?;
             Ok(change.answer(reading, &entry))

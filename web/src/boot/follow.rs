@@ -43,7 +43,7 @@ pub async fn run(application: Application) {
 }
 
 async fn keep(application: &Application) {
-    let mut follower = Follower::new(application.views.clone());
+    let mut follower = Follower::new(application.agents.clone());
     let mut position = application.position.clone();
     let mut failing = false;
     let pulse = Pulse::default();

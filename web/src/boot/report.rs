@@ -127,7 +127,7 @@ pub(super) async fn progress(request: HttpRequest, application: Data<Application
     let fields::Fields { stage, percent, text, failed, next_boot } = fields;
     let report = InstallerReport { stage, percent, text, failed, next_boot, client: reporter.client };
     let command = Command::ReportInstaller { deployment: reporter.deployment, report };
-    match application.commands.execute(command, reporter.context(&request)).await {
+    match application.commands.unguarded().execute(command, reporter.context(&request)).await {
         Ok(_) => ok(),
         Err(error) => refused(&request, reporter.deployment, &error),
     }
@@ -171,7 +171,7 @@ fn refused(request: &HttpRequest, deployment: DeploymentId, error: &CommandError
         }
         // It is not in progress yet, or not any more.
         CommandError::Refused(_) | CommandError::NotFound(_) => refuse(request, StatusCode::NOT_FOUND, &error.to_string()),
-        CommandError::Conflict(_) | CommandError::Unavailable(_) => {
+        CommandError::Conflict(_) | CommandError::Unavailable(_) | CommandError::Busy(_) => {
             tracing::warn!(deployment.id = %deployment, "an installer's report could not be recorded yet: {error}");
             refuse(request, StatusCode::SERVICE_UNAVAILABLE, "the report could not be recorded; send it again")
         }

@@ -132,7 +132,7 @@ pub async fn put_file<E: Into<anyhow::Error>>(
     let file =
         BootFile { kind: description.kind, sha256: stored.sha256, size: stored.size, template: description.template, settings };
     let command = Command::PutBootFile { image: description.image, name: description.name, file: file.clone() };
-    let receipt = application.commands.execute(command, context).await?;
+    let receipt = application.commands.unguarded().execute(command, context).await?;
     Ok((file, receipt))
 }
 

@@ -8,8 +8,10 @@ use super::configuration::{Configuration, Format};
 use super::revision::Revision;
 use crate::application::Application;
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::reading::Reading;
 use bootledger_aggregates::dhcp_server::DhcpKind;
+use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_projections::at::At;
@@ -37,21 +39,23 @@ pub struct Configurations(Mutex<HashMap<(Name, Format), Place>>);
 
 impl Configurations {
     /// The newest configuration of a site. While the views do not move, this asks no database.
-    pub(crate) async fn current(&self, application: &Application, site: &Name, format: Format) -> Result<Current, Error> {
+    pub(crate) async fn current(&self, backend: &mut Backend, site: &Name, format: Format) -> Result<Current, Error> {
         let key = (site.clone(), format);
         let known = self.places().get(&key).cloned();
         // Only places of sites that exist are kept, so that asking for others takes no memory.
         let place = known.clone().unwrap_or_default();
         let mut held = place.lock().await;
-        let shown = *application.position.borrow();
+        let shown = backend.position();
         if let Some(current) = held.as_ref().filter(|current| current.position >= shown) {
             return Ok(current.clone());
         }
-        let mut reading = Reading::now(application).await?;
+        let base_url = backend.base_url().clone();
+        let mut reading = backend.read_now().await?;
+        let position = reading.position;
         let changed = dhcp_sites::changed_at(reading.connection(), site).await?;
         let revision = match held.as_ref().filter(|current| current.changed == changed) {
             Some(current) => Arc::clone(&current.revision),
-            None => match render(application, &mut reading, site, format).await {
+            None => match render(reading, base_url, site, format).await {
                 Ok(revision) => Arc::new(revision),
                 Err(error) => {
                     self.places().remove(&key);
@@ -59,7 +63,7 @@ impl Configurations {
                 }
             },
         };
-        let current = Current { revision, position: reading.position, changed };
+        let current = Current { revision, position, changed };
         *held = Some(current.clone());
         if known.is_none() {
             self.places().entry(key).or_insert_with(|| Arc::clone(&place));
@@ -76,28 +80,26 @@ impl Configurations {
 /// The revision that a site's servers of this kind should have been running at a position of the past. `None` where there was
 /// none for them, as the format cannot say what the site had.
 pub async fn revision_at(application: &Application, site: &Name, kind: DhcpKind, position: i64) -> Result<Option<Sha256>, Error> {
-    let mut reading = Reading::now(application).await?;
+    let mut backend = Backend::of_nobody(application);
+    let mut reading = backend.read_now().await?;
     (reading.at, reading.position) = (At::Position(position), position);
-    match render(application, &mut reading, site, Format::of_kind(kind)).await {
+    match render(reading, application.base_url.clone(), site, Format::of_kind(kind)).await {
         Ok(revision) => Ok(Some(revision.sha256)),
         Err(Error::Rejected { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// The configuration of a site at the reading's moment. Rejected where the format cannot say it.
-pub(crate) async fn render(
-    application: &Application,
-    reading: &mut Reading,
-    site: &Name,
-    format: Format,
-) -> Result<Revision, Error> {
+/// The configuration of a site at the reading's moment. Rejected where the format cannot say it. The reading ends before the
+/// text is written, which may have to wait for a thread.
+pub(crate) async fn render(mut reading: Reading<'_>, base_url: BootUrl, site: &Name, format: Format) -> Result<Revision, Error> {
     let at = reading.at;
     let entry = catalogue::site(reading.connection(), site, at).await?.filter(|entry| !entry.retired);
     let entry = entry.ok_or_else(|| Error::NotFound(format!("there is no site {site}, so it has no DHCP configuration")))?;
     let networks = catalogue::networks(reading.connection(), at).await?;
     let entries = dhcp_entries::of_site(reading.connection(), site, at).await?;
-    let (site, base_url) = (site.clone(), application.base_url.clone());
+    drop(reading);
+    let site = site.clone();
     let written = tokio::task::spawn_blocking(move || {
         let networks =
             networks.into_iter().filter(|network| network.spec.site == site).map(|network| (network.key, network.spec));

@@ -8,12 +8,13 @@ use crate::auth::principal::Principal;
 use crate::commands::{Command, Context};
 use crate::edge::correlation;
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::body::Json;
 use crate::request::parameters::Parameters;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
+use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
@@ -52,6 +53,7 @@ struct News {
 async fn show(
     application: web::Data<Application>,
     configurations: web::Data<Configurations>,
+    mut backend: Backend,
     request: HttpRequest,
     Path((site, file)): Path<(Name, String)>,
     Parameters(news): Parameters<News>,
@@ -62,11 +64,11 @@ async fn show(
         ))
     })?;
     if form_urlencoded::parse(request.query_string().as_bytes()).any(|(name, _)| name == "at") {
-        return past(&application, &request, &site, format).await;
+        return past(&mut backend, application.base_url.clone(), &request, &site, format).await;
     }
     let deadline = Instant::now() + Duration::from_secs(news.wait.min(LONGEST_WAIT));
     loop {
-        let current = configurations.current(&application, &site, format).await?;
+        let current = configurations.current(&mut backend, &site, format).await?;
         let news_of_it = news.confirmed.is_some_and(|confirmed| current.changed > confirmed);
         if !current.revision.is_held_by(&request) || news_of_it || !event_after(&application, current.position, deadline).await {
             return Ok(answer(&request, format, &current));
@@ -106,13 +108,20 @@ fn answer(request: &HttpRequest, format: Format, current: &Current) -> HttpRespo
 }
 
 /// The configuration as it was. What last changed it is not known there, and nothing is waited for.
-async fn past(application: &Application, request: &HttpRequest, site: &Name, format: Format) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::extract(request).await?;
-    let revision = render(application, &mut reading, site, format).await?;
+async fn past(
+    backend: &mut Backend,
+    base_url: BootUrl,
+    request: &HttpRequest,
+    site: &Name,
+    format: Format,
+) -> Result<HttpResponse, Error> {
+    let reading = backend.read().await?;
+    let position = reading.position;
+    let revision = render(reading, base_url, site, format).await?;
     let held = revision.is_held_by(request);
     let mut response = if held { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header((ETAG, revision.tag.clone())).insert_header((CACHE_CONTROL, "no-cache"));
-    response.insert_header((POSITION, reading.position));
+    response.insert_header((POSITION, position));
     if held {
         return Ok(response.finish());
     }
@@ -164,6 +173,6 @@ async fn confirm(
         causation_id: None,
         idempotency_key: None,
     };
-    let receipt = application.commands.execute(command, context).await?;
+    let receipt = application.commands.unguarded().execute(command, context).await?;
     Ok(HttpResponse::Ok().json(receipt))
 }

@@ -3,8 +3,8 @@
 use super::zone::{Zone, render};
 use crate::dhcp::revision::Revision;
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bootledger_aggregates::values::hostname::DomainName;
@@ -16,7 +16,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
     config.service(web::resource("/dns/zones/{zone:.+}").route(web::get().to(show)).route(web::head().to(show)));
 }
 
-async fn show(request: HttpRequest, Path(zone): Path<DomainName>, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn show(request: HttpRequest, Path(zone): Path<DomainName>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let at = reading.at;
     let sites = catalogue::sites(reading.connection(), at).await?;
     let mut managed: Vec<DomainName> = sites.iter().flat_map(|site| site.spec.zones.iter().cloned()).collect();
@@ -29,6 +30,8 @@ async fn show(request: HttpRequest, Path(zone): Path<DomainName>, mut reading: R
     let named = above(&zone);
     let records = dns_records::of_zone(reading.connection(), &named, at).await?;
     let changed = dns_records::zone_changed_at(reading.connection(), &named, at).await?;
+    let position = reading.position;
+    drop(reading);
     let written = tokio::task::spawn_blocking(move || {
         render(&Zone { name: &zone, domain: &site.spec.domain, managed: &managed, records: &records, changed }).map(Revision::of)
     });
@@ -36,7 +39,7 @@ async fn show(request: HttpRequest, Path(zone): Path<DomainName>, mut reading: R
     let held = revision.is_held_by(&request);
     let mut response = if held { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header((ETAG, revision.tag.clone())).insert_header((CACHE_CONTROL, "no-cache"));
-    response.insert_header(("Bootledger-Position", reading.position));
+    response.insert_header(("Bootledger-Position", position));
     if held {
         return Ok(response.finish());
     }

@@ -23,6 +23,7 @@ use crate::application::Application;
 use crate::auth::level::Level;
 use crate::commands::{Command, Kind};
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::web::{Data, ServiceConfig, resource};
@@ -50,7 +51,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 /// How many live deployments are shown that use an image.
 const SHOWN_LIVE: u8 = 20;
 
-async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let query: ListQuery = visit.query()?;
     let found = list::find::<BootImage>(&mut reading, BOOT_IMAGE.kind, &query).await?;
     let table = (!found.items.is_empty()).then(|| view::table(&found.items));
@@ -67,13 +69,13 @@ async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error
 }
 
 /// The live deployments that use an image; one more than are shown where there are more.
-async fn live_with(reading: &mut Reading, key: &Name) -> Result<Vec<Deployment>, Error> {
+async fn live_with(reading: &mut Reading<'_>, key: &Name) -> Result<Vec<Deployment>, Error> {
     let at = reading.at;
     let filter = deployments::Filter { boot_image: Some(key.clone()), live: Some(true), ..deployments::Filter::default() };
     Ok(deployments::list(reading.connection(), &filter, at, i64::from(SHOWN_LIVE) + 1).await?)
 }
 
-async fn parts(reading: &mut Reading, key: &Name, may: &Allowed) -> Result<Parts, Error> {
+async fn parts(reading: &mut Reading<'_>, key: &Name, may: &Allowed) -> Result<Parts, Error> {
     let at = reading.at;
     let entry = entry::find::<BootImage>(reading, &BOOT_IMAGE, key.as_str()).await?;
     let ventures = catalogue::ventures(reading.connection(), at).await?;
@@ -100,7 +102,7 @@ async fn parts(reading: &mut Reading, key: &Name, may: &Allowed) -> Result<Parts
 
 /// The page, with the form for uploads as it was sent where that was refused.
 async fn content(
-    reading: &mut Reading,
+    reading: &mut Reading<'_>,
     application: &Application,
     key: &Name,
     may: &Allowed,
@@ -122,8 +124,9 @@ async fn show(
     visit: Visit,
     application: Data<Application>,
     Path(key): Path<Name>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Administrator);
     let content = content(&mut reading, &application, &key, &may, &Fields::default()).await?;
     let page = Page {
@@ -166,7 +169,7 @@ impl Described for BootImages {
         view.spec.as_ref().map_or_else(form::usual, form::pairs)
     }
 
-    async fn form(_: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
+    async fn form(_: &mut Reading<'_>, target: &Target, fields: &Fields) -> Result<Markup, Error> {
         Ok(form::view(target, fields))
     }
 
@@ -178,7 +181,7 @@ impl Described for BootImages {
         Command::DefineBootImage(key, spec)
     }
 
-    async fn end(reading: &mut Reading, entry: &Entry<BootImage>) -> Result<End, Error> {
+    async fn end(reading: &mut Reading<'_>, entry: &Entry<BootImage>) -> Result<End, Error> {
         let (at, key) = (reading.at, &entry.key);
         let ventures = catalogue::ventures(reading.connection(), at).await?;
         let mut uses = view::defaults(key, &ventures);

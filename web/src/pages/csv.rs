@@ -20,8 +20,8 @@ const PART: usize = 64 << 10;
 pub(crate) async fn download(
     name: &str,
     head: &str,
-    mut reading: Reading,
-    mut rows: impl AsyncFnMut(&mut Reading) -> Result<Option<String>, Error>,
+    mut reading: Reading<'_>,
+    mut rows: impl AsyncFnMut(&mut Reading<'_>) -> Result<Option<String>, Error>,
 ) -> Result<HttpResponse, Error> {
     let unwritten = |error: io::Error| Error::Internal(anyhow::Error::new(error).context("an export cannot be written down"));
     let mut file = File::from_std(tempfile::tempfile().map_err(unwritten)?);

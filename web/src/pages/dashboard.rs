@@ -8,6 +8,7 @@ use super::kit::badge::Tone;
 use super::kit::block;
 use super::live::{self, Region, State, Topic};
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::web::{ServiceConfig, resource};
@@ -16,7 +17,6 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::deployments::{self, LiveCounts};
 use bootledger_projections::plugin_runs;
 use maud::{Markup, html};
-use std::rc::Rc;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(resource("/").get(index)).service(resource("/dashboard/live/{since}").get(live));
@@ -29,7 +29,7 @@ struct Found {
     lately: lately::Lately,
 }
 
-async fn ask(reading: &mut Reading, now: Timestamp) -> Result<Found, Error> {
+async fn ask(reading: &mut Reading<'_>, now: Timestamp) -> Result<Found, Error> {
     let standing = plugin_runs::standing(reading.connection(), now).await?;
     Ok(Found {
         counts: deployments::live_counts(reading.connection()).await?,
@@ -39,7 +39,8 @@ async fn ask(reading: &mut Reading, now: Timestamp) -> Result<Found, Error> {
 }
 
 /// The page. What needs somebody is a matter of now, so that it shows no past.
-async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     if reading.at != bootledger_projections::at::At::Now {
         let message = "the dashboard shows what needs somebody now; look at the past of deployments, devices and the others";
         return Err(Error::rejected("at", "at_not_here", message));
@@ -55,7 +56,7 @@ async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error
 
 async fn live(_: Visit, request: HttpRequest, Path(since): Path<i64>) -> Result<HttpResponse, Error> {
     let now = super::application(&request)?.now;
-    let render: live::Render = Rc::new(move |mut reading: Reading, _| {
+    let render = live::render(move |mut reading, _| {
         Box::pin(async move {
             let found = ask(&mut reading, now()).await?;
             Ok(State { regions: regions(&found, now()), rows: vec![] })

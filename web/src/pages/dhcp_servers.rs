@@ -19,6 +19,7 @@ use crate::commands::{Command, Kind};
 use crate::dhcp::configuration::Format;
 use crate::dhcp::held::Configurations;
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::web::{Data, ServiceConfig, resource};
@@ -57,7 +58,7 @@ fn awaited(key: &Name) -> String {
 }
 
 /// The last changes of all sites, and how many deployments wait for what; neither is known of the past.
-async fn news(reading: &mut Reading) -> Result<(Vec<LastChange>, Vec<Awaited>), Error> {
+async fn news(reading: &mut Reading<'_>) -> Result<(Vec<LastChange>, Vec<Awaited>), Error> {
     if reading.at != At::Now {
         return Ok((vec![], vec![]));
     }
@@ -66,7 +67,8 @@ async fn news(reading: &mut Reading) -> Result<(Vec<LastChange>, Vec<Awaited>), 
     Ok((changes, waiting))
 }
 
-async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let query: ListQuery = visit.query()?;
     let found = list::find::<DhcpServerView>(&mut reading, "dhcp_server", &query).await?;
     let (at, (changes, waiting)) = (reading.at, news(&mut reading).await?);
@@ -118,7 +120,7 @@ struct May {
     repair: Allowed,
 }
 
-async fn held_up(reading: &mut Reading, key: &Name) -> Result<(Vec<HeldUp>, i64), Error> {
+async fn held_up(reading: &mut Reading<'_>, key: &Name) -> Result<(Vec<HeldUp>, i64), Error> {
     if reading.at != At::Now {
         return Ok((vec![], 0));
     }
@@ -129,7 +131,7 @@ async fn held_up(reading: &mut Reading, key: &Name) -> Result<(Vec<HeldUp>, i64)
     Ok((shown, count))
 }
 
-async fn parts(reading: &mut Reading, key: &Name, may: &May, now: Timestamp) -> Result<Parts, Error> {
+async fn parts(reading: &mut Reading<'_>, key: &Name, may: &May, now: Timestamp) -> Result<Parts, Error> {
     let at = reading.at;
     let entry = entry::find::<DhcpServerView>(reading, &DHCP_SERVER, key.as_str()).await?;
     let site = &entry.spec.spec.site;
@@ -159,7 +161,7 @@ async fn parts(reading: &mut Reading, key: &Name, may: &May, now: Timestamp) -> 
 
 /// The configuration that a server should have.
 async fn configuration(
-    application: &Application,
+    backend: &mut Backend,
     configurations: &Configurations,
     entry: &Entry<DhcpServerView>,
     at: At,
@@ -171,7 +173,7 @@ async fn configuration(
     if let At::Position(position) = at {
         return Ok(view::past_configuration(site, format, position));
     }
-    match configurations.current(application, site, format).await {
+    match configurations.current(backend, site, format).await {
         Ok(current) => Ok(view::configuration(site, format, Some(Ok(&current)))),
         Err(Error::Rejected { reasons, .. }) => Ok(view::configuration(site, format, Some(Err(&reasons)))),
         Err(Error::NotFound(_)) => Ok(view::configuration(site, format, None)),
@@ -181,17 +183,19 @@ async fn configuration(
 
 async fn show(
     visit: Visit,
-    application: Data<Application>,
     configurations: Data<Configurations>,
     Path(key): Path<Name>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let may =
         May { change: visit.may_change(&reading, Level::Administrator), repair: visit.may_change(&reading, Level::Operator) };
     let at = reading.at;
     let entry = entry::find::<DhcpServerView>(&mut reading, &DHCP_SERVER, key.as_str()).await?;
     let parts = parts(&mut reading, &key, &may, visit.now).await?;
-    let configuration = configuration(&application, &configurations, &entry, at).await?;
+    let live = entry::live_path(&DHCP_SERVER.page(&key), reading.position, &visit);
+    let seen = visit.see(reading).await?;
+    let configuration = configuration(&mut backend, &configurations, &entry, at).await?;
     let content = html! {
         @for (id, part) in &parts {
             // It may be long, and so it is no part that is made again with each event.
@@ -200,11 +204,11 @@ async fn show(
         }
     };
     let page = Page {
-        live: Some(entry::live_path(&DHCP_SERVER.page(&key), reading.position, &visit)),
+        live: Some(live),
         json: Some(format!("/api/v1/dhcp-servers/{key}")),
         ..Page::new(key.as_str(), Section::DhcpServers, content)
     };
-    visit.answer(reading, page).await
+    Ok(seen.answer(&page))
 }
 
 async fn live(
@@ -242,7 +246,7 @@ impl Described for DhcpServers {
         form::pairs(&view.spec)
     }
 
-    async fn form(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
+    async fn form(reading: &mut Reading<'_>, target: &Target, fields: &Fields) -> Result<Markup, Error> {
         Ok(form::view(target, fields, &forms::sites(reading).await?))
     }
 
@@ -254,7 +258,7 @@ impl Described for DhcpServers {
         Command::DefineDhcpServer(key, spec)
     }
 
-    async fn end(reading: &mut Reading, entry: &Entry<DhcpServerView>) -> Result<End, Error> {
+    async fn end(reading: &mut Reading<'_>, entry: &Entry<DhcpServerView>) -> Result<End, Error> {
         let (key, site) = (&entry.key, &entry.spec.spec.site);
         let (_, count) = held_up(reading, key).await?;
         let others = catalogue::dhcp_servers_of(reading.connection(), site, At::Now).await?;

@@ -12,6 +12,7 @@ use crate::application::Application;
 use crate::auth::caller::{Operator, Viewer};
 use crate::commands::Command;
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::HttpResponse;
@@ -47,7 +48,7 @@ pub(super) struct Differences {
 
 /// The differences of a site behind `after`.
 pub(super) async fn of_site(
-    reading: &mut Reading,
+    reading: &mut Reading<'_>,
     site: &Name,
     after: Option<&str>,
     now: Timestamp,
@@ -63,7 +64,7 @@ pub(super) async fn of_site(
 
 /// Those differences of a site that are about some of its things.
 pub(super) async fn some_of_site(
-    reading: &mut Reading,
+    reading: &mut Reading<'_>,
     site: &Name,
     now: Timestamp,
     wanted: impl Fn(&Subject) -> bool,
@@ -87,7 +88,7 @@ pub(super) async fn some_of_site(
 }
 
 /// When a site was last looked at; not known of the past.
-pub(super) async fn last_check(reading: &mut Reading, site: &Name, now: Timestamp) -> Result<Option<Check>, Error> {
+pub(super) async fn last_check(reading: &mut Reading<'_>, site: &Name, now: Timestamp) -> Result<Option<Check>, Error> {
     match reading.at {
         At::Now => Ok(Some(drift::check(reading.connection(), site, now).await?)),
         At::Position(_) => Ok(None),
@@ -238,13 +239,8 @@ async fn to_site(_: Viewer, Path(site): Path<Name>) -> HttpResponse {
     see_other(&format!("/sites/{site}#drift"))
 }
 
-async fn check(
-    _: Operator,
-    application: Data<Application>,
-    Path(site): Path<Name>,
-    fields: Fields,
-) -> Result<HttpResponse, Error> {
-    application.commands.check_drift(&site).await?;
+async fn check(_: Operator, mut backend: Backend, Path(site): Path<Name>, fields: Fields) -> Result<HttpResponse, Error> {
+    backend.check_drift(&site).await?;
     Ok(see_other(&format!("{}#drift", back(&fields, &site))))
 }
 
@@ -252,6 +248,7 @@ async fn repair(
     caller: Operator,
     visit: Visit,
     application: Data<Application>,
+    mut backend: Backend,
     Path(site): Path<Name>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
@@ -268,8 +265,8 @@ async fn repair(
     }
     if fields.broken().is_empty() {
         let command = Command::RepairDrift { site: site.clone(), keys: Some(keys) };
-        match application.commands.execute(command, fields.context(&caller)).await {
-            Ok(receipt) => return Ok(done(&application, &receipt, &format!("{back}#drift")).await),
+        match backend.execute(command, fields.context(&caller)).await {
+            Ok(receipt) => return Ok(done(&mut backend, &receipt, &format!("{back}#drift")).await),
             Err(error) => fields.refused(error)?,
         }
     }

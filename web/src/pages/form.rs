@@ -3,13 +3,12 @@
 //! A handler reads every field of [`Fields`], which remembers what was wrong, so that a refusal tells all of it at once
 //! together with the rules that the domain found broken.
 
-use crate::application::Application;
 use crate::auth::caller::Caller;
 use crate::auth::guard;
 use crate::commands::{CommandError, Context, Receipt};
-use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
 use crate::error::problem::ProblemError;
+use crate::request::backend::Backend;
 use crate::request::body;
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderValue, LOCATION};
@@ -155,9 +154,9 @@ impl Fields {
 }
 
 /// The answer to a form that was done: 303 to a page, once the views show the change.
-pub(crate) async fn done(application: &Application, receipt: &Receipt, path: &str) -> HttpResponse {
+pub(crate) async fn done(backend: &mut Backend, receipt: &Receipt, path: &str) -> HttpResponse {
     // Where that takes too long, the page shows the change when it is live.
-    reach(application, receipt.position, DEADLINE).await;
+    backend.reach(receipt.position).await;
     see_other(path)
 }
 

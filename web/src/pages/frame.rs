@@ -82,6 +82,20 @@ impl<'a> Page<'a> {
     }
 }
 
+/// A visit whose reading has ended.
+pub(crate) struct Seen {
+    visit: Visit,
+    position: i64,
+    at: At,
+}
+
+impl Seen {
+    /// The answer with a page as of the reading.
+    pub(crate) fn answer(self, page: &Page<'_>) -> HttpResponse {
+        self.visit.render(self.position, self.at, StatusCode::OK, page)
+    }
+}
+
 impl Visit {
     /// Whether the visitor has a role; `Err` says in words that it is missing.
     pub(crate) fn may(&self, needed: Level) -> Result<(), String> {
@@ -92,7 +106,7 @@ impl Visit {
     }
 
     /// Whether something may be changed from this page: the visitor has the role, and the page does not show the past.
-    pub(crate) fn may_change(&self, reading: &Reading, needed: Level) -> Result<(), String> {
+    pub(crate) fn may_change(&self, reading: &Reading<'_>, needed: Level) -> Result<(), String> {
         if reading.at != At::Now {
             return Err("This page shows the past, which cannot be changed. Go back to now.".to_owned());
         }
@@ -140,11 +154,17 @@ impl Visit {
     }
 
     /// The answer with a page as of a reading.
-    pub(crate) async fn answer(mut self, mut reading: Reading, page: Page<'_>) -> Result<HttpResponse, Error> {
+    #[expect(clippy::needless_pass_by_value, reason = "a page is made for its one answer")]
+    pub(crate) async fn answer(self, reading: Reading<'_>, page: Page<'_>) -> Result<HttpResponse, Error> {
+        Ok(self.see(reading).await?.answer(&page))
+    }
+
+    /// Ends a reading, for a page that waits for something else before it is answered.
+    pub(crate) async fn see(mut self, mut reading: Reading<'_>) -> Result<Seen, Error> {
         if let At::Position(position) = reading.at {
             self.past = log::recorded_at(reading.connection(), position).await?;
         }
-        Ok(self.render(reading.position, reading.at, StatusCode::OK, &page))
+        Ok(Seen { position: reading.position, at: reading.at, visit: self })
     }
 
     /// The answer with a page that shows nothing of the views, such as an empty form.

@@ -9,10 +9,10 @@ pub(crate) mod polled;
 mod recent;
 mod shared;
 
-use crate::application::Application;
 use crate::auth::level::Level;
 use crate::auth::principal::Principal;
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::reading::Reading;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING};
 use actix_web::web::Data;
@@ -98,7 +98,15 @@ pub(crate) struct State {
 }
 
 /// What makes a page's state: given a reading, and what happened lately to anything.
-pub(crate) type Render = Rc<dyn Fn(Reading, Vec<Touch>) -> LocalBoxFuture<'static, Result<State, Error>>>;
+pub(crate) type Render = Rc<dyn for<'a> Fn(Reading<'a>, Vec<Touch>) -> LocalBoxFuture<'a, Result<State, Error>>>;
+
+/// What makes a page's state, of a closure.
+pub(crate) fn render<F>(make: F) -> Render
+where
+    F: for<'a> Fn(Reading<'a>, Vec<Touch>) -> LocalBoxFuture<'a, Result<State, Error>> + 'static,
+{
+    Rc::new(make)
+}
 
 /// For a list: what counts as new, and where it is shown.
 #[derive(Clone, Debug)]
@@ -119,7 +127,7 @@ pub(crate) fn news(count: usize, path: &str) -> Markup {
 }
 
 struct Stream {
-    application: Application,
+    backend: Backend,
     live: Data<Live>,
     request: HttpRequest,
     shown: watch::Receiver<i64>,
@@ -152,7 +160,7 @@ pub(crate) fn answer(
     let stream = Stream {
         shown: application.position.clone(),
         stopping: application.stopping.clone(),
-        application: application.as_ref().clone(),
+        backend: Backend::of(request)?,
         live,
         request: request.clone(),
         // What is shown depends on the visitor's role, since actions do.
@@ -208,7 +216,7 @@ impl Stream {
 
     /// What is to be told now that the views show a position.
     async fn look(&mut self, shown: i64) -> Result<Option<Bytes>, Error> {
-        let touched = self.live.recent.between(&self.application, self.after, shown).await?;
+        let touched = self.live.recent.between(&mut self.backend, self.after, shown).await?;
         let concerned =
             touched.is_none_or(|touched| touched.iter().any(|touch| self.topics.iter().any(|topic| topic.is_of(touch))));
         if !concerned {
@@ -218,7 +226,7 @@ impl Stream {
         if let Some(told) = self.told {
             tokio::time::sleep(GAP.saturating_sub(told.elapsed())).await;
         }
-        let state = self.live.shared.state(&self.application, &self.live.recent, &self.key, shown, &self.render).await?;
+        let state = self.live.shared.state(&mut self.backend, &self.live.recent, &self.key, shown, &self.render).await?;
         self.told = Some(Instant::now());
         self.after = state.position.max(shown);
         let mut text = String::new();

@@ -17,6 +17,7 @@ use crate::application::Application;
 use crate::auth::level::Level;
 use crate::commands::{Command, Kind};
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::web::{Data, ServiceConfig, resource};
@@ -42,7 +43,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/networks/{key}/retire").get(described::ask::<Networks>).post(described::retire::<Networks>));
 }
 
-async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let query: ListQuery = visit.query()?;
     let found = list::find::<NetworkSpec>(&mut reading, "network", &query).await?;
     let at = reading.at;
@@ -74,7 +76,7 @@ struct OneQuery {
     map: Option<Ipv4Addr>,
 }
 
-async fn parts(reading: &mut Reading, key: &Name, query: OneQuery, may: &Allowed) -> Result<Parts, Error> {
+async fn parts(reading: &mut Reading<'_>, key: &Name, query: OneQuery, may: &Allowed) -> Result<Parts, Error> {
     let at = reading.at;
     let entry = entry::find::<NetworkSpec>(reading, &NETWORK, key.as_str()).await?;
     let held = holdings::count_in(reading.connection(), &[entry.spec.cidr], at).await?;
@@ -89,7 +91,8 @@ async fn parts(reading: &mut Reading, key: &Name, query: OneQuery, may: &Allowed
     ])
 }
 
-async fn show(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn show(visit: Visit, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let (query, may) = (visit.query()?, visit.may_change(&reading, Level::Administrator));
     let parts = parts(&mut reading, &key, query, &may).await?;
     let page = Page {
@@ -135,7 +138,7 @@ impl Described for Networks {
         form::pairs(view)
     }
 
-    async fn form(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
+    async fn form(reading: &mut Reading<'_>, target: &Target, fields: &Fields) -> Result<Markup, Error> {
         let sites = forms::sites(reading).await?;
         let racks = catalogue::racks(reading.connection(), At::Now).await?;
         Ok(form::view(target, fields, &sites, &racks))
@@ -149,7 +152,7 @@ impl Described for Networks {
         Command::DefineNetwork(key, Box::new(spec))
     }
 
-    async fn end(reading: &mut Reading, entry: &Entry<NetworkSpec>) -> Result<End, Error> {
+    async fn end(reading: &mut Reading<'_>, entry: &Entry<NetworkSpec>) -> Result<End, Error> {
         let held = holdings::count_in(reading.connection(), &[entry.spec.cidr], At::Now).await?;
         let held = u64::try_from(held.first().copied().unwrap_or(0)).unwrap_or(0);
         let used = html! { a href=(format!("{}#map", NETWORK.page(&entry.key))) { (held) " addresses that devices hold" } };

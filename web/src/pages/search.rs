@@ -3,7 +3,7 @@
 use super::frame::{Page, Section, Visit};
 use super::kit::{badge, block};
 use crate::error::Error;
-use crate::request::reading::Reading;
+use crate::request::backend::Backend;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_projections::deployments::{self, Deployment};
@@ -17,7 +17,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(resource("/search").get(index));
 }
 
-async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let q = visit.parameter("q").trim().to_owned();
     let (mut found, mut started) = (vec![], vec![]);
     let at = reading.at;

@@ -13,7 +13,7 @@ use super::kit::icon::icon;
 use crate::auth::guard::PASSWORD;
 use crate::auth::principal::{Principal, SignedIn};
 use crate::error::Error;
-use crate::request::reading::Reading;
+use crate::request::backend::Backend;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::user::SignIn;
@@ -41,7 +41,8 @@ fn tabs_of(current: &str) -> Markup {
     tabs("Settings", &all)
 }
 
-async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let own = match &visit.caller.principal {
         Principal::User(user) => {
             let user = user.clone();

@@ -10,9 +10,9 @@ use crate::auth::guard::{PASSWORD, SIGN_IN, SIGN_OUT, with_target};
 use crate::auth::principal::Principal;
 use crate::auth::{Throttle, cookie, openid, sign_in, transport};
 use crate::commands::Command;
-use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
 use crate::error::problem::ProblemError;
+use crate::request::backend::Backend;
 use crate::request::parameters::Parameters;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, SET_COOKIE};
@@ -116,12 +116,12 @@ fn label(application: &Application) -> Option<&str> {
     application.provider.as_ref().map(|provider| provider.label())
 }
 
-async fn end(request: HttpRequest, principal: Principal) -> Result<HttpResponse, Error> {
+async fn end(request: HttpRequest, mut backend: Backend, principal: Principal) -> Result<HttpResponse, Error> {
     let application = application(&request)?;
     if let Some(user) = principal.user() {
         let command = Command::EndSession { session: user.session, reason: EndReason::SignedOut };
-        let receipt = application.commands.execute(command, sign_in::context(&request, &user.name)).await?;
-        reach(&application, receipt.position, DEADLINE).await;
+        let receipt = backend.execute(command, sign_in::context(&request, &user.name)).await?;
+        backend.reach(receipt.position).await;
     }
     let mut response = see_other(SIGN_IN);
     if let Some(forget) = cookie::forget(transport::is_secure(&request, &application)) {

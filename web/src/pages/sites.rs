@@ -18,6 +18,7 @@ use crate::application::Application;
 use crate::auth::level::Level;
 use crate::commands::{Command, Kind};
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use crate::settings::Known;
@@ -47,7 +48,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 /// How many free names are shown.
 const FREE_NAMES: usize = 5;
 
-async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let query: ListQuery = visit.query()?;
     let found = list::find::<SiteSpec>(&mut reading, "site", &query).await?;
     let at = reading.at;
@@ -83,7 +85,7 @@ struct May {
 }
 
 async fn parts(
-    reading: &mut Reading,
+    reading: &mut Reading<'_>,
     application: &Application,
     key: &Name,
     query: &OneQuery,
@@ -128,8 +130,9 @@ async fn show(
     visit: Visit,
     application: Data<Application>,
     Path(key): Path<Name>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let query = visit.query()?;
     let may =
         May { change: visit.may_change(&reading, Level::Administrator), repair: visit.may_change(&reading, Level::Operator) };
@@ -177,7 +180,7 @@ impl Described for Sites {
         form::pairs(view)
     }
 
-    async fn form(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
+    async fn form(reading: &mut Reading<'_>, target: &Target, fields: &Fields) -> Result<Markup, Error> {
         Ok(form::view(target, fields, &Known::read(reading).await?))
     }
 
@@ -189,7 +192,7 @@ impl Described for Sites {
         Command::DefineSite(key, Box::new(spec))
     }
 
-    async fn end(reading: &mut Reading, entry: &Entry<SiteSpec>) -> Result<End, Error> {
+    async fn end(reading: &mut Reading<'_>, entry: &Entry<SiteSpec>) -> Result<End, Error> {
         let uses = site_uses::of(reading.connection(), &entry.key, At::Now).await?;
         let named: Vec<String> = uses.iter().map(ToString::to_string).collect();
         Ok(End {

@@ -5,15 +5,14 @@ use super::kit::block;
 use super::kit::time::moment;
 use super::live::{self, Region, State, Topic};
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::web::{ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_projections::timeline::{self, Filter, Line, Order};
 use maud::{Markup, html};
 use serde::Deserialize;
-use std::rc::Rc;
 
 /// How many lines a page shows.
 const SHOWN: usize = 100;
@@ -63,7 +62,8 @@ impl Query {
 }
 
 /// The page.
-async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let query: Query = visit.query()?;
     let first = query.before.is_none();
     let filter = query.filter(reading.position);
@@ -123,7 +123,7 @@ async fn live(visit: Visit, request: HttpRequest, Path(since): Path<i64>) -> Res
     let query: Query = visit.query()?;
     let path = visit.with("before", None);
     let path = path.split_once('?').map_or("/timeline".to_owned(), |(_, query)| format!("/timeline?{query}"));
-    let render: live::Render = Rc::new(move |mut reading: Reading, _| {
+    let render = live::render(move |mut reading, _| {
         let (filter, path) = (Filter { after: Some(since), ..query.clone().filter(reading.position) }, path.clone());
         Box::pin(async move {
             let found = timeline::list(reading.connection(), &filter, Order::NewestFirst, ASKED).await?;
@@ -134,7 +134,8 @@ async fn live(visit: Visit, request: HttpRequest, Path(since): Path<i64>) -> Res
 }
 
 /// `/timeline/{position}`: one event, whole, with its neighbours in the same request.
-async fn show(visit: Visit, Path(position): Path<i64>, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn show(visit: Visit, Path(position): Path<i64>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let only = Filter { after: Some(position - 1), before: Some(position + 1), ..Filter::default() };
     let found = timeline::list(reading.connection(), &only, Order::NewestFirst, 1).await?;
     let line =

@@ -17,6 +17,7 @@ use crate::application::Application;
 use crate::auth::level::Level;
 use crate::commands::{Command, Kind};
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use crate::settings::Known;
@@ -45,7 +46,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 const MOST: i64 = 10_000;
 
 /// Every venture, retired or not, by name.
-async fn all(reading: &mut Reading) -> Result<Vec<Entry<VentureView>>, Error> {
+async fn all(reading: &mut Reading<'_>) -> Result<Vec<Entry<VentureView>>, Error> {
     let at = reading.at;
     let found = catalogue::list(reading.connection(), VENTURE.kind, at, None, MOST, None).await?;
     Ok(found.into_iter().map(Item::read).collect::<Result<_, _>>()?)
@@ -58,7 +59,8 @@ struct ListQuery {
     q: Option<String>,
 }
 
-async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let query: ListQuery = visit.query()?;
     let (ventures, at) = (all(&mut reading).await?, reading.at);
     let uses = role_uses::list(reading.connection(), None, at).await?;
@@ -68,7 +70,7 @@ async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error
     visit.answer(reading, page).await
 }
 
-async fn parts(reading: &mut Reading, key: &Name, may: &Allowed) -> Result<Parts, Error> {
+async fn parts(reading: &mut Reading<'_>, key: &Name, may: &Allowed) -> Result<Parts, Error> {
     let at = reading.at;
     let entry = entry::find::<VentureView>(reading, &VENTURE, key.as_str()).await?;
     let ventures = all(reading).await?;
@@ -91,7 +93,8 @@ async fn parts(reading: &mut Reading, key: &Name, may: &Allowed) -> Result<Parts
     ])
 }
 
-async fn show(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn show(visit: Visit, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Administrator);
     let parts = parts(&mut reading, &key, &may).await?;
     let page = Page {
@@ -135,7 +138,7 @@ impl Described for Ventures {
         form::venture_pairs(&view.spec)
     }
 
-    async fn form(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error> {
+    async fn form(reading: &mut Reading<'_>, target: &Target, fields: &Fields) -> Result<Markup, Error> {
         let own = match target {
             Target::Known { key, .. } => Some(key),
             Target::New => None,
@@ -155,7 +158,7 @@ impl Described for Ventures {
         Command::DefineVenture(key, spec)
     }
 
-    async fn end(reading: &mut Reading, entry: &Entry<VentureView>) -> Result<End, Error> {
+    async fn end(reading: &mut Reading<'_>, entry: &Entry<VentureView>) -> Result<End, Error> {
         let (at, key) = (reading.at, &entry.key);
         let uses = role_uses::list(reading.connection(), Some(key), at).await?;
         let (devices, live) = uses.iter().fold((0, 0), |(devices, live), used| (devices + used.devices, live + used.live));

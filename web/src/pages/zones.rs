@@ -11,6 +11,7 @@ use crate::application::Application;
 use crate::auth::level::Level;
 use crate::dns::zone::name_in_zone;
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::page::{self, USUAL};
 use crate::request::path::Path;
 use crate::request::reading::Reading;
@@ -49,7 +50,8 @@ struct ListQuery {
     after: Option<String>,
 }
 
-async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let query: ListQuery = visit.query()?;
     let at = reading.at;
     let sites = catalogue::sites(reading.connection(), at).await?;
@@ -80,7 +82,7 @@ struct OneQuery {
 }
 
 /// A zone and the site that manages it.
-async fn find(reading: &mut Reading, zone: &DomainName) -> Result<(Entry<SiteSpec>, Vec<DomainName>), Error> {
+async fn find(reading: &mut Reading<'_>, zone: &DomainName) -> Result<(Entry<SiteSpec>, Vec<DomainName>), Error> {
     let at = reading.at;
     let sites = catalogue::sites(reading.connection(), at).await?;
     let managed = sites.iter().flat_map(|site| site.spec.zones.iter().cloned()).collect();
@@ -91,7 +93,7 @@ async fn find(reading: &mut Reading, zone: &DomainName) -> Result<(Entry<SiteSpe
 }
 
 async fn parts(
-    reading: &mut Reading,
+    reading: &mut Reading<'_>,
     application: &Application,
     zone: &DomainName,
     may: &Allowed,
@@ -127,8 +129,9 @@ async fn show(
     visit: Visit,
     application: Data<Application>,
     Path(zone): Path<DomainName>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let query: OneQuery = visit.query()?;
     let may = visit.may_change(&reading, Level::Operator);
     let parts = parts(&mut reading, &application, &zone, &may, visit.now).await?;
@@ -151,7 +154,7 @@ async fn show(
 }
 
 /// A page of a zone's records, with what their devices are called.
-async fn records(reading: &mut Reading, zone: &DomainName, query: &OneQuery) -> Result<view::Records, Error> {
+async fn records(reading: &mut Reading<'_>, zone: &DomainName, query: &OneQuery) -> Result<view::Records, Error> {
     let (at, (_, managed)) = (reading.at, find(reading, zone).await?);
     let filter = dns_records::Filter {
         zone: Some(above(zone)),

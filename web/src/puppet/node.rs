@@ -14,7 +14,7 @@ use bootledger_projections::devices::{self, Device};
 use bootledger_projections::{deployments, holdings};
 
 /// The device that holds a host name.
-pub(super) async fn device_of(reading: &mut Reading, certname: &Hostname) -> Result<Option<DeviceId>, Error> {
+pub(super) async fn device_of(reading: &mut Reading<'_>, certname: &Hostname) -> Result<Option<DeviceId>, Error> {
     let at = reading.at;
     let holder = holdings::holder_of(reading.connection(), "hostname", certname.as_str(), at).await?;
     Ok(match holder {
@@ -24,7 +24,7 @@ pub(super) async fn device_of(reading: &mut Reading, certname: &Hostname) -> Res
 }
 
 /// What the node with this certificate name is told.
-pub(super) async fn classify(reading: &mut Reading, certname: &Hostname) -> Result<Classification, Error> {
+pub(super) async fn classify(reading: &mut Reading<'_>, certname: &Hostname) -> Result<Classification, Error> {
     let at = reading.at;
     let device = match device_of(reading, certname).await? {
         Some(device) => devices::find(reading.connection(), device, at).await?,
@@ -58,7 +58,7 @@ pub(super) async fn classify(reading: &mut Reading, certname: &Hostname) -> Resu
 }
 
 /// The venture and its ancestors, nearest first. One that is out of use would take its classes away unseen.
-async fn lineage(reading: &mut Reading, certname: &Hostname, venture: &Name) -> Result<Vec<Entry<VentureView>>, Error> {
+async fn lineage(reading: &mut Reading<'_>, certname: &Hostname, venture: &Name) -> Result<Vec<Entry<VentureView>>, Error> {
     let at = reading.at;
     let mut lineage: Vec<Entry<VentureView>> = vec![];
     let mut next = Some(venture.clone());
@@ -76,7 +76,7 @@ async fn lineage(reading: &mut Reading, certname: &Hostname, venture: &Name) -> 
 }
 
 /// Why nobody holds the name.
-async fn unknown(reading: &mut Reading, certname: &Hostname) -> Result<Error, Error> {
+async fn unknown(reading: &mut Reading<'_>, certname: &Hostname) -> Result<Error, Error> {
     let at = reading.at;
     let last = match holdings::last_holder_of(reading.connection(), "hostname", certname.as_str(), at).await? {
         Some(Holder::Device(device)) => devices::find(reading.connection(), device, at).await?,

@@ -9,9 +9,10 @@ use crate::dhcp::revision::Revision;
 use crate::edge::correlation;
 use crate::error::Error;
 use crate::error::problem::Problem;
+use crate::request::backend::Backend;
 use crate::request::body::Yaml;
 use crate::request::path::Path;
-use crate::request::reading::{Reading, name_position};
+use crate::request::reading::name_position;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bootledger_aggregates::values::hostname::Hostname;
@@ -42,8 +43,9 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
 pub(crate) async fn show(
     request: HttpRequest,
     Path(certname): Path<Hostname>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let told = node::classify(&mut reading, &certname).await?;
     // JSON is YAML that leaves nothing to guess: to Ruby, a plain yes, 0777 or 12:30 would not be a text.
     let text = serde_json::to_string_pretty(&told).map_err(|error| Error::Internal(error.into()))?;
@@ -87,6 +89,7 @@ pub(crate) struct ReportAnswer {
 pub(crate) async fn create(
     Reporter(reporter): Reporter,
     application: web::Data<Application>,
+    mut backend: Backend,
     request: HttpRequest,
     Yaml(body): Yaml,
 ) -> Result<HttpResponse, Error> {
@@ -94,7 +97,7 @@ pub(crate) async fn create(
     let read = tokio::task::spawn_blocking(move || report::read(&body)).await.map_err(|error| Error::Internal(error.into()))?;
     let run = read.map_err(|message| Error::bad_request("", "report_malformed", format!("the body is no report: {message}")))?;
     let certname = run.certname.clone();
-    let mut reading = Reading::now(&application).await?;
+    let mut reading = backend.read_now().await?;
     let live = match node::device_of(&mut reading, &certname).await? {
         Some(device) => deployments::live_of_device(reading.connection(), device, At::Now).await?,
         None => None,
@@ -111,7 +114,7 @@ pub(crate) async fn create(
             idempotency_key: None,
         };
         let command = Command::ReportPuppetRun { deployment, run, now: (application.now)() };
-        position = application.commands.execute(command, context).await?.position;
+        position = backend.execute(command, context).await?.position;
     }
     Ok(HttpResponse::Ok().json(ReportAnswer { certname, deployment: live, position }))
 }

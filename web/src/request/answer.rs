@@ -1,10 +1,9 @@
 //! The answers to changes: what was changed, read back once the views show it.
 
+use super::backend::Backend;
 use super::reading::{Reading, name_position};
-use crate::application::Application;
 use crate::auth::caller::Caller;
 use crate::commands::{Command, Receipt};
-use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -32,8 +31,8 @@ pub struct Change {
 
 impl Change {
     /// Makes the change; the answer will be 200.
-    pub async fn make(application: &Application, caller: &Caller, command: Command) -> Result<Self, Error> {
-        let receipt = application.commands.execute(command, caller.context()).await?;
+    pub async fn make(backend: &mut Backend, caller: &Caller, command: Command) -> Result<Self, Error> {
+        let receipt = backend.execute(command, caller.context()).await?;
         Ok(Self::of(receipt))
     }
 
@@ -50,22 +49,24 @@ impl Change {
     }
 
     /// Waits until the views show the change. The reading, or, where that takes too long, the answer 202.
-    pub async fn shown(&self, application: &Application) -> Result<Reading, HttpResponse> {
-        if reach(application, self.receipt.position, DEADLINE).await {
+    pub async fn shown<'a>(&self, backend: &'a mut Backend) -> Result<Reading<'a>, HttpResponse> {
+        let reached = backend.reach(self.receipt.position).await;
+        let position = backend.position();
+        if reached {
             // The change is made, whatever the reading says.
-            match Reading::now(application).await {
+            match backend.read_now().await {
                 Ok(reading) => return Ok(reading),
                 Err(error) => tracing::warn!("a change was made but cannot be read back: {error}"),
             }
         }
         let body = Accepted { id: self.receipt.id.clone(), position: self.receipt.position };
         let mut response = HttpResponse::Accepted().json(body);
-        name_position(&mut response, *application.position.borrow());
+        name_position(&mut response, position);
         Err(response)
     }
 
     /// The answer with the thing as the views show it.
-    pub fn answer(self, reading: Reading, body: &impl Serialize) -> HttpResponse {
+    pub fn answer(self, reading: Reading<'_>, body: &impl Serialize) -> HttpResponse {
         let mut response = reading.answer(body);
         *response.status_mut() = self.status;
         if let Some(Ok(location)) = self.location.as_deref().map(HeaderValue::from_str) {

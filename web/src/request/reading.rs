@@ -1,43 +1,41 @@
 //! One reading of the views: everything that a handler reads through it is of one position, which
 //! the answer names. `?at=` moves it into the past.
+//!
+//! A reading holds a connection to the database. Only [`super::backend::Backend::read`] gives one, and nothing else can be done
+//! through that backend until the reading is dropped.
 
-use super::parameters::{AT, pairs};
-use crate::application::Application;
+use super::parameters::AT;
+use super::share::Permit;
 use crate::edge::position;
 use crate::error::Error;
-use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
-use anyhow::anyhow;
+use actix_web::HttpResponse;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
-use bootledger_projections::pool::{Connection, Transaction};
+use bootledger_projections::pool::{Connection, Pool, Transaction};
 use bootledger_projections::{checkpoint, log};
-use futures::future::{FutureExt, LocalBoxFuture};
 use serde::Serialize;
+use std::marker::PhantomData;
 
 /// The views as of one position, in one read-only transaction.
 #[derive(Debug)]
-pub struct Reading {
+pub struct Reading<'backend> {
     transaction: Transaction,
     /// Which moment is asked about, for temporal questions.
     pub at: At,
     /// The position that the answer shows.
     pub position: i64,
+    _permit: Permit,
+    _backend: PhantomData<&'backend mut ()>,
 }
 
-impl Reading {
-    /// The newest state.
-    pub async fn now(application: &Application) -> Result<Self, Error> {
-        let mut transaction = application.views.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+impl Reading<'_> {
+    /// The state that `at` names, a position or an RFC 3339 time, else the newest.
+    pub(super) async fn begin(views: &Pool, permit: Permit, at: Option<&str>, now: fn() -> Timestamp) -> Result<Self, Error> {
+        let mut transaction = views.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let position = checkpoint::position(&mut *transaction).await?;
-        Ok(Self { transaction, at: At::Now, position })
-    }
-
-    /// The state that `?at=` asks for: a position, or an RFC 3339 time.
-    async fn of(application: &Application, at: Option<&str>) -> Result<Self, Error> {
-        let mut reading = Self::now(application).await?;
+        let mut reading = Self { transaction, at: At::Now, position, _permit: permit, _backend: PhantomData };
         if let Some(text) = at {
-            let position = reading.resolve(text, (application.now)()).await?;
+            let position = reading.resolve(text, now()).await?;
             reading.at = At::Position(position);
             reading.position = position;
         }
@@ -85,21 +83,4 @@ impl Reading {
 /// Writes the position into an answer.
 pub(crate) fn name_position(response: &mut HttpResponse, position: i64) {
     response.headers_mut().insert(position::HEADER, position.into());
-}
-
-impl FromRequest for Reading {
-    type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        async move {
-            let application = request
-                .app_data::<web::Data<Application>>()
-                .ok_or_else(|| Error::Internal(anyhow!("the application is not part of this server")))?;
-            let at = pairs(request.query_string())?.into_iter().find(|(name, _)| name == AT).map(|(_, value)| value);
-            Self::of(application, at.as_deref()).await
-        }
-        .boxed_local()
-    }
 }

@@ -21,6 +21,7 @@ use bootledger_web::commands::{
     BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt,
 };
 use bootledger_web::health::vitals::Vitals;
+use bootledger_web::request::backend::Port;
 use bootledger_web::server::{Part, Site};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -111,7 +112,7 @@ impl TestSite {
         let (stopping, stop) = watch::channel(false);
         let application = Application {
             library: None,
-            commands: domain.clone(),
+            commands: Port::new(domain.clone()),
             views: pool.clone().into(),
             agents: pool.clone().into(),
             vitals: Vitals::default(),

@@ -25,6 +25,7 @@ use bootledger_web::commands::{
     BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt,
 };
 use bootledger_web::health::vitals::Vitals;
+use bootledger_web::request::backend::Port;
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -138,7 +139,7 @@ impl Harness {
         let (stop, stopping) = watch::channel(false);
         let application = Application {
             library: None,
-            commands: domain.clone(),
+            commands: Port::new(domain.clone()),
             views: views.clone().into(),
             agents: views.into(),
             vitals: Vitals::default(),

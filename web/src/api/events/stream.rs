@@ -6,6 +6,7 @@ use crate::application::Application;
 use crate::auth::level::Level;
 use crate::auth::principal::Principal;
 use crate::error::Error;
+use crate::request::backend::Backend;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
@@ -21,7 +22,7 @@ const BATCH: i64 = 100;
 const LAST_EVENT_ID: &str = "last-event-id";
 
 struct Stream {
-    application: Application,
+    backend: Backend,
     request: HttpRequest,
     shown: watch::Receiver<i64>,
     stopping: watch::Receiver<bool>,
@@ -34,6 +35,7 @@ struct Stream {
 /// Begins a stream behind `Last-Event-ID`, else behind `after`.
 pub(super) fn answer(
     application: &Application,
+    backend: Backend,
     request: &HttpRequest,
     wanted: Wanted,
     after: i64,
@@ -55,7 +57,7 @@ pub(super) fn answer(
         }
     };
     let stream = Stream {
-        application: application.clone(),
+        backend,
         request: request.clone(),
         shown: application.position.clone(),
         stopping: application.stopping.clone(),
@@ -82,7 +84,7 @@ impl Stream {
             }
             let last = *self.shown.borrow_and_update();
             if last > self.after {
-                let found = match self.wanted.read(&self.application.views, self.after, last, BATCH).await {
+                let found = match read(&mut self.backend, &self.wanted, self.after, last).await {
                     Ok(found) => found,
                     Err(error) => {
                         tracing::warn!("a stream of events ends, since the log cannot be read: {error}");
@@ -113,6 +115,11 @@ impl Stream {
         let asked = Principal::ask_again(&self.request).await;
         asked.is_ok_and(|principal| principal.require(Level::Viewer).is_ok())
     }
+}
+
+/// The next events. The reading ends before they are sent, however slowly that goes.
+async fn read(backend: &mut Backend, wanted: &Wanted, after: i64, last: i64) -> Result<Vec<EventAnswer>, Error> {
+    wanted.read(backend.read_now().await?.connection(), after, last, BATCH).await
 }
 
 fn written(events: &[EventAnswer]) -> Result<Bytes, Error> {

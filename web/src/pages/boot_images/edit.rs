@@ -6,9 +6,8 @@ use super::view::kinds;
 use crate::application::Application;
 use crate::auth::caller::Administrator;
 use crate::boot::files::store_failed;
-use crate::boot::store::Contents;
 use crate::boot::template::MAX_TEMPLATE;
-use crate::boot::upload::{self, Description, UploadError};
+use crate::boot::upload::{Description, UploadError};
 use crate::boot::variables::{MEANINGS, NAMES, SETTINGS};
 use crate::commands::{CommandError, Receipt};
 use crate::error::Error;
@@ -19,8 +18,8 @@ use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::once;
 use crate::pages::kit::block;
 use crate::pages::kit::field::{Field, summary};
+use crate::request::backend::Backend;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
@@ -28,7 +27,6 @@ use bootledger_aggregates::boot_image::{BootFile, BootImage, FileKind};
 use bootledger_aggregates::values::name::Name;
 use bytes::Bytes;
 use maud::{Markup, html};
-use std::sync::Arc;
 
 /// The field with the hash of what was edited.
 const WAS: &str = "was";
@@ -38,12 +36,11 @@ const CONTENT: &str = "content";
 const SERVER: &str = "server";
 
 /// The text of a template as it is stored.
-pub(super) async fn template(application: &Application, file: &BootFile) -> Result<String, Error> {
-    let contents = Contents::new(Arc::clone(&application.files));
+pub(super) async fn template(backend: &mut Backend, file: &BootFile) -> Result<String, Error> {
     if file.size > MAX_TEMPLATE as u64 {
         return Err(Error::NotFound(format!("the file has more than {MAX_TEMPLATE} bytes, the most of a template")));
     }
-    let bytes = contents.read_whole(file.sha256, file.size).await.map_err(store_failed)?;
+    let bytes = backend.stored(file.sha256, file.size).await.map_err(store_failed)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -94,8 +91,9 @@ pub(super) async fn new(
     _: Administrator,
     visit: Visit,
     Path(key): Path<Name>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let image = entry::find::<BootImage>(&mut reading, &BOOT_IMAGE, key.as_str()).await?.spec;
     let script = image.file_of_kind(FileKind::BootIpxe).is_none();
     let usual = if script {
@@ -117,23 +115,24 @@ pub(super) async fn new(
 pub(super) async fn edit(
     _: Administrator,
     visit: Visit,
-    application: Data<Application>,
     Path((key, name)): Path<(Name, Name)>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let (_, file) = find(&mut reading, &key, &name).await?;
     if !file.template {
         return Err(Error::NotFound(format!("{name} is no template; upload it again to change it")));
     }
-    let text = template(&application, &file).await?;
+    let seen = visit.see(reading).await?;
+    let text = template(&mut backend, &file).await?;
     let fields = Fields::new(vec![pair("kind", file.kind), pair(WAS, file.sha256), pair(CONTENT, text)]);
     let content = view(&key, Some(&name), &fields, None);
-    visit.answer(reading, Page::new(&format!("Edit {name}"), Section::BootImages, content)).await
+    Ok(seen.answer(&Page::new(&format!("Edit {name}"), Section::BootImages, content)))
 }
 
 /// Saves the template of a form; `None` where something is wrong, which the fields then tell.
 async fn save(
-    application: &Application,
+    backend: &mut Backend,
     caller: &Administrator,
     key: &Name,
     name: Option<Name>,
@@ -146,7 +145,7 @@ async fn save(
     let (Some(name), Some(kind), true) = (name, kind, fields.broken().is_empty()) else { return Ok(None) };
     let description = Description { image: key.clone(), name, kind, template: true, announced: None };
     let body = futures::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(content))]);
-    match upload::put(application, description, None, body, fields.context(caller)).await {
+    match backend.put_file(description, None, body, fields.context(caller)).await {
         Ok((_, receipt)) => return Ok(Some(receipt)),
         Err(UploadError::Template(message)) => fields.refuse(CONTENT, "template_wrong", message),
         Err(UploadError::TooLarge(limit)) => fields.refuse(CONTENT, "too_large", format!("a template has at most {limit} bytes")),
@@ -164,16 +163,15 @@ async fn save(
 /// The preview of a form that is not saved.
 async fn unsaved(
     application: &Application,
-    reading: &mut Reading,
+    backend: &mut Backend,
     key: &Name,
     name: Option<&Name>,
     fields: &mut Fields,
 ) -> Result<Option<Markup>, Error> {
-    let image = entry::find::<BootImage>(reading, &BOOT_IMAGE, key.as_str()).await?.spec;
     let kind = fields.required::<FileKind>("kind", "The kind");
     let server = fields.required::<String>(SERVER, "The server of the preview");
     let (Some(name), Some(kind), Some(server)) = (name, kind, server) else { return Ok(None) };
-    Ok(Some(preview::unsaved(application, reading, key, image, &server, (name, kind, &fields.lines(CONTENT))).await?))
+    Ok(Some(preview::unsaved(application, backend, key, &server, (name, kind, &fields.lines(CONTENT))).await?))
 }
 
 fn is_preview(fields: &Fields) -> bool {
@@ -193,38 +191,44 @@ pub(super) async fn create(
     caller: Administrator,
     visit: Visit,
     application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
+    let mut reading = backend.read_now().await?;
     let image = entry::find::<BootImage>(&mut reading, &BOOT_IMAGE, key.as_str()).await?.spec;
     let name = fields.required::<Name>(NAME, "The name");
     if let Some(known) = name.as_ref().filter(|name| image.files.contains_key(name)) {
         let message = format!("the boot image {key} has a file {known} already; edit that one, or choose another name");
         fields.refuse(NAME, "name_taken", message);
     }
+    let position = reading.position;
+    drop(reading);
     let mut shown = None;
     if is_preview(&fields) {
-        shown = unsaved(&application, &mut reading, &key, name.as_ref(), &mut fields).await?;
-    } else if let Some(receipt) = save(&application, &caller, &key, name, &mut fields).await? {
-        return Ok(done(&application, &receipt, &format!("{}#files", BOOT_IMAGE.page(key))).await);
+        shown = unsaved(&application, &mut backend, &key, name.as_ref(), &mut fields).await?;
+    } else if let Some(receipt) = save(&mut backend, &caller, &key, name, &mut fields).await? {
+        return Ok(done(&mut backend, &receipt, &format!("{}#files", BOOT_IMAGE.page(key))).await);
     }
     let content = view(&key, None, &fields, shown.as_ref());
-    Ok(answer(visit, reading.position, Page::new("New template", Section::BootImages, content), shown.is_some()))
+    Ok(answer(visit, position, Page::new("New template", Section::BootImages, content), shown.is_some()))
 }
 
 pub(super) async fn change(
     caller: Administrator,
     visit: Visit,
     application: Data<Application>,
+    mut backend: Backend,
     Path((key, name)): Path<(Name, Name)>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
+    let mut reading = backend.read_now().await?;
     let (_, file) = find(&mut reading, &key, &name).await?;
+    let position = reading.position;
+    drop(reading);
     let mut shown = None;
     if is_preview(&fields) {
-        shown = unsaved(&application, &mut reading, &key, Some(&name), &mut fields).await?;
+        shown = unsaved(&application, &mut backend, &key, Some(&name), &mut fields).await?;
     } else {
         if fields.text(WAS) != file.sha256.to_string() {
             let message = format!(
@@ -233,12 +237,12 @@ pub(super) async fn change(
             fields.refuse("", "changed_meanwhile", message);
             fields = fields.with(WAS, &file.sha256.to_string());
         }
-        if let Some(receipt) = save(&application, &caller, &key, Some(name.clone()), &mut fields).await? {
-            return Ok(done(&application, &receipt, &format!("{}#files", BOOT_IMAGE.page(key))).await);
+        if let Some(receipt) = save(&mut backend, &caller, &key, Some(name.clone()), &mut fields).await? {
+            return Ok(done(&mut backend, &receipt, &format!("{}#files", BOOT_IMAGE.page(key))).await);
         }
     }
     let content = view(&key, Some(&name), &fields, shown.as_ref());
-    Ok(answer(visit, reading.position, Page::new(&format!("Edit {name}"), Section::BootImages, content), shown.is_some()))
+    Ok(answer(visit, position, Page::new(&format!("Edit {name}"), Section::BootImages, content), shown.is_some()))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::{self, Allowed, Look};
 use crate::pages::kit::block;
 use crate::pages::kit::field::summary;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::web::{Data, ServiceConfig, resource};
@@ -38,7 +39,7 @@ async fn back(_: Viewer, Path(key): Path<Name>) -> HttpResponse {
 }
 
 /// A file of an image as the reading has it.
-pub(super) async fn find(reading: &mut Reading, key: &Name, file: &Name) -> Result<(BootImage, BootFile), Error> {
+pub(super) async fn find(reading: &mut Reading<'_>, key: &Name, file: &Name) -> Result<(BootImage, BootFile), Error> {
     let image = entry::find::<BootImage>(reading, &BOOT_IMAGE, key.as_str()).await?.spec;
     let found = image.files.get(file).cloned();
     let found = found.ok_or_else(|| Error::NotFound(format!("the boot image {key} has no file {file}")))?;
@@ -50,13 +51,13 @@ async fn show(
     _: Viewer,
     application: Data<Application>,
     Path((key, file)): Path<(Name, Name)>,
-    reading: Reading,
+    mut backend: Backend,
     request: HttpRequest,
 ) -> Result<HttpResponse, Error> {
-    stored(&application, reading, &request, &key, &file).await
+    stored(&application, &mut backend, &request, &key, &file).await
 }
 
-async fn question(reading: &mut Reading, key: &Name, file: &Name, may: &Allowed, fields: &Fields) -> Result<Markup, Error> {
+async fn question(reading: &mut Reading<'_>, key: &Name, file: &Name, may: &Allowed, fields: &Fields) -> Result<Markup, Error> {
     let (image, found) = find(reading, key, file).await?;
     let page = BOOT_IMAGE.page(key);
     let scripts = image.files.values().filter(|file| file.kind == FileKind::BootIpxe).count();
@@ -76,7 +77,8 @@ async fn question(reading: &mut Reading, key: &Name, file: &Name, may: &Allowed,
     })
 }
 
-async fn ask(visit: Visit, Path((key, file)): Path<(Name, Name)>, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn ask(visit: Visit, Path((key, file)): Path<(Name, Name)>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Administrator);
     let content = question(&mut reading, &key, &file, &may, &Fields::default()).await?;
     visit.answer(reading, Page::new(&format!("Remove {file}"), Section::BootImages, content)).await
@@ -85,15 +87,15 @@ async fn ask(visit: Visit, Path((key, file)): Path<(Name, Name)>, mut reading: R
 async fn remove(
     caller: Administrator,
     visit: Visit,
-    application: Data<Application>,
+    mut backend: Backend,
     Path((key, file)): Path<(Name, Name)>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let command = Some(Command::RemoveBootFile { image: key.clone(), name: file.clone() });
-    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
-        return Ok(done(&application, &receipt, &format!("{}#files", BOOT_IMAGE.page(key))).await);
+    if let Some(receipt) = forms::execute(&mut backend, &caller, &mut fields, command).await? {
+        return Ok(done(&mut backend, &receipt, &format!("{}#files", BOOT_IMAGE.page(key))).await);
     }
-    let mut reading = Reading::now(&application).await?;
+    let mut reading = backend.read_now().await?;
     let content = question(&mut reading, &key, &file, &Ok(()), &fields).await?;
     Ok(visit.refused(reading.position, Page::new(&format!("Remove {file}"), Section::BootImages, content)))
 }

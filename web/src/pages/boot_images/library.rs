@@ -2,7 +2,7 @@
 
 mod view;
 
-use crate::api::image_library::{added, find, missing, port};
+use crate::api::image_library::{added, find, missing};
 use crate::application::Application;
 use crate::auth::caller::{Administrator, Viewer};
 use crate::auth::level::Level;
@@ -11,13 +11,14 @@ use crate::library::Wanted;
 use crate::pages::form::{Fields, see_other};
 use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::live::{Region, polled};
+use crate::request::backend::Backend;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::values::name::Name;
 use futures::future::FutureExt;
 use std::sync::Arc;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 /// The page of the library.
@@ -36,23 +37,20 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/boot-images/_downloads/{id}/resume").get(back).post(resume));
 }
 
-async fn index(visit: Visit, application: Data<Application>, mut reading: Reading) -> Result<HttpResponse, Error> {
-    let port = port(&application)?;
+async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let library = backend.library()?.library();
+    let downloads = backend.library()?.downloads().await?;
+    let mut reading = backend.read().await?;
     let added = added(&mut reading).await?;
-    let downloads = port.downloads().await?;
-    let content = view::index(&port.library(), &added, &downloads);
+    let content = view::index(&library, &added, &downloads);
     let page = Page { json: Some("/api/v1/image-library".to_owned()), ..Page::new("Library", Section::BootImages, content) };
     visit.answer(reading, page).await
 }
 
-async fn show(
-    visit: Visit,
-    application: Data<Application>,
-    Path(name): Path<Name>,
-    mut reading: Reading,
-) -> Result<HttpResponse, Error> {
-    let library = port(&application)?.library();
+async fn show(visit: Visit, Path(name): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let library = backend.library()?.library();
     let recipe = library.recipe(&name).ok_or_else(|| missing(&name))?;
+    let mut reading = backend.read().await?;
     let added = added(&mut reading).await?;
     let may = visit.may_change(&reading, Level::Administrator);
     let content = view::show(recipe, added.get(&name).map_or(&[][..], Vec::as_slice), &may, &Fields::default());
@@ -66,24 +64,23 @@ async fn show(
 async fn add(
     caller: Administrator,
     visit: Visit,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(name): Path<Name>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let port = port(&application)?;
-    let library = port.library();
+    let library = backend.library()?.library();
     let recipe = library.recipe(&name).ok_or_else(|| missing(&name))?;
     let image = fields.required::<Name>("as", "The name");
     let mirror = Some(fields.text("mirror").to_owned()).filter(|mirror| !mirror.is_empty());
     let (update, replace) = (fields.ticked("update"), fields.ticked("replace"));
     if let Some(image) = image {
         let wanted = Wanted { recipe: name.clone(), image, mirror, update, replace };
-        match port.want(wanted, &fields.context(&caller)).await {
+        match backend.library()?.want(wanted, &fields.context(&caller)).await {
             Ok(id) => return Ok(see_other(&format!("{DOWNLOADS}/{id}"))),
             Err(error) => fields.refused(error)?,
         }
     }
-    let mut reading = Reading::now(&application).await?;
+    let mut reading = backend.read_now().await?;
     let added = added(&mut reading).await?;
     let content = view::show(recipe, added.get(&name).map_or(&[][..], Vec::as_slice), &Ok(()), &fields);
     Ok(visit.refused(reading.position, Page::new(recipe.title.as_str(), Section::BootImages, content)))
@@ -94,13 +91,9 @@ async fn back(_: Viewer) -> HttpResponse {
     see_other(&format!("{PATH}#downloads"))
 }
 
-async fn download(
-    visit: Visit,
-    application: Data<Application>,
-    Path(id): Path<Uuid>,
-    reading: Reading,
-) -> Result<HttpResponse, Error> {
-    let download = find(&*port(&application)?, id).await?;
+async fn download(visit: Visit, Path(id): Path<Uuid>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let download = find(backend.library()?, id).await?;
+    let reading = backend.read().await?;
     let may = visit.may(Level::Administrator);
     let content = view::download_page(&download, &may);
     let title = format!("{} from the library", download.image);
@@ -112,14 +105,20 @@ async fn download(
     visit.answer(reading, page).await
 }
 
-async fn live(visit: Visit, application: Data<Application>, Path(id): Path<Uuid>) -> Result<HttpResponse, Error> {
-    let port = port(&application)?;
-    find(&*port, id).await?;
+async fn live(
+    visit: Visit,
+    application: Data<Application>,
+    mut backend: Backend,
+    Path(id): Path<Uuid>,
+) -> Result<HttpResponse, Error> {
+    find(backend.library()?, id).await?;
+    // One part is made at a time, so that the lock is never waited for.
+    let backend = Arc::new(Mutex::new(backend));
     let may = visit.may(Level::Administrator);
     let render: polled::Render = Box::new(move || {
-        let (port, may) = (Arc::clone(&port), may.clone());
+        let (backend, may) = (Arc::clone(&backend), may.clone());
         async move {
-            let download = find(&*port, id).await?;
+            let download = find(backend.lock().await.library()?, id).await?;
             Ok((Region::new("download", view::download(&download, &may)), download.status.is_live()))
         }
         .boxed_local()
@@ -127,17 +126,17 @@ async fn live(visit: Visit, application: Data<Application>, Path(id): Path<Uuid>
     Ok(polled::answer(application.stopping.clone(), render))
 }
 
-async fn cancel(_: Administrator, application: Data<Application>, Path(id): Path<Uuid>) -> Result<HttpResponse, Error> {
-    port(&application)?.cancel(id).await?;
+async fn cancel(_: Administrator, mut backend: Backend, Path(id): Path<Uuid>) -> Result<HttpResponse, Error> {
+    backend.library()?.cancel(id).await?;
     Ok(see_other(&format!("{DOWNLOADS}/{id}")))
 }
 
 async fn resume(
     caller: Administrator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(id): Path<Uuid>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    port(&application)?.resume(id, &fields.context(&caller)).await?;
+    backend.library()?.resume(id, &fields.context(&caller)).await?;
     Ok(see_other(&format!("{DOWNLOADS}/{id}")))
 }

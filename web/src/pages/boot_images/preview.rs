@@ -12,8 +12,8 @@ use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::badge::Tone;
 use crate::pages::kit::block;
 use crate::pages::kit::field::Field;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use bootledger_aggregates::boot_image::{BootImage, FileKind};
@@ -42,34 +42,31 @@ enum Shown {
     Nobody(String),
 }
 
-async fn render(
-    application: &Application,
-    reading: &mut Reading,
-    key: &Name,
-    image: BootImage,
-    server: &str,
-    (name, kind, text): (&Name, FileKind, &str),
-) -> Result<Shown, Error> {
-    Ok(match find(reading, server.trim(), key, image).await? {
+/// Renders a template. The server was found before, since rendering needs no connection to the database.
+fn render(application: &Application, found: Result<Previewed, String>, (name, kind, text): (&Name, FileKind, &str)) -> Shown {
+    match found {
         Err(why) => Shown::Nobody(why),
         Ok(previewed) => match preview(application, &previewed.target, name, kind, text) {
             Ok(text) => Shown::Text(previewed, text),
             Err(error) => Shown::Wrong(previewed, error),
         },
-    })
+    }
 }
 
 /// The preview of a template that is not saved, for the editor.
 pub(super) async fn unsaved(
     application: &Application,
-    reading: &mut Reading,
+    backend: &mut Backend,
     key: &Name,
-    image: BootImage,
     server: &str,
     template: (&Name, FileKind, &str),
 ) -> Result<Markup, Error> {
+    let mut reading = backend.read_now().await?;
+    let image = entry::find::<BootImage>(&mut reading, &BOOT_IMAGE, key.as_str()).await?.spec;
     let revision = image.revision;
-    let shown = render(application, reading, key, image, server, template).await?;
+    let found = find(&mut reading, server.trim(), key, image).await?;
+    drop(reading);
+    let shown = render(application, found, template);
     Ok(card(template.0, &shown, (key, revision), true))
 }
 
@@ -124,8 +121,9 @@ pub(super) async fn show(
     visit: Visit,
     application: Data<Application>,
     Path(key): Path<Name>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let query: Query = visit.query()?;
     let image = entry::find::<BootImage>(&mut reading, &BOOT_IMAGE, key.as_str()).await?.spec;
     let templates: Vec<(String, String)> = image
@@ -139,13 +137,19 @@ pub(super) async fn show(
     let live = live_with(&mut reading, &key).await?;
     let server = query.server.as_deref().unwrap_or_default();
     let chosen = file.as_ref().and_then(|name| image.files.get_key_value(name));
-    let shown = match chosen {
-        Some((name, of)) if of.template && !server.is_empty() => {
-            let text = template(&application, of).await?;
-            let shown = render(&application, &mut reading, &key, image.clone(), server, (name, of.kind, &text)).await?;
+    let chosen = chosen.filter(|(_, of)| of.template && !server.is_empty());
+    let found = match chosen {
+        Some(_) => Some(find(&mut reading, server.trim(), &key, image.clone()).await?),
+        None => None,
+    };
+    let seen = visit.see(reading).await?;
+    let shown = match chosen.zip(found) {
+        Some(((name, of), found)) => {
+            let text = template(&mut backend, of).await?;
+            let shown = render(&application, found, (name, of.kind, &text));
             Some(card(name, &shown, (&key, image.revision), false))
         }
-        _ => None,
+        None => None,
     };
     let page = BOOT_IMAGE.page(&key);
     let name = file.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -165,5 +169,5 @@ pub(super) async fn show(
             @if let Some(shown) = shown { (shown) }
         }
     };
-    visit.answer(reading, Page::new(&format!("Preview of {key}"), Section::BootImages, content)).await
+    Ok(seen.answer(&Page::new(&format!("Preview of {key}"), Section::BootImages, content)))
 }

@@ -35,7 +35,7 @@ pub(crate) struct Previewed {
 }
 
 /// The device or the live deployment that a text names.
-async fn named(reading: &mut Reading, text: &str) -> Result<Option<(Option<Device>, Option<Deployment>)>, Error> {
+async fn named(reading: &mut Reading<'_>, text: &str) -> Result<Option<(Option<Device>, Option<Deployment>)>, Error> {
     let at = reading.at;
     if let Ok(id) = text.parse::<DeploymentId>()
         && let Some(deployment) = deployments::find(reading.connection(), id, at).await?
@@ -65,7 +65,7 @@ async fn named(reading: &mut Reading, text: &str) -> Result<Option<(Option<Devic
 
 /// The server that a text names, with this image. `Err` inside says in words why there is none.
 pub(super) async fn find(
-    reading: &mut Reading,
+    reading: &mut Reading<'_>,
     text: &str,
     key: &Name,
     image: BootImage,
@@ -97,7 +97,7 @@ pub(super) async fn find(
 
 /// What the server of a deployment would be given for another image or revision, were it deployed again.
 async fn given_now(
-    reading: &mut Reading,
+    reading: &mut Reading<'_>,
     key: &Name,
     image: &BootImage,
     deployment: &Deployment,
@@ -109,7 +109,7 @@ async fn given_now(
     Ok(inherited.of_device(&device.map(|device| device.settings).unwrap_or_default()).values)
 }
 
-async fn place(reading: &mut Reading, network: Entry<NetworkSpec>) -> Result<Option<Arc<Place>>, Error> {
+async fn place(reading: &mut Reading<'_>, network: Entry<NetworkSpec>) -> Result<Option<Arc<Place>>, Error> {
     let at = reading.at;
     let site = catalogue::site(reading.connection(), &network.spec.site, at).await?;
     Ok(site.map(|site| Arc::new(Place::new(network.key, network.spec, &site.spec))))
@@ -117,7 +117,7 @@ async fn place(reading: &mut Reading, network: Entry<NetworkSpec>) -> Result<Opt
 
 /// The server of a live or ended deployment, with this image.
 pub(crate) async fn of_deployment(
-    reading: &mut Reading,
+    reading: &mut Reading<'_>,
     deployment: Deployment,
     image: Arc<Image>,
 ) -> Result<Result<Previewed, String>, Error> {
@@ -144,7 +144,7 @@ pub(crate) async fn of_deployment(
 }
 
 async fn of_device(
-    reading: &mut Reading,
+    reading: &mut Reading<'_>,
     device: &Device,
     image: Arc<Image>,
     settings: ResolvedSettings,
@@ -184,7 +184,7 @@ async fn of_device(
 
 /// An address that the device has or could get, and its network.
 async fn address(
-    reading: &mut Reading,
+    reading: &mut Reading<'_>,
     device: &Device,
     assumed: &mut Vec<String>,
 ) -> Result<Option<(Ipv4Addr, Entry<NetworkSpec>)>, Error> {
@@ -208,7 +208,7 @@ async fn address(
 }
 
 async fn hostname(
-    reading: &mut Reading,
+    reading: &mut Reading<'_>,
     device: &Device,
     place: &Place,
     assumed: &mut Vec<String>,

@@ -6,7 +6,7 @@ use super::view::{kinds, size};
 use crate::application::Application;
 use crate::auth::caller::Administrator;
 use crate::boot::files::patient;
-use crate::boot::upload::{self, Description, UploadError};
+use crate::boot::upload::{Description, UploadError};
 use crate::commands::{CommandError, Receipt};
 use crate::error::Error;
 use crate::pages::catalogue::BOOT_IMAGE;
@@ -15,8 +15,8 @@ use crate::pages::form::{Fields, done};
 use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::once;
 use crate::pages::kit::block::card;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_multipart::{Field, Multipart};
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -77,7 +77,7 @@ enum Sent {
     Refused(Fields),
 }
 
-async fn take(application: &Application, caller: &Administrator, key: &Name, mut form: Multipart) -> Result<Sent, Error> {
+async fn take(backend: &mut Backend, caller: &Administrator, key: &Name, mut form: Multipart) -> Result<Sent, Error> {
     let mut pairs = vec![];
     while let Some(mut part) = form.try_next().await.map_err(|error| broken(&error))? {
         let name = part.name().unwrap_or_default().to_owned();
@@ -101,7 +101,7 @@ async fn take(application: &Application, caller: &Administrator, key: &Name, mut
         let description = Description { image: key.clone(), name: file, kind, template, announced: None };
         let context = fields.context(caller);
         let body = patient(part.map(|bytes| bytes.map_err(|error| anyhow!("{error}"))));
-        return match upload::put(application, description, None, body, context).await {
+        return match backend.put_file(description, None, body, context).await {
             Ok((_, receipt)) => Ok(Sent::Put(receipt)),
             Err(error) => refused(fields, error),
         };
@@ -133,13 +133,14 @@ pub(super) async fn put(
     caller: Administrator,
     visit: Visit,
     application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
     form: Multipart,
 ) -> Result<HttpResponse, Error> {
-    match take(&application, &caller, &key, form).await? {
-        Sent::Put(receipt) => Ok(done(&application, &receipt, &format!("{}#files", BOOT_IMAGE.page(key))).await),
+    match take(&mut backend, &caller, &key, form).await? {
+        Sent::Put(receipt) => Ok(done(&mut backend, &receipt, &format!("{}#files", BOOT_IMAGE.page(key))).await),
         Sent::Refused(fields) => {
-            let mut reading = Reading::now(&application).await?;
+            let mut reading = backend.read_now().await?;
             let content = content(&mut reading, &application, &key, &Ok(()), &fields).await?;
             Ok(visit.refused(reading.position, Page::new(key.as_str(), Section::BootImages, content)))
         }

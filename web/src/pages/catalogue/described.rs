@@ -3,7 +3,6 @@
 use super::form::{self, Pairs, Target};
 use super::retire::{self, Question};
 use super::{Noun, entry};
-use crate::application::Application;
 use crate::auth::caller::Administrator;
 use crate::auth::level::Level;
 use crate::commands::{Command, Kind};
@@ -11,10 +10,10 @@ use crate::error::Error;
 use crate::pages::form::{Fields, done};
 use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::Allowed;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::catalogue::Entry;
 use maud::Markup;
@@ -44,7 +43,7 @@ pub(in crate::pages) trait Described: 'static {
     fn pairs(view: &Self::View) -> Pairs;
 
     /// The content of the form's page.
-    async fn form(reading: &mut Reading, target: &Target, fields: &Fields) -> Result<Markup, Error>;
+    async fn form(reading: &mut Reading<'_>, target: &Target, fields: &Fields) -> Result<Markup, Error>;
 
     /// What the form says; `None` where something is wrong, which the fields then tell.
     fn read(fields: &mut Fields) -> Option<Self::Spec>;
@@ -53,7 +52,7 @@ pub(in crate::pages) trait Described: 'static {
     fn define(key: Name, spec: Self::Spec) -> Command;
 
     /// What it would mean to retire one.
-    async fn end(reading: &mut Reading, entry: &Entry<Self::View>) -> Result<End, Error>;
+    async fn end(reading: &mut Reading<'_>, entry: &Entry<Self::View>) -> Result<End, Error>;
 }
 
 /// What it would mean to retire a thing.
@@ -70,8 +69,9 @@ pub(in crate::pages) struct End {
 pub(in crate::pages) async fn new<K: Described>(
     _: Administrator,
     visit: Visit,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let content = K::form(&mut reading, &Target::New, &Fields::new(K::usual(&visit))).await?;
     visit.answer(reading, Page::new(&format!("New {}", K::NOUN.one), K::SECTION, content)).await
 }
@@ -80,15 +80,15 @@ pub(in crate::pages) async fn new<K: Described>(
 pub(in crate::pages) async fn create<K: Described>(
     caller: Administrator,
     visit: Visit,
-    application: Data<Application>,
+    mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
-    let key = form::new_name(&mut reading, &K::NOUN, &mut fields).await?;
+    let key = form::new_name(&mut backend.read_now().await?, &K::NOUN, &mut fields).await?;
     let command = key.clone().zip(K::read(&mut fields)).map(|(key, spec)| K::define(key, spec));
-    if let (Some(receipt), Some(key)) = (form::execute(&application, &caller, &mut fields, command).await?, key) {
-        return Ok(done(&application, &receipt, &K::NOUN.page(key)).await);
+    if let (Some(receipt), Some(key)) = (form::execute(&mut backend, &caller, &mut fields, command).await?, key) {
+        return Ok(done(&mut backend, &receipt, &K::NOUN.page(key)).await);
     }
+    let mut reading = backend.read_now().await?;
     let content = K::form(&mut reading, &Target::New, &fields).await?;
     Ok(visit.refused(reading.position, Page::new(&format!("New {}", K::NOUN.one), K::SECTION, content)))
 }
@@ -98,8 +98,9 @@ pub(in crate::pages) async fn edit<K: Described>(
     _: Administrator,
     visit: Visit,
     Path(key): Path<Name>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let entry = entry::find::<K::View>(&mut reading, &K::NOUN, key.as_str()).await?;
     let content = K::form(&mut reading, &Target::of(&entry), &Fields::new(K::pairs(&entry.spec))).await?;
     visit.answer(reading, Page::new(&format!("Change {key}"), K::SECTION, content)).await
@@ -109,24 +110,24 @@ pub(in crate::pages) async fn edit<K: Described>(
 pub(in crate::pages) async fn change<K: Described>(
     caller: Administrator,
     visit: Visit,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
-    let entry = entry::find::<K::View>(&mut reading, &K::NOUN, key.as_str()).await?;
+    let entry = entry::find::<K::View>(&mut backend.read_now().await?, &K::NOUN, key.as_str()).await?;
     if K::REFUSES_OLD_FORMS {
         form::unchanged(&K::NOUN, &entry, &mut fields);
     }
     let command = K::read(&mut fields).map(|spec| K::define(key.clone(), spec));
-    if let Some(receipt) = form::execute(&application, &caller, &mut fields, command).await? {
-        return Ok(done(&application, &receipt, &K::NOUN.page(key)).await);
+    if let Some(receipt) = form::execute(&mut backend, &caller, &mut fields, command).await? {
+        return Ok(done(&mut backend, &receipt, &K::NOUN.page(key)).await);
     }
+    let mut reading = backend.read_now().await?;
     let content = K::form(&mut reading, &Target::of(&entry), &fields).await?;
     Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), K::SECTION, content)))
 }
 
-async fn question<K: Described>(reading: &mut Reading, key: &Name, may: Allowed, fields: &Fields) -> Result<Markup, Error> {
+async fn question<K: Described>(reading: &mut Reading<'_>, key: &Name, may: Allowed, fields: &Fields) -> Result<Markup, Error> {
     let entry = entry::find::<K::View>(reading, &K::NOUN, key.as_str()).await?;
     let End { does, uses, refused } = K::end(reading, &entry).await?;
     let allowed = may.and_then(|()| refused.map_or(Ok(()), Err));
@@ -139,8 +140,9 @@ async fn question<K: Described>(reading: &mut Reading, key: &Name, may: Allowed,
 pub(in crate::pages) async fn ask<K: Described>(
     visit: Visit,
     Path(key): Path<Name>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Administrator);
     let content = question::<K>(&mut reading, &key, may, &Fields::default()).await?;
     visit.answer(reading, Page::new(&format!("Retire {key}"), K::SECTION, content)).await
@@ -150,15 +152,15 @@ pub(in crate::pages) async fn ask<K: Described>(
 pub(in crate::pages) async fn retire<K: Described>(
     caller: Administrator,
     visit: Visit,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let command = Some(Command::Retire(K::KIND, key.clone()));
-    if let Some(receipt) = form::execute(&application, &caller, &mut fields, command).await? {
-        return Ok(done(&application, &receipt, &K::NOUN.page(key)).await);
+    if let Some(receipt) = form::execute(&mut backend, &caller, &mut fields, command).await? {
+        return Ok(done(&mut backend, &receipt, &K::NOUN.page(key)).await);
     }
-    let mut reading = Reading::now(&application).await?;
+    let mut reading = backend.read_now().await?;
     let content = question::<K>(&mut reading, &key, Ok(()), &fields).await?;
     Ok(visit.refused(reading.position, Page::new(&format!("Retire {key}"), K::SECTION, content)))
 }

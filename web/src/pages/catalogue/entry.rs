@@ -7,7 +7,7 @@ use crate::pages::frame::Visit;
 use crate::pages::kit::action::{self, Allowed, Look};
 use crate::pages::kit::badge::{Tone, badge};
 use crate::pages::kit::block;
-use crate::pages::live::{self, Region, Render, State, Topic};
+use crate::pages::live::{self, Region, State, Topic};
 use crate::request::reading::Reading;
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::values::timestamp::Timestamp;
@@ -15,7 +15,6 @@ use bootledger_projections::catalogue::{self, Entry};
 use futures::future::{FutureExt, LocalBoxFuture};
 use maud::{Markup, html};
 use serde::de::DeserializeOwned;
-use std::rc::Rc;
 
 /// Parts of a page that are kept current: the id of each and what it shows, in the order of the page.
 pub(crate) type Parts = Vec<(&'static str, Markup)>;
@@ -26,7 +25,7 @@ pub(crate) fn shown(parts: &Parts) -> Markup {
 }
 
 /// The thing with this key, retired or not.
-pub(crate) async fn find<T: DeserializeOwned>(reading: &mut Reading, noun: &Noun, key: &str) -> Result<Entry<T>, Error> {
+pub(crate) async fn find<T: DeserializeOwned>(reading: &mut Reading<'_>, noun: &Noun, key: &str) -> Result<Entry<T>, Error> {
     let at = reading.at;
     let item = catalogue::find(reading.connection(), noun.kind, key, at).await?;
     let item = item.ok_or_else(|| Error::NotFound(format!("there is no {} {key}; {} has all there are", noun.one, noun.path)))?;
@@ -54,10 +53,10 @@ pub(crate) fn stream(
     application: &Application,
     since: i64,
     topics: Vec<Topic>,
-    remake: impl Fn(Reading, Timestamp) -> LocalBoxFuture<'static, Result<Parts, Error>> + 'static,
+    remake: impl for<'a> Fn(Reading<'a>, Timestamp) -> LocalBoxFuture<'a, Result<Parts, Error>> + 'static,
 ) -> Result<HttpResponse, Error> {
     let clock = application.now;
-    let render: Render = Rc::new(move |reading, _| {
+    let render = live::render(move |reading, _| {
         let parts = remake(reading, clock());
         async move {
             let regions = parts.await?.into_iter().map(|(id, part)| Region::new(id, part)).collect();

@@ -2,7 +2,6 @@
 //! usual values of a new one, or a form that was refused. So there is one view of each form, and every value is kept.
 
 use super::Noun;
-use crate::application::Application;
 use crate::auth::caller::Caller;
 use crate::commands::{Command, Receipt};
 use crate::error::Error;
@@ -10,6 +9,7 @@ use crate::pages::form::Fields;
 use crate::pages::kit::action::once;
 use crate::pages::kit::block;
 use crate::pages::kit::field::{Field, summary};
+use crate::request::backend::Backend;
 use crate::request::reading::Reading;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
@@ -132,7 +132,7 @@ pub(crate) fn framed(frame: &Frame<'_>, fields: &Fields, names: &[&str], inner: 
 }
 
 /// Reads the name of a new thing, which nothing in use may have yet.
-pub(crate) async fn new_name(reading: &mut Reading, noun: &Noun, fields: &mut Fields) -> Result<Option<Name>, Error> {
+pub(crate) async fn new_name(reading: &mut Reading<'_>, noun: &Noun, fields: &mut Fields) -> Result<Option<Name>, Error> {
     let Some(name) = fields.required::<Name>(NAME, "The name") else { return Ok(None) };
     let known = catalogue::find(reading.connection(), noun.kind, name.as_str(), At::Now).await?;
     if known.is_some_and(|known| !known.retired) {
@@ -156,13 +156,13 @@ pub(crate) fn unchanged<T>(noun: &Noun, entry: &Entry<T>, fields: &mut Fields) {
 
 /// Does what a form asks for, where nothing is wrong with it; `None` where something is, which the fields then tell.
 pub(crate) async fn execute(
-    application: &Application,
+    backend: &mut Backend,
     caller: &Caller,
     fields: &mut Fields,
     command: Option<Command>,
 ) -> Result<Option<Receipt>, Error> {
     let Some(command) = command.filter(|_| fields.broken().is_empty()) else { return Ok(None) };
-    match application.commands.execute(command, fields.context(caller)).await {
+    match backend.execute(command, fields.context(caller)).await {
         Ok(receipt) => Ok(Some(receipt)),
         Err(error) => {
             fields.refused(error)?;
@@ -172,14 +172,14 @@ pub(crate) async fn execute(
 }
 
 /// Sites in use, for a choice.
-pub(crate) async fn sites(reading: &mut Reading) -> Result<Vec<(String, String)>, Error> {
+pub(crate) async fn sites(reading: &mut Reading<'_>) -> Result<Vec<(String, String)>, Error> {
     let sites = catalogue::sites(reading.connection(), At::Now).await?;
     let words = |key: &Name, name: &str| if name.is_empty() { key.to_string() } else { format!("{key} – {name}") };
     Ok(sites.iter().map(|site| (site.key.to_string(), words(&site.key, site.spec.name.as_str()))).collect())
 }
 
 /// Boot images that may be chosen.
-pub(crate) async fn boot_images(reading: &mut Reading) -> Result<Vec<(String, String)>, Error> {
+pub(crate) async fn boot_images(reading: &mut Reading<'_>) -> Result<Vec<(String, String)>, Error> {
     let images = catalogue::boot_images(reading.connection(), At::Now).await?;
     let usable = images.into_iter().filter(|image| !image.retired);
     let words = |image: &Entry<bootledger_aggregates::boot_image::BootImage>| {

@@ -38,7 +38,7 @@ impl History {
 }
 
 /// The history of a thing, up to the reading's moment.
-pub(crate) async fn read(reading: &mut Reading, kind: &str, key: &str) -> Result<History, Error> {
+pub(crate) async fn read(reading: &mut Reading<'_>, kind: &str, key: &str) -> Result<History, Error> {
     let filter = Filter {
         aggregate_type: Some(kind.to_owned()),
         aggregate_id: Some(key.to_owned()),

@@ -25,7 +25,7 @@ pub(crate) struct ListQuery {
 
 /// A page of a kind's list.
 pub(crate) async fn find<T: DeserializeOwned>(
-    reading: &mut Reading,
+    reading: &mut Reading<'_>,
     kind: &str,
     query: &ListQuery,
 ) -> Result<Page<Entry<T>>, Error> {

@@ -44,7 +44,7 @@ impl Attention {
     }
 }
 
-pub(super) async fn ask(reading: &mut Reading, standing: &[Standing]) -> Result<Attention, Error> {
+pub(super) async fn ask(reading: &mut Reading<'_>, standing: &[Standing]) -> Result<Attention, Error> {
     let count = |status| standing.iter().filter(|row| row.status == status).map(|row| row.deployments).sum();
     let runs = plugin_runs::failed(reading.connection(), SHOWN).await?;
     let ids: Vec<_> = runs.iter().map(|run| run.deployment).collect();

@@ -23,7 +23,7 @@ pub(super) struct Lately {
     standing: Vec<Standing>,
 }
 
-pub(super) async fn ask(reading: &mut Reading, now: Timestamp, standing: Vec<Standing>) -> Result<Lately, Error> {
+pub(super) async fn ask(reading: &mut Reading<'_>, now: Timestamp, standing: Vec<Standing>) -> Result<Lately, Error> {
     let last = now.0.date();
     let first = last.saturating_sub(Duration::days(DAYS - 1));
     let found = statistics::list(reading.connection(), first, last).await?;

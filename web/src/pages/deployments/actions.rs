@@ -1,7 +1,6 @@
 //! What can be done to a deployment: cancel it with a reason, say that it is done, try a plugin now. What cannot be taken back
 //! is asked once more, on a page that names what it does.
 
-use crate::application::Application;
 use crate::auth::caller::Operator;
 use crate::commands::Command;
 use crate::error::Error;
@@ -11,10 +10,10 @@ use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::once;
 use crate::pages::kit::block;
 use crate::pages::kit::field::{Field, summary};
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use bootledger_aggregates::deployment::event::DoneBy;
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::name::Name;
@@ -23,13 +22,14 @@ use bootledger_projections::at::At;
 use bootledger_projections::deployments::{self, Deployment};
 use maud::{Markup, html};
 
-async fn find(reading: &mut Reading, id: DeploymentId) -> Result<Deployment, Error> {
+async fn find(reading: &mut Reading<'_>, id: DeploymentId) -> Result<Deployment, Error> {
     let found = deployments::find(reading.connection(), id, At::Now).await?;
     found.ok_or_else(|| Error::NotFound(format!("there is no deployment {id}")))
 }
 
 /// `GET /deployments/{id}/cancel`
-pub(super) async fn ask_cancel(visit: Visit, Path(id): Path<DeploymentId>, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn ask_cancel(visit: Visit, Path(id): Path<DeploymentId>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let deployment = find(&mut reading, id).await?;
     let page = Page::new("Cancel a deployment", Section::Deployments, cancel_form(&deployment, "", &[]));
     visit.answer(reading, page).await
@@ -39,18 +39,18 @@ pub(super) async fn ask_cancel(visit: Visit, Path(id): Path<DeploymentId>, mut r
 pub(super) async fn cancel(
     caller: Operator,
     visit: Visit,
-    application: Data<Application>,
     Path(id): Path<DeploymentId>,
-    mut reading: Reading,
+    mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     if let Some(reason) = fields.required::<Text>("reason", "The reason") {
         let command = Command::CancelDeployment { deployment: id, reason };
-        match application.commands.execute(command, fields.context(&caller)).await {
-            Ok(receipt) => return Ok(answer_done(&application, &receipt, &format!("/deployments/{id}")).await),
+        match backend.execute(command, fields.context(&caller)).await {
+            Ok(receipt) => return Ok(answer_done(&mut backend, &receipt, &format!("/deployments/{id}")).await),
             Err(error) => fields.refused(error)?,
         }
     }
+    let mut reading = backend.read().await?;
     let deployment = find(&mut reading, id).await?;
     let form = cancel_form(&deployment, fields.text("reason"), fields.broken());
     Ok(visit.refused(reading.position, Page::new("Cancel a deployment", Section::Deployments, form)))
@@ -90,7 +90,8 @@ fn cancel_form(deployment: &Deployment, reason: &str, errors: &[ProblemError]) -
 }
 
 /// `GET /deployments/{id}/done`
-pub(super) async fn ask_done(visit: Visit, Path(id): Path<DeploymentId>, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn ask_done(visit: Visit, Path(id): Path<DeploymentId>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let deployment = find(&mut reading, id).await?;
     visit.answer(reading, Page::new("Mark a deployment done", Section::Deployments, done_form(&deployment, &[]))).await
 }
@@ -99,16 +100,16 @@ pub(super) async fn ask_done(visit: Visit, Path(id): Path<DeploymentId>, mut rea
 pub(super) async fn done(
     caller: Operator,
     visit: Visit,
-    application: Data<Application>,
     Path(id): Path<DeploymentId>,
-    mut reading: Reading,
+    mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let by = DoneBy::Operator { name: Text::fitted(&caller.principal.actor()) };
-    match application.commands.execute(Command::MarkDone { deployment: id, by }, fields.context(&caller)).await {
-        Ok(receipt) => return Ok(answer_done(&application, &receipt, &format!("/deployments/{id}")).await),
+    match backend.execute(Command::MarkDone { deployment: id, by }, fields.context(&caller)).await {
+        Ok(receipt) => return Ok(answer_done(&mut backend, &receipt, &format!("/deployments/{id}")).await),
         Err(error) => fields.refused(error)?,
     }
+    let mut reading = backend.read().await?;
     let deployment = find(&mut reading, id).await?;
     let form = done_form(&deployment, fields.broken());
     Ok(visit.refused(reading.position, Page::new("Mark a deployment done", Section::Deployments, form)))
@@ -134,11 +135,11 @@ fn done_form(deployment: &Deployment, errors: &[ProblemError]) -> Markup {
 /// `POST /deployments/{id}/plugins/{plugin}/retry`
 pub(super) async fn retry(
     caller: Operator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path((id, plugin)): Path<(DeploymentId, Name)>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let command = Command::RetryPlugin { deployment: id, plugin };
-    let receipt = application.commands.execute(command, fields.context(&caller)).await?;
-    Ok(answer_done(&application, &receipt, &format!("/deployments/{id}")).await)
+    let receipt = backend.execute(command, fields.context(&caller)).await?;
+    Ok(answer_done(&mut backend, &receipt, &format!("/deployments/{id}")).await)
 }

@@ -3,9 +3,8 @@
 
 use super::history::History;
 use crate::api::deployments::DeploymentQuery;
-use crate::application::Application;
 use crate::auth::caller::Operator;
-use crate::commands::{Command, Context};
+use crate::commands::{Command, CommandError, Context, Receipt};
 use crate::error::Error;
 use crate::error::problem::ProblemError;
 use crate::pages::form::{Fields, local};
@@ -14,9 +13,9 @@ use crate::pages::kit::action::{Allowed, once};
 use crate::pages::kit::badge::{self, Tone, badge};
 use crate::pages::kit::block;
 use crate::pages::kit::field::{Field, summary};
+use crate::request::backend::Backend;
 use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::name::Name;
@@ -24,16 +23,12 @@ use bootledger_aggregates::values::text::Text;
 use bootledger_projections::at::At;
 use bootledger_projections::deployments::{self, Deployment};
 use bootledger_projections::plugin_runs::RunStatus;
-use futures::StreamExt;
 use maud::{Markup, html};
 
 /// The most deployments of one bulk action.
 const MOST: usize = 1_000;
 /// The same as a limit of a question, and one more, so that more are noticed.
 const ASKED: i64 = 1_001;
-/// How many are done at the same time.
-const AT_ONCE: usize = 16;
-
 /// What is done to each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
@@ -67,7 +62,8 @@ struct Planned {
 }
 
 /// `POST /deployments/bulk`
-pub(super) async fn preview(_: Operator, visit: Visit, mut reading: Reading, fields: Fields) -> Result<HttpResponse, Error> {
+pub(super) async fn preview(_: Operator, visit: Visit, mut backend: Backend, fields: Fields) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let (what, all) = match fields.text("what").strip_suffix("-all") {
         Some(what) => (What::read(what)?, true),
         None => (What::read(fields.text("what"))?, false),
@@ -79,7 +75,7 @@ pub(super) async fn preview(_: Operator, visit: Visit, mut reading: Reading, fie
     visit.answer(reading, Page::new("Review", Section::Deployments, content)).await
 }
 
-async fn plan(reading: &mut Reading, what: What, fields: &Fields, list: &str, all: bool) -> Result<Vec<Planned>, Error> {
+async fn plan(reading: &mut Reading<'_>, what: What, fields: &Fields, list: &str, all: bool) -> Result<Vec<Planned>, Error> {
     let rows = if all {
         let query: Vec<(String, String)> =
             list.split_once('?').map_or(vec![], |(_, query)| form_urlencoded::parse(query.as_bytes()).into_owned().collect());
@@ -198,10 +194,10 @@ fn shown(what: What, list: &str, position: i64, planned: &[Planned], reason: &st
 pub(super) async fn carry_out(
     caller: Operator,
     visit: Visit,
-    application: Data<Application>,
-    mut reading: Reading,
+    mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let what = What::read(fields.text("what"))?;
     let list = local(fields.text("list")).to_owned();
     let reason = if what == What::Cancel { fields.required::<Text>("reason", "The reason") } else { Some(Text::default()) };
@@ -213,43 +209,31 @@ pub(super) async fn carry_out(
         return Ok(visit.refused(position, Page::new("Review", Section::Deployments, content)));
     };
     let context = fields.context(&caller);
-    let jobs = planned.iter().map(|row| carry_out_one(&application, what, row, &reason, &context));
-    let results: Vec<Result<i64, String>> = futures::stream::iter(jobs).buffered(AT_ONCE).collect().await;
+    let jobs = planned.iter().map(|row| commands(what, row, &reason, &context)).collect();
+    let told = |result: Result<Option<Receipt>, CommandError>| match result {
+        Ok(Some(receipt)) => Ok(receipt.position),
+        Ok(None) => Err("There was nothing to do any more.".to_owned()),
+        Err(error) => Err(error.to_string()),
+    };
+    let results: Vec<Result<i64, String>> = backend.execute_all(jobs).await.into_iter().map(told).collect();
     let position = results.iter().filter_map(|result| result.as_ref().ok()).max().copied().unwrap_or(0);
-    crate::edge::position::reach(&application, position, crate::edge::position::DEADLINE).await;
-    let page = told(what, &list, &planned, &results);
-    let reading = Reading::now(&application).await?;
+    backend.reach(position).await;
+    let page = self::told(what, &list, &planned, &results);
+    let reading = backend.read_now().await?;
     visit.answer(reading, Page::new("Done", Section::Deployments, page)).await
 }
 
-/// Does one; the position of its event, or why not.
-async fn carry_out_one(
-    application: &Application,
-    what: What,
-    row: &Planned,
-    reason: &Text,
-    context: &Context,
-) -> Result<i64, String> {
+/// What is to be done to one. Keys are the form's with the deployment, so that a repeated form does nothing twice.
+fn commands(what: What, row: &Planned, reason: &Text, context: &Context) -> Vec<(Command, Context)> {
     let deployment = row.deployment.id;
-    let keyed = |part: &str| Context {
-        idempotency_key: context.idempotency_key.as_ref().map(|key| format!("{key}:{deployment}:{part}")),
-        ..context.clone()
-    };
-    let commands: Vec<(Command, Context)> = match what {
+    let keyed = |part: &str| context.part(&format!("{deployment}:{part}"));
+    match what {
         What::Cancel => vec![(Command::CancelDeployment { deployment, reason: reason.clone() }, keyed("cancel"))],
         What::Retry => {
             let retry = |plugin: &Name| (Command::RetryPlugin { deployment, plugin: plugin.clone() }, keyed(plugin.as_str()));
             row.plugins.iter().map(retry).collect()
         }
-    };
-    if commands.is_empty() {
-        return Err("There was nothing to do any more.".to_owned());
     }
-    let mut position = 0;
-    for (command, context) in commands {
-        position = application.commands.execute(command, context).await.map_err(|error| error.to_string())?.position;
-    }
-    Ok(position)
 }
 
 fn told(what: What, list: &str, planned: &[Planned], results: &[Result<i64, String>]) -> Markup {

@@ -4,7 +4,7 @@ use super::list::filter;
 use crate::error::Error;
 use crate::pages::csv;
 use crate::pages::frame::Visit;
-use crate::request::reading::Reading;
+use crate::request::backend::Backend;
 use actix_web::HttpResponse;
 use bootledger_projections::deployments::{self, Cursor, Deployment, Filter};
 
@@ -15,7 +15,8 @@ const HEAD: &str = "id,hostname,ip,mac,status,overdue,status_since,venture,role,
                     import,started_at,started_by,in_progress_at,ended_at,ended_by,reason\r\n";
 
 /// `GET /deployments/export.csv`: the filters of the list.
-pub(super) async fn all(visit: Visit, reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn all(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let reading = backend.read().await?;
     let at = reading.at;
     let mut filter = Filter { after: None, ..filter(&visit, at)? };
     let mut ended = false;

@@ -67,7 +67,7 @@ pub(super) struct History {
 
 impl History {
     /// Reads it as of a reading.
-    pub(super) async fn read(reading: &mut Reading, id: DeploymentId) -> Result<Self, Error> {
+    pub(super) async fn read(reading: &mut Reading<'_>, id: DeploymentId) -> Result<Self, Error> {
         let wanted = Wanted::of(&[EventPattern::All]);
         let (key, last) = (id.to_string(), reading.position);
         let stored = log::read_stream(reading.connection(), &wanted, ("deployment", &key), 1, last, MOST).await?;

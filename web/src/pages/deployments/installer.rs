@@ -2,7 +2,6 @@
 //! gets.
 
 use super::show::Found;
-use crate::application::Application;
 use crate::auth::caller::Operator;
 use crate::commands::Command;
 use crate::error::Error;
@@ -11,9 +10,9 @@ use crate::pages::kit::action::{self, Allowed, Look};
 use crate::pages::kit::badge::{Tone, badge};
 use crate::pages::kit::block;
 use crate::pages::kit::time::{since, span, until};
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::installer::{LOCAL_DISK, NextBoot, NextBootReason};
 use bootledger_aggregates::values::ids::DeploymentId;
@@ -48,14 +47,14 @@ fn is_installing(deployment: &Deployment) -> bool {
 /// `POST /deployments/{id}/next-boot`
 pub(super) async fn set_next_boot(
     caller: Operator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(deployment): Path<DeploymentId>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let boot = fields.text("boot").parse().map_err(|error| Error::bad_request("boot", "malformed", format!("boot: {error}")))?;
     let by = Text::fitted(&caller.principal.actor());
-    let receipt = application.commands.execute(Command::SetNextBoot { deployment, boot, by }, fields.context(&caller)).await?;
-    Ok(answer_done(&application, &receipt, &format!("/deployments/{deployment}")).await)
+    let receipt = backend.execute(Command::SetNextBoot { deployment, boot, by }, fields.context(&caller)).await?;
+    Ok(answer_done(&mut backend, &receipt, &format!("/deployments/{deployment}")).await)
 }
 
 /// The part of the page.

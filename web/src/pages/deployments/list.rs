@@ -9,6 +9,7 @@ use crate::pages::kit::list::{Column, Shown, choose, filters};
 use crate::pages::kit::time::{moment, since};
 use crate::pages::kit::{action, badge, block};
 use crate::pages::live::{self, News, Region, State, Topic, Touch};
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::{HttpRequest, HttpResponse};
@@ -21,7 +22,6 @@ use bootledger_projections::installations::{self, Installation};
 use bootledger_projections::plugin_runs::{self, Run};
 use maud::{Markup, html};
 use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
 
 /// How many deployments a page shows.
 const SHOWN: usize = 100;
@@ -58,7 +58,7 @@ struct Found {
     next: Option<String>,
 }
 
-async fn ask(reading: &mut Reading, filter: &Filter) -> Result<Found, Error> {
+async fn ask(reading: &mut Reading<'_>, filter: &Filter) -> Result<Found, Error> {
     let at = reading.at;
     let mut rows = deployments::list(reading.connection(), filter, at, ASKED).await?;
     let more = rows.len() > SHOWN;
@@ -69,7 +69,7 @@ async fn ask(reading: &mut Reading, filter: &Filter) -> Result<Found, Error> {
     Ok(Found { rows, runs, installations, next })
 }
 
-async fn runs_of(reading: &mut Reading, rows: &[Deployment]) -> Result<HashMap<DeploymentId, Vec<Run>>, Error> {
+async fn runs_of(reading: &mut Reading<'_>, rows: &[Deployment]) -> Result<HashMap<DeploymentId, Vec<Run>>, Error> {
     let mut runs: HashMap<DeploymentId, Vec<Run>> = HashMap::new();
     let live: Vec<DeploymentId> = rows.iter().filter(|row| row.status.is_live()).map(|row| row.id).collect();
     if reading.at == At::Now && !live.is_empty() {
@@ -80,7 +80,7 @@ async fn runs_of(reading: &mut Reading, rows: &[Deployment]) -> Result<HashMap<D
     Ok(runs)
 }
 
-async fn installations_of(reading: &mut Reading, rows: &[Deployment]) -> Result<HashMap<DeploymentId, Installation>, Error> {
+async fn installations_of(reading: &mut Reading<'_>, rows: &[Deployment]) -> Result<HashMap<DeploymentId, Installation>, Error> {
     let live: Vec<DeploymentId> = rows.iter().filter(|row| row.status.is_live()).map(|row| row.id).collect();
     if live.is_empty() {
         return Ok(HashMap::new());
@@ -91,7 +91,8 @@ async fn installations_of(reading: &mut Reading, rows: &[Deployment]) -> Result<
 }
 
 /// The page.
-pub(super) async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let filter = filter(&visit, reading.at)?;
     let found = ask(&mut reading, &filter).await?;
     let at = reading.at;
@@ -165,7 +166,7 @@ pub(super) async fn live(
     let now = super::super::application(&request)?.now;
     let path = visit.with("", None);
     let path = path.split_once('?').map_or("/deployments".to_owned(), |(_, query)| format!("/deployments?{query}"));
-    let render: live::Render = Rc::new(move |mut reading: Reading, touched: Vec<Touch>| {
+    let render = live::render(move |mut reading, touched: Vec<Touch>| {
         let (filter, shown) = (filter.clone(), shown.clone());
         Box::pin(async move {
             let Found { mut rows, mut runs, mut installations, .. } = ask(&mut reading, &filter).await?;

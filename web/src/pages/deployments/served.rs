@@ -2,9 +2,7 @@
 //! whether these are the bytes that were served.
 
 use super::history::{History, ServedFile};
-use crate::application::Application;
 use crate::auth::level::Level;
-use crate::boot::render::as_served;
 use crate::boot::target::Image;
 use crate::error::Error;
 use crate::pages::boot_images::target::of_deployment;
@@ -12,10 +10,9 @@ use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::badge::Tone;
 use crate::pages::kit::block;
 use crate::pages::kit::time::moment;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use bootledger_aggregates::boot_image::FileKind;
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::name::Name;
@@ -27,10 +24,10 @@ use std::sync::Arc;
 /// The page.
 pub(super) async fn show(
     visit: Visit,
-    application: Data<Application>,
     Path((id, file)): Path<(DeploymentId, Name)>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let at = reading.at;
     let deployment = deployments::find(reading.connection(), id, at).await?;
     let deployment = deployment.ok_or_else(|| Error::NotFound(format!("there is no deployment {id}")))?;
@@ -41,16 +38,18 @@ pub(super) async fn show(
     let image = catalogue::boot_image_revision(reading.connection(), &key, revision).await?;
     let image = image.ok_or_else(|| Error::NotFound(format!("the boot image {key} had no revision {revision}")))?.spec;
     let kind = image.files.get(&file).map(|file| file.kind);
-    let rendered = match kind {
+    let previewed = match kind {
         None => Err(format!("revision {revision} of the boot image {key} has no file {file}")),
         // What an installer reads may hold passwords.
         Some(kind) if kind != FileKind::BootIpxe && visit.may(Level::Operator).is_err() => {
             Err("only operators see the files of installers, since they may hold passwords".to_owned())
         }
-        Some(_) => match of_deployment(&mut reading, deployment, Arc::new(Image::new(key, image))).await? {
-            Ok(previewed) => as_served(&application, &previewed.target, &file).await,
-            Err(why) => Err(why),
-        },
+        Some(_) => of_deployment(&mut reading, deployment, Arc::new(Image::new(key, image))).await?,
+    };
+    let seen = visit.see(reading).await?;
+    let rendered = match previewed {
+        Ok(previewed) => backend.as_served(&previewed.target, &file).await,
+        Err(why) => Err(why),
     };
     let title = format!("{file} for {hostname}");
     let path = format!("/deployments/{id}");
@@ -58,7 +57,7 @@ pub(super) async fn show(
         (block::heading(&[("Deployments", "/deployments"), (&hostname, &path)], &html! { (file) }, &html! {}))
         (view(&served, &rendered))
     };
-    visit.answer(reading, Page::new(&title, Section::Deployments, content)).await
+    Ok(seen.answer(&Page::new(&title, Section::Deployments, content)))
 }
 
 fn view(served: &[ServedFile], rendered: &Result<(Sha256, String), String>) -> Markup {

@@ -14,6 +14,7 @@ use crate::pages::kit::block;
 use crate::pages::kit::time::{moment, since, until};
 use crate::pages::live::{self, Region, State, Topic};
 use crate::pages::timeline::lines;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::web::Data;
@@ -36,7 +37,6 @@ use bootledger_projections::parked;
 use bootledger_projections::plugin_runs::{self, Run, RunStatus};
 use bootledger_projections::timeline::{self, Line, Order};
 use maud::{Markup, html};
-use std::rc::Rc;
 
 /// How many lines of the timeline the page shows.
 const LINES: i64 = 100;
@@ -68,7 +68,7 @@ struct Setting {
 }
 
 /// The settings of a deployment: what it was started with, and the defaults of its revision of the image.
-async fn settings(reading: &mut Reading, application: &Application, of: &Deployment) -> Result<Vec<Setting>, Error> {
+async fn settings(reading: &mut Reading<'_>, application: &Application, of: &Deployment) -> Result<Vec<Setting>, Error> {
     let (key, revision) = (&of.boot_image, of.boot_image_revision);
     let Some(image) = catalogue::boot_image_revision(reading.connection(), key, revision).await? else { return Ok(vec![]) };
     let image = image.spec;
@@ -86,7 +86,7 @@ async fn settings(reading: &mut Reading, application: &Application, of: &Deploym
     Ok(image.used_settings().into_iter().map(setting).collect())
 }
 
-async fn ask(reading: &mut Reading, application: &Application, id: DeploymentId, may: Allowed) -> Result<Found, Error> {
+async fn ask(reading: &mut Reading<'_>, application: &Application, id: DeploymentId, may: Allowed) -> Result<Found, Error> {
     let at = reading.at;
     let deployment = deployments::find(reading.connection(), id, at).await?;
     let deployment = deployment.ok_or_else(|| Error::NotFound(format!("there is no deployment {id}")))?;
@@ -107,8 +107,9 @@ pub(super) async fn show(
     visit: Visit,
     application: Data<Application>,
     Path(id): Path<DeploymentId>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Operator);
     let found = ask(&mut reading, &application, id, may).await?;
     let title = found.deployment.hostname.to_string();
@@ -127,7 +128,7 @@ pub(super) async fn live(
     let may = visit.may(Level::Operator);
     let application = super::super::application(&request)?.clone();
     let now = application.now;
-    let render: live::Render = Rc::new(move |mut reading: Reading, _| {
+    let render = live::render(move |mut reading, _| {
         let (may, application) = (may.clone(), application.clone());
         Box::pin(async move {
             let found = ask(&mut reading, &application, id, may).await?;

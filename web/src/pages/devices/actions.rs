@@ -3,7 +3,6 @@
 
 use super::addresses::{self, Held};
 use super::show::{Found, form_head};
-use crate::application::Application;
 use crate::auth::caller::Operator;
 use crate::auth::level::Level;
 use crate::commands::Command;
@@ -14,10 +13,9 @@ use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::once;
 use crate::pages::kit::block;
 use crate::pages::kit::field::Field;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::text::Text;
 use bootledger_projections::devices::Device;
@@ -26,31 +24,32 @@ use maud::{Markup, html};
 /// `POST /devices/{id}/verify`
 pub(super) async fn verify(
     caller: Operator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(id): Path<DeviceId>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let receipt = application.commands.execute(Command::VerifyDevice(id), fields.context(&caller)).await?;
-    Ok(done(&application, &receipt, &format!("/devices/{id}")).await)
+    let receipt = backend.execute(Command::VerifyDevice(id), fields.context(&caller)).await?;
+    Ok(done(&mut backend, &receipt, &format!("/devices/{id}")).await)
 }
 
 /// `POST /devices/{id}/unverify`
 pub(super) async fn unverify(
     caller: Operator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(id): Path<DeviceId>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let receipt = application.commands.execute(Command::UnverifyDevice(id), fields.context(&caller)).await?;
-    Ok(done(&application, &receipt, &format!("/devices/{id}")).await)
+    let receipt = backend.execute(Command::UnverifyDevice(id), fields.context(&caller)).await?;
+    Ok(done(&mut backend, &receipt, &format!("/devices/{id}")).await)
 }
 
 /// `GET /devices/{id}/decommission`
 pub(super) async fn ask_decommission(
     visit: Visit,
     Path(id): Path<DeviceId>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Operator);
     let found = Found::ask(&mut reading, id, may).await?;
     let held = Held::ask(&mut reading, &found.device).await?;
@@ -62,18 +61,18 @@ pub(super) async fn ask_decommission(
 pub(super) async fn decommission(
     caller: Operator,
     visit: Visit,
-    application: Data<Application>,
     Path(id): Path<DeviceId>,
-    mut reading: Reading,
+    mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     if let Some(reason) = fields.required::<Text>("reason", "The reason") {
         let command = Command::DecommissionDevice { device: id, reason };
-        match application.commands.execute(command, fields.context(&caller)).await {
-            Ok(receipt) => return Ok(done(&application, &receipt, &format!("/devices/{id}")).await),
+        match backend.execute(command, fields.context(&caller)).await {
+            Ok(receipt) => return Ok(done(&mut backend, &receipt, &format!("/devices/{id}")).await),
             Err(error) => fields.refused(error)?,
         }
     }
+    let mut reading = backend.read().await?;
     let found = Found::ask(&mut reading, id, Ok(())).await?;
     let held = Held::ask(&mut reading, &found.device).await?;
     let content = question(&found.device, &held, fields.text("reason"), fields.broken());

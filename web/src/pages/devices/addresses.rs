@@ -29,7 +29,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) async fn ask(reading: &mut Reading, device: &Device) -> Result<Self, Error> {
+    pub(super) async fn ask(reading: &mut Reading<'_>, device: &Device) -> Result<Self, Error> {
         let at = reading.at;
         let mut addresses = vec![];
         for ip in &device.addresses {

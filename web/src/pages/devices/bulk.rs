@@ -4,10 +4,8 @@
 use super::list::filter;
 use super::show::unless;
 use crate::api::devices::DeviceQuery;
-use crate::application::Application;
 use crate::auth::caller::Operator;
-use crate::commands::{Command, CommandError, Context, NewDeployment, Proposed};
-use crate::edge::position::{DEADLINE, reach};
+use crate::commands::{Command, CommandError, Context, NewDeployment, Proposed, Receipt};
 use crate::error::Error;
 use crate::pages::form::{Fields, local};
 use crate::pages::frame::{Page, Section, Visit};
@@ -15,21 +13,17 @@ use crate::pages::kit::action::once;
 use crate::pages::kit::badge::{Tone, badge};
 use crate::pages::kit::block;
 use crate::pages::kit::field::{Field, summary};
+use crate::request::backend::Backend;
 use crate::request::parameters::read_filled;
 use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use bootledger_aggregates::device::allowed;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
 use bootledger_projections::devices::{self, Device};
-use futures::StreamExt;
 use maud::{Markup, html};
-
-/// How many devices are looked at, or done, at the same time.
-const AT_ONCE: usize = 4;
 
 /// What is done to each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,13 +99,8 @@ struct Choices {
 }
 
 /// `POST /devices/bulk`
-pub(super) async fn preview(
-    _: Operator,
-    visit: Visit,
-    application: Data<Application>,
-    mut reading: Reading,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
+pub(super) async fn preview(_: Operator, visit: Visit, mut backend: Backend, mut fields: Fields) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let (what, all) = match fields.text("what").strip_suffix("-all") {
         Some(what) => (What::read(what)?, true),
         None => (What::read(fields.text("what"))?, false),
@@ -121,12 +110,13 @@ pub(super) async fn preview(
     let wanted = Wanted::read(&mut fields);
     let position = reading.position;
     let choices = choices(&mut reading).await?;
-    let planned = plan(&application, what, devices, &wanted).await?;
+    let seen = visit.see(reading).await?;
+    let planned = plan(&mut backend, what, devices, &wanted).await?;
     let content = shown(what, &list, position, &planned, &fields, &choices);
-    visit.answer(reading, Page::new("Review", Section::Devices, content)).await
+    Ok(seen.answer(&Page::new("Review", Section::Devices, content)))
 }
 
-async fn choices(reading: &mut Reading) -> Result<Choices, Error> {
+async fn choices(reading: &mut Reading<'_>) -> Result<Choices, Error> {
     let at = reading.at;
     let ventures = catalogue::ventures(reading.connection(), at).await?;
     let images = catalogue::boot_images(reading.connection(), at).await?;
@@ -145,7 +135,7 @@ async fn choices(reading: &mut Reading) -> Result<Choices, Error> {
 }
 
 /// The devices that are meant: those that were ticked, or all of the list.
-async fn chosen(reading: &mut Reading, what: What, fields: &Fields, list: &str, all: bool) -> Result<Vec<Device>, Error> {
+async fn chosen(reading: &mut Reading<'_>, what: What, fields: &Fields, list: &str, all: bool) -> Result<Vec<Device>, Error> {
     let most = what.most();
     let rows = if all {
         let query = list.split_once('?').map_or("", |(_, query)| query);
@@ -169,23 +159,26 @@ async fn chosen(reading: &mut Reading, what: What, fields: &Fields, list: &str, 
     Ok(rows)
 }
 
-async fn plan(application: &Application, what: What, devices: Vec<Device>, wanted: &Wanted) -> Result<Vec<Planned>, Error> {
-    let jobs = devices.into_iter().map(|device| plan_one(application, what, device, wanted));
-    futures::stream::iter(jobs).buffered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
-}
-
-async fn plan_one(application: &Application, what: What, device: Device, wanted: &Wanted) -> Result<Planned, Error> {
-    let outcome = match what {
-        What::Verify if device.decommissioned => unless([allowed::decommissioned()]).map(|()| None),
-        What::Verify if device.verified => Err("It is verified already.".to_owned()),
-        What::Verify => unless(allowed::verifying(device.venture.as_ref(), device.role.as_ref())).map(|()| None),
-        What::Deploy => match application.commands.check_deployment(&wanted.deployment(device.id)).await {
+async fn plan(backend: &mut Backend, what: What, devices: Vec<Device>, wanted: &Wanted) -> Result<Vec<Planned>, Error> {
+    let verified = |device: &Device| match device {
+        device if device.decommissioned => unless([allowed::decommissioned()]),
+        device if device.verified => Err("It is verified already.".to_owned()),
+        device => unless(allowed::verifying(device.venture.as_ref(), device.role.as_ref())),
+    };
+    if what == What::Verify {
+        let planned = |device: Device| Planned { outcome: verified(&device).map(|()| None), device };
+        return Ok(devices.into_iter().map(planned).collect());
+    }
+    let new: Vec<NewDeployment> = devices.iter().map(|device| wanted.deployment(device.id)).collect();
+    let planned = |(device, checked)| {
+        let outcome = match checked {
             Ok(proposed) => Ok(Some(proposed)),
             Err(CommandError::Refused(broken)) => unless(broken).map(|()| None),
-            Err(other) => return Err(other.into()),
-        },
+            Err(other) => return Err(Error::from(other)),
+        };
+        Ok(Planned { device, outcome })
     };
-    Ok(Planned { device, outcome })
+    devices.into_iter().zip(backend.check_deployments(&new).await).map(planned).collect()
 }
 
 fn shown(what: What, list: &str, position: i64, planned: &[Planned], fields: &Fields, choices: &Choices) -> Markup {
@@ -273,10 +266,10 @@ fn for_all(fields: &Fields, choices: &Choices) -> Markup {
 pub(super) async fn carry_out(
     caller: Operator,
     visit: Visit,
-    application: Data<Application>,
-    mut reading: Reading,
+    mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let what = What::read(fields.text("what"))?;
     let list = local(fields.text("list")).to_owned();
     let wanted = Wanted::read(&mut fields);
@@ -284,12 +277,16 @@ pub(super) async fn carry_out(
     let rows = chosen(&mut reading, what, &Fields::new(ids), &list, false).await?;
     drop(reading);
     let context = fields.context(&caller);
-    let jobs = rows.iter().map(|device| carry_out_one(&application, what, device.id, &wanted, &context));
-    let results: Vec<Result<Done, String>> = futures::stream::iter(jobs).buffered(AT_ONCE).collect().await;
+    let jobs = rows.iter().map(|device| vec![command(what, device.id, &wanted, &context)]).collect();
+    let done = |result: Result<Option<Receipt>, CommandError>| match result {
+        Ok(receipt) => receipt.map(|Receipt { position, id }| Done { position, id }).ok_or_else(String::new),
+        Err(error) => Err(error.to_string()),
+    };
+    let results: Vec<Result<Done, String>> = backend.execute_all(jobs).await.into_iter().map(done).collect();
     let newest = results.iter().filter_map(|result| result.as_ref().ok().map(|done| done.position)).max().unwrap_or(0);
-    reach(&application, newest, DEADLINE).await;
+    backend.reach(newest).await;
     let page = Page::new("Done", Section::Devices, told(what, &list, &rows, &results));
-    let reading = Reading::now(&application).await?;
+    let reading = backend.read_now().await?;
     visit.answer(reading, page).await
 }
 
@@ -299,22 +296,13 @@ struct Done {
     id: String,
 }
 
-/// Does one, or says why not. Its key is the form's with the device, so that a repeated form does nothing twice.
-async fn carry_out_one(
-    application: &Application,
-    what: What,
-    device: DeviceId,
-    wanted: &Wanted,
-    context: &Context,
-) -> Result<Done, String> {
-    let idempotency_key = context.idempotency_key.as_ref().map(|key| format!("{key}:{device}:{}", what.name()));
-    let context = Context { idempotency_key, ..context.clone() };
+/// What is to be done to one. Its key is the form's with the device, so that a repeated form does nothing twice.
+fn command(what: What, device: DeviceId, wanted: &Wanted, context: &Context) -> (Command, Context) {
     let command = match what {
         What::Verify => Command::VerifyDevice(device),
         What::Deploy => Command::StartDeployment(Box::new(wanted.deployment(device))),
     };
-    let receipt = application.commands.execute(command, context).await.map_err(|error| error.to_string())?;
-    Ok(Done { position: receipt.position, id: receipt.id })
+    (command, context.part(&format!("{device}:{}", what.name())))
 }
 
 fn told(what: What, list: &str, rows: &[Device], results: &[Result<Done, String>]) -> Markup {

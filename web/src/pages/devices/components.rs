@@ -18,7 +18,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) async fn ask(reading: &mut Reading, device: &Device) -> Result<Self, Error> {
+    pub(super) async fn ask(reading: &mut Reading<'_>, device: &Device) -> Result<Self, Error> {
         let at = reading.at;
         let parent = match device.parent {
             Some(parent) => devices::find(reading.connection(), parent, at).await?,

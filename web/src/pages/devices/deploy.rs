@@ -2,7 +2,6 @@
 //! checked as somebody types, by the domain itself, and again when the form is sent.
 
 use super::show::{Found, form_head};
-use crate::application::Application;
 use crate::auth::caller::Operator;
 use crate::auth::level::Level;
 use crate::commands::{Command, CommandError, NewDeployment};
@@ -14,10 +13,10 @@ use crate::pages::kit::action::{Allowed, once};
 use crate::pages::kit::badge::Tone;
 use crate::pages::kit::block;
 use crate::pages::kit::field::{Field, checked, place};
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
@@ -51,7 +50,7 @@ struct Choices {
 }
 
 impl Choices {
-    async fn ask(reading: &mut Reading, device: &Device) -> Result<Self, Error> {
+    async fn ask(reading: &mut Reading<'_>, device: &Device) -> Result<Self, Error> {
         let at = reading.at;
         let images = catalogue::boot_images(reading.connection(), at).await?;
         let words = |entry: &Entry<bootledger_aggregates::boot_image::BootImage>| match entry.spec.incomplete() {
@@ -105,7 +104,7 @@ impl Choices {
 
 /// What the form has at first, as Ralph filled it in: the first interface with a DHCP entry and that entry's address, venture
 /// and role as they are, the role's image, the device's name; what none of these gives is the next free one.
-async fn filled_in(reading: &mut Reading, device: &Device, choices: &Choices) -> Result<Fields, Error> {
+async fn filled_in(reading: &mut Reading<'_>, device: &Device, choices: &Choices) -> Result<Fields, Error> {
     let at = reading.at;
     let filter = dhcp_entries::Filter { device: Some(device.id), ..Default::default() };
     let entries = dhcp_entries::list(reading.connection(), &filter, at, 1_000).await?;
@@ -153,9 +152,9 @@ fn read(id: DeviceId, fields: &mut Fields) -> NewDeployment {
 }
 
 /// Remembers every rule that the domain finds broken, beside what is wrong with the fields themselves.
-async fn examine(application: &Application, new: &NewDeployment, fields: &mut Fields) -> Result<(), Error> {
+async fn examine(backend: &mut Backend, new: &NewDeployment, fields: &mut Fields) -> Result<(), Error> {
     let known: Vec<String> = fields.broken().iter().map(|error| error.field.clone()).collect();
-    match application.commands.check_deployment(new).await {
+    match backend.check_deployment(new).await {
         Ok(_) => Ok(()),
         Err(CommandError::Refused(mut broken)) => {
             broken.retain(|broken| !known.contains(&broken.field));
@@ -185,42 +184,39 @@ fn told(errors: &[ProblemError]) -> Vec<ProblemError> {
 }
 
 /// `GET /devices/{id}/deploy`
-pub(super) async fn ask(
-    visit: Visit,
-    application: Data<Application>,
-    Path(id): Path<DeviceId>,
-    mut reading: Reading,
-) -> Result<HttpResponse, Error> {
+pub(super) async fn ask(visit: Visit, Path(id): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Operator);
     let found = Found::ask(&mut reading, id, may).await?;
     let choices = Choices::ask(&mut reading, &found.device).await?;
     let mut fields = filled_in(&mut reading, &found.device, &choices).await?;
     // What is filled in may break rules as well as what somebody writes.
     let new = read(id, &mut fields);
-    examine(&application, &new, &mut fields).await?;
+    let seen = visit.see(reading).await?;
+    examine(&mut backend, &new, &mut fields).await?;
     let content = form(&found.device, &fields, &choices, &found.deployable(), false);
-    visit.answer(reading, Page::new("Deploy a device", Section::Devices, content)).await
+    Ok(seen.answer(&Page::new("Deploy a device", Section::Devices, content)))
 }
 
 /// `POST /devices/{id}/deploy`
 pub(super) async fn start(
     caller: Operator,
     visit: Visit,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(id): Path<DeviceId>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     require_all(&mut fields);
     let new = read(id, &mut fields);
     if fields.broken().is_empty() {
-        match application.commands.execute(Command::StartDeployment(Box::new(new)), fields.context(&caller)).await {
-            Ok(receipt) => return Ok(done(&application, &receipt, &format!("/deployments/{}", receipt.id)).await),
+        match backend.execute(Command::StartDeployment(Box::new(new)), fields.context(&caller)).await {
+            Ok(receipt) => return Ok(done(&mut backend, &receipt, &format!("/deployments/{}", receipt.id)).await),
             Err(error) => fields.refused(error)?,
         }
     } else {
-        examine(&application, &new, &mut fields).await?;
+        examine(&mut backend, &new, &mut fields).await?;
     }
-    let mut reading = Reading::now(&application).await?;
+    let mut reading = backend.read_now().await?;
     let found = Found::ask(&mut reading, id, Ok(())).await?;
     let choices = Choices::ask(&mut reading, &found.device).await?;
     let content = form(&found.device, &fields, &choices, &found.deployable(), true);
@@ -230,16 +226,16 @@ pub(super) async fn start(
 /// `POST /devices/{id}/deploy/check`: the places of errors anew, and what depends on the venture and role that are chosen.
 pub(super) async fn check(
     _: Operator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(id): Path<DeviceId>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     require_all(&mut fields);
     let new = read(id, &mut fields);
-    examine(&application, &new, &mut fields).await?;
+    examine(&mut backend, &new, &mut fields).await?;
     let errors = told(fields.broken());
     let names: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).chain([OTHER]).collect();
-    let mut reading = Reading::now(&application).await?;
+    let mut reading = backend.read_now().await?;
     let at = reading.at;
     let choices = Choices {
         ventures: catalogue::ventures(reading.connection(), at).await?,

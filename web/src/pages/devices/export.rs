@@ -5,7 +5,7 @@ use crate::api::devices::DeviceQuery;
 use crate::error::Error;
 use crate::pages::csv;
 use crate::pages::frame::Visit;
-use crate::request::reading::Reading;
+use crate::request::backend::Backend;
 use actix_web::HttpResponse;
 use bootledger_projections::devices::{self, Device, Filter, cursor, kind_text};
 
@@ -16,7 +16,8 @@ const HEAD: &str = "id,name,serial,asset,kind,site,rack,rack_position,macs,manag
                     decommissioned,hostnames,addresses,operating_system,registered_at,changed_at\r\n";
 
 /// `GET /devices/export.csv`: the filters of the list. Several values of a cell have spaces between them.
-pub(super) async fn all(visit: Visit, reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn all(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let reading = backend.read().await?;
     let at = reading.at;
     let mut filter = Filter { after: None, ..filter(visit.query_without::<DeviceQuery>(&["columns"])?) };
     let mut ended = false;

@@ -5,7 +5,6 @@ mod read;
 mod view;
 
 use super::show::{Found, form_head};
-use crate::application::Application;
 use crate::auth::caller::Operator;
 use crate::auth::level::Level;
 use crate::commands::{Command, CommandError};
@@ -13,10 +12,9 @@ use crate::error::Error;
 use crate::pages::form::{Fields, done};
 use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::block;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use bootledger_aggregates::device::event::DeviceKind;
 use bootledger_aggregates::device::register::DeviceSpec;
 use bootledger_aggregates::values::ids::DeviceId;
@@ -42,7 +40,8 @@ fn refused(fields: &mut Fields, error: CommandError) -> Result<(), Error> {
 }
 
 /// `GET /devices/new`; `?site=` and `?rack=` are filled in.
-pub(super) async fn ask_new(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn ask_new(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let choices = Choices::ask(&mut reading).await?;
     let was = ["site", "rack", "position"].map(|name| (name, visit.parameter(name).to_owned())).to_vec();
     let fields = Fields::default();
@@ -60,8 +59,7 @@ pub(super) async fn ask_new(visit: Visit, mut reading: Reading) -> Result<HttpRe
 pub(super) async fn register(
     caller: Operator,
     visit: Visit,
-    application: Data<Application>,
-    mut reading: Reading,
+    mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let kind = match fields.text("kind") {
@@ -79,18 +77,20 @@ pub(super) async fn register(
         let settings = Settings::new();
         let spec = DeviceSpec { kind, name, serial, asset, site, rack, position, macs, management, parent, settings };
         let command = Command::RegisterDevice { spec: Box::new(spec), venture, role };
-        match application.commands.execute(command, fields.context(&caller)).await {
-            Ok(receipt) => return Ok(done(&application, &receipt, &format!("/devices/{}", receipt.id)).await),
+        match backend.execute(command, fields.context(&caller)).await {
+            Ok(receipt) => return Ok(done(&mut backend, &receipt, &format!("/devices/{}", receipt.id)).await),
             Err(error) => refused(&mut fields, error)?,
         }
     }
+    let mut reading = backend.read().await?;
     let choices = Choices::ask(&mut reading).await?;
     let content = content(&Form { fields: &fields, was: vec![], choices: &choices, sent: true }, None);
     Ok(visit.refused(reading.position, Page::new("Register a device", Section::Devices, content)))
 }
 
 /// `GET /devices/{id}/edit`
-pub(super) async fn ask_change(visit: Visit, Path(id): Path<DeviceId>, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn ask_change(visit: Visit, Path(id): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Operator);
     let found = Found::ask(&mut reading, id, may).await?;
     let choices = Choices::ask(&mut reading).await?;
@@ -107,19 +107,19 @@ pub(super) async fn ask_change(visit: Visit, Path(id): Path<DeviceId>, mut readi
 pub(super) async fn change(
     caller: Operator,
     visit: Visit,
-    application: Data<Application>,
     Path(id): Path<DeviceId>,
-    mut reading: Reading,
+    mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let change = read_change(&mut fields);
     if fields.broken().is_empty() {
         let command = Command::ChangeDevice(id, Box::new(change));
-        match application.commands.execute(command, fields.context(&caller)).await {
-            Ok(receipt) => return Ok(done(&application, &receipt, &format!("/devices/{id}")).await),
+        match backend.execute(command, fields.context(&caller)).await {
+            Ok(receipt) => return Ok(done(&mut backend, &receipt, &format!("/devices/{id}")).await),
             Err(error) => refused(&mut fields, error)?,
         }
     }
+    let mut reading = backend.read().await?;
     let found = Found::ask(&mut reading, id, Ok(())).await?;
     let choices = Choices::ask(&mut reading).await?;
     // What was touched is what the first form showed, however often it was refused.

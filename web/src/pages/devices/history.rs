@@ -36,7 +36,7 @@ pub(super) fn before(visit: &Visit) -> Result<Option<i64>, Error> {
 }
 
 impl Past {
-    pub(super) async fn ask(reading: &mut Reading, device: DeviceId, before: Option<i64>) -> Result<Self, Error> {
+    pub(super) async fn ask(reading: &mut Reading<'_>, device: DeviceId, before: Option<i64>) -> Result<Self, Error> {
         let at = reading.at;
         let end = before.unwrap_or(i64::MAX).min(reading.position + 1);
         let filter = timeline::Filter { device: Some(device), before: Some(end), ..timeline::Filter::default() };

@@ -9,6 +9,7 @@ use crate::pages::kit::list::{Column, Shown, choose, filters};
 use crate::pages::kit::time::{moment, since};
 use crate::pages::kit::{action, block};
 use crate::pages::live::{self, News, Region, State, Topic, Touch};
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::{HttpRequest, HttpResponse};
@@ -21,7 +22,6 @@ use bootledger_projections::deployments::{self, Deployment};
 use bootledger_projections::devices::{self, Device, Filter, Sort, cursor};
 use maud::{Markup, html};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::rc::Rc;
 
 /// How many devices a page shows.
 const SHOWN: u32 = 100;
@@ -63,7 +63,7 @@ struct Found {
     next: Option<String>,
 }
 
-async fn ask(reading: &mut Reading, filter: &Filter) -> Result<Found, Error> {
+async fn ask(reading: &mut Reading<'_>, filter: &Filter) -> Result<Found, Error> {
     let at = reading.at;
     let mut rows = devices::list(reading.connection(), filter, at, i64::from(SHOWN) + 1).await?;
     let more = rows.len() > SHOWN as usize;
@@ -73,14 +73,15 @@ async fn ask(reading: &mut Reading, filter: &Filter) -> Result<Found, Error> {
     Ok(Found { rows, live, next })
 }
 
-async fn live_of(reading: &mut Reading, rows: &[Device]) -> Result<HashMap<DeviceId, Deployment>, Error> {
+async fn live_of(reading: &mut Reading<'_>, rows: &[Device]) -> Result<HashMap<DeviceId, Deployment>, Error> {
     let (at, ids): (_, Vec<DeviceId>) = (reading.at, rows.iter().map(|row| row.id).collect());
     let found = deployments::live_of_devices(reading.connection(), &ids, at).await?;
     Ok(found.into_iter().map(|deployment| (deployment.device, deployment)).collect())
 }
 
 /// The page.
-pub(super) async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let filter = filter_of(&visit)?;
     let found = ask(&mut reading, &filter).await?;
     let choices = choices(&visit, &mut reading).await?;
@@ -134,7 +135,7 @@ fn own_path(filter: &Filter, visit: &Visit) -> String {
 }
 
 /// The filters that offer what there is.
-async fn choices(visit: &Visit, reading: &mut Reading) -> Result<Markup, Error> {
+async fn choices(visit: &Visit, reading: &mut Reading<'_>) -> Result<Markup, Error> {
     let at = reading.at;
     let sites = catalogue::sites(reading.connection(), at).await?;
     let racks = catalogue::racks(reading.connection(), at).await?;
@@ -182,7 +183,7 @@ pub(super) async fn live(
     let now = super::super::application(&request)?.now;
     let path = visit.with("", None);
     let path = path.split_once('?').map_or("/devices".to_owned(), |(_, query)| format!("/devices?{query}"));
-    let render: live::Render = Rc::new(move |mut reading: Reading, touched: Vec<Touch>| {
+    let render = live::render(move |mut reading, touched: Vec<Touch>| {
         let (filter, shown) = (filter.clone(), shown.clone());
         Box::pin(async move {
             let Found { mut rows, mut live, .. } = ask(&mut reading, &filter).await?;

@@ -2,7 +2,6 @@
 //! installation has to name it.
 
 use super::show::{Found, form_head, unless};
-use crate::application::Application;
 use crate::auth::caller::Operator;
 use crate::auth::level::Level;
 use crate::commands::{Command, CommandError};
@@ -13,10 +12,9 @@ use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::{Allowed, once};
 use crate::pages::kit::badge::{Tone, badge};
 use crate::pages::kit::block;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use bootledger_aggregates::device::allowed;
 use bootledger_aggregates::device::power::{PowerAction, PowerState};
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
@@ -28,30 +26,25 @@ use maud::{Markup, html};
 type Said = Result<PowerState, String>;
 
 /// `GET /devices/{id}/power`: asks the management controller.
-pub(super) async fn ask(
-    visit: Visit,
-    application: Data<Application>,
-    Path(id): Path<DeviceId>,
-    mut reading: Reading,
-) -> Result<HttpResponse, Error> {
+pub(super) async fn ask(visit: Visit, Path(id): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Operator);
     let found = Found::ask(&mut reading, id, may).await?;
     let managed = found.allows(allowed::switching(found.device.management.as_ref()));
-    // A controller takes its time; nobody waits for the views meanwhile.
-    drop(reading);
+    // A controller takes its time, and no connection to the database waits with it.
+    let seen = visit.see(reading).await?;
     let said = match unless(allowed::switching(found.device.management.as_ref())) {
-        Ok(()) => application.commands.power_state(id).await.map_err(|error| error.to_string()),
+        Ok(()) => backend.power_state(id).await.map_err(|error| error.to_string()),
         Err(reason) => Err(reason),
     };
-    let reading = Reading::now(&application).await?;
-    visit.answer(reading, Page::new("Power", Section::Devices, content(&found, &said, &managed, &[]))).await
+    Ok(seen.answer(&Page::new("Power", Section::Devices, content(&found, &said, &managed, &[]))))
 }
 
 /// `POST /devices/{id}/power`
 pub(super) async fn order(
     caller: Operator,
     visit: Visit,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(id): Path<DeviceId>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
@@ -64,13 +57,13 @@ pub(super) async fn order(
     let network_boot = fields.ticked("network_boot") && action != PowerAction::Off;
     let interrupts: Option<DeploymentId> = fields.read("interrupts");
     let command = Command::OrderPower { device: id, action, network_boot, interrupts };
-    match application.commands.execute(command, fields.context(&caller)).await {
+    match backend.execute(command, fields.context(&caller)).await {
         Ok(receipt) => {
             let order = receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
-            let order = power_orders::find(&application.views, id, order).await?;
+            let order = power_orders::find(backend.read_now().await?.connection(), id, order).await?;
             let failed = order.filter(|order| matches!(order.status, OrderStatus::Failed | OrderStatus::Uncertain));
             let Some(failed) = failed else {
-                return Ok(done(&application, &receipt, &format!("/devices/{id}/history")).await);
+                return Ok(done(&mut backend, &receipt, &format!("/devices/{id}/history")).await);
             };
             let reason = failed.reason.map(|reason| reason.to_string()).unwrap_or_default();
             let uncertain = if failed.status == OrderStatus::Uncertain { "; it may have been done all the same" } else { "" };
@@ -79,7 +72,7 @@ pub(super) async fn order(
         Err(CommandError::Controller { reason, .. }) => fields.refuse("", "controller_failed", reason),
         Err(error) => fields.refused(error)?,
     }
-    let mut reading = Reading::now(&application).await?;
+    let mut reading = backend.read_now().await?;
     let found = Found::ask(&mut reading, id, Ok(())).await?;
     let managed = found.allows(allowed::switching(found.device.management.as_ref()));
     let said = Err("It was not asked again; load the page anew for that.".to_owned());

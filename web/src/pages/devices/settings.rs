@@ -1,7 +1,6 @@
 //! `/devices/{id}/settings`: the settings of a boot image as they count for a device, and the form of its own.
 
 use super::show::{Found, form_head};
-use crate::application::Application;
 use crate::auth::caller::Operator;
 use crate::auth::level::Level;
 use crate::commands::Command;
@@ -13,11 +12,11 @@ use crate::pages::kit::action::once;
 use crate::pages::kit::badge::{Tone, badge};
 use crate::pages::kit::block;
 use crate::pages::kit::field::Field;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use crate::settings::{DeviceSetting, DeviceSettings, Known, Wanted, of_device};
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use bootledger_aggregates::device::register::DeviceChange;
 use bootledger_aggregates::settings::{SettingsChange, Source};
 use bootledger_aggregates::values::ids::DeviceId;
@@ -39,7 +38,7 @@ struct Query {
     role: Option<Name>,
 }
 
-async fn content(reading: &mut Reading, found: &Found, query: Query, fields: &Fields) -> Result<Markup, Error> {
+async fn content(reading: &mut Reading<'_>, found: &Found, query: Query, fields: &Fields) -> Result<Markup, Error> {
     let device = &found.device;
     let image = query.image.clone();
     let wanted = Wanted { venture: query.venture, role: query.role, boot_image: query.image };
@@ -141,7 +140,8 @@ pub(crate) fn source(from: &Source) -> Markup {
 }
 
 /// `GET /devices/{id}/settings`
-pub(super) async fn show(visit: Visit, Path(id): Path<DeviceId>, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn show(visit: Visit, Path(id): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let query: Query = visit.query()?;
     let may = visit.may_change(&reading, Level::Operator);
     let found = Found::ask(&mut reading, id, may).await?;
@@ -165,7 +165,7 @@ fn changes(fields: &mut Fields) -> SettingsChange {
 pub(super) async fn change(
     caller: Operator,
     visit: Visit,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(id): Path<DeviceId>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
@@ -174,11 +174,11 @@ pub(super) async fn change(
     let command = Some(Command::ChangeDevice(id, Box::new(change)));
     // The page goes on with the image that was looked at.
     let image = fields.text("image").parse::<Name>().ok();
-    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
+    if let Some(receipt) = forms::execute(&mut backend, &caller, &mut fields, command).await? {
         let shown = image.map_or_else(String::new, |image| format!("?image={image}"));
-        return Ok(done(&application, &receipt, &format!("/devices/{id}/settings{shown}")).await);
+        return Ok(done(&mut backend, &receipt, &format!("/devices/{id}/settings{shown}")).await);
     }
-    let mut reading = Reading::now(&application).await?;
+    let mut reading = backend.read_now().await?;
     let found = Found::ask(&mut reading, id, Ok(())).await?;
     let content = content(&mut reading, &found, Query { image, ..Query::default() }, &fields).await?;
     Ok(visit.refused(reading.position, Page::new("Boot settings of a device", Section::Devices, content)))

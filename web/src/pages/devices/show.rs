@@ -10,6 +10,7 @@ use crate::pages::kit::action::Allowed;
 use crate::pages::kit::badge::{Tone, badge};
 use crate::pages::kit::block;
 use crate::pages::live::{self, Region, State, Topic};
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::{HttpRequest, HttpResponse};
@@ -22,7 +23,6 @@ use bootledger_projections::devices::{self, Device};
 use bootledger_projections::parked;
 use maud::{Markup, html};
 use serde::Deserialize;
-use std::rc::Rc;
 
 /// The tabs beside the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -53,7 +53,7 @@ pub(super) struct Found {
 
 impl Found {
     /// Asks for a device.
-    pub(super) async fn ask(reading: &mut Reading, id: DeviceId, may: Allowed) -> Result<Self, Error> {
+    pub(super) async fn ask(reading: &mut Reading<'_>, id: DeviceId, may: Allowed) -> Result<Self, Error> {
         let at = reading.at;
         let device = devices::find(reading.connection(), id, at).await?;
         let device = device.ok_or_else(|| Error::NotFound(format!("there is no device {id}")))?;
@@ -86,7 +86,7 @@ pub(super) fn unless(broken: impl IntoIterator<Item = BrokenRule>) -> Allowed {
 
 /// The page's head and the parts of a tab. Each is an element with an id; together they are the page.
 async fn regions(
-    reading: &mut Reading,
+    reading: &mut Reading<'_>,
     found: &Found,
     tab: Tab,
     before: Option<i64>,
@@ -111,7 +111,8 @@ fn path_of(id: DeviceId, tab: Tab) -> String {
     }
 }
 
-async fn page(visit: Visit, id: DeviceId, tab: Tab, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn page(visit: Visit, id: DeviceId, tab: Tab, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Operator);
     let before = if tab == Tab::History { history::before(&visit)? } else { None };
     let found = Found::ask(&mut reading, id, may).await?;
@@ -130,7 +131,7 @@ async fn page(visit: Visit, id: DeviceId, tab: Tab, mut reading: Reading) -> Res
 fn stream(visit: &Visit, request: &HttpRequest, id: DeviceId, tab: Tab, seen: i64) -> Result<HttpResponse, Error> {
     let may = visit.may(Level::Operator);
     let now = super::super::application(request)?.now;
-    let render: live::Render = Rc::new(move |mut reading: Reading, _| {
+    let render = live::render(move |mut reading, _| {
         let may = may.clone();
         Box::pin(async move {
             let found = Found::ask(&mut reading, id, may).await?;
@@ -141,8 +142,8 @@ fn stream(visit: &Visit, request: &HttpRequest, id: DeviceId, tab: Tab, seen: i6
 }
 
 /// `GET /devices/{id}`
-pub(super) async fn info(visit: Visit, Path(id): Path<DeviceId>, reading: Reading) -> Result<HttpResponse, Error> {
-    page(visit, id, Tab::Info, reading).await
+pub(super) async fn info(visit: Visit, Path(id): Path<DeviceId>, backend: Backend) -> Result<HttpResponse, Error> {
+    page(visit, id, Tab::Info, backend).await
 }
 
 /// The first tab, live.
@@ -155,8 +156,8 @@ pub(super) async fn live_info(
 }
 
 /// `GET /devices/{id}/{tab}`
-pub(super) async fn tab(visit: Visit, Path((id, tab)): Path<(DeviceId, Tab)>, reading: Reading) -> Result<HttpResponse, Error> {
-    page(visit, id, tab, reading).await
+pub(super) async fn tab(visit: Visit, Path((id, tab)): Path<(DeviceId, Tab)>, backend: Backend) -> Result<HttpResponse, Error> {
+    page(visit, id, tab, backend).await
 }
 
 /// Another tab, live.

@@ -1,7 +1,7 @@
 //! What happened lately, in the shortest form: which aggregates, devices and deployments. Read once for all streams.
 
-use crate::application::Application;
 use crate::error::Error;
+use crate::request::backend::Backend;
 use bootledger_projections::timeline::{self, Touch};
 use std::collections::VecDeque;
 use tokio::sync::Mutex;
@@ -23,9 +23,9 @@ struct Known {
 
 impl Recent {
     /// What was touched behind `after` up to `shown`; `None` where that is too much or too long ago to say.
-    pub(super) async fn between(&self, application: &Application, after: i64, shown: i64) -> Result<Option<Vec<Touch>>, Error> {
+    pub(super) async fn between(&self, backend: &mut Backend, after: i64, shown: i64) -> Result<Option<Vec<Touch>>, Error> {
         let mut known = self.0.lock().await;
-        known.catch_up(application, shown).await?;
+        known.catch_up(backend, shown).await?;
         if after < known.first {
             return Ok(None);
         }
@@ -40,7 +40,7 @@ impl Recent {
 }
 
 impl Known {
-    async fn catch_up(&mut self, application: &Application, shown: i64) -> Result<(), Error> {
+    async fn catch_up(&mut self, backend: &mut Backend, shown: i64) -> Result<(), Error> {
         let kept = i64::try_from(KEPT).unwrap_or(i64::MAX);
         if shown <= self.last {
             return Ok(());
@@ -51,8 +51,7 @@ impl Known {
             self.first = (shown - kept / 10).max(0);
             self.last = self.first;
         }
-        let mut connection = application.views.acquire().await?;
-        let found = timeline::touched(&mut connection, self.last, shown).await?;
+        let found = timeline::touched(backend.read_now().await?.connection(), self.last, shown).await?;
         self.touches.extend(found);
         self.last = shown;
         while self.touches.len() > KEPT {

@@ -2,9 +2,8 @@
 
 use super::recent::Recent;
 use super::{Region, Render, State};
-use crate::application::Application;
 use crate::error::Error;
-use crate::request::reading::Reading;
+use crate::request::backend::Backend;
 use actix_web::HttpRequest;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -33,7 +32,7 @@ impl Sharing {
     /// The state of a page as of `wanted` or later.
     pub(super) async fn state(
         &self,
-        application: &Application,
+        backend: &mut Backend,
         recent: &Recent,
         key: &str,
         wanted: i64,
@@ -46,7 +45,7 @@ impl Sharing {
             return Ok(shown.clone());
         }
         let touches = recent.newest(TOUCHES).await;
-        let reading = Reading::now(application).await?;
+        let reading = backend.read_now().await?;
         let position = reading.position;
         let State { regions, rows } = render(reading, touches).await?;
         let hashed =

@@ -60,7 +60,7 @@ pub(in crate::pages) fn called(device: &Device) -> String {
 }
 
 /// Looks a part of the map up.
-pub(super) async fn find(reading: &mut Reading, spec: &NetworkSpec, wanted: Option<Ipv4Addr>) -> Result<Map, Error> {
+pub(super) async fn find(reading: &mut Reading<'_>, spec: &NetworkSpec, wanted: Option<Ipv4Addr>) -> Result<Map, Error> {
     let at = reading.at;
     let part = part(spec.cidr, wanted);
     let held: HashMap<Ipv4Addr, Holder> = holdings::ips_in(reading.connection(), part, at).await?.into_iter().collect();

@@ -3,20 +3,17 @@
 
 use super::show::{find, head};
 use super::upload::Upload;
-use crate::application::Application;
 use crate::auth::caller::Operator;
 use crate::auth::level::Level;
 use crate::commands::{Context, Imported, PlannedRow, RowError};
-use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
 use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::{Allowed, once};
 use crate::pages::kit::badge::Tone;
 use crate::pages::kit::block;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::values::ids::ImportId;
 use bootledger_aggregates::values::name::Name;
@@ -43,7 +40,8 @@ enum Outcome {
 }
 
 /// `GET /racks/{key}/add`
-pub(super) async fn ask(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn ask(visit: Visit, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let rack = find(&mut reading, &key).await?;
     let may = visit.may_change(&reading, Level::Operator);
     let content = page(&rack, &Outcome::Asked, "", &may);
@@ -54,11 +52,11 @@ pub(super) async fn ask(visit: Visit, Path(key): Path<Name>, mut reading: Readin
 pub(super) async fn import(
     caller: Operator,
     visit: Visit,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(key): Path<Name>,
     upload: Upload,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
+    let mut reading = backend.read_now().await?;
     let rack = find(&mut reading, &key).await?;
     // A large import takes long; nobody waits for the views meanwhile.
     drop(reading);
@@ -66,19 +64,19 @@ pub(super) async fn import(
     let file = upload.bytes("file");
     let csv = if file.is_empty() { Bytes::copy_from_slice(pasted.as_bytes()) } else { file.clone() };
     let dry_run = upload.text("what") != "start";
-    let imported = application.commands.import(&csv, dry_run, context(&caller, &upload)).await?;
+    let imported = backend.import(&csv, dry_run, context(&caller, &upload)).await?;
     let outcome = match imported {
         Imported::Planned(rows) => Outcome::Planned(rows),
         Imported::Refused(errors) => Outcome::Refused(errors),
         Imported::Started { import, receipt, rows } => {
-            reach(&application, receipt.position, DEADLINE).await;
+            backend.reach(receipt.position).await;
             Outcome::Started(import, rows)
         }
     };
     // A file that can be shown as text may be mended on the page, and started from it.
     let kept = std::str::from_utf8(&csv).ok().filter(|text| text.len() <= KEPT).unwrap_or_default();
     let content = page(&rack, &outcome, kept, &Ok(()));
-    let reading = Reading::now(&application).await?;
+    let reading = backend.read_now().await?;
     let page = Page::new("Add servers", Section::Racks, content);
     match outcome {
         Outcome::Refused(_) => Ok(visit.refused(reading.position, page)),

@@ -1,7 +1,6 @@
 //! Defining a rack, changing it, and taking it out of use.
 
 use super::show::find;
-use crate::application::Application;
 use crate::auth::caller::{Administrator, Caller};
 use crate::auth::level::Level;
 use crate::commands::{Command, Kind};
@@ -11,12 +10,13 @@ use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::once;
 use crate::pages::kit::block;
 use crate::pages::kit::field::{Field, summary};
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::values::name::Name;
+use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry};
 use bootledger_projections::devices;
 use maud::{Markup, html};
@@ -30,14 +30,15 @@ struct Form<'a> {
     sites: Vec<(String, String)>,
 }
 
-async fn sites(reading: &mut Reading) -> Result<Vec<(String, String)>, Error> {
+async fn sites(reading: &mut Reading<'_>) -> Result<Vec<(String, String)>, Error> {
     let at = reading.at;
     let sites = catalogue::sites(reading.connection(), at).await?;
     Ok(sites.into_iter().map(|site| (site.key.to_string(), site.key.to_string())).collect())
 }
 
 /// `GET /racks/new`
-pub(super) async fn ask_new(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn ask_new(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Administrator);
     let fields =
         Fields::new(vec![("units".to_owned(), "42".to_owned()), ("site".to_owned(), visit.parameter("site").to_owned())]);
@@ -50,7 +51,8 @@ pub(super) async fn ask_new(visit: Visit, mut reading: Reading) -> Result<HttpRe
 }
 
 /// `GET /racks/{key}/edit`
-pub(super) async fn ask_change(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn ask_change(visit: Visit, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Administrator);
     let Entry { spec, .. } = find(&mut reading, &key).await?;
     let values =
@@ -104,38 +106,35 @@ fn content(form: &Form<'_>) -> Markup {
 pub(super) async fn define_new(
     caller: Administrator,
     visit: Visit,
-    application: Data<Application>,
-    mut reading: Reading,
+    mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let key = fields.required::<Name>("key", "The name");
     if let Some(key) = &key {
-        let at = reading.at;
-        let known = catalogue::rack(reading.connection(), key, at).await?;
+        let mut reading = backend.read().await?;
+        let known = catalogue::rack(reading.connection(), key, At::Now).await?;
         if known.is_some_and(|rack| !rack.retired) {
             fields.refuse("key", "rack_exists", format!("there is a rack {key} already; change it on its own page"));
         }
     }
-    save(&caller, visit, &application, reading, fields, key, true).await
+    save(&caller, visit, &mut backend, fields, key, true).await
 }
 
 /// `POST /racks/{key}/edit`
 pub(super) async fn define(
     caller: Administrator,
     visit: Visit,
-    application: Data<Application>,
     Path(key): Path<Name>,
-    reading: Reading,
+    mut backend: Backend,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    save(&caller, visit, &application, reading, fields, Some(key), false).await
+    save(&caller, visit, &mut backend, fields, Some(key), false).await
 }
 
 async fn save(
     caller: &Caller,
     visit: Visit,
-    application: &Application,
-    mut reading: Reading,
+    backend: &mut Backend,
     mut fields: Fields,
     key: Option<Name>,
     new: bool,
@@ -148,23 +147,25 @@ async fn save(
     }
     if let (Some(key), Some(site), Some(units), true) = (&key, site, units, fields.broken().is_empty()) {
         let command = Command::DefineRack(key.clone(), RackSpec { site, description, units });
-        match application.commands.execute(command, fields.context(caller)).await {
-            Ok(receipt) => return Ok(done(application, &receipt, &format!("/racks/{key}")).await),
+        match backend.execute(command, fields.context(caller)).await {
+            Ok(receipt) => return Ok(done(backend, &receipt, &format!("/racks/{key}")).await),
             Err(error) => fields.refused(error)?,
         }
     }
+    let mut reading = backend.read().await?;
     let form = Form { fields: &fields, rack: key.as_ref().filter(|_| !new), sites: sites(&mut reading).await? };
     let title = if new { "Define a rack" } else { "Change a rack" };
     Ok(visit.refused(reading.position, Page::new(title, Section::Racks, content(&form))))
 }
 
 /// `GET /racks/{key}/retire`
-pub(super) async fn ask_retire(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn ask_retire(visit: Visit, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let content = question(&mut reading, &key, &Fields::default()).await?;
     visit.answer(reading, Page::new("Retire a rack", Section::Racks, content)).await
 }
 
-async fn question(reading: &mut Reading, key: &Name, fields: &Fields) -> Result<Markup, Error> {
+async fn question(reading: &mut Reading<'_>, key: &Name, fields: &Fields) -> Result<Markup, Error> {
     let at = reading.at;
     let rack = find(reading, key).await?;
     let count = devices::counts_in(reading.connection(), std::slice::from_ref(key), at).await?;
@@ -200,15 +201,15 @@ fn asked(rack: &Entry<RackSpec>, count: i64, networks: &[Name], fields: &Fields)
 pub(super) async fn retire(
     caller: Administrator,
     visit: Visit,
-    application: Data<Application>,
     Path(key): Path<Name>,
-    mut reading: Reading,
+    mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    match application.commands.execute(Command::Retire(Kind::Rack, key.clone()), fields.context(&caller)).await {
-        Ok(receipt) => return Ok(done(&application, &receipt, &format!("/racks/{key}")).await),
+    match backend.execute(Command::Retire(Kind::Rack, key.clone()), fields.context(&caller)).await {
+        Ok(receipt) => return Ok(done(&mut backend, &receipt, &format!("/racks/{key}")).await),
         Err(error) => fields.refused(error)?,
     }
+    let mut reading = backend.read().await?;
     let content = question(&mut reading, &key, &fields).await?;
     Ok(visit.refused(reading.position, Page::new("Retire a rack", Section::Racks, content)))
 }

@@ -7,7 +7,7 @@ use crate::pages::kit::action;
 use crate::pages::kit::badge::{Tone, badge};
 use crate::pages::kit::block;
 use crate::pages::kit::list::filters;
-use crate::request::reading::Reading;
+use crate::request::backend::Backend;
 use actix_web::HttpResponse;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::values::name::Name;
@@ -29,7 +29,8 @@ struct Query {
 }
 
 /// The page.
-pub(super) async fn index(visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let query: Query = visit.query()?;
     let at = reading.at;
     let (after, q) = (query.after.as_deref(), query.q.as_deref());

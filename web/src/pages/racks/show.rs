@@ -8,6 +8,7 @@ use crate::pages::kit::action::{self, Allowed, Look};
 use crate::pages::kit::badge::{Tone, badge};
 use crate::pages::kit::block;
 use crate::pages::live::{self, Region, State, Topic};
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::{HttpRequest, HttpResponse};
@@ -21,7 +22,6 @@ use bootledger_projections::devices::{self, Device, Filter};
 use bootledger_projections::holdings;
 use maud::{Markup, html};
 use std::collections::HashMap;
-use std::rc::Rc;
 
 /// How many devices of a rack are shown; a rack of blades has some hundreds.
 const SHOWN: i64 = 1_000;
@@ -46,13 +46,13 @@ struct Network {
 }
 
 /// The rack of this name, in use or not.
-pub(super) async fn find(reading: &mut Reading, key: &Name) -> Result<Entry<RackSpec>, Error> {
+pub(super) async fn find(reading: &mut Reading<'_>, key: &Name) -> Result<Entry<RackSpec>, Error> {
     let at = reading.at;
     let rack = catalogue::rack(reading.connection(), key, at).await?;
     rack.ok_or_else(|| Error::NotFound(format!("there is no rack {key}")))
 }
 
-async fn ask(reading: &mut Reading, key: &Name, may_define: Allowed, may_add: Allowed) -> Result<Found, Error> {
+async fn ask(reading: &mut Reading<'_>, key: &Name, may_define: Allowed, may_add: Allowed) -> Result<Found, Error> {
     let at = reading.at;
     let rack = find(reading, key).await?;
     let filter =
@@ -76,7 +76,8 @@ async fn ask(reading: &mut Reading, key: &Name, may_define: Allowed, may_add: Al
 }
 
 /// The page.
-pub(super) async fn show(visit: Visit, Path(key): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+pub(super) async fn show(visit: Visit, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Administrator);
     let may_add = visit.may_change(&reading, Level::Operator);
     let found = ask(&mut reading, &key, may, may_add).await?;
@@ -97,7 +98,7 @@ pub(super) async fn live(
     Path((key, since)): Path<(Name, i64)>,
 ) -> Result<HttpResponse, Error> {
     let (may_define, may_add) = (visit.may(Level::Administrator), visit.may(Level::Operator));
-    let render: live::Render = Rc::new(move |mut reading: Reading, _| {
+    let render = live::render(move |mut reading, _| {
         let (key, may_define, may_add) = (key.clone(), may_define.clone(), may_add.clone());
         Box::pin(async move {
             let found = ask(&mut reading, &key, may_define, may_add).await?;

@@ -14,6 +14,7 @@ use crate::pages::frame::{Page, Section, Visit, lone};
 use crate::pages::kit::badge::Tone;
 use crate::pages::kit::block::{heading, note};
 use crate::pages::kit::field::{Field, summary};
+use crate::request::backend::Backend;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
@@ -42,6 +43,7 @@ async fn change(
     request: HttpRequest,
     visit: Visit,
     application: Data<Application>,
+    mut backend: Backend,
     throttle: Data<Throttle>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
@@ -55,10 +57,10 @@ async fn change(
             let password = NewPassword { id, hash: password.hash().await?, one_time: false };
             let command = Command::SetPassword { user: user.name.clone(), password, keep: Some(user.session) };
             let context = sign_in::context(&request, &user.name);
-            match application.commands.execute(command, context).await {
+            match backend.execute(command, context).await {
                 Ok(receipt) => {
                     let next = if to == "/" && !user.one_time { "/settings" } else { to.as_str() };
-                    return Ok(done(&application, &receipt, next).await);
+                    return Ok(done(&mut backend, &receipt, next).await);
                 }
                 Err(error) => fields.refused(error)?,
             }

@@ -1,22 +1,21 @@
 //! A secret that is told once: it is in the answer to the form that made it, and nowhere else, so that there is no page of it
 //! to come back to.
 
-use crate::application::Application;
 use crate::commands::Receipt;
-use crate::edge::position::{DEADLINE, reach};
 use crate::pages::kit::badge::Tone;
 use crate::pages::kit::block::note;
+use crate::request::backend::Backend;
 use maud::{Markup, html};
 
 /// What was made, its secret, and what to do with it, once it counts: whoever is given it may use it at once. `back` leads on.
 pub(super) async fn told(
-    application: &Application,
+    backend: &mut Backend,
     receipt: &Receipt,
     what: &Markup,
     (secret, advice): (&str, &str),
     back: (&str, &str),
 ) -> Markup {
-    let counts = reach(application, receipt.position, DEADLINE).await;
+    let counts = backend.reach(receipt.position).await;
     html! {
         (note(Tone::Good, &html! {
             p { (what) }

@@ -4,18 +4,17 @@ use super::tabs_of;
 use crate::api::sessions::end_session;
 use crate::auth::caller::Administrator;
 use crate::error::Error;
-use crate::pages::application;
 use crate::pages::form::{Fields, done, local};
 use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::{Allowed, Look, post};
 use crate::pages::kit::badge::{Tone, badge};
 use crate::pages::kit::block::{empty, heading, pager};
 use crate::pages::kit::time::{moment, since};
+use crate::request::backend::Backend;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{ServiceConfig, resource};
-use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::session::Method;
 use bootledger_aggregates::values::ids::SessionId;
 use bootledger_aggregates::values::name::Name;
@@ -39,7 +38,8 @@ struct Query {
     after: Option<SessionId>,
 }
 
-async fn index(_: Administrator, visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn index(_: Administrator, visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let query: Query = visit.query()?;
     let (at, all) = (reading.at, query.all.unwrap_or(false));
     let limit = i64::try_from(SHOWN + 1).unwrap_or(i64::MAX);
@@ -63,12 +63,11 @@ async fn index(_: Administrator, visit: Visit, mut reading: Reading) -> Result<H
     visit.answer(reading, page).await
 }
 
-async fn end(request: HttpRequest, visit: Visit, Path(id): Path<SessionId>, fields: Fields) -> Result<HttpResponse, Error> {
-    let application = application(&request)?;
+async fn end(visit: Visit, mut backend: Backend, Path(id): Path<SessionId>, fields: Fields) -> Result<HttpResponse, Error> {
     let to = if fields.text("to").is_empty() { "/settings" } else { local(fields.text("to")) };
     let context = fields.context(&visit.caller);
-    let receipt = end_session(&application, &visit.caller.principal, id, context).await?;
-    let mut response = done(&application, &receipt, to).await;
+    let receipt = end_session(&mut backend, &visit.caller.principal, id, context).await?;
+    let mut response = done(&mut backend, &receipt, to).await;
     *response.status_mut() = StatusCode::SEE_OTHER;
     Ok(response)
 }

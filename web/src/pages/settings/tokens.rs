@@ -15,8 +15,8 @@ use crate::pages::kit::block::{empty, heading, pager};
 use crate::pages::kit::field::{Field, summary};
 use crate::pages::kit::list::filters;
 use crate::pages::kit::time::moment;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
-use crate::request::reading::Reading;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::token::Scope;
@@ -45,7 +45,8 @@ struct Query {
     after: Option<String>,
 }
 
-async fn index(_: Administrator, visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn index(_: Administrator, visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let query: Query = visit.query()?;
     let (at, limit) = (reading.at, i64::try_from(SHOWN + 1).unwrap_or(i64::MAX));
     let mut found = catalogue::list(reading.connection(), "token", at, query.after.as_deref(), limit, query.q.as_deref()).await?;
@@ -165,6 +166,7 @@ async fn create(
     caller: Administrator,
     visit: Visit,
     application: Data<Application>,
+    mut backend: Backend,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let name: Option<Text> = fields.required("name", "A name");
@@ -182,13 +184,13 @@ async fn create(
     if let (Some(name), Some(scope), []) = (name, scope, fields.broken()) {
         let made = Secret::random();
         let command = Command::CreateToken { name: name.clone(), scope, expires, secret_sha256: made.sha256() };
-        match application.commands.execute(command, caller.context()).await {
+        match backend.execute(command, caller.context()).await {
             Ok(receipt) => {
                 let id: TokenId = receipt.id.parse().map_err(|error| Error::Internal(anyhow::Error::new(error)))?;
                 let advice = "Programs send it in the header Authorization, behind the word Bearer. If it is lost, revoke it and make another.";
                 let what = html! { "The token " strong { (name) } " was made." };
                 let back = ("To the tokens", "/settings/tokens");
-                let told = secret::told(&application, &receipt, &what, (&made.bearer(id), advice), back).await;
+                let told = secret::told(&mut backend, &receipt, &what, (&made.bearer(id), advice), back).await;
                 let content = html! {
                     (heading(&[("Access tokens", "/settings/tokens")], &html! { "Token " (name) }, &html! {}))
                     (told)
@@ -204,10 +206,10 @@ async fn create(
 
 async fn revoke(
     caller: Administrator,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(id): Path<TokenId>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let receipt = application.commands.execute(Command::RevokeToken(id), fields.context(&caller)).await?;
-    Ok(done(&application, &receipt, "/settings/tokens").await)
+    let receipt = backend.execute(Command::RevokeToken(id), fields.context(&caller)).await?;
+    Ok(done(&mut backend, &receipt, "/settings/tokens").await)
 }

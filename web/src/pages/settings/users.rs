@@ -16,6 +16,7 @@ use crate::pages::kit::block::{card, empty, facts, heading, pager};
 use crate::pages::kit::field::{Field, summary};
 use crate::pages::kit::list::filters;
 use crate::pages::kit::time::moment;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::HttpResponse;
@@ -50,7 +51,8 @@ struct Query {
     after: Option<String>,
 }
 
-async fn index(_: Administrator, visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn index(_: Administrator, visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let query: Query = visit.query()?;
     let (at, limit) = (reading.at, i64::try_from(SHOWN + 1).unwrap_or(i64::MAX));
     let mut found = catalogue::list(reading.connection(), "user", at, query.after.as_deref(), limit, query.q.as_deref()).await?;
@@ -142,12 +144,7 @@ fn form(fields: &Fields) -> Markup {
     }
 }
 
-async fn create(
-    caller: Administrator,
-    visit: Visit,
-    application: Data<Application>,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
+async fn create(caller: Administrator, visit: Visit, mut backend: Backend, mut fields: Fields) -> Result<HttpResponse, Error> {
     let name: Option<Name> = fields.required("name", "A user name");
     let display_name: Text = fields.read("display_name").unwrap_or_default();
     let role: Option<Role> = fields.required("role", "A role");
@@ -161,55 +158,49 @@ async fn create(
             Method::OpenidConnect => (None, None),
         };
         let command = Command::CreateUser { name: name.clone(), display_name, role, password };
-        match application.commands.execute(command, caller.context()).await {
+        match backend.execute(command, caller.context()).await {
             Ok(receipt) => match told {
-                Some(password) => return Ok(tell(visit, &application, &receipt, &name, "The user was added", &password).await),
-                None => return Ok(done(&application, &receipt, &format!("/settings/users/{name}")).await),
+                Some(password) => return Ok(tell(visit, &mut backend, &receipt, &name, "The user was added", &password).await),
+                None => return Ok(done(&mut backend, &receipt, &format!("/settings/users/{name}")).await),
             },
             Err(error) => fields.refused(error)?,
         }
     }
     let page = Page::new("Add a user", Section::Settings, form(&fields));
-    Ok(visit.refused(*application.position.borrow(), page))
+    Ok(visit.refused(backend.position(), page))
 }
 
 /// The page with a password that was made.
-async fn tell(
-    visit: Visit,
-    application: &Application,
-    receipt: &Receipt,
-    name: &Name,
-    what: &str,
-    password: &str,
-) -> HttpResponse {
+async fn tell(visit: Visit, backend: &mut Backend, receipt: &Receipt, name: &Name, what: &str, password: &str) -> HttpResponse {
     let advice = "Give it to the person in a way that nobody else reads. It has to be changed at the first sign-in.";
     let path = format!("/settings/users/{name}");
     let what = html! { (what) ". The one-time password of " strong { (name) } ":" };
-    let told = secret::told(application, receipt, &what, (password, advice), ("To the user", &path)).await;
+    let told = secret::told(backend, receipt, &what, (password, advice), ("To the user", &path)).await;
     let content = html! {
         (heading(&[("Users", "/settings/users")], &html! { "User " (name) }, &html! {}))
         (told)
     };
-    visit.shown(*application.position.borrow(), Page::new("One-time password", Section::Settings, content))
+    visit.shown(backend.position(), Page::new("One-time password", Section::Settings, content))
 }
 
-async fn show(_: Administrator, visit: Visit, Path(name): Path<Name>, reading: Reading) -> Result<HttpResponse, Error> {
-    let (reading, content) = view(&visit, &name, reading, &[]).await?;
+async fn show(_: Administrator, visit: Visit, Path(name): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
+    let content = view(&visit, &name, &mut reading, &[]).await?;
     let page = Page { json: Some(format!("/api/v1/users/{name}")), ..Page::new(name.as_str(), Section::Settings, content) };
     visit.answer(reading, page).await
 }
 
-async fn view(visit: &Visit, name: &Name, mut reading: Reading, errors: &[ProblemError]) -> Result<(Reading, Markup), Error> {
+async fn view(visit: &Visit, name: &Name, reading: &mut Reading<'_>, errors: &[ProblemError]) -> Result<Markup, Error> {
     let at = reading.at;
     let item = catalogue::find(reading.connection(), "user", name.as_str(), at).await?;
     let user: Entry<UserView> = item.ok_or_else(|| Error::NotFound(format!("there is no user {name}")))?.read()?;
     let live = accounts::sessions(reading.connection(), Some(name), true, at, None, 100).await?;
     let administrators = accounts::administrators(reading.connection()).await?;
-    let allowed = visit.may_change(&reading, Level::Administrator);
+    let allowed = visit.may_change(reading, Level::Administrator);
     let others = administrators.iter().filter(|(other, _)| other != name).count();
     let last = user.spec.role == Role::Administrator && !user.retired && others == 0;
     let own = visit.caller.principal.user().map(|user| user.session);
-    let content = html! {
+    Ok(html! {
         (heading(&[("Users", "/settings/users")], &html! { "User " (name) }, &actions(&user, last, &allowed)))
         (summary(errors, &["role"]))
         (facts(&[
@@ -221,8 +212,7 @@ async fn view(visit: &Visit, name: &Name, mut reading: Reading, errors: &[Proble
         ]))
         (card("role", "Role", &role(&user, &allowed, errors)))
         (card("sessions", "Live sessions", &sessions::table(&live, own, &allowed, visit.now, false)))
-    };
-    Ok((reading, content))
+    })
 }
 
 fn actions(user: &Entry<UserView>, last: bool, allowed: &Allowed) -> Markup {
@@ -260,56 +250,57 @@ fn role(user: &Entry<UserView>, allowed: &Allowed, errors: &[ProblemError]) -> M
 async fn act(
     caller: &Administrator,
     visit: Visit,
-    application: &Application,
+    backend: &mut Backend,
     name: &Name,
     mut fields: Fields,
     command: Command,
 ) -> Result<HttpResponse, Error> {
-    match application.commands.execute(command, fields.context(caller)).await {
-        Ok(receipt) => Ok(done(application, &receipt, &format!("/settings/users/{name}")).await),
+    match backend.execute(command, fields.context(caller)).await {
+        Ok(receipt) => Ok(done(backend, &receipt, &format!("/settings/users/{name}")).await),
         Err(error) => {
             fields.refused(error)?;
-            refuse(visit, application, name, fields.broken()).await
+            refuse(visit, backend, name, fields.broken()).await
         }
     }
 }
 
-async fn refuse(visit: Visit, application: &Application, name: &Name, errors: &[ProblemError]) -> Result<HttpResponse, Error> {
-    let (reading, content) = view(&visit, name, Reading::now(application).await?, errors).await?;
+async fn refuse(visit: Visit, backend: &mut Backend, name: &Name, errors: &[ProblemError]) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read_now().await?;
+    let content = view(&visit, name, &mut reading, errors).await?;
     Ok(visit.refused(reading.position, Page::new(name.as_str(), Section::Settings, content)))
 }
 
 async fn change_role(
     caller: Administrator,
     visit: Visit,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(name): Path<Name>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let Some(role) = fields.required("role", "A role") else {
-        return refuse(visit, &application, &name, fields.broken()).await;
+        return refuse(visit, &mut backend, &name, fields.broken()).await;
     };
-    act(&caller, visit, &application, &name, fields, Command::ChangeUserRole { user: name.clone(), role }).await
+    act(&caller, visit, &mut backend, &name, fields, Command::ChangeUserRole { user: name.clone(), role }).await
 }
 
 async fn reset_password(
     caller: Administrator,
     visit: Visit,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(name): Path<Name>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let (password, told) = made(None, true, &name).await?;
     // Without the form's key: sent twice, each answer shows a password that was set.
     let command = Command::SetPassword { user: name.clone(), password, keep: None };
-    match application.commands.execute(command, caller.context()).await {
+    match backend.execute(command, caller.context()).await {
         Ok(receipt) => {
             let what = "The password was set, and the sessions were ended";
-            Ok(tell(visit, &application, &receipt, &name, what, &told.unwrap_or_default()).await)
+            Ok(tell(visit, &mut backend, &receipt, &name, what, &told.unwrap_or_default()).await)
         }
         Err(error) => {
             fields.refused(error)?;
-            refuse(visit, &application, &name, fields.broken()).await
+            refuse(visit, &mut backend, &name, fields.broken()).await
         }
     }
 }
@@ -317,19 +308,19 @@ async fn reset_password(
 async fn disable(
     caller: Administrator,
     visit: Visit,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(name): Path<Name>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    act(&caller, visit, &application, &name, fields, Command::DisableUser(name.clone())).await
+    act(&caller, visit, &mut backend, &name, fields, Command::DisableUser(name.clone())).await
 }
 
 async fn enable(
     caller: Administrator,
     visit: Visit,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(name): Path<Name>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    act(&caller, visit, &application, &name, fields, Command::EnableUser(name.clone())).await
+    act(&caller, visit, &mut backend, &name, fields, Command::EnableUser(name.clone())).await
 }

@@ -15,6 +15,7 @@ use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::{self, Allowed, Look};
 use crate::pages::kit::block;
 use crate::pages::live::Topic;
+use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use crate::settings::Known;
@@ -41,7 +42,7 @@ fn page_of(venture: &Name, role: &Name) -> String {
 }
 
 /// The venture and one of its roles.
-async fn find(reading: &mut Reading, venture: &Name, role: &Name) -> Result<(Entry<VentureView>, RoleSpec), Error> {
+async fn find(reading: &mut Reading<'_>, venture: &Name, role: &Name) -> Result<(Entry<VentureView>, RoleSpec), Error> {
     let entry = entry::find::<VentureView>(reading, &VENTURE, venture.as_str()).await?;
     let spec = entry.spec.roles.get(role).filter(|_| !entry.retired).cloned();
     let spec = spec.ok_or_else(|| Error::NotFound(format!("venture {venture} has no role {role} (any more)")))?;
@@ -49,14 +50,14 @@ async fn find(reading: &mut Reading, venture: &Name, role: &Name) -> Result<(Ent
 }
 
 /// What has a role.
-async fn used(reading: &mut Reading, venture: &Name, role: &Name) -> Result<RoleUse, Error> {
+async fn used(reading: &mut Reading<'_>, venture: &Name, role: &Name) -> Result<RoleUse, Error> {
     let at = reading.at;
     let all = role_uses::list(reading.connection(), Some(venture), at).await?;
     let none = || RoleUse { venture: venture.clone(), role: role.clone(), devices: 0, live: 0 };
     Ok(all.into_iter().find(|used| used.role == *role).unwrap_or_else(none))
 }
 
-async fn parts(reading: &mut Reading, venture: &Name, role: &Name, may: &Allowed) -> Result<Parts, Error> {
+async fn parts(reading: &mut Reading<'_>, venture: &Name, role: &Name, may: &Allowed) -> Result<Parts, Error> {
     let (entry, spec) = find(reading, venture, role).await?;
     let (ventures, used) = (all(reading).await?, used(reading, venture, role).await?);
     let history = history::read(reading, "venture", venture.as_str()).await?;
@@ -82,7 +83,8 @@ async fn parts(reading: &mut Reading, venture: &Name, role: &Name, may: &Allowed
     ])
 }
 
-async fn show(visit: Visit, Path((venture, role)): Path<(Name, Name)>, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn show(visit: Visit, Path((venture, role)): Path<(Name, Name)>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Administrator);
     let parts = parts(&mut reading, &venture, &role, &may).await?;
     let title = format!("Role {role} of {venture}");
@@ -108,7 +110,8 @@ async fn live(
     })
 }
 
-async fn new(_: Administrator, visit: Visit, Path(venture): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn new(_: Administrator, visit: Visit, Path(venture): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     entry::find::<VentureView>(&mut reading, &VENTURE, venture.as_str()).await?;
     let content = form::role(
         &venture,
@@ -123,12 +126,11 @@ async fn new(_: Administrator, visit: Visit, Path(venture): Path<Name>, mut read
 async fn create(
     caller: Administrator,
     visit: Visit,
-    application: Data<Application>,
+    mut backend: Backend,
     Path(venture): Path<Name>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
-    let entry = entry::find::<VentureView>(&mut reading, &VENTURE, venture.as_str()).await?;
+    let entry = entry::find::<VentureView>(&mut backend.read_now().await?, &VENTURE, venture.as_str()).await?;
     let role = fields.required::<Name>(forms::NAME, "The name");
     if let Some(known) = role.as_ref().filter(|role| !entry.retired && entry.spec.roles.contains_key(role)) {
         let message = format!("venture {venture} has a role {known} already; change that one, or choose another name");
@@ -136,9 +138,10 @@ async fn create(
     }
     let spec = form::read_role(&mut fields);
     let command = role.clone().zip(spec).map(|(role, spec)| Command::DefineRole { venture: venture.clone(), role, spec });
-    if let (Some(receipt), Some(role)) = (forms::execute(&application, &caller, &mut fields, command).await?, role) {
-        return Ok(done(&application, &receipt, &page_of(&venture, &role)).await);
+    if let (Some(receipt), Some(role)) = (forms::execute(&mut backend, &caller, &mut fields, command).await?, role) {
+        return Ok(done(&mut backend, &receipt, &page_of(&venture, &role)).await);
     }
+    let mut reading = backend.read_now().await?;
     let content =
         form::role(&venture, None, &fields, &forms::boot_images(&mut reading).await?, &Known::read(&mut reading).await?);
     Ok(visit.refused(reading.position, Page::new("New role", Section::Ventures, content)))
@@ -148,8 +151,9 @@ async fn edit(
     _: Administrator,
     visit: Visit,
     Path((venture, role)): Path<(Name, Name)>,
-    mut reading: Reading,
+    mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let (entry, spec) = find(&mut reading, &venture, &role).await?;
     let fields = Fields::new(form::role_pairs(&spec));
     let images = forms::boot_images(&mut reading).await?;
@@ -161,25 +165,31 @@ async fn edit(
 async fn change(
     caller: Administrator,
     visit: Visit,
-    application: Data<Application>,
+    mut backend: Backend,
     Path((venture, role)): Path<(Name, Name)>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
-    let mut reading = Reading::now(&application).await?;
-    let (entry, _) = find(&mut reading, &venture, &role).await?;
+    let (entry, _) = find(&mut backend.read_now().await?, &venture, &role).await?;
     forms::unchanged(&VENTURE, &entry, &mut fields);
     let command =
         form::read_role(&mut fields).map(|spec| Command::DefineRole { venture: venture.clone(), role: role.clone(), spec });
-    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
-        return Ok(done(&application, &receipt, &page_of(&venture, &role)).await);
+    if let Some(receipt) = forms::execute(&mut backend, &caller, &mut fields, command).await? {
+        return Ok(done(&mut backend, &receipt, &page_of(&venture, &role)).await);
     }
+    let mut reading = backend.read_now().await?;
     let images = forms::boot_images(&mut reading).await?;
     let known = Known::read(&mut reading).await?;
     let content = form::role(&venture, Some((&role, entry.sequence)), &fields, &images, &known);
     Ok(visit.refused(reading.position, Page::new(&format!("Change role {role}"), Section::Ventures, content)))
 }
 
-async fn question(reading: &mut Reading, venture: &Name, role: &Name, may: &Allowed, fields: &Fields) -> Result<Markup, Error> {
+async fn question(
+    reading: &mut Reading<'_>,
+    venture: &Name,
+    role: &Name,
+    may: &Allowed,
+    fields: &Fields,
+) -> Result<Markup, Error> {
     find(reading, venture, role).await?;
     let used = used(reading, venture, role).await?;
     let mut told = vec![];
@@ -200,7 +210,8 @@ async fn question(reading: &mut Reading, venture: &Name, role: &Name, may: &Allo
     }))
 }
 
-async fn ask(visit: Visit, Path((venture, role)): Path<(Name, Name)>, mut reading: Reading) -> Result<HttpResponse, Error> {
+async fn ask(visit: Visit, Path((venture, role)): Path<(Name, Name)>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Administrator);
     let content = question(&mut reading, &venture, &role, &may, &Fields::default()).await?;
     visit.answer(reading, Page::new(&format!("Retire role {role}"), Section::Ventures, content)).await
@@ -209,15 +220,15 @@ async fn ask(visit: Visit, Path((venture, role)): Path<(Name, Name)>, mut readin
 async fn retire(
     caller: Administrator,
     visit: Visit,
-    application: Data<Application>,
+    mut backend: Backend,
     Path((venture, role)): Path<(Name, Name)>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let command = Some(Command::RetireRole { venture: venture.clone(), role: role.clone() });
-    if let Some(receipt) = forms::execute(&application, &caller, &mut fields, command).await? {
-        return Ok(done(&application, &receipt, &VENTURE.page(venture)).await);
+    if let Some(receipt) = forms::execute(&mut backend, &caller, &mut fields, command).await? {
+        return Ok(done(&mut backend, &receipt, &VENTURE.page(venture)).await);
     }
-    let mut reading = Reading::now(&application).await?;
+    let mut reading = backend.read_now().await?;
     let content = question(&mut reading, &venture, &role, &Ok(()), &fields).await?;
     Ok(visit.refused(reading.position, Page::new(&format!("Retire role {role}"), Section::Ventures, content)))
 }

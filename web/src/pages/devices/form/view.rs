@@ -43,7 +43,7 @@ pub(super) struct Choices {
 }
 
 impl Choices {
-    pub(super) async fn ask(reading: &mut Reading) -> Result<Self, Error> {
+    pub(super) async fn ask(reading: &mut Reading<'_>) -> Result<Self, Error> {
         let at = reading.at;
         let sites = catalogue::sites(reading.connection(), at).await?;
         let racks = catalogue::racks(reading.connection(), at).await?;

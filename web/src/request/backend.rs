@@ -1,0 +1,302 @@
+//! The one way from a handler to whatever it may have to wait for: the views, commands, other systems.
+//!
+//! Every method takes `&mut self`, and a [`Reading`] borrows the backend for as long as it lives. So the compiler refuses a
+//! handler that runs a command, asks a controller or waits for a position while it holds a reading, which is a connection to
+//! the database. The body of a request is read by its extractor before the handler begins, and the extractor here acquires
+//! nothing. Together: first the body, then the command, then the reading (ADR 0025).
+
+use super::parameters::{AT, pairs};
+use super::reading::Reading;
+use super::share::{Share, Shares, Who, Work};
+use crate::application::Application;
+use crate::auth::guard;
+use crate::auth::principal::Principal;
+use crate::boot::client;
+use crate::boot::render;
+use crate::boot::store::{Contents, StoreError};
+use crate::boot::target::Target;
+use crate::boot::upload::{self, Description, UploadError};
+use crate::commands::{BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt};
+use crate::edge::position::{DEADLINE, reach};
+use crate::error::Error;
+use crate::library::ImageLibrary;
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use anyhow::anyhow;
+use bootledger_aggregates::boot_image::BootFile;
+use bootledger_aggregates::device::power::PowerState;
+use bootledger_aggregates::site::BootUrl;
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_projections::pool::Pool;
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+/// How many of a request's commands run at the same time.
+const AT_ONCE: usize = 16;
+
+/// The way to the domain. Only a [`Backend`] gives it to handlers.
+#[derive(Clone)]
+pub struct Port(Arc<dyn Commands>);
+
+impl Port {
+    /// The way to this domain.
+    pub fn new(commands: Arc<dyn Commands>) -> Self {
+        Self(commands)
+    }
+
+    /// The commands themselves, for code that never has a reading: the guard, sign-ins, and what machines of the boot network
+    /// ask. A test keeps it out of the handlers that may read.
+    pub(crate) fn unguarded(&self) -> &dyn Commands {
+        &*self.0
+    }
+
+    /// What is wrong with the secret of this name, if anything. Secrets are local files or variables, so nothing waits.
+    pub(crate) fn secret_problem(&self, name: &Name) -> Option<String> {
+        self.0.secret_problem(name)
+    }
+
+    /// The secret of this name for a boot file, or what is wrong with it.
+    pub(crate) fn boot_secret(&self, name: &Name) -> Result<BootSecret, String> {
+        self.0.boot_secret(name)
+    }
+}
+
+/// The library of boot images and its downloads. Only a [`Backend`] gives it to handlers.
+#[derive(Clone)]
+pub struct LibraryPort(Arc<dyn ImageLibrary>);
+
+impl LibraryPort {
+    /// The way to this library.
+    pub fn new(library: Arc<dyn ImageLibrary>) -> Self {
+        Self(library)
+    }
+}
+
+/// What a handler reads, changes and asks through, one thing at a time.
+pub struct Backend {
+    application: Data<Application>,
+    views: Pool,
+    share: Arc<Share>,
+    /// The moment that a reading is of, as the request names it.
+    at: Option<String>,
+}
+
+impl Backend {
+    /// The backend of a request.
+    ///
+    /// # Errors
+    /// Where the query cannot be read.
+    pub(crate) fn of(request: &HttpRequest) -> Result<Self, Error> {
+        let application = request.app_data::<Data<Application>>().cloned();
+        let application = application.ok_or_else(|| Error::Internal(anyhow!("the application is not part of this server")))?;
+        // What is changed is always of now.
+        let at = match request.method().is_safe() {
+            true => pairs(request.query_string())?.into_iter().find(|(name, _)| name == AT).map(|(_, value)| value),
+            false => None,
+        };
+        let views = views(&application, request).clone();
+        let share = share(request, &application, &views);
+        Ok(Self { application, views, share, at })
+    }
+
+    /// A backend of no request, which reads what agents read.
+    pub(crate) fn of_nobody(application: &Application) -> Self {
+        let views = application.agents.clone();
+        let share = Arc::new(Share::new(Who::Unknown, connections(&views)));
+        Self { application: Data::new(application.clone()), views, share, at: None }
+    }
+
+    /// The views, as of now or of the moment that `?at=` names. The reading holds a connection until it is dropped.
+    ///
+    /// # Errors
+    /// Where the moment is none, the caller's share is used up, or the database does not answer.
+    pub async fn read(&mut self) -> Result<Reading<'_>, Error> {
+        let permit = self.share.take(Work::Read).await?;
+        Reading::begin(&self.views, permit, self.at.as_deref(), self.application.now).await
+    }
+
+    /// The views as of now, whatever the request asks for.
+    ///
+    /// # Errors
+    /// Where the caller's share is used up, or the database does not answer.
+    pub async fn read_now(&mut self) -> Result<Reading<'_>, Error> {
+        let permit = self.share.take(Work::Read).await?;
+        Reading::begin(&self.views, permit, None, self.application.now).await
+    }
+
+    /// Runs a command.
+    ///
+    /// # Errors
+    /// As the domain says, or where the caller's share is used up.
+    pub async fn execute(&mut self, command: Command, context: Context) -> Result<Receipt, CommandError> {
+        let _permit = self.share.take(Work::Change).await.map_err(busy)?;
+        self.application.commands.0.execute(command, context).await
+    }
+
+    /// Runs many jobs, some of them at the same time. A job is a list of commands that run one after the other until one fails.
+    /// The result of a job is that of its last command, and `None` where it has none.
+    pub async fn execute_all(&mut self, jobs: Vec<Vec<(Command, Context)>>) -> Vec<Result<Option<Receipt>, CommandError>> {
+        let this = &*self;
+        let run = |job: Vec<(Command, Context)>| async move {
+            let mut last = None;
+            for (command, context) in job {
+                let _permit = this.share.take(Work::Change).await.map_err(busy)?;
+                last = Some(this.application.commands.0.execute(command, context).await?);
+            }
+            Ok(last)
+        };
+        futures::stream::iter(jobs.into_iter().map(run)).buffered(AT_ONCE).collect().await
+    }
+
+    /// What would become of each of these deployments were it started now.
+    pub async fn check_deployments(&mut self, wanted: &[NewDeployment]) -> Vec<Result<Proposed, CommandError>> {
+        let this = &*self;
+        let check = |wanted| async move {
+            let _permit = this.share.take(Work::Change).await.map_err(busy)?;
+            this.application.commands.0.check_deployment(wanted).await
+        };
+        futures::stream::iter(wanted.iter().map(check)).buffered(AT_ONCE).collect().await
+    }
+
+    /// Starts a deployment for every row of a CSV text, or for none.
+    ///
+    /// # Errors
+    /// As the domain says, or where the caller's share is used up.
+    pub async fn import(&mut self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {
+        let _permit = self.share.take(Work::Change).await.map_err(busy)?;
+        self.application.commands.0.import(csv, dry_run, context).await
+    }
+
+    /// What would become of a deployment were it started now.
+    ///
+    /// # Errors
+    /// As the domain says, or where the caller's share is used up.
+    pub async fn check_deployment(&mut self, wanted: &NewDeployment) -> Result<Proposed, CommandError> {
+        let _permit = self.share.take(Work::Change).await.map_err(busy)?;
+        self.application.commands.0.check_deployment(wanted).await
+    }
+
+    /// Asks a device's management controller whether the server has power.
+    ///
+    /// # Errors
+    /// As the domain says, or where the caller's share is used up.
+    pub async fn power_state(&mut self, device: DeviceId) -> Result<PowerState, CommandError> {
+        let _permit = self.share.take(Work::Outside).await.map_err(busy)?;
+        self.application.commands.0.power_state(device).await
+    }
+
+    /// Has the servers of a site compared with the views at once.
+    ///
+    /// # Errors
+    /// As the domain says, or where the caller's share is used up.
+    pub async fn check_drift(&mut self, site: &Name) -> Result<(), CommandError> {
+        let _permit = self.share.take(Work::Change).await.map_err(busy)?;
+        self.application.commands.0.check_drift(site).await
+    }
+
+    /// Sends the receiver of a webhook a message that is no event.
+    ///
+    /// # Errors
+    /// As the domain says, or where the caller's share is used up.
+    pub async fn ping_webhook(&mut self, webhook: &Name) -> Result<Ping, CommandError> {
+        let _permit = self.share.take(Work::Outside).await.map_err(busy)?;
+        self.application.commands.0.ping_webhook(webhook).await
+    }
+
+    /// Stores a boot image's file while its bytes arrive, then puts it into the image.
+    ///
+    /// # Errors
+    /// See [`UploadError`]; the image is as it was.
+    pub(crate) async fn put_file<E: Into<anyhow::Error>>(
+        &mut self,
+        description: Description,
+        length: Option<u64>,
+        body: impl Stream<Item = Result<Bytes, E>>,
+        context: Context,
+    ) -> Result<(BootFile, Receipt), UploadError> {
+        upload::put_file(&self.application, description, length, body, context).await
+    }
+
+    /// The bytes of a boot file or a log, from the store.
+    ///
+    /// # Errors
+    /// Where the store has other bytes or none, or does not answer.
+    pub(crate) async fn stored(&mut self, sha256: Sha256, size: u64) -> Result<Bytes, StoreError> {
+        Contents::new(Arc::clone(&self.application.files)).read_whole(sha256, size).await
+    }
+
+    /// A file as a server gets it, with secrets masked, and the hash of what is really served.
+    ///
+    /// # Errors
+    /// In words, where it cannot be rendered.
+    pub(crate) async fn as_served(&mut self, target: &Target, name: &Name) -> Result<(Sha256, String), String> {
+        render::as_served(&self.application, target, name).await
+    }
+
+    /// The library of boot images.
+    ///
+    /// # Errors
+    /// Where this server has none.
+    pub fn library(&mut self) -> Result<&dyn ImageLibrary, Error> {
+        let library = self.application.library.as_ref().map(|library| &*library.0);
+        library.ok_or_else(|| Error::NotFound("this server has no library of boot images".to_owned()))
+    }
+
+    /// Waits until the views show a position; whether they do in time.
+    pub async fn reach(&mut self, position: i64) -> bool {
+        reach(&self.application, position, DEADLINE).await
+    }
+
+    /// Where servers reach the service.
+    pub(crate) fn base_url(&self) -> &BootUrl {
+        &self.application.base_url
+    }
+
+    /// The position that the views show now.
+    pub fn position(&self) -> i64 {
+        *self.application.position.borrow()
+    }
+}
+
+fn busy(error: Error) -> CommandError {
+    match error {
+        Error::Busy { message, .. } => CommandError::Busy(message),
+        other => CommandError::Internal(other.into()),
+    }
+}
+
+fn connections(views: &Pool) -> u32 {
+    views.connections()
+}
+
+/// The connections that a request reads through: those of agents or those of people, so that neither can use up the other's.
+pub(crate) fn views<'a>(application: &'a Application, request: &HttpRequest) -> &'a Pool {
+    if guard::is_for_machines(request.match_info().as_str()) { &application.agents } else { &application.views }
+}
+
+/// The share of whoever sent a request.
+pub(crate) fn share(request: &HttpRequest, application: &Application, views: &Pool) -> Arc<Share> {
+    let who = match request.extensions().get::<Principal>() {
+        Some(Principal::Token(bearer)) => Who::Token(bearer.id),
+        Some(Principal::User(user)) => Who::User(user.name.clone()),
+        None => client::any_address(request, &application.trusted_proxies).map_or(Who::Unknown, Who::Address),
+    };
+    match request.app_data::<Data<Shares>>() {
+        Some(shares) => shares.of(who, connections(views)),
+        None => Arc::new(Share::new(who, connections(views))),
+    }
+}
+
+impl FromRequest for Backend {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(request))
+    }
+}

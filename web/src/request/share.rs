@@ -1,0 +1,189 @@
+//! What each caller may use at once: a share of its own, so that no caller can use up what belongs to all.
+//!
+//! A caller is a user, a token or, where nobody signed in, an address. A share is used only while a request reads the views,
+//! runs a command or waits for another system. A request that sends its body, a long poll that waits for news, and a live
+//! page between two messages use nothing of it. A request beyond the share waits, and is refused after [`PATIENCE`].
+
+use crate::error::Error;
+use bootledger_aggregates::values::ids::TokenId;
+use bootledger_aggregates::values::name::Name;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How long a request waits for its caller's share.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How many requests of a caller wait for each part of its share. Further ones are refused at once.
+const WAITING: usize = 500;
+/// How many questions to other systems (controllers, webhooks' receivers, mirrors) a caller may have under way.
+const OUTSIDE: usize = 8;
+/// How many callers are remembered before those without a request are forgotten.
+const REMEMBERED: usize = 1_000;
+
+/// Who has a share.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Who {
+    /// The bearer of a token.
+    Token(TokenId),
+    /// A user, with all their sessions.
+    User(Name),
+    /// An address that nobody signed in from. An IPv6 address has the share of its /64 network.
+    Address(IpAddr),
+    /// A request without an address, such as one in a test.
+    Unknown,
+}
+
+impl Who {
+    fn words(&self) -> String {
+        match self {
+            Self::Token(id) => format!("the token {id}"),
+            Self::User(name) => format!("the user {name}"),
+            Self::Address(address) => format!("the address {address}"),
+            Self::Unknown => "a client without an address".to_owned(),
+        }
+    }
+}
+
+/// What a caller does at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// It reads the views.
+    Read,
+    /// It runs a command.
+    Change,
+    /// It waits for another system.
+    Outside,
+}
+
+/// A part of a share while it is in use.
+#[derive(Debug)]
+pub(crate) struct Permit(#[expect(dead_code, reason = "it counts until it is dropped")] OwnedSemaphorePermit);
+
+/// One caller's share.
+#[derive(Debug)]
+pub(crate) struct Share {
+    who: Who,
+    reads: Part,
+    changes: Part,
+    outside: Part,
+}
+
+#[derive(Debug)]
+struct Part {
+    most: usize,
+    free: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Part {
+    fn new(most: usize) -> Self {
+        Self { most, free: Arc::new(Semaphore::new(most)), waiting: Arc::new(Semaphore::new(most + WAITING)) }
+    }
+}
+
+impl Share {
+    /// The share of a caller where this many connections are for all of its kind.
+    pub(crate) fn new(who: Who, connections: u32) -> Self {
+        let connections = usize::try_from(connections).unwrap_or(usize::MAX);
+        // A command uses a connection only now and then, and a group of commands is appended together.
+        let (reads, changes) = ((connections / 3).clamp(1, 8), (connections * 2 / 3).clamp(2, 16));
+        Self { who, reads: Part::new(reads), changes: Part::new(changes), outside: Part::new(OUTSIDE) }
+    }
+
+    /// Takes part of the share, once some is free.
+    pub(crate) async fn take(&self, work: Work) -> Result<Permit, Error> {
+        self.take_within(work, PATIENCE).await
+    }
+
+    async fn take_within(&self, work: Work, patience: Duration) -> Result<Permit, Error> {
+        let (part, doing) = match work {
+            Work::Read => (&self.reads, "reading"),
+            Work::Change => (&self.changes, "changing something"),
+            Work::Outside => (&self.outside, "waiting for another system"),
+        };
+        let busy = || Error::Busy {
+            message: format!(
+                "{} already has {} requests {doing} at once, the most for one caller. Wait for their answers, then try again",
+                self.who.words(),
+                part.most
+            ),
+            retry_after: 2,
+        };
+        let _waits = Arc::clone(&part.waiting).try_acquire_owned().map_err(|_| busy())?;
+        let free = Arc::clone(&part.free).acquire_owned();
+        let taken = tokio::time::timeout(patience, free).await.map_err(|_| busy())?;
+        taken.map(Permit).map_err(|closed| Error::Internal(closed.into()))
+    }
+}
+
+/// The shares of all callers of a process.
+#[derive(Debug, Default)]
+pub(crate) struct Shares(Mutex<HashMap<Who, Arc<Share>>>);
+
+impl Shares {
+    /// The share of a caller.
+    pub(crate) fn of(&self, who: Who, connections: u32) -> Arc<Share> {
+        let who = match who {
+            Who::Address(IpAddr::V6(address)) => Who::Address(IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into())),
+            other => other,
+        };
+        let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if shares.len() >= REMEMBERED && !shares.contains_key(&who) {
+            // A share that nobody holds has nothing in use, so that a new one is the same.
+            shares.retain(|_, share| Arc::strong_count(share) > 1);
+        }
+        Arc::clone(shares.entry(who).or_insert_with_key(|who| Arc::new(Share::new(who.clone(), connections))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    fn user(name: &str) -> Who {
+        Who::User(name.parse().expect("a name"))
+    }
+
+    #[tokio::test]
+    async fn a_caller_beyond_its_share_waits_and_is_refused_with_the_limit_while_others_notice_nothing() {
+        let shares = Shares::default();
+        let ada = shares.of(user("ada"), 4);
+        let first = ada.take(Work::Read).await.expect("a permit");
+        let error = shares.of(user("ada"), 4).take_within(Work::Read, Duration::ZERO).await.expect_err("refused");
+        assert_eq!(error.problem().status, 503);
+        let expected = "the user ada already has 1 requests reading at once, the most for one caller. Wait for their answers, \
+                        then try again";
+        assert_eq!(error.to_string(), expected);
+        assert!(ada.take(Work::Change).now_or_never().is_some(), "a change waits for readings");
+        assert!(shares.of(user("grace"), 4).take(Work::Read).now_or_never().is_some(), "another caller waits");
+        drop(first);
+        assert!(ada.take(Work::Read).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn more_than_can_wait_are_refused_at_once() {
+        let share = Share::new(user("ada"), 3);
+        let _held = share.take(Work::Read).await.expect("a permit");
+        let mut waiting: Vec<_> = (0..WAITING + 1).map(|_| Box::pin(share.take(Work::Read))).collect();
+        for waits in &mut waiting {
+            assert!(waits.now_or_never().is_none());
+        }
+        assert!(matches!(share.take(Work::Read).now_or_never(), Some(Err(Error::Busy { .. }))));
+    }
+
+    #[test]
+    fn callers_without_a_request_are_forgotten_and_a_network_has_one_share() {
+        let shares = Shares::default();
+        let kept = shares.of(user("ada"), 24);
+        for number in 0..=u32::try_from(REMEMBERED).expect("a number") * 2 {
+            shares.of(Who::Address(IpAddr::V4(number.into())), 24);
+        }
+        assert!(shares.0.lock().expect("no panic").len() <= REMEMBERED);
+        assert!(Arc::ptr_eq(&kept, &shares.of(user("ada"), 24)));
+        let [one, other] = ["2001:db8::1", "2001:db8::2"].map(|text| Who::Address(text.parse().expect("an address")));
+        assert!(Arc::ptr_eq(&shares.of(one, 24), &shares.of(other, 24)));
+    }
+}
