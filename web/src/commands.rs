@@ -57,6 +57,20 @@ pub struct NewDeployment {
     pub role: Option<Name>,
     /// What it boots.
     pub boot_image: Option<Name>,
+    /// What our own form suggested for fields that are left empty.
+    #[serde(skip)]
+    pub suggested: Suggested,
+}
+
+/// What a form filled in and nobody changed: it is taken if it is still free, and counts as left empty if it is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Suggested {
+    /// The interface.
+    pub mac: Option<MacAddress>,
+    /// The address.
+    pub ip: Option<Ipv4Addr>,
+    /// The name.
+    pub hostname: Option<Hostname>,
 }
 
 /// A deployment with all that was left out filled in.

@@ -6,7 +6,7 @@ use super::show::unless;
 use crate::api::devices::DeviceQuery;
 use crate::application::Application;
 use crate::auth::caller::Operator;
-use crate::commands::{Command, CommandError, Context, NewDeployment, Proposed};
+use crate::commands::{Command, CommandError, Context, NewDeployment, Proposed, Suggested};
 use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
 use crate::pages::form::{Fields, local};
@@ -88,6 +88,7 @@ impl Wanted {
             venture,
             role,
             boot_image: self.boot_image.clone(),
+            suggested: Suggested::default(),
         }
     }
 }
