@@ -100,6 +100,8 @@ impl Ledger {
             | Command::SetPassword { .. }
             | Command::DisableUser(_)
             | Command::EnableUser(_)
+            | Command::LockOut { .. }
+            | Command::UnlockUser(_)
             | Command::StartSession { .. }
             | Command::EndSession { .. } => self.account_command(command, context).await,
             _ => self.catalogue_command(command, context).await,
