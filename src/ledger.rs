@@ -11,6 +11,7 @@ mod execute;
 mod facts;
 pub mod import;
 pub(crate) mod power;
+mod reservations;
 mod settings;
 mod start;
 mod tokens;
@@ -21,6 +22,7 @@ pub use execute::Failure;
 use crate::feed::Feed;
 use crate::secrets::Secrets;
 use crate::store::EventLog;
+use reservations::Reservations;
 use async_trait::async_trait;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::device::power::PowerState;
@@ -36,9 +38,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{Instrument, info_span};
 
-/// How often a command is decided again when others change the same things. Each time somebody is done, so that this is how
-/// many may want the next free address at the same moment.
+/// How often a command is decided again when others change the same things.
 const TRIES: u32 = 64;
+
+/// How long a command looks for an address or a name that is still free when it is appended.
+const CHOOSING: Duration = Duration::from_secs(30);
 
 /// How long a conflicting command waits for the views to show what it conflicts with.
 const CATCH_UP: Duration = Duration::from_secs(5);
@@ -53,12 +57,14 @@ pub struct Ledger {
     pub(crate) secrets: Secrets,
     /// How many orders to management controllers are under way.
     pub(crate) orders: watch::Sender<usize>,
+    reservations: Reservations,
 }
 
 impl Ledger {
     /// A service over this log and these views.
     pub fn new(log: EventLog, views: impl Into<Pool>, feed: Feed, now: fn() -> Timestamp, secrets: Secrets) -> Self {
-        Self { log, views: views.into(), feed, now, secrets, orders: watch::Sender::new(0) }
+        let (orders, reservations) = (watch::Sender::new(0), Reservations::default());
+        Self { log, views: views.into(), feed, now, secrets, orders, reservations }
     }
 
     /// The same service over other connections: for callers that must not take those of others.
@@ -67,7 +73,7 @@ impl Ledger {
         Self { views: views.clone(), ..self.clone() }
     }
 
-    async fn attempt(&self, command: &Command, context: &Context, excluded: &mut start::Excluded) -> Result<Receipt, Failure> {
+    async fn attempt(&self, command: &Command, context: &Context, choosing: &mut start::Choosing) -> Result<Receipt, Failure> {
         match command {
             Command::RegisterDevice { .. }
             | Command::ChangeDevice(..)
@@ -75,7 +81,7 @@ impl Ledger {
             | Command::VerifyDevice(_)
             | Command::UnverifyDevice(_)
             | Command::DecommissionDevice { .. } => self.device_command(command, context).await,
-            Command::StartDeployment(wanted) => self.start_deployment(wanted, excluded, context).await,
+            Command::StartDeployment(wanted) => self.start_deployment(wanted, choosing, context).await,
             Command::CancelDeployment { .. }
             | Command::MarkDone { .. }
             | Command::ReportPuppetRun { .. }
@@ -100,6 +106,8 @@ impl Ledger {
             | Command::SetPassword { .. }
             | Command::DisableUser(_)
             | Command::EnableUser(_)
+            | Command::LockOut { .. }
+            | Command::UnlockUser(_)
             | Command::StartSession { .. }
             | Command::EndSession { .. } => self.account_command(command, context).await,
             _ => self.catalogue_command(command, context).await,
@@ -126,9 +134,9 @@ impl Commands for Ledger {
             if let Some(answered) = self.answered(&context).await? {
                 return Ok(answered);
             }
-            let mut excluded = start::Excluded::default();
+            let mut choosing = start::Choosing::default();
             for _ in 0..TRIES {
-                match self.attempt(&command, &context.context, &mut excluded).await {
+                match self.attempt(&command, &context.context, &mut choosing).await {
                     Ok(receipt) => {
                         self.feed.saw_appended(receipt.position);
                         return Ok(receipt);

@@ -148,3 +148,61 @@ async fn a_sessions_secret_is_replaced_now_and_then_without_anybody_noticing() -
     ensure!(again != lost && opens(&again).await?);
     Ok(())
 }
+
+/// A wrong password from an address, through the trusted proxy that the test is.
+async fn guesses(service: &Service, client: &reqwest::Client, address: Ipv4Addr, name: &str, password: &str) -> Result<StatusCode> {
+    let request = client.post(service.url("/sign-in")).header("X-Forwarded-For", address.to_string());
+    let mut body = form_urlencoded::Serializer::new(String::new());
+    body.append_pair("user", name).append_pair("password", password);
+    let request = request.header("Content-Type", "application/x-www-form-urlencoded").header("Origin", service.url(""));
+    Ok(request.header("Accept", "text/html").body(body.finish()).send().await?.status())
+}
+
+#[tokio::test]
+async fn failed_sign_ins_take_no_memory_and_lock_nobody_out_where_they_signed_in_before() -> Result<()> {
+    let service = Service::start(Ipv4Addr::LOCALHOST).await?;
+    let user = json!({"name": "ada", "role": "viewer", "password": CHOSEN, "must_change_password": false});
+    service.post("/api/v1/users", &user).await?;
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    let home = Ipv4Addr::new(192, 0, 2, 7);
+    ensure!(guesses(&service, &client, home, "ada", CHOSEN).await? == StatusCode::SEE_OTHER);
+
+    let before = service.memory("VmRSS")?;
+    let others = (0..1_200_u32).map(|number| {
+        // First many names, each of which is hashed, and then one that is locked.
+        let name = if number < 200 { format!("user{number}") } else { "ada".to_owned() };
+        let (service, client) = (&service, &client);
+        async move { guesses(service, client, Ipv4Addr::from(0x0a00_0000 + number * 256), &name, "wrong").await }
+    });
+    let statuses: Vec<StatusCode> = futures::StreamExt::collect::<Vec<_>>(futures::StreamExt::buffer_unordered(
+        futures::stream::iter(others.collect::<Vec<_>>()),
+        32,
+    ))
+    .await
+    .into_iter()
+    .collect::<Result<_>>()?;
+    let refused = [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+    ensure!(statuses.iter().all(|status| refused.contains(status)), "{statuses:?}");
+    let grown = service.memory("VmHWM")?.saturating_sub(before) / 1024;
+    ensure!(grown < 60, "the service took {grown} MB more for failed sign-ins");
+
+    // Elsewhere the name is locked; where she signed in before she still does.
+    ensure!(guesses(&service, &client, Ipv4Addr::new(198, 51, 100, 1), "ada", CHOSEN).await? == StatusCode::TOO_MANY_REQUESTS);
+    ensure!(guesses(&service, &client, home, "ada", CHOSEN).await? == StatusCode::SEE_OTHER);
+    let locked = async || {
+        let lines = service.get("/api/v1/events?aggregate=user&limit=1000").await.ok()?.to_string();
+        lines.contains("Sign-ins as user ada were limited").then_some(lines)
+    };
+    let lines = wait_for("the lock-out is on record", Duration::from_secs(20), locked).await?;
+    ensure!(lines.matches("were limited").count() == 1 && !lines.contains("user199"), "{lines}");
+    ensure!(service.get("/api/v1/users/ada").await?["locked_out"]["everywhere"] == true);
+    service.run(&["user", "unlock", "ada"]).await?;
+    let unlocked = async || {
+        let status = guesses(&service, &client, Ipv4Addr::new(198, 51, 100, 1), "ada", CHOSEN).await.ok()?;
+        (status == StatusCode::SEE_OTHER).then_some(())
+    };
+    wait_for("she signs in from anywhere", Duration::from_secs(20), unlocked).await?;
+    ensure!(service.get("/api/v1/users/ada").await?["locked_out"].is_null());
+    service.run(&["rebuild", "--compare"]).await?;
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! The service from outside, one module a story, in one program.
 
 mod accounts;
+mod allocations;
 mod api_description;
 mod boot_loaders;
 mod browser;

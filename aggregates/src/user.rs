@@ -4,6 +4,8 @@
 //! ```text
 //! (none) ─CreateUser─► enabled ⇄ disabled        DisableUser, EnableUser
 //! ```
+//!
+//! A lock-out is a fact beside that: for a while, attempts to sign in have to wait. `UnlockUser` ends it.
 
 #[cfg(test)]
 mod tests;
@@ -11,9 +13,14 @@ mod tests;
 use crate::rules::{Refused, aggregate, domain_event};
 use crate::values::ids::PasswordId;
 use crate::values::text::Text;
+use crate::values::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::net::IpAddr;
 use utoipa::ToSchema;
+
+/// A lock-out goes on record again after so long, however many attempts there are in between.
+pub const LOCK_OUT_SECONDS: i64 = 3600;
 
 /// What a person may do. Each may also do what those before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -123,6 +130,17 @@ pub enum UserCommand {
     },
     /// Lets the person in again.
     EnableUser,
+    /// Attempts to sign in as the person have to wait, after too many in a row.
+    LockOut {
+        /// Where they came from, where that is one address.
+        client: Option<IpAddr>,
+        /// Whether those from other addresses that the person has not signed in from before have to wait too.
+        everywhere: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// Attempts to sign in as the person need not wait any more.
+    UnlockUser,
 }
 
 /// What happened.
@@ -159,6 +177,24 @@ pub enum UserEvent {
     UserDisabled {},
     /// The person is let in again.
     UserEnabled {},
+    /// After too many attempts in a row, attempts to sign in as the person have to wait.
+    UserLockedOut {
+        /// Where the attempts came from, where that is one address.
+        client: Option<IpAddr>,
+        /// Whether those from other addresses that the person has not signed in from before have to wait too.
+        everywhere: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// Attempts to sign in as the person need not wait any more.
+    UserUnlocked {},
+}
+
+/// A lock-out that is on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockOut {
+    everywhere: bool,
+    at: Timestamp,
 }
 
 /// The state that the rules need.
@@ -177,6 +213,8 @@ pub enum User {
         enabled: bool,
         /// Who the person is to the provider, once that is known.
         link: Option<Link>,
+        /// The last lock-out, unless the user was unlocked since.
+        locked_out: Option<LockOut>,
     },
 }
 
@@ -184,7 +222,7 @@ impl User {
     /// What the command leads to.
     pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, Refused> {
         use UserCommand as C;
-        let Self::Known { role: current, sign_in: old, enabled, link: known } = self else {
+        let Self::Known { role: current, sign_in: old, enabled, link: known, locked_out } = self else {
             return match command {
                 C::AdmitUser { display_name, role, link, .. } => {
                     let created = UserEvent::UserCreated { display_name, role, sign_in: SignIn::OpenidConnect };
@@ -247,15 +285,26 @@ impl User {
             C::DisableUser { .. } => Ok(vec![UserEvent::UserDisabled {}]),
             C::EnableUser if enabled => Ok(vec![]),
             C::EnableUser => Ok(vec![UserEvent::UserEnabled {}]),
+            // Attempts to sign in as this user lead nowhere, however many there are.
+            C::LockOut { .. } if !enabled || old == SignIn::OpenidConnect => Ok(vec![]),
+            C::LockOut { client, everywhere, at } => {
+                let on_record = locked_out.is_some_and(|last| {
+                    let recent = at < last.at.plus_seconds(LOCK_OUT_SECONDS);
+                    recent && (last.everywhere || !everywhere)
+                });
+                if on_record { Ok(vec![]) } else { Ok(vec![UserEvent::UserLockedOut { client, everywhere, at }]) }
+            }
+            C::UnlockUser if locked_out.is_none() => Ok(vec![]),
+            C::UnlockUser => Ok(vec![UserEvent::UserUnlocked {}]),
         }
     }
 
     fn evolve(&mut self, event: UserEvent) {
         if let UserEvent::UserCreated { role, sign_in, .. } = event {
-            *self = Self::Known { role, sign_in, enabled: true, link: None };
+            *self = Self::Known { role, sign_in, enabled: true, link: None, locked_out: None };
             return;
         }
-        let Self::Known { role, sign_in, enabled, link } = self else { return };
+        let Self::Known { role, sign_in, enabled, link, locked_out } = self else { return };
         match event {
             UserEvent::UserCreated { .. } => {}
             UserEvent::UserRoleChanged { role: new } => *role = new,
@@ -263,9 +312,11 @@ impl User {
             UserEvent::UserLinked { link: known } => *link = Some(known),
             UserEvent::UserDisabled {} => *enabled = false,
             UserEvent::UserEnabled {} => *enabled = true,
+            UserEvent::UserLockedOut { everywhere, at, .. } => *locked_out = Some(LockOut { everywhere, at }),
+            UserEvent::UserUnlocked {} => *locked_out = None,
         }
     }
 }
 
 aggregate!(User, "user", UserCommand, UserEvent);
-domain_event!(UserEvent { UserCreated, UserRoleChanged, UserPasswordChanged, UserLinked, UserDisabled, UserEnabled });
+domain_event!(UserEvent { UserCreated, UserRoleChanged, UserPasswordChanged, UserLinked, UserDisabled, UserEnabled, UserLockedOut, UserUnlocked });

@@ -13,6 +13,7 @@ use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
+use std::net::IpAddr;
 use utoipa::ToSchema;
 
 /// A user. A disabled one is out of use in the catalogue.
@@ -29,6 +30,24 @@ pub struct UserView {
     pub link: Option<Link>,
     /// When the user was made.
     pub created_at: Timestamp,
+    /// The last lock-out, unless the user was unlocked since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked_out: Option<LockedOut>,
+    /// When the user was unlocked last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlocked: Option<Timestamp>,
+}
+
+/// A lock-out: for a while, attempts to sign in had to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LockedOut {
+    /// Where the failed attempts came from, where that is one address.
+    #[schema(value_type = Option<String>)]
+    pub client: Option<IpAddr>,
+    /// Whether attempts from other addresses that the user has not signed in from before had to wait too.
+    pub everywhere: bool,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A session. An ended one is out of use in the catalogue.
@@ -125,6 +144,16 @@ pub async fn credentials(connection: &mut Connection, name: &Name) -> sqlx::Resu
     let row = row.fetch_optional(connection).await?;
     row.map(|row| Ok(Credentials { user: user(row.spec)?, enabled: !row.retired, sequence: row.sequence, phc: row.phc }))
         .transpose()
+}
+
+/// Whether a user has signed in with a password from this network before.
+pub async fn has_signed_in_from(executor: impl PgExecutor<'_>, name: &Name, network: IpAddr) -> sqlx::Result<bool> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM known_clients WHERE user_name = $1 AND network = $2) AS "known!""#,
+        name.as_str(),
+        network.to_string()
+    );
+    found.fetch_one(executor).await
 }
 
 /// A session as the views and its secrets show it now; whether a secret is its own and its time is not over, the caller

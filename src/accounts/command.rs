@@ -68,6 +68,11 @@ enum Action {
         /// The user.
         name: Name,
     },
+    /// Ends a lock-out after failed attempts to sign in.
+    Unlock {
+        /// The user.
+        name: Name,
+    },
 }
 
 /// Does it.
@@ -100,6 +105,7 @@ async fn act(tool: &Tool, action: Action) -> Result<()> {
         Action::Role { name, role } => Command::ChangeUserRole { user: name, role },
         Action::Disable { name } => Command::DisableUser(name),
         Action::Enable { name } => Command::EnableUser(name),
+        Action::Unlock { name } => Command::UnlockUser(name),
     };
     let receipt = tool.ledger.execute(command, context).await.map_err(shown)?;
     println!("done, at position {}", receipt.position);

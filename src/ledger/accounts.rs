@@ -7,12 +7,13 @@ use crate::store::accounts as secrets;
 use crate::store::append::Precondition;
 use crate::store::draft::Draft;
 use crate::store::repository::Terms;
-use bootledger_aggregates::session::{EndReason, GRACE_SECONDS, LONGEST_SECONDS, Session, SessionCommand, SessionSpec};
+use bootledger_aggregates::session::{EndReason, GRACE_SECONDS, LONGEST_SECONDS, Method, Session, SessionCommand, SessionSpec};
 use bootledger_aggregates::user::{SignIn, User, UserCommand};
 use bootledger_aggregates::values::ids::SessionId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_projections::accounts;
+use bootledger_web::auth::network;
 use bootledger_web::commands::{Command, CommandError, Context, NewPassword, Receipt};
 
 impl Ledger {
@@ -48,6 +49,11 @@ impl Ledger {
                 let command = UserCommand::DisableUser { others };
                 self.change_and_end(user, command, (EndReason::UserDisabled, None), preconditions, context).await
             }
+            Command::LockOut { user, client, everywhere, at } => {
+                let command = UserCommand::LockOut { client: *client, everywhere: *everywhere, at: *at };
+                self.run::<User>(user, command, terms, context).await
+            }
+            Command::UnlockUser(user) => self.run::<User>(user, UserCommand::UnlockUser, terms, context).await,
             Command::EnableUser(user) => self.run::<User>(user, UserCommand::EnableUser, terms, context).await,
             Command::StartSession { session, spec, secret_sha256, user_sequence } => {
                 self.start_session(*session, spec, *secret_sha256, *user_sequence, context).await
@@ -97,7 +103,15 @@ impl Ledger {
                 let message = format!("user {} was changed at this moment; sign in again", spec.user);
                 Err(Failure::Other(CommandError::Conflict(message)))
             }
-            other => other,
+            other => {
+                if let (Ok(_), Method::Password, Some(client)) = (&other, spec.method, spec.client) {
+                    // The session has begun: whoever waits for it is not refused for want of a note.
+                    if let Err(error) = secrets::remember_client(&self.views, &spec.user, network(client), now).await {
+                        tracing::warn!("where user {} signed in from cannot be noted: {error}", spec.user);
+                    }
+                }
+                other
+            }
         }
     }
 

@@ -6,13 +6,20 @@ mod facts;
 mod plan;
 mod read;
 
-use super::execute::{Failure, claimed};
+use super::execute::Failure;
+use super::start::Choosing;
 use super::{Ledger, TRIES, context};
+use choose::Beside;
 use crate::store::append::{Batch, Idempotency};
 use bootledger_aggregates::values::ids::ImportId;
 use bootledger_web::commands::{CommandError, Context, Imported, Receipt, RowError};
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 use uuid::Uuid;
+
+/// How long an import looks for addresses and names that are still free when it is appended. A file of the most rows takes
+/// seconds to plan.
+const CHOOSING: Duration = Duration::from_mins(2);
 
 pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {
     let read::Content { rows, errors: unread } = read::content(csv);
@@ -30,44 +37,72 @@ pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Con
     if let Some(answered) = already(ledger, idempotency(ImportId::default())).await? {
         return Ok(answered);
     }
-    let mut raced = vec![];
-    for _ in 0..TRIES {
+    let mut choosing = Choosing::lasting(CHOOSING);
+    let mut conflicts = 0;
+    while conflicts < TRIES {
         let import = ImportId(Uuid::now_v7());
-        let planned = match plan::plan(ledger, &rows, import, &context).await {
-            Ok(Ok(planned)) if unread.is_empty() => planned,
-            // Whoever mends the file is told at once what else is wrong with it.
-            Ok(planned) => {
-                let mut errors: Vec<RowError> = unread.into_iter().chain(planned.err().unwrap_or_default()).collect();
+        let generation = ledger.reservations.generation();
+        ledger.forget_shown();
+        let beside = Beside { reservations: &ledger.reservations, width: choosing.width() };
+        let planned = match plan::plan(ledger, &rows, import, Some(beside).filter(|_| !dry_run), &context).await? {
+            Ok(planned) if unread.is_empty() => planned,
+            // All that is wrong with the file is answered at once.
+            Ok(_) => return Ok(Imported::Refused(unread)),
+            Err(errors) => {
+                let undecided = ledger.reservations.is_any_undecided();
+                let full = !dry_run && unread.is_empty() && errors.iter().all(is_used_up);
+                if full && ledger.look_again(undecided, generation, &mut choosing).await? {
+                    continue;
+                }
+                let mut errors: Vec<RowError> = unread.into_iter().chain(errors).collect();
                 errors.sort_by_key(|error| error.row);
                 return Ok(Imported::Refused(errors));
             }
-            Err(failure) => return Err(failure.into()),
         };
         if dry_run {
             return Ok(Imported::Planned(planned.without_new_ids()));
         }
+        let mut reservation = ledger.reservations.nothing();
+        if !reservation.add(planned.chosen) {
+            // Another command has chosen one of these since the views were read.
+            choosing.in_time()?;
+            continue;
+        }
         let batch = Batch { events: planned.events, preconditions: planned.preconditions, idempotency: idempotency(import) };
+        reservation.appending();
         match ledger.log.append(batch).await.map_err(Failure::from) {
             Ok(crate::store::append::Appended::At(position)) => {
+                reservation.appended(position);
                 ledger.feed.saw_appended(position);
                 let receipt = Receipt { position, id: import.to_string() };
                 return Ok(Imported::Started { import, receipt, rows: planned.rows });
             }
             Ok(crate::store::append::Appended::Repeated { position, answer }) => return repeated(position, &answer),
-            Err(Failure::Conflict) => {}
-            Err(Failure::Claimed(claim, holder)) => {
-                raced = vec![RowError { row: 0, column: String::new(), broken: claimed(&claim, &holder) }];
+            Err(Failure::Conflict) => {
+                reservation.refused();
+                conflicts += 1;
             }
+            // A row that names what is held is refused by its number once the views show that. What was chosen here is
+            // chosen again.
+            Err(Failure::Claimed(claim, _)) => {
+                reservation.refused();
+                if reservation.has(&claim) {
+                    ledger.note_taken(claim.clone()).await?;
+                    choosing.lost(claim)?;
+                }
+            }
+            // Whether the events are in the log is not known: what was chosen stays reserved for a moment.
             Err(failure) => return Err(failure.into()),
         }
+        drop(reservation);
         ledger.catch_up().await?;
     }
-    if raced.is_empty() {
-        return Err(CommandError::Conflict(
-            "others changed the same things again and again; nothing was started, try again".to_owned(),
-        ));
-    }
-    Ok(Imported::Refused(raced))
+    Err(CommandError::Conflict("others changed the same things again and again; nothing was started, try again".to_owned()))
+}
+
+/// Whether an error says no more than that nothing is free, which other commands may change.
+fn is_used_up(error: &RowError) -> bool {
+    ["network_full", "hostname_missing"].contains(&error.broken.rule.as_str())
 }
 
 /// The answer to the same file with the same key, if it was given before.

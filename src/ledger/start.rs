@@ -1,11 +1,16 @@
 //! Starting one deployment: fills in what was left out, looks the facts up, has the rules decide.
 //!
-//! Suggested addresses and names are only proposals until the log takes them: when somebody else
-//! was faster, the next ones are tried, so that two operators never get the same.
+//! Addresses and names that are chosen here are proposals until the log takes them: where another command was faster, the next
+//! free ones are chosen, so that a caller who left them empty is never refused because of a choice that is not the caller's.
+
+mod choose;
+
+pub(super) use choose::Choosing;
 
 use super::Ledger;
 use super::execute::{Failure, claimed};
 use super::facts::holders;
+use super::reservations::Reservation;
 use crate::store::append::Precondition;
 use crate::store::repository::Terms;
 use bootledger_aggregates::claims::Claim;
@@ -14,10 +19,8 @@ use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, Limits};
 use bootledger_aggregates::deployment::plan::Plan;
 use bootledger_aggregates::deployment::start::{BootImageFacts, StartDeployment, StartFacts};
-use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::settings::Inherited;
-use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -26,18 +29,10 @@ use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{Entry, inherited_image};
 use bootledger_projections::devices::Device;
 use bootledger_projections::pool::Connection;
-use bootledger_projections::{catalogue, devices, dhcp_entries, free, settings};
+use bootledger_projections::{catalogue, devices, dhcp_entries, settings};
 use bootledger_web::commands::{CommandError, Context, NewDeployment, Proposed, Receipt};
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
-
-/// Addresses and names that were tried and turned out to be held.
-#[derive(Debug, Default)]
-pub(super) struct Excluded {
-    addresses: BTreeSet<Ipv4Addr>,
-    hostnames: BTreeSet<Hostname>,
-}
 
 /// A deployment that is ready for the rules, and what must not have changed when it is started.
 struct Prepared {
@@ -46,49 +41,125 @@ struct Prepared {
 }
 
 /// What was chosen where nothing was said, or which rule that broke.
-type Chosen<T> = Result<T, BrokenRule>;
+type Choice<T> = Result<T, BrokenRule>;
+
+/// What the command chose itself, since the caller left it empty.
+struct Chosen {
+    ip: Option<Ipv4Addr>,
+    hostname: Option<Hostname>,
+}
+
+impl Chosen {
+    fn of(wanted: &NewDeployment, start: &StartDeployment) -> Self {
+        let hostname = wanted.hostname.is_none().then(|| start.hostname.clone());
+        Self { ip: wanted.ip.is_none().then_some(start.ip), hostname }
+    }
+
+    fn has(&self, claim: &Claim) -> bool {
+        match claim {
+            Claim::Ip(ip) => self.ip == Some(*ip),
+            Claim::Hostname(name) => self.hostname.as_ref() == Some(name),
+            _ => false,
+        }
+    }
+
+    /// The choices that turned out to be held between choosing and deciding, to be made again. Where other rules are broken
+    /// too, only those are answered: the caller has no part in the choices.
+    fn lost(self, Refused(broken): Refused) -> Result<Vec<Claim>, Refused> {
+        let mut lost = vec![];
+        let mut left = vec![];
+        for rule in broken {
+            match (rule.rule.as_str(), self.ip, &self.hostname) {
+                ("ip_claimed" | "ip_is_management", Some(ip), _) => lost.push(Claim::Ip(ip)),
+                ("hostname_claimed", _, Some(name)) => lost.push(Claim::Hostname(name.clone())),
+                _ => left.push(rule),
+            }
+        }
+        if left.is_empty() { Ok(lost) } else { Err(Refused(left)) }
+    }
+}
+
+/// The deployment that events start.
+fn proposed(events: Vec<DeploymentEvent>) -> Result<Proposed, Failure> {
+    let started = events.into_iter().find_map(|event| match event {
+        DeploymentEvent::DeploymentStarted(started) => Some(*started),
+        _ => None,
+    });
+    let nothing = || Failure::Other(CommandError::Internal(anyhow::anyhow!("a deployment began with no event")));
+    let DeploymentStarted { mac, ip, network, hostname, venture, role, boot_image, .. } = started.ok_or_else(nothing)?;
+    Ok(Proposed { mac, ip, network, hostname, venture, role, boot_image })
+}
 
 impl Ledger {
     pub(super) async fn start_deployment(
         &self,
         wanted: &NewDeployment,
-        excluded: &mut Excluded,
+        choosing: &mut Choosing,
         context: &Context,
     ) -> Result<Receipt, Failure> {
-        let Prepared { start, preconditions } = self.prepare(wanted, excluded).await?;
-        let id = DeploymentId(Uuid::now_v7());
-        let terms = Terms { preconditions, fresh: true, ..Terms::default() };
-        let outcome = self.run::<Deployment>(id, DeploymentCommand::StartDeployment(Box::new(start)), terms, context).await;
-        match outcome {
-            // What was only a suggestion was taken by somebody else: try the next one.
-            Err(Failure::Claimed(Claim::Ip(ip), _)) if wanted.ip.is_none() => {
-                excluded.addresses.insert(ip);
-                Err(Failure::Conflict)
+        loop {
+            let mut reservation = self.reservations.nothing();
+            let Prepared { start, preconditions } = self.prepare(wanted, choosing, Some(&mut reservation)).await?;
+            let chosen = Chosen::of(wanted, &start);
+            let id = DeploymentId(Uuid::now_v7());
+            let terms = Terms { preconditions, fresh: true, ..Terms::default() };
+            reservation.appending();
+            let command = DeploymentCommand::StartDeployment(Box::new(start));
+            let lost = match self.run::<Deployment>(id, command, terms, context).await {
+                Ok(receipt) => {
+                    reservation.appended(receipt.position);
+                    return Ok(receipt);
+                }
+                Err(Failure::Claimed(claim, holder)) => {
+                    reservation.refused();
+                    if !chosen.has(&claim) {
+                        return Err(Refused(vec![claimed(&claim, &holder)]).into());
+                    }
+                    self.note_taken(claim.clone()).await?;
+                    vec![claim]
+                }
+                Err(Failure::Refused(refused)) => {
+                    reservation.refused();
+                    chosen.lost(refused)?
+                }
+                Err(Failure::Conflict) => {
+                    reservation.refused();
+                    return Err(Failure::Conflict);
+                }
+                // Whether the events are in the log is not known: what was chosen stays reserved for a moment.
+                Err(other) => return Err(other),
+            };
+            for claim in lost {
+                choosing.lost(claim).map_err(Failure::Other)?;
             }
-            Err(Failure::Claimed(Claim::Hostname(name), _)) if wanted.hostname.is_none() => {
-                excluded.hostnames.insert(name);
-                Err(Failure::Conflict)
-            }
-            Err(Failure::Claimed(claim, holder)) => Err(Refused(vec![claimed(&claim, &holder)]).into()),
-            other => other,
         }
     }
 
     /// What the rules say of a deployment, and what would be filled in, as the views are now; nothing is appended.
     pub(super) async fn check(&self, wanted: &NewDeployment) -> Result<Proposed, Failure> {
-        let Prepared { start, .. } = self.prepare(wanted, &Excluded::default()).await?;
-        let events = Deployment::default().decide(DeploymentCommand::StartDeployment(Box::new(start)))?;
-        let started = events.into_iter().find_map(|event| match event {
-            DeploymentEvent::DeploymentStarted(started) => Some(*started),
-            _ => None,
-        });
-        let nothing = || Failure::Other(CommandError::Internal(anyhow::anyhow!("a deployment began with no event")));
-        let DeploymentStarted { mac, ip, network, hostname, venture, role, boot_image, .. } = started.ok_or_else(nothing)?;
-        Ok(Proposed { mac, ip, network, hostname, venture, role, boot_image })
+        let mut choosing = Choosing::default();
+        loop {
+            let Prepared { start, .. } = self.prepare(wanted, &mut choosing, None).await?;
+            let chosen = Chosen::of(wanted, &start);
+            match Deployment::default().decide(DeploymentCommand::StartDeployment(Box::new(start))) {
+                Ok(events) => return proposed(events),
+                // The views moved between the choice and the facts.
+                Err(refused) => {
+                    for claim in chosen.lost(refused)? {
+                        choosing.lost(claim).map_err(Failure::Other)?;
+                    }
+                }
+            }
+        }
     }
 
     /// Fills in what was left out, and looks up what the rules need to know.
-    async fn prepare(&self, wanted: &NewDeployment, excluded: &Excluded) -> Result<Prepared, Failure> {
+    async fn prepare(
+        &self,
+        wanted: &NewDeployment,
+        choosing: &mut Choosing,
+        mut reservation: Option<&mut Reservation>,
+    ) -> Result<Prepared, Failure> {
         let views = &self.views;
         let Some(device) = devices::find(views, wanted.device, At::Now).await? else {
             let message = format!("there is no device {}; register it first", wanted.device);
@@ -104,14 +175,14 @@ impl Ledger {
         let boot_image = wanted.boot_image.clone().or_else(|| inherited_image(&lineage, role.as_ref().ok()));
         let boot_image = boot_image.ok_or_else(|| missing("boot_image", "neither role nor venture has a default"));
         let mac = self.boot_mac(wanted, &device).await?;
-        let ip = self.address(wanted, &device, excluded).await?;
+        let ip = self.address(wanted, &device, choosing, reservation.as_deref_mut()).await?;
         let network = match &ip {
             Ok(ip) => catalogue::network_of(views, *ip, At::Now).await?,
             Err(_) => None,
         };
         let site_name = network.as_ref().map_or(&device.site, |network| &network.spec.site);
         let site = catalogue::site(views, site_name, At::Now).await?.filter(|entry| !entry.retired);
-        let hostname = self.hostname(wanted, site.as_ref(), excluded).await?;
+        let hostname = self.hostname(wanted, &device, site.as_ref(), choosing, reservation).await?;
         let (venture, role, boot_image, mac, ip, hostname) = all(venture, role, boot_image, mac, ip, hostname)?;
 
         let image = catalogue::boot_image(views, &boot_image, At::Now).await?;
@@ -160,8 +231,9 @@ impl Ledger {
     }
 
     /// As Ralph did: the first interface that has a DHCP entry, else the first.
-    async fn boot_mac(&self, wanted: &NewDeployment, device: &Device) -> Result<Chosen<MacAddress>, Failure> {
-        if let Some(mac) = wanted.mac {
+    async fn boot_mac(&self, wanted: &NewDeployment, device: &Device) -> Result<Choice<MacAddress>, Failure> {
+        let suggested = wanted.suggested.mac.filter(|mac| device.macs.contains(mac));
+        if let Some(mac) = wanted.mac.or(suggested) {
             return Ok(Ok(mac));
         }
         let filter = dhcp_entries::Filter { device: Some(device.id), ..Default::default() };
@@ -169,69 +241,16 @@ impl Ledger {
         let with_entry = device.macs.iter().find(|mac| entries.iter().any(|entry| entry.mac == **mac));
         Ok(with_entry.or(device.macs.first()).copied().ok_or_else(|| missing("mac", "the device has no interface")))
     }
-
-    async fn address(&self, wanted: &NewDeployment, device: &Device, excluded: &Excluded) -> Result<Chosen<Ipv4Addr>, Failure> {
-        if let Some(ip) = wanted.ip {
-            return Ok(Ok(ip));
-        }
-        let networks = match &wanted.network {
-            Some(name) => match catalogue::network(&self.views, name, At::Now).await?.filter(|entry| !entry.retired) {
-                Some(network) => vec![network],
-                None => return Ok(Err(BrokenRule::new("network", "network_unknown", format!("there is no network {name}")))),
-            },
-            None => self.networks_of(device).await?,
-        };
-        for network in &networks {
-            let connection = &mut self.connection().await?;
-            let next = free::addresses(connection, &network.spec, &excluded.addresses, At::Now, 1).await?;
-            if let Some(ip) = next.first() {
-                return Ok(Ok(*ip));
-            }
-        }
-        let names: Vec<&str> = networks.iter().map(|network| network.key.as_str()).collect();
-        Ok(Err(if names.is_empty() {
-            missing("ip", "no network reaches the device's rack; name an address or a network")
-        } else {
-            BrokenRule::new("ip", "network_full", format!("no address is free in {}", names.join(", ")))
-        }))
-    }
-
-    /// The networks in use that reach the device's rack, by name.
-    async fn networks_of(&self, device: &Device) -> Result<Vec<Entry<NetworkSpec>>, Failure> {
-        let networks = catalogue::networks(&self.views, At::Now).await?.into_iter();
-        let reaches =
-            |spec: &NetworkSpec| spec.site == device.site && device.rack.as_ref().is_some_and(|rack| spec.racks.contains(rack));
-        Ok(networks.filter(|entry| !entry.retired && reaches(&entry.spec)).collect())
-    }
-
-    async fn hostname(
-        &self,
-        wanted: &NewDeployment,
-        site: Option<&Entry<SiteSpec>>,
-        excluded: &Excluded,
-    ) -> Result<Chosen<Hostname>, Failure> {
-        if let Some(hostname) = &wanted.hostname {
-            return Ok(Ok(hostname.clone()));
-        }
-        let Some(template) = site.and_then(|site| site.spec.hostname_template.as_ref()) else {
-            return Ok(Err(missing("hostname", "its site has no template for host names")));
-        };
-        let connection = &mut self.connection().await?;
-        let next = free::hostnames(connection, template, &excluded.hostnames, At::Now, 1).await?;
-        Ok(next.into_iter().next().ok_or_else(|| {
-            BrokenRule::new("hostname", "hostnames_used_up", format!("every name of the template {template} is taken"))
-        }))
-    }
 }
 
 /// All of the choices, or all of the rules that they broke.
 fn all(
-    venture: Chosen<Name>,
-    role: Chosen<Name>,
-    boot_image: Chosen<Name>,
-    mac: Chosen<MacAddress>,
-    ip: Chosen<Ipv4Addr>,
-    hostname: Chosen<Hostname>,
+    venture: Choice<Name>,
+    role: Choice<Name>,
+    boot_image: Choice<Name>,
+    mac: Choice<MacAddress>,
+    ip: Choice<Ipv4Addr>,
+    hostname: Choice<Hostname>,
 ) -> Result<(Name, Name, Name, MacAddress, Ipv4Addr, Hostname), Failure> {
     match (venture, role, boot_image, mac, ip, hostname) {
         (Ok(venture), Ok(role), Ok(boot_image), Ok(mac), Ok(ip), Ok(hostname)) => {

@@ -1,10 +1,14 @@
-//! The hashes of passwords and of sessions' secrets. The passwords and secrets themselves are nowhere.
+//! The hashes of passwords and of sessions' secrets, and where people have signed in from. The passwords and secrets themselves are nowhere.
 
 use bootledger_aggregates::values::ids::{PasswordId, SessionId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::pool::Pool;
+use std::net::IpAddr;
+
+/// How many networks are remembered of a user, the latest.
+const NETWORKS: i64 = 64;
 
 /// Remembers the hash of a password. Before an event of the user names it, it lets nobody in.
 pub async fn remember_password(pool: &Pool, id: PasswordId, user: &Name, phc: &str) -> Result<(), sqlx::Error> {
@@ -47,6 +51,28 @@ pub async fn remember_session(
         &secret.bytes()[..],
         now.0,
         expires.0
+    )
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Remembers where a user has signed in from.
+pub async fn remember_client(pool: &Pool, user: &Name, network: IpAddr, now: Timestamp) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO known_clients (user_name, network, last_used) VALUES ($1, $2, $3)
+         ON CONFLICT (user_name, network) DO UPDATE SET last_used = greatest(known_clients.last_used, excluded.last_used)",
+        user.as_str(),
+        network.to_string(),
+        now.0
+    )
+    .execute(pool)
+    .await?;
+    sqlx::query!(
+        "DELETE FROM known_clients WHERE user_name = $1 AND network IN
+             (SELECT network FROM known_clients WHERE user_name = $1 ORDER BY last_used DESC, network OFFSET $2)",
+        user.as_str(),
+        NETWORKS
     )
     .execute(pool)
     .await

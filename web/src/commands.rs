@@ -31,7 +31,7 @@ use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
 use bootledger_aggregates::webhook::WebhookSpec;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use utoipa::ToSchema;
 
 /// A deployment that somebody wants. What is left out is filled in: the MAC and the venture, role
@@ -57,6 +57,20 @@ pub struct NewDeployment {
     pub role: Option<Name>,
     /// What it boots.
     pub boot_image: Option<Name>,
+    /// What our own form suggested for fields that are left empty.
+    #[serde(skip)]
+    pub suggested: Suggested,
+}
+
+/// What a form filled in and nobody changed: it is taken if it is still free, and counts as left empty if it is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Suggested {
+    /// The interface.
+    pub mac: Option<MacAddress>,
+    /// The address.
+    pub ip: Option<Ipv4Addr>,
+    /// The name.
+    pub hostname: Option<Hostname>,
 }
 
 /// A deployment with all that was left out filled in.
@@ -177,6 +191,10 @@ pub enum Command {
     DisableUser(Name),
     /// Lets a user in again.
     EnableUser(Name),
+    /// Attempts to sign in as a user have to wait: from one address, or everywhere that the user has not signed in from before.
+    LockOut { user: Name, client: Option<IpAddr>, everywhere: bool, at: Timestamp },
+    /// Attempts to sign in as a user need not wait any more.
+    UnlockUser(Name),
     /// Begins a session of a user who has had `user_sequence` events when they proved who they are.
     StartSession { session: SessionId, spec: Box<SessionSpec>, secret_sha256: Sha256, user_sequence: i64 },
     /// Ends a session.

@@ -48,7 +48,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         api::events::index,
         api::tokens::index, api::tokens::create, api::tokens::show, api::tokens::revoke,
         api::users::index, api::users::create, api::users::show, api::users::change, api::users::set_password,
-        api::users::disable, api::users::enable,
+        api::users::disable, api::users::enable, api::users::unlock,
         api::sessions::index, api::sessions::end,
         api::webhooks::index, api::webhooks::show, api::webhooks::define, api::webhooks::retire, api::webhooks::pause,
         api::webhooks::resume, api::webhooks::set_position, api::webhooks::skip, api::webhooks::ping,

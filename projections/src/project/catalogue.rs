@@ -2,7 +2,7 @@
 
 use super::runs::{self, Signal};
 use super::state::{CatalogueRow, State};
-use crate::accounts::{Ended, SessionView, UserView};
+use crate::accounts::{Ended, LockedOut, SessionView, UserView};
 use crate::catalogue::{Beginning, Confirmed, DhcpServerView, Failing, Paused, TokenView, VentureView, WebhookView};
 use crate::drift::{DriftView, Ordered};
 use bootledger_aggregates::boot_image::{BootImage, BootImageEvent};
@@ -170,7 +170,7 @@ fn user(state: &mut State, recorded: &Recorded, event: &UserEvent) -> Result<(),
     use UserEvent as E;
     if let E::UserCreated { display_name, role, sign_in } = event {
         let (display_name, created_at) = (display_name.clone(), recorded.recorded_at);
-        let view = UserView { display_name, role: *role, sign_in: *sign_in, link: None, created_at };
+        let view = UserView { display_name, role: *role, sign_in: *sign_in, link: None, created_at, locked_out: None, unlocked: None };
         return put(state, recorded, &view, false);
     }
     let (mut view, mut disabled) = current::<UserView>(state, recorded)?;
@@ -183,6 +183,13 @@ fn user(state: &mut State, recorded: &Recorded, event: &UserEvent) -> Result<(),
         E::UserLinked { link } => view.link = Some(link.clone()),
         E::UserDisabled {} => disabled = true,
         E::UserEnabled {} => disabled = false,
+        E::UserLockedOut { client, everywhere, at } => {
+            view.locked_out = Some(LockedOut { client: *client, everywhere: *everywhere, at: *at });
+        }
+        E::UserUnlocked {} => {
+            view.locked_out = None;
+            view.unlocked = Some(recorded.recorded_at);
+        }
     }
     put(state, recorded, &view, disabled)
 }

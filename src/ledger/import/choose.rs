@@ -1,13 +1,16 @@
 //! Working out what the rows left out: addresses and host names, each given once.
 
 use super::super::execute::Failure;
+use super::super::reservations::Reservations;
 use super::facts::{self, Known};
 use super::read::Row;
+use bootledger_aggregates::claims::Claim;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::devices::Device;
 use bootledger_projections::pool::Pool;
+use rand::RngExt;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::Ipv4Addr;
 
@@ -15,11 +18,35 @@ use std::net::Ipv4Addr;
 pub(super) struct Free {
     addresses: HashMap<Name, VecDeque<Ipv4Addr>>,
     hostnames: HashMap<Name, VecDeque<Hostname>>,
+    /// What was given so far.
+    given: Vec<Claim>,
+}
+
+/// How an import that will be carried out chooses: besides the commands that are under way.
+#[derive(Clone, Copy)]
+pub(super) struct Beside<'a> {
+    pub(super) reservations: &'a Reservations,
+    /// From how many candidates more than are needed the first is drawn; more than one after lost races, since another
+    /// instance chooses from the same ones.
+    pub(super) width: usize,
+}
+
+/// The first `count` of these, or, where there are more than that, as many from a place among the next `width`.
+fn some<T>(free: impl Iterator<Item = T>, count: usize, width: usize) -> VecDeque<T> {
+    let mut found: VecDeque<T> = free.take(count + width - 1).collect();
+    let spare = found.len().saturating_sub(count);
+    found.drain(..rand::rng().random_range(0..=spare));
+    found.truncate(count);
+    found
 }
 
 impl Free {
-    /// What is free for these rows: nothing that anybody holds, a row names, or a row's device keeps.
-    pub(super) async fn find(views: &Pool, known: &Known, rows: &[Row]) -> Result<Self, Failure> {
+    /// What is free for these rows: nothing that anybody holds, a row names, or a row's device keeps, and, where the import is
+    /// carried out, nothing that a command under way has chosen.
+    pub(super) async fn find(views: &Pool, known: &Known, rows: &[Row], beside: Option<Beside<'_>>) -> Result<Self, Failure> {
+        let width = beside.map_or(1, |beside| beside.width);
+        // Read before the views are: a reservation ends when they show who holds it.
+        let reserved_names = beside.map(|beside| beside.reservations.hostnames()).unwrap_or_default();
         let mut wanted: HashMap<&Name, usize> = HashMap::new();
         let mut named: HashSet<Ipv4Addr> = HashSet::new();
         for row in rows {
@@ -33,39 +60,48 @@ impl Free {
         let mut addresses = HashMap::new();
         for (name, count) in wanted {
             let Some(network) = known.networks.get(name) else { continue };
+            let reserved = beside.map(|beside| beside.reservations.addresses(network.spec.cidr)).unwrap_or_default();
             let used = facts::used_addresses(views, &network.spec).await?;
-            let used: HashSet<Ipv4Addr> = used.into_iter().map(|(ip, _)| ip).chain(named.iter().copied()).collect();
-            let free = network.spec.givable().filter(|ip| !used.contains(ip)).take(count);
-            addresses.insert(name.clone(), free.collect());
+            let used: HashSet<Ipv4Addr> =
+                used.into_iter().map(|(ip, _)| ip).chain(named.iter().copied()).chain(reserved).collect();
+            let free = network.spec.givable().filter(|ip| !used.contains(ip));
+            addresses.insert(name.clone(), some(free, count, width));
         }
         let mut hostnames = HashMap::new();
         if rows.iter().any(|row| row.hostname.is_none()) {
             let mut taken = facts::hostnames(views).await?;
             taken.extend(rows.iter().filter_map(|row| row.hostname.as_ref().map(ToString::to_string)));
+            taken.extend(reserved_names.iter().map(ToString::to_string));
             let mut given: HashSet<Hostname> = HashSet::new();
             for (name, site) in &known.sites {
                 let Some(template) = &site.spec.hostname_template else { continue };
                 // Two sites may share a template: what one gives, the other does not.
-                let free: VecDeque<Hostname> = template
-                    .free(taken.iter().map(String::as_str))
-                    .filter(|free| !given.contains(free))
-                    .take(rows.len())
-                    .collect();
+                let free = template.free(taken.iter().map(String::as_str)).filter(|free| !given.contains(free));
+                let free = some(free, rows.len(), width);
                 given.extend(free.iter().cloned());
                 hostnames.insert(name.clone(), free);
             }
         }
-        Ok(Self { addresses, hostnames })
+        Ok(Self { addresses, hostnames, given: vec![] })
     }
 
     /// The next free address of a network.
     pub(super) fn address(&mut self, network: &Name) -> Option<Ipv4Addr> {
-        self.addresses.get_mut(network)?.pop_front()
+        let ip = self.addresses.get_mut(network)?.pop_front()?;
+        self.given.push(Claim::Ip(ip));
+        Some(ip)
     }
 
     /// The next free name of a site.
     pub(super) fn hostname(&mut self, site: &Name) -> Option<Hostname> {
-        self.hostnames.get_mut(site)?.pop_front()
+        let name = self.hostnames.get_mut(site)?.pop_front()?;
+        self.given.push(Claim::Hostname(name.clone()));
+        Some(name)
+    }
+
+    /// All that was given.
+    pub(super) fn given(self) -> Vec<Claim> {
+        self.given
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::execute::Failure;
 use super::super::start::{image_facts, standard_plan};
 use super::super::{Ledger, context};
-use super::choose::{Free, networks_of, own_hostname};
+use super::choose::{Beside, Free, networks_of, own_hostname};
 use super::facts::Known;
 use super::read::{Row, error};
 use crate::store::append::{NewEvent, Precondition};
@@ -39,6 +39,8 @@ pub(super) struct Planned {
     pub(super) rows: Vec<PlannedRow>,
     pub(super) events: Vec<NewEvent>,
     pub(super) preconditions: Vec<Precondition>,
+    /// The addresses and names that were chosen for rows that leave them empty.
+    pub(super) chosen: Vec<Claim>,
     /// Those of the rows' devices that are known already.
     known: BTreeSet<DeviceId>,
 }
@@ -64,13 +66,19 @@ pub(super) async fn plan(
     ledger: &Ledger,
     rows: &[Row],
     import: ImportId,
+    beside: Option<Beside<'_>>,
     context: &Context,
 ) -> Result<Result<Planned, Vec<RowError>>, Failure> {
     let known = Known::look_up(&ledger.views, rows).await?;
-    let mut free = Free::find(&ledger.views, &known, rows).await?;
+    let mut free = Free::find(&ledger.views, &known, rows, beside).await?;
     let common = Common { known: &known, plan: standard_plan()?, import, metadata: context::metadata_text(context) };
-    let mut planned =
-        Planned { rows: Vec::with_capacity(rows.len()), events: vec![], preconditions: vec![], known: BTreeSet::new() };
+    let mut planned = Planned {
+        rows: Vec::with_capacity(rows.len()),
+        events: vec![],
+        preconditions: vec![],
+        chosen: vec![],
+        known: BTreeSet::new(),
+    };
     let mut errors = vec![];
     let mut used = BTreeMap::new();
     let mut resolved = Resolved::new();
@@ -83,6 +91,7 @@ pub(super) async fn plan(
     let of_catalogue =
         |((aggregate_type, aggregate_id), sequence)| Precondition::Sequence { aggregate_type, aggregate_id, sequence };
     planned.preconditions.extend(used.into_iter().map(of_catalogue));
+    planned.chosen = free.given();
     Ok(if errors.is_empty() { Ok(planned) } else { Err(errors) })
 }
 

@@ -21,7 +21,7 @@ use bootledger_aggregates::values::ids::PasswordId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::accounts::UserView;
+use bootledger_projections::accounts::{LockedOut, UserView};
 use bootledger_projections::catalogue::{self, Item};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -33,7 +33,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/users/{name}").get(show).patch(change))
         .service(resource("/api/v1/users/{name}/password").post(set_password))
         .service(resource("/api/v1/users/{name}/disable").post(disable))
-        .service(resource("/api/v1/users/{name}/enable").post(enable));
+        .service(resource("/api/v1/users/{name}/enable").post(enable))
+        .service(resource("/api/v1/users/{name}/unlock").post(unlock));
 }
 
 /// A user.
@@ -53,6 +54,8 @@ pub struct UserAnswer {
     enabled: bool,
     /// When the user was made.
     created_at: Timestamp,
+    /// The last lock-out after failed attempts to sign in; null where there was none, or the user was unlocked since.
+    locked_out: Option<LockedOut>,
 }
 
 impl UserAnswer {
@@ -62,8 +65,9 @@ impl UserAnswer {
             SignIn::Password { one_time, .. } => (Method::Password, one_time),
             SignIn::OpenidConnect => (Method::OpenidConnect, false),
         };
-        let UserView { display_name, role, created_at, .. } = view;
-        Ok(Self { name: item.key, display_name, role, sign_in, must_change_password, enabled: !item.retired, created_at })
+        let UserView { display_name, role, created_at, locked_out, .. } = view;
+        let (name, enabled) = (item.key, !item.retired);
+        Ok(Self { name, display_name, role, sign_in, must_change_password, enabled, created_at, locked_out })
     }
 }
 
@@ -260,4 +264,11 @@ pub(crate) async fn disable(caller: Administrator, mut backend: Backend, Path(na
     params(("name" = Name, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
 pub(crate) async fn enable(caller: Administrator, mut backend: Backend, Path(name): Path<Name>) -> Result<HttpResponse, Error> {
     changed(&caller, &mut backend, &name, Command::EnableUser(name.clone())).await
+}
+
+/// Ends a lock-out: attempts to sign in as the user need not wait any more.
+#[utoipa::path(post, path = "/api/v1/users/{name}/unlock", tag = "users",
+    params(("name" = Name, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
+pub(crate) async fn unlock(caller: Administrator, mut backend: Backend, Path(name): Path<Name>) -> Result<HttpResponse, Error> {
+    changed(&caller, &mut backend, &name, Command::UnlockUser(name.clone())).await
 }

@@ -1,30 +1,18 @@
 //! Passwords: which are taken, how they are kept, and how one is checked.
 //!
 //! They are kept as argon2id with what OWASP asks for (19 MiB, 2 passes, 1 lane). Each takes some tens of milliseconds of
-//! a processor, so that few are worked on at a time, never on a thread that serves requests.
+//! a processor, on the threads of `hashing` and never on one that serves requests.
 
+use super::hashing;
+use super::lanes::Turn;
 use crate::error::Error;
-use anyhow::anyhow;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
 use rand::RngExt;
 use std::fmt;
-use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// The least characters of a password.
 pub const LEAST: usize = 12;
 /// The most characters of a password.
 pub const MOST: usize = 200;
-
-/// How many are worked on at a time.
-static AT_A_TIME: Semaphore = Semaphore::const_new(2);
-/// How long a sign-in waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What is checked where there is nothing to check, so that the time taken tells nothing about who has an account.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// A password; never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -74,23 +62,17 @@ impl Password {
 
     /// What is stored of it.
     pub async fn hash(&self) -> Result<Hash, Error> {
-        let password = self.clone();
-        work(move || {
-            let hash = argon2()?.hash_password(password.0.as_bytes()).map_err(|error| anyhow!("argon2: {error}"))?;
-            Ok(Hash(hash.to_string()))
-        })
-        .await
+        hashing::make(self.0.clone(), Turn::Trusted).await.map(Hash)
     }
 
     /// Whether it is the one of this hash. Without one it takes as long, and is not.
     pub async fn is_of(&self, hash: Option<Hash>) -> Result<bool, Error> {
-        let password = self.clone();
-        work(move || {
-            let (phc, known) = hash.map_or((NOBODY.to_owned(), false), |hash| (hash.0, true));
-            let hash = PasswordHash::new(&phc).map_err(|error| anyhow!("a stored password cannot be read: {error}"))?;
-            Ok(argon2()?.verify_password(password.0.as_bytes(), &hash).is_ok() && known)
-        })
-        .await
+        self.is_of_in_turn(hash, Turn::Trusted).await
+    }
+
+    /// The same for somebody who has to wait until it is their turn.
+    pub(crate) async fn is_of_in_turn(&self, hash: Option<Hash>, turn: Turn) -> Result<bool, Error> {
+        hashing::check(self.0.clone(), hash.map(|hash| hash.0), turn).await
     }
 }
 
@@ -116,19 +98,6 @@ impl fmt::Debug for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Hash(…)")
     }
-}
-
-fn argon2() -> anyhow::Result<Argon2<'static>> {
-    let parameters = Params::new(19 * 1024, 2, 1, None).map_err(|error| anyhow!("argon2: {error}"))?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters))
-}
-
-async fn work<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> Result<T, Error> {
-    let turn = tokio::time::timeout(PATIENCE, AT_A_TIME.acquire()).await;
-    let turn = turn.map_err(|_| Error::unavailable("too many people sign in at this moment; try again", 5))?;
-    let _turn = turn.map_err(|error| Error::Internal(error.into()))?;
-    let worked = tokio::task::spawn_blocking(work).await.map_err(|error| Error::Internal(error.into()))?;
-    worked.map_err(Error::Internal)
 }
 
 #[cfg(test)]

@@ -144,6 +144,8 @@ mod tests {
                 sign_in: SignIn::OpenidConnect,
                 link: None,
                 created_at: at(0),
+                locked_out: None,
+                unlocked: None,
             },
             admitted: true,
             sha256: sha(2),

@@ -1,12 +1,13 @@
 //! Signing in with a password: one answer, in words and in time, for an unknown user, a disabled one, and a wrong password.
 
 use super::password::{Hash, Password};
-use super::throttle::Throttle;
+use super::lanes::Turn;
+use super::throttle::{Attempt, Throttle, network};
 use super::token::Secret;
-use super::{cookie, sessions, transport};
+use super::{cookie, lock_out, sessions, transport};
 use crate::application::Application;
 use crate::boot::client;
-use crate::commands::{Command, Context};
+use crate::commands::{Command, CommandError, Context, Receipt};
 use crate::edge::correlation;
 use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
@@ -17,10 +18,17 @@ use bootledger_aggregates::session::{EndReason, Method, SessionSpec};
 use bootledger_aggregates::user::SignIn;
 use bootledger_aggregates::values::ids::SessionId;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
 use bootledger_projections::accounts::{self, Credentials};
-use std::time::Instant;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
+
+/// How often a session is begun where its user is changed at the same moment.
+const BEGUN_AGAIN: u32 = 5;
+/// How long that waits for the views each time.
+const BEGIN_AGAIN: Duration = Duration::from_millis(500);
 
 /// What became of a sign-in.
 pub(crate) struct Started {
@@ -39,20 +47,25 @@ pub(crate) async fn with_password(
     password: String,
 ) -> Result<Started, Error> {
     let client = client::any_address(request, &application.trusted_proxies).ok();
-    if let Err(wait) = throttle.begin(name, client, Instant::now()) {
-        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
-        return Err(Error::TooMany { retry_after: seconds });
-    }
     let parsed: Option<Name> = name.parse().ok();
-    let found = match &parsed {
-        Some(name) => {
-            let mut connection = application.views.acquire().await?;
-            accounts::credentials(&mut connection, name).await?
-        }
-        None => None,
+    let (found, known) = match &parsed {
+        Some(name) => look_up(application, name, client).await?,
+        None => (None, false),
     };
+    let unlocked = found.as_ref().and_then(|found| found.user.unlocked);
+    let attempt = Attempt { name, client, known, unlocked };
+    if let Err(slowed) = throttle.begin(attempt, Instant::now()) {
+        if let (Some(name), Some(_), Some(lock_out)) = (&parsed, &found, slowed.report) {
+            lock_out::record(application, correlation::of(request), name.clone(), client, lock_out);
+        }
+        return Err(slowed.into());
+    }
     let phc = found.as_ref().filter(|found| found.enabled).and_then(|found| found.phc.clone());
-    let right = Password::typed(password).is_of(phc.map(Hash::stored)).await?;
+    let turn = match &parsed {
+        Some(name) if known => Turn::Known(name.clone()),
+        _ => Turn::Client(client),
+    };
+    let right = Password::typed(password).is_of_in_turn(phc.map(Hash::stored), turn).await?;
     let (Some(name), Some(found), true) = (parsed, found, right) else {
         tracing::info!(client = client.map(|client| client.to_string()), "a sign-in was refused");
         return Err(Error::Unauthorized {
@@ -60,10 +73,21 @@ pub(crate) async fn with_password(
             challenge: crate::error::Challenge::Bearer,
         });
     };
-    throttle.succeeded(name.as_str(), client);
+    throttle.succeeded(attempt);
     let one_time = matches!(found.user.sign_in, SignIn::Password { one_time: true, .. });
     let cookie = start(request, application, &name, &found, Method::Password).await?;
     Ok(Started { cookie, one_time })
+}
+
+/// What a sign-in is checked against, and whether the user has signed in from there before.
+async fn look_up(application: &Application, name: &Name, client: Option<IpAddr>) -> Result<(Option<Credentials>, bool), Error> {
+    let mut connection = application.views.acquire().await?;
+    let found = accounts::credentials(&mut connection, name).await?;
+    let known = match client {
+        Some(client) => accounts::has_signed_in_from(&mut connection, name, network(client)).await?,
+        None => false,
+    };
+    Ok((found, known))
 }
 
 /// Begins a session for a user who has proved who they are, and ends the one that the browser had. Gives the cookie.
@@ -74,7 +98,7 @@ pub(crate) async fn start(
     user: &Credentials,
     method: Method,
 ) -> Result<HeaderValue, Error> {
-    let (session, secret) = (SessionId(Uuid::now_v7()), Secret::random());
+    let secret = Secret::random();
     let agent = request.headers().get(USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned());
     let spec = SessionSpec {
         user: name.clone(),
@@ -84,8 +108,7 @@ pub(crate) async fn start(
     };
     let context = context(request, name);
     let secret_sha256 = secret.sha256();
-    let command = Command::StartSession { session, spec: Box::new(spec), secret_sha256, user_sequence: user.sequence };
-    let receipt = application.commands.unguarded().execute(command, context.clone()).await?;
+    let (session, receipt) = begin(application, spec, secret_sha256, user, &context).await?;
     let secure = transport::is_secure(request, application);
     if let Some((old, presented)) = cookie::presented(request, secure) {
         let opened = sessions::open(application, None, (old, presented), false).await?;
@@ -98,6 +121,38 @@ pub(crate) async fn start(
         return Err(Error::unavailable("you are signed in, but the views do not show it yet; sign in again in a moment", 5));
     }
     cookie::keep(session, &secret, secure).ok_or_else(|| Error::Internal(anyhow!("a cookie cannot be written")))
+}
+
+/// Begins a session. Events of the user that concern neither password nor admission, such as a lock-out elsewhere at this
+/// moment, do not keep the user out.
+async fn begin(
+    application: &Application,
+    spec: SessionSpec,
+    secret_sha256: Sha256,
+    user: &Credentials,
+    context: &Context,
+) -> Result<(SessionId, Receipt), Error> {
+    let mut user_sequence = user.sequence;
+    for _ in 0..BEGUN_AGAIN {
+        let session = SessionId(Uuid::now_v7());
+        let command = Command::StartSession { session, spec: Box::new(spec.clone()), secret_sha256, user_sequence };
+        match application.commands.unguarded().execute(command, context.clone()).await {
+            Ok(receipt) => return Ok((session, receipt)),
+            Err(CommandError::Conflict(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // The views may not show the change yet.
+        let mut shown = application.position.clone();
+        drop(tokio::time::timeout(BEGIN_AGAIN, shown.changed()).await);
+        let now = {
+            let mut connection = application.views.acquire().await?;
+            accounts::credentials(&mut connection, &spec.user).await?
+        };
+        let same = now.filter(|now| now.enabled && now.phc == user.phc && now.user.sign_in == user.user.sign_in);
+        let Some(same) = same else { break };
+        user_sequence = same.sequence;
+    }
+    Err(CommandError::Conflict(format!("user {} was changed at this moment; sign in again", spec.user)).into())
 }
 
 /// The context of what a user does to their own account.

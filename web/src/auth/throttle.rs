@@ -1,32 +1,81 @@
-//! Slows down whoever guesses passwords: for a user name and for a client address, each failure in a row makes the next
-//! attempt wait longer. An attempt counts when it begins, so that many at once are no way around it.
+//! Slows down password guessing. Attempts are counted for a user name at an address, for an address, and, with a looser limit,
+//! for a user name wherever they come from. After some in a row, each makes the next one wait longer. An attempt counts when it
+//! begins, so that many at once are no way around it.
 //!
-//! It is in memory, and bounded: an instance that starts again begins anew, and of too many those are forgotten that guessed
-//! least.
+//! Anybody can use up a name's attempts. So an address that the user has signed in from before has attempts of its own, which
+//! nobody elsewhere can use up (ADR 0027).
+//!
+//! Counts are in memory, and bounded: an instance that restarts begins at zero, and of too many those are forgotten that
+//! guessed least.
 
+use bootledger_aggregates::values::timestamp::Timestamp;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many attempts in a row a user name has before they are slowed down.
-const FREE_OF_NAME: u32 = 5;
-/// The same of an address, behind which many people may be.
-const FREE_OF_CLIENT: u32 = 20;
-/// The longest wait: guessing is hopeless, and whoever forgot a password need not wait for long.
-const LONGEST: Duration = Duration::from_mins(5);
-/// After how long without an attempt the count begins anew.
+/// How many attempts there are in a row, and how long the wait for the next one gets.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    free: u32,
+    longest: Duration,
+}
+
+/// Of a name at an address: guessing is hopeless, and whoever forgot a password need not wait for long.
+const PAIR: Limit = Limit { free: 5, longest: Duration::from_mins(5) };
+/// Of a name at an address that the user has signed in from before.
+const KNOWN_PAIR: Limit = Limit { longest: Duration::from_mins(1), ..PAIR };
+/// Of an address, behind which many people may be.
+const CLIENT: Limit = Limit { free: 20, longest: Duration::from_mins(5) };
+/// Of a name, from addresses that the user has not signed in from before.
+const NAME: Limit = Limit { free: 100, longest: Duration::from_mins(1) };
+
+/// After how long without an attempt a count is forgotten.
 const FORGOTTEN: Duration = Duration::from_hours(1);
-/// How many names, and how many addresses, are remembered.
+/// How often a lock-out of the same name is reported at most.
+const REPORTED: Duration = Duration::from_hours(1);
+/// How many of each kind are remembered.
 const MOST: usize = 10_000;
 
-/// Who attempted to sign in, and in vain.
+/// An attempt to sign in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Attempt<'a> {
+    /// The user name, as it was typed.
+    pub(crate) name: &'a str,
+    /// Where it comes from.
+    pub(crate) client: Option<IpAddr>,
+    /// Whether the user has signed in from there before.
+    pub(crate) known: bool,
+    /// When an administrator unlocked the user last; counts from before that are void.
+    pub(crate) unlocked: Option<Timestamp>,
+}
+
+/// The next attempt has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slowed {
+    /// For how long.
+    pub(crate) wait: Duration,
+    /// What of this lock-out has not been reported yet.
+    pub(crate) report: Option<LockOut>,
+}
+
+/// What a lock-out is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LockOut {
+    /// The name at one address.
+    Address,
+    /// The name at all addresses that the user has not signed in from before.
+    Name,
+}
+
+/// The attempts that were in vain.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle(Mutex<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
+    pairs: HashMap<(String, Option<IpAddr>), Count>,
     names: HashMap<String, Count>,
     clients: HashMap<IpAddr, Count>,
 }
@@ -35,56 +84,96 @@ struct Counts {
 struct Count {
     attempts: u32,
     last: Instant,
+    reported: Option<Instant>,
+    unlocked: Option<Timestamp>,
 }
 
 impl Count {
     /// When the next attempt may be made.
-    fn next(self, free: u32) -> Instant {
-        let doublings = self.attempts.checked_sub(free);
-        self.last + doublings.map_or(Duration::ZERO, |n| Duration::from_secs(1 << n.min(16)).min(LONGEST))
+    fn next(&self, limit: Limit) -> Instant {
+        let doublings = self.attempts.checked_sub(limit.free);
+        self.last + doublings.map_or(Duration::ZERO, |n| Duration::from_secs(1 << n.min(16)).min(limit.longest))
     }
+
+    /// Whether a lock-out is to be reported now, which it then is.
+    fn report(&mut self, now: Instant) -> bool {
+        let due = self.reported.is_none_or(|reported| now.saturating_duration_since(reported) >= REPORTED);
+        if due {
+            self.reported = Some(now);
+        }
+        due
+    }
+}
+
+/// The name that attempts are counted by: whatever is typed, little of it is kept.
+fn counted(name: &str) -> String {
+    name.trim().to_lowercase().chars().take(64).collect()
 }
 
 impl Throttle {
     /// Counts an attempt that begins, or says how long to wait before the next one.
-    pub(crate) fn begin(&self, name: &str, client: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn begin(&self, attempt: Attempt<'_>, now: Instant) -> Result<(), Slowed> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whatever is typed, little of it is kept.
-        let name: String = name.trim().to_lowercase().chars().take(64).collect();
-        let client = client.map(network);
-        let waits = [
-            counts.names.get(&name).map(|count| count.next(FREE_OF_NAME)),
-            client.and_then(|client| counts.clients.get(&client)).map(|count| count.next(FREE_OF_CLIENT)),
-        ];
-        if let Some(next) = waits.into_iter().flatten().max().filter(|next| *next > now) {
-            return Err(next - now);
+        let Counts { pairs, names, clients } = &mut *counts;
+        let (name, client) = (counted(attempt.name), attempt.client.map(network));
+        let pair = (name.clone(), client);
+        if pairs.get(&pair).is_some_and(|count| count.unlocked != attempt.unlocked) {
+            pairs.remove(&pair);
         }
-        count(&mut counts.names, name, now);
-        if let Some(client) = client {
-            count(&mut counts.clients, client, now);
+        if names.get(&name).is_some_and(|count| count.unlocked != attempt.unlocked) {
+            names.remove(&name);
+        }
+        let wait = |next: Option<Instant>| next.and_then(|next| next.checked_duration_since(now)).unwrap_or_default();
+        let of_pair = wait(pairs.get(&pair).map(|count| count.next(if attempt.known { KNOWN_PAIR } else { PAIR })));
+        let of_name = wait(names.get(&name).filter(|_| !attempt.known).map(|count| count.next(NAME)));
+        let of_client = wait(client.filter(|_| !attempt.known).and_then(|client| Some(clients.get(&client)?.next(CLIENT))));
+        let longest = of_pair.max(of_name).max(of_client);
+        if !longest.is_zero() {
+            let report = if !of_name.is_zero() {
+                names.get_mut(&name).is_some_and(|count| count.report(now)).then_some(LockOut::Name)
+            } else if !of_pair.is_zero() {
+                pairs.get_mut(&pair).is_some_and(|count| count.report(now)).then_some(LockOut::Address)
+            } else {
+                None
+            };
+            return Err(Slowed { wait: longest, report });
+        }
+        count(pairs, pair, attempt.unlocked, now);
+        if !attempt.known {
+            count(names, name, attempt.unlocked, now);
+            if let Some(client) = client {
+                count(clients, client, None, now);
+            }
         }
         Ok(())
     }
 
-    /// The attempt succeeded: the name's count begins anew, and the address's is what it was.
-    pub(crate) fn succeeded(&self, name: &str, client: Option<IpAddr>) {
+    /// The attempt succeeded: the count of the name at the address is forgotten, and the others are what they were.
+    pub(crate) fn succeeded(&self, attempt: Attempt<'_>) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.names.remove(&name.trim().to_lowercase());
-        if let Some(count) = client.and_then(|client| counts.clients.get_mut(&network(client))) {
+        let (name, client) = (counted(attempt.name), attempt.client.map(network));
+        counts.pairs.remove(&(name.clone(), client));
+        if attempt.known {
+            return;
+        }
+        if let Some(count) = counts.names.get_mut(&name) {
+            count.attempts = count.attempts.saturating_sub(1);
+        }
+        if let Some(count) = client.and_then(|client| counts.clients.get_mut(&client)) {
             count.attempts = count.attempts.saturating_sub(1);
         }
     }
 }
 
-/// Whoever has an IPv6 address has the whole network of it.
-fn network(client: IpAddr) -> IpAddr {
+/// What attempts are counted by: the address, and of an IPv6 address its /64, all of which one host may have.
+pub fn network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
         address @ IpAddr::V4(_) => address,
     }
 }
 
-fn count<K: Hash + Eq + Clone>(counts: &mut HashMap<K, Count>, key: K, now: Instant) {
+fn count<K: Hash + Eq + Clone>(counts: &mut HashMap<K, Count>, key: K, unlocked: Option<Timestamp>, now: Instant) {
     let forgotten = |count: &Count| now.saturating_duration_since(count.last) >= FORGOTTEN;
     if counts.len() >= MOST && !counts.contains_key(&key) {
         counts.retain(|_, count| !forgotten(count));
@@ -94,67 +183,147 @@ fn count<K: Hash + Eq + Clone>(counts: &mut HashMap<K, Count>, key: K, now: Inst
             counts.remove(&oldest);
         }
     }
-    let entry = counts.entry(key).or_insert(Count { attempts: 0, last: now });
+    let entry = counts.entry(key).or_insert(Count { attempts: 0, last: now, reported: None, unlocked });
     if forgotten(entry) {
         entry.attempts = 0;
     }
-    *entry = Count { attempts: entry.attempts.saturating_add(1), last: now };
+    *entry = Count { attempts: entry.attempts.saturating_add(1), last: now, ..*entry };
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn address(text: &str) -> IpAddr {
         text.parse().expect("an address")
     }
 
+    fn from<'a>(name: &'a str, client: &str) -> Attempt<'a> {
+        Attempt { name, client: Some(address(client)), ..Attempt::default() }
+    }
+
+    fn known<'a>(name: &'a str, client: &str) -> Attempt<'a> {
+        Attempt { known: true, ..from(name, client) }
+    }
+
+    /// The wait of the next attempt, where it has to wait.
+    fn wait(throttle: &Throttle, attempt: Attempt<'_>, now: Instant) -> Option<Duration> {
+        throttle.begin(attempt, now).err().map(|slowed| slowed.wait)
+    }
+
     #[test]
     fn each_failure_in_a_row_makes_the_next_attempt_wait_longer() {
         let (throttle, mut now) = (Throttle::default(), Instant::now());
-        for _ in 0..FREE_OF_NAME {
-            assert_eq!(throttle.begin("ada", Some(address("10.0.0.1")), now), Ok(()));
+        for _ in 0..PAIR.free {
+            assert_eq!(wait(&throttle, from("ada", "10.0.0.1"), now), None);
         }
         for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
-            let wait = Duration::from_secs(seconds);
-            assert_eq!(throttle.begin(" ADA", Some(address("10.0.0.2")), now), Err(wait), "from wherever");
-            now += wait;
-            assert_eq!(throttle.begin("ada", Some(address("10.0.0.2")), now), Ok(()));
+            let seconds = Duration::from_secs(seconds);
+            assert_eq!(wait(&throttle, from(" ADA", "10.0.0.1"), now), Some(seconds));
+            now += seconds;
+            assert_eq!(wait(&throttle, from("ada", "10.0.0.1"), now), None);
         }
-        assert_eq!(throttle.begin("grace", Some(address("10.0.0.1")), now), Ok(()), "somebody else is not held up");
+        assert_eq!(wait(&throttle, from("grace", "10.0.0.2"), now), None, "another user is not held up");
+        assert_eq!(wait(&throttle, from("ada", "10.0.0.2"), now), None, "nor the same one elsewhere");
     }
 
     #[test]
     fn many_names_from_one_address_are_slowed_down_too() {
         let (throttle, now) = (Throttle::default(), Instant::now());
-        for number in 0..FREE_OF_CLIENT {
-            assert_eq!(throttle.begin(&format!("user{number}"), Some(address("2001:db8::1")), now), Ok(()));
+        for number in 0..CLIENT.free {
+            assert_eq!(wait(&throttle, from(&format!("user{number}"), "2001:db8::1"), now), None);
         }
-        assert!(throttle.begin("another", Some(address("2001:db8::2")), now).is_err(), "the same network");
-        assert_eq!(throttle.begin("another", Some(address("2001:db8:1::2")), now), Ok(()));
+        assert!(wait(&throttle, from("another", "2001:db8::2"), now).is_some(), "the same network");
+        assert_eq!(wait(&throttle, from("another", "2001:db8:1::2"), now), None);
+    }
+
+    #[test]
+    fn a_name_that_is_guessed_from_many_addresses_is_slowed_down_but_not_where_its_user_signed_in_before() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        for number in 0..NAME.free {
+            assert_eq!(wait(&throttle, from("ada", &format!("10.0.{}.{}", number / 200, number % 200)), now), None);
+        }
+        let slowed = throttle.begin(from("ada", "10.9.9.9"), now).expect_err("it is locked");
+        assert_eq!(slowed, Slowed { wait: Duration::from_secs(1), report: Some(LockOut::Name) });
+        let again = throttle.begin(from("ada", "10.9.9.8"), now).expect_err("it is locked");
+        assert_eq!(again.report, None, "a lock-out is reported once");
+        for _ in 0..PAIR.free {
+            assert_eq!(wait(&throttle, known("ada", "10.1.1.1"), now), None);
+        }
+        let slowed = throttle.begin(known("ada", "10.1.1.1"), now).expect_err("its own attempts are used up");
+        assert_eq!(slowed.report, Some(LockOut::Address));
+    }
+
+    #[test]
+    fn an_unlock_voids_what_was_counted_before_it() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        for number in 0..=NAME.free {
+            let _ = throttle.begin(from("ada", &format!("10.0.{}.{}", number / 200, number % 200)), now);
+        }
+        for _ in 0..PAIR.free {
+            let _ = throttle.begin(known("ada", "10.1.1.1"), now);
+        }
+        let unlocked = |attempt| Attempt { unlocked: Some(Timestamp::default()), ..attempt };
+        assert!(wait(&throttle, from("ada", "10.9.9.9"), now).is_some() && wait(&throttle, known("ada", "10.1.1.1"), now).is_some());
+        assert_eq!(wait(&throttle, unlocked(from("ada", "10.9.9.9")), now), None);
+        assert_eq!(wait(&throttle, unlocked(known("ada", "10.1.1.1")), now), None);
     }
 
     #[test]
     fn a_success_and_an_hour_of_peace_begin_anew() {
         let (throttle, now) = (Throttle::default(), Instant::now());
-        let fail = |at| (0..FREE_OF_NAME).for_each(|_| assert_eq!(throttle.begin("ada", None, at), Ok(())));
+        let ada = Attempt { name: "ada", ..Attempt::default() };
+        let fail = |at| (0..PAIR.free).for_each(|_| assert_eq!(wait(&throttle, ada, at), None));
         fail(now);
-        throttle.succeeded("Ada", None);
+        throttle.succeeded(Attempt { name: "Ada", ..Attempt::default() });
         fail(now);
-        assert!(throttle.begin("ada", None, now).is_err());
+        assert!(wait(&throttle, ada, now).is_some());
         fail(now + FORGOTTEN);
+    }
+
+    #[test]
+    fn a_hundred_people_who_sign_in_rightly_from_new_addresses_lock_nobody_out() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        for number in 0..500 {
+            let attempt = from("ada", &format!("10.0.{}.{}", number / 200, number % 200));
+            assert_eq!(wait(&throttle, attempt, now), None);
+            throttle.succeeded(attempt);
+        }
     }
 
     #[test]
     fn memory_is_bounded_and_who_guesses_most_is_forgotten_last() {
         let (throttle, now) = (Throttle::default(), Instant::now());
-        for _ in 0..FREE_OF_NAME {
-            assert_eq!(throttle.begin("ada", None, now), Ok(()));
+        for _ in 0..PAIR.free {
+            assert_eq!(wait(&throttle, from("ada", "192.0.2.1"), now), None);
         }
-        for number in 0..MOST + 50 {
-            assert_eq!(throttle.begin(&format!("user{number}"), None, now), Ok(()));
+        for number in 0..u32::try_from(MOST).expect("small") + 50 {
+            let client = std::net::Ipv4Addr::from(0x0a00_0000 + number).to_string();
+            assert_eq!(wait(&throttle, from(&format!("user{number}"), &client), now), None);
         }
-        assert_eq!(throttle.0.lock().expect("no panic").names.len(), MOST);
-        assert!(throttle.begin("ada", None, now).is_err());
+        let counts = throttle.0.lock().expect("no panic");
+        assert_eq!([counts.pairs.len(), counts.names.len(), counts.clients.len()], [MOST; 3]);
+        drop(counts);
+        assert!(wait(&throttle, from("ada", "192.0.2.1"), now).is_some());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever others do, elsewhere and with whatever names, the first attempt at an address that the user has signed in
+        /// from before begins at once.
+        #[test]
+        fn nobody_elsewhere_keeps_a_user_from_an_address_that_the_user_has_signed_in_from(
+            attempts in proptest::collection::vec((0_u8..4, 0_u16..1_000, 0_u64..400), 0..2_000)
+        ) {
+            let (throttle, mut now) = (Throttle::default(), Instant::now());
+            for (name, client, seconds) in attempts {
+                now += Duration::from_secs(seconds / 100);
+                let name = ["admin", "ADMIN ", "ada", "nobody"][usize::from(name)];
+                let _ = throttle.begin(from(name, &format!("10.7.{}.{}", client / 250, client % 250)), now);
+            }
+            prop_assert_eq!(throttle.begin(known("admin", "192.0.2.9"), now), Ok(()));
+        }
     }
 }

@@ -4,7 +4,7 @@ mod actions;
 mod addresses;
 mod bulk;
 mod components;
-mod deploy;
+pub(crate) mod deploy;
 mod export;
 mod form;
 mod history;

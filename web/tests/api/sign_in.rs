@@ -3,10 +3,10 @@
 use crate::support::{Answer, TestSite};
 use actix_web::test::TestRequest;
 use bootledger_aggregates::session::Method;
-use bootledger_web::commands::{Command, Receipt};
+use bootledger_web::commands::{Command, CommandError, Receipt};
 use serde_json::json;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const RIGHT: &str = "correct horse battery";
 
@@ -129,4 +129,91 @@ async fn the_form_is_open_to_anybody_and_kept_by_nobody() {
     let page = site.ask(TestRequest::get().uri("/sign-in?to=/devices%3Fq=%22%3Cb%3E")).await;
     assert_eq!((page.status.as_u16(), page.header("cache-control")), (200, "no-store"), "{page:?}");
     assert!(page.text.contains("autocomplete=\"username\"") && !page.text.contains("\"<b>"), "{}", page.text);
+}
+
+/// An attempt to sign in from an address.
+async fn sign_in_from(site: &TestSite, address: [u8; 4], name: &str, password: &str) -> Answer {
+    site.ask(form(name, password, "/").peer_addr(SocketAddr::from((address, 4711)))).await
+}
+
+/// Notes that a user has signed in from an address before.
+async fn has_signed_in_from(site: &TestSite, name: &str, address: &str) {
+    let insert = sqlx::query("INSERT INTO known_clients (user_name, network, last_used) VALUES ($1, $2, clock_timestamp())");
+    insert.bind(name).bind(address).execute(&site.pool).await.expect("a network");
+}
+
+/// The lock-outs that the domain was asked to record: which user, and whether everywhere.
+async fn lock_outs(site: &TestSite, expected: usize) -> Vec<(String, bool)> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let found: Vec<(String, bool)> = {
+            let asked = site.domain.asked.lock().expect("no panic");
+            let lock_out = |command: &Command| match command {
+                Command::LockOut { user, everywhere, .. } => Some((user.to_string(), *everywhere)),
+                _ => None,
+            };
+            asked.iter().filter_map(|(command, _)| lock_out(command)).collect()
+        };
+        if found.len() >= expected || Instant::now() > deadline {
+            return found;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_user_signs_in_from_an_address_of_before_whatever_a_thousand_others_do() {
+    let site = TestSite::create().await;
+    site.user_with("admin", RIGHT, false).await;
+    has_signed_in_from(&site, "admin", "192.0.2.7").await;
+    let mut refusals = vec![];
+    // The same for a name that nobody has: what is answered does not say which one exists.
+    for name in ["admin", "nobody"] {
+        let mut statuses = vec![];
+        for number in 0..1_000_u16 {
+            let [high, low] = number.to_be_bytes();
+            let answer = sign_in_from(&site, [10, 7, high, low], name, "wrong").await;
+            if answer.status == 429 && refusals.len() < 2 && statuses.last() == Some(&401) {
+                refusals.push(answer.text.replace(name, "NAME"));
+            }
+            statuses.push(answer.status.as_u16());
+        }
+        assert!(statuses[..100].iter().all(|status| *status == 401) && statuses[100..].contains(&429), "{name}: {statuses:?}");
+        let slow = sign_in_from(&site, [198, 51, 100, 1], name, RIGHT).await;
+        assert_eq!(slow.status, 429, "an address that nobody knows");
+    }
+    let without_numbers = |text: &String| text.replace(|character: char| character.is_ascii_digit(), "");
+    assert_eq!(without_numbers(&refusals[0]), without_numbers(&refusals[1]));
+    assert_eq!(lock_outs(&site, 1).await, [("admin".to_owned(), true)], "one lock-out of the name that exists");
+
+    site.answer(Ok(Receipt { position: 0, id: String::new() }));
+    let answer = sign_in_from(&site, [192, 0, 2, 7], "admin", RIGHT).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+}
+
+#[actix_web::test]
+async fn the_attempts_of_an_address_of_before_are_used_up_there_only_and_an_unlock_gives_new_ones() {
+    let site = TestSite::create().await;
+    site.user_with("ada", RIGHT, false).await;
+    has_signed_in_from(&site, "ada", "192.0.2.7").await;
+    for _ in 0..5 {
+        assert_eq!(sign_in_from(&site, [192, 0, 2, 7], "ada", "wrong").await.status, 401);
+    }
+    assert_eq!(sign_in_from(&site, [192, 0, 2, 7], "ada", RIGHT).await.status, 429);
+    assert_eq!(lock_outs(&site, 1).await, [("ada".to_owned(), false)]);
+    let locked = json!({"type": "UserLockedOut", "client": "192.0.2.7", "everywhere": false, "at": "2026-11-29T23:00:00Z"});
+    site.append("user", "ada", locked).await;
+    site.append("user", "ada", json!({"type": "UserUnlocked"})).await;
+    site.answer(Ok(Receipt { position: 0, id: String::new() }));
+    let answer = sign_in_from(&site, [192, 0, 2, 7], "ada", RIGHT).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+}
+
+#[actix_web::test]
+async fn a_lock_out_at_the_moment_of_a_sign_in_does_not_keep_the_user_out() {
+    let site = TestSite::create().await;
+    site.user_with("ada", RIGHT, false).await;
+    site.answer(Err(CommandError::Conflict("user ada was changed at this moment; sign in again".to_owned())));
+    site.answer(Ok(Receipt { position: 0, id: String::new() }));
+    assert_eq!(sign_in(&site, "ada", RIGHT, "/").await.status, 303);
 }

@@ -5,6 +5,7 @@ use crate::samples::{device_id, parsed};
 use crate::session::{EndReason, Method, SessionEvent, SessionSpec};
 use crate::user::{Link, Role, SignIn, UserEvent};
 use crate::values::ids::PasswordId;
+use crate::values::timestamp::Timestamp;
 
 fn password() -> PasswordId {
     PasswordId(device_id(7).0)
@@ -31,6 +32,11 @@ sampled!(user: UserEvent {
     }],
     UserDisabled => [UserEvent::UserDisabled {}],
     UserEnabled => [UserEvent::UserEnabled {}],
+    UserLockedOut => [
+        UserEvent::UserLockedOut { client: Some(parsed("192.0.2.7")), everywhere: false, at: Timestamp::default() },
+        UserEvent::UserLockedOut { client: None, everywhere: true, at: Timestamp::default() },
+    ],
+    UserUnlocked => [UserEvent::UserUnlocked {}],
 });
 
 sampled!(session: SessionEvent {

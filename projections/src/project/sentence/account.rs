@@ -24,6 +24,14 @@ pub(super) fn user(name: &Name, event: &UserEvent, by: &str) -> String {
         UserEvent::UserLinked { link } => format!("User {name} is {} to the provider {}", link.subject, link.issuer),
         UserEvent::UserDisabled {} => format!("User {name} was disabled{by}"),
         UserEvent::UserEnabled {} => format!("User {name} was enabled{by}"),
+        UserEvent::UserLockedOut { everywhere: true, .. } => {
+            format!("Sign-ins as user {name} were limited after too many failed attempts from several addresses")
+        }
+        UserEvent::UserLockedOut { client, .. } => {
+            let from = client.map(|client| format!(" from {client}")).unwrap_or_default();
+            format!("Sign-ins as user {name}{from} were limited after too many failed attempts")
+        }
+        UserEvent::UserUnlocked {} => format!("User {name} was unlocked{by}"),
     }
 }
 
@@ -81,6 +89,9 @@ mod tests {
             UserEvent::UserLinked { link: Link { issuer: Text::fitted("https://id.example"), subject: Text::fitted("7f0c") } },
             UserEvent::UserDisabled {},
             UserEvent::UserEnabled {},
+            UserEvent::UserLockedOut { client: Some([192, 0, 2, 7].into()), everywhere: false, at: Timestamp::default() },
+            UserEvent::UserLockedOut { client: None, everywhere: true, at: Timestamp::default() },
+            UserEvent::UserUnlocked {},
         ];
         insta::assert_snapshot!(events.iter().map(told).collect::<Vec<_>>().join("\n"), @r"
         User ada (operator) was created by user admin
@@ -91,6 +102,9 @@ mod tests {
         User ada is 7f0c to the provider https://id.example
         User ada was disabled by user admin
         User ada was enabled by user admin
+        Sign-ins as user ada from 192.0.2.7 were limited after too many failed attempts
+        Sign-ins as user ada were limited after too many failed attempts from several addresses
+        User ada was unlocked by user admin
         ");
     }
 

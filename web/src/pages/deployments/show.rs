@@ -6,6 +6,7 @@ use crate::application::Application;
 use crate::auth::level::Level;
 use crate::error::Error;
 use crate::pages::catalogue::settings::shown;
+use crate::pages::devices::deploy::suggested::instead;
 use crate::pages::devices::settings::source;
 use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::{self, Allowed, Look};
@@ -113,7 +114,7 @@ pub(super) async fn show(
     let may = visit.may_change(&reading, Level::Operator);
     let found = ask(&mut reading, &application, id, may).await?;
     let title = found.deployment.hostname.to_string();
-    let content = html! { @for region in regions(&found, visit.now) { (region.html) } };
+    let content = html! { (instead(&visit, &found.deployment)) @for region in regions(&found, visit.now) { (region.html) } };
     let live = Some(format!("/deployments/{id}/live/{}", reading.position));
     let json = Some(format!("/api/v1/deployments/{id}"));
     visit.answer(reading, Page { live, json, ..Page::new(&title, Section::Deployments, content) }).await

@@ -5,7 +5,7 @@ use super::list::filter;
 use super::show::unless;
 use crate::api::devices::DeviceQuery;
 use crate::auth::caller::Operator;
-use crate::commands::{Command, CommandError, Context, NewDeployment, Proposed, Receipt};
+use crate::commands::{Command, CommandError, Context, NewDeployment, Proposed, Receipt, Suggested};
 use crate::error::Error;
 use crate::pages::form::{Fields, local};
 use crate::pages::frame::{Page, Section, Visit};
@@ -82,6 +82,7 @@ impl Wanted {
             venture,
             role,
             boot_image: self.boot_image.clone(),
+            suggested: Suggested::default(),
         }
     }
 }

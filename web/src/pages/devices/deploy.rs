@@ -1,10 +1,13 @@
 //! The form that deploys a device: filled in as far as is known, with suggestions that say where they come from. Every rule is
 //! checked as somebody types, by the domain itself, and again when the form is sent.
 
+pub(crate) mod suggested;
+
+use self::suggested::{SUGGESTED, started, suggest, untouched};
 use super::show::{Found, form_head};
 use crate::auth::caller::Operator;
 use crate::auth::level::Level;
-use crate::commands::{Command, CommandError, NewDeployment};
+use crate::commands::{Command, CommandError, NewDeployment, Proposed, Suggested};
 use crate::error::Error;
 use crate::error::problem::ProblemError;
 use crate::pages::form::{Fields, done};
@@ -128,6 +131,15 @@ async fn filled_in(reading: &mut Reading<'_>, device: &Device, choices: &Choices
 
 /// The deployment that the fields describe; what is wrong with them is remembered.
 fn read(id: DeviceId, fields: &mut Fields) -> NewDeployment {
+    let (mut left, suggested) = untouched(fields);
+    let new = NewDeployment { suggested, ..read_left(id, &mut left) };
+    for problem in left.broken().iter().skip(fields.broken().len()).cloned().collect::<Vec<_>>() {
+        fields.refuse(&problem.field, &problem.rule, problem.message);
+    }
+    new
+}
+
+fn read_left(id: DeviceId, fields: &mut Fields) -> NewDeployment {
     let text = fields.text("ip").to_owned();
     let ip = text.parse().ok();
     if !text.is_empty() && ip.is_none() {
@@ -148,26 +160,29 @@ fn read(id: DeviceId, fields: &mut Fields) -> NewDeployment {
         venture: fields.read("venture"),
         role: fields.read("role"),
         boot_image: fields.read("boot_image"),
+        suggested: Suggested::default(),
     }
 }
 
-/// Remembers every rule that the domain finds broken, beside what is wrong with the fields themselves.
-async fn examine(backend: &mut Backend, new: &NewDeployment, fields: &mut Fields) -> Result<(), Error> {
+/// Remembers every rule that the domain finds broken, beside what is wrong with the fields themselves. Where none is, what
+/// would be started.
+async fn examine(backend: &mut Backend, new: &NewDeployment, fields: &mut Fields) -> Result<Option<Proposed>, Error> {
     let known: Vec<String> = fields.broken().iter().map(|error| error.field.clone()).collect();
     match backend.check_deployment(new).await {
-        Ok(_) => Ok(()),
+        Ok(proposed) => Ok(Some(proposed)),
         Err(CommandError::Refused(mut broken)) => {
             broken.retain(|broken| !known.contains(&broken.field));
-            fields.refused(CommandError::Refused(broken))
+            fields.refused(CommandError::Refused(broken))?;
+            Ok(None)
         }
         Err(other) => Err(other.into()),
     }
 }
 
-/// Remembers which fields are empty.
+/// Remembers which fields are empty, but for those that are chosen where they are.
 fn require_all(fields: &mut Fields) {
     for (name, label) in FIELDS {
-        if fields.text(name).is_empty() {
+        if fields.text(name).is_empty() && !["ip", "hostname"].contains(&name) {
             fields.refuse(name, "missing", format!("{label} is missing"));
         }
     }
@@ -189,11 +204,15 @@ pub(super) async fn ask(visit: Visit, Path(id): Path<DeviceId>, mut backend: Bac
     let may = visit.may_change(&reading, Level::Operator);
     let found = Found::ask(&mut reading, id, may).await?;
     let choices = Choices::ask(&mut reading, &found.device).await?;
-    let mut fields = filled_in(&mut reading, &found.device, &choices).await?;
+    let mut fields = suggest(filled_in(&mut reading, &found.device, &choices).await?);
     // What is filled in may break rules as well as what somebody writes.
     let new = read(id, &mut fields);
     let seen = visit.see(reading).await?;
-    examine(&mut backend, &new, &mut fields).await?;
+    if let Some(proposed) = examine(&mut backend, &new, &mut fields).await? {
+        // What the device had may be held by another by now.
+        let (ip, hostname) = (proposed.ip.to_string(), proposed.hostname.to_string());
+        fields = suggest(fields.with("ip", &ip).with("hostname", &hostname));
+    }
     let content = form(&found.device, &fields, &choices, &found.deployable(), false);
     Ok(seen.answer(&Page::new("Deploy a device", Section::Devices, content)))
 }
@@ -209,8 +228,12 @@ pub(super) async fn start(
     require_all(&mut fields);
     let new = read(id, &mut fields);
     if fields.broken().is_empty() {
+        let suggested = new.suggested.clone();
         match backend.execute(Command::StartDeployment(Box::new(new)), fields.context(&caller)).await {
-            Ok(receipt) => return Ok(done(&mut backend, &receipt, &format!("/deployments/{}", receipt.id)).await),
+            Ok(receipt) => {
+                let path = started(&mut backend, &receipt, &suggested).await;
+                return Ok(done(&mut backend, &receipt, &path).await);
+            }
             Err(error) => fields.refused(error)?,
         }
     } else {
@@ -292,9 +315,10 @@ fn form(device: &Device, fields: &Fields, choices: &Choices, allowed: &Allowed, 
     let names = FIELDS.map(|(name, _)| name);
     let other: Vec<&ProblemError> = errors.iter().filter(|error| error.field == OTHER).collect();
     let (ip, hostname) = (
-        field("ip", "IP address", "It is the server's from the start of the deployment on."),
-        field("hostname", "Host name", "Lower case, with its domain; one of the site's zones holds it."),
+        field("ip", "IP address", "The server holds it from the start of the deployment on. Empty: the next free one."),
+        field("hostname", "Host name", "Lower case, with its domain, in one of the site's zones. Empty: the next free one."),
     );
+    let (ip, hostname) = (Field { required: false, ..ip }, Field { required: false, ..hostname });
     html! {
         (form_head(device, &format!("Deploy {}", device.called()), if sent { &errors } else { &[] }, &names))
         @if let Err(reason) = allowed {
@@ -303,6 +327,7 @@ fn form(device: &Device, fields: &Fields, choices: &Choices, allowed: &Allowed, 
         form.form method="post" action=(format!("{path}/deploy")) hx-post=(format!("{path}/deploy/check"))
             hx-trigger="input delay:300ms, change delay:50ms" hx-swap="none" hx-sync="this:replace" hx-validate="false" {
             (once())
+            @for (_, hidden) in SUGGESTED { input type="hidden" name=(hidden) value=(fields.text(hidden)); }
             (place(OTHER, &other))
             fieldset {
                 legend { "What it becomes" }

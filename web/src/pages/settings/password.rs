@@ -4,7 +4,7 @@ use crate::application::Application;
 use crate::auth::guard::{PASSWORD, SIGN_OUT};
 use crate::auth::password::{Hash, MOST, Password};
 use crate::auth::principal::{Principal, SignedIn};
-use crate::auth::{Throttle, sign_in};
+use crate::auth::{Attempt, Throttle, Turn, sign_in};
 use crate::boot::client;
 use crate::commands::{Command, NewPassword};
 use crate::error::Error;
@@ -100,18 +100,22 @@ async fn check(
     fields: &mut Fields,
 ) -> Result<(), Error> {
     let client = client::any_address(request, &application.trusted_proxies).ok();
-    if let Err(wait) = throttle.begin(user.name.as_str(), client, Instant::now()) {
-        let error = Error::TooMany { retry_after: u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1) };
-        fields.refuse("current", error.name(), error.to_string());
-        return Ok(());
-    }
     let found = {
         let mut connection = application.views.acquire().await?;
         accounts::credentials(&mut connection, &user.name).await?
     };
+    // A session is a proof as well: nobody elsewhere uses up the attempts of a person who is signed in.
+    let unlocked = found.as_ref().and_then(|found| found.user.unlocked);
+    let attempt = Attempt { name: user.name.as_str(), client, known: true, unlocked };
+    if let Err(slowed) = throttle.begin(attempt, Instant::now()) {
+        let error = Error::from(slowed);
+        fields.refuse("current", error.name(), error.to_string());
+        return Ok(());
+    }
     let phc = found.and_then(|found| found.phc);
-    if Password::typed(current).is_of(phc.map(Hash::stored)).await? {
-        throttle.succeeded(user.name.as_str(), client);
+    let turn = Turn::Known(user.name.clone());
+    if Password::typed(current).is_of_in_turn(phc.map(Hash::stored), turn).await? {
+        throttle.succeeded(attempt);
     } else {
         fields.refuse("current", "password_wrong", "this is not your current password");
     }

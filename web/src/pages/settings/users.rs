@@ -25,7 +25,7 @@ use bootledger_aggregates::session::Method;
 use bootledger_aggregates::user::{Role, SignIn};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
-use bootledger_projections::accounts::{self, UserView};
+use bootledger_projections::accounts::{self, LockedOut, UserView};
 use bootledger_projections::catalogue::{self, Entry, Item};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -41,7 +41,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/settings/users/{name}/role").post(change_role))
         .service(resource("/settings/users/{name}/password").post(reset_password))
         .service(resource("/settings/users/{name}/disable").post(disable))
-        .service(resource("/settings/users/{name}/enable").post(enable));
+        .service(resource("/settings/users/{name}/enable").post(enable))
+        .service(resource("/settings/users/{name}/unlock").post(unlock));
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -209,10 +210,22 @@ async fn view(visit: &Visit, name: &Name, reading: &mut Reading<'_>, errors: &[P
             ("Role", html! { (user.spec.role) }),
             ("Signs in", html! { (signs_in(user.spec.sign_in)) }),
             ("Since", moment(user.spec.created_at)),
+            ("Last lock-out", locked_out(user.spec.locked_out)),
         ]))
         (card("role", "Role", &role(&user, &allowed, errors)))
         (card("sessions", "Live sessions", &sessions::table(&live, own, &allowed, visit.now, false)))
     })
+}
+
+fn locked_out(locked_out: Option<LockedOut>) -> Markup {
+    html! {
+        @match locked_out {
+            None => "None",
+            Some(LockedOut { at, everywhere: true, .. }) => { (moment(at)) ", after failed sign-ins from several addresses" }
+            Some(LockedOut { at, client: Some(client), .. }) => { (moment(at)) ", after failed sign-ins from " (client) }
+            Some(LockedOut { at, .. }) => { (moment(at)) ", after failed sign-ins" }
+        }
+    }
 }
 
 fn actions(user: &Entry<UserView>, last: bool, allowed: &Allowed) -> Markup {
@@ -227,6 +240,7 @@ fn actions(user: &Entry<UserView>, last: bool, allowed: &Allowed) -> Markup {
     };
     html! {
         (post("reset", &path("password"), Look::Usual, "key", "Make a one-time password", &reset, &html! {}))
+        @if user.spec.locked_out.is_some() { (post("unlock", &path("unlock"), Look::Usual, "", "Unlock", allowed, &html! {})) }
         @if user.retired { (post("enable", &path("enable"), Look::Usual, "", "Let this user in again", allowed, &html! {})) }
         @else { (post("disable", &path("disable"), Look::Danger, "lock-fill", "Disable, and end the sessions", &disable, &html! {})) }
     }
@@ -313,6 +327,16 @@ async fn disable(
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
     act(&caller, visit, &mut backend, &name, fields, Command::DisableUser(name.clone())).await
+}
+
+async fn unlock(
+    caller: Administrator,
+    visit: Visit,
+    mut backend: Backend,
+    Path(name): Path<Name>,
+    fields: Fields,
+) -> Result<HttpResponse, Error> {
+    act(&caller, visit, &mut backend, &name, fields, Command::UnlockUser(name.clone())).await
 }
 
 async fn enable(

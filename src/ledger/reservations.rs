@@ -1,0 +1,256 @@
+//! The addresses and names that this instance has chosen and that its views do not show yet.
+//!
+//! The log decides who holds what. Without this table every command that leaves its address empty would choose the same next
+//! free one, all but one would lose, and the work would grow with the square of the number of commands. A reservation is a
+//! hint inside one instance: another instance does not see it, and an address that a caller names is not held back by it.
+
+use bootledger_aggregates::claims::Claim;
+use bootledger_aggregates::values::hostname::Hostname;
+use ipnet::Ipv4Net;
+use std::collections::{BTreeSet, HashMap};
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How many are kept: those of two imports of the longest file that is taken. Above that the log alone decides.
+const MOST: usize = 400_000;
+/// How long a reservation lasts whose command neither ends nor is given up.
+const LONGEST: Duration = Duration::from_mins(2);
+/// How long it lasts after a command was given up whose events may have been appended.
+const UNCERTAIN: Duration = Duration::from_secs(10);
+
+/// The table. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reservations(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    table: Mutex<HashMap<Claim, Held>>,
+    /// Counts the times that something was given back.
+    released: watch::Sender<u64>,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self { table: Mutex::default(), released: watch::Sender::new(0) }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    until: Instant,
+    /// The position at which the views show who holds it; none while its command is under way.
+    shown_at: Option<i64>,
+}
+
+/// What a command has reserved. Dropped, it gives back what the log did not take.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    table: Reservations,
+    claims: Vec<Claim>,
+    appending: bool,
+}
+
+impl Reservations {
+    fn table(&self) -> MutexGuard<'_, HashMap<Claim, Held>> {
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often something was given back so far; to be read before looking for what is free.
+    pub(super) fn generation(&self) -> u64 {
+        *self.0.released.borrow()
+    }
+
+    /// Forgets what the views show at this position, and what has expired. To be called before the views are read.
+    pub(super) fn forget(&self, shown: i64) {
+        let now = Instant::now();
+        self.table().retain(|_, held| held.until > now && held.shown_at.is_none_or(|position| position > shown));
+    }
+
+    /// The reserved addresses of a network.
+    pub(super) fn addresses(&self, network: Ipv4Net) -> BTreeSet<Ipv4Addr> {
+        let address = |claim: &Claim| if let Claim::Ip(ip) = claim { Some(*ip).filter(|ip| network.contains(ip)) } else { None };
+        self.table().keys().filter_map(address).collect()
+    }
+
+    /// The reserved names.
+    pub(super) fn hostnames(&self) -> BTreeSet<Hostname> {
+        let name = |claim: &Claim| if let Claim::Hostname(name) = claim { Some(name.clone()) } else { None };
+        self.table().keys().filter_map(name).collect()
+    }
+
+    /// Whether commands are under way that may give back an address of this network, or, without one, a name.
+    pub(super) fn is_undecided(&self, network: Option<Ipv4Net>) -> bool {
+        let (now, table) = (Instant::now(), self.table());
+        table.iter().any(|(claim, held)| {
+            let concerns = match (claim, network) {
+                (Claim::Ip(ip), Some(network)) => network.contains(ip),
+                (Claim::Hostname(_), None) => true,
+                _ => false,
+            };
+            concerns && held.shown_at.is_none() && held.until > now
+        })
+    }
+
+    /// Whether any command is under way that may give back an address or a name.
+    pub(super) fn is_any_undecided(&self) -> bool {
+        let now = Instant::now();
+        self.table().values().any(|held| held.shown_at.is_none() && held.until > now)
+    }
+
+    /// Waits until something is given back after `generation`, or for `limit`.
+    pub(super) async fn wait(&self, generation: u64, limit: Duration) {
+        let mut released = self.0.released.subscribe();
+        // A sender lives as long as `self`: neither of the two ways out is an error.
+        drop(tokio::time::timeout(limit, released.wait_for(|now| *now > generation)).await);
+    }
+
+    /// Nothing, to be added to.
+    pub(super) fn nothing(&self) -> Reservation {
+        Reservation { table: self.clone(), claims: vec![], appending: false }
+    }
+
+    /// Notes that somebody else holds this, as the views show from a position on.
+    pub(super) fn taken(&self, claim: Claim, shown_at: i64) {
+        let mut table = self.table();
+        if table.len() < MOST {
+            table.insert(claim, Held { until: Instant::now() + LONGEST, shown_at: Some(shown_at) });
+        }
+    }
+}
+
+impl Reservation {
+    /// Reserves all of these, or none where one is reserved.
+    pub(super) fn add(&mut self, claims: impl IntoIterator<Item = Claim>) -> bool {
+        let claims: Vec<Claim> = claims.into_iter().collect();
+        let (now, mut table) = (Instant::now(), self.table.table());
+        if claims.iter().any(|claim| table.get(claim).is_some_and(|held| held.until > now)) {
+            return false;
+        }
+        if table.len() + claims.len() <= MOST {
+            let held = Held { until: now + LONGEST, shown_at: None };
+            table.extend(claims.iter().map(|claim| (claim.clone(), held)));
+            self.claims.extend(claims);
+        }
+        true
+    }
+
+    /// Whether this was chosen here.
+    pub(super) fn has(&self, claim: &Claim) -> bool {
+        self.claims.contains(claim)
+    }
+
+    /// Says that its events are on their way to the log: from now on they may be there, whoever still waits for the answer.
+    pub(super) fn appending(&mut self) {
+        self.appending = true;
+    }
+
+    /// The log refused the events: whatever was reserved is given back.
+    pub(super) fn refused(&mut self) {
+        self.appending = false;
+    }
+
+    /// The log took the events: all of it is held, as the views show at this position.
+    pub(super) fn appended(mut self, position: i64) {
+        let claims = std::mem::take(&mut self.claims);
+        let mut table = self.table.table();
+        for claim in claims {
+            table.entry(claim).and_modify(|held| held.shown_at = Some(position));
+        }
+        drop(table);
+        // Whoever waits for one of these to be given back looks again.
+        self.table.0.released.send_modify(|count| *count += 1);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.claims.is_empty() {
+            return;
+        }
+        let until = Instant::now() + UNCERTAIN;
+        let mut table = self.table.table();
+        for claim in &self.claims {
+            // What somebody else turned out to hold stays reserved until the views show it.
+            if self.appending {
+                table.entry(claim.clone()).and_modify(|held| held.until = held.until.min(until));
+            } else if table.get(claim).is_some_and(|held| held.shown_at.is_none()) {
+                table.remove(claim);
+            }
+        }
+        drop(table);
+        self.table.0.released.send_modify(|count| *count += 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(last: u8) -> Claim {
+        Claim::Ip(Ipv4Addr::new(10, 0, 0, last))
+    }
+
+    fn network() -> Ipv4Net {
+        "10.0.0.0/24".parse().expect("a network")
+    }
+
+    fn reserved(table: &Reservations) -> Vec<u8> {
+        table.addresses(network()).iter().map(|ip| ip.octets()[3]).collect()
+    }
+
+    #[test]
+    fn what_one_command_has_chosen_no_other_does_until_it_gives_it_back() {
+        let table = Reservations::default();
+        let (mut one, mut other) = (table.nothing(), table.nothing());
+        assert!(one.add([ip(1), ip(2)]) && !other.add([ip(2), ip(3)]), "all or none");
+        assert_eq!(reserved(&table), [1, 2]);
+        assert!(table.is_undecided(Some(network())) && !table.is_undecided(None));
+        let before = table.generation();
+        drop(one);
+        assert!(table.generation() > before && other.add([ip(2), ip(3)]));
+        assert_eq!(reserved(&table), [2, 3]);
+    }
+
+    #[test]
+    fn what_the_log_took_stays_reserved_until_the_views_show_it() {
+        let table = Reservations::default();
+        let mut one = table.nothing();
+        assert!(one.add([ip(1)]));
+        one.appending();
+        one.appended(7);
+        assert!(!table.is_undecided(Some(network())), "it is not given back any more");
+        table.forget(6);
+        assert_eq!(reserved(&table), [1]);
+        table.forget(7);
+        assert_eq!(reserved(&table), [0u8; 0]);
+    }
+
+    #[test]
+    fn what_another_instance_turned_out_to_hold_is_not_chosen_again_before_the_views_show_it() {
+        let table = Reservations::default();
+        let mut one = table.nothing();
+        assert!(one.add([ip(1), ip(2)]));
+        one.appending();
+        one.refused();
+        table.taken(ip(1), 9);
+        drop(one);
+        assert_eq!(reserved(&table), [1]);
+        table.forget(9);
+        assert_eq!(reserved(&table), [0u8; 0]);
+    }
+
+    #[test]
+    fn a_command_given_up_while_it_appends_keeps_what_it_chose_for_a_moment() {
+        let table = Reservations::default();
+        let mut one = table.nothing();
+        assert!(one.add([ip(1)]));
+        one.appending();
+        drop(one);
+        assert_eq!(reserved(&table), [1], "its events may be in the log");
+        assert!(table.is_undecided(Some(network())));
+        let longest = table.table().values().map(|held| held.until).max().expect("one");
+        assert!(longest <= Instant::now() + UNCERTAIN);
+    }
+}

@@ -1,0 +1,250 @@
+//! Choosing what a deployment leaves empty: its address and its name.
+//!
+//! A choice is a proposal until the log takes it. Where another command was faster the next free one is chosen, and "nothing
+//! is free" is only answered when no command is under way that may give something back and the views show the log's end.
+
+use super::super::execute::Failure;
+use super::super::facts::holders;
+use super::super::reservations::Reservation;
+use super::super::{CHOOSING, Ledger};
+use super::{Choice, missing};
+use bootledger_aggregates::claims::{Claim, Holder};
+use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::site::SiteSpec;
+use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue::{self, Entry};
+use bootledger_projections::devices::{self, Device};
+use bootledger_projections::{free, log};
+use bootledger_web::commands::{CommandError, NewDeployment};
+use rand::RngExt;
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+/// The most candidates that one is drawn from after lost races.
+const WIDEST: usize = 64;
+/// How long one wait for a command under way lasts at most.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// What a command has tried so far.
+#[derive(Debug)]
+pub(in super::super) struct Choosing {
+    addresses: BTreeSet<Ipv4Addr>,
+    hostnames: BTreeSet<Hostname>,
+    /// How often what was chosen turned out to be held.
+    races: u32,
+    /// Whether the views have shown the log's end since the last lost race.
+    fresh: bool,
+    until: Instant,
+}
+
+impl Default for Choosing {
+    fn default() -> Self {
+        Self::lasting(CHOOSING)
+    }
+}
+
+impl Choosing {
+    /// Nothing tried yet, and so much time to try.
+    pub(in super::super) fn lasting(time: Duration) -> Self {
+        let until = Instant::now() + time;
+        Self { addresses: BTreeSet::new(), hostnames: BTreeSet::new(), races: 0, fresh: false, until }
+    }
+
+    /// Notes that a choice turned out to be held. An error where this has gone on for too long.
+    pub(in super::super) fn lost(&mut self, claim: Claim) -> Result<(), CommandError> {
+        match claim {
+            Claim::Ip(ip) => drop(self.addresses.insert(ip)),
+            Claim::Hostname(name) => drop(self.hostnames.insert(name)),
+            _ => {}
+        }
+        self.races += 1;
+        self.fresh = false;
+        self.in_time()
+    }
+
+    pub(in super::super) fn in_time(&self) -> Result<(), CommandError> {
+        if Instant::now() < self.until {
+            return Ok(());
+        }
+        let message = "other commands took every address or name that was chosen; nothing was started, try again";
+        Err(CommandError::Conflict(message.to_owned()))
+    }
+
+    /// How many candidates one is drawn from: the next free one, but several after lost races, since another instance
+    /// chooses from the same ones.
+    pub(in super::super) fn width(&self) -> usize {
+        1_usize.checked_shl(self.races).unwrap_or(WIDEST).clamp(1, WIDEST)
+    }
+}
+
+/// One of these at random.
+fn drawn<T>(mut candidates: Vec<T>) -> Option<T> {
+    if candidates.is_empty() {
+        return None;
+    }
+    let index = rand::rng().random_range(0..candidates.len());
+    Some(candidates.swap_remove(index))
+}
+
+impl Ledger {
+    /// Forgets the reservations that the views have caught up with; to be called before the views are read.
+    pub(in super::super) fn forget_shown(&self) {
+        let shown = *self.feed.projected().borrow();
+        self.reservations.forget(shown);
+    }
+
+    /// Whether it is worth looking again although nothing is free: after commands under way have ended, and after the views
+    /// have shown the log's end.
+    pub(in super::super) async fn look_again(
+        &self,
+        undecided: bool,
+        generation: u64,
+        choosing: &mut Choosing,
+    ) -> Result<bool, Failure> {
+        choosing.in_time().map_err(Failure::Other)?;
+        if undecided || self.reservations.generation() != generation {
+            self.reservations.wait(generation, LOOK_AGAIN).await;
+            return Ok(true);
+        }
+        if choosing.fresh {
+            return Ok(false);
+        }
+        self.catch_up().await.map_err(Failure::Other)?;
+        choosing.addresses.clear();
+        choosing.hostnames.clear();
+        choosing.fresh = true;
+        Ok(true)
+    }
+
+    /// Notes for the other commands of this instance that somebody else holds what was chosen.
+    pub(in super::super) async fn note_taken(&self, claim: Claim) -> Result<(), Failure> {
+        let end = log::last_position(&self.views).await?;
+        self.reservations.taken(claim, end);
+        Ok(())
+    }
+
+    /// The address that was named, else the suggested one if it is free, else the next free one. Without a reservation,
+    /// what would be chosen.
+    pub(super) async fn address(
+        &self,
+        wanted: &NewDeployment,
+        device: &Device,
+        choosing: &mut Choosing,
+        mut reservation: Option<&mut Reservation>,
+    ) -> Result<Choice<Ipv4Addr>, Failure> {
+        if let Some(ip) = wanted.ip {
+            return Ok(Ok(ip));
+        }
+        let mut networks = match &wanted.network {
+            Some(name) => match catalogue::network(&self.views, name, At::Now).await?.filter(|entry| !entry.retired) {
+                Some(network) => vec![network],
+                None => return Ok(Err(BrokenRule::new("network", "network_unknown", format!("there is no network {name}")))),
+            },
+            None => self.networks_of(device).await?,
+        };
+        if let Some(ip) = wanted.suggested.ip.filter(|ip| !choosing.addresses.contains(ip)) {
+            let network = catalogue::network_of(&self.views, ip, At::Now).await?.filter(|network| !network.retired);
+            let givable = network.as_ref().is_some_and(|network| network.spec.reserved(ip).is_none());
+            let unmanaged = devices::managed_at(&self.views, &[ip]).await?.is_empty();
+            if givable && unmanaged && self.may_have(Claim::Ip(ip), device, reservation.as_deref_mut()).await? {
+                return Ok(Ok(ip));
+            }
+            // The next one of the same network is the nearest to what was suggested.
+            if let Some(network) = network.filter(|network| network.spec.site == device.site) {
+                networks.retain(|other| other.key != network.key);
+                networks.insert(0, network);
+            }
+        }
+        loop {
+            let generation = self.reservations.generation();
+            self.forget_shown();
+            for network in &networks {
+                let mut excluded = choosing.addresses.clone();
+                if reservation.is_some() {
+                    excluded.extend(self.reservations.addresses(network.spec.cidr));
+                }
+                let connection = &mut self.connection().await?;
+                let next = free::addresses(connection, &network.spec, &excluded, At::Now, choosing.width()).await?;
+                if let Some(ip) = drawn(next)
+                    && reservation.as_deref_mut().is_none_or(|reservation| reservation.add([Claim::Ip(ip)]))
+                {
+                    return Ok(Ok(ip));
+                }
+            }
+            let undecided = networks.iter().any(|network| self.reservations.is_undecided(Some(network.spec.cidr)));
+            if networks.is_empty() || reservation.is_none() || !self.look_again(undecided, generation, choosing).await? {
+                break;
+            }
+        }
+        let names: Vec<&str> = networks.iter().map(|network| network.key.as_str()).collect();
+        Ok(Err(if names.is_empty() {
+            missing("ip", "no network reaches the device's rack; name an address or a network")
+        } else {
+            BrokenRule::new("ip", "network_full", format!("no address is free in {}", names.join(", ")))
+        }))
+    }
+
+    /// Whether the device has this, or may have it: nobody else holds it or has just chosen it.
+    async fn may_have(&self, claim: Claim, device: &Device, reservation: Option<&mut Reservation>) -> Result<bool, Failure> {
+        self.forget_shown();
+        match holders(&self.views, std::slice::from_ref(&claim)).await?.first() {
+            Some((_, holder)) => Ok(*holder == Holder::Device(device.id)),
+            None => Ok(reservation.is_none_or(|reservation| reservation.add([claim]))),
+        }
+    }
+
+    /// The networks in use that reach the device's rack, by name.
+    async fn networks_of(&self, device: &Device) -> Result<Vec<Entry<NetworkSpec>>, Failure> {
+        let networks = catalogue::networks(&self.views, At::Now).await?.into_iter();
+        let reaches =
+            |spec: &NetworkSpec| spec.site == device.site && device.rack.as_ref().is_some_and(|rack| spec.racks.contains(rack));
+        Ok(networks.filter(|entry| !entry.retired && reaches(&entry.spec)).collect())
+    }
+
+    /// The name that was given, else the suggested one if it is free, else the next free one of the site's template.
+    pub(super) async fn hostname(
+        &self,
+        wanted: &NewDeployment,
+        device: &Device,
+        site: Option<&Entry<SiteSpec>>,
+        choosing: &mut Choosing,
+        mut reservation: Option<&mut Reservation>,
+    ) -> Result<Choice<Hostname>, Failure> {
+        if let Some(hostname) = &wanted.hostname {
+            return Ok(Ok(hostname.clone()));
+        }
+        if let Some(name) = wanted.suggested.hostname.as_ref().filter(|name| !choosing.hostnames.contains(*name))
+            && self.may_have(Claim::Hostname(name.clone()), device, reservation.as_deref_mut()).await?
+        {
+            return Ok(Ok(name.clone()));
+        }
+        let Some(template) = site.and_then(|site| site.spec.hostname_template.as_ref()) else {
+            return Ok(Err(missing("hostname", "its site has no template for host names")));
+        };
+        loop {
+            let generation = self.reservations.generation();
+            self.forget_shown();
+            let mut excluded = choosing.hostnames.clone();
+            if reservation.is_some() {
+                excluded.extend(self.reservations.hostnames());
+            }
+            let next = {
+                let connection = &mut self.connection().await?;
+                free::hostnames(connection, template, &excluded, At::Now, choosing.width()).await?
+            };
+            if let Some(name) = drawn(next)
+                && reservation.as_deref_mut().is_none_or(|reservation| reservation.add([Claim::Hostname(name.clone())]))
+            {
+                return Ok(Ok(name));
+            }
+            let undecided = self.reservations.is_undecided(None);
+            if reservation.is_none() || !self.look_again(undecided, generation, choosing).await? {
+                break;
+            }
+        }
+        Ok(Err(BrokenRule::new("hostname", "hostnames_used_up", format!("every name of the template {template} is taken"))))
+    }
+}

@@ -1,0 +1,32 @@
+//! Puts lock-outs on record: one event a name and hour, however many attempts there are.
+
+use super::throttle::{LockOut, Slowed};
+use crate::application::Application;
+use crate::commands::{Command, Context};
+use crate::error::Error;
+use bootledger_aggregates::values::name::Name;
+use std::net::IpAddr;
+use tokio::sync::Semaphore;
+
+/// How many are recorded at a time: guessing at many names must not take the database's connections.
+static AT_A_TIME: Semaphore = Semaphore::const_new(2);
+
+impl From<Slowed> for Error {
+    fn from(slowed: Slowed) -> Self {
+        Self::TooMany { retry_after: u32::try_from(slowed.wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1) }
+    }
+}
+
+/// Records a lock-out behind the answer, so that the time that the answer takes says nothing about who has an account.
+pub(super) fn record(application: &Application, correlation_id: String, user: Name, client: Option<IpAddr>, what: LockOut) {
+    let commands = application.commands.clone();
+    let client = client.filter(|_| what == LockOut::Address);
+    let command = Command::LockOut { user: user.clone(), client, everywhere: what == LockOut::Name, at: (application.now)() };
+    let context = Context { actor: "service".to_owned(), correlation_id, causation_id: None, idempotency_key: None };
+    tokio::spawn(async move {
+        let Ok(_turn) = AT_A_TIME.acquire().await else { return };
+        if let Err(error) = commands.unguarded().execute(command, context).await {
+            tracing::warn!("the lock-out of user {user} cannot be recorded: {error}");
+        }
+    });
+}
