@@ -18,7 +18,7 @@ use crate::{clock, files, key, projector, tftp};
 use anyhow::{Context, Result};
 use bootledger_images::client::{Client, Limits};
 use bootledger_images::library::Library;
-use bootledger_images::reach::Reach;
+use bootledger_outbound::Guard;
 use bootledger_projections::tallies;
 use bootledger_web::application::Application;
 use bootledger_web::auth::provider::IdentityProvider;
@@ -140,8 +140,8 @@ impl Service {
 /// A machine without certificates cannot download, and runs the service all the same.
 fn downloads(arguments: &ServeArguments, ledger: &Ledger, store: &Arc<dyn ObjectStore>) -> Result<Option<Downloads>> {
     let library = Library::with_folder(arguments.image_recipes.as_deref())?;
-    let reach = Reach::Guarded(arguments.image_mirror_allow.clone().into());
-    let client = match Client::new(Limits::with_file(arguments.max_upload), reach) {
+    let guard = Guard::new(arguments.image_mirror_allow.clone(), "--image-mirror-allow");
+    let client = match Client::new(Limits::with_file(arguments.max_upload), guard) {
         Ok(client) => client,
         Err(error) => {
             let error = anyhow::Error::new(error);

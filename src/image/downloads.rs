@@ -208,7 +208,7 @@ impl ImageLibrary for Downloads {
                 let message = "a mirror's address has neither control characters nor a query; leave them out";
                 return Err(refused("mirror", "malformed", message));
             }
-            let reachable = self.installer.client.reach().check_url(&url);
+            let reachable = self.installer.client.guard().check_url(&url);
             reachable.map_err(|error| refused("mirror", "mirror_refused", error.to_string()))?;
         }
         let order = Order {

@@ -161,6 +161,8 @@ pub struct RegisterFacts {
     pub unknown: Option<BrokenRuleOf>,
     /// What is wrong with the secret of the management controller's credentials, if anything.
     pub secret_problem: Option<String>,
+    /// Why the controller may not be reached without TLS, where that is asked for by somebody who may not decide it.
+    pub tls_problem: Option<String>,
     /// What is wrong with the secrets that its settings name.
     pub setting_secrets: SecretProblems,
     /// Interfaces that the live deployment boots from.
@@ -191,9 +193,10 @@ fn place(site: &Name, rack: Option<&Name>, position: Option<u16>, facts: &Regist
     broken
 }
 
-fn unreadable(facts: &RegisterFacts) -> Option<BrokenRule> {
-    let problem = facts.secret_problem.as_ref()?;
-    Some(BrokenRule::new("management.credentials", "secret_missing", problem))
+fn unreadable(facts: &RegisterFacts) -> impl Iterator<Item = BrokenRule> {
+    let credentials = facts.secret_problem.iter().map(|problem| ("management.credentials", "secret_missing", problem));
+    let tls = facts.tls_problem.iter().map(|problem| ("management.tls", "tls_off_not_allowed", problem));
+    credentials.chain(tls).map(|(field, rule, problem)| BrokenRule::new(field, rule, problem))
 }
 
 fn identified(by_anything: bool) -> Option<BrokenRule> {
