@@ -66,6 +66,8 @@ impl Service {
         let feed = Feed::start(pool.clone(), stop.clone()).await?;
         let log = EventLog::start(pool.clone(), database.options.clone());
         let ledger = Ledger::new(log, pool.clone(), feed.clone(), clock::now, arguments.store.secrets());
+        let reserved = arguments.openid.openid_client_secret.clone();
+        let ledger = ledger.with_outbound(arguments.store.outbound().reserving(reserved));
         let store = files::open(arguments.files.as_deref(), &arguments.store.data_dir)?;
         let downloads = downloads(arguments, &ledger, &store)?;
         let application = Application {

@@ -12,6 +12,7 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_images::fetch::{Origin, Progress};
 use bootledger_images::library::Library;
 use bootledger_images::source_url;
+use bootledger_web::auth::level::Level;
 use bootledger_web::commands::{CommandError, Context};
 use bootledger_web::library::{DownloadProgress, DownloadStatus, ImageDownload, ImageLibrary, Wanted};
 use std::sync::{Arc, Mutex};
@@ -94,6 +95,7 @@ impl Downloads {
             causation_id: None,
             // An image that was made just before the service was killed is not made again.
             idempotency_key: None,
+            level: Level::Viewer,
         };
         let latest = Mutex::new(DownloadProgress::default());
         let report = |progress: Progress| {

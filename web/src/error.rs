@@ -233,6 +233,7 @@ impl From<CommandError> for Error {
                 retry_after: RETRY_SECONDS,
                 source: Some(source),
             },
+            CommandError::Busy(message) => Self::unavailable(message, BUSY_SECONDS),
             CommandError::Controller { reason, slow } => Self::Controller { message: reason, slow },
             CommandError::Internal(source) => Self::Internal(source),
         }
@@ -248,6 +249,9 @@ impl From<Vec<BrokenRule>> for Error {
 
 /// After how many seconds a request that the database did not serve may be asked again.
 const RETRY_SECONDS: u32 = 2;
+
+/// After how many seconds to ask again where a caller asks too much at once.
+const BUSY_SECONDS: u32 = 10;
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {

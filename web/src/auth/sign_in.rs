@@ -5,6 +5,7 @@ use super::throttle::Throttle;
 use super::token::Secret;
 use super::{cookie, sessions, transport};
 use crate::application::Application;
+use crate::auth::level::Level;
 use crate::boot::client;
 use crate::commands::{Command, Context};
 use crate::edge::correlation;
@@ -102,5 +103,11 @@ pub(crate) async fn start(
 
 /// The context of what a user does to their own account.
 pub(crate) fn context(request: &HttpRequest, name: &Name) -> Context {
-    Context { actor: format!("user {name}"), correlation_id: correlation::of(request), causation_id: None, idempotency_key: None }
+    Context {
+        actor: format!("user {name}"),
+        correlation_id: correlation::of(request),
+        causation_id: None,
+        idempotency_key: None,
+        level: Level::Viewer,
+    }
 }

@@ -18,6 +18,7 @@ use super::refusal::{Refusal, refuse};
 use super::table::Found;
 use super::{client, token};
 use crate::application::Application;
+use crate::auth::level::Level;
 use crate::commands::{Command, CommandError, Context};
 use crate::edge::correlation;
 use actix_web::http::StatusCode;
@@ -75,6 +76,7 @@ impl Reporter {
             correlation_id: correlation::of(request),
             causation_id: None,
             idempotency_key: None,
+            level: Level::Viewer,
         }
     }
 }
@@ -171,7 +173,7 @@ fn refused(request: &HttpRequest, deployment: DeploymentId, error: &CommandError
         }
         // It is not in progress yet, or not any more.
         CommandError::Refused(_) | CommandError::NotFound(_) => refuse(request, StatusCode::NOT_FOUND, &error.to_string()),
-        CommandError::Conflict(_) | CommandError::Unavailable(_) => {
+        CommandError::Conflict(_) | CommandError::Busy(_) | CommandError::Unavailable(_) => {
             tracing::warn!(deployment.id = %deployment, "an installer's report could not be recorded yet: {error}");
             refuse(request, StatusCode::SERVICE_UNAVAILABLE, "the report could not be recorded; send it again")
         }

@@ -4,6 +4,7 @@
 use super::configuration::Format;
 use super::held::{Configurations, Current, render};
 use crate::application::Application;
+use crate::auth::level::Level;
 use crate::auth::principal::Principal;
 use crate::commands::{Command, Context};
 use crate::edge::correlation;
@@ -163,6 +164,7 @@ async fn confirm(
         correlation_id: correlation::of(&request),
         causation_id: None,
         idempotency_key: None,
+        level: Level::Viewer,
     };
     let receipt = application.commands.execute(command, context).await?;
     Ok(HttpResponse::Ok().json(receipt))

@@ -3,6 +3,7 @@
 use super::{node, report};
 use crate::application::Application;
 use crate::auth::guard::PUPPET_REPORTS;
+use crate::auth::level::Level;
 use crate::auth::principal::Reporter;
 use crate::commands::{Command, Context};
 use crate::dhcp::revision::Revision;
@@ -109,6 +110,7 @@ pub(crate) async fn create(
             correlation_id: correlation::of(&request),
             causation_id: None,
             idempotency_key: None,
+            level: Level::Viewer,
         };
         let command = Command::ReportPuppetRun { deployment, run, now: (application.now)() };
         position = application.commands.execute(command, context).await?.position;
