@@ -10,6 +10,7 @@ use bootledger_aggregates::values::ids::TokenId;
 use bootledger_aggregates::values::text::Text;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
+use bootledger_web::auth::level::Level;
 use bootledger_web::auth::password::Password;
 use bootledger_web::auth::token::{self, Secret as TokenSecret};
 use bootledger_web::commands::{CommandError, Context};
@@ -74,7 +75,13 @@ async fn create_token(ledger: &Ledger, given: Option<&Secret>) -> Result<Option<
 
 /// The context of what this program does by itself.
 pub fn by(actor: &str) -> Context {
-    Context { actor: actor.to_owned(), correlation_id: Uuid::now_v7().to_string(), causation_id: None, idempotency_key: None }
+    Context {
+        actor: actor.to_owned(),
+        correlation_id: Uuid::now_v7().to_string(),
+        causation_id: None,
+        idempotency_key: None,
+        level: Level::Administrator,
+    }
 }
 
 /// A command's error for a person at a terminal: with its cause.

@@ -1,5 +1,5 @@
 //! A catalogue as a YAML file: sites, racks, networks, DHCP servers, ventures with roles, boot
-//! images with files, devices, webhooks. Loaded again, only what changed is written.
+//! images with files, devices, webhooks, scopes of secrets. Loaded again, only what changed is written.
 
 use crate::administrator::{by, shown};
 use crate::tool::Tool;
@@ -10,6 +10,7 @@ use bootledger_aggregates::device::register::DeviceSpec;
 use bootledger_aggregates::dhcp_server::DhcpServerSpec;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
+use bootledger_aggregates::secret::SecretSpec;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
@@ -39,6 +40,7 @@ struct Catalogue {
     ventures: BTreeMap<Name, Venture>,
     devices: Vec<Device>,
     webhooks: BTreeMap<Name, WebhookSpec>,
+    secrets: BTreeMap<Name, SecretSpec>,
 }
 
 /// A venture with its roles.
@@ -97,6 +99,9 @@ pub async fn load_text(tool: &Tool, files: Arc<dyn ObjectStore>, text: &str, fol
     let mut entries = 0;
     for (key, spec) in catalogue.sites {
         define(tool, &mut entries, "site", &key, Command::DefineSite(key.clone(), Box::new(spec))).await?;
+    }
+    for (key, spec) in catalogue.secrets {
+        define(tool, &mut entries, "secret", &key, Command::DefineSecret(key.clone(), Box::new(spec))).await?;
     }
     for (key, spec) in catalogue.webhooks {
         define(tool, &mut entries, "webhook", &key, Command::DefineWebhook(key.clone(), Box::new(spec))).await?;

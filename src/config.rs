@@ -2,6 +2,7 @@
 
 use crate::administrator::Given;
 use crate::openid::OpenidArguments;
+use crate::outbound::Outbound;
 use crate::secrets::{Secret, Secrets};
 use bootledger_aggregates::site::BootUrl;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -88,12 +89,21 @@ pub struct StoreArguments {
     /// `BOOTLEDGER_SECRET_NAME`.
     #[arg(long, env = "BOOTLEDGER_SECRETS_DIR", value_name = "FOLDER")]
     pub secrets_dir: Option<PathBuf>,
+    /// A network that management controllers, webhook receivers and DNS primaries may be in although it is this machine's, the
+    /// link's, of many machines, or a metadata service's; may be repeated.
+    #[arg(long, env = "BOOTLEDGER_OUTBOUND_ALLOW", value_delimiter = ',', value_name = "CIDR")]
+    pub outbound_allow: Vec<IpNet>,
 }
 
 impl StoreArguments {
     /// Where secrets are.
     pub fn secrets(&self) -> Secrets {
         Secrets::new(self.secrets_dir.clone())
+    }
+
+    /// What is allowed of outgoing connections.
+    pub fn outbound(&self) -> Outbound {
+        Outbound::new(self.outbound_allow.clone())
     }
 }
 

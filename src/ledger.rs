@@ -12,6 +12,7 @@ mod facts;
 pub mod import;
 pub(crate) mod power;
 mod reservations;
+pub(crate) mod secrets;
 mod settings;
 mod start;
 mod tokens;
@@ -20,19 +21,20 @@ mod webhooks;
 pub use execute::Failure;
 
 use crate::feed::Feed;
+use crate::outbound::Outbound;
+use crate::power::Questions;
 use crate::secrets::Secrets;
 use crate::store::EventLog;
 use reservations::Reservations;
 use async_trait::async_trait;
 use bootledger_aggregates::claims::{Claim, Holder};
-use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::values::ids::{DeviceId, SessionId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::pool::Pool;
 use bootledger_web::commands::{
-    BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt,
+    BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Power, Proposed, Receipt,
 };
 use std::time::Duration;
 use tokio::sync::watch;
@@ -55,6 +57,8 @@ pub struct Ledger {
     pub(crate) feed: Feed,
     pub(crate) now: fn() -> Timestamp,
     pub(crate) secrets: Secrets,
+    pub(crate) outbound: Outbound,
+    pub(crate) questions: Questions,
     /// How many orders to management controllers are under way.
     pub(crate) orders: watch::Sender<usize>,
     reservations: Reservations,
@@ -63,8 +67,15 @@ pub struct Ledger {
 impl Ledger {
     /// A service over this log and these views.
     pub fn new(log: EventLog, views: impl Into<Pool>, feed: Feed, now: fn() -> Timestamp, secrets: Secrets) -> Self {
+        let (outbound, questions) = (Outbound::default(), Questions::default());
         let (orders, reservations) = (watch::Sender::new(0), Reservations::default());
-        Self { log, views: views.into(), feed, now, secrets, orders, reservations }
+        Self { log, views: views.into(), feed, now, secrets, outbound, questions, orders, reservations }
+    }
+
+    /// The same, connecting to what the administrator of the machine allows.
+    #[must_use]
+    pub fn with_outbound(self, outbound: Outbound) -> Self {
+        Self { outbound, ..self }
     }
 
     /// The same service over other connections: for callers that must not take those of others.
@@ -157,9 +168,9 @@ impl Commands for Ledger {
         Ok(self.check(wanted).instrument(info_span!("check deployment", device.id = %wanted.device)).await?)
     }
 
-    async fn power_state(&self, device: DeviceId) -> Result<PowerState, CommandError> {
-        let span = info_span!("power state", device.id = %device);
-        Ok(self.ask_power(device).instrument(span).await?)
+    async fn power_state(&self, device: DeviceId, context: Context) -> Result<Power, CommandError> {
+        let span = info_span!("power state", device.id = %device, actor = context.actor);
+        Ok(self.ask_power(device, &context).instrument(span).await?)
     }
 
     async fn check_drift(&self, site: &Name) -> Result<(), CommandError> {

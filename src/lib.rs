@@ -23,6 +23,7 @@ pub mod import;
 pub mod key;
 pub mod ledger;
 pub mod openid;
+pub mod outbound;
 pub mod plugins;
 pub mod postgres;
 pub mod power;

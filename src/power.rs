@@ -7,15 +7,17 @@ pub mod command;
 mod credentials;
 mod ipmi;
 mod pinned;
+mod questions;
 mod redfish;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use credentials::Credentials;
+pub(crate) use credentials::{Credentials, NOT_ALLOWED, Terms};
+pub(crate) use questions::{Questions, Unanswered};
 
-use crate::secrets::Secrets;
 use bootledger_aggregates::device::event::{Management, ManagementProtocol};
 use bootledger_aggregates::device::power::{PowerAction, PowerState};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -25,12 +27,15 @@ const READ_BACK: Duration = Duration::from_secs(30);
 /// How long to wait between two looks at it; also how long a cycled server has to go off first.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Why a controller did not do as it was told, in words.
+/// Why a controller did not do as it was told, in words. As text, it is what everybody may know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
+#[error("{shown}")]
 pub(crate) struct Trouble {
-    /// Who, what, and what to do.
+    /// Who, what, and what to do: for administrators and the log.
     pub(crate) reason: String,
+    /// The same for everybody. Where nothing answered as a controller does, it is the same sentence whatever the reason, so
+    /// that nobody finds out with it which ports of which hosts are open.
+    pub(crate) shown: String,
     /// Whether it may have done it all the same.
     pub(crate) uncertain: bool,
     /// Whether it took too long.
@@ -39,11 +44,21 @@ pub(crate) struct Trouble {
 
 impl Trouble {
     fn certain(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), uncertain: false, slow: false }
+        let reason = reason.into();
+        Self { shown: reason.clone(), reason, uncertain: false, slow: false }
     }
 
     fn uncertain(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), uncertain: true, slow: false }
+        Self { uncertain: true, ..Self::certain(reason) }
+    }
+
+    /// Nothing at this address answered as a controller with this protocol does.
+    fn unanswered(address: Ipv4Addr, protocol: &str, reason: impl Into<String>) -> Self {
+        let shown = format!(
+            "the management controller {address} did not answer as {protocol}. An administrator sees the details when they ask \
+             for its power, and in the service's log"
+        );
+        Self { shown, ..Self::certain(reason) }
     }
 }
 
@@ -57,13 +72,9 @@ pub(crate) enum Controller {
 }
 
 impl Controller {
-    /// The controller of a device. Reads its credentials.
-    pub(crate) fn of(management: &Management, secrets: &Secrets) -> Result<Self, Trouble> {
+    /// The controller of a device, with credentials that may be sent to it.
+    pub(crate) fn of(management: &Management, credentials: Credentials) -> Result<Self, Trouble> {
         let address = management.address;
-        let Some(name) = &management.credentials else {
-            return Err(Trouble::certain(format!("the management controller {address} has no credentials")));
-        };
-        let credentials = Credentials::read(secrets, name).map_err(Trouble::certain)?;
         Ok(match management.protocol {
             ManagementProtocol::Ipmi => Self::Ipmi(ipmi::Ipmi::new(address, &management.access, credentials)?),
             ManagementProtocol::Redfish => Self::Redfish(redfish::Redfish::new(address, &management.access, credentials)?),
@@ -123,7 +134,16 @@ impl Controller {
         }
     }
 
-    fn address(&self) -> std::net::Ipv4Addr {
+    /// The trouble of a controller that does not answer.
+    fn silent(&self, reason: String) -> Trouble {
+        let protocol = match self {
+            Self::Ipmi(_) => "IPMI",
+            Self::Redfish(_) => "Redfish",
+        };
+        Trouble { slow: true, ..Trouble::unanswered(self.address(), protocol, reason) }
+    }
+
+    fn address(&self) -> Ipv4Addr {
         match self {
             Self::Ipmi(ipmi) => ipmi.address(),
             Self::Redfish(redfish) => redfish.address(),

@@ -12,8 +12,11 @@ use bootledger_aggregates::site::SiteSpec;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry};
 use futures::StreamExt;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use time::OffsetDateTime;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 use tracing::{Instrument, error, info_span};
 use uuid::Uuid;
 
@@ -31,24 +34,36 @@ const LEASE: time::Duration = time::Duration::seconds(25);
 /// How soon the queue is looked at again without a change.
 const POLL: Duration = Duration::from_secs(1);
 
-/// The reactor of one instance.
+/// The plugin that talks to management controllers. Its runs wait for controllers that may not answer, and are therefore
+/// never part of a pass that others wait for.
+const CONTROLLERS: &str = "reboot";
+
+/// How many of its runs are under way at once; further ones are tried again a second later.
+const AT_CONTROLLERS: usize = 64;
+
+/// The reactor of one instance. Cheap to clone.
+#[derive(Clone)]
 pub struct Reactor {
     ledger: Ledger,
     worker: Uuid,
+    controllers: Arc<Semaphore>,
 }
 
 impl Reactor {
     /// A reactor with a name of its own for its leases.
     pub fn new(ledger: Ledger) -> Self {
-        Self { ledger, worker: Uuid::now_v7() }
+        Self { ledger, worker: Uuid::now_v7(), controllers: Arc::new(Semaphore::new(AT_CONTROLLERS)) }
     }
 
-    /// Runs until `stopping`; runs under way are finished first.
+    /// Runs until `stopping`; runs under way are finished first, but for those that wait for management controllers: an
+    /// order that was given goes on by itself.
     pub async fn run(&self, mut stopping: watch::Receiver<bool>) {
         let mut projected = self.ledger.feed.projected();
+        let mut apart = JoinSet::new();
         while !*stopping.borrow() {
             projected.mark_unchanged();
-            match self.pass().await {
+            while apart.try_join_next().is_some() {}
+            match self.step(&mut apart).await {
                 Ok(0) => {}
                 Ok(_) => continue,
                 Err(error) => {
@@ -61,15 +76,37 @@ impl Reactor {
                 _ = stopping.wait_for(|stopping| *stopping) => {}
             }
         }
+        apart.shutdown().await;
     }
 
     /// Runs what is due now, once, and marks what is overdue. Returns how many runs there were.
     pub async fn pass(&self) -> anyhow::Result<usize> {
+        let mut apart = JoinSet::new();
+        let count = self.step(&mut apart).await;
+        while apart.join_next().await.is_some() {}
+        count
+    }
+
+    /// The same, with the runs that wait for management controllers in tasks of their own.
+    async fn step(&self, apart: &mut JoinSet<()>) -> anyhow::Result<usize> {
         let now = (self.ledger.now)().0;
         // Once for all of the pass: there are many more runs than changes of sites.
-        let sites = catalogue::sites(&self.ledger.views, At::Now).await?;
+        let sites: Arc<[Entry<SiteSpec>]> = catalogue::sites(&self.ledger.views, At::Now).await?.into();
         let due = leases::take(&self.ledger.views, self.worker, now, LEASE, BATCH).await?;
         let count = due.len();
+        let (at_controllers, due): (Vec<_>, Vec<_>) = due.into_iter().partition(|lease| lease.plugin.as_str() == CONTROLLERS);
+        for lease in at_controllers {
+            match Arc::clone(&self.controllers).try_acquire_owned() {
+                Ok(permit) => {
+                    let (reactor, sites) = (self.clone(), Arc::clone(&sites));
+                    apart.spawn(async move {
+                        reactor.one(lease, &sites).await;
+                        drop(permit);
+                    });
+                }
+                Err(_) => self.rest(&lease, now + time::Duration::SECOND).await,
+            }
+        }
         futures::stream::iter(due).for_each_concurrent(WORKERS, |lease| self.one(lease, &sites)).await;
         if count == 0 {
             self.mark_overdue().await?;
@@ -93,14 +130,19 @@ impl Reactor {
                     outcome::fail(&self.ledger, &lease, &reason).await
                 }
             };
-            if let Some(until) = until
-                && let Err(error) = leases::rest(&self.ledger.views, self.worker, &lease, until.0).await
-            {
-                error!(%error, "a lease could not be given back; it ends by itself");
+            if let Some(until) = until {
+                self.rest(&lease, until.0).await;
             }
         }
         .instrument(span)
         .await;
+    }
+
+    /// Gives a lease back until then.
+    async fn rest(&self, lease: &Lease, until: OffsetDateTime) {
+        if let Err(error) = leases::rest(&self.ledger.views, self.worker, lease, until).await {
+            error!(%error, "a lease could not be given back; it ends by itself");
+        }
     }
 
     /// Marks the live deployments whose stage takes longer than their boot image allows.

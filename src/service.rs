@@ -18,7 +18,7 @@ use crate::{clock, files, key, projector, tftp};
 use anyhow::{Context, Result};
 use bootledger_images::client::{Client, Limits};
 use bootledger_images::library::Library;
-use bootledger_images::reach::Reach;
+use bootledger_outbound::Guard;
 use bootledger_projections::tallies;
 use bootledger_web::application::Application;
 use bootledger_web::auth::provider::IdentityProvider;
@@ -73,6 +73,8 @@ impl Service {
         vitals.watch("no event can be appended", VITAL, log.pulse());
         vitals.watch("the end of the log is not known", VITAL, feed.pulse());
         let ledger = Ledger::new(log, database.people.clone(), feed.clone(), clock::now, arguments.store.secrets());
+        let reserved = arguments.openid.openid_client_secret.clone();
+        let ledger = ledger.with_outbound(arguments.store.outbound().reserving(reserved));
         let works = ledger.over(&pool);
         let store = files::open(arguments.files.as_deref(), &arguments.store.data_dir)?;
         let downloads = downloads(arguments, &works, &store)?;
@@ -154,8 +156,8 @@ impl Service {
 /// A machine without certificates cannot download, and runs the service all the same.
 fn downloads(arguments: &ServeArguments, ledger: &Ledger, store: &Arc<dyn ObjectStore>) -> Result<Option<Downloads>> {
     let library = Library::with_folder(arguments.image_recipes.as_deref())?;
-    let reach = Reach::Guarded(arguments.image_mirror_allow.clone().into());
-    let client = match Client::new(Limits::with_file(arguments.max_upload), reach) {
+    let guard = Guard::new(arguments.image_mirror_allow.clone(), "--image-mirror-allow");
+    let client = match Client::new(Limits::with_file(arguments.max_upload), guard) {
         Ok(client) => client,
         Err(error) => {
             let error = anyhow::Error::new(error);

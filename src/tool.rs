@@ -28,6 +28,7 @@ impl Tool {
         let feed = Feed::start(database.pool.clone(), stop).await?;
         let log = EventLog::start(database.pool.clone(), database.sessions.clone());
         let ledger = Ledger::new(log, database.pool.clone(), feed, clock::now, arguments.secrets());
+        let ledger = ledger.with_outbound(arguments.outbound());
         let tool = Self { database, ledger, stopping };
         tool.catch_up().await?;
         Ok(tool)

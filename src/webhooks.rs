@@ -14,9 +14,8 @@ mod receiver;
 pub use dispatcher::Dispatcher;
 pub(crate) use message::Signer;
 
-use crate::secrets::Secrets;
+use crate::ledger::Ledger;
 use bootledger_aggregates::values::name::Name;
-use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::webhook::WebhookSpec;
 use bootledger_web::commands::Ping;
 use message::Message;
@@ -27,9 +26,11 @@ use std::time::Instant;
 ///
 /// # Errors
 /// Where nothing can be sent, in words.
-pub(crate) async fn ping(name: &Name, spec: &WebhookSpec, secrets: &Secrets, now: Timestamp) -> Result<Ping, String> {
-    let signer = Signer::read(secrets, &spec.secret).map_err(|problem| problem.to_string())?;
-    let receiver = Receiver::new(&spec.url, 1).map_err(|error| format!("no HTTP client can be made: {error}"))?;
+pub(crate) async fn ping(name: &Name, spec: &WebhookSpec, ledger: &Ledger) -> Result<Ping, String> {
+    let signer = Signer::read(&ledger.secrets, &spec.secret).map_err(|problem| problem.to_string())?;
+    let receiver =
+        Receiver::new(&spec.url, 1, &ledger.outbound.guard).map_err(|error| format!("no HTTP client can be made: {error}"))?;
+    let now = (ledger.now)();
     let message = Message::ping(name, now);
     let begun = Instant::now();
     let tried = receiver.send(&message, &signer, now.0).await;

@@ -10,6 +10,7 @@ use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_projections::log;
 use bootledger_test_cluster::TestDatabase;
+use bootledger_web::auth::level::Level;
 use bootledger_web::commands::{Command, CommandError, Commands, Context, NewDeployment};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -26,7 +27,13 @@ struct Books {
 }
 
 fn context() -> Context {
-    Context { actor: "test".to_owned(), correlation_id: "c-1".to_owned(), causation_id: None, idempotency_key: None }
+    Context {
+        actor: "test".to_owned(),
+        correlation_id: "c-1".to_owned(),
+        causation_id: None,
+        idempotency_key: None,
+        level: Level::Administrator,
+    }
 }
 
 fn read<T: DeserializeOwned>(value: Value) -> Result<T> {

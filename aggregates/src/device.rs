@@ -148,6 +148,12 @@ impl Device {
         device.management.as_ref()
     }
 
+    /// Where it is, while it is in use.
+    pub fn site(&self) -> Option<&Name> {
+        let Self::Registered(device) = self else { return None };
+        device.site.as_ref()
+    }
+
     fn evolve(&mut self, event: DeviceEvent) {
         match (event, &mut *self) {
             (DeviceEvent::DeviceRegistered(spec), _) => {

@@ -13,6 +13,7 @@ use crate::dhcp_server::DhcpServerEvent;
 use crate::drift::{DriftEvent, DriftKey};
 use crate::network::NetworkEvent;
 use crate::rack::RackEvent;
+use crate::secret::SecretEvent;
 use crate::session::SessionEvent;
 use crate::site::SiteEvent;
 use crate::token::TokenEvent;
@@ -26,7 +27,7 @@ use serde::de::DeserializeOwned;
 use std::str::FromStr;
 
 /// The types of aggregates, each with the types of its events.
-pub const KINDS: [(&str, &[&str]); 13] = [
+pub const KINDS: [(&str, &[&str]); 14] = [
     ("deployment", DeploymentEvent::TYPES),
     ("device", DeviceEvent::TYPES),
     ("site", SiteEvent::TYPES),
@@ -39,6 +40,7 @@ pub const KINDS: [(&str, &[&str]); 13] = [
     ("user", UserEvent::TYPES),
     ("session", SessionEvent::TYPES),
     ("webhook", WebhookEvent::TYPES),
+    ("secret", SecretEvent::TYPES),
     ("drift", DriftEvent::TYPES),
 ];
 
@@ -71,6 +73,8 @@ pub enum Event {
     Drift(DriftKey, DriftEvent),
     /// Of a webhook.
     Webhook(Name, WebhookEvent),
+    /// Of the scope of a secret.
+    Secret(Name, SecretEvent),
 }
 
 /// Why a stored event cannot be read: this version of the program does not know it, or it is damaged.
@@ -128,6 +132,7 @@ impl Event {
             "session" => both(id, payload).map(|(key, event)| Self::Session(key, event))?,
             "drift" => both(id, payload).map(|(key, event)| Self::Drift(key, event))?,
             "webhook" => both(id, payload).map(|(key, event)| Self::Webhook(key, event))?,
+            "secret" => both(id, payload).map(|(key, event)| Self::Secret(key, event))?,
             other => return Err(UnreadableEvent::AggregateType(other.to_owned())),
         })
     }

@@ -16,6 +16,7 @@ pub mod rack;
 pub mod rules;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod secret;
 pub mod session;
 pub mod settings;
 pub mod site;

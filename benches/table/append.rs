@@ -12,6 +12,7 @@ use bootledger::feed::Feed;
 use bootledger::ledger::Ledger;
 use bootledger::secrets::Secrets;
 use bootledger::store::EventLog;
+use bootledger_web::auth::level::Level;
 use bootledger_web::commands::{Command, Commands, Context};
 use futures::future::try_join_all;
 use std::sync::Arc;
@@ -73,6 +74,7 @@ async fn verify(ledger: &Ledger, at_once: u32, next: &Arc<AtomicU32>) -> Result<
                     correlation_id: "01932000-0000-7000-8000-000000000000".to_owned(),
                     causation_id: None,
                     idempotency_key: None,
+                    level: Level::Operator,
                 };
                 ledger.execute(Command::VerifyDevice(device(n)), context).await?;
             }

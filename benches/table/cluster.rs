@@ -41,7 +41,13 @@ impl Cluster {
     pub(crate) async fn open(&self, url: &str) -> Result<Database> {
         let data_dir = self.folder.path().to_owned();
         Database::open(
-            &StoreArguments { database_url: Some(url.to_owned()), data_dir, postgres_bin: None, secrets_dir: None },
+            &StoreArguments {
+                database_url: Some(url.to_owned()),
+                data_dir,
+                postgres_bin: None,
+                secrets_dir: None,
+                outbound_allow: vec![],
+            },
             false,
         )
         .await

@@ -8,12 +8,11 @@ pub use partial::Partial;
 pub(crate) use partial::file_digest;
 
 use crate::digest::Digest;
-use crate::reach::{Reach, Resolver};
+use bootledger_outbound::Guard;
 use bytes::Bytes;
 use futures::StreamExt;
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER};
 use reqwest::{Response, StatusCode, redirect};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use url::Url;
@@ -70,7 +69,7 @@ impl Limits {
 pub struct Client {
     http: reqwest::Client,
     limits: Limits,
-    reach: Reach,
+    guard: Guard,
 }
 
 impl Client {
@@ -78,8 +77,8 @@ impl Client {
     ///
     /// # Errors
     /// Where the system's certificates cannot be used.
-    pub fn new(limits: Limits, reach: Reach) -> Result<Self, DownloadError> {
-        let guard = reach.clone();
+    pub fn new(limits: Limits, guard: Guard) -> Result<Self, DownloadError> {
+        let checked = guard.clone();
         let follow = redirect::Policy::custom(move |attempt| {
             let from_https = attempt.previous().iter().any(|url| url.scheme() == "https");
             if attempt.previous().len() > MOST_REDIRECTS {
@@ -88,20 +87,19 @@ impl Client {
             if !matches!(attempt.url().scheme(), "http" | "https") || (from_https && attempt.url().scheme() != "https") {
                 return attempt.error("it redirects from https to a connection without encryption");
             }
-            match guard.check_url(attempt.url()) {
+            match checked.check_url(attempt.url()) {
                 Ok(()) => attempt.follow(),
                 Err(error) => attempt.error(error),
             }
         });
-        let http = reqwest::Client::builder()
+        let http = guard
+            .following(follow)
             .connect_timeout(limits.connect)
             .read_timeout(limits.silence)
-            .redirect(follow)
-            .dns_resolver(Arc::new(Resolver(reach.clone())))
             .user_agent(concat!("bootledger/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(DownloadError::Client)?;
-        Ok(Self { http, limits, reach })
+        Ok(Self { http, limits, guard })
     }
 
     /// Its limits.
@@ -110,8 +108,8 @@ impl Client {
     }
 
     /// Which addresses it may go to.
-    pub fn reach(&self) -> &Reach {
-        &self.reach
+    pub fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// Downloads something small into memory.
@@ -279,7 +277,7 @@ impl Client {
     }
 
     async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response, DownloadError> {
-        self.reach.check_url(url).map_err(DownloadError::Refused)?;
+        self.guard.check_url(url).map_err(DownloadError::Refused)?;
         // Without this, a server that accepts and sends no header could hold a request as long as it likes to.
         let response = tokio::time::timeout(self.limits.silence, self.http.get(url.clone()).headers(headers).send()).await;
         let response = response.map_err(|_| DownloadError::Slow { url: url.to_string() })?;

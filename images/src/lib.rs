@@ -12,7 +12,6 @@ pub mod library;
 pub mod merge;
 pub mod paths;
 pub mod problem;
-pub mod reach;
 pub mod recipe;
 pub mod signature;
 pub mod source_url;

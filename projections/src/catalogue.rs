@@ -8,6 +8,7 @@ use bootledger_aggregates::boot_image::BootImage;
 use bootledger_aggregates::dhcp_server::DhcpServerSpec;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
+use bootledger_aggregates::secret::SecretSpec;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::token::Scope;
 use bootledger_aggregates::values::ids::TokenId;
@@ -159,7 +160,7 @@ fn read_all<T: DeserializeOwned>(items: Vec<Item>) -> Result<Vec<Entry<T>>> {
     items.into_iter().map(Item::read).collect()
 }
 
-/// The item of a kind (`site`, `rack`, `network`, `dhcp_server`, `venture`, `boot_image`, `token`, `user`, `session`, `webhook`)
+/// The item of a kind (`site`, `rack`, `network`, `dhcp_server`, `venture`, `boot_image`, `token`, `user`, `session`, `webhook`, `secret`)
 /// with a key.
 pub async fn find(executor: impl PgExecutor<'_>, kind: &str, key: &str, at: At) -> Result<Option<Item>> {
     Ok(items!(at, "kind = $2 AND key = $3", kind, key).fetch_optional(executor).await?)
@@ -224,6 +225,10 @@ typed!(
 typed!(
     /// The webhook of this name.
     webhook, "webhook", WebhookView
+);
+typed!(
+    /// The scope of the secret of this name.
+    secret, "secret", SecretSpec
 );
 
 /// The access token of this id.

@@ -51,6 +51,26 @@ pub struct Order {
     pub reason: Option<Text>,
 }
 
+/// The power that a device's controller last confirmed to have brought about, and when, as the log has it now.
+pub async fn last_confirmed(executor: impl PgExecutor<'_>, device: DeviceId) -> Result<Option<(PowerState, Timestamp)>> {
+    let stored = sqlx::query_as!(
+        Stored,
+        r#"SELECT position, sequence, aggregate_type, aggregate_id, event_type, event_version,
+                  payload::text AS "payload!", metadata::text AS "metadata!", recorded_at, chain
+           FROM events
+           WHERE aggregate_type = 'device' AND aggregate_id = $1 AND event_type = 'PowerConfirmed'
+           ORDER BY sequence DESC LIMIT 1"#,
+        device.to_string()
+    )
+    .fetch_optional(executor)
+    .await?;
+    let recorded = stored.and_then(|stored| stored.recorded().ok());
+    Ok(recorded.and_then(|recorded| match recorded.event {
+        Event::Device(_, DeviceEvent::PowerConfirmed { state, .. }) => Some((state, recorded.recorded_at)),
+        _ => None,
+    }))
+}
+
 /// The order of this id, as the log has it now.
 pub async fn find(executor: impl PgExecutor<'_>, device: DeviceId, order: OrderId) -> Result<Option<Order>> {
     let events = sqlx::query_as!(

@@ -83,6 +83,19 @@ pub struct FailingWebhook {
     pub since: Option<Timestamp>,
 }
 
+/// Whether to tell why something was not taken. What a receiver answers, and how it cannot be reached, is for administrators:
+/// others could find out with it what is at the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Details {
+    /// For administrators.
+    Shown,
+    /// For everybody else.
+    Hidden,
+}
+
+/// What is told where details are hidden.
+const HIDDEN: &str = "the receiver did not take it; an administrator sees why";
+
 /// How far this webhook is, where the views show `shown`.
 pub async fn delivery(
     connection: &mut Connection,
@@ -90,6 +103,7 @@ pub async fn delivery(
     view: &WebhookView,
     shown: i64,
     now: Timestamp,
+    details: Details,
 ) -> Result<Delivery> {
     let begun = view.begins.set_at;
     let progress = sqlx::query!(
@@ -128,6 +142,10 @@ pub async fn delivery(
         failing_aggregates: lanes.failing,
         failing: failing(connection, name, begun).await?,
     };
+    if details == Details::Hidden {
+        let hidden = delivery.problem.iter_mut().chain(delivery.failing.iter_mut().map(|failing| &mut failing.problem));
+        hidden.for_each(|problem| HIDDEN.clone_into(problem));
+    }
     (delivery.status, delivery.message) = told(&delivery, view, lanes.all);
     Ok(delivery)
 }

@@ -13,6 +13,7 @@ use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry};
 use bootledger_projections::checkpoint;
 use bootledger_projections::drift::{self as view, Drifted};
+use bootledger_web::auth::level::Level;
 use bootledger_web::commands::Context;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
@@ -165,6 +166,7 @@ impl Checker {
             correlation_id: Uuid::now_v7().to_string(),
             causation_id: None,
             idempotency_key: None,
+            level: Level::Viewer,
         };
         self.ledger.report_drift(news, &context).await
     }

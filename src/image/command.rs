@@ -14,9 +14,9 @@ use bootledger_images::client::{Client, Limits};
 use bootledger_images::fetch::{Origin, Progress};
 use bootledger_images::library::Library;
 use bootledger_images::merge::{Change, Outcome};
-use bootledger_images::reach::Reach;
 use bootledger_images::recipe::{Checksum, Recipe};
 use bootledger_images::source_url;
+use bootledger_outbound::Guard;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry};
 use bootledger_web::boot::store::Contents;
@@ -145,7 +145,7 @@ async fn with_installer(
 ) -> Result<ExitCode> {
     let library = Library::with_folder(common.image_recipes.as_deref())?;
     let files = crate::files::open(common.files.as_deref(), &common.store.data_dir)?;
-    let client = Client::new(Limits::with_file(common.max_upload), Reach::Anywhere)?;
+    let client = Client::new(Limits::with_file(common.max_upload), Guard::Anywhere)?;
     let tool = Tool::open(&common.store).await?;
     let installer = Installer {
         ledger: tool.ledger.clone(),

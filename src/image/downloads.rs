@@ -12,6 +12,7 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_images::fetch::{Origin, Progress};
 use bootledger_images::library::Library;
 use bootledger_images::source_url;
+use bootledger_web::auth::level::Level;
 use bootledger_web::commands::{CommandError, Context};
 use bootledger_web::library::{DownloadProgress, DownloadStatus, ImageDownload, ImageLibrary, Wanted};
 use std::sync::{Arc, Mutex};
@@ -94,6 +95,7 @@ impl Downloads {
             causation_id: None,
             // An image that was made just before the service was killed is not made again.
             idempotency_key: None,
+            level: Level::Viewer,
         };
         let latest = Mutex::new(DownloadProgress::default());
         let report = |progress: Progress| {
@@ -208,7 +210,7 @@ impl ImageLibrary for Downloads {
                 let message = "a mirror's address has neither control characters nor a query; leave them out";
                 return Err(refused("mirror", "malformed", message));
             }
-            let reachable = self.installer.client.reach().check_url(&url);
+            let reachable = self.installer.client.guard().check_url(&url);
             reachable.map_err(|error| refused("mirror", "mirror_refused", error.to_string()))?;
         }
         let order = Order {

@@ -9,6 +9,7 @@ use bootledger_aggregates::boot_image::{BootImage, BootImageCommand};
 use bootledger_aggregates::dhcp_server::{DhcpServer, DhcpServerCommand};
 use bootledger_aggregates::network::{Network, NetworkCommand, NetworkSpec};
 use bootledger_aggregates::rack::{Rack, RackCommand};
+use bootledger_aggregates::secret::{Secret, SecretCommand};
 use bootledger_aggregates::settings::{self, SecretProblems};
 use bootledger_aggregates::site::{Site, SiteCommand};
 use bootledger_aggregates::values::name::Name;
@@ -25,7 +26,13 @@ impl Ledger {
             Command::DefineSite(key, spec) => {
                 self.refuse_plain_secrets(spec.settings.iter()).await?;
                 let secret = spec.dns_updates.as_ref().map(|updates| &updates.key.secret);
-                let secret_problem = secret.and_then(|secret| self.secrets.problem(secret));
+                let secret_problem = match secret {
+                    Some(secret) => self.secrets.problem(secret).or(self.controllers_problem(secret).await?),
+                    None => None,
+                };
+                if let Some(updates) = &spec.dns_updates {
+                    self.refuse_special("dns_updates.primary", updates.primary)?;
+                }
                 let command = SiteCommand::DefineSite {
                     spec: spec.clone(),
                     secret_problem,
@@ -89,6 +96,7 @@ impl Ledger {
                 let command = BootImageCommand::ReplaceBootImage { spec, files, revision, secret_problems };
                 self.run::<BootImage>(image, command, terms, context).await
             }
+            Command::DefineSecret(name, spec) => self.define_secret(name, spec, context).await,
             Command::Retire(kind, key) => self.retire(*kind, key, context).await,
             Command::ConfirmConfiguration { server, revision, position } => {
                 let last_position = log::last_position(&self.views).await?;
@@ -162,6 +170,7 @@ impl Ledger {
             }
             Kind::DhcpServer => self.run::<DhcpServer>(key, DhcpServerCommand::RetireDhcpServer, terms, context).await,
             Kind::Venture => self.run::<Venture>(key, VentureCommand::RetireVenture, terms, context).await,
+            Kind::Secret => self.run::<Secret>(key, SecretCommand::RetireSecret, terms, context).await,
             Kind::Webhook => self.run::<Webhook>(key, WebhookCommand::RetireWebhook, terms, context).await,
             Kind::BootImage => self.run::<BootImage>(key, BootImageCommand::RetireBootImage, terms, context).await,
         }

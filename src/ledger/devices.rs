@@ -3,13 +3,11 @@
 use super::execute::Failure;
 use super::facts::{holders, live, rack_exists, site_exists};
 use super::{Ledger, context};
-use crate::power::Credentials;
 use crate::store::draft::Draft;
 use crate::store::repository::Terms;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::command::DeviceCommand;
-use bootledger_aggregates::device::event::Management;
 use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::register::{BrokenRuleOf, DeviceChange, DeviceSpec, RegisterFacts};
 use bootledger_aggregates::settings;
@@ -32,7 +30,7 @@ impl Ledger {
             Command::ChangeDevice(id, change) => {
                 let set = change.settings.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
                 self.refuse_plain_secrets(set).await?;
-                let facts = self.change_facts(*id, change).await?;
+                let facts = self.change_facts(*id, change, context).await?;
                 // Without a live deployment, none may have begun meanwhile: it could boot from a MAC that goes.
                 let (_, preconditions) = live(&self.views, *id).await?;
                 let command = DeviceCommand::ChangeDevice { change: change.clone(), facts };
@@ -74,6 +72,8 @@ impl Ledger {
             .chain(spec.serial.iter().cloned().map(Claim::Serial))
             .chain(spec.asset.iter().cloned().map(Claim::Asset))
             .collect();
+        let (secret_problem, management_problems) =
+            self.management_problems(&spec.site, spec.management.as_ref(), context.level).await?;
         let facts = RegisterFacts {
             site_exists: site_exists(&self.views, &spec.site).await?,
             rack_exists: match &spec.rack {
@@ -82,7 +82,8 @@ impl Ledger {
             },
             held: holders(&self.views, &claims).await?,
             unknown: self.unknown_role(venture, role).await?,
-            secret_problem: self.credentials_problem(spec.management.as_ref()),
+            secret_problem,
+            management_problems,
             setting_secrets: self.secret_problems(settings::secrets(&spec.settings)),
             deploying: vec![],
             device: id,
@@ -98,10 +99,15 @@ impl Ledger {
         self.append(id, draft.into_events(&context::metadata_text(context))?, vec![], context).await
     }
 
-    async fn change_facts(&self, id: DeviceId, change: &DeviceChange) -> Result<RegisterFacts, Failure> {
+    async fn change_facts(&self, id: DeviceId, change: &DeviceChange, context: &Context) -> Result<RegisterFacts, Failure> {
         let views = &self.views;
         let device = devices::find(views, id, At::Now).await?;
         let site = change.site.clone().or_else(|| device.as_ref().map(|device| device.site.clone()));
+        let (secret_problem, management_problems) = match &site {
+            Some(site) => self.management_problems(site, change.management.as_ref(), context.level).await?,
+            // There is no such device: the aggregate says so.
+            None => (None, vec![]),
+        };
         let claims: Vec<Claim> = change
             .macs
             .iter()
@@ -130,16 +136,12 @@ impl Ledger {
                 let role = change.role.clone().or_else(|| device.as_ref().and_then(|device| device.role.clone()));
                 self.unknown_role(venture.as_ref(), role.as_ref()).await?
             },
-            secret_problem: self.credentials_problem(change.management.as_ref()),
+            secret_problem,
+            management_problems,
             setting_secrets: self.secret_problems(change.settings.values().flatten().filter_map(SettingValue::secret)),
             deploying: live.map(|deployment| deployment.mac).into_iter().collect(),
             device: id,
         })
-    }
-
-    /// What is wrong with the secret that a management controller's credentials are in.
-    fn credentials_problem(&self, management: Option<&Management>) -> Option<String> {
-        management?.credentials.as_ref().and_then(|secret| Credentials::read(&self.secrets, secret).err())
     }
 
     /// Which of venture and role does not exist.

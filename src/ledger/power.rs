@@ -7,7 +7,7 @@
 use super::execute::Failure;
 use super::facts::live;
 use super::{Ledger, context};
-use crate::power::{Controller, Trouble};
+use crate::power::{Controller, Trouble, Unanswered};
 use crate::store::append::{NewEvent, Precondition};
 use crate::store::draft::Draft;
 use crate::store::repository::Terms;
@@ -22,7 +22,9 @@ use bootledger_aggregates::device::power::{
 use bootledger_aggregates::rules::Refused;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, OrderId};
 use bootledger_aggregates::values::text::Text;
-use bootledger_web::commands::{CommandError, Context, Receipt};
+use bootledger_projections::power_orders;
+use bootledger_web::auth::level::Level;
+use bootledger_web::commands::{CommandError, Context, Power, Receipt};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -58,10 +60,10 @@ pub(crate) struct Given {
 }
 
 impl Ledger {
-    /// Asks a device's controller whether the server has power.
-    pub(crate) async fn ask_power(&self, device: DeviceId) -> Result<PowerState, Failure> {
+    /// Whether a server has power: an operator's question goes to its controller, a viewer gets what was heard last.
+    pub(crate) async fn ask_power(&self, device: DeviceId, context: &Context) -> Result<Power, Failure> {
         let draft = Draft::<Device>::load(&self.log, device.to_string()).await?;
-        let Some(management) = draft.aggregate().management() else {
+        let Some(management) = draft.aggregate().management().cloned() else {
             let (rule, message) = match draft.aggregate() {
                 Device::None => ("device_unknown", format!("there is no device {device}")),
                 Device::Decommissioned => ("device_decommissioned", "the device is decommissioned".to_owned()),
@@ -73,8 +75,37 @@ impl Ledger {
             let field = if rule == "management_missing" { "management" } else { "" };
             return Err(Refused::because(field, rule, message).into());
         };
-        let controller = Controller::of(management, &self.secrets).map_err(unusable)?;
-        controller.state().await.map_err(|Trouble { reason, slow, .. }| Failure::Other(CommandError::Controller { reason, slow }))
+        if context.level < Level::Operator {
+            return self.last_power(device).await;
+        }
+        let controller = self.controller(draft.aggregate()).await?.ok_or_else(no_management)?;
+        let controller = controller.map_err(|denied| denied.refused(context.level))?;
+        let asked = self.questions.ask(&context.actor, &management, controller).await;
+        let error = match asked {
+            Ok(state) => {
+                let at = (self.now)();
+                self.questions.heard(device, state, at);
+                return Ok(Power { state, at: Some(at), live: true });
+            }
+            Err(Unanswered::Busy(message)) => CommandError::Busy(message),
+            Err(Unanswered::Trouble(trouble)) => {
+                warn!(reason = trouble.reason, "a management controller did not say how the power is");
+                match context.level {
+                    Level::Administrator => CommandError::Controller { reason: trouble.reason, slow: trouble.slow },
+                    // Neither the words nor the status tell what is at the address.
+                    _ => CommandError::Controller { reason: trouble.shown, slow: false },
+                }
+            }
+        };
+        Err(Failure::Other(error))
+    }
+
+    /// What was last heard of a server's power: an answer to a question, or an order that was carried out.
+    async fn last_power(&self, device: DeviceId) -> Result<Power, Failure> {
+        let ordered = power_orders::last_confirmed(&self.views, device).await?;
+        let last = self.questions.last_heard(device).into_iter().chain(ordered).max_by_key(|(_, at)| *at);
+        let (state, at) = last.map_or((PowerState::Unknown, None), |(state, at)| (state, Some(at)));
+        Ok(Power { state, at, live: false })
     }
 
     /// A person's order. The answer comes when it is carried out, or after a while; asked again with the same key, the
@@ -131,8 +162,8 @@ impl Ledger {
         let mut draft = Draft::<Device>::load(&self.log, device.to_string()).await?;
         let command = DeviceCommand::RequestPower { order: Box::new(order.clone()), facts };
         draft.decide(|device| device.decide(command))?;
-        let missing = || Refused::because("management", "management_missing", "the device has no management address");
-        let controller = Controller::of(draft.aggregate().management().ok_or_else(missing)?, &self.secrets).map_err(unusable)?;
+        let controller = self.controller(draft.aggregate()).await?.ok_or_else(no_management)?;
+        let controller = controller.map_err(|denied| denied.refused(context.level))?;
         let mut events = draft.into_events(&context::metadata_text(context))?;
         events.extend(also);
         let receipt = self.append(order.order, events, preconditions, context).await?;
@@ -160,8 +191,12 @@ impl Ledger {
     async fn carry_out(self, device: DeviceId, order: PowerOrder, controller: Controller, context: Context) -> PowerOutcome {
         let outcome = match tokio::time::timeout(LIMIT, controller.carry_out(order.action, order.network_boot)).await {
             Ok(Ok(state)) => PowerOutcome::Confirmed(state),
-            Ok(Err(Trouble { reason, uncertain: false, .. })) => PowerOutcome::Failed(Text::fitted(&reason)),
-            Ok(Err(Trouble { reason, .. })) => PowerOutcome::Uncertain(Text::fitted(&reason)),
+            // The event is for everybody; the log has the details.
+            Ok(Err(Trouble { reason, shown, uncertain, .. })) => {
+                warn!(reason, uncertain, "a management controller did not do as it was told");
+                let shown = Text::fitted(&shown);
+                if uncertain { PowerOutcome::Uncertain(shown) } else { PowerOutcome::Failed(shown) }
+            }
             Err(_) => {
                 let reason = format!("the management controller was not done within {} s", LIMIT.as_secs());
                 PowerOutcome::Uncertain(Text::fitted(&reason))
@@ -212,7 +247,6 @@ impl Drop for UnderWay {
     }
 }
 
-/// Credentials that cannot be used are the device's fault, and nothing was begun.
-fn unusable(trouble: Trouble) -> Failure {
-    Refused::because("management.credentials", "secret_missing", trouble.reason).into()
+fn no_management() -> Failure {
+    Refused::because("management", "management_missing", "the device has no management address").into()
 }

@@ -6,6 +6,7 @@ use super::execute::Failure;
 use crate::store::repository::Terms;
 use crate::store::webhooks as progress;
 use crate::webhooks::{self, Signer};
+use bootledger_aggregates::rules::Refused;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::webhook::{Webhook, WebhookCommand};
 use bootledger_projections::at::At;
@@ -17,7 +18,11 @@ impl Ledger {
     pub(super) async fn webhook_command(&self, command: &Command, context: &Context) -> Result<Receipt, Failure> {
         let (name, command) = match command {
             Command::DefineWebhook(name, spec) => {
-                let secret_problem = Signer::read(&self.secrets, &spec.secret).err().map(|problem| problem.to_string());
+                if let Err(refused) = self.outbound.guard.check_text(spec.url.as_str()) {
+                    return Err(Refused::because("url", "address_not_allowed", refused.to_string()).into());
+                }
+                let unreadable = Signer::read(&self.secrets, &spec.secret).err().map(|problem| problem.to_string());
+                let secret_problem = unreadable.or(self.controllers_problem(&spec.secret).await?);
                 (name, WebhookCommand::DefineWebhook { spec: spec.clone(), secret_problem })
             }
             Command::PauseWebhook { webhook, reason } => (webhook, WebhookCommand::PauseWebhook { reason: reason.clone() }),
@@ -47,7 +52,7 @@ impl Ledger {
     pub(super) async fn ping(&self, name: &Name) -> Result<Ping, CommandError> {
         let view = self.webhook_in_use(name).await?;
         let view = view.ok_or_else(|| CommandError::NotFound(format!("there is no webhook {name} in use")))?;
-        let sent = webhooks::ping(name, &view.spec, &self.secrets, (self.now)()).await;
+        let sent = webhooks::ping(name, &view.spec, self).await;
         let refused = |problem| bootledger_aggregates::rules::BrokenRule::new("secret", "secret_missing", problem);
         sent.map_err(|problem| CommandError::Refused(vec![refused(problem)]))
     }

@@ -16,8 +16,10 @@ use bootledger_aggregates::device::event::Management;
 use bootledger_aggregates::device::power::{LastRestart, PowerAction, PowerFacts, PowerOutcome, PowerState, Restart, Standing};
 use bootledger_aggregates::rules::Refused;
 use bootledger_aggregates::values::text::Text;
+use bootledger_web::auth::level::Level;
 use bootledger_web::commands::{CommandError, Context};
 use std::time::Duration;
+use tracing::warn;
 
 /// How long a restart is awaited here; it goes on behind, and its report wakes the plugin.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -55,7 +57,7 @@ pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
         Some(last) if last.is_under_way(work.now) => Ok(under_way(work)),
         Some(last) if last.standing != Standing::Failed => {
             // A controller that does not answer says nothing against waiting.
-            let found = controller(work, &device)?.state().await.unwrap_or(PowerState::Unknown);
+            let found = controller(work, &device).await?.state().await.unwrap_or(PowerState::Unknown);
             if found == PowerState::Off {
                 order(work, restart, true, deployment.sequence()).await
             } else {
@@ -64,15 +66,20 @@ pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
         }
         _ => {
             // Asked before anything is recorded, so that a controller that is away makes no orders.
-            let found = controller(work, &device)?.state().await?;
+            let found =
+                controller(work, &device).await?.state().await.inspect_err(|trouble| {
+                    warn!(reason = trouble.reason, "a management controller did not say how the power is")
+                })?;
             order(work, restart, found == PowerState::Off, deployment.sequence()).await
         }
     }
 }
 
-fn controller(work: &Work<'_>, device: &Draft<Device>) -> anyhow::Result<Controller> {
-    let management = device.aggregate().management().ok_or_else(|| anyhow::anyhow!("the device has no management address"))?;
-    Ok(Controller::of(management, &work.ledger.secrets)?)
+async fn controller(work: &Work<'_>, device: &Draft<Device>) -> anyhow::Result<Controller> {
+    let controller = work.ledger.controller(device.aggregate()).await.map_err(CommandError::from)?;
+    let controller = controller.ok_or_else(|| anyhow::anyhow!("the device has no management address"))?;
+    // Why a plugin fails is for everybody; the log has the details.
+    controller.map_err(|denied| anyhow::anyhow!(denied.words(Level::Viewer)))
 }
 
 async fn order(work: &Work<'_>, restart: Restart, found_off: bool, sequence: i64) -> anyhow::Result<Report> {
@@ -135,5 +142,6 @@ fn context(work: &Work<'_>) -> Context {
         correlation_id: work.deployment.id.to_string(),
         causation_id: None,
         idempotency_key: None,
+        level: Level::Viewer,
     }
 }

@@ -63,7 +63,7 @@ async fn act(tool: &Tool, arguments: &Arguments) -> Result<String> {
                 !arguments.network_boot && arguments.interrupts.is_none(),
                 "a question about the power changes nothing; leave the options out"
             );
-            return Ok(tool.ledger.power_state(device).await.map_err(shown)?.as_str().to_owned());
+            return Ok(tool.ledger.power_state(device, by("command line")).await.map_err(shown)?.state.as_str().to_owned());
         }
         Action::On => PowerAction::On,
         Action::Off => PowerAction::Off,

@@ -1,9 +1,34 @@
 //! User and password of a management controller, out of a secret of the form `user:password`.
+//!
+//! The only way to them is [`Credentials::for_controller`], which checks first that the secret may be sent to the controller:
+//! a connection cannot be made without that check.
 
 use crate::secrets::{Secret, Secrets};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bootledger_aggregates::device::event::Management;
+use bootledger_aggregates::secret::{SecretSpec, is_for_boot_files};
 use bootledger_aggregates::values::name::Name;
+use bootledger_outbound::Guard;
+
+/// What everybody but administrators learns where credentials cannot be used, whatever the reason: the answers for a secret
+/// that is missing, damaged, or not for this controller are the same, so that they do not tell which secrets there are.
+pub(crate) const NOT_ALLOWED: &str = "the credentials cannot be used for this management controller: the secret is missing, or it \
+    may not be sent to this address, port, protocol and site. Name another secret, or have an administrator look at the scopes \
+    under Settings, Secrets";
+
+/// What a controller is addressed by, beside its own settings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms<'a> {
+    /// The device's site.
+    pub(crate) site: &'a Name,
+    /// What the secret's scope is now, where it has one.
+    pub(crate) scope: Option<&'a SecretSpec>,
+    /// What else the secret is for.
+    pub(crate) used_by: &'a [String],
+    /// Which addresses may be connected to.
+    pub(crate) guard: &'a Guard,
+}
 
 /// Whom a controller knows us as.
 #[derive(Clone, Debug)]
@@ -13,8 +38,33 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// Reads them; `Err` is a sentence that says what to do, and nothing of their content.
-    pub(crate) fn read(secrets: &Secrets, name: &Name) -> Result<Self, String> {
+    /// The credentials for a controller, where its address may be connected to and the secret may be sent there. `Err` is a
+    /// sentence for administrators and the log, which says what to do, and nothing of the secret's content.
+    pub(crate) fn for_controller(secrets: &Secrets, management: &Management, terms: Terms<'_>) -> Result<Self, String> {
+        let address = management.address;
+        let Some(name) = &management.credentials else {
+            return Err(format!("the management controller {address} has no credentials; name a secret for it"));
+        };
+        terms.guard.check(address.into()).map_err(|refused| refused.to_string())?;
+        if is_for_boot_files(name) {
+            return Err(format!("the secret {name} is for boot files, and is sent to no controller. Name another secret"));
+        }
+        if let [first, ..] = terms.used_by {
+            return Err(format!("the secret {name} is used by {first}, and is sent to no controller. Name another secret"));
+        }
+        let Some(scope) = terms.scope else {
+            return Err(format!(
+                "the secret {name} has no scope, so that it is sent to no controller. An administrator sets its scope under \
+                 Settings, Secrets, or with PUT /api/v1/secrets/{name}"
+            ));
+        };
+        scope.check(name, terms.site, management).map_err(|problem| {
+            format!("{problem}. Change the controller's settings, or the secret's scope under Settings, Secrets")
+        })?;
+        Self::read(secrets, name)
+    }
+
+    fn read(secrets: &Secrets, name: &Name) -> Result<Self, String> {
         let secret = secrets.read(name).map_err(|error| error.to_string())?;
         let (user, password) = secret.expose().split_once(':').unwrap_or_default();
         let printable = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
@@ -36,6 +86,8 @@ impl Credentials {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bootledger_aggregates::device::event::ManagementProtocol;
+    use bootledger_aggregates::device::management::Access;
 
     fn read(text: &str) -> Result<Credentials, String> {
         let folder = tempfile::tempdir().expect("a folder");
@@ -62,5 +114,41 @@ mod tests {
     fn the_password_is_taken_out_of_what_others_say() {
         let credentials = read("admin:sesame").expect("credentials");
         assert_eq!(credentials.redact("you sent YWRtaW46c2VzYW1l, that is sesame"), "you sent …, that is …");
+    }
+
+    #[test]
+    fn credentials_are_given_only_for_a_controller_that_the_scope_and_the_guard_allow() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["bmc", "boot-root"] {
+            std::fs::write(folder.path().join(name), "admin:sesame").expect("a file");
+        }
+        let secrets = Secrets::new(Some(folder.path().to_owned()));
+        let scope = r#"{"networks": ["10.0.9.0/24", "127.0.0.0/8"], "protocols": ["ipmi"], "sites": ["dc1"]}"#;
+        let scope: SecretSpec = serde_json::from_str(scope).expect("a scope");
+        let guard = Guard::new(vec![], "--outbound-allow");
+        let ask = |address: &str, name: &str, terms: Terms<'_>| {
+            let management = Management {
+                address: address.parse().expect("an address"),
+                protocol: ManagementProtocol::Ipmi,
+                credentials: Some(name.parse().expect("a name")),
+                access: Access::default(),
+            };
+            Credentials::for_controller(&secrets, &management, terms).map(drop)
+        };
+        let site = "dc1".parse().expect("a name");
+        let terms = Terms { site: &site, scope: Some(&scope), used_by: &[], guard: &guard };
+        assert_eq!(ask("10.0.9.7", "bmc", terms), Ok(()));
+        let used = ["webhook chat".to_owned()];
+        for (what, words, refused) in [
+            ("a foreign address", "may not be sent to the address 10.0.8.7", ask("10.0.8.7", "bmc", terms)),
+            ("no scope", "has no scope", ask("10.0.9.7", "bmc", Terms { scope: None, ..terms })),
+            ("loopback", "127.0.0.1 is a loopback", ask("127.0.0.1", "bmc", terms)),
+            ("boot files", "is for boot files", ask("10.0.9.7", "boot-root", terms)),
+            ("another use", "is used by webhook chat", ask("10.0.9.7", "bmc", Terms { used_by: &used, ..terms })),
+            ("no secret", "there is no secret other", ask("10.0.9.7", "other", terms)),
+        ] {
+            let told = refused.expect_err(what);
+            assert!(told.contains(words) && !told.contains("sesame"), "{what}: {told}");
+        }
     }
 }

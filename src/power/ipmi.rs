@@ -140,7 +140,7 @@ impl Ipmi {
             self.port,
             LIMIT.as_secs()
         );
-        Trouble { slow: true, ..Trouble::certain(reason) }
+        Trouble { slow: true, ..Trouble::unanswered(self.address, "IPMI", reason) }
     }
 
     /// What `ipmitool` complains of, in words.
@@ -161,13 +161,16 @@ impl Ipmi {
         let last = errors.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it says nothing");
         let words = format!("the management controller {address} did not do it; ipmitool says: {last}");
         // A completion code is an answer, and so is a session that never was; anything else may have come in between.
-        if has("Unable to establish") || last.contains("failed") { Trouble::certain(words) } else { Trouble::uncertain(words) }
+        if has("Unable to establish") {
+            return Trouble::unanswered(address, "IPMI", words);
+        }
+        if last.contains("failed") { Trouble::certain(words) } else { Trouble::uncertain(words) }
     }
 
     fn silent_certain(&self) -> Trouble {
         let (address, port) = (self.address, self.port);
         let reason = format!("the management controller {address} does not answer by IPMI (UDP port {port})");
-        Trouble::certain(reason)
+        Trouble::unanswered(address, "IPMI", reason)
     }
 
     fn strange(&self, told: &str) -> Trouble {

@@ -195,7 +195,7 @@ impl Redfish {
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Found<T>, Trouble> {
         let (headers, body) = self.send(Method::GET, path, None, None).await?;
         let body = serde_json::from_slice(&body).map_err(|error| {
-            Trouble::certain(format!("what the management controller {} answered is no Redfish: {error}", self.address))
+            self.unanswered(format!("what the management controller {} answered is no Redfish: {error}", self.address))
         })?;
         let version = headers.get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         Ok(Found { path: path.to_owned(), version, body })
@@ -212,10 +212,8 @@ impl Redfish {
         // A link that names another host would lead the password there.
         if !path.starts_with('/') || path.starts_with("//") {
             let path = self.credentials.redact(path);
-            return Err(Trouble::certain(format!(
-                "the management controller {} refers to {path:?}, which is not its own",
-                self.address
-            )));
+            let reason = format!("the management controller {} refers to {path:?}, which is not its own", self.address);
+            return Err(self.unanswered(reason));
         }
         let changes = method == Method::POST;
         let mut request = self.client.request(method, format!("{}{path}", self.base));
@@ -237,7 +235,7 @@ impl Redfish {
         while let Some(chunk) = answer.chunk().await.map_err(lost)? {
             if bytes.len() + chunk.len() > LARGEST {
                 let reason = format!("the management controller {} answered with more than {LARGEST} bytes", self.address);
-                return Err(Trouble { uncertain: changes, ..Trouble::certain(reason) });
+                return Err(Trouble { uncertain: changes, ..self.unanswered(reason) });
             }
             bytes.extend_from_slice(&chunk);
         }
@@ -251,7 +249,7 @@ impl Redfish {
         let address = self.address;
         if error.is_timeout() {
             let reason = format!("the management controller {address} did not answer by Redfish within {} s", LIMIT.as_secs());
-            return Trouble { slow: true, ..Trouble::certain(reason) };
+            return Trouble { slow: true, ..self.unanswered(reason) };
         }
         let mut cause: &dyn std::error::Error = error;
         while let Some(source) = cause.source() {
@@ -259,12 +257,16 @@ impl Redfish {
         }
         let cause = self.credentials.redact(&cause.to_string());
         if cause.contains("certificate") {
-            return Trouble::certain(format!(
+            return self.unanswered(format!(
                 "the management controller {address} is not trusted and was told no password: {cause}; if it is the right one, \
                  pin its certificate with management.tls, or have this machine trust the authority that signed it"
             ));
         }
-        Trouble::certain(format!("the management controller {address} cannot be reached by Redfish at {}: {cause}", self.base))
+        self.unanswered(format!("the management controller {address} cannot be reached by Redfish at {}: {cause}", self.base))
+    }
+
+    fn unanswered(&self, reason: impl Into<String>) -> Trouble {
+        Trouble::unanswered(self.address, "Redfish", reason)
     }
 
     fn refused(&self, status: StatusCode, path: &str, body: &[u8]) -> Trouble {
@@ -273,18 +275,20 @@ impl Redfish {
             return Trouble::certain(format!("the management controller {address} refused user {user}: wrong name or password"));
         }
         if status.is_redirection() {
-            return Trouble::certain(format!(
+            return self.unanswered(format!(
                 "the management controller {address} answered with a redirect ({status}), which is not followed, since it may \
                  lead elsewhere; look at its port and management.tls"
             ));
         }
-        let said = self.credentials.redact(&said(body));
-        let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-        if status == StatusCode::FORBIDDEN {
+        let words = self.credentials.redact(&said(body));
+        let said = if words.is_empty() { String::new() } else { format!(": {words}") };
+        if status == StatusCode::FORBIDDEN && !words.is_empty() {
             return Trouble::certain(format!("the management controller {address} does not let user {user} do this{said}"));
         }
         let path = self.credentials.redact(path);
-        Trouble::certain(format!("the management controller {address} answered {path} with {status}{said}"))
+        let reason = format!("the management controller {address} answered {path} with {status}{said}");
+        // Only what has the form of a Redfish error is an answer of a controller.
+        if words.is_empty() { self.unanswered(reason) } else { Trouble::certain(reason) }
     }
 }
 

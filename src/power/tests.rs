@@ -2,8 +2,9 @@
 //! `tests/power.rs`.
 
 use super::*;
+use crate::secrets::Secrets;
 use bootledger_aggregates::device::management::{Access, Tls};
-use std::net::Ipv4Addr;
+use bootledger_outbound::Guard;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -16,7 +17,17 @@ fn controller(protocol: ManagementProtocol, access: Access) -> Controller {
     std::fs::write(folder.path().join("bmc"), format!("admin:{PASSWORD}\n")).expect("a file");
     let credentials = Some("bmc".parse().expect("a name"));
     let management = Management { address: Ipv4Addr::LOCALHOST, protocol, credentials, access };
-    Controller::of(&management, &Secrets::new(Some(folder.path().to_owned()))).expect("a controller")
+    let scope = format!(
+        r#"{{"networks": ["127.0.0.0/8"], "protocols": ["ipmi", "redfish"], "sites": ["dc1"], "plain_http": true, "ports": [{}]}}"#,
+        management.access.port.expect("a port")
+    );
+    let scope = serde_json::from_str(&scope).expect("a scope");
+    let guard = Guard::new(vec!["127.0.0.0/8".parse().expect("a network")], "--outbound-allow");
+    let site = "dc1".parse().expect("a name");
+    let terms = Terms { site: &site, scope: Some(&scope), used_by: &[], guard: &guard };
+    let secrets = Secrets::new(Some(folder.path().to_owned()));
+    let credentials = Credentials::for_controller(&secrets, &management, terms).expect("credentials");
+    Controller::of(&management, credentials).expect("a controller")
 }
 
 fn redfish(port: u16, tls: Tls) -> Controller {
@@ -237,4 +248,75 @@ async fn a_controller_that_is_not_there_is_told_at_once() {
     assert!(!trouble.uncertain && trouble.reason.contains("cannot be reached by Redfish"), "{trouble:?}");
     let trouble = ipmi(port).carry_out(PowerAction::Off, false).await.expect_err("nobody is there");
     assert!(!trouble.uncertain && trouble.reason.contains("answer by IPMI"), "{trouble:?}");
+}
+
+/// What an operator reads where nothing answers as a controller does is the same, whatever is or is not there.
+#[tokio::test]
+async fn what_is_at_an_address_is_not_told_to_operators() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let (silent_port, closed_port) =
+        (silent.local_addr().expect("an address").port(), closed.local_addr().expect("an address").port());
+    drop(closed);
+    let (silence, refused) = (redfish(silent_port, Tls::Off), redfish(closed_port, Tls::Off));
+    let (silence, refused, html, banner, redirect, missing, large) = tokio::join!(
+        async { silence.state().await.expect_err("silence") },
+        async { refused.state().await.expect_err("nobody is there") },
+        state_of(|_, _| Some(("200 OK", "", "<html>welcome</html>".to_owned()))),
+        state_of(|_, _| None),
+        state_of(|_, _| Some(("301 Moved", "Location: http://198.51.100.1/\r\n", String::new()))),
+        state_of(|_, _| Some(("404 Not Found", "", "nginx".to_owned()))),
+        state_of(|_, _| Some(("200 OK", "", "x".repeat(2 << 20)))),
+    );
+    for trouble in [&silence, &html, &banner, &redirect, &missing, &large] {
+        assert_eq!(trouble.to_string(), refused.to_string(), "{}", trouble.reason);
+        assert_ne!(trouble.reason, refused.reason, "administrators learn what it is");
+    }
+    assert!(refused.to_string().starts_with("the management controller 127.0.0.1 did not answer as Redfish"), "{refused}");
+}
+
+/// A hundred callers with the same question are one request; another question waits for it; and a caller has a limit.
+#[tokio::test]
+async fn questions_to_one_controller_are_one_at_a_time_and_each_caller_has_a_limit() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let questions = Questions::default();
+    let management = |system: &str| Management {
+        address: Ipv4Addr::LOCALHOST,
+        protocol: ManagementProtocol::Redfish,
+        credentials: Some("bmc".parse().expect("a name")),
+        access: Access { port: Some(port), tls: Tls::Off, system: Some(system.parse().expect("a text")), ..Access::default() },
+    };
+    let ask = |caller: String| {
+        let (questions, management) = (questions.clone(), management("1"));
+        tokio::spawn(async move { questions.ask(&caller, &management, redfish(port, Tls::Off)).await })
+    };
+    let asked: Vec<_> = (0..100).map(|n| ask(format!("user {n}"))).collect();
+    let (mut stream, _) = silent.accept().await.expect("one connection");
+    let same: Vec<_> = (0..20).map(|_| ask("user ada".to_owned())).collect();
+    let mut busy = 0;
+    for one in same {
+        if one.is_finished()
+            || tokio::time::timeout(Duration::from_millis(50), one)
+                .await
+                .is_ok_and(|ended| matches!(ended, Ok(Err(Unanswered::Busy(_)))))
+        {
+            busy += 1;
+        }
+    }
+    assert_eq!(busy, 12, "eight of one caller are under way");
+    let second = management("2");
+    let other = questions.ask("user bob", &second, redfish(port, Tls::Off));
+    assert!(tokio::time::timeout(Duration::from_millis(100), other).await.is_err(), "it waits for its turn");
+    let (mut bytes, body) = ([0; 4096], SYSTEM.replace("\"On\",", "\"Off\","));
+    // The list of systems, and the system, over one connection.
+    for body in [r#"{"Members": [{"@odata.id": "/redfish/v1/Systems/1"}]}"#, &body] {
+        let _read = stream.read(&mut bytes).await.expect("a request");
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(answer.as_bytes()).await.expect("an answer");
+    }
+    for one in asked {
+        assert!(matches!(one.await.expect("no panic"), Ok(PowerState::Off)));
+    }
+    assert!(tokio::time::timeout(Duration::from_millis(50), silent.accept()).await.is_err(), "there was one connection");
 }

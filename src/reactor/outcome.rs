@@ -20,6 +20,7 @@ use bootledger_projections::at::At;
 use bootledger_projections::catalogue::Entry;
 use bootledger_projections::deployments::{self, Status};
 use bootledger_projections::devices;
+use bootledger_web::auth::level::Level;
 use bootledger_web::commands::{CommandError, Context};
 use rand::RngExt;
 
@@ -132,6 +133,7 @@ pub(super) async fn mark_overdue(ledger: &Ledger, deployment: &deployments::Depl
         correlation_id: deployment.id.to_string(),
         causation_id: None,
         idempotency_key: None,
+        level: Level::Viewer,
     };
     match ledger.run::<Deployment>(deployment.id, command, Terms::default(), &context).await {
         Ok(receipt) => ledger.feed.saw_appended(receipt.position),
@@ -155,6 +157,7 @@ fn context(lease: &Lease, plugin: &Name) -> Context {
         correlation_id: lease.deployment.to_string(),
         causation_id: None,
         idempotency_key: None,
+        level: Level::Viewer,
     }
 }
 

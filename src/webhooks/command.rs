@@ -100,7 +100,8 @@ async fn list(tool: &Tool) -> Result<()> {
     let position = checkpoint::position(&mut connection).await?;
     for webhook in catalogue::webhooks(&mut connection, At::Now).await? {
         let (name, view) = (webhook.key, webhook.spec);
-        let delivery = webhooks::delivery(&mut connection, &name, &view, position, (tool.ledger.now)()).await?;
+        let delivery =
+            webhooks::delivery(&mut connection, &name, &view, position, (tool.ledger.now)(), webhooks::Details::Shown).await?;
         println!("{name}  {}  {}", view.spec.url.origin(), delivery.message);
         for failing in delivery.failing {
             println!(

@@ -62,7 +62,7 @@ struct Run {
 
 impl Courier {
     pub(super) fn new(ledger: Ledger, webhook: Entry<WebhookView>, measurements: Measurements) -> Result<Self> {
-        let receiver = Receiver::new(&webhook.spec.spec.url, AT_ONCE)?;
+        let receiver = Receiver::new(&webhook.spec.spec.url, AT_ONCE, &ledger.outbound.guard)?;
         let wanted = Wanted::of(&webhook.spec.spec.events);
         let (name, view, worker) = (webhook.key, webhook.spec, Uuid::now_v7());
         Ok(Self { ledger, name, view, wanted, receiver, worker, measurements })

@@ -3,8 +3,9 @@
 use super::message::{Message, Signer};
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::webhook::WebhookUrl;
+use bootledger_outbound::Guard;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, StatusCode, redirect};
+use reqwest::{Client, StatusCode};
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
@@ -44,24 +45,27 @@ pub(super) struct Receiver {
     url: String,
     origin: String,
     client: Client,
+    guard: Guard,
 }
 
 impl Receiver {
     /// The receiver at this URL, for so many messages at once.
-    pub(super) fn new(url: &WebhookUrl, at_once: usize) -> reqwest::Result<Self> {
-        let client = Client::builder()
+    pub(super) fn new(url: &WebhookUrl, at_once: usize, guard: &Guard) -> reqwest::Result<Self> {
+        // Only the URL that an administrator has chosen is asked: no redirect, and no proxy of the environment.
+        let client = guard
+            .client()
             .timeout(LIMIT)
-            // Only the URL that an administrator has chosen is asked: no redirect, and no proxy of the environment.
-            .redirect(redirect::Policy::none())
-            .no_proxy()
             .pool_max_idle_per_host(at_once)
             .user_agent(concat!("bootledger/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { url: url.as_str().to_owned(), origin: url.origin(), client })
+        Ok(Self { url: url.as_str().to_owned(), origin: url.origin(), client, guard: guard.clone() })
     }
 
     /// Sends the message once, signed for now. 2xx is taken, everything else is not.
     pub(super) async fn send(&self, message: &Message, signer: &Signer, now: OffsetDateTime) -> Tried {
+        if let Err(refused) = self.guard.check_text(&self.url) {
+            return Tried { taken: false, status: None, words: Text::fitted(&refused.to_string()), retry_after: None };
+        }
         let timestamp = now.unix_timestamp();
         let request = self.client.post(&self.url).header(CONTENT_TYPE, "application/json");
         let request = request

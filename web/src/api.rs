@@ -18,6 +18,7 @@ pub mod installer;
 pub mod networks;
 pub mod power;
 pub mod racks;
+pub mod secrets;
 pub mod sessions;
 pub mod sites;
 pub mod tokens;
@@ -51,4 +52,5 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     users::configure(config);
     sessions::configure(config);
     webhooks::configure(config);
+    secrets::configure(config);
 }

@@ -2,6 +2,7 @@
 //! rules need, appends the events, and retries conflicts. This crate only knows the questions,
 //! which is why the trait is here: `web` does not depend on the root package.
 
+use crate::auth::level::Level;
 use crate::auth::password::Hash;
 use async_trait::async_trait;
 use bootledger_aggregates::boot_image::{BootFile, BootImageSpec};
@@ -16,6 +17,7 @@ use bootledger_aggregates::drift::DriftKey;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::secret::SecretSpec;
 use bootledger_aggregates::session::{EndReason, SessionSpec};
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::token::Scope;
@@ -153,6 +155,8 @@ pub enum Command {
     RemoveBootFile { image: Name, name: Name },
     /// Makes a boot image this, with these files and no others, in one step; `revision` is the one that it was worked out from.
     ReplaceBootImage { image: Name, spec: Box<BootImageSpec>, files: BTreeMap<Name, BootFile>, revision: u32 },
+    /// Says to which management controllers a secret may be sent.
+    DefineSecret(Name, Box<SecretSpec>),
     /// Creates or changes a webhook.
     DefineWebhook(Name, Box<WebhookSpec>),
     /// Has a webhook told nothing for a while.
@@ -229,6 +233,8 @@ pub enum Kind {
     BootImage,
     /// `webhook`
     Webhook,
+    /// `secret`: its scope
+    Secret,
 }
 
 /// Who asks, and how repeats are recognised.
@@ -242,6 +248,8 @@ pub struct Context {
     pub causation_id: Option<String>,
     /// Asked again with the same key, the first answer is given again and nothing is done.
     pub idempotency_key: Option<String>,
+    /// What the caller may do. Rules that are for administrators alone look here; programs that act by themselves are viewers.
+    pub level: Level,
 }
 
 impl Context {
@@ -280,7 +288,7 @@ pub enum CommandError {
     /// The database cannot be reached; asking again will help.
     #[error("the database cannot be reached; try again")]
     Unavailable(#[source] anyhow::Error),
-    /// The caller has too many requests under way; trying again later helps.
+    /// The caller, or all callers together, want more at once than there is room for; asking again later helps.
     #[error("{0}")]
     Busy(String),
     /// A management controller does not answer as it should.
@@ -294,6 +302,17 @@ pub enum CommandError {
     /// A defect.
     #[error("something is wrong inside")]
     Internal(#[source] anyhow::Error),
+}
+
+/// The power of a device, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Power {
+    /// Whether the server has power.
+    pub state: PowerState,
+    /// When its management controller said so; `None` where it was never heard of.
+    pub at: Option<Timestamp>,
+    /// Whether the controller was asked for this answer.
+    pub live: bool,
 }
 
 /// What a webhook's receiver answered to a message that is no event.
@@ -395,8 +414,9 @@ pub trait Commands: Send + Sync {
     /// is started, and what is free now may be taken before it is.
     async fn check_deployment(&self, wanted: &NewDeployment) -> Result<Proposed, CommandError>;
 
-    /// Asks a device's management controller, now, whether the server has power.
-    async fn power_state(&self, device: DeviceId) -> Result<PowerState, CommandError>;
+    /// Whether a server has power. For an operator, its management controller is asked, now. For a viewer nothing is sent
+    /// anywhere: the answer is what was heard last.
+    async fn power_state(&self, device: DeviceId, context: Context) -> Result<Power, CommandError>;
 
     /// Has the servers of a site compared with the views at once, by whichever instance gets to it.
     async fn check_drift(&self, site: &Name) -> Result<(), CommandError>;

@@ -52,6 +52,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         api::sessions::index, api::sessions::end,
         api::webhooks::index, api::webhooks::show, api::webhooks::define, api::webhooks::retire, api::webhooks::pause,
         api::webhooks::resume, api::webhooks::set_position, api::webhooks::skip, api::webhooks::ping,
+        api::secrets::index, api::secrets::show, api::secrets::define, api::secrets::retire,
         puppet::routes::show, puppet::routes::create,
         health::alive, health::readiness::ready, health::metrics::measured,
     ),

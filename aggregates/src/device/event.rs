@@ -45,7 +45,7 @@ pub struct Management {
 }
 
 /// A management controller's protocol.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ManagementProtocol {
     /// IPMI over LAN.
@@ -53,6 +53,16 @@ pub enum ManagementProtocol {
     Ipmi,
     /// Redfish.
     Redfish,
+}
+
+impl ManagementProtocol {
+    /// Its name, as in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ipmi => "ipmi",
+            Self::Redfish => "redfish",
+        }
+    }
 }
 
 /// A name and its address: an A record and its PTR record.

@@ -161,6 +161,9 @@ pub struct RegisterFacts {
     pub unknown: Option<BrokenRuleOf>,
     /// What is wrong with the secret of the management controller's credentials, if anything.
     pub secret_problem: Option<String>,
+    /// What else is wrong with its management controller: an address that is never connected to, or a setting that its caller
+    /// may not choose.
+    pub management_problems: Vec<BrokenRule>,
     /// What is wrong with the secrets that its settings name.
     pub setting_secrets: SecretProblems,
     /// Interfaces that the live deployment boots from.
@@ -191,9 +194,9 @@ fn place(site: &Name, rack: Option<&Name>, position: Option<u16>, facts: &Regist
     broken
 }
 
-fn unreadable(facts: &RegisterFacts) -> Option<BrokenRule> {
-    let problem = facts.secret_problem.as_ref()?;
-    Some(BrokenRule::new("management.credentials", "secret_missing", problem))
+fn unreachable(facts: &RegisterFacts) -> impl Iterator<Item = BrokenRule> {
+    let credentials = |problem| BrokenRule::new("management.credentials", "secret_missing", problem);
+    facts.secret_problem.iter().map(credentials).chain(facts.management_problems.iter().cloned())
 }
 
 fn identified(by_anything: bool) -> Option<BrokenRule> {
@@ -238,7 +241,7 @@ pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Ve
     spec.asset = spec.asset.filter(|asset| !asset.is_empty());
     let mut broken = place(&spec.site, spec.rack.as_ref(), spec.position, facts);
     broken.extend(held(facts));
-    broken.extend(unreadable(facts));
+    broken.extend(unreachable(facts));
     broken.extend(identified(!spec.macs.is_empty() || spec.serial.is_some() || spec.asset.is_some()));
     broken.extend(settings::broken(&spec.settings, &facts.setting_secrets));
     if spec.parent.is_some_and(|parent| parent == facts.device) {
@@ -251,7 +254,7 @@ pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Ve
 pub(super) fn change(device: &Registered, change: DeviceChange, facts: &RegisterFacts) -> Result<Vec<DeviceEvent>, Refused> {
     let mut broken = new_place(device, &change, facts);
     broken.extend(held(facts));
-    broken.extend(unreadable(facts));
+    broken.extend(unreachable(facts));
     broken.extend(venture_role(device, &change, facts));
     let settings_changed = settings::changes(&device.settings, change.settings);
     let mut settings_after = device.settings.clone();

@@ -7,7 +7,7 @@ mod deployment;
 mod device;
 
 pub(crate) use account::{session, user};
-pub(crate) use catalogue::{boot_image, dhcp_server, drift, network, rack, site, token, venture, webhook};
+pub(crate) use catalogue::{boot_image, dhcp_server, drift, network, rack, secret, site, token, venture, webhook};
 pub(crate) use deployment::deployment;
 pub(crate) use device::device;
 

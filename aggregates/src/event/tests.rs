@@ -45,6 +45,7 @@ fn events_of_the_catalogue_are_stored_like_this_for_ever() {
     contract("network", "some-key", &sampled::network(), |event| Event::Network(key(), event));
     contract("dhcp_server", "some-key", &sampled::dhcp_server(), |event| Event::DhcpServer(key(), event));
     contract("venture", "some-key", &sampled::venture(), |event| Event::Venture(key(), event));
+    contract("secret", "some-key", &sampled::secret(), |event| Event::Secret(key(), event));
     contract("webhook", "some-key", &sampled::webhook(), |event| Event::Webhook(key(), event));
     contract("boot_image", "some-key", &sampled::boot_image(), |event| Event::BootImage(key(), event));
 }

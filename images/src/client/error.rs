@@ -1,7 +1,7 @@
 //! Why a download fails.
 
 use super::retry_after;
-use crate::reach::Unreachable;
+use bootledger_outbound::Refused;
 use reqwest::{Response, StatusCode};
 use std::io;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use url::Url;
 pub enum DownloadError {
     /// The address is one that downloads may not go to.
     #[error(transparent)]
-    Refused(Unreachable),
+    Refused(Refused),
     /// The server answers with an error.
     #[error("{url} answers with {status}{}", hint(*.status))]
     Status {
@@ -98,7 +98,7 @@ impl DownloadError {
     pub(super) fn of(url: &Url, error: &reqwest::Error) -> Self {
         let mut inner: &(dyn std::error::Error + 'static) = error;
         while let Some(source) = inner.source() {
-            if let Some(refused) = source.downcast_ref::<Unreachable>() {
+            if let Some(refused) = source.downcast_ref::<Refused>() {
                 return Self::Refused(refused.clone());
             }
             inner = source;

@@ -3,10 +3,9 @@
 use crate::server::{Reply, Server, file, status};
 use bootledger_images::client::{Client, DownloadError, Limits, Partial};
 use bootledger_images::digest::Digest;
-use bootledger_images::reach::Reach;
+use bootledger_outbound::Guard;
 use sha2::Digest as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -26,9 +25,9 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
-pub(crate) fn client(limits: Limits, reach: Reach) -> Client {
+pub(crate) fn client(limits: Limits, guard: Guard) -> Client {
     drop(rustls::crypto::ring::default_provider().install_default());
-    Client::new(limits, reach).expect("a client")
+    Client::new(limits, guard).expect("a client")
 }
 
 fn content(seed: u8) -> Vec<u8> {
@@ -41,7 +40,7 @@ fn sha256(content: &[u8]) -> Digest {
 
 async fn get(url: &Url, folder: &Path, expected: Option<Digest>) -> Result<Vec<u8>, DownloadError> {
     let mut partial = Partial::open(folder, url.as_str(), expected.as_ref()).await?;
-    client(limits(), Reach::Anywhere).file(url, &mut partial, expected.as_ref(), &|_, _| {}).await?;
+    client(limits(), Guard::Anywhere).file(url, &mut partial, expected.as_ref(), &|_, _| {}).await?;
     Ok(std::fs::read(partial.path()).expect("the file"))
 }
 
@@ -178,7 +177,7 @@ async fn a_file_over_the_limit_is_refused_before_it_is_downloaded() {
     let server = Server::start(move |_| Reply { status: 200, length: Some(2_000_000), hang: true, ..Reply::default() }).await;
     let error = get(&server.at("/iso"), folder().path(), None).await.expect_err("too large");
     assert!(matches!(error, DownloadError::TooLarge { limit: 1_000_000, .. }), "{error}");
-    let error = client(limits(), Reach::Anywhere).small(&server.at("/list")).await.expect_err("too large");
+    let error = client(limits(), Guard::Anywhere).small(&server.at("/list")).await.expect_err("too large");
     assert!(matches!(error, DownloadError::TooLarge { limit: 10_000, .. }), "{error}");
 }
 
@@ -189,7 +188,7 @@ async fn the_service_does_not_download_from_itself_by_address_name_or_redirect()
         ..status(302)
     })
     .await;
-    let guarded = client(limits(), Reach::Guarded(Arc::new([])));
+    let guarded = client(limits(), Guard::new(vec![], "--image-mirror-allow"));
     let port = server.url.port().expect("a port");
     for url in
         [format!("http://127.0.0.1:{port}/"), format!("http://localhost:{port}/"), format!("http://[::ffff:7f00:1]:{port}/")]
@@ -198,7 +197,7 @@ async fn the_service_does_not_download_from_itself_by_address_name_or_redirect()
         assert!(matches!(error, DownloadError::Refused(_)), "{url}: {error}");
     }
     assert!(server.requests("/").is_empty());
-    let allowed = client(limits(), Reach::Guarded(Arc::new(["127.0.0.0/8".parse().expect("a network")])));
+    let allowed = client(limits(), Guard::new(vec!["127.0.0.0/8".parse().expect("a network")], "--image-mirror-allow"));
     let error = allowed.small(&server.at("/")).await.expect_err("a redirect to the metadata service");
     assert!(matches!(error, DownloadError::Refused(_)), "{error}");
 }
@@ -224,6 +223,6 @@ async fn progress_says_how_much_has_arrived() {
         assert!(bytes >= last.swap(bytes, Ordering::Relaxed));
         total.store(of.unwrap_or(0), Ordering::Relaxed);
     };
-    client(limits(), Reach::Anywhere).file(&url, &mut partial, None, &report).await.expect("the file");
+    client(limits(), Guard::Anywhere).file(&url, &mut partial, None, &report).await.expect("the file");
     assert_eq!((last.into_inner(), total.into_inner()), (50_000, 50_000));
 }

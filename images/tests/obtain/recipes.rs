@@ -6,8 +6,8 @@ use crate::vendor::{Vendor, package};
 use bootledger_images::archive;
 use bootledger_images::fetch::{FetchError, Fetched, Fetcher, Known, Origin, Verified};
 use bootledger_images::library::{Files, Library};
-use bootledger_images::reach::Reach;
 use bootledger_images::signature::{Keyring, SignatureError};
+use bootledger_outbound::Guard;
 use sha2::Digest as _;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -110,7 +110,7 @@ impl Lab {
     }
 
     async fn fetch(&self, origin: &Origin) -> Result<Fetched, FetchError> {
-        let client = client(limits(), Reach::Anywhere);
+        let client = client(limits(), Guard::Anywhere);
         let fetcher = Fetcher {
             client: &client,
             library: &self.library,
@@ -315,7 +315,7 @@ async fn what_an_update_would_bring_is_known_from_the_lists_alone() {
     let vendor = Vendor::new("vendor@example.org", "0");
     let server = serve(&mirror(&vendor)).await;
     let lab = Lab::new(RECIPE, vendor.key());
-    let client = client(limits(), Reach::Anywhere);
+    let client = client(limits(), Guard::Anywhere);
     let now = OffsetDateTime::now_utc();
     let fetcher = Fetcher { client: &client, library: &lab.library, folder: lab.folder.path(), known: &lab.known, now };
     let recipe = lab.library.recipes().next().expect("a recipe");

@@ -11,6 +11,7 @@ use bootledger_aggregates::drift::{DriftEvent, DriftKey, Subject};
 use bootledger_aggregates::event::{Event, Recorded};
 use bootledger_aggregates::network::{NetworkEvent, NetworkSpec};
 use bootledger_aggregates::rack::RackEvent;
+use bootledger_aggregates::secret::SecretEvent;
 use bootledger_aggregates::session::SessionEvent;
 use bootledger_aggregates::site::SiteEvent;
 use bootledger_aggregates::token::TokenEvent;
@@ -39,6 +40,7 @@ pub(super) fn key(event: &Event) -> Option<Key> {
         Event::Session(key, _) => Some(("session", key.to_string())),
         Event::Drift(key, _) => Some(("drift", key.to_string())),
         Event::Webhook(key, _) => Some(("webhook", key.to_string())),
+        Event::Secret(key, _) => Some(("secret", key.to_string())),
     }
 }
 
@@ -93,7 +95,10 @@ pub(super) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), String
         Event::Session(_, event) => session(state, recorded, event),
         Event::Drift(key, event) => drift(state, recorded, key, event),
         Event::Webhook(_, event) => webhook(state, recorded, event),
-        Event::Rack(_, RackEvent::RackRetired {}) | Event::Token(_, TokenEvent::TokenRevoked {}) => retire(state, recorded),
+        Event::Secret(_, SecretEvent::SecretScopeDefined { spec }) => put(state, recorded, spec, false),
+        Event::Rack(_, RackEvent::RackRetired {})
+        | Event::Token(_, TokenEvent::TokenRevoked {})
+        | Event::Secret(_, SecretEvent::SecretScopeRetired {}) => retire(state, recorded),
     }
 }
 

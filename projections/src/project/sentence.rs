@@ -23,6 +23,7 @@ use bootledger_aggregates::dhcp_server::DhcpServerEvent;
 use bootledger_aggregates::event::{Event, Recorded};
 use bootledger_aggregates::network::NetworkEvent;
 use bootledger_aggregates::rack::RackEvent;
+use bootledger_aggregates::secret::SecretEvent;
 use bootledger_aggregates::site::SiteEvent;
 use bootledger_aggregates::token::{Scope, TokenEvent};
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
@@ -97,6 +98,11 @@ fn sentence(state: &State, recorded: &Recorded) -> String {
         Event::Session(id, event) => account::session(state, *id, event, &by),
         Event::Drift(key, event) => drift::drift(key, event, &by),
         Event::Webhook(name, event) => webhook(name, event, &by),
+        Event::Secret(name, SecretEvent::SecretScopeDefined { spec }) => {
+            let networks: Vec<String> = spec.networks.iter().map(ToString::to_string).collect();
+            format!("The scope of secret {name} was set to controllers in {}{by}", networks.join(", "))
+        }
+        Event::Secret(name, SecretEvent::SecretScopeRetired {}) => format!("The scope of secret {name} was retired{by}"),
         Event::Venture(name, event) => match event {
             VentureEvent::VentureDefined { .. } => format!("Venture {name} was defined{by}"),
             VentureEvent::RoleDefined { role, .. } => format!("Role {role} of venture {name} was defined{by}"),

@@ -20,6 +20,7 @@ use bootledger_aggregates::dhcp_server::DhcpServerCommand;
 use bootledger_aggregates::network::NetworkCommand;
 use bootledger_aggregates::rack::RackCommand;
 use bootledger_aggregates::rules::Refused;
+use bootledger_aggregates::secret::SecretCommand;
 use bootledger_aggregates::site::SiteCommand;
 use bootledger_aggregates::token::TokenCommand;
 use bootledger_aggregates::values::text::Text;
@@ -131,7 +132,7 @@ fn server(b: u8, position: i64) -> DhcpServerCommand {
 
 fn describe(world: &mut World, a: u8, b: u8) {
     let site = if b.is_multiple_of(2) { "dc1" } else { "dc2" };
-    match a % 15 {
+    match a % 16 {
         0 => world.site(
             site,
             SiteCommand::DefineSite {
@@ -182,9 +183,19 @@ fn describe(world: &mut World, a: u8, b: u8) {
         9 => world.rack("r1", RackCommand::RetireRack),
         10 => world.site("dc2", SiteCommand::RetireSite { used_by: vec![] }),
         11 => tell(world, b),
+        14 => allow(world, b),
         12 | 13 => world.person(b / 8, b),
         _ => world.token(b % 2, TokenCommand::RevokeToken),
     }
+}
+
+fn allow(world: &mut World, b: u8) {
+    if b.is_multiple_of(3) {
+        return world.secret("bmc", SecretCommand::RetireSecret);
+    }
+    let spec = serde_json::json!({ "networks": ["10.0.9.0/24"], "protocols": ["ipmi"], "sites": ["dc1"], "ports": [623, u16::from(b) + 1] });
+    let spec = Box::new(serde_json::from_value(spec).expect("a scope"));
+    world.secret("bmc", SecretCommand::DefineSecret { name: v("bmc"), spec, unknown_sites: vec![], used_by: vec![] });
 }
 
 fn tell(world: &mut World, b: u8) {
@@ -324,7 +335,7 @@ fn the_histories_reach_every_type_of_event() {
     assert!(missing.is_empty(), "no history has {missing:?}");
 }
 
-const EVENT_TYPES: [&str; 69] = [
+const EVENT_TYPES: [&str; 71] = [
     "DriftFound",
     "DriftRepairOrdered",
     "DriftRepairFailed",
@@ -394,4 +405,6 @@ const EVENT_TYPES: [&str; 69] = [
     "WebhookPositionSet",
     "WebhookEventSkipped",
     "WebhookRetired",
+    "SecretScopeDefined",
+    "SecretScopeRetired",
 ];

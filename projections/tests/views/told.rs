@@ -17,7 +17,9 @@ use std::collections::BTreeSet;
 pub(crate) async fn told(connection: &mut Connection, at: At) -> Result<Vec<String>> {
     let c = connection;
     let mut told = vec![];
-    for kind in ["site", "rack", "network", "dhcp_server", "venture", "boot_image", "token", "user", "session", "webhook"] {
+    for kind in
+        ["site", "rack", "network", "dhcp_server", "venture", "boot_image", "token", "user", "session", "webhook", "secret"]
+    {
         told.push(format!("{:?}", catalogue::list(&mut *c, kind, at, None, 100, None).await?));
     }
     told.push(format!("{:?}", accounts::sessions(&mut *c, Some(&v("ada")), true, at, None, 100).await?));

@@ -33,6 +33,7 @@ use bootledger_aggregates::event::Event;
 use bootledger_aggregates::network::{Network, NetworkCommand, NetworkSpec};
 use bootledger_aggregates::rack::{Rack, RackCommand};
 use bootledger_aggregates::rules::Refused;
+use bootledger_aggregates::secret::{Secret, SecretCommand};
 use bootledger_aggregates::session::Session;
 use bootledger_aggregates::settings::{Resolution, Resolved, ResolvedSettings};
 use bootledger_aggregates::site::{Site, SiteCommand};
@@ -70,6 +71,7 @@ pub(crate) struct World {
     sessions: BTreeMap<SessionId, Session>,
     drifts: BTreeMap<DriftKey, Drift>,
     webhooks: BTreeMap<Name, Webhook>,
+    secrets: BTreeMap<Name, Secret>,
 }
 
 /// What a start needs to know of a device.
@@ -390,6 +392,7 @@ small!(server, servers, DhcpServer, DhcpServerCommand);
 small!(venture, ventures, Venture, VentureCommand);
 small!(image, images, BootImage, BootImageCommand);
 small!(user, users, User, UserCommand);
+small!(secret, secrets, Secret, SecretCommand);
 small!(webhook, webhooks, Webhook, WebhookCommand);
 
 impl World {

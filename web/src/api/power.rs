@@ -1,8 +1,7 @@
 //! The power of a device: what its management controller says, and orders to it.
 
-use crate::application::Application;
 use crate::auth::caller::{Operator, Viewer};
-use crate::commands::Command;
+use crate::commands::{Command, Power};
 use crate::error::Error;
 use crate::request::answer::Change;
 use crate::request::backend::Backend;
@@ -10,7 +9,7 @@ use crate::request::body::Json;
 use crate::request::path::Path;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, ServiceConfig, resource};
+use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::device::power::{PowerAction, PowerState};
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::timestamp::Timestamp;
@@ -23,15 +22,17 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config.service(resource("/api/v1/devices/{id}/power").get(show).post(order));
 }
 
-/// What a management controller says about the power.
+/// What is known of the power.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PowerAnswer {
     /// Of which device.
     device: DeviceId,
     /// Whether it is on.
     state: PowerState,
-    /// When the controller said so.
-    asked_at: Timestamp,
+    /// When the controller said so; null where it was never heard of.
+    asked_at: Option<Timestamp>,
+    /// Whether the controller was asked for this answer; for a viewer it never is.
+    live: bool,
 }
 
 /// An order to a management controller.
@@ -49,12 +50,12 @@ pub struct NewOrder {
     interrupts: Option<DeploymentId>,
 }
 
-/// Asks the device's management controller whether it is on. 502 or 504 where that does not answer.
+/// Whether the device is on. For an operator its management controller is asked, now; 502 or 504 where that does not answer,
+/// and 503 where too many are asked at once. For a viewer, nothing is sent: the answer is what was heard last.
 #[utoipa::path(get, path = "/api/v1/devices/{id}/power", tag = "devices", params(("id" = DeviceId, Path, description = "The device")),
     responses((status = 200, body = PowerAnswer)))]
 pub(crate) async fn show(
-    _: Viewer,
-    application: Data<Application>,
+    caller: Viewer,
     Path(device): Path<DeviceId>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
@@ -66,9 +67,8 @@ pub(crate) async fn show(
             "a management controller knows only how the power is now; leave `at` out",
         ));
     }
-    let state = backend.power_state(device).await?;
-    let asked_at = (application.now)();
-    Ok(backend.read_now().await?.answer(&PowerAnswer { device, state, asked_at }))
+    let Power { state, at, live } = backend.power_state(device, caller.context()).await?;
+    Ok(backend.read_now().await?.answer(&PowerAnswer { device, state, asked_at: at, live }))
 }
 
 /// Switches the device on, off, or off and on. 202 where that takes long: an event will tell. 502 where its controller did

@@ -3,6 +3,7 @@
 use crate::api::catalogue::CatalogueQuery;
 use crate::application::Application;
 use crate::auth::caller::{Administrator, Caller, Viewer};
+use crate::auth::level::Level;
 use crate::commands::{Command, Kind, Ping};
 use crate::error::Error;
 use crate::request::answer::Change;
@@ -19,7 +20,7 @@ use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::webhook::WebhookSpec;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry, Item, WebhookView};
-use bootledger_projections::webhooks::{self, Delivery};
+use bootledger_projections::webhooks::{self, Delivery, Details};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -45,22 +46,23 @@ pub struct WebhookAnswer {
 }
 
 impl WebhookAnswer {
-    async fn of(item: Item, application: &Application, reading: &mut Reading<'_>) -> Result<Self, Error> {
+    async fn of(item: Item, application: &Application, reading: &mut Reading<'_>, caller: &Caller) -> Result<Self, Error> {
+        let details = if caller.principal.may(Level::Administrator) { Details::Shown } else { Details::Hidden };
         let entry: Entry<WebhookView> = item.read()?;
         let delivery = if entry.retired || reading.at != At::Now {
             None
         } else {
             let (shown, now) = (reading.position, (application.now)());
-            Some(webhooks::delivery(reading.connection(), &entry.key, &entry.spec, shown, now).await?)
+            Some(webhooks::delivery(reading.connection(), &entry.key, &entry.spec, shown, now, details).await?)
         };
         Ok(Self { entry, delivery })
     }
 
-    async fn find(key: &Name, application: &Application, reading: &mut Reading<'_>) -> Result<Self, Error> {
+    async fn find(key: &Name, application: &Application, reading: &mut Reading<'_>, caller: &Caller) -> Result<Self, Error> {
         let at = reading.at;
         let item = catalogue::find(reading.connection(), "webhook", key.as_str(), at).await?;
         let item = item.ok_or_else(|| Error::NotFound(format!("there is no webhook {key}")))?;
-        Self::of(item, application, reading).await
+        Self::of(item, application, reading, caller).await
     }
 }
 
@@ -96,7 +98,7 @@ pub struct Pause {
 #[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", params(CatalogueQuery),
     responses((status = 200, body = Page<WebhookAnswer>)))]
 pub(crate) async fn index(
-    _: Viewer,
+    caller: Viewer,
     application: Data<Application>,
     Parameters(query): Parameters<CatalogueQuery>,
     mut backend: Backend,
@@ -108,7 +110,7 @@ pub(crate) async fn index(
     let page = Page::of(found, limit, |item| item.key.clone());
     let mut items = vec![];
     for item in page.items {
-        items.push(WebhookAnswer::of(item, &application, &mut reading).await?);
+        items.push(WebhookAnswer::of(item, &application, &mut reading, &caller).await?);
     }
     Ok(reading.answer(&Page { items, next: page.next }))
 }
@@ -117,13 +119,13 @@ pub(crate) async fn index(
 #[utoipa::path(get, path = "/api/v1/webhooks/{key}", tag = "webhooks", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = WebhookAnswer)))]
 pub(crate) async fn show(
-    _: Viewer,
+    caller: Viewer,
     application: Data<Application>,
     Path(key): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
-    let answer = WebhookAnswer::find(&key, &application, &mut reading).await?;
+    let answer = WebhookAnswer::find(&key, &application, &mut reading, &caller).await?;
     Ok(reading.answer(&answer))
 }
 
@@ -137,7 +139,7 @@ async fn change(
     let change = Change::make(backend, caller, command).await?;
     match change.shown(backend).await {
         Ok(mut reading) => {
-            let answer = WebhookAnswer::find(key, application, &mut reading).await?;
+            let answer = WebhookAnswer::find(key, application, &mut reading, caller).await?;
             Ok(change.answer(reading, &answer))
         }
         Err(accepted) => Ok(accepted),

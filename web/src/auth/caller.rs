@@ -27,6 +27,7 @@ impl Caller {
             correlation_id: self.correlation_id.clone(),
             causation_id: None,
             idempotency_key: self.idempotency_key.clone(),
+            level: self.principal.level().unwrap_or(Level::Viewer),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Puts lock-outs on record: one event a name and hour, however many attempts there are.
 
+use super::level::Level;
 use super::throttle::{LockOut, Slowed};
 use crate::application::Application;
 use crate::commands::{Command, Context};
@@ -22,7 +23,7 @@ pub(super) fn record(application: &Application, correlation_id: String, user: Na
     let commands = application.commands.clone();
     let client = client.filter(|_| what == LockOut::Address);
     let command = Command::LockOut { user: user.clone(), client, everywhere: what == LockOut::Name, at: (application.now)() };
-    let context = Context { actor: "service".to_owned(), correlation_id, causation_id: None, idempotency_key: None };
+    let context = Context { actor: "service".to_owned(), correlation_id, causation_id: None, idempotency_key: None, level: Level::Viewer };
     tokio::spawn(async move {
         let Ok(_turn) = AT_A_TIME.acquire().await else { return };
         if let Err(error) = commands.unguarded().execute(command, context).await {

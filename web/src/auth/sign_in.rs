@@ -6,6 +6,7 @@ use super::throttle::{Attempt, Throttle, network};
 use super::token::Secret;
 use super::{cookie, lock_out, sessions, transport};
 use crate::application::Application;
+use crate::auth::level::Level;
 use crate::boot::client;
 use crate::commands::{Command, CommandError, Context, Receipt};
 use crate::edge::correlation;
@@ -157,5 +158,11 @@ async fn begin(
 
 /// The context of what a user does to their own account.
 pub(crate) fn context(request: &HttpRequest, name: &Name) -> Context {
-    Context { actor: format!("user {name}"), correlation_id: correlation::of(request), causation_id: None, idempotency_key: None }
+    Context {
+        actor: format!("user {name}"),
+        correlation_id: correlation::of(request),
+        causation_id: None,
+        idempotency_key: None,
+        level: Level::Viewer,
+    }
 }

@@ -8,6 +8,7 @@ use super::ask::Asker;
 use super::refusal::refuse;
 use super::table::Found;
 use crate::application::Application;
+use crate::auth::level::Level;
 use crate::commands::{Command, CommandError, Context};
 use crate::edge::correlation;
 use actix_web::http::StatusCode;
@@ -130,6 +131,7 @@ async fn mark(
         correlation_id: correlation::of(request),
         causation_id: None,
         idempotency_key: None,
+        level: Level::Viewer,
     };
     // The address is asked for before: afterwards the table may have heard of the end already.
     let ip = match application.boot.of_deployment(deployment) {

@@ -5,6 +5,7 @@
 //! finds none is counted and logged, never dropped in silence. What was told within the last minute is not told again.
 
 use crate::application::Application;
+use crate::auth::level::Level;
 use crate::commands::{Command, CommandError, Context};
 use bootledger_aggregates::deployment::SERVED_AGAIN_SECONDS;
 use bootledger_aggregates::values::ids::DeploymentId;
@@ -156,6 +157,7 @@ impl Recorder {
                 correlation_id: Uuid::now_v7().to_string(),
                 causation_id: None,
                 idempotency_key: None,
+                level: Level::Viewer,
             };
             let command = Command::RecordBoot { deployment, file, sha256, client, at, then_disk };
             match application.commands.unguarded().execute(command, context).await {

@@ -18,6 +18,7 @@ use super::refusal::{Refusal, refuse};
 use super::table::Found;
 use super::{client, token};
 use crate::application::Application;
+use crate::auth::level::Level;
 use crate::commands::{Command, CommandError, Context};
 use crate::edge::correlation;
 use actix_web::http::StatusCode;
@@ -75,6 +76,7 @@ impl Reporter {
             correlation_id: correlation::of(request),
             causation_id: None,
             idempotency_key: None,
+            level: Level::Viewer,
         }
     }
 }

@@ -4,6 +4,7 @@
 use super::configuration::Format;
 use super::held::{Configurations, Current, render};
 use crate::application::Application;
+use crate::auth::level::Level;
 use crate::auth::principal::Principal;
 use crate::commands::{Command, Context};
 use crate::edge::correlation;
@@ -172,6 +173,7 @@ async fn confirm(
         correlation_id: correlation::of(&request),
         causation_id: None,
         idempotency_key: None,
+        level: Level::Viewer,
     };
     let receipt = application.commands.unguarded().execute(command, context).await?;
     Ok(HttpResponse::Ok().json(receipt))

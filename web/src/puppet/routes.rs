@@ -3,6 +3,7 @@
 use super::{node, report};
 use crate::application::Application;
 use crate::auth::guard::PUPPET_REPORTS;
+use crate::auth::level::Level;
 use crate::auth::principal::Reporter;
 use crate::commands::{Command, Context};
 use crate::dhcp::revision::Revision;
@@ -112,6 +113,7 @@ pub(crate) async fn create(
             correlation_id: correlation::of(&request),
             causation_id: None,
             idempotency_key: None,
+            level: Level::Viewer,
         };
         let command = Command::ReportPuppetRun { deployment, run, now: (application.now)() };
         position = backend.execute(command, context).await?.position;

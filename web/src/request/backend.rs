@@ -16,7 +16,7 @@ use crate::boot::render;
 use crate::boot::store::{Contents, StoreError};
 use crate::boot::target::Target;
 use crate::boot::upload::{self, Description, UploadError};
-use crate::commands::{BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt};
+use crate::commands::{BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Power, Proposed, Receipt};
 use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
 use crate::library::ImageLibrary;
@@ -25,7 +25,6 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use anyhow::anyhow;
 use bootledger_aggregates::boot_image::BootFile;
-use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
@@ -185,9 +184,9 @@ impl Backend {
     ///
     /// # Errors
     /// As the domain says, or where the caller's share is used up.
-    pub async fn power_state(&mut self, device: DeviceId) -> Result<PowerState, CommandError> {
+    pub async fn power_state(&mut self, device: DeviceId, context: Context) -> Result<Power, CommandError> {
         let _permit = self.share.take(Work::Outside).await.map_err(busy)?;
-        self.application.commands.0.power_state(device).await
+        self.application.commands.0.power_state(device, context).await
     }
 
     /// Has the servers of a site compared with the views at once.

@@ -6,7 +6,6 @@ use actix_web::dev::{Service, ServiceResponse};
 use actix_web::test::{TestRequest, init_service, read_body};
 use actix_web::{App, http::StatusCode};
 use async_trait::async_trait;
-use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::token::Scope;
 use bootledger_aggregates::values::ids::{DeviceId, SessionId, TokenId};
 use bootledger_aggregates::values::name::Name;
@@ -18,7 +17,7 @@ use bootledger_web::application::{Application, ServiceKey};
 use bootledger_web::auth::token::Secret;
 use bootledger_web::boot::table::BootTable;
 use bootledger_web::commands::{
-    BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt,
+    BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Power, Proposed, Receipt,
 };
 use bootledger_web::health::vitals::Vitals;
 use bootledger_web::request::backend::Port;
@@ -54,7 +53,7 @@ impl Commands for Scripted {
         answer.unwrap_or_else(|| Err(CommandError::NotFound("the test has no answer left".to_owned())))
     }
 
-    async fn power_state(&self, _: DeviceId) -> Result<PowerState, CommandError> {
+    async fn power_state(&self, _: DeviceId, _: Context) -> Result<Power, CommandError> {
         Err(CommandError::NotFound("the test has no such device".to_owned()))
     }
 

@@ -9,7 +9,6 @@ use actix_web::{App, web};
 use async_trait::async_trait;
 use bootledger_aggregates::boot_image::{BootFile, FileKind, NetworkBoot};
 use bootledger_aggregates::deployment::installer::NextBoot;
-use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, SessionId};
@@ -22,7 +21,7 @@ use bootledger_web::boot::table::{BootTable, Entry};
 use bootledger_web::boot::target::{Identity, Image, Place, Target};
 use bootledger_web::boot::token::Token;
 use bootledger_web::commands::{
-    BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt,
+    BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Power, Proposed, Receipt,
 };
 use bootledger_web::health::vitals::Vitals;
 use bootledger_web::request::backend::Port;
@@ -70,7 +69,7 @@ impl Commands for Domain {
         Err(CommandError::NotFound("no deployments are checked here".to_owned()))
     }
 
-    async fn power_state(&self, _: DeviceId) -> Result<PowerState, CommandError> {
+    async fn power_state(&self, _: DeviceId, _: Context) -> Result<Power, CommandError> {
         Err(CommandError::Controller { reason: "the test has no management controller".to_owned(), slow: false })
     }
 

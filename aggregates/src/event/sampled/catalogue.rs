@@ -7,6 +7,7 @@ use crate::drift::{Difference, DriftEvent, Nature};
 use crate::network::{NetworkEvent, NetworkSpec};
 use crate::rack::{RackEvent, RackSpec};
 use crate::samples::{self, boot_file, noon, parsed};
+use crate::secret::{SecretEvent, SecretSpec};
 use crate::site::{DnsUpdates, SiteEvent, SiteSpec, TsigAlgorithm, TsigKey};
 use crate::token::{Scope, TokenEvent};
 use crate::values::dhcp_option::{Addresses, DhcpOption, OptionValue};
@@ -246,6 +247,21 @@ sampled!(webhook: WebhookEvent {
     WebhookPositionSet => [WebhookEvent::WebhookPositionSet { after: 0, reason: parsed("the chat has forgotten everything") }],
     WebhookEventSkipped => [WebhookEvent::WebhookEventSkipped { position: 42, reason: parsed("too long for the chat") }],
     WebhookRetired => [WebhookEvent::WebhookRetired {}],
+});
+
+fn secret_spec(text: &str) -> Box<SecretSpec> {
+    Box::new(serde_json::from_str(text).expect("a scope"))
+}
+
+sampled!(secret: SecretEvent {
+    SecretScopeDefined => [
+        SecretEvent::SecretScopeDefined { spec: secret_spec(
+            r#"{"description": "The controllers of dc1", "networks": ["10.20.12.0/24", "10.20.13.0/24"], "protocols": ["ipmi", "redfish"],
+                "ports": [443, 623, 8443], "sites": ["dc1", "dc2"], "plain_http": true}"#) },
+        SecretEvent::SecretScopeDefined { spec: secret_spec(
+            r#"{"networks": ["10.20.12.0/24"], "protocols": ["redfish"], "sites": ["dc1"]}"#) },
+    ],
+    SecretScopeRetired => [SecretEvent::SecretScopeRetired {}],
 });
 
 sampled!(token: TokenEvent {

@@ -4,7 +4,7 @@
 use super::show::{Found, form_head, unless};
 use crate::auth::caller::Operator;
 use crate::auth::level::Level;
-use crate::commands::{Command, CommandError};
+use crate::commands::{Command, CommandError, Power};
 use crate::error::Error;
 use crate::error::problem::ProblemError;
 use crate::pages::form::{Fields, done};
@@ -13,6 +13,7 @@ use crate::pages::kit::action::{Allowed, once};
 use crate::pages::kit::badge::{Tone, badge};
 use crate::pages::kit::block;
 use crate::request::backend::Backend;
+use crate::pages::kit::time::moment;
 use crate::request::path::Path;
 use actix_web::HttpResponse;
 use bootledger_aggregates::device::allowed;
@@ -23,7 +24,7 @@ use bootledger_projections::power_orders::{self, OrderStatus};
 use maud::{Markup, html};
 
 /// What the management controller said, or why it did not.
-type Said = Result<PowerState, String>;
+type Said = Result<Power, String>;
 
 /// `GET /devices/{id}/power`: asks the management controller.
 pub(super) async fn ask(visit: Visit, Path(id): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
@@ -32,9 +33,10 @@ pub(super) async fn ask(visit: Visit, Path(id): Path<DeviceId>, mut backend: Bac
     let found = Found::ask(&mut reading, id, may).await?;
     let managed = found.allows(allowed::switching(found.device.management.as_ref()));
     // A controller takes its time, and no connection to the database waits with it.
+    let context = visit.caller.context();
     let seen = visit.see(reading).await?;
     let said = match unless(allowed::switching(found.device.management.as_ref())) {
-        Ok(()) => backend.power_state(id).await.map_err(|error| error.to_string()),
+        Ok(()) => backend.power_state(id, context).await.map_err(|error| error.to_string()),
         Err(reason) => Err(reason),
     };
     Ok(seen.answer(&Page::new("Power", Section::Devices, content(&found, &said, &managed, &[]))))
@@ -75,7 +77,7 @@ pub(super) async fn order(
     let mut reading = backend.read_now().await?;
     let found = Found::ask(&mut reading, id, Ok(())).await?;
     let managed = found.allows(allowed::switching(found.device.management.as_ref()));
-    let said = Err("It was not asked again; load the page anew for that.".to_owned());
+    let said = Err("Power state not refreshed. Reload the page to ask the controller.".to_owned());
     let content = content(&found, &said, &managed, fields.broken());
     Ok(visit.refused(reading.position, Page::new("Power", Section::Devices, content)))
 }
@@ -90,10 +92,17 @@ fn content(found: &Found, said: &Said, managed: &Allowed, errors: &[ProblemError
             h2 id="said-title" { "What its management controller says" }
             p {
                 @match said {
-                    Ok(PowerState::On) => (badge(Tone::Good, "On")),
-                    Ok(PowerState::Off) => (badge(Tone::Neutral, "Off")),
-                    Ok(PowerState::Unknown) => (badge(Tone::Warn, "It cannot tell")),
+                    Ok(Power { at: None, .. }) => (badge(Tone::Neutral, "Not known")),
+                    Ok(Power { state: PowerState::On, .. }) => (badge(Tone::Good, "On")),
+                    Ok(Power { state: PowerState::Off, .. }) => (badge(Tone::Neutral, "Off")),
+                    Ok(Power { state: PowerState::Unknown, .. }) => (badge(Tone::Warn, "It cannot tell")),
                     Err(reason) => { (badge(Tone::Warn, "No answer")) " " (reason) }
+                }
+            }
+            @if let Ok(Power { live: false, at, .. }) = said {
+                p.quiet {
+                    @if let Some(at) = at { "Last heard at " (moment(*at)) ". " }
+                    "The controller was not asked: that takes the role operator."
                 }
             }
             div.actions { a.button href=(format!("{path}/power")) { "Ask again" } a.button href=(path) { "Back to the device" } }
@@ -140,12 +149,15 @@ mod tests {
     use super::*;
     use crate::pages::deployments::samples::deployment;
     use crate::pages::devices::samples::device;
+    use bootledger_aggregates::values::timestamp::Timestamp;
 
     #[test]
     fn an_installation_is_interrupted_only_by_who_says_so() {
         let live = Deployment { status: Status::InProgress, ..deployment() };
         let found = Found { device: device(), live: Some(live), may: Ok(()), blocked: false };
-        let html = content(&found, &Ok(PowerState::On), &Ok(()), &[]).into_string();
+        let html =
+            content(&found, &Ok(Power { state: PowerState::On, at: Some(Timestamp::default()), live: true }), &Ok(()), &[])
+                .into_string();
         assert!(html.contains("name=\"interrupts\"") && html.contains("interrupt its installation"), "{html}");
         let idle = Found { live: None, ..found };
         let html = content(&idle, &Err("it is silent".to_owned()), &Ok(()), &[]).into_string();

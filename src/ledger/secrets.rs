@@ -1,0 +1,142 @@
+//! Which secrets may go where: looked up in the log itself, immediately before a connection and whenever something is saved
+//! that names a secret.
+
+use super::Ledger;
+use super::execute::Failure;
+use crate::power::{Controller, Credentials, NOT_ALLOWED, Terms, Trouble};
+use crate::store::draft::Draft;
+use crate::store::repository::Terms as StoreTerms;
+use bootledger_aggregates::device::Device;
+use bootledger_aggregates::device::event::{Management, ManagementProtocol};
+use bootledger_aggregates::device::management::Tls;
+use bootledger_aggregates::rules::{BrokenRule, Refused};
+use bootledger_aggregates::secret::{Secret, SecretCommand, SecretSpec};
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue;
+use bootledger_web::auth::level::Level;
+use bootledger_web::commands::{Context, Receipt};
+use std::net::IpAddr;
+use tracing::warn;
+
+/// Why a controller's credentials cannot be used: exactly, and as everybody may know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Denied {
+    reason: String,
+}
+
+impl Denied {
+    /// The reason for a caller: administrators learn it exactly, others that it is so.
+    pub(crate) fn words(&self, level: Level) -> String {
+        if level == Level::Administrator { self.reason.clone() } else { NOT_ALLOWED.to_owned() }
+    }
+
+    /// As a refusal.
+    pub(super) fn refused(&self, level: Level) -> Failure {
+        Refused::because("management.credentials", "secret_missing", self.words(level)).into()
+    }
+}
+
+impl Ledger {
+    /// The scope of a secret as the log has it now: what was retired a moment ago counts no more.
+    async fn scope(&self, name: &Name) -> Result<Option<SecretSpec>, Failure> {
+        Ok(Draft::<Secret>::load(&self.log, name.to_string()).await?.aggregate().scope().cloned())
+    }
+
+    /// What a secret is for, other than controllers.
+    async fn used_by(&self, name: &Name) -> Result<Vec<String>, Failure> {
+        let mut used_by = vec![];
+        if self.outbound.reserved.contains(name) {
+            used_by.push("the OpenID Connect provider".to_owned());
+        }
+        let sites = catalogue::sites(&self.views, At::Now).await?;
+        let primary =
+            |site: &bootledger_aggregates::site::SiteSpec| site.dns_updates.as_ref().map(|updates| updates.key.secret.clone());
+        used_by.extend(
+            sites.iter().filter(|site| primary(&site.spec).as_ref() == Some(name)).map(|site| format!("site {}", site.key)),
+        );
+        let webhooks = catalogue::webhooks(&self.views, At::Now).await?;
+        let signs = webhooks.iter().filter(|webhook| webhook.spec.spec.secret == *name);
+        used_by.extend(signs.map(|webhook| format!("webhook {}", webhook.key)));
+        Ok(used_by)
+    }
+
+    /// The credentials for a controller of a device in this site, where everything allows it now.
+    pub(super) async fn credentials(&self, site: &Name, management: &Management) -> Result<Result<Credentials, Denied>, Failure> {
+        let (scope, used_by) = match &management.credentials {
+            Some(name) => (self.scope(name).await?, self.used_by(name).await?),
+            None => (None, vec![]),
+        };
+        let terms = Terms { site, scope: scope.as_ref(), used_by: &used_by, guard: &self.outbound.guard };
+        let credentials = Credentials::for_controller(&self.secrets, management, terms);
+        Ok(credentials.map_err(|reason| Denied { reason }))
+    }
+
+    /// The controller of a device, to be connected to at once; `None` where it has no management address.
+    pub(crate) async fn controller(&self, device: &Device) -> Result<Option<Result<Controller, Denied>>, Failure> {
+        let (Some(site), Some(management)) = (device.site(), device.management()) else { return Ok(None) };
+        let denied = match self.credentials(site, management).await? {
+            Ok(credentials) => match Controller::of(management, credentials) {
+                Ok(controller) => return Ok(Some(Ok(controller))),
+                Err(Trouble { reason, .. }) => Denied { reason },
+            },
+            Err(denied) => denied,
+        };
+        warn!(address = %management.address, reason = denied.reason, "a management controller is not connected to");
+        Ok(Some(Err(denied)))
+    }
+
+    /// What is wrong with a management controller that is to be saved: with its credentials, and with the rest.
+    pub(super) async fn management_problems(
+        &self,
+        site: &Name,
+        management: Option<&Management>,
+        level: Level,
+    ) -> Result<(Option<String>, Vec<BrokenRule>), Failure> {
+        let Some(management) = management else { return Ok((None, vec![])) };
+        let mut broken = vec![];
+        if let Err(refused) = self.outbound.guard.check(management.address.into()) {
+            broken.push(BrokenRule::new("management.address", "address_not_allowed", refused.to_string()));
+        }
+        let plain = management.protocol == ManagementProtocol::Redfish && management.access.tls == Tls::Off;
+        if plain && level < Level::Administrator {
+            let message = "without TLS, the credentials can be read on the way: only an administrator can set this to off. Choose \
+                           verify, or sha256: and the certificate's fingerprint";
+            broken.push(BrokenRule::new("management.tls", "tls_off_not_allowed", message));
+        }
+        let credentials = match &management.credentials {
+            Some(_) => self.credentials(site, management).await?.err().map(|denied| denied.words(level)),
+            None => None,
+        };
+        Ok((credentials, broken))
+    }
+
+    /// Sets the scope of a secret.
+    pub(super) async fn define_secret(&self, name: &Name, spec: &SecretSpec, context: &Context) -> Result<Receipt, Failure> {
+        let mut unknown_sites = vec![];
+        for site in &spec.sites {
+            if !super::facts::site_exists(&self.views, site).await? {
+                unknown_sites.push(site.clone());
+            }
+        }
+        let used_by = self.used_by(name).await?;
+        let command = SecretCommand::DefineSecret { name: name.clone(), spec: Box::new(spec.clone()), unknown_sites, used_by };
+        self.run::<Secret>(name, command, StoreTerms::default(), context).await
+    }
+
+    /// Why a secret cannot be one of a DNS primary or a webhook: it is one of management controllers.
+    pub(super) async fn controllers_problem(&self, name: &Name) -> Result<Option<String>, Failure> {
+        let problem = |_| {
+            format!(
+                "the secret {name} is for management controllers. Name another one here, or retire its scope under Settings, Secrets"
+            )
+        };
+        Ok(self.scope(name).await?.map(problem))
+    }
+
+    /// Refuses an address that is never connected to.
+    pub(super) fn refuse_special(&self, field: &str, address: IpAddr) -> Result<(), Failure> {
+        let refused = |refused: bootledger_outbound::Refused| Refused::because(field, "address_not_allowed", refused.to_string());
+        Ok(self.outbound.guard.check(address).map_err(refused)?)
+    }
+}

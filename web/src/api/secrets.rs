@@ -1,0 +1,67 @@
+//! The scopes of secrets: to which management controllers each may be sent. Only for administrators. The secrets themselves
+//! are nowhere here, and no answer tells whether one can be read.
+
+use crate::api::catalogue::{self, CatalogueQuery};
+use crate::auth::caller::Administrator;
+use crate::commands::{Command, Kind};
+use crate::error::Error;
+use crate::request::body::Json;
+use crate::request::page::Page;
+use crate::request::parameters::Parameters;
+use crate::request::path::Path;
+use crate::request::backend::Backend;
+use actix_web::HttpResponse;
+use actix_web::web::{ServiceConfig, resource};
+use bootledger_aggregates::secret::SecretSpec;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::catalogue::Entry;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/api/v1/secrets").get(index))
+        .service(resource("/api/v1/secrets/{key}").get(show).put(define).delete(retire));
+}
+
+/// The scopes of secrets by name; retired ones are among them.
+#[utoipa::path(get, path = "/api/v1/secrets", tag = "secrets", params(CatalogueQuery),
+    responses((status = 200, body = Page<Entry<SecretSpec>>)))]
+pub(crate) async fn index(
+    _: Administrator,
+    Parameters(query): Parameters<CatalogueQuery>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
+    catalogue::index::<SecretSpec>("secret", query, backend.read().await?).await
+}
+
+/// The scope of one secret.
+#[utoipa::path(get, path = "/api/v1/secrets/{key}", tag = "secrets",
+    params(("key" = Name, Path, description = "The secret's name")), responses((status = 200, body = Entry<SecretSpec>)))]
+pub(crate) async fn show(_: Administrator, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+    catalogue::show::<SecretSpec>("secret", &key, backend.read().await?).await
+}
+
+/// Sets to which management controllers a secret may be sent. A secret without a scope is sent to none.
+#[utoipa::path(put, path = "/api/v1/secrets/{key}", tag = "secrets",
+    params(("key" = Name, Path, description = "The secret's name")), request_body = SecretSpec,
+    responses((status = 200, body = Entry<SecretSpec>)))]
+pub(crate) async fn define(
+    caller: Administrator,
+    mut backend: Backend,
+    Path(key): Path<Name>,
+    Json(spec): Json<SecretSpec>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::DefineSecret(key.clone(), Box::new(spec));
+    catalogue::change::<SecretSpec>("secret", &key, &mut backend, &caller, command).await
+}
+
+/// Takes the scope of a secret away: it is sent to no management controller. The secret itself stays where it is.
+#[utoipa::path(delete, path = "/api/v1/secrets/{key}", tag = "secrets",
+    params(("key" = Name, Path, description = "The secret's name")), responses((status = 200, body = Entry<SecretSpec>)))]
+pub(crate) async fn retire(
+    caller: Administrator,
+    mut backend: Backend,
+    Path(key): Path<Name>,
+) -> Result<HttpResponse, Error> {
+    let command = Command::Retire(Kind::Secret, key.clone());
+    catalogue::change::<SecretSpec>("secret", &key, &mut backend, &caller, command).await
+}
