@@ -16,6 +16,7 @@ mod embedded_postgres;
 mod event_log;
 mod image_library;
 mod installer;
+mod leases;
 mod openid;
 mod packaging;
 mod power;

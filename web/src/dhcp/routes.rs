@@ -138,10 +138,12 @@ async fn confirm(
     application: web::Data<Application>,
     request: HttpRequest,
     Path(server): Path<Name>,
-    principal: Principal,
-    Json(report): Json<Confirmation>,
+    body: web::Payload,
 ) -> Result<HttpResponse, Error> {
+    // First who it is: of anybody else, not a byte of the body is read.
+    let principal = Principal::extract(&request).await?;
     principal.require_dhcp_server(&server)?;
+    let Json(report) = Json::<Confirmation>::from_request(&request, &mut body.into_inner()).await?;
     let command = match report {
         Confirmation { ok: true, revision: Some(revision), position: Some(position), .. } => {
             Command::ConfirmConfiguration { server, revision, position }
