@@ -13,15 +13,24 @@ use bootledger_aggregates::site::SiteSpec;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry};
 use futures::StreamExt;
+use futures::future::join_all;
+use futures::stream::FuturesUnordered;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep};
 use tracing::{Instrument, error, info, info_span};
 
 /// How many runs are under way at once.
 const WORKERS: usize = 32;
 
-/// How many runs are leased at once.
-const BATCH: i64 = 256;
+/// How many runs are leased at once: those under way, and as many that begin when these end. More would wait here while
+/// other instances are idle.
+const LEASED: usize = 2 * WORKERS;
+
+/// How soon the queue is looked at again while runs are under way that leave room.
+const REFILL: Duration = Duration::from_millis(50);
 
 /// How long a run may take; its lease lasts a little longer. A crash ends it much earlier, with the worker's heartbeat.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -29,6 +38,25 @@ const LEASE: Duration = Duration::from_secs(25);
 
 /// How soon the queue is looked at again without a change.
 const POLL: Duration = Duration::from_secs(1);
+
+/// Runs that were leased, and the sites as they were then.
+#[derive(Default)]
+struct Taken {
+    leases: Vec<Lease>,
+    sites: Arc<[Entry<SiteSpec>]>,
+}
+
+/// Goes on with runs while something else is waited for.
+async fn while_working<T>(under_way: &mut FuturesUnordered<impl Future<Output = ()>>, other: impl Future<Output = T>) -> T {
+    let mut other = pin!(other);
+    loop {
+        tokio::select! {
+            biased;
+            output = &mut other => return output,
+            Some(()) = under_way.next(), if !under_way.is_empty() => {}
+        }
+    }
+}
 
 /// The reactor of one instance.
 pub struct Reactor {
@@ -42,55 +70,107 @@ impl Reactor {
         Self { ledger, worker }
     }
 
-    /// Runs until `stopping`; runs under way are finished first.
+    /// Runs until `stopping`; runs under way are finished first. A run that takes long keeps no other waiting.
     pub async fn run(&self, mut stopping: watch::Receiver<bool>) {
         let mut projected = self.ledger.feed.projected();
         let mut news = self.worker.news();
+        let permits = Semaphore::new(WORKERS);
+        let mut under_way = FuturesUnordered::new();
         while !*stopping.borrow() {
             projected.mark_unchanged();
             news.mark_unchanged();
-            match self.pass().await {
-                Ok(0) => {}
-                Ok(_) => continue,
+            let looked = Instant::now();
+            let room = LEASED - under_way.len();
+            let taken = if room < WORKERS { Ok(Taken::default()) } else { while_working(&mut under_way, self.take(room)).await };
+            let full = match taken {
+                Ok(Taken { leases, sites }) => {
+                    let count = leases.len();
+                    under_way.extend(leases.into_iter().map(|lease| self.one(lease, Arc::clone(&sites), &permits)));
+                    if under_way.is_empty()
+                        && let Err(error) = self.tidy().await
+                    {
+                        error!(error = %format!("{error:#}"), "what is overdue could not be marked; trying again");
+                    }
+                    room < WORKERS || count >= room
+                }
                 Err(error) => {
                     error!(error = %format!("{error:#}"), "the queue of plugin runs could not be worked on; trying again");
+                    false
                 }
-            }
+            };
+            // With room and more to do, it goes on as soon as half of what was leased has ended.
+            let (enough, idle) = (if full { WORKERS } else { 0 }, under_way.is_empty());
+            let ended = async {
+                while under_way.len() > enough {
+                    under_way.next().await;
+                }
+                if idle {
+                    std::future::pending::<()>().await;
+                }
+            };
             tokio::select! {
+                () = ended => {}
                 _ = projected.changed() => {}
                 Ok(()) = news.changed() => {}
-                () = tokio::time::sleep(POLL) => {}
+                () = sleep(POLL) => {}
                 _ = stopping.wait_for(|stopping| *stopping) => {}
             }
+            if !full {
+                let ended = async { while under_way.next().await.is_some() {} };
+                tokio::select! {
+                    () = ended => {}
+                    () = sleep(REFILL.saturating_sub(looked.elapsed())) => {}
+                }
+            }
         }
+        while under_way.next().await.is_some() {}
     }
 
     /// Runs what is due now, once, and marks what is overdue. Returns how many runs there were; none while others may take
     /// this instance for dead.
     pub async fn pass(&self) -> anyhow::Result<usize> {
-        let Some(worker) = self.worker.name() else { return Ok(0) };
-        let now = (self.ledger.now)().0;
-        // Once for all of the pass: there are many more runs than changes of sites.
-        let sites = catalogue::sites(&self.ledger.views, At::Now).await?;
-        let due = leases::take(&self.ledger.views, worker, now, LEASE, BATCH).await?;
-        let count = due.len();
-        futures::stream::iter(due).for_each_concurrent(WORKERS, |lease| self.one(lease, &sites)).await;
+        let Taken { leases, sites } = self.take(LEASED).await?;
+        let (count, permits) = (leases.len(), Semaphore::new(WORKERS));
+        join_all(leases.into_iter().map(|lease| self.one(lease, Arc::clone(&sites), &permits))).await;
         if count == 0 {
-            self.mark_overdue().await?;
-            leases::forget_ended(&self.ledger.views).await?;
+            self.tidy().await?;
         }
         Ok(count)
     }
 
-    async fn one(&self, lease: Lease, sites: &[Entry<SiteSpec>]) {
+    /// Leases what is due.
+    async fn take(&self, limit: usize) -> anyhow::Result<Taken> {
+        let Some(worker) = self.worker.name() else { return Ok(Taken::default()) };
+        let limit = i64::try_from(limit)?;
+        let leases = leases::take(&self.ledger.views, worker, (self.ledger.now)().0, LEASE, limit).await?;
+        if leases.is_empty() {
+            return Ok(Taken::default());
+        }
+        // Once for all of them: there are many more runs than changes of sites.
+        Ok(Taken { leases, sites: catalogue::sites(&self.ledger.views, At::Now).await?.into() })
+    }
+
+    /// What is done when nothing is due.
+    async fn tidy(&self) -> anyhow::Result<()> {
+        self.mark_overdue().await?;
+        leases::forget_ended(&self.ledger.views).await?;
+        Ok(())
+    }
+
+    async fn one(&self, lease: Lease, sites: Arc<[Entry<SiteSpec>]>, permits: &Semaphore) {
         let span = info_span!("plugin", deployment.id = %lease.deployment, plugin = %lease.plugin, attempt = lease.attempts + 1);
         async {
             // Of many runs that were leased together, some begin late.
             let lost = self.worker.lost(lease.worker);
+            let work = async {
+                // It is never closed.
+                let _permit = permits.acquire().await;
+                self.work(&lease, &sites).await;
+            };
             tokio::select! {
                 biased;
                 () = lost => info!("the lease was lost; the run is left to whoever has it now"),
-                () = self.work(&lease, sites) => {}
+                () = work => {}
             }
         }
         .instrument(span)

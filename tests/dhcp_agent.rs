@@ -230,39 +230,42 @@ async fn a_kea_that_hears_nobody_confirms_nothing_until_it_hears_again() -> Resu
 }
 
 #[tokio::test]
-async fn a_dhcpd_or_dnsmasq_that_hears_nobody_is_failing_until_it_hears_again() -> Result<()> {
-    for (kind, program, file) in [("isc", "dhcpd", "/dhcp/dc1/isc.conf"), ("dnsmasq", "dnsmasq", "/dhcp/dc1/dnsmasq.conf")] {
-        let lab = Lab::new().await?;
-        let service = service(&lab, kind).await?;
-        let configuration = lab.folder().join("served.conf");
-        tokio::fs::write(&configuration, service.text(file).await?).await?;
-        let server =
-            if kind == "isc" { lab.start_dhcpd(&configuration).await? } else { lab.start_dnsmasq(&configuration).await? };
-        let commands = (server.check_command(), server.reload_command());
-        let options = ["--check-command", &commands.0, "--reload-command", &commands.1];
-        let _agent = agent::start(&service, ("dhcp-1", "dc1", kind), &configuration, &options).await?;
-        let ip = deploy(&service).await?;
-        agent::confirms(&service, "dhcp-1", file).await?;
+async fn a_dhcpd_that_hears_nobody_is_failing_until_it_hears_again() -> Result<()> {
+    hears_again("isc", "dhcpd", "/dhcp/dc1/isc.conf").await
+}
 
-        lab.ip("link set br0 down").await?;
-        agent::reports(&service, "dhcp-1", "is down. Bring it up")
-            .await
-            .with_context(|| format!("{program} and an interface that is down"))?;
-        lab.ip("link set br0 up").await?;
-        agent::confirms(&service, "dhcp-1", file).await?;
-        client_gets(&lab, &ip, "").await?;
+#[tokio::test]
+async fn a_dnsmasq_that_hears_nobody_is_failing_until_it_hears_again() -> Result<()> {
+    hears_again("dnsmasq", "dnsmasq", "/dhcp/dc1/dnsmasq.conf").await
+}
 
-        lab.ip("link delete br0").await?;
-        agent::reports(&service, "dhcp-1", "").await?;
-        lab.make_interface().await?;
-        agent::confirms(&service, "dhcp-1", file).await?;
-        client_gets(&lab, &ip, "").await.with_context(|| format!("{program} after its interface was made again"))?;
+/// A server whose interface goes down, is made again, and that is killed, is failing each time, until that is over.
+async fn hears_again(kind: &str, program: &str, file: &str) -> Result<()> {
+    let lab = Lab::new().await?;
+    let service = service(&lab, kind).await?;
+    let configuration = lab.folder().join("served.conf");
+    tokio::fs::write(&configuration, service.text(file).await?).await?;
+    let server = if kind == "isc" { lab.start_dhcpd(&configuration).await? } else { lab.start_dnsmasq(&configuration).await? };
+    let commands = (server.check_command(), server.reload_command());
+    let options = ["--check-command", &commands.0, "--reload-command", &commands.1];
+    let _agent = agent::start(&service, ("dhcp-1", "dc1", kind), &configuration, &options).await?;
+    let ip = deploy(&service).await?;
+    agent::confirms(&service, "dhcp-1", file).await?;
 
-        lab.kill_server(program).await?;
-        agent::reports(&service, "dhcp-1", &format!("{program} is not running any more")).await?;
-        server.reload().await?;
-        agent::confirms(&service, "dhcp-1", file).await?;
-        client_gets(&lab, &ip, "").await?;
-    }
-    Ok(())
+    lab.ip("link set br0 down").await?;
+    agent::reports(&service, "dhcp-1", "is down. Bring it up").await?;
+    lab.ip("link set br0 up").await?;
+    agent::confirms(&service, "dhcp-1", file).await?;
+
+    lab.ip("link delete br0").await?;
+    agent::reports(&service, "dhcp-1", "").await?;
+    lab.make_interface().await?;
+    agent::confirms(&service, "dhcp-1", file).await?;
+    client_gets(&lab, &ip, "").await.context("after the interface was made again")?;
+
+    lab.kill_server(program).await?;
+    agent::reports(&service, "dhcp-1", &format!("{program} is not running any more")).await?;
+    server.reload().await?;
+    agent::confirms(&service, "dhcp-1", file).await?;
+    client_gets(&lab, &ip, "").await
 }

@@ -167,7 +167,7 @@ async fn an_instance_that_stood_still_does_nothing_that_another_has_done() -> Re
     // It is of use again: alone, it gets a deployment as far as it can get.
     second.kill()?;
     let csv = "mac;network;venture;role;boot_image\n52:54:00:00:ff:ff;prod;shop;web;debian\n".to_owned();
-    story.first.import(csv, "one more").await?;
+    story.first.import(csv, "one-more").await?;
     wait_for("the first works again", PATIENCE, async || {
         let waiting = "SELECT count(*) FROM plugin_runs WHERE plugin = 'dhcp' AND status = 'waiting'";
         (story.count(waiting).await.ok()? == ROWS + 1).then_some(())

@@ -79,8 +79,13 @@ pub(super) struct Transfer {
 /// How many times the bytes of its request a refusal may have: it may go to somebody who has asked nothing.
 const LARGEST_REFUSAL: usize = 3;
 
-/// How often options are repeated to a client that has not answered at all. They are as small as the request.
-const OPTIONS_REPEATED: u32 = 1;
+/// How often options are repeated to a client that has not answered at all. They are as small as the request. GRUB, for one,
+/// never repeats its acknowledgement.
+const OPTIONS_REPEATED: u32 = 2;
+
+/// The same for a first block, which is many times as long as the request that brings it. curl does not repeat its
+/// acknowledgement.
+const BLOCK_REPEATED: u32 = 1;
 
 /// How often the first packet is sent again because the client has asked again.
 const ASKED_AGAIN: u32 = 4;
@@ -129,8 +134,7 @@ impl Transfer {
 
     async fn send(&self, mut content: Content, agreement: &Agreement) -> io::Result<Outcome> {
         let mut window = Window::new(content.size(), agreement.block, agreement.window, !agreement.told.is_empty());
-        // A whole block is many times its request, so that only a client that asks again is sent it again.
-        let repeats = if window.under_way().is_none() { OPTIONS_REPEATED } else { 0 };
+        let repeats = if window.under_way().is_none() { OPTIONS_REPEATED } else { BLOCK_REPEATED };
         let mut patience = Patience::new(agreement.timeout, repeats, Instant::now());
         let mut asked_again = 0;
         // Acknowledgements are small; of an error's message the beginning is enough.

@@ -73,8 +73,15 @@ async fn a_refusal_is_told_in_words() {
     assert_eq!(output.status.code(), Some(68), "{output:?}");
 }
 
-/// A way to the server on which the first answer of each transfer and the client's first packet behind it are lost.
-async fn lossy(server: SocketAddr) -> SocketAddr {
+/// What is lost of each transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    FirstAnswer,
+    FirstAcknowledgement,
+}
+
+/// A way to the server on which something is lost.
+async fn lossy(server: SocketAddr, loss: Loss) -> SocketAddr {
     let front = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let address = front.local_addr().expect("an address");
     tokio::spawn(async move {
@@ -83,7 +90,7 @@ async fn lossy(server: SocketAddr) -> SocketAddr {
         while let Ok((length, client)) = front.recv_from(&mut bytes).await {
             let requests = clients.entry(client).or_insert_with(|| {
                 let (requests, received) = mpsc::unbounded_channel();
-                tokio::spawn(carry(client, server, received));
+                tokio::spawn(carry(client, server, loss, received));
                 requests
             });
             requests.send(bytes[..length].to_vec()).expect("somebody carries it");
@@ -93,7 +100,7 @@ async fn lossy(server: SocketAddr) -> SocketAddr {
 }
 
 /// Carries one client's packets. To the server it is the client, and to the client the port of its transfer.
-async fn carry(client: SocketAddr, server: SocketAddr, mut requests: mpsc::UnboundedReceiver<Vec<u8>>) {
+async fn carry(client: SocketAddr, server: SocketAddr, loss: Loss, mut requests: mpsc::UnboundedReceiver<Vec<u8>>) {
     let up = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let down = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let (mut peer, mut answers, mut acknowledgements) = (None, 0, 0);
@@ -104,11 +111,11 @@ async fn carry(client: SocketAddr, server: SocketAddr, mut requests: mpsc::Unbou
             Ok((length, from)) = up.recv_from(&mut from_server) => {
                 peer = Some(from);
                 answers += 1;
-                if answers == 1 { Ok(0) } else { down.send_to(&from_server[..length], client).await }
+                if answers == 1 && loss == Loss::FirstAnswer { Ok(0) } else { down.send_to(&from_server[..length], client).await }
             }
             Ok((length, _)) = down.recv_from(&mut from_client) => {
                 acknowledgements += 1;
-                if acknowledgements == 1 { Ok(0) } else { up.send_to(&from_client[..length], peer.expect("an answer before")).await }
+                if acknowledgements == 1 && loss == Loss::FirstAcknowledgement { Ok(0) } else { up.send_to(&from_client[..length], peer.expect("an answer before")).await }
             }
             else => return,
         };
@@ -121,24 +128,24 @@ async fn carry(client: SocketAddr, server: SocketAddr, mut requests: mpsc::Unbou
 async fn real_clients_get_the_same_bytes_where_the_first_packets_are_lost() {
     let served = Served::start().await;
     let bytes = served.file("file", 5_000);
-    let way = lossy(served.address).await;
-    let port = way.port().to_string();
-    let url = format!("tftp://127.0.0.1:{port}/file");
-    let target = |number: usize| served.folder.path().join(format!("target-{number}"));
-    let to: Vec<String> = (0..6).map(|number| target(number).display().to_string()).collect();
-    let remote = format!("127.0.0.1 {port}");
-    let remote: Vec<&str> = remote.split(' ').collect();
-    let clients: [(&str, Vec<&str>); 6] = [
-        ("curl", vec!["-s", "-S", "--connect-timeout", "10", "--tftp-no-options", "-o", &to[0], &url]),
-        ("curl", vec!["-s", "-S", "--connect-timeout", "10", "--tftp-blksize", "1428", "-o", &to[1], &url]),
-        ("tftp", vec!["-m", "binary", remote[0], remote[1], "-c", "get", "file", &to[2]]),
-        ("atftp", vec!["--get", "-r", "file", "-l", &to[3], remote[0], remote[1]]),
-        ("atftp", vec!["--get", "-r", "file", "-l", &to[4], "--option", "windowsize 4", remote[0], remote[1]]),
-        ("busybox", vec!["tftp", "-g", "-r", "file", "-l", &to[5], remote[0], remote[1]]),
-    ];
-    let got = clients.iter().enumerate().map(async |(number, (program, arguments))| {
-        gets(program, arguments, &target(number), &bytes).await;
+    let ways = [Loss::FirstAnswer, Loss::FirstAcknowledgement].map(async |loss| {
+        let port = lossy(served.address, loss).await.port().to_string();
+        let url = format!("tftp://127.0.0.1:{port}/file");
+        let target = |number: usize| served.folder.path().join(format!("target-{loss:?}-{number}"));
+        let to: Vec<String> = (0..6).map(|number| target(number).display().to_string()).collect();
+        let clients: [(&str, Vec<&str>); 6] = [
+            ("curl", vec!["-s", "-S", "--tftp-no-options", "-o", &to[0], &url]),
+            ("curl", vec!["-s", "-S", "--tftp-blksize", "1428", "-o", &to[1], &url]),
+            ("tftp", vec!["-m", "binary", "127.0.0.1", &port, "-c", "get", "file", &to[2]]),
+            ("atftp", vec!["--get", "-r", "file", "-l", &to[3], "127.0.0.1", &port]),
+            ("atftp", vec!["--get", "-r", "file", "-l", &to[4], "--option", "windowsize 4", "127.0.0.1", &port]),
+            ("busybox", vec!["tftp", "-g", "-r", "file", "-l", &to[5], "127.0.0.1", &port]),
+        ];
+        let got = clients.iter().enumerate().map(async |(number, (program, arguments))| {
+            gets(program, arguments, &target(number), &bytes).await;
+        });
+        futures::future::join_all(got).await;
     });
-    futures::future::join_all(got).await;
-    served.counts("transfers_total", "sent", 6).await;
+    futures::future::join_all(ways).await;
+    served.counts("transfers_total", "sent", 12).await;
 }
