@@ -3,15 +3,26 @@
 
 use crate::config::StoreArguments;
 use crate::dns::Publisher;
+use crate::heartbeat::Heartbeat;
+use crate::instance::Instance;
 use crate::reactor::Reactor;
 use crate::tool::Tool;
-use anyhow::Result;
+use anyhow::{Context, Result};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long the database may take to know the worker.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One pass.
 pub async fn run(arguments: &StoreArguments) -> Result<()> {
     let tool = Tool::open(arguments).await?;
-    let reactor = Reactor::new(tool.ledger.clone());
-    let publisher = Publisher::new(tool.ledger.clone());
+    let heartbeat = Heartbeat::start(tool.database.sessions.clone(), Instance::new());
+    let worker = heartbeat.worker();
+    let ready = timeout(PATIENCE, worker.ready()).await.ok().flatten();
+    ready.context("the database does not take the heartbeat of this program; try again when it accepts changes")?;
+    let reactor = Reactor::new(tool.ledger.clone(), worker.clone());
+    let publisher = Publisher::new(tool.ledger.clone(), worker);
     let (mut runs, mut updates) = (0, 0);
     loop {
         let (more_runs, more_updates) = (reactor.pass().await?, publisher.pass().await?);
@@ -23,5 +34,6 @@ pub async fn run(arguments: &StoreArguments) -> Result<()> {
     }
     println!("{runs} plugin runs, {updates} tries to update DNS records");
     drop((reactor, publisher));
+    heartbeat.end().await;
     tool.close().await
 }

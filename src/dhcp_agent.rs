@@ -2,12 +2,16 @@
 //!
 //! It runs beside the DHCP server and needs nothing of the service but its HTTP interface. Whatever it does, the file that
 //! the server reads is complete and was accepted by the server's own checker, and nothing is confirmed that the
-//! server does not run. It must not decide anything about deployments, and it never logs its token.
+//! server does not run, or that it runs without hearing its clients. It must not decide anything about deployments, and it never logs its token.
 
 mod agent;
 mod command;
 mod disk;
+mod hearing;
 mod kea;
+mod listening;
+mod network;
+mod process;
 mod server;
 mod service;
 #[cfg(test)]
@@ -96,6 +100,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The name of its process.
+    fn program(self) -> &'static str {
+        match self {
+            Self::Isc => "dhcpd",
+            Self::Kea => "kea-dhcp4",
+            Self::Dnsmasq => "dnsmasq",
+        }
+    }
+
     /// The file's name in the service's URLs.
     fn file(self) -> &'static str {
         match self {
@@ -156,8 +169,9 @@ pub async fn run(arguments: Arguments, mut shutdown: watch::Receiver<bool>) -> R
                 Outcome::Failed { message, .. } | Outcome::Withheld { message } => {
                     bail!("the server keeps its old configuration: {message}")
                 }
+                Outcome::Deaf { message } => bail!("the server runs the newest configuration and hears no clients: {message}"),
                 Outcome::Away { error } => return Err(error),
-                Outcome::Loaded { .. } | Outcome::Confirmed { .. } | Outcome::Unchanged => return Ok(()),
+                Outcome::Loaded { .. } | Outcome::Confirmed { .. } | Outcome::Hears | Outcome::Unchanged => return Ok(()),
             }
         }
         tokio::select! {
@@ -177,6 +191,8 @@ fn log(outcome: &Outcome) {
         Outcome::Withheld { message } => {
             tracing::error!(message, "there is no configuration for this kind of server, which keeps the old one");
         }
+        Outcome::Deaf { message } => tracing::error!(message, "the server hears no clients; its configuration is not confirmed"),
+        Outcome::Hears => tracing::info!("the server hears its clients again"),
         Outcome::Away { error } => tracing::warn!(error = format!("{error:#}"), "this did not work; trying again"),
         Outcome::Unchanged => tracing::debug!("nothing has changed"),
     }

@@ -7,6 +7,7 @@ pub mod command;
 mod dhcp;
 mod site;
 
+use crate::heartbeat::Worker;
 use crate::ledger::Ledger;
 use crate::store::drift::{self, Due};
 use bootledger_projections::at::At;
@@ -28,6 +29,7 @@ const LEASE: time::Duration = time::Duration::seconds(120);
 /// Compares servers with the views; any number of instances may run.
 pub struct Checker {
     ledger: Ledger,
+    worker: Worker,
     application: Application,
     /// Between two comparisons of a site; none by themselves where `None`.
     every: Option<Duration>,
@@ -39,11 +41,11 @@ pub struct Checker {
 impl Checker {
     /// One that compares each site `every` so often; without it, only when that is asked for. Fails where its measurement
     /// is registered already.
-    pub fn new(ledger: Ledger, application: Application, every: Option<Duration>) -> anyhow::Result<Self> {
+    pub fn new(ledger: Ledger, worker: Worker, application: Application, every: Option<Duration>) -> anyhow::Result<Self> {
         let what = "What servers of a site have otherwise than they should, as this instance last found";
         let differences = IntGaugeVec::new(Opts::new("bootledger_drift_differences", what), &["site"])?;
         application.metrics.register(Box::new(differences.clone()))?;
-        Ok(Self { ledger, application, every, memory: Mutex::default(), differences })
+        Ok(Self { ledger, worker, application, every, memory: Mutex::default(), differences })
     }
 
     /// Runs until `stopping`.
@@ -70,16 +72,26 @@ impl Checker {
     pub async fn pass(&self) -> anyhow::Result<bool> {
         let views = &self.ledger.views;
         drift::plan(views, self.every.map(|every| self.now() + every)).await?;
-        let Some(Due { site, whole }) = drift::take(views, self.now(), self.now() + LEASE).await? else { return Ok(false) };
-        let Some((checked, again)) = self.site(&site.parse()?, whole).await? else {
+        let Some(worker) = self.worker.name() else { return Ok(false) };
+        let Some(Due { site, whole }) = drift::take(views, worker, self.now(), self.now() + LEASE).await? else {
+            return Ok(false);
+        };
+        let name = site.parse()?;
+        let looked = tokio::select! {
+            biased;
+            // Whoever has the site now finds what was found here and not yet told.
+            () = self.worker.lost(worker) => return Ok(false),
+            looked = self.site(&name, whole, worker) => looked?,
+        };
+        let Some((checked, again)) = looked else {
             drift::forget(views, &site).await?;
             drop(self.differences.remove_label_values(&[&site]));
             return Ok(true);
         };
-        let count = view::count(views, &site.parse()?, At::Now).await?;
+        let count = view::count(views, &name, At::Now).await?;
         self.differences.with_label_values(&[&site]).set(count);
         let next = self.every.map(|every| self.now() + every);
-        drift::done(views, &site, whole.then_some(&checked), self.now(), next).await?;
+        drift::done(views, (&site, worker), whole.then_some(&checked), self.now(), next).await?;
         if again {
             drift::request_repair(views, &site).await?;
         }

@@ -1,146 +1,234 @@
 //! The reactor: a reconciler over what is due. Woken by the feed and by a timer, one way for both.
 //!
 //! It leases due plugin runs, runs each with a deadline, and appends its effect and its outcome
-//! together. A lost worker's lease ends by itself; a run that was done twice writes nothing twice,
-//! since the second finds the first one's events.
+//! together. A lease ends with its worker's heartbeat, and a worker that has lost its leases drops what it was doing; a run that
+//! was done twice all the same writes nothing twice, since the second finds the first one's events.
 
 mod outcome;
 
+use crate::heartbeat::Worker;
 use crate::ledger::Ledger;
 use crate::store::leases::{self, Lease};
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry};
 use futures::StreamExt;
+use futures::future::join_all;
+use futures::stream::FuturesUnordered;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use time::OffsetDateTime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tracing::{Instrument, error, info_span};
-use uuid::Uuid;
+use tokio::time::{Instant, sleep};
+use tracing::{Instrument, error, info, info_span};
 
 /// How many runs are under way at once.
 const WORKERS: usize = 32;
 
-/// How many runs are leased at once.
-const BATCH: i64 = 256;
+/// How many runs are leased at once: those under way, and as many that begin when these end. More would wait here while
+/// other instances are idle.
+const LEASED: usize = 2 * WORKERS;
 
-/// How long a run may take; its lease lasts a little longer. What a lost worker held is taken up
-/// again when its lease ends, so this is also how long a crash may hold a deployment up.
+/// How soon the queue is looked at again while runs are under way that leave room.
+const REFILL: Duration = Duration::from_millis(50);
+
+/// How long a run may take; its lease lasts a little longer. A crash ends it much earlier, with the worker's heartbeat.
 const DEADLINE: Duration = Duration::from_secs(20);
-const LEASE: time::Duration = time::Duration::seconds(25);
+const LEASE: Duration = Duration::from_secs(25);
 
 /// How soon the queue is looked at again without a change.
 const POLL: Duration = Duration::from_secs(1);
 
-/// The plugin that talks to management controllers. Its runs wait for controllers that may not answer, and are therefore
-/// never part of a pass that others wait for.
+/// The plugin that talks to management controllers. Its runs wait for controllers that may not answer, and therefore never
+/// count among those that others wait for.
 const CONTROLLERS: &str = "reboot";
 
 /// How many of its runs are under way at once; further ones are tried again a second later.
 const AT_CONTROLLERS: usize = 64;
 
+/// Runs that were leased, and the sites as they were then.
+#[derive(Default)]
+struct Taken {
+    leases: Vec<Lease>,
+    sites: Arc<[Entry<SiteSpec>]>,
+}
+
+/// Goes on with runs while something else is waited for.
+async fn while_working<T>(under_way: &mut FuturesUnordered<impl Future<Output = ()>>, other: impl Future<Output = T>) -> T {
+    let mut other = pin!(other);
+    loop {
+        tokio::select! {
+            biased;
+            output = &mut other => return output,
+            Some(()) = under_way.next(), if !under_way.is_empty() => {}
+        }
+    }
+}
+
 /// The reactor of one instance. Cheap to clone.
 #[derive(Clone)]
 pub struct Reactor {
     ledger: Ledger,
-    worker: Uuid,
-    controllers: Arc<Semaphore>,
+    worker: Worker,
 }
 
 impl Reactor {
-    /// A reactor with a name of its own for its leases.
-    pub fn new(ledger: Ledger) -> Self {
-        Self { ledger, worker: Uuid::now_v7(), controllers: Arc::new(Semaphore::new(AT_CONTROLLERS)) }
+    /// A reactor whose leases are this worker's.
+    pub fn new(ledger: Ledger, worker: Worker) -> Self {
+        Self { ledger, worker }
     }
 
-    /// Runs until `stopping`; runs under way are finished first, but for those that wait for management controllers: an
-    /// order that was given goes on by itself.
+    /// Runs until `stopping`; runs under way are finished first, but for those that wait for management controllers: an order
+    /// that was given goes on by itself. A run that takes long keeps no other waiting.
     pub async fn run(&self, mut stopping: watch::Receiver<bool>) {
         let mut projected = self.ledger.feed.projected();
-        let mut apart = JoinSet::new();
+        let mut news = self.worker.news();
+        let permits = Semaphore::new(WORKERS);
+        let mut under_way = FuturesUnordered::new();
+        let mut at_controllers = JoinSet::new();
         while !*stopping.borrow() {
             projected.mark_unchanged();
-            while apart.try_join_next().is_some() {}
-            match self.step(&mut apart).await {
-                Ok(0) => {}
-                Ok(_) => continue,
+            news.mark_unchanged();
+            while at_controllers.try_join_next().is_some() {}
+            let looked = Instant::now();
+            let room = LEASED - under_way.len();
+            let taken = if room < WORKERS { Ok(Taken::default()) } else { while_working(&mut under_way, self.take(room)).await };
+            let full = match taken {
+                Ok(Taken { leases, sites }) => {
+                    let count = leases.len();
+                    let leases = self.set_apart(&mut at_controllers, leases, &sites).await;
+                    under_way.extend(leases.into_iter().map(|lease| self.one(lease, Arc::clone(&sites), &permits)));
+                    if under_way.is_empty()
+                        && let Err(error) = self.tidy().await
+                    {
+                        error!(error = %format!("{error:#}"), "what is overdue could not be marked; trying again");
+                    }
+                    room < WORKERS || count >= room
+                }
                 Err(error) => {
                     error!(error = %format!("{error:#}"), "the queue of plugin runs could not be worked on; trying again");
+                    false
                 }
-            }
+            };
+            // With room and more to do, it goes on as soon as half of what was leased has ended.
+            let (enough, idle) = (if full { WORKERS } else { 0 }, under_way.is_empty());
+            let ended = async {
+                while under_way.len() > enough {
+                    under_way.next().await;
+                }
+                if idle {
+                    std::future::pending::<()>().await;
+                }
+            };
             tokio::select! {
+                () = ended => {}
                 _ = projected.changed() => {}
-                () = tokio::time::sleep(POLL) => {}
+                Ok(()) = news.changed() => {}
+                () = sleep(POLL) => {}
                 _ = stopping.wait_for(|stopping| *stopping) => {}
             }
-        }
-        apart.shutdown().await;
-    }
-
-    /// Runs what is due now, once, and marks what is overdue. Returns how many runs there were.
-    pub async fn pass(&self) -> anyhow::Result<usize> {
-        let mut apart = JoinSet::new();
-        let count = self.step(&mut apart).await;
-        while apart.join_next().await.is_some() {}
-        count
-    }
-
-    /// The same, with the runs that wait for management controllers in tasks of their own.
-    async fn step(&self, apart: &mut JoinSet<()>) -> anyhow::Result<usize> {
-        let now = (self.ledger.now)().0;
-        // Once for all of the pass: there are many more runs than changes of sites.
-        let sites: Arc<[Entry<SiteSpec>]> = catalogue::sites(&self.ledger.views, At::Now).await?.into();
-        let due = leases::take(&self.ledger.views, self.worker, now, LEASE, BATCH).await?;
-        let count = due.len();
-        let (at_controllers, due): (Vec<_>, Vec<_>) = due.into_iter().partition(|lease| lease.plugin.as_str() == CONTROLLERS);
-        for lease in at_controllers {
-            match Arc::clone(&self.controllers).try_acquire_owned() {
-                Ok(permit) => {
-                    let (reactor, sites) = (self.clone(), Arc::clone(&sites));
-                    apart.spawn(async move {
-                        reactor.one(lease, &sites).await;
-                        drop(permit);
-                    });
+            if !full {
+                let ended = async { while under_way.next().await.is_some() {} };
+                tokio::select! {
+                    () = ended => {}
+                    () = sleep(REFILL.saturating_sub(looked.elapsed())) => {}
                 }
-                Err(_) => self.rest(&lease, now + time::Duration::SECOND).await,
             }
         }
-        futures::stream::iter(due).for_each_concurrent(WORKERS, |lease| self.one(lease, &sites)).await;
+        while under_way.next().await.is_some() {}
+        at_controllers.shutdown().await;
+    }
+
+    /// Runs what is due now, once, and marks what is overdue. Returns how many runs there were; none while others may take
+    /// this instance for dead.
+    pub async fn pass(&self) -> anyhow::Result<usize> {
+        let Taken { leases, sites } = self.take(LEASED).await?;
+        let (count, permits) = (leases.len(), Semaphore::new(WORKERS));
+        let mut at_controllers = JoinSet::new();
+        let leases = self.set_apart(&mut at_controllers, leases, &sites).await;
+        join_all(leases.into_iter().map(|lease| self.one(lease, Arc::clone(&sites), &permits))).await;
+        while at_controllers.join_next().await.is_some() {}
         if count == 0 {
-            self.mark_overdue().await?;
-            leases::forget_ended(&self.ledger.views, now).await?;
+            self.tidy().await?;
         }
         Ok(count)
     }
 
-    async fn one(&self, lease: Lease, sites: &[Entry<SiteSpec>]) {
+    /// Leases what is due.
+    async fn take(&self, limit: usize) -> anyhow::Result<Taken> {
+        let Some(worker) = self.worker.name() else { return Ok(Taken::default()) };
+        let limit = i64::try_from(limit)?;
+        let leases = leases::take(&self.ledger.views, worker, (self.ledger.now)().0, LEASE, limit).await?;
+        if leases.is_empty() {
+            return Ok(Taken::default());
+        }
+        // Once for all of them: there are many more runs than changes of sites.
+        Ok(Taken { leases, sites: catalogue::sites(&self.ledger.views, At::Now).await?.into() })
+    }
+
+    /// Begins the runs that talk to management controllers, each in a task of its own, and gives the others back.
+    async fn set_apart(&self, tasks: &mut JoinSet<()>, leases: Vec<Lease>, sites: &Arc<[Entry<SiteSpec>]>) -> Vec<Lease> {
+        let (apart, others): (Vec<_>, Vec<_>) = leases.into_iter().partition(|lease| lease.plugin.as_str() == CONTROLLERS);
+        for lease in apart {
+            if tasks.len() < AT_CONTROLLERS {
+                let (reactor, sites) = (self.clone(), Arc::clone(sites));
+                tasks.spawn(async move { reactor.one(lease, sites, &Semaphore::new(1)).await });
+            } else {
+                self.rest(&lease, Duration::from_secs(1)).await;
+            }
+        }
+        others
+    }
+
+    /// What is done when nothing is due.
+    async fn tidy(&self) -> anyhow::Result<()> {
+        self.mark_overdue().await?;
+        leases::forget_ended(&self.ledger.views).await?;
+        Ok(())
+    }
+
+    async fn one(&self, lease: Lease, sites: Arc<[Entry<SiteSpec>]>, permits: &Semaphore) {
         let span = info_span!("plugin", deployment.id = %lease.deployment, plugin = %lease.plugin, attempt = lease.attempts + 1);
         async {
-            let tried = tokio::time::timeout(DEADLINE, outcome::reach(&self.ledger, &lease, sites)).await;
-            let until = match tried {
-                Ok(Ok(until)) => until,
-                Ok(Err(error)) => {
-                    error!(error = %format!("{error:#}"), "the outcome of a plugin could not be recorded; it will be run again");
-                    Some(outcome::later(&self.ledger, lease.attempts))
-                }
-                Err(_) => {
-                    let reason = format!("it did not end within {} s", DEADLINE.as_secs());
-                    outcome::fail(&self.ledger, &lease, &reason).await
-                }
+            // Of many runs that were leased together, some begin late.
+            let lost = self.worker.lost(lease.worker);
+            let work = async {
+                // It is never closed.
+                let _permit = permits.acquire().await;
+                self.work(&lease, &sites).await;
             };
-            if let Some(until) = until {
-                self.rest(&lease, until.0).await;
+            tokio::select! {
+                biased;
+                () = lost => info!("the lease was lost; the run is left to whoever has it now"),
+                () = work => {}
             }
         }
         .instrument(span)
         .await;
     }
 
-    /// Gives a lease back until then.
-    async fn rest(&self, lease: &Lease, until: OffsetDateTime) {
-        if let Err(error) = leases::rest(&self.ledger.views, self.worker, lease, until).await {
+    async fn work(&self, lease: &Lease, sites: &[Entry<SiteSpec>]) {
+        let tried = tokio::time::timeout(DEADLINE, outcome::reach(&self.ledger, lease, sites)).await;
+        let until = match tried {
+            Ok(Ok(until)) => until,
+            Ok(Err(error)) => {
+                error!(error = %format!("{error:#}"), "the outcome of a plugin could not be recorded; it will be run again");
+                Some(outcome::later(&self.ledger, lease.attempts))
+            }
+            Err(_) => {
+                let reason = format!("it did not end within {} s", DEADLINE.as_secs());
+                outcome::fail(&self.ledger, lease, &reason).await
+            }
+        };
+        if let Some(until) = until {
+            self.rest(lease, Duration::try_from(until.0 - (self.ledger.now)().0).unwrap_or_default()).await;
+        }
+    }
+
+    /// Gives a lease back for so long.
+    async fn rest(&self, lease: &Lease, rest: Duration) {
+        if let Err(error) = leases::rest(&self.ledger.views, lease, rest).await {
             error!(%error, "a lease could not be given back; it ends by itself");
         }
     }

@@ -7,8 +7,10 @@ use crate::database::Database;
 use crate::dns::Publisher;
 use crate::drift::Checker;
 use crate::feed::Feed;
+use crate::heartbeat::{Heartbeat, Worker};
 use crate::image::downloads::Downloads;
 use crate::image::install::{self, Installer};
+use crate::instance::Instance;
 use crate::ledger::Ledger;
 use crate::openid::Provider;
 use crate::reactor::Reactor;
@@ -46,6 +48,7 @@ pub struct Service {
     /// The database.
     pub database: Database,
     workers: JoinSet<()>,
+    heartbeat: Heartbeat,
     stopping: watch::Sender<bool>,
 }
 
@@ -77,7 +80,9 @@ impl Service {
         let ledger = ledger.with_outbound(arguments.store.outbound().reserving(reserved));
         let works = ledger.over(&pool);
         let store = files::open(arguments.files.as_deref(), &arguments.store.data_dir)?;
-        let downloads = downloads(arguments, &works, &store)?;
+        let heartbeat = Heartbeat::start(database.sessions.clone(), Instance::of(&arguments.store.data_dir));
+        let worker = heartbeat.worker();
+        let downloads = downloads(arguments, &works, &worker, &store)?;
         let application = Application {
             library: downloads.clone().map(|downloads| LibraryPort::new(Arc::new(downloads))),
             commands: Port::new(Arc::new(ledger.clone())),
@@ -111,25 +116,25 @@ impl Service {
         vitals.watch("the views are not kept up to date", VITAL, beats.clone());
         workers.spawn(projector::run(pool, feed, beats, stop.clone()));
         let every = Some(Duration::from_secs(arguments.drift_every)).filter(|every| !every.is_zero());
-        let checker = Checker::new(works.clone(), within, every)?;
+        let checker = Checker::new(works.clone(), worker.clone(), within, every)?;
         let stopped = stop.clone();
         workers.spawn(async move { checker.run(stopped).await });
-        let dispatcher = Dispatcher::new(works.clone(), &application.metrics)?;
+        let dispatcher = Dispatcher::new(works.clone(), worker.clone(), &application.metrics)?;
         let stopped = stop.clone();
         workers.spawn(async move { dispatcher.run(stopped).await });
         let sweeper = Sweeper::new(works.clone());
         let stopped = stop.clone();
         workers.spawn(async move { sweeper.run(stopped).await });
-        let publisher = Publisher::new(works.clone());
+        let publisher = Publisher::new(works.clone(), worker.clone());
         let stopped = stop.clone();
         workers.spawn(async move { publisher.run(stopped).await });
         if let Some(tftp) = tftp {
             tracing::info!(address = %tftp.address(), folder = %arguments.tftp_folder.display(), "listening for TFTP");
             workers.spawn(tftp.run(stop.clone()));
         }
-        let reactor = Reactor::new(works.clone());
+        let reactor = Reactor::new(works.clone(), worker);
         workers.spawn(async move { reactor.run(stop).await });
-        Ok(Self { application, ledger, database, workers, stopping })
+        Ok(Self { application, ledger, database, workers, heartbeat, stopping })
     }
 
     /// Becomes true when the service shall stop.
@@ -146,6 +151,7 @@ impl Service {
     pub async fn stop(mut self) -> Result<()> {
         self.begin_to_stop();
         while self.workers.join_next().await.is_some() {}
+        self.heartbeat.end().await;
         // An order that takes longer stays on record without its outcome, which the rules know.
         drop(tokio::time::timeout(ORDERS, self.ledger.orders_ended()).await);
         self.database.close().await
@@ -154,7 +160,12 @@ impl Service {
 
 /// Downloads from the library. A mirror that an administrator names over HTTP must not be this machine or its neighbours.
 /// A machine without certificates cannot download, and runs the service all the same.
-fn downloads(arguments: &ServeArguments, ledger: &Ledger, store: &Arc<dyn ObjectStore>) -> Result<Option<Downloads>> {
+fn downloads(
+    arguments: &ServeArguments,
+    ledger: &Ledger,
+    worker: &Worker,
+    store: &Arc<dyn ObjectStore>,
+) -> Result<Option<Downloads>> {
     let library = Library::with_folder(arguments.image_recipes.as_deref())?;
     let guard = Guard::new(arguments.image_mirror_allow.clone(), "--image-mirror-allow");
     let client = match Client::new(Limits::with_file(arguments.max_upload), guard) {
@@ -168,13 +179,14 @@ fn downloads(arguments: &ServeArguments, ledger: &Ledger, store: &Arc<dyn Object
             return Ok(None);
         }
     };
-    Ok(Some(Downloads::new(Installer {
+    let installer = Installer {
         ledger: ledger.clone(),
         contents: Contents::new(Arc::clone(store)),
         client,
         library,
         folder: install::folder(&arguments.store.data_dir),
-    })))
+    };
+    Ok(Some(Downloads::new(installer, worker.clone())))
 }
 
 /// The folder of boot loaders. Without TFTP it may be missing: then there is no boot over HTTP for firmware.

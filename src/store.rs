@@ -15,6 +15,7 @@ pub mod secrets;
 mod streams;
 pub mod verify;
 pub mod webhooks;
+pub mod workers;
 mod writer;
 
 pub use writer::EventLog;

@@ -14,6 +14,7 @@ mod listener;
 mod options;
 mod packet;
 mod patience;
+mod sampled;
 mod transfer;
 mod window;
 
@@ -27,15 +28,16 @@ use anyhow::{Context, Result};
 use bootledger_web::boot::loaders::Loaders;
 use counters::Counters;
 use listener::{Arrival, Listener};
-use packet::{Code, Packet, Request};
+use packet::{Code, Malformed, Packet, Request};
+use sampled::Sampled;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::UdpSocket;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -53,9 +55,16 @@ pub struct Server {
     transfers: JoinSet<Outcome>,
     /// What is being answered, by the client's port.
     requests: HashMap<SocketAddr, Asked>,
-    clients: HashMap<Id, SocketAddr>,
+    clients: HashMap<Id, Client>,
+    log: Arc<Sampled>,
     dropped: u64,
     told_at: Option<Instant>,
+}
+
+/// Whose transfer it is, and whether there is somebody: a forged address never answers.
+struct Client {
+    address: SocketAddr,
+    answered: Arc<AtomicBool>,
 }
 
 /// A request that is being answered.
@@ -63,7 +72,13 @@ struct Asked {
     task: Id,
     request: Request,
     answered: Arc<AtomicBool>,
+    /// When its client last asked.
+    at: Instant,
+    asked_again: Arc<Notify>,
 }
+
+/// How soon a client may ask again and be answered again: what comes earlier crossed the answer on its way.
+const ASKED_AGAIN: Duration = Duration::from_millis(100);
 
 impl Server {
     /// Listens for requests, which are answered from [`Server::run`] on.
@@ -79,6 +94,7 @@ impl Server {
             transfers: JoinSet::new(),
             requests: HashMap::new(),
             clients: HashMap::new(),
+            log: Arc::default(),
             dropped: 0,
             told_at: None,
         })
@@ -115,17 +131,28 @@ impl Server {
 
     async fn asked(&mut self, Arrival { client, local, bytes }: Arrival, stop: &watch::Receiver<bool>) {
         let packet = Packet::parse(&bytes);
-        let stray = matches!(packet, Ok(Packet::Acknowledgement(_) | Packet::Error(..) | Packet::Stray));
+        // Of a byte or two nothing can be said that is not many times as long.
+        let stray = matches!(packet, Ok(Packet::Acknowledgement(_) | Packet::Error(..) | Packet::Stray) | Err(Malformed::Short));
         let Some(local) = local.filter(|_| !stray && client.port() != 0) else {
             return self.drop(client, Dropped::Stray);
         };
-        if let (Ok(Packet::Read(request)), Some(asked)) = (&packet, self.requests.get(&client)) {
-            // The client has not heard us yet and asks again; the transfer repeats its first packet by itself.
+        let now = Instant::now();
+        if let (Ok(Packet::Read(request)), Some(asked)) = (&packet, self.requests.get_mut(&client)) {
+            // The client has not heard us yet and asks again: the transfer sends its first packet again.
             if asked.request == *request && !asked.answered.load(Ordering::Relaxed) {
-                return self.drop(client, Dropped::Repeated);
+                if now < asked.at + ASKED_AGAIN {
+                    return self.drop(client, Dropped::Repeated);
+                }
+                return match self.admission.ask(client.ip(), now) {
+                    Ok(()) => {
+                        asked.at = now;
+                        asked.asked_again.notify_one();
+                    }
+                    Err(reason) => self.drop(client, reason),
+                };
             }
         }
-        if let Err(reason) = self.admission.begin(client.ip(), Instant::now()) {
+        if let Err(reason) = self.admission.begin(client.ip(), self.unanswered(client.ip()), now) {
             return self.drop(client, reason);
         }
         let socket = match socket(local, client).await {
@@ -138,7 +165,16 @@ impl Server {
         };
         let answered = Arc::new(AtomicBool::new(false));
         let (loaders, counters) = (self.loaders.clone(), self.counters.clone());
-        let transfer = Transfer { socket, loaders, counters: counters.clone(), answered: Arc::clone(&answered) };
+        let (asked_again, log) = (Arc::new(Notify::new()), Arc::clone(&self.log));
+        let transfer = Transfer {
+            socket,
+            loaders,
+            counters: counters.clone(),
+            answered: Arc::clone(&answered),
+            asked_again: Arc::clone(&asked_again),
+            asked_with: bytes.len(),
+            log: Arc::clone(&log),
+        };
         let stopped = stopped(stop.clone());
         let request = if let Ok(Packet::Read(request)) = &packet { Some(request.clone()) } else { None };
         counters.running.inc();
@@ -159,17 +195,27 @@ impl Server {
             counters.running.dec();
             counters.ended(outcome);
             let milliseconds = begun.elapsed().as_millis();
-            info!(%client, ?file, outcome = outcome.name(), milliseconds, "a request over TFTP ended");
+            // A line for each client that is there; of the others, as many as help to see what goes on.
+            let left_out = if transfer.answered.load(Ordering::Relaxed) { Some(0) } else { log.allow(Instant::now()) };
+            if let Some(left_out) = left_out {
+                info!(%client, ?file, outcome = outcome.name(), milliseconds, left_out, "a request over TFTP ended");
+            }
             outcome
         });
-        self.clients.insert(task.id(), client);
+        self.clients.insert(task.id(), Client { address: client, answered: Arc::clone(&answered) });
         if let Some(request) = request {
-            self.requests.insert(client, Asked { task: task.id(), request, answered });
+            self.requests.insert(client, Asked { task: task.id(), request, answered, at: now, asked_again });
         }
     }
 
+    /// How many transfers no client has answered yet: of all, and of this address.
+    fn unanswered(&self, client: IpAddr) -> (usize, usize) {
+        let unanswered = self.clients.values().filter(|client| !client.answered.load(Ordering::Relaxed));
+        unanswered.fold((0, 0), |(all, own), other| (all + 1, own + usize::from(other.address.ip() == client)))
+    }
+
     fn ended(&mut self, task: Id) {
-        let Some(client) = self.clients.remove(&task) else { return };
+        let Some(Client { address: client, .. }) = self.clients.remove(&task) else { return };
         self.admission.end(client.ip());
         if self.requests.get(&client).is_some_and(|asked| asked.task == task) {
             self.requests.remove(&client);

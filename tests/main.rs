@@ -17,6 +17,7 @@ mod embedded_postgres;
 mod event_log;
 mod image_library;
 mod installer;
+mod leases;
 mod openid;
 mod outbound;
 mod packaging;

@@ -1,13 +1,17 @@
-//! The agent's one step: fetch, check, replace, load, confirm. Whoever calls it again and again keeps a server current.
+//! The agent's one step: fetch, check, replace, load, listen, confirm. Whoever calls it again and again keeps a server current.
 
 use super::disk::{self, Disk, Loaded};
+use super::hearing::Ears;
+use super::listening::Watch;
 use super::server::Server;
 use super::service::{Delivery, Fetched, Place, Report, Service};
 use super::{Arguments, LONGEST_PAUSE, command};
 use anyhow::{Error, Result};
 use bootledger_aggregates::values::sha256::Sha256;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 /// The first pause after something went wrong.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -21,9 +25,10 @@ const BETWEEN_RELOADS: Duration = Duration::from_millis(500);
 /// One DHCP server's agent.
 #[derive(Debug)]
 pub(crate) struct Agent {
-    service: Service,
+    service: Arc<Service>,
     disk: Disk,
     server: Server,
+    watch: Watch,
     wait: Duration,
     /// What the server runs, where that is known.
     loaded: Option<Loaded>,
@@ -59,6 +64,10 @@ pub(crate) enum Outcome {
     Confirmed { revision: Sha256, position: i64 },
     /// There is no news.
     Unchanged,
+    /// The server runs what it should, and hears no clients; that is reported, and nothing is confirmed.
+    Deaf { message: String },
+    /// The server hears its clients again; what it runs is confirmed next.
+    Hears,
     /// The server could not use this and keeps what it has; that is reported.
     Failed { revision: Sha256, message: String },
     /// The service cannot write the site's configuration for this kind of server, which keeps what it has; that is reported.
@@ -73,8 +82,9 @@ impl Agent {
         let disk = Disk::new(&arguments.config)?;
         let loaded = disk.loaded()?;
         Ok(Self {
-            service: Service::new(arguments, super::token(arguments).await?)?,
+            service: Arc::new(Service::new(arguments, super::token(arguments).await?)?),
             server: Server::new(arguments)?,
+            watch: Watch::new(Ears::new(arguments.kind, &arguments.config)),
             wait: Duration::from_secs(if arguments.once { 0 } else { arguments.wait }),
             disk,
             loaded,
@@ -111,12 +121,26 @@ impl Agent {
         let (have, confirmed, wait) = match (&self.failed, &self.loaded) {
             (Some(failure), _) => (Some(failure.revision), None, self.wait.min(failure.again.saturating_duration_since(now))),
             (None, Some(loaded)) => {
-                let wait = if loaded.confirmed.is_some() { self.wait } else { Duration::ZERO };
+                let settled = loaded.confirmed.is_some() || self.watch.deaf().is_some();
+                let wait = if settled { self.wait } else { Duration::ZERO };
                 (Some(loaded.revision), loaded.confirmed, wait)
             }
             (None, None) => (None, None, self.wait),
         };
-        let fetched = match self.service.fetch(have, confirmed, wait).await {
+        let service = Arc::clone(&self.service);
+        let mut fetch = pin!(service.fetch(have, confirmed, wait));
+        let fetched = loop {
+            tokio::select! {
+                biased;
+                fetched = &mut fetch => break fetched,
+                () = sleep_until(self.watch.next()), if self.loaded.is_some() && self.failed.is_none() => {
+                    if let Some(outcome) = self.listen().await? {
+                        return Ok(outcome);
+                    }
+                }
+            }
+        };
+        let fetched = match fetched {
             Ok(Ok(fetched)) => fetched,
             Ok(Err(message)) => return self.withhold(message).await,
             Err(error) => return Ok(self.missed(error)),
@@ -160,10 +184,46 @@ impl Agent {
         }
     }
 
+    /// Looks whether the server hears its clients, and reports where it does not any more.
+    async fn listen(&mut self) -> Result<Option<Outcome>> {
+        let Some(loaded) = self.loaded else { return Ok(None) };
+        if !self.watch.look(&self.server, loaded.revision).await {
+            return Ok(None);
+        }
+        // Only a confirmation ends what was reported, and it has to be a new one.
+        let loaded = Loaded { confirmed: None, ..loaded };
+        self.loaded = Some(loaded);
+        self.disk.note(loaded)?;
+        match self.watch.deaf().map(str::to_owned) {
+            Some(message) => self.deafened(loaded.revision, None, message).await.map(Some),
+            None => Ok(Some(Outcome::Hears)),
+        }
+    }
+
+    /// Reports that the server hears nobody.
+    async fn deafened(&mut self, revision: Sha256, place: Option<Place>, message: String) -> Result<Outcome> {
+        let mut report = Report::failed(None, message.clone());
+        (report.revision, report.position) = (Some(revision), place.map(|place| place.current));
+        self.unsent = Some(report);
+        Ok(match self.tell().await? {
+            Ok(()) => Outcome::Deaf { message },
+            Err(outcome) => outcome,
+        })
+    }
+
     /// Confirms unchanged bytes, but only where an event may have changed them since: a confirmation is an event, too.
     async fn still_right(&mut self, place: Place) -> Result<Outcome> {
         let Some(loaded) = self.loaded else { return Ok(Outcome::Unchanged) };
         if loaded.confirmed.is_some_and(|confirmed| confirmed >= place.changed) {
+            return Ok(Outcome::Unchanged);
+        }
+        if self.watch.deaf().is_none()
+            && let Some(outcome) = self.listen().await?
+        {
+            return Ok(outcome);
+        }
+        if self.watch.deaf().is_some() || self.watch.doubts() {
+            self.settled = BETWEEN_RELOADS;
             return Ok(Outcome::Unchanged);
         }
         self.unsent = Some(Report::ok(loaded.revision, place));
@@ -190,6 +250,10 @@ impl Agent {
                 Ok(()) => Outcome::Failed { revision, message },
                 Err(outcome) => outcome,
             });
+        }
+        // The server has taken it. Where it hears nobody, to take it back would change nothing.
+        if let Err(message) = self.watch.settle(&self.server, revision).await {
+            return self.deafened(revision, Some(place), message).await;
         }
         self.unsent = Some(Report::ok(revision, place));
         Ok(match self.tell().await? {
@@ -279,7 +343,7 @@ impl Agent {
 }
 
 /// Doubles from a second to a minute; half of it is chance, so that a hundred agents do not come back at once.
-fn back_off(times: u32) -> Duration {
+pub(crate) fn back_off(times: u32) -> Duration {
     let whole = SHORTEST_PAUSE.saturating_mul(1 << times.saturating_sub(1).min(6)).min(LONGEST_PAUSE);
     whole.mul_f64(rand::random_range(0.5..=1.0))
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,7 +21,14 @@ use tokio::net::UnixStream;
 /// The largest answer that is read, in bytes. Those to our commands have some hundred.
 const LARGEST: u64 = 1024 * 1024;
 
-/// How Kea's words for an interface begin that it cannot listen on. One without an address is none to listen on.
+/// How long Kea may take to say how it is. While it reads a large configuration it says nothing, which is no trouble.
+const STATUS_LIMIT: Duration = Duration::from_secs(5);
+
+/// How many of its errors are looked at.
+const MOST_ERRORS: usize = 256;
+
+/// How Kea's words for an interface begin that it cannot listen on although it should. One that is down or has no address may be
+/// none to listen on: which of them should be heard, the kernel knows better (see [`hearing`](super::hearing)).
 const CANNOT_LISTEN: &str = "failed to open socket on interface";
 
 /// A server that is reached over its control socket.
@@ -47,6 +55,58 @@ struct Answer {
     text: String,
     #[serde(default)]
     arguments: Value,
+    /// Whose answer it is.
+    #[serde(skip)]
+    pid: Option<i32>,
+}
+
+/// Why there is no answer that could be used.
+#[derive(Debug)]
+struct Failure {
+    message: String,
+    /// Whether nobody listens at the socket.
+    away: bool,
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self { message, away: false }
+    }
+}
+
+impl From<Failure> for String {
+    fn from(failure: Failure) -> Self {
+        failure.message
+    }
+}
+
+/// What a Kea that answers says of itself.
+#[derive(Debug)]
+pub(crate) struct Status {
+    /// Its process, where that is one of this machine's.
+    pub(crate) pid: Option<u32>,
+    /// What keeps it from listening, in its own words.
+    pub(crate) errors: Vec<String>,
+}
+
+impl Status {
+    /// Why it cannot listen where it tried to.
+    pub(crate) fn cannot_listen(&self) -> Option<String> {
+        let cannot = |error: &&String| error.to_lowercase().starts_with(CANNOT_LISTEN);
+        let errors: Vec<&str> = self.errors.iter().filter(cannot).map(String::as_str).collect();
+        (!errors.is_empty()).then(|| command::fitted(&format!("Kea cannot listen: {}", errors.join(" | "))))
+    }
+}
+
+/// Why Kea has given no answer, or none that is right.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It does not run.
+    Away(String),
+    /// It runs another configuration than it should.
+    Other(String),
+    /// That cannot be found out now.
+    Unclear(String),
 }
 
 impl Kea {
@@ -71,64 +131,96 @@ impl Kea {
     /// Has Kea try a document without using it. The error is what it says against it.
     pub(crate) async fn test(&self, document: &[u8]) -> Result<(), String> {
         let arguments: &RawValue = serde_json::from_slice(document).map_err(|error| error.to_string())?;
-        self.ask("config-test", Some(arguments)).await.map(drop)
+        Ok(self.ask("config-test", Some(arguments)).await.map(drop)?)
     }
 
-    /// Has Kea read its file again, and makes sure that it runs that file, with this tag where one is given, and listens.
+    /// Has Kea read its file again, and makes sure that it runs that file, with this tag where one is given.
     pub(crate) async fn reload(&self, expected: Option<Sha256>) -> Result<(), String> {
         self.ask("config-reload", None).await?;
         // A Kea that was started with another file has read that, and says that it went well.
-        if let Some(expected) = expected {
-            let answer = self.ask("server-tag-get", None).await?;
-            let tag = answer.arguments["server-tag"].as_str().unwrap_or_default();
-            if tag != expected.to_string() {
-                return Err(format!(
-                    "Kea has read its configuration again, but does not run the one that was written (its server-tag is {tag:?}); \
-                     is it started with another file (`kea-dhcp4 -c`) than --config?"
-                ));
-            }
+        let Some(expected) = expected else { return Ok(()) };
+        let tag = self.tag().await?;
+        if tag == expected.to_string() {
+            return Ok(());
         }
-        // To Kea it is no error that another server has the port: it would run, and hear nobody.
-        let status = self.ask("status-get", None).await?;
-        let errors = status.arguments["sockets"]["errors"].as_array().cloned().unwrap_or_default();
-        let deaf: Vec<&str> =
-            errors.iter().filter_map(Value::as_str).filter(|error| error.to_lowercase().starts_with(CANNOT_LISTEN)).collect();
-        if deaf.is_empty() { Ok(()) } else { Err(command::fitted(&format!("Kea cannot listen: {}", deaf.join(" | ")))) }
+        Err(format!(
+            "Kea has read its configuration again, but does not run the one that was written (its server-tag is {tag:?}); \
+             is it started with another file (`kea-dhcp4 -c`) than --config?"
+        ))
+    }
+
+    /// What Kea says of itself, if it runs this configuration.
+    pub(crate) async fn status(&self, expected: Sha256) -> Result<Status, Trouble> {
+        let asked = async {
+            let tag = self.tag().await?;
+            if tag != expected.to_string() {
+                return Ok(Err(tag));
+            }
+            self.ask("status-get", None).await.map(Ok)
+        };
+        let answer = match tokio::time::timeout(self.limit.min(STATUS_LIMIT), asked).await {
+            Ok(Ok(Ok(answer))) => answer,
+            Ok(Ok(Err(tag))) => {
+                return Err(Trouble::Other(format!(
+                    "Kea runs another configuration than was written (its server-tag is {tag:?})."
+                )));
+            }
+            Ok(Err(Failure { message, away: true })) => {
+                return Err(Trouble::Away(command::fitted(&format!(
+                    "Kea is not running. Start it; its log says why it ended. {message}"
+                ))));
+            }
+            Ok(Err(Failure { message, .. })) => return Err(Trouble::Unclear(message)),
+            Err(_) => return Err(Trouble::Unclear("Kea is busy".to_owned())),
+        };
+        let errors = answer.arguments["sockets"]["errors"].as_array().cloned().unwrap_or_default();
+        let errors = errors.iter().filter_map(Value::as_str).take(MOST_ERRORS).map(str::to_owned).collect();
+        // The number of a process in another container is none.
+        let pid = answer.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0);
+        Ok(Status { pid, errors })
+    }
+
+    async fn tag(&self) -> Result<String, Failure> {
+        let answer = self.ask("server-tag-get", None).await?;
+        Ok(answer.arguments["server-tag"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Sends a command. The error is Kea's, or says what is wrong with the socket.
-    async fn ask(&self, command: &str, arguments: Option<&RawValue>) -> Result<Answer, String> {
+    async fn ask(&self, command: &str, arguments: Option<&RawValue>) -> Result<Answer, Failure> {
         let socket = self.socket.display();
         let exchanged = tokio::time::timeout(self.limit, exchange(&self.socket, command, arguments)).await;
-        let bytes = exchanged.map_err(|_| {
+        let (bytes, pid) = exchanged.map_err(|_| {
             format!("Kea has not answered `{command}` on its control socket {socket} within {} s", self.limit.as_secs())
         })??;
-        let answer: Answer = serde_json::from_slice(&bytes).map_err(|error| {
+        let mut answer: Answer = serde_json::from_slice(&bytes).map_err(|error| {
             if error.is_eof() {
                 format!("Kea closed its control socket {socket} before it had answered `{command}`")
             } else {
                 format!("what listens at {socket} answers `{command}` with something that is not Kea's: {error}")
             }
         })?;
+        answer.pid = pid;
         match answer.result {
             0 => Ok(answer),
             _ if answer.text.is_empty() => {
-                Err(format!("Kea refuses `{command}` with result {}, and says nothing", answer.result))
+                Err(format!("Kea refuses `{command}` with result {}, and says nothing", answer.result).into())
             }
-            _ => Err(command::fitted(&answer.text)),
+            _ => Err(command::fitted(&answer.text).into()),
         }
     }
 }
 
 /// Kea reads one command, answers, and closes.
-async fn exchange(socket: &Path, command: &str, arguments: Option<&RawValue>) -> Result<Vec<u8>, String> {
+async fn exchange(socket: &Path, command: &str, arguments: Option<&RawValue>) -> Result<(Vec<u8>, Option<i32>), Failure> {
     let path = socket.display();
-    let mut stream = UnixStream::connect(socket).await.map_err(|error| {
-        format!(
+    let mut stream = UnixStream::connect(socket).await.map_err(|error| Failure {
+        away: matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused),
+        message: format!(
             "Kea's control socket {path} cannot be reached: {error}; does Kea run, with this path in the `control-socket` of its \
              configuration, and may the agent open it?"
-        )
+        ),
     })?;
+    let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
     let begin = format!("{{\"command\":\"{command}\"");
     let arguments = arguments.map(|arguments| [",\"arguments\":", arguments.get()]).unwrap_or_default();
     // An answer may come before the end of a command that Kea does not like, and says more than that writing failed.
@@ -142,7 +234,7 @@ async fn exchange(socket: &Path, command: &str, arguments: Option<&RawValue>) ->
     let mut answer = vec![];
     let read = stream.take(LARGEST).read_to_end(&mut answer).await;
     match written.and(read.map(drop)) {
-        Err(error) if answer.is_empty() => Err(format!("Kea's control socket {path} broke during `{command}`: {error}")),
-        _ => Ok(answer),
+        Err(error) if answer.is_empty() => Err(format!("Kea's control socket {path} broke during `{command}`: {error}").into()),
+        _ => Ok((answer, pid)),
     }
 }

@@ -1,6 +1,7 @@
 //! How a DHCP server is made to use a file: by commands, or, for Kea, over its control socket.
 
-use super::kea::Kea;
+use super::hearing::{Deaf, Ears, Hearing};
+use super::kea::{Kea, Trouble};
 use super::{Arguments, Kind, command};
 use anyhow::{Result, ensure};
 use bootledger_aggregates::values::sha256::Sha256;
@@ -61,5 +62,43 @@ impl Server {
             Self::Commands { reload, limit, .. } => command::run(reload, None, *limit).await,
             Self::Kea { kea, .. } => Ok(kea.reload(revision).await),
         }
+    }
+
+    /// Whether the server hears its clients. `closely` has Kea say what it knows, even where the kernel's word is enough: it logs
+    /// each question.
+    pub(crate) async fn hearing(&self, ears: &mut Ears, revision: Sha256, closely: bool) -> Hearing {
+        let Self::Kea { kea, .. } = self else { return look(ears).await };
+        if !closely && ears.knows_server() {
+            let seen = look(ears).await;
+            if !matches!(seen, Hearing::Deaf(_)) {
+                return seen;
+            }
+        }
+        let status = match kea.status(revision).await {
+            Ok(status) => status,
+            Err(Trouble::Away(message)) => return Deaf::new(message, false),
+            Err(Trouble::Other(message)) => return Deaf::new(message, true),
+            Err(Trouble::Unclear(message)) => return Hearing::Unknown(message),
+        };
+        if let Some(pid) = status.pid {
+            ears.is_served_by(pid);
+        }
+        match (look(ears).await, status.cannot_listen()) {
+            (Hearing::Deaf(deaf), Some(said)) => Deaf::new(command::fitted(&format!("{said}. {}", deaf.message)), deaf.reload),
+            (_, Some(said)) => Deaf::new(said, true),
+            (seen, None) => seen,
+        }
+    }
+}
+
+/// Looks at the kernel's files, which may take some milliseconds.
+async fn look(ears: &mut Ears) -> Hearing {
+    let mut looking = ears.clone();
+    match tokio::task::spawn_blocking(move || (looking.look(), looking)).await {
+        Ok((hearing, looked)) => {
+            *ears = looked;
+            hearing
+        }
+        Err(error) => Hearing::Unknown(format!("the look at the server's sockets failed: {error}")),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::primary::{AT_ONCE, Primary, Trouble};
 use super::records::{Kind, Records, Step, Update, place};
+use crate::heartbeat::Worker;
 use crate::ledger::Ledger;
 use crate::store::dns::{self, Failed, Work};
 use bootledger_aggregates::site::DnsUpdates;
@@ -61,12 +62,13 @@ struct Job<'a> {
 /// Keeps primaries at what the views show; any number of instances may run.
 pub struct Publisher {
     ledger: Ledger,
+    worker: Worker,
 }
 
 impl Publisher {
-    /// A publisher of what this ledger's views show.
-    pub fn new(ledger: Ledger) -> Self {
-        Self { ledger }
+    /// A publisher of what this ledger's views show. What it works on is this worker's.
+    pub fn new(ledger: Ledger, worker: Worker) -> Self {
+        Self { ledger, worker }
     }
 
     /// Runs until `stopping`. A primary that answers nothing keeps one worker waiting, and others go on.
@@ -76,8 +78,10 @@ impl Publisher {
 
     async fn work_off(&self, mut stopping: watch::Receiver<bool>) {
         let mut projected = self.ledger.feed.projected();
+        let mut news = self.worker.news();
         while !*stopping.borrow() {
             projected.mark_unchanged();
+            news.mark_unchanged();
             match self.pass().instrument(info_span!("dns")).await {
                 Ok(0) => {}
                 Ok(_) => continue,
@@ -85,6 +89,7 @@ impl Publisher {
             }
             tokio::select! {
                 _ = projected.changed() => {}
+                Ok(()) = news.changed() => {}
                 () = tokio::time::sleep(POLL) => {}
                 _ = stopping.wait_for(|stopping| *stopping) => {}
             }
@@ -95,7 +100,8 @@ impl Publisher {
     pub async fn pass(&self) -> anyhow::Result<usize> {
         let views = &self.ledger.views;
         dns::take_in(views, self.now()).await?;
-        let work = dns::take(views, self.now(), self.now() + LEASE, BATCH).await?;
+        let Some(worker) = self.worker.name() else { return Ok(0) };
+        let work = dns::take(views, worker, self.now(), self.now() + LEASE, BATCH).await?;
         if work.is_empty() {
             return Ok(0);
         }

@@ -4,6 +4,7 @@ use super::{Checker, LEASE};
 use crate::dns::drift::{Comparison, Seen};
 use crate::store::dns::Key;
 use crate::store::drift::{self, Checked, Wanted};
+use anyhow::bail;
 use bootledger_aggregates::drift::{Difference, DriftCommand, DriftKey, RecordType, Subject};
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::name::Name;
@@ -39,7 +40,7 @@ pub(super) struct Look {
 impl Checker {
     /// Compares a site, or only what was ordered to be repaired there, and says whether some of that is to be looked at again
     /// soon. `None` where the site is no longer in use.
-    pub(super) async fn site(&self, site: &Name, whole: bool) -> anyhow::Result<Option<(Checked, bool)>> {
+    pub(super) async fn site(&self, site: &Name, whole: bool, worker: Uuid) -> anyhow::Result<Option<(Checked, bool)>> {
         let views = &self.ledger.views;
         let position = checkpoint::position(views).await?;
         let open = view::list(views, site, At::Now, None, i64::MAX).await?;
@@ -55,7 +56,7 @@ impl Checker {
         let sites = catalogue::sites(views, At::Now).await?;
         let entry = sites.iter().find(|entry| entry.key == *site);
         if let Some(entry) = entry {
-            self.dns(&mut look, &sites, entry, whole).await?;
+            self.dns(&mut look, &sites, entry, (whole, worker)).await?;
             self.dhcp(&mut look, whole).await?;
         }
         if whole || entry.is_none() {
@@ -65,7 +66,13 @@ impl Checker {
         Ok(entry.map(|_| (look.checked, look.again)))
     }
 
-    async fn dns(&self, look: &mut Look, sites: &[Entry<SiteSpec>], site: &Entry<SiteSpec>, whole: bool) -> anyhow::Result<()> {
+    async fn dns(
+        &self,
+        look: &mut Look,
+        sites: &[Entry<SiteSpec>],
+        site: &Entry<SiteSpec>,
+        (whole, worker): (bool, Uuid),
+    ) -> anyhow::Result<()> {
         let Some(updates) = &site.spec.dns_updates else {
             if whole {
                 look.problems.insert("the site names no DNS primary, so no records are compared".to_owned());
@@ -104,7 +111,9 @@ impl Checker {
             if !whole {
                 return Ok(());
             }
-            drift::keep(views, look.site.as_str(), self.now() + LEASE).await?;
+            if !drift::keep(views, look.site.as_str(), worker, self.now() + LEASE).await? {
+                bail!("another instance compares the site now");
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //! instances. The page may be closed. A service that stops leaves a download that says so, and can be resumed.
 
 use super::install::{Installer, Order};
+use crate::heartbeat::Worker;
 use crate::store::image_downloads::{self as rows, New, Row};
 use anyhow::{Result, anyhow};
 use async_trait::async_trait;
@@ -27,12 +28,13 @@ const POLL: Duration = Duration::from_secs(5);
 /// How often progress is written down.
 const BEAT: Duration = Duration::from_secs(1);
 /// After how long without that an instance is taken to be lost.
-const LEASE: time::Duration = time::Duration::seconds(20);
+const LEASE: Duration = Duration::from_secs(20);
 
 /// The service's downloads. Cheap to clone.
 #[derive(Clone)]
 pub struct Downloads {
     installer: Installer,
+    worker: Worker,
     wake: Arc<Notify>,
 }
 
@@ -45,14 +47,16 @@ enum End {
 }
 
 impl Downloads {
-    /// Downloads by this installer.
-    pub fn new(installer: Installer) -> Self {
-        Self { installer, wake: Arc::new(Notify::new()) }
+    /// Downloads by this installer. What is under way is this worker's.
+    pub fn new(installer: Installer, worker: Worker) -> Self {
+        Self { installer, worker, wake: Arc::new(Notify::new()) }
     }
 
     /// Runs until `stopping`.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
+        let mut news = self.worker.news();
         while !*stopping.borrow() {
+            news.mark_unchanged();
             match self.pass(&mut stopping).await {
                 Ok(true) => continue,
                 Ok(false) => {}
@@ -61,6 +65,7 @@ impl Downloads {
             tokio::select! {
                 () = tokio::time::sleep(POLL) => {}
                 () = self.wake.notified() => {}
+                Ok(()) = news.changed() => {}
                 _ = stopping.wait_for(|stopping| *stopping) => {}
             }
         }
@@ -70,9 +75,11 @@ impl Downloads {
     async fn pass(&self, stopping: &mut watch::Receiver<bool>) -> Result<bool> {
         let pool = &self.installer.ledger.views;
         rows::interrupt_lost(pool, self.now()).await?;
-        let Some(row) = rows::take(pool, self.now(), self.now() + LEASE).await? else { return Ok(false) };
+        let Some(worker) = self.worker.name() else { return Ok(false) };
+        let Some(row) = rows::take(pool, worker, self.now(), LEASE).await? else { return Ok(false) };
         let span = info_span!("image download", image.name = row.image, recipe = row.recipe, download.id = %row.id);
-        let end = self.work(&row, stopping).instrument(span.clone()).await;
+        let held = Mutex::new(worker);
+        let end = self.work(&row, &held, stopping).instrument(span.clone()).await;
         let (status, message) = match &end {
             End::Done(message) => ("done", Some(message.as_str())),
             End::Failed(message) => ("failed", Some(message.as_str())),
@@ -80,11 +87,12 @@ impl Downloads {
             End::Stopped => ("interrupted", None),
         };
         span.in_scope(|| info!(status, message, "download ended"));
-        rows::end(pool, row.id, status, message, self.now()).await?;
+        let worker = held.lock().map_or(worker, |held| *held);
+        rows::end(pool, (row.id, worker), status, message, self.now()).await?;
         Ok(true)
     }
 
-    async fn work(&self, row: &Row, stopping: &mut watch::Receiver<bool>) -> End {
+    async fn work(&self, row: &Row, held: &Mutex<Uuid>, stopping: &mut watch::Receiver<bool>) -> End {
         let order = match order(row) {
             Ok(order) => order,
             Err(error) => return End::Failed(format!("{error:#}")),
@@ -113,20 +121,27 @@ impl Downloads {
                 }
                 Err(error) => End::Failed(format!("{error:#}")),
             },
-            () = self.beat(row.id, &latest) => End::Cancelled,
+            () = self.beat(row.id, held, &latest) => End::Cancelled,
             _ = stopping.wait_for(|stopping| *stopping) => End::Stopped,
         }
     }
 
-    /// Writes progress down until the download is cancelled.
-    async fn beat(&self, id: Uuid, latest: &Mutex<DownloadProgress>) {
+    /// Writes progress down until the download is cancelled, or another instance has it.
+    async fn beat(&self, id: Uuid, held: &Mutex<Uuid>, latest: &Mutex<DownloadProgress>) {
         let mut every = tokio::time::interval(BEAT);
         loop {
             every.tick().await;
             let progress = latest.lock().map(|latest| latest.clone()).unwrap_or_default();
             let progress = serde_json::to_value(progress).unwrap_or_default();
-            match rows::keep(&self.installer.ledger.views, id, &progress, self.now(), self.now() + LEASE).await {
-                Ok(true) => {}
+            // The worker may have a new name since its heartbeat was late.
+            let was = held.lock().map(|held| *held).unwrap_or_default();
+            let is = self.worker.name().unwrap_or(was);
+            match rows::keep(&self.installer.ledger.views, id, (was, is), &progress, self.now(), LEASE).await {
+                Ok(true) => {
+                    if let Ok(mut held) = held.lock() {
+                        *held = is;
+                    }
+                }
                 Ok(false) => return,
                 Err(error) => error!(%error, "the progress of a download cannot be written down"),
             }

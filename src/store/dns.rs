@@ -6,6 +6,7 @@
 use bootledger_projections::pool::Pool;
 use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// A name and a type, such as `h200.dc1.example` and `A`; names are those of the views.
 pub type Key = (String, String);
@@ -68,13 +69,22 @@ pub async fn take_in(pool: &Pool, now: OffsetDateTime) -> Result<u64, sqlx::Erro
     Ok(changes)
 }
 
-/// Takes up to `limit` pieces of work that are due; nobody else takes them before `until`.
-pub async fn take(pool: &Pool, now: OffsetDateTime, until: OffsetDateTime, limit: i64) -> Result<Vec<Work>, sqlx::Error> {
+/// Takes up to `limit` pieces of work that are due, or whose worker is lost; nobody else takes them before `until` while this
+/// worker lives.
+pub async fn take(
+    pool: &Pool,
+    worker: Uuid,
+    now: OffsetDateTime,
+    until: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<Work>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"WITH due AS (
-               SELECT name, type FROM dns_work WHERE next_try <= $1 ORDER BY next_try, name, type LIMIT $3 FOR UPDATE SKIP LOCKED
+               SELECT name, type FROM dns_work
+                WHERE next_try <= $1 OR (worker IS NOT NULL AND worker <> ALL ((SELECT live_workers())::uuid[]))
+                ORDER BY next_try, name, type LIMIT $3 FOR UPDATE SKIP LOCKED
            ), taken AS (
-               UPDATE dns_work w SET next_try = $2 FROM due WHERE w.name = due.name AND w.type = due.type
+               UPDATE dns_work w SET next_try = $2, worker = $4 FROM due WHERE w.name = due.name AND w.type = due.type
                RETURNING w.name, w.type, w.generation, w.attempts
            )
            SELECT t.name AS "name!", t.type AS "kind!", t.generation AS "generation!", t.attempts AS "attempts!",
@@ -83,7 +93,8 @@ pub async fn take(pool: &Pool, now: OffsetDateTime, until: OffsetDateTime, limit
              FROM taken t ORDER BY t.name, t.type"#,
         now,
         until,
-        limit
+        limit,
+        worker
     )
     .fetch_all(pool)
     .await?;
@@ -180,7 +191,7 @@ pub async fn done(pool: &Pool, primary: Option<&str>, work: &[&Work], now: Offse
                DELETE FROM dns_work w USING UNNEST($1::text[], $2::text[], $3::bigint[]) AS d (name, type, generation)
                 WHERE w.name = d.name AND w.type = d.type AND w.generation = d.generation
            )
-           UPDATE dns_work w SET next_try = $4 FROM UNNEST($1::text[], $2::text[], $3::bigint[]) AS d (name, type, generation)
+           UPDATE dns_work w SET next_try = $4, worker = NULL FROM UNNEST($1::text[], $2::text[], $3::bigint[]) AS d (name, type, generation)
             WHERE w.name = d.name AND w.type = d.type AND w.generation <> d.generation"#,
         &names,
         &types,
@@ -208,7 +219,7 @@ pub struct Failed<'a> {
 /// Keeps work that came to nothing. What has changed again meanwhile knows nothing of it.
 pub async fn failed(pool: &Pool, failed: &[Failed<'_>]) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        r#"UPDATE dns_work w SET attempts = w.attempts + 1, problem = f.problem, conflict = f.conflict, next_try = f.next_try
+        r#"UPDATE dns_work w SET attempts = w.attempts + 1, problem = f.problem, conflict = f.conflict, next_try = f.next_try, worker = NULL
              FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bool[], $6::timestamptz[])
                   AS f (name, type, generation, problem, conflict, next_try)
             WHERE w.name = f.name AND w.type = f.type AND w.generation = f.generation"#,
@@ -264,7 +275,8 @@ pub async fn hurry(pool: &Pool, keys: &[Key], now: OffsetDateTime) -> Result<u64
 /// may have looked before. Those that have failed only where `failed` says so: they would fail again and again.
 pub async fn wake(pool: &Pool, names: &[String], failed: bool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
     sqlx::query!(
-        "UPDATE leases l SET woken_at = $2, until = CASE WHEN l.resting THEN least(l.until, $2) ELSE l.until END
+        "UPDATE leases l SET woken_at = greatest($2, l.taken_at),
+                until = CASE WHEN l.resting THEN least(l.until, statement_timestamp()) ELSE l.until END
            FROM deployments d JOIN plugin_runs r ON r.deployment = d.id AND r.plugin = 'dns'
           WHERE d.valid_to IS NULL AND d.status = 'open' AND d.hostname = ANY($1) AND ($3 OR r.status <> 'failed')
             AND l.deployment = d.id AND l.plugin = 'dns'",

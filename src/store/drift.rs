@@ -4,6 +4,7 @@ use super::dns::Key;
 use bootledger_projections::pool::Pool;
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// A site that is to be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,50 +38,56 @@ pub async fn plan(pool: &Pool, first: Option<OffsetDateTime>) -> Result<(), sqlx
     .map(drop)
 }
 
-/// Takes a site that is due, or whose taker is lost; nobody else takes it before `until`.
-pub async fn take(pool: &Pool, now: OffsetDateTime, until: OffsetDateTime) -> Result<Option<Due>, sqlx::Error> {
+/// Takes a site that is due, or whose taker is lost; nobody else takes it before `until` while this worker lives.
+pub async fn take(pool: &Pool, worker: Uuid, now: OffsetDateTime, until: OffsetDateTime) -> Result<Option<Due>, sqlx::Error> {
     sqlx::query_as!(
         Due,
         r#"UPDATE drift_checks
-              SET busy_until = $2, repair = false, started_at = CASE WHEN next_check <= $1 THEN $1 END
+              SET busy_until = $2, worker = $3, repair = false, started_at = CASE WHEN next_check <= $1 THEN $1 END
             WHERE site = (SELECT site FROM drift_checks
                            WHERE busy_until IS NULL AND (next_check <= $1 OR repair) OR busy_until <= $1
+                              OR busy_until IS NOT NULL AND NOT worker_lives(worker)
                            ORDER BY next_check LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING site, started_at IS NOT NULL AS "whole!""#,
         now,
-        until
+        until,
+        worker
     )
     .fetch_optional(pool)
     .await
 }
 
-/// Says that it is still being compared.
-pub async fn keep(pool: &Pool, site: &str, until: OffsetDateTime) -> Result<(), sqlx::Error> {
-    sqlx::query!("UPDATE drift_checks SET busy_until = $2 WHERE site = $1", site, until).execute(pool).await.map(drop)
+/// Says that it is still being compared; false where another worker has taken it over.
+pub async fn keep(pool: &Pool, site: &str, worker: Uuid, until: OffsetDateTime) -> Result<bool, sqlx::Error> {
+    let kept = sqlx::query!("UPDATE drift_checks SET busy_until = $2 WHERE site = $1 AND worker = $3", site, until, worker);
+    Ok(kept.execute(pool).await?.rows_affected() > 0)
 }
 
-/// Ends a comparison, the next one being at `next`, or at once where it was asked for meanwhile.
+/// Ends a comparison, the next one being at `next`, or at once where one was requested after its beginning. Nothing is done
+/// where another worker has taken it over.
 pub async fn done(
     pool: &Pool,
-    site: &str,
+    (site, worker): (&str, Uuid),
     checked: Option<&Checked>,
     now: OffsetDateTime,
     next: Option<OffsetDateTime>,
 ) -> Result<(), sqlx::Error> {
     let Some(Checked { position, compared, problems }) = checked else {
-        return sqlx::query!("UPDATE drift_checks SET busy_until = NULL WHERE site = $1", site).execute(pool).await.map(drop);
+        let done = sqlx::query!("UPDATE drift_checks SET busy_until = NULL WHERE site = $1 AND worker = $2", site, worker);
+        return done.execute(pool).await.map(drop);
     };
     sqlx::query!(
         "UPDATE drift_checks
             SET busy_until = NULL, checked_at = $2::timestamptz, position = $3, compared = $4, problems = $5,
                 next_check = CASE WHEN requested_at > started_at THEN $2::timestamptz ELSE $6 END
-          WHERE site = $1",
+          WHERE site = $1 AND worker = $7",
         site,
         now,
         position,
         compared,
         problems,
-        next
+        next,
+        worker
     )
     .execute(pool)
     .await

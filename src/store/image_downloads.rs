@@ -1,6 +1,7 @@
 //! Boot images that are being added from the library: a queue, of which one at a time is worked on.
 
 use bootledger_projections::pool::Pool;
+use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -99,22 +100,25 @@ pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<Row>, sqlx::Error> {
 /// Marks those as interrupted whose instance is lost.
 pub async fn interrupt_lost(pool: &Pool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
     let lost = sqlx::query!(
-        "UPDATE image_downloads SET status = 'interrupted', changed_at = $1 WHERE status = 'running' AND alive_until < $1",
+        "UPDATE image_downloads SET status = 'interrupted', changed_at = $1
+          WHERE status = 'running' AND (alive_until < statement_timestamp() OR NOT worker_lives(worker))",
         now
     );
     Ok(lost.execute(pool).await?.rows_affected())
 }
 
-/// Takes the oldest that waits, unless another is under way.
-pub async fn take(pool: &Pool, now: OffsetDateTime, until: OffsetDateTime) -> Result<Option<Row>, sqlx::Error> {
+/// Takes the oldest that waits, unless another is under way. Without a word of its worker, it is taken to be lost after `lease`.
+pub async fn take(pool: &Pool, worker: Uuid, now: OffsetDateTime, lease: Duration) -> Result<Option<Row>, sqlx::Error> {
     let taken = sqlx::query_as!(
         Row,
-        "UPDATE image_downloads SET status = 'running', changed_at = $1, alive_until = $2, message = NULL, progress = NULL
+        "UPDATE image_downloads SET status = 'running', changed_at = $1, worker = $3, message = NULL, progress = NULL,
+                alive_until = statement_timestamp() + make_interval(secs => $2)
           WHERE id = (SELECT id FROM image_downloads WHERE status = 'queued' ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
             AND NOT EXISTS (SELECT 1 FROM image_downloads WHERE status = 'running')
       RETURNING id, recipe, image, mirror, is_update, replaces, actor, correlation_id, status, progress, message, created_at, changed_at",
         now,
-        until
+        lease.as_secs_f64(),
+        worker
     )
     .fetch_optional(pool)
     .await;
@@ -125,33 +129,46 @@ pub async fn take(pool: &Pool, now: OffsetDateTime, until: OffsetDateTime) -> Re
     }
 }
 
-/// Says how far it has come, and that its instance lives; false where it was cancelled.
+/// Says how far it has come, and that its worker lives, which may have a new name; false where it was cancelled, or another
+/// worker has it.
 pub async fn keep(
     pool: &Pool,
     id: Uuid,
+    (was, is): (Uuid, Uuid),
     progress: &serde_json::Value,
     now: OffsetDateTime,
-    until: OffsetDateTime,
+    lease: Duration,
 ) -> Result<bool, sqlx::Error> {
     let kept = sqlx::query!(
-        "UPDATE image_downloads SET progress = $2, changed_at = $3, alive_until = $4 WHERE id = $1 AND status = 'running'",
+        "UPDATE image_downloads SET progress = $2, changed_at = $3, worker = $6,
+                alive_until = statement_timestamp() + make_interval(secs => $4)
+          WHERE id = $1 AND status = 'running' AND worker = $5",
         id,
         progress,
         now,
-        until
+        lease.as_secs_f64(),
+        was,
+        is
     );
     Ok(kept.execute(pool).await?.rows_affected() == 1)
 }
 
-/// Ends a download that is under way. One that was cancelled in its last moment is done all the same where its image is made.
-pub async fn end(pool: &Pool, id: Uuid, status: &str, message: Option<&str>, now: OffsetDateTime) -> Result<(), sqlx::Error> {
+/// Ends a download that this worker has. One that was cancelled in its last moment is done all the same where its image is made.
+pub async fn end(
+    pool: &Pool,
+    (id, worker): (Uuid, Uuid),
+    status: &str,
+    message: Option<&str>,
+    now: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE image_downloads SET status = $2, message = $3, changed_at = $4
-          WHERE id = $1 AND (status = 'running' OR $2 = 'done')",
+          WHERE id = $1 AND (status = 'running' AND worker = $5 OR $2 = 'done')",
         id,
         status,
         message,
-        now
+        now,
+        worker
     )
     .execute(pool)
     .await

@@ -1,15 +1,19 @@
-//! Who works on which plugin run until when, so that any number of workers share the queue and a
-//! lost worker's run is taken up by another.
+//! Who works on which plugin run, so that any number of workers share the queue and a lost worker's run is taken up by another.
+//!
+//! A lease counts while its worker lives (see [`workers`](super::workers)), and until its end, which is by the database's clock.
 
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::pool::Pool;
-use time::{Duration, OffsetDateTime};
+use std::time::Duration;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// A plugin run that this worker may run until its lease ends.
 #[derive(Clone, Debug)]
 pub struct Lease {
+    /// The worker that it was taken for.
+    pub worker: Uuid,
     /// Of which deployment.
     pub deployment: DeploymentId,
     /// Which plugin.
@@ -18,7 +22,8 @@ pub struct Lease {
     pub attempts: u32,
 }
 
-/// Takes up to `limit` runs that are due and that nobody works on, oldest first.
+/// Takes up to `limit` runs that are due and that nobody works on, oldest first. `now` is what the times of events are compared
+/// with, which are those of instances' clocks.
 ///
 /// A resting lease (the run found nothing new to say) gives way before its end when an event has
 /// made the run due after the lease was taken, or when it was woken.
@@ -33,7 +38,7 @@ pub async fn take(
         r#"WITH woken AS (
                SELECT r.deployment, r.plugin, r.attempts
                  FROM leases l JOIN plugin_runs r ON r.deployment = l.deployment AND r.plugin = l.plugin
-                WHERE l.woken_at >= l.taken_at AND l.until <= $2 AND r.retry_at > $2
+                WHERE l.woken_at >= l.taken_at AND l.until <= statement_timestamp() AND r.retry_at > $2
                 LIMIT $4
                   FOR UPDATE OF l SKIP LOCKED
            ), due AS (
@@ -41,23 +46,27 @@ pub async fn take(
                  FROM plugin_runs r
                  LEFT JOIN leases l ON l.deployment = r.deployment AND l.plugin = r.plugin
                 WHERE r.retry_at <= $2
-                  AND (l.deployment IS NULL OR l.until <= $2 OR (l.resting AND r.retry_at > l.taken_at))
+                  AND (l.deployment IS NULL OR l.until <= statement_timestamp() OR (l.resting AND r.retry_at > l.taken_at)
+                       OR (NOT l.resting AND l.worker <> ALL ((SELECT live_workers())::uuid[])))
                 ORDER BY r.retry_at, r.deployment, r.place
                 LIMIT $4
                   FOR UPDATE OF r SKIP LOCKED
            ), taken AS (
                INSERT INTO leases (deployment, plugin, worker, taken_at, until, resting)
-               SELECT deployment, plugin, $1, $2, $3, false FROM (TABLE due UNION ALL TABLE woken) AS r
+               SELECT deployment, plugin, $1, $2, statement_timestamp() + make_interval(secs => $3), false
+                 FROM (TABLE due UNION ALL TABLE woken) AS r
                ON CONFLICT (deployment, plugin) DO UPDATE
-                  SET worker = excluded.worker, taken_at = excluded.taken_at, until = excluded.until, resting = false
-                WHERE leases.until <= $2 OR leases.resting
+                  SET worker = excluded.worker, until = excluded.until, resting = false,
+                      -- Whoever woke it may have had a clock that is ahead: it would seem to be woken again and again.
+                      taken_at = greatest(excluded.taken_at, leases.woken_at + interval '1 microsecond')
+                WHERE leases.until <= statement_timestamp() OR leases.resting OR NOT worker_lives(leases.worker)
                RETURNING deployment, plugin
            )
            SELECT r.deployment AS "deployment!", r.plugin AS "plugin!", r.attempts AS "attempts!"
              FROM (TABLE due UNION ALL TABLE woken) AS r JOIN taken USING (deployment, plugin)"#,
         worker,
         now,
-        now + duration,
+        duration.as_secs_f64(),
         limit,
     )
     .fetch_all(pool)
@@ -66,6 +75,7 @@ pub async fn take(
         .map(|row| {
             let plugin = row.plugin.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
             Ok(Lease {
+                worker,
                 deployment: DeploymentId(row.deployment),
                 plugin,
                 attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
@@ -74,17 +84,20 @@ pub async fn take(
         .collect()
 }
 
-/// Lets a run rest until a time, or until an event makes it due; not at all where it was woken since it was taken.
+/// Lets a run rest for a while, or until an event makes it due; not at all where it was woken since it was taken. Nothing is done
+/// where another worker has taken the run over.
 ///
 /// It does not wait for the disk: where it is lost with the database's server, the lease ends when it would have ended anyway.
-pub async fn rest(pool: &Pool, worker: Uuid, lease: &Lease, until: OffsetDateTime) -> Result<(), sqlx::Error> {
+pub async fn rest(pool: &Pool, lease: &Lease, rest: Duration) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE leases SET until = CASE WHEN woken_at >= taken_at THEN taken_at ELSE $4 END, resting = true
+        "UPDATE leases SET resting = true,
+                until = CASE WHEN woken_at >= taken_at THEN statement_timestamp()
+                             ELSE statement_timestamp() + make_interval(secs => $4) END
           WHERE deployment = $1 AND plugin = $2 AND worker = $3 RETURNING set_config('synchronous_commit', 'off', true)",
         lease.deployment.0,
         lease.plugin.as_str(),
-        worker,
-        until
+        lease.worker,
+        rest.as_secs_f64()
     )
     .fetch_optional(pool)
     .await
@@ -92,11 +105,11 @@ pub async fn rest(pool: &Pool, worker: Uuid, lease: &Lease, until: OffsetDateTim
 }
 
 /// Forgets the leases of runs that are over.
-pub async fn forget_ended(pool: &Pool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
+pub async fn forget_ended(pool: &Pool) -> Result<u64, sqlx::Error> {
     sqlx::query!(
         "DELETE FROM leases l USING plugin_runs r
-          WHERE r.deployment = l.deployment AND r.plugin = l.plugin AND r.retry_at IS NULL AND l.until <= $1",
-        now
+          WHERE r.deployment = l.deployment AND r.plugin = l.plugin AND r.retry_at IS NULL
+            AND (l.until <= statement_timestamp() OR l.worker <> ALL ((SELECT live_workers())::uuid[]))"
     )
     .execute(pool)
     .await

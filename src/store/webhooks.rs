@@ -1,6 +1,7 @@
 //! How far each webhook is: up to where the log was read for it, and which aggregates it was not told all of until there.
 //!
-//! Whoever tells a webhook holds its row for some seconds at a time, and writes nothing when somebody else has taken it.
+//! Whoever tells a webhook holds its row for some seconds at a time, while its worker lives, and writes nothing when another
+//! worker has taken it.
 
 use bootledger_projections::catalogue::Beginning;
 use bootledger_projections::pool::Pool;
@@ -63,7 +64,7 @@ pub async fn take(pool: &Pool, holder: Holder<'_>, begins: Beginning) -> Result<
            ON CONFLICT (webhook) DO UPDATE
               SET worker = excluded.worker, until = excluded.until, begun = excluded.begun, problem = NULL,
                   position = CASE WHEN p.begun = excluded.begun THEN p.position ELSE excluded.position END
-            WHERE p.until <= clock_timestamp() AND p.begun <= excluded.begun
+            WHERE (p.until <= clock_timestamp() OR NOT worker_lives(p.worker)) AND p.begun <= excluded.begun
            RETURNING position"#,
         holder.webhook,
         begins.set_at,

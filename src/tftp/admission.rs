@@ -16,6 +16,10 @@ pub struct Limits {
     pub transfers: usize,
     /// Transfers at once of one address.
     pub transfers_of_client: usize,
+    /// Transfers at once that no client has answered yet: a forged address never does.
+    pub unanswered: usize,
+    /// The same of one address. What is sent to somebody who has asked nothing is limited by this.
+    pub unanswered_of_client: usize,
     /// New requests of one address that may come together.
     pub requests_of_client: u32,
     /// How often one more request of one address is answered after that.
@@ -25,7 +29,14 @@ pub struct Limits {
 impl Default for Limits {
     /// A server asks two or three times for each of its boot loaders; several may be behind one address.
     fn default() -> Self {
-        Self { transfers: 512, transfers_of_client: 32, requests_of_client: 50, request_interval: Duration::from_millis(100) }
+        Self {
+            transfers: 512,
+            transfers_of_client: 32,
+            unanswered: 256,
+            unanswered_of_client: 16,
+            requests_of_client: 50,
+            request_interval: Duration::from_millis(100),
+        }
     }
 }
 
@@ -40,6 +51,8 @@ pub(super) enum Dropped {
     ClientBusy,
     /// There are too many transfers.
     Busy,
+    /// Too many transfers wait for a first answer of their client.
+    Unanswered,
     /// It is the same as one that is being answered.
     Repeated,
     /// It is no request, or was not sent to this machine alone.
@@ -48,8 +61,8 @@ pub(super) enum Dropped {
 
 impl Dropped {
     /// Every reason, so that each is counted from the beginning.
-    pub(super) const ALL: [Self; 6] =
-        [Self::TooOften, Self::TooManyClients, Self::ClientBusy, Self::Busy, Self::Repeated, Self::Stray];
+    pub(super) const ALL: [Self; 7] =
+        [Self::TooOften, Self::TooManyClients, Self::ClientBusy, Self::Busy, Self::Unanswered, Self::Repeated, Self::Stray];
 
     /// Its name in measurements and in the log.
     pub(super) fn name(self) -> &'static str {
@@ -58,6 +71,7 @@ impl Dropped {
             Self::TooManyClients => "too_many_clients",
             Self::ClientBusy => "client_busy",
             Self::Busy => "busy",
+            Self::Unanswered => "unanswered",
             Self::Repeated => "repeated",
             Self::Stray => "stray",
         }
@@ -85,8 +99,28 @@ impl Admission {
         Self { limits, made_up_at: HashMap::new(), swept_at: None, running: HashMap::new(), total: 0 }
     }
 
-    /// Counts a request of an address, if it may be answered.
-    pub(super) fn begin(&mut self, client: IpAddr, now: Instant) -> Result<(), Dropped> {
+    /// Counts a request of an address, if it may be answered. `unanswered` says how many transfers have not been answered yet,
+    /// of all and of this address.
+    pub(super) fn begin(&mut self, client: IpAddr, unanswered: (usize, usize), now: Instant) -> Result<(), Dropped> {
+        self.ask(client, now)?;
+        let limits = self.limits;
+        if self.total >= limits.transfers {
+            return Err(Dropped::Busy);
+        }
+        if unanswered.0 >= limits.unanswered || unanswered.1 >= limits.unanswered_of_client {
+            return Err(Dropped::Unanswered);
+        }
+        let running = self.running.entry(client).or_default();
+        if *running >= limits.transfers_of_client {
+            return Err(Dropped::ClientBusy);
+        }
+        *running += 1;
+        self.total += 1;
+        Ok(())
+    }
+
+    /// Counts a packet of an address that asks for something, if it may be answered.
+    pub(super) fn ask(&mut self, client: IpAddr, now: Instant) -> Result<(), Dropped> {
         let limits = self.limits;
         if self.made_up_at.len() >= CLIENTS && !self.made_up_at.contains_key(&client) {
             if self.swept_at.is_none_or(|swept_at| now >= swept_at + SWEEP) {
@@ -102,15 +136,6 @@ impl Admission {
             return Err(Dropped::TooOften);
         }
         self.made_up_at.insert(client, made_up_at);
-        if self.total >= limits.transfers {
-            return Err(Dropped::Busy);
-        }
-        let running = self.running.entry(client).or_default();
-        if *running >= limits.transfers_of_client {
-            return Err(Dropped::ClientBusy);
-        }
-        *running += 1;
-        self.total += 1;
         Ok(())
     }
 
@@ -131,13 +156,21 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
 
+    /// Every client has answered.
+    const NONE: (usize, usize) = (0, 0);
+
     fn client(number: u32) -> IpAddr {
         IpAddr::V4(Ipv4Addr::from(number))
     }
 
     fn admission() -> (Admission, Instant) {
-        let limits =
-            Limits { transfers: 5, transfers_of_client: 3, requests_of_client: 4, request_interval: Duration::from_secs(1) };
+        let limits = Limits {
+            transfers: 5,
+            transfers_of_client: 3,
+            requests_of_client: 4,
+            request_interval: Duration::from_secs(1),
+            ..Limits::default()
+        };
         (Admission::new(limits), Instant::now())
     }
 
@@ -145,35 +178,35 @@ mod tests {
     fn an_address_may_ask_several_times_and_then_now_and_again() {
         let (mut admission, now) = admission();
         for _ in 0..4 {
-            assert_eq!(admission.begin(client(1), now), Ok(()));
+            assert_eq!(admission.begin(client(1), NONE, now), Ok(()));
             admission.end(client(1));
         }
-        assert_eq!(admission.begin(client(1), now), Err(Dropped::TooOften));
-        assert_eq!(admission.begin(client(2), now), Ok(()), "another address is not concerned");
+        assert_eq!(admission.begin(client(1), NONE, now), Err(Dropped::TooOften));
+        assert_eq!(admission.begin(client(2), NONE, now), Ok(()), "another address is not concerned");
         let later = now + Duration::from_secs(1);
-        assert_eq!(admission.begin(client(1), later), Ok(()));
+        assert_eq!(admission.begin(client(1), NONE, later), Ok(()));
         admission.end(client(1));
-        assert_eq!(admission.begin(client(1), later), Err(Dropped::TooOften));
+        assert_eq!(admission.begin(client(1), NONE, later), Err(Dropped::TooOften));
         let much_later = now + Duration::from_mins(1);
         for _ in 0..4 {
-            assert_eq!(admission.begin(client(1), much_later), Ok(()));
+            assert_eq!(admission.begin(client(1), NONE, much_later), Ok(()));
             admission.end(client(1));
         }
-        assert_eq!(admission.begin(client(1), much_later), Err(Dropped::TooOften));
+        assert_eq!(admission.begin(client(1), NONE, much_later), Err(Dropped::TooOften));
     }
 
     #[test]
     fn transfers_are_limited_for_an_address_and_for_all() {
         let (mut admission, now) = admission();
         for _ in 0..3 {
-            assert_eq!(admission.begin(client(1), now), Ok(()));
+            assert_eq!(admission.begin(client(1), NONE, now), Ok(()));
         }
-        assert_eq!(admission.begin(client(1), now), Err(Dropped::ClientBusy));
-        assert_eq!(admission.begin(client(2), now), Ok(()));
-        assert_eq!(admission.begin(client(3), now), Ok(()));
-        assert_eq!(admission.begin(client(4), now), Err(Dropped::Busy));
+        assert_eq!(admission.begin(client(1), NONE, now), Err(Dropped::ClientBusy));
+        assert_eq!(admission.begin(client(2), NONE, now), Ok(()));
+        assert_eq!(admission.begin(client(3), NONE, now), Ok(()));
+        assert_eq!(admission.begin(client(4), NONE, now), Err(Dropped::Busy));
         admission.end(client(1));
-        assert_eq!(admission.begin(client(5), now), Ok(()));
+        assert_eq!(admission.begin(client(5), NONE, now), Ok(()));
         for one in [1, 1, 2, 3, 5] {
             admission.end(client(one));
         }
@@ -185,13 +218,13 @@ mod tests {
         let (mut admission, now) = admission();
         let mut begun = 0;
         for number in 0..100_000 {
-            if admission.begin(client(number), now).is_ok() {
+            if admission.begin(client(number), NONE, now).is_ok() {
                 begun += 1;
                 admission.end(client(number));
             }
         }
         assert_eq!((begun, admission.made_up_at.len()), (CLIENTS, CLIENTS));
-        assert_eq!(admission.begin(client(200_000), now), Err(Dropped::TooManyClients));
-        assert_eq!(admission.begin(client(200_000), now + Duration::from_secs(2)), Ok(()));
+        assert_eq!(admission.begin(client(200_000), NONE, now), Err(Dropped::TooManyClients));
+        assert_eq!(admission.begin(client(200_000), NONE, now + Duration::from_secs(2)), Ok(()));
     }
 }

@@ -102,10 +102,14 @@ pub(super) fn wire(block: u64) -> u16 {
     u16::from_be_bytes([high, low])
 }
 
-/// An error packet. The message must not hold a zero byte; ours do not.
-pub(super) fn error(code: Code, message: &str) -> Vec<u8> {
+/// An error packet of at most `limit` bytes, or without a message. The message must not hold a zero byte; ours do not.
+pub(super) fn error(code: Code, message: &str, limit: usize) -> Vec<u8> {
+    let room = message.floor_char_boundary(limit.saturating_sub(5));
+    let fitted = message.get(..room).unwrap_or_default();
+    // Half a word is worse than none.
+    let fitted = if fitted.len() < message.len() { fitted.rsplit_once(' ').map_or("", |(words, _)| words) } else { fitted };
     let mut packet = vec![0, 5, 0, code as u8];
-    packet.extend(message.bytes().chain([0]));
+    packet.extend(fitted.bytes().chain([0]));
     packet
 }
 
@@ -162,7 +166,9 @@ mod tests {
     #[test]
     fn answers_are_read_as_they_are_written() {
         assert_eq!(Packet::parse(b"\0\x04\x01\x02"), Ok(Packet::Acknowledgement(0x102)));
-        assert_eq!(Packet::parse(&error(Code::FileNotFound, "none")), Ok(Packet::Error(1, "none".to_owned())));
+        assert_eq!(Packet::parse(&error(Code::FileNotFound, "none", 9)), Ok(Packet::Error(1, "none".to_owned())));
+        assert_eq!(error(Code::FileNotFound, "no such file", 16), b"\0\x05\0\x01no such\0");
+        assert_eq!(error(Code::FileNotFound, "no such file", 0), b"\0\x05\0\x01\0");
         assert_eq!(Packet::parse(b"\0\x05\0\x08"), Ok(Packet::Error(8, String::new())));
         assert_eq!(Packet::parse(b"\0\x02whatever"), Ok(Packet::Write));
         assert_eq!(options(&[("blksize", 1428), ("tsize", 7)]), b"\0\x06blksize\x001428\0tsize\x007\0");

@@ -9,7 +9,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 /// How soon something is sent again to a client that seems to have missed it.
 const SUSPICION: Duration = Duration::from_millis(100);
-/// How long a client that has not answered at all is believed to be there: anybody can write any address on a request.
+/// How long a client that has not answered at all is believed to be there: anybody can write any address on a request. The
+/// first packet is repeated by itself at most so often as [`Patience::new`] is told; a client that has missed it asks again.
 const UNKNOWN_LIMIT: Duration = Duration::from_secs(10);
 /// How long a client may be silent that has answered before, beside twice the time that it asked for.
 const SILENCE_LIMIT: Duration = Duration::from_secs(20);
@@ -24,6 +25,8 @@ pub(super) struct Patience {
     again: Instant,
     silent_at: Instant,
     end: Instant,
+    /// How often something may still be sent again to a client that has not answered at all; `None` once it has.
+    unproven: Option<u32>,
 }
 
 /// What is to be done now.
@@ -38,13 +41,16 @@ pub(super) enum Due {
 }
 
 impl Patience {
-    /// Begins with the first sending, to a client that asked for a timeout or for none.
-    pub(super) fn new(timeout: Option<Duration>, now: Instant) -> Self {
-        Self { timeout, wait: FIRST_WAIT, again: now + FIRST_WAIT, silent_at: now + UNKNOWN_LIMIT, end: now + TRANSFER_LIMIT }
+    /// Begins with the first sending, to a client that asked for a timeout or for none. Until the client has answered, this is
+    /// sent again `repeats` times at most.
+    pub(super) fn new(timeout: Option<Duration>, repeats: u32, now: Instant) -> Self {
+        let (again, silent_at, end) = (now + FIRST_WAIT, now + UNKNOWN_LIMIT, now + TRANSFER_LIMIT);
+        Self { timeout, wait: FIRST_WAIT, again, silent_at, end, unproven: Some(repeats) }
     }
 
     /// The client has got on, and more was sent.
     pub(super) fn progress(&mut self, now: Instant) {
+        self.unproven = None;
         self.wait = self.timeout.unwrap_or(FIRST_WAIT);
         self.again = now + self.wait;
         self.silent_at = now + SILENCE_LIMIT + 2 * self.timeout.unwrap_or_default();
@@ -57,20 +63,22 @@ impl Patience {
 
     /// What is under way was sent again.
     pub(super) fn resent(&mut self, now: Instant) {
+        self.unproven = self.unproven.map(|repeats| repeats.saturating_sub(1));
         self.wait = (self.wait * 2).min(LONGEST_WAIT.max(self.timeout.unwrap_or_default()));
         self.again = now + self.wait;
     }
 
     /// When to look again.
     pub(super) fn deadline(&self) -> Instant {
-        self.again.min(self.silent_at).min(self.end)
+        let end = self.silent_at.min(self.end);
+        if self.unproven == Some(0) { end } else { self.again.min(end) }
     }
 
     /// What is to be done.
     pub(super) fn due(&self, now: Instant) -> Due {
         match now {
             _ if now >= self.silent_at.min(self.end) => Due::GiveUp,
-            _ if now >= self.again => Due::Resend,
+            _ if now >= self.again && self.unproven != Some(0) => Due::Resend,
             _ => Due::Nothing,
         }
     }
@@ -100,17 +108,19 @@ mod tests {
     fn a_client_that_never_answers_is_given_up_after_some_tries() {
         let now = Instant::now();
         for timeout in [None, Some(Duration::from_secs(255))] {
-            assert_eq!(told(&mut Patience::new(timeout, now), now), (vec![1, 3, 7], 10), "{timeout:?}");
+            for (repeats, expected) in [(0, vec![]), (1, vec![1]), (2, vec![1, 3])] {
+                assert_eq!(told(&mut Patience::new(timeout, repeats, now), now), (expected, 10), "{timeout:?}");
+            }
         }
     }
 
     #[test]
     fn a_client_that_falls_silent_is_waited_for_longer() {
         let now = Instant::now();
-        let mut patience = Patience::new(None, now);
+        let mut patience = Patience::new(None, 1, now);
         patience.progress(now);
         assert_eq!(told(&mut patience, now), (vec![1, 3, 7, 15], 20));
-        let mut patience = Patience::new(Some(Duration::from_secs(10)), now);
+        let mut patience = Patience::new(Some(Duration::from_secs(10)), 1, now);
         patience.progress(now);
         assert_eq!(told(&mut patience, now), (vec![10, 20, 30], 40));
     }
@@ -118,7 +128,7 @@ mod tests {
     #[test]
     fn what_seems_lost_is_sent_again_soon_and_once() {
         let now = Instant::now();
-        let mut patience = Patience::new(None, now);
+        let mut patience = Patience::new(None, 1, now);
         patience.progress(now);
         patience.suspect(now);
         assert_eq!(patience.deadline(), now + SUSPICION);
@@ -131,7 +141,7 @@ mod tests {
     #[test]
     fn no_transfer_lasts_for_ever() {
         let now = Instant::now();
-        let mut patience = Patience::new(None, now);
+        let mut patience = Patience::new(None, 1, now);
         let late = now + TRANSFER_LIMIT;
         patience.progress(late - Duration::from_millis(1));
         assert_eq!(patience.due(late), Due::GiveUp);

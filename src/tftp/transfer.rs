@@ -5,6 +5,7 @@ use super::counters::Counters;
 use super::options::{Agreement, agree};
 use super::packet::{self, Code, DATA_HEADER, Packet, Request};
 use super::patience::{Due, Patience};
+use super::sampled::Sampled;
 use super::window::{Step, Window};
 use bootledger_web::boot::loaders::{LoaderError, Loaders};
 use std::io;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::UdpSocket;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// How much is sent at once: more than that overflows the buffers of many a client, and what is lost at a window's end is
@@ -67,13 +69,33 @@ pub(super) struct Transfer {
     pub(super) counters: Counters,
     /// Becomes true when the client has answered, which proves that it is there.
     pub(super) answered: Arc<AtomicBool>,
+    /// The client has asked again, as it does when it has missed the first packet.
+    pub(super) asked_again: Arc<Notify>,
+    /// How many bytes the request had.
+    pub(super) asked_with: usize,
+    pub(super) log: Arc<Sampled>,
 }
+
+/// How many times the bytes of its request a refusal may have: it may go to somebody who has asked nothing.
+const LARGEST_REFUSAL: usize = 3;
+
+/// How often options are repeated to a client that has not answered at all. They are as small as the request. GRUB, for one,
+/// never repeats its acknowledgement.
+const OPTIONS_REPEATED: u32 = 2;
+
+/// The same for a first block, which is many times as long as the request that brings it. curl does not repeat its
+/// acknowledgement.
+const BLOCK_REPEATED: u32 = 1;
+
+/// How often the first packet is sent again because the client has asked again.
+const ASKED_AGAIN: u32 = 4;
 
 impl Transfer {
     /// Refuses a request in words.
     pub(super) async fn refuse(&self, code: Code, why: &str) -> Outcome {
         // An error packet is sent once and never acknowledged (RFC 1350, 7).
-        drop(self.socket.send(&packet::error(code, why)).await);
+        let limit = LARGEST_REFUSAL * self.asked_with;
+        drop(self.socket.send(&packet::error(code, why, limit)).await);
         Outcome::Refused
     }
 
@@ -87,8 +109,8 @@ impl Transfer {
         let loader = match opened.unwrap_or_else(|error| Err(LoaderError::Unreadable(io::Error::other(error)))) {
             Ok(loader) => loader,
             Err(error @ LoaderError::Outside) => return self.refuse(Code::AccessViolation, &error.to_string()).await,
-            Err(error @ LoaderError::Missing) => {
-                self.refuse(Code::FileNotFound, &error.to_string()).await;
+            Err(LoaderError::Missing) => {
+                self.refuse(Code::FileNotFound, "no such file").await;
                 return Outcome::Missing;
             }
             Err(error) => return self.fail(&error.to_string(), &error).await,
@@ -102,20 +124,30 @@ impl Transfer {
     }
 
     async fn fail(&self, words: &str, error: &(dyn std::error::Error + Sync)) -> Outcome {
-        tracing::error!("a file could not be sent: {error}: {:?}", error.source().map(ToString::to_string));
+        if let Some(left_out) = self.log.allow(Instant::now()) {
+            let cause = error.source().map(ToString::to_string);
+            tracing::error!(left_out, "a file could not be sent: {error}: {cause:?}");
+        }
         self.refuse(Code::NotDefined, words).await;
         Outcome::Failed
     }
 
     async fn send(&self, mut content: Content, agreement: &Agreement) -> io::Result<Outcome> {
         let mut window = Window::new(content.size(), agreement.block, agreement.window, !agreement.told.is_empty());
-        let mut patience = Patience::new(agreement.timeout, Instant::now());
+        let repeats = if window.under_way().is_none() { OPTIONS_REPEATED } else { BLOCK_REPEATED };
+        let mut patience = Patience::new(agreement.timeout, repeats, Instant::now());
+        let mut asked_again = 0;
         // Acknowledgements are small; of an error's message the beginning is enough.
         let mut received = [0; 256];
         self.send_blocks(&mut content, agreement, window.under_way()).await?;
         loop {
             let length = tokio::select! {
                 length = self.socket.recv(&mut received) => length?,
+                () = self.asked_again.notified(), if asked_again < ASKED_AGAIN && !self.answered.load(Ordering::Relaxed) => {
+                    asked_again += 1;
+                    self.send_blocks(&mut content, agreement, window.under_way()).await?;
+                    continue;
+                }
                 () = sleep_until(patience.deadline()) => {
                     match patience.due(Instant::now()) {
                         Due::Nothing => {}
@@ -131,6 +163,7 @@ impl Transfer {
             let number = match Packet::parse(received.get(..length).unwrap_or_default()) {
                 Ok(Packet::Acknowledgement(number)) => number,
                 Ok(Packet::Error(code, message)) => {
+                    self.answered.store(true, Ordering::Relaxed);
                     tracing::debug!(code, message, "the client ended the transfer");
                     return Ok(Outcome::Ended);
                 }
@@ -144,7 +177,10 @@ impl Transfer {
                     self.send_blocks(&mut content, agreement, Some(blocks)).await?;
                     patience.progress(Instant::now());
                 }
-                Step::Complete => return Ok(Outcome::Sent),
+                Step::Complete => {
+                    self.answered.store(true, Ordering::Relaxed);
+                    return Ok(Outcome::Sent);
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use super::lanes::{AT_ONCE, Lanes, PAGE};
 use super::measurements::Measurements;
 use super::message::{Message, Signer};
 use super::receiver::{Receiver, Tried};
+use crate::heartbeat::Worker;
 use crate::ledger::Ledger;
 use crate::store::webhooks::{self, Changes, Holder, Key};
 use anyhow::Result;
@@ -24,7 +25,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-/// How long others leave the webhook alone when nothing is heard of this one: also how long a crash may hold it up.
+/// How long others leave the webhook alone while this instance lives. A crash ends that with the instance's heartbeat.
 const LEASE: Duration = Duration::from_secs(15);
 
 /// How often it says that it is still there.
@@ -45,7 +46,9 @@ pub(super) struct Courier {
     view: WebhookView,
     wanted: Wanted,
     receiver: Receiver,
-    worker: Uuid,
+    worker: Worker,
+    /// The worker's name under which the webhook is held.
+    held_as: Uuid,
     measurements: Measurements,
 }
 
@@ -61,23 +64,25 @@ struct Run {
 }
 
 impl Courier {
-    pub(super) fn new(ledger: Ledger, webhook: Entry<WebhookView>, measurements: Measurements) -> Result<Self> {
+    pub(super) fn new(ledger: Ledger, worker: Worker, webhook: Entry<WebhookView>, measurements: Measurements) -> Result<Self> {
         let receiver = Receiver::new(&webhook.spec.spec.url, AT_ONCE, &ledger.outbound.guard)?;
         let wanted = Wanted::of(&webhook.spec.spec.events);
-        let (name, view, worker) = (webhook.key, webhook.spec, Uuid::now_v7());
-        Ok(Self { ledger, name, view, wanted, receiver, worker, measurements })
+        let (name, view, held_as) = (webhook.key, webhook.spec, Uuid::nil());
+        Ok(Self { ledger, name, view, wanted, receiver, worker, held_as, measurements })
     }
 
     fn holder(&self) -> Holder<'_> {
-        Holder { webhook: self.name.as_str(), worker: self.worker, lease: LEASE }
+        Holder { webhook: self.name.as_str(), worker: self.held_as, lease: LEASE }
     }
 
     fn now(&self) -> OffsetDateTime {
         (self.ledger.now)().0
     }
 
-    /// Runs until `end`, or until somebody else tells the webhook, or the database is lost.
-    pub(super) async fn run(self, mut end: watch::Receiver<bool>) -> Result<()> {
+    /// Runs until `end`, or until another instance has the webhook or may have it, or the database is lost.
+    pub(super) async fn run(mut self, mut end: watch::Receiver<bool>) -> Result<()> {
+        let Some(name) = self.worker.name() else { return Ok(()) };
+        self.held_as = name;
         let Some(progress) = webhooks::take(&self.ledger.views, self.holder(), self.view.begins).await? else {
             return Ok(());
         };
@@ -93,7 +98,7 @@ impl Courier {
         let ended = match delivered {
             Ok(true) => self.finish(&mut run).await,
             Ok(false) => {
-                warn!("another instance tells the webhook now");
+                warn!("another instance has the webhook now, or may have it");
                 Ok(())
             }
             Err(error) => Err(error),
@@ -108,6 +113,9 @@ impl Courier {
     async fn deliver(&self, run: &mut Run, end: &mut watch::Receiver<bool>) -> Result<bool> {
         let mut shown = self.ledger.feed.projected();
         while !*end.borrow() {
+            if !self.worker.holds(self.held_as) {
+                return Ok(false);
+            }
             let last = *shown.borrow_and_update();
             let room = run.lanes.room();
             if room > 0 && run.lanes.read < last {
@@ -126,6 +134,7 @@ impl Courier {
                     Some(flight) = run.flights.next(), if !run.flights.is_empty() => self.landed(run, flight),
                     _ = shown.changed(), if run.lanes.room() > 0 => {}
                     () = sleep(until.min(RENEW.saturating_sub(run.saved.elapsed()))) => {}
+                    () = self.worker.lost(self.held_as) => {}
                     _ = end.wait_for(|end| *end) => {}
                 }
             }

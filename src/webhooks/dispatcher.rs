@@ -2,6 +2,7 @@
 
 use super::courier::Courier;
 use super::measurements::Measurements;
+use crate::heartbeat::Worker;
 use crate::ledger::Ledger;
 use crate::store::webhooks;
 use bootledger_aggregates::values::name::Name;
@@ -22,6 +23,7 @@ const POLL: Duration = Duration::from_secs(1);
 /// Tells webhooks; any number of instances may run.
 pub struct Dispatcher {
     ledger: Ledger,
+    worker: Worker,
     measurements: Measurements,
     /// A courier has ended.
     ended: Arc<Notify>,
@@ -41,17 +43,19 @@ impl Dispatcher {
     ///
     /// # Errors
     /// Where there is another one that measures the same.
-    pub fn new(ledger: Ledger, metrics: &Registry) -> prometheus::Result<Self> {
-        Ok(Self { ledger, measurements: Measurements::register(metrics)?, ended: Arc::new(Notify::new()) })
+    pub fn new(ledger: Ledger, worker: Worker, metrics: &Registry) -> prometheus::Result<Self> {
+        Ok(Self { ledger, worker, measurements: Measurements::register(metrics)?, ended: Arc::new(Notify::new()) })
     }
 
     /// Runs until `stopping`; answers under way are waited for, for some seconds.
     pub async fn run(&self, mut stopping: watch::Receiver<bool>) {
         let mut projected = self.ledger.feed.projected();
+        let mut news = self.worker.news();
         let mut couriers = HashMap::new();
         let mut forget = true;
         while !*stopping.borrow() {
             projected.mark_unchanged();
+            news.mark_unchanged();
             let before = couriers.len();
             if let Err(error) = self.pass(&mut couriers).await {
                 error!(error = &error as &dyn std::error::Error, "it cannot be seen which webhooks there are; trying again");
@@ -64,6 +68,7 @@ impl Dispatcher {
             tokio::select! {
                 _ = projected.changed() => {}
                 () = self.ended.notified() => {}
+                Ok(()) = news.changed() => {}
                 () = tokio::time::sleep(POLL) => {}
                 _ = stopping.wait_for(|stopping| *stopping) => {}
             }
@@ -100,9 +105,10 @@ impl Dispatcher {
     fn start(&self, webhook: Entry<WebhookView>) -> Running {
         let (end, ended) = watch::channel(false);
         let (sequence, span) = (webhook.sequence, info_span!("webhook", webhook = %webhook.key));
-        let (ledger, measurements, notify) = (self.ledger.clone(), self.measurements.clone(), self.ended.clone());
+        let (ledger, worker) = (self.ledger.clone(), self.worker.clone());
+        let (measurements, notify) = (self.measurements.clone(), self.ended.clone());
         let telling = async move {
-            let courier = Courier::new(ledger, webhook, measurements);
+            let courier = Courier::new(ledger, worker, webhook, measurements);
             let told = async { courier?.run(ended).await };
             if let Err(error) = told.await {
                 error!(error = %format!("{error:#}"), "the webhook cannot be told; trying again");

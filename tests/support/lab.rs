@@ -168,6 +168,40 @@ impl Lab {
         tokio::task::spawn_blocking(move || command::run(&command).map(drop)).await?
     }
 
+    /// Changes the network of the DHCP server, by a command of `ip` in its namespace.
+    pub(crate) async fn ip(&self, arguments: &str) -> Result<()> {
+        let command = format!("ip -n {} {arguments}", self.namespace());
+        tokio::task::spawn_blocking(move || command::run(&command).map(drop)).await?
+    }
+
+    /// Makes the DHCP server's interface again after it was deleted, as a network service does that is restarted.
+    pub(crate) async fn make_interface(&self) -> Result<()> {
+        self.ip(&format!("link add {BRIDGE} type bridge stp_state 0 forward_delay 0")).await?;
+        self.ip(&format!("link set uplink master {BRIDGE} up")).await?;
+        self.give_dhcp_address().await?;
+        self.ip(&format!("link set {BRIDGE} up")).await
+    }
+
+    /// Ends a DHCP server, as a crash does.
+    pub(crate) async fn kill_server(&self, program: &str) -> Result<()> {
+        let pid = fs::read_to_string(self.folder.join(program).join("pid"))?;
+        tokio::task::spawn_blocking(move || command::run(&format!("kill -KILL {}", pid.trim())).map(drop)).await?
+    }
+
+    /// A process that has the port of DHCP servers in the DHCP server's namespace, until it is dropped.
+    pub(crate) async fn take_port(&self) -> Result<tokio::process::Child> {
+        let text = "import socket, sys\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.bind(('', 67))\n\
+                    print('ready', flush=True)\nsys.stdin.read()\n";
+        let mut command = command::privileged(&format!("ip netns exec {} python3 -c", self.namespace()));
+        command.arg(text).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        // It also ends with its standard input, which a process of root's does when we may not end it.
+        let mut program = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;
+        let mut said = [0; 5];
+        let output = program.stdout.as_mut().context("its output")?;
+        tokio::io::AsyncReadExt::read_exact(output, &mut said).await.context("the port cannot be taken")?;
+        Ok(program)
+    }
+
     /// Starts a client of this MAC that keeps the address that it is given, as a running system does, and returns the file in
     /// which a line tells each thing that happens to it. A lab has one such client, which ends with it.
     pub(crate) fn keep_address(&self, mac: &str) -> Result<PathBuf> {

@@ -108,21 +108,40 @@ async fn a_refusal_is_told_in_keas_own_words() {
 }
 
 #[tokio::test]
-async fn a_kea_that_read_another_file_or_hears_nobody_does_not_run_what_it_should() {
+async fn a_kea_that_read_another_file_does_not_run_what_it_should() {
     let said = refused(vec![DONE, r#"{ "arguments": { "server-tag": "" }, "result": 0 }"#]).await;
     assert!(said.contains("does not run the one that was written"), "{said}");
+    let other = r#"{ "arguments": { "server-tag": "of-another" }, "result": 0 }"#;
+    let (_folder, kea) = kea(Some(Listener::Answers(vec![other])));
+    assert!(matches!(kea.status(disk::revision(b"wanted")).await, Err(Trouble::Other(said)) if said.contains("of-another")));
+}
 
-    let status = r#"{ "arguments": { "sockets": { "errors": [ "the interface v1 has no usable IPv4 addresses configured",
-        "Failed to open socket on interface v0, reason: Address already in use" ], "status": "failed" } }, "result": 0 }"#;
-    let (_folder, kea) = kea(Some(Listener::Answers(vec![DONE, status])));
-    let said = kea.reload(None).await.expect_err("the port is taken");
-    assert_eq!(said, "Kea cannot listen: Failed to open socket on interface v0, reason: Address already in use");
+/// What a Kea that runs what it should says of its sockets.
+async fn status(errors: &str) -> Status {
+    let revision = disk::revision(b"wanted");
+    let tag = format!(r#"{{ "arguments": {{ "server-tag": "{revision}" }}, "result": 0 }}"#);
+    let sockets =
+        format!(r#"{{ "arguments": {{ "sockets": {{ "errors": [ {errors} ], "status": "retrying" }} }}, "result": 0 }}"#);
+    let (_folder, kea) = kea(Some(Listener::Answers(vec![tag.leak(), sockets.leak()])));
+    kea.status(revision).await.expect("it answers")
 }
 
 #[tokio::test]
-async fn interfaces_without_an_address_are_nothing_to_complain_of() {
-    let status = r#"{ "arguments": { "sockets": { "errors": [ "the interface v1 has no usable IPv4 addresses configured" ],
-        "status": "failed" } }, "result": 0 }"#;
-    let (_folder, kea) = kea(Some(Listener::Answers(vec![DONE, status])));
-    kea.reload(None).await.expect("it serves the others");
+async fn a_kea_whose_port_is_taken_says_so_and_interfaces_without_an_address_are_nothing_to_complain_of() {
+    let unused = r#""the interface v1 has no usable IPv4 addresses configured""#;
+    let taken = r#""Failed to open socket on interface v0, reason: Address already in use""#;
+    let said = status(&format!("{unused}, {taken}")).await;
+    let words = "Kea cannot listen: Failed to open socket on interface v0, reason: Address already in use";
+    assert_eq!(said.cannot_listen().as_deref(), Some(words));
+    assert_eq!(said.pid, Some(std::process::id()), "the one that answers is this process");
+    assert_eq!(status(unused).await.cannot_listen(), None);
+}
+
+#[tokio::test]
+async fn a_kea_that_does_not_run_is_told_from_one_that_cannot_be_asked() {
+    let wanted = disk::revision(b"wanted");
+    let (_folder, away) = kea(None);
+    assert!(matches!(away.status(wanted).await, Err(Trouble::Away(said)) if said.contains("Kea is not running")));
+    let (_folder, hangs) = kea(Some(Listener::Hangs));
+    assert!(matches!(hangs.status(wanted).await, Err(Trouble::Unclear(_))));
 }

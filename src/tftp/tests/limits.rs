@@ -56,3 +56,34 @@ async fn clients_over_the_limit_are_served_when_they_ask_again() {
     served.counts("transfers_total", "sent", 1).await;
     assert!(third.fetch("file", &[]).await == bytes);
 }
+
+#[tokio::test]
+async fn a_forged_address_gets_a_few_packets_and_those_who_answer_are_served() {
+    let limits = Limits { unanswered: 12, unanswered_of_client: 8, ..Limits::default() };
+    let served = Served::with(limits, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
+    let bytes = served.file("file", 2000);
+    // As from a machine that has asked nothing, each time from another port.
+    let mut forged = vec![];
+    for _ in 0..30 {
+        let client = Client::of(&served).await;
+        client.ask("file", &[]).await;
+        forged.push(client);
+    }
+    served.counts("dropped_total", "unanswered", 22).await;
+    let mut packets = 0;
+    for client in &mut forged {
+        packets += u32::from(client.hear_within(Duration::from_millis(20)).await.is_some());
+    }
+    assert_eq!(packets, 8);
+    // Another address is served, as often as it likes, since it answers.
+    for _ in 0..20 {
+        let mut client = Client::at(Ipv4Addr::new(127, 0, 0, 2), served.address).await;
+        assert!(client.fetch("file", &[]).await == bytes);
+    }
+    for number in 3..=7 {
+        let client = Client::at(Ipv4Addr::new(127, 0, 0, number), served.address).await;
+        client.ask("file", &[]).await;
+        forged.push(client);
+    }
+    served.counts("dropped_total", "unanswered", 23).await;
+}

@@ -1,8 +1,12 @@
 //! The clients that Debian has: curl, atftp and tftp-hpa. iPXE and UEFI firmware are in the stories of virtual servers.
 
 use super::Served;
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use tokio::net::UdpSocket;
 use tokio::process::Command;
+use tokio::sync::mpsc;
 
 /// Runs a client that writes what it gets to `target`, and says whether it is the same.
 async fn gets(program: &str, arguments: &[&str], target: &Path, bytes: &[u8]) {
@@ -67,4 +71,81 @@ async fn a_refusal_is_told_in_words() {
     let output = Command::new("curl").args(["-s", "-S", "-o", "/dev/null", &url]).output().await.expect("curl");
     // 68: no such file.
     assert_eq!(output.status.code(), Some(68), "{output:?}");
+}
+
+/// What is lost of each transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    FirstAnswer,
+    FirstAcknowledgement,
+}
+
+/// A way to the server on which something is lost.
+async fn lossy(server: SocketAddr, loss: Loss) -> SocketAddr {
+    let front = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let address = front.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let mut clients: HashMap<SocketAddr, mpsc::UnboundedSender<Vec<u8>>> = HashMap::new();
+        let mut bytes = [0; 1024];
+        while let Ok((length, client)) = front.recv_from(&mut bytes).await {
+            let requests = clients.entry(client).or_insert_with(|| {
+                let (requests, received) = mpsc::unbounded_channel();
+                tokio::spawn(carry(client, server, loss, received));
+                requests
+            });
+            requests.send(bytes[..length].to_vec()).expect("somebody carries it");
+        }
+    });
+    address
+}
+
+/// Carries one client's packets. To the server it is the client, and to the client the port of its transfer.
+async fn carry(client: SocketAddr, server: SocketAddr, loss: Loss, mut requests: mpsc::UnboundedReceiver<Vec<u8>>) {
+    let up = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let down = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let (mut peer, mut answers, mut acknowledgements) = (None, 0, 0);
+    let (mut from_server, mut from_client) = (vec![0; 70_000], vec![0; 1024]);
+    loop {
+        let sent = tokio::select! {
+            Some(request) = requests.recv() => up.send_to(&request, server).await,
+            Ok((length, from)) = up.recv_from(&mut from_server) => {
+                peer = Some(from);
+                answers += 1;
+                if answers == 1 && loss == Loss::FirstAnswer { Ok(0) } else { down.send_to(&from_server[..length], client).await }
+            }
+            Ok((length, _)) = down.recv_from(&mut from_client) => {
+                acknowledgements += 1;
+                if acknowledgements == 1 && loss == Loss::FirstAcknowledgement { Ok(0) } else { up.send_to(&from_client[..length], peer.expect("an answer before")).await }
+            }
+            else => return,
+        };
+        // A client that has what it wants closes its port.
+        drop(sent);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn real_clients_get_the_same_bytes_where_the_first_packets_are_lost() {
+    let served = Served::start().await;
+    let bytes = served.file("file", 5_000);
+    let ways = [Loss::FirstAnswer, Loss::FirstAcknowledgement].map(async |loss| {
+        let port = lossy(served.address, loss).await.port().to_string();
+        let url = format!("tftp://127.0.0.1:{port}/file");
+        let target = |number: usize| served.folder.path().join(format!("target-{loss:?}-{number}"));
+        let to: Vec<String> = (0..6).map(|number| target(number).display().to_string()).collect();
+        let clients: [(&str, Vec<&str>); 6] = [
+            ("curl", vec!["-s", "-S", "--tftp-no-options", "-o", &to[0], &url]),
+            ("curl", vec!["-s", "-S", "--tftp-blksize", "1428", "-o", &to[1], &url]),
+            ("tftp", vec!["-m", "binary", "127.0.0.1", &port, "-c", "get", "file", &to[2]]),
+            ("atftp", vec!["--get", "-r", "file", "-l", &to[3], "127.0.0.1", &port]),
+            ("atftp", vec!["--get", "-r", "file", "-l", &to[4], "--option", "windowsize 4", "127.0.0.1", &port]),
+            ("busybox", vec!["tftp", "-g", "-r", "file", "-l", &to[5], "127.0.0.1", &port]),
+        ];
+        let got = clients.iter().enumerate().map(async |(number, (program, arguments))| {
+            gets(program, arguments, &target(number), &bytes).await;
+        });
+        futures::future::join_all(got).await;
+    });
+    futures::future::join_all(ways).await;
+    served.counts("transfers_total", "sent", 12).await;
 }

@@ -16,8 +16,13 @@ use std::net::Ipv4Addr;
 
 /// The settings of the whole server that no site changes. Firmware, iPXE, installer and system of one interface each send
 /// another client identifier, so that only the interface counts. Option 175 tells iPXE that nobody else offers it a boot
-/// file, for which it would wait some seconds.
-const HEAD: &str = r#"  "interfaces-config": { "interfaces": ["*"], "dhcp-socket-type": "raw" },
+/// file, for which it would wait some seconds. A socket that cannot be opened, since its interface is down or the port is taken,
+/// is tried again every 5 s for 5 minutes; Kea would not do so by itself, and hear nobody until its next reload. It writes a
+/// line for each interface without an address each time, so that it must end; the agent goes on where Kea has stopped.
+const HEAD: &str = r#"  "interfaces-config": {
+    "interfaces": ["*"], "dhcp-socket-type": "raw",
+    "service-sockets-max-retries": 60, "service-sockets-retry-wait-time": 5000
+  },
   "lease-database": { "type": "memfile", "persist": false },
   "authoritative": true,
   "match-client-id": false,

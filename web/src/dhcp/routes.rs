@@ -14,7 +14,7 @@ use crate::request::body::Json;
 use crate::request::parameters::Parameters;
 use crate::request::path::Path;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -148,10 +148,12 @@ async fn confirm(
     application: web::Data<Application>,
     request: HttpRequest,
     Path(server): Path<Name>,
-    principal: Principal,
-    Json(report): Json<Confirmation>,
+    body: web::Payload,
 ) -> Result<HttpResponse, Error> {
+    // First who it is: of anybody else, not a byte of the body is read.
+    let principal = Principal::extract(&request).await?;
     principal.require_dhcp_server(&server)?;
+    let Json(report) = Json::<Confirmation>::from_request(&request, &mut body.into_inner()).await?;
     let command = match report {
         Confirmation { ok: true, revision: Some(revision), position: Some(position), .. } => {
             Command::ConfirmConfiguration { server, revision, position }

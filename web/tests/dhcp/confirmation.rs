@@ -97,6 +97,29 @@ async fn nobody_else_may() {
 }
 
 #[actix_web::test]
+async fn who_it_is_comes_before_what_is_wrong_with_the_body() {
+    let site = data_centre().await;
+    let malformed = || TestRequest::put().uri(PATH).insert_header(("content-type", "application/json")).set_payload("{");
+    let no_json = || TestRequest::put().uri(PATH).insert_header(("content-type", "text/plain")).set_payload("hello");
+    let large = || {
+        let length = ("content-length", "4000000000");
+        TestRequest::put().uri(PATH).insert_header(("content-type", "application/json")).insert_header(length).set_payload("{}")
+    };
+    let other = site.bearer(Scope::DhcpServer("isc-2".parse().expect("a name"))).await;
+    let viewer = site.bearer(Scope::Viewer).await;
+    let own = site.bearer(Scope::DhcpServer("isc-1".parse().expect("a name"))).await;
+    for (body, status) in [(malformed as fn() -> TestRequest, 400), (no_json, 415), (large, 413)] {
+        assert_eq!(site.ask(body()).await.problem().0, 401);
+        assert_eq!(site.ask_as("bootledger_nobody", body()).await.problem().0, 401);
+        for bearer in [&other, &viewer] {
+            assert_eq!(site.ask_as(bearer, body()).await.problem().0, 403);
+        }
+        assert_eq!(site.ask_as(&own, body()).await.problem().0, status);
+    }
+    assert_eq!(asked(&site), Vec::<String>::new());
+}
+
+#[actix_web::test]
 async fn a_report_that_cannot_be_read_is_told_where() {
     let site = data_centre().await;
     let bearer = site.bearer(Scope::Administrator).await;

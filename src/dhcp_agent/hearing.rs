@@ -1,0 +1,377 @@
+//! Whether a server hears its clients: compares the networks of its configuration with what the kernel says of its sockets.
+//!
+//! A server may run the right configuration and hear nobody: its interface is down, was removed and made again, or has lost its
+//! address. The servers themselves take that for no error. What cannot be found out is never taken for deafness: a site whose
+//! agent may not look, or whose networks reach the server through relays only, goes on as if it heard.
+
+use super::Kind;
+use super::network::{Own, View};
+use super::process::{Found, Process, find};
+use ipnet::Ipv4Net;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, Metadata};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The largest configuration whose networks are read.
+const LARGEST: u64 = 512 * 1024 * 1024;
+
+/// What was found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hearing {
+    /// The server hears every network that it should hear.
+    Hears,
+    /// It does not.
+    Deaf(Deaf),
+    /// That cannot be found out, and why not.
+    Unknown(String),
+}
+
+/// Why a server hears nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Deaf {
+    /// What is wrong and what to do.
+    pub(crate) message: String,
+    /// Whether the machine is as it should be, so that reading its configuration again may help the server.
+    pub(crate) reload: bool,
+}
+
+impl Deaf {
+    pub(crate) fn new(message: String, reload: bool) -> Hearing {
+        Hearing::Deaf(Self { message, reload })
+    }
+}
+
+/// What is known of one server from look to look.
+#[derive(Clone, Debug)]
+pub(crate) struct Ears {
+    kind: Kind,
+    configuration: PathBuf,
+    /// The networks of the configuration, and the file that they were read from.
+    networks: Option<(FileMark, Vec<Ipv4Net>)>,
+    /// The server's process, since it was first found.
+    server: Vec<Process>,
+    /// Where the server was when it heard a network.
+    heard: BTreeMap<Ipv4Net, String>,
+}
+
+type FileMark = (u64, u64, i64, i64);
+
+impl Ears {
+    pub(crate) fn new(kind: Kind, configuration: &Path) -> Self {
+        let configuration = std::path::absolute(configuration).unwrap_or_else(|_| configuration.to_owned());
+        Self { kind, configuration, networks: None, server: vec![], heard: BTreeMap::new() }
+    }
+
+    /// Whether the process that was found before still runs.
+    pub(crate) fn knows_server(&self) -> bool {
+        self.server.iter().any(|process| process.runs())
+    }
+
+    /// Notes the server's process, where its socket has told it.
+    pub(crate) fn is_served_by(&mut self, pid: u32) {
+        self.server = Process::of(pid).into_iter().collect();
+    }
+
+    /// Looks.
+    pub(crate) fn look(&mut self) -> Hearing {
+        let name = self.kind.program();
+        if !self.knows_server() {
+            match find(name, &self.configuration) {
+                Found::Server(processes) => self.server = processes,
+                Found::Nothing if self.server.is_empty() => {
+                    return Hearing::Unknown(format!(
+                        "no process {name} is seen; it may run in a container, or under another name"
+                    ));
+                }
+                Found::Nothing => {
+                    return Deaf::new(format!("{name} is not running any more. Start it; its log says why it ended."), false);
+                }
+                Found::Unclear(many) => {
+                    return Hearing::Unknown(format!(
+                        "{many} processes {name} are seen, and none of them names {} in its arguments",
+                        self.configuration.display()
+                    ));
+                }
+            }
+        }
+        let networks = match self.networks() {
+            Ok(networks) => networks,
+            Err(error) => return Hearing::Unknown(format!("{} cannot be read: {error}", self.configuration.display())),
+        };
+        let Some(first) = self.server.first() else { return Hearing::Unknown(format!("no process {name} is seen")) };
+        let view = match View::of(first.pid) {
+            Ok(view) => view,
+            // It may have ended just now: the next look says so.
+            Err(error) => return Hearing::Unknown(format!("the sockets of process {} cannot be seen: {error}", first.pid)),
+        };
+        let mut own: Option<BTreeSet<u64>> = Some(BTreeSet::new());
+        for process in &self.server {
+            match (process.sockets(), &mut own) {
+                (Some(sockets), Some(own)) => own.extend(sockets),
+                _ => own = None,
+            }
+        }
+        // Only ISC dhcpd is given its interfaces by arguments, and serves no other then.
+        let named = if self.kind == Kind::Isc { interfaces(&first.arguments()) } else { vec![] };
+        self.heard.retain(|network, _| networks.contains(network));
+        judge(self.kind, &networks, &view, own.as_ref(), &named, &mut self.heard)
+    }
+
+    /// The networks of the configuration, read again where the file has changed.
+    fn networks(&mut self) -> std::io::Result<Vec<Ipv4Net>> {
+        let mark = |metadata: &Metadata| (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+        let metadata = fs::metadata(&self.configuration)?;
+        let is = mark(&metadata);
+        if let Some((was, networks)) = &self.networks
+            && *was == is
+        {
+            return Ok(networks.clone());
+        }
+        if metadata.len() > LARGEST {
+            return Err(std::io::Error::other("it is too large"));
+        }
+        let networks = networks(self.kind, &fs::read_to_string(&self.configuration)?);
+        self.networks = Some((is, networks.clone()));
+        Ok(networks)
+    }
+}
+
+/// Compares.
+fn judge(
+    kind: Kind,
+    networks: &[Ipv4Net],
+    view: &View,
+    own: Own<'_>,
+    named: &[String],
+    heard: &mut BTreeMap<Ipv4Net, String>,
+) -> Hearing {
+    let name = kind.program();
+    let mut deaf = vec![];
+    let mut may_reload = true;
+    let mut local = 0;
+    for network in networks {
+        let Some(address) = view.address_in(network) else {
+            // A network that was never local is one that relays forward to the server.
+            if let Some(place) = heard.get(network) {
+                may_reload = false;
+                deaf.push(format!("{network}: no interface has an address in it any more ({place} before). Give it back"));
+            }
+            continue;
+        };
+        local += 1;
+        let Some(interface) = view.interface_of(address) else {
+            // Without its name it can only be told from those that dhcpd was given by what these are.
+            if !named.is_empty() && named.iter().all(|one| view.sees(one, own)) {
+                continue;
+            }
+            may_reload = false;
+            deaf.push(format!("{network}: the interface with {address} is down. Bring it up"));
+            continue;
+        };
+        if !named.is_empty() && !named.iter().any(|one| one == interface) {
+            continue;
+        }
+        let hears = match kind {
+            Kind::Isc | Kind::Kea => view.sees(interface, own),
+            Kind::Dnsmasq => view.has_port(Some(address), own),
+        };
+        if hears {
+            heard.insert(*network, format!("{interface} had {address}"));
+        } else {
+            deaf.push(format!("{network}: it has no open socket on {interface} ({address}). {}", advice(view, own, address)));
+        }
+    }
+    let listens = match kind {
+        Kind::Isc | Kind::Kea => view.sees_anything(own),
+        Kind::Dnsmasq => view.has_port(None, own),
+    };
+    if deaf.is_empty() && local == 0 && !listens {
+        may_reload = false;
+        deaf.push(
+            "it has no open socket, and no interface has an address in a network of its configuration. Give it one".to_owned(),
+        );
+    }
+    if deaf.is_empty() {
+        return Hearing::Hears;
+    }
+    Deaf::new(format!("{name} hears no clients on {}", deaf.join("; ")), may_reload)
+}
+
+/// What to do where the machine is as it should be.
+fn advice(view: &View, own: Own<'_>, address: Ipv4Addr) -> &'static str {
+    if own.is_some() && view.has_port(Some(address), None) && !view.has_port(Some(address), own) {
+        "Another process has port 67; stop it"
+    } else {
+        "Restart the server if it stays so"
+    }
+}
+
+/// The networks that a configuration serves, as the service writes it.
+fn networks(kind: Kind, text: &str) -> Vec<Ipv4Net> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Document {
+        dhcp4: Server,
+    }
+    #[derive(Deserialize)]
+    struct Server {
+        #[serde(default)]
+        subnet4: Vec<Subnet>,
+    }
+    #[derive(Deserialize)]
+    struct Subnet {
+        subnet: Ipv4Net,
+    }
+    let masked = |address: &str, mask: &str| Ipv4Net::with_netmask(address.parse().ok()?, mask.parse().ok()?).ok();
+    match kind {
+        Kind::Kea => serde_json::from_str::<Document>(text)
+            .map(|document| document.dhcp4.subnet4.into_iter().map(|subnet| subnet.subnet.trunc()).collect())
+            .unwrap_or_default(),
+        Kind::Isc => {
+            let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            lines
+                .filter_map(|words| match words.as_slice() {
+                    ["subnet", address, "netmask", mask, ..] => masked(address, mask),
+                    _ => None,
+                })
+                .collect()
+        }
+        Kind::Dnsmasq => {
+            let ranges = text.lines().filter_map(|line| line.trim().strip_prefix("dhcp-range="));
+            ranges
+                .filter_map(|range| match range.split(',').collect::<Vec<_>>().as_slice() {
+                    [_, address, "static", mask, ..] | [address, "static", mask, ..] => masked(address, mask),
+                    _ => None,
+                })
+                .collect()
+        }
+    }
+}
+
+/// The interfaces that dhcpd is given by its arguments; none where it takes all.
+fn interfaces(arguments: &[String]) -> Vec<String> {
+    const WITH_VALUE: [&str; 11] = ["-p", "-s", "-cf", "-lf", "-pf", "-tf", "-user", "-group", "-chroot", "-play", "-4o6"];
+    let mut names = vec![];
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if WITH_VALUE.contains(&argument.as_str()) {
+            arguments.next();
+        } else if !argument.starts_with('-') {
+            names.push(argument.clone());
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERFACES: &str = "Idx\tDevice    : Count Querier\n2\tbr0       :     2      V3\n3\teth1      :     1      V3\n";
+    const ADDRESSES: &str = "|-- 10.0.0.2\n/32 host LOCAL\n|-- 10.1.0.2\n/32 host LOCAL\n";
+    const ROUTES: &str = "br0 0000000A 00000000 0001 0 0 0 00FFFFFF 0 0 0\neth1 0000010A 00000000 0001 0 0 0 00FFFFFF 0 0 0\n";
+
+    fn packet(interface: i64) -> String {
+        format!("0 3 3 0003 {interface} 1 0 0 77\n")
+    }
+
+    fn all() -> Vec<Ipv4Net> {
+        ["10.0.0.0/24", "10.1.0.0/24", "10.2.0.0/24"].map(|network| network.parse().expect("a network")).into()
+    }
+
+    fn said(hearing: Hearing) -> (String, bool) {
+        match hearing {
+            Hearing::Deaf(deaf) => (deaf.message, deaf.reload),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_local_network_must_be_heard_and_those_behind_relays_need_not() {
+        let mut heard = BTreeMap::new();
+        let both = View::parse([ADDRESSES, ROUTES, INTERFACES, &(packet(2) + &packet(3)), ""]);
+        assert_eq!(judge(Kind::Kea, &all(), &both, None, &[], &mut heard), Hearing::Hears);
+
+        let one = View::parse([ADDRESSES, ROUTES, INTERFACES, &packet(2), ""]);
+        let (message, reload) = said(judge(Kind::Kea, &all(), &one, None, &[], &mut heard));
+        assert!(
+            message.contains("10.1.0.0/24: it has no open socket on eth1 (10.1.0.2)") && !message.contains("br0"),
+            "{message}"
+        );
+        assert!(reload, "the machine is as it should be");
+        // dhcpd that was given its interfaces serves no other.
+        let named = ["br0".to_owned()];
+        assert_eq!(judge(Kind::Isc, &all(), &one, None, &named, &mut heard), Hearing::Hears);
+    }
+
+    #[test]
+    fn an_interface_that_is_down_and_an_address_that_is_missing_are_named() {
+        let mut heard = BTreeMap::new();
+        let down = View::parse([ADDRESSES, "", "", "", ""]);
+        let (message, reload) = said(judge(Kind::Isc, &all()[..1], &down, None, &[], &mut heard));
+        assert!(message.contains("the interface with 10.0.0.2 is down. Bring it up") && !reload, "{message}");
+
+        let up = View::parse([ADDRESSES, ROUTES, INTERFACES, &packet(2), ""]);
+        assert_eq!(judge(Kind::Isc, &all()[..1], &up, None, &[], &mut heard), Hearing::Hears);
+        let gone = View::parse(["", "", INTERFACES, &packet(2), ""]);
+        let (message, reload) = said(judge(Kind::Isc, &all()[..1], &gone, None, &[], &mut heard));
+        assert!(message.contains("no interface has an address in it any more (br0 had 10.0.0.2 before)") && !reload, "{message}");
+
+        // Where no network was ever local, all of them come through relays, and any open socket will do.
+        assert_eq!(judge(Kind::Isc, &all(), &gone, None, &[], &mut BTreeMap::new()), Hearing::Hears);
+        let nothing = View::parse(["", "", "", "", ""]);
+        let (message, _) = said(judge(Kind::Isc, &all(), &nothing, None, &[], &mut BTreeMap::new()));
+        assert!(message.contains("no open socket"), "{message}");
+    }
+
+    #[test]
+    fn dnsmasq_needs_its_port_and_others_may_have_it() {
+        let udp = |inode: u32| format!("820: 00000000:0043 00000000:0000 07 0:0 0:0 0 0 0 {inode} 2 0 0\n");
+        let mut heard = BTreeMap::new();
+        let view = View::parse([ADDRESSES, ROUTES, INTERFACES, "", &udp(5)]);
+        let own = BTreeSet::from([5]);
+        assert_eq!(judge(Kind::Dnsmasq, &all(), &view, Some(&own), &[], &mut heard), Hearing::Hears);
+        let others = BTreeSet::from([6]);
+        let (message, _) = said(judge(Kind::Dnsmasq, &all()[..1], &view, Some(&others), &[], &mut heard));
+        assert!(message.contains("Another process has port 67"), "{message}");
+    }
+
+    #[test]
+    fn networks_are_read_out_of_what_the_service_writes() {
+        let expected: Vec<Ipv4Net> = vec!["10.0.0.0/24".parse().expect("a network"), "10.9.0.0/16".parse().expect("a network")];
+        let kea = r#"{"Dhcp4":{"control-socket":{},"subnet4":[{"id":1,"subnet":"10.0.0.0/24","reservations":[]},{"subnet":"10.9.0.0/16"}]}}"#;
+        let isc = "option x;\nsubnet 10.0.0.0 netmask 255.255.255.0 {\n}\n  subnet 10.9.0.0 netmask 255.255.0.0 {\n}\n";
+        let dnsmasq = "port=0\ndhcp-range=set:net/a,10.0.0.0,static,255.255.255.0,3600\ndhcp-range=set:b,10.9.0.0,static,255.255.0.0,3600\n";
+        assert_eq!(networks(Kind::Kea, kea), expected);
+        assert_eq!(networks(Kind::Isc, isc), expected);
+        assert_eq!(networks(Kind::Dnsmasq, dnsmasq), expected);
+        for kind in [Kind::Kea, Kind::Isc, Kind::Dnsmasq] {
+            assert_eq!(networks(kind, "{ subnet netmask dhcp-range= ,,"), vec![]);
+        }
+    }
+
+    #[test]
+    fn interfaces_are_what_is_no_option_of_dhcpd() {
+        let arguments =
+            ["-4", "-q", "-cf", "/etc/dhcp/dhcpd.conf", "--no-pid", "eth1", "-lf", "/leases", "eth2"].map(str::to_owned);
+        assert_eq!(interfaces(&arguments), ["eth1", "eth2"]);
+    }
+
+    #[test]
+    fn a_server_that_cannot_be_seen_is_not_called_deaf() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut ears = Ears::new(Kind::Kea, &folder.path().join("none.json"));
+        // Other tests' servers are named by their own configurations.
+        assert!(matches!(ears.look(), Hearing::Unknown(_)));
+        // One that was there is not missed in silence.
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().expect("a process");
+        ears.is_served_by(child.id());
+        child.kill().expect("a killed process");
+        child.wait().expect("its end");
+        let (message, reload) = said(ears.look());
+        assert!(message.contains("kea-dhcp4 is not running any more") && !reload, "{message}");
+    }
+}

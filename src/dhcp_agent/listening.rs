@@ -1,0 +1,157 @@
+//! Watches whether the server hears its clients, between reloads as well. One look that finds it deaf says little, since a
+//! restart looks the same; two in a row are believed. A server that stays deaf although the machine is as it should be is made to
+//! read its configuration again, a few times.
+
+use super::agent::back_off;
+use super::hearing::{Deaf, Ears, Hearing};
+use super::server::Server;
+use bootledger_aggregates::values::sha256::Sha256;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How often a server is looked at that hears.
+const EVERY: Duration = Duration::from_secs(5);
+/// How soon one is looked at again that seems to be deaf.
+const SOON: Duration = Duration::from_secs(1);
+/// How many looks in a row must find it deaf.
+const STRIKES: u32 = 2;
+/// How long a server may take to open its sockets after a reload.
+const SETTLING: Duration = Duration::from_secs(5);
+/// How often it is looked at meanwhile.
+const GLANCE: Duration = Duration::from_millis(200);
+/// How often a deaf server is made to read its configuration again.
+const MOST_RELOADS: u32 = 5;
+
+/// What the agent knows of its server's hearing.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    ears: Ears,
+    /// When to look again.
+    next: Instant,
+    /// How many looks in a row have found it deaf.
+    strikes: u32,
+    /// Why it hears nobody, once that is believed.
+    deaf: Option<String>,
+    /// Why it cannot be seen whether it hears; as it was last said.
+    unknown: Option<String>,
+    reloads: u32,
+    reload_at: Instant,
+}
+
+impl Watch {
+    pub(crate) fn new(ears: Ears) -> Self {
+        let now = Instant::now();
+        Self { ears, next: now, strikes: 0, deaf: None, unknown: None, reloads: 0, reload_at: now }
+    }
+
+    /// When to look again.
+    pub(crate) fn next(&self) -> Instant {
+        self.next
+    }
+
+    /// Why the server hears nobody, where that is believed.
+    pub(crate) fn deaf(&self) -> Option<&str> {
+        self.deaf.as_deref()
+    }
+
+    /// Whether the last look found it deaf, and was not believed yet.
+    pub(crate) fn doubts(&self) -> bool {
+        self.strikes > 0 && self.deaf.is_none()
+    }
+
+    /// Looks, and says whether there is news: it has become deaf, is so for another reason, or hears again.
+    pub(crate) async fn look(&mut self, server: &Server, revision: Sha256) -> bool {
+        let closely = self.strikes > 0;
+        let hearing = server.hearing(&mut self.ears, revision, closely).await;
+        self.next = Instant::now() + EVERY;
+        let deaf = match hearing {
+            Hearing::Hears => return self.hears(),
+            Hearing::Unknown(reason) => {
+                self.is_unknown(reason);
+                return false;
+            }
+            Hearing::Deaf(deaf) => deaf,
+        };
+        self.next = Instant::now() + SOON;
+        self.strikes = self.strikes.saturating_add(1);
+        if self.strikes < STRIKES {
+            return false;
+        }
+        if deaf.reload {
+            self.reload(server, revision).await;
+        }
+        self.believe(deaf)
+    }
+
+    /// Looks after a reload, until the server hears or has had its time. The error is why it hears nobody.
+    pub(crate) async fn settle(&mut self, server: &Server, revision: Sha256) -> Result<(), String> {
+        let begun = Instant::now();
+        loop {
+            match server.hearing(&mut self.ears, revision, true).await {
+                Hearing::Hears => {
+                    self.next = Instant::now() + EVERY;
+                    self.hears();
+                    return Ok(());
+                }
+                Hearing::Unknown(reason) => {
+                    self.next = Instant::now() + EVERY;
+                    self.is_unknown(reason);
+                    return Ok(());
+                }
+                Hearing::Deaf(deaf) => {
+                    // Where the machine is to blame, time alone changes nothing.
+                    let limit = if deaf.reload { SETTLING } else { SOON };
+                    if begun.elapsed() >= limit {
+                        self.next = Instant::now() + SOON;
+                        self.strikes = STRIKES;
+                        let message = deaf.message.clone();
+                        self.believe(deaf);
+                        return Err(message);
+                    }
+                }
+            }
+            sleep(GLANCE).await;
+        }
+    }
+
+    fn hears(&mut self) -> bool {
+        (self.strikes, self.reloads, self.unknown) = (0, 0, None);
+        self.deaf.take().is_some()
+    }
+
+    /// Said once, and taken for no deafness: what worked without this knowledge goes on.
+    fn is_unknown(&mut self, reason: String) {
+        if self.unknown.as_ref() != Some(&reason) {
+            tracing::warn!(
+                reason,
+                "it is unknown whether the server hears its clients; its configuration is confirmed without that"
+            );
+            self.unknown = Some(reason);
+        }
+    }
+
+    fn believe(&mut self, deaf: Deaf) -> bool {
+        let news = self.deaf.as_ref() != Some(&deaf.message);
+        self.deaf = Some(deaf.message);
+        news
+    }
+
+    async fn reload(&mut self, server: &Server, revision: Sha256) {
+        if self.reloads >= MOST_RELOADS || Instant::now() < self.reload_at {
+            return;
+        }
+        self.reloads += 1;
+        self.reload_at = Instant::now() + back_off(self.reloads);
+        tracing::warn!(
+            times = self.reloads,
+            "the server hears no clients although it could; it is made to read its configuration again"
+        );
+        match server.reload(Some(revision)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(message)) => tracing::warn!(message, "the server could not read its configuration again"),
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "the server could not be made to read its configuration again")
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Finds a server's process, which is not the agent's child: by its program's name and its configuration.
+
+use super::network::read;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// A process, which no later one with the same number is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    /// Its number.
+    pub(crate) pid: u32,
+    /// When it began, as the kernel counts.
+    started: u64,
+}
+
+impl Process {
+    /// The process with a number, if there is one.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        let stat = read(&format!("/proc/{pid}/stat")).ok()?;
+        // The name, in brackets, may hold anything. Behind it, the state is the first field, and the beginning the 20th.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        let state = fields.next()?;
+        let started = fields.nth(18)?.parse().ok()?;
+        (!matches!(state, "Z" | "X")).then_some(Self { pid, started })
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn runs(self) -> bool {
+        Self::of(self.pid) == Some(self)
+    }
+
+    /// Its arguments, without the program.
+    pub(crate) fn arguments(self) -> Vec<String> {
+        let line = read(&format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+        line.split_terminator('\0').skip(1).map(str::to_owned).collect()
+    }
+
+    /// Its sockets; `None` where the agent may not see them: they take its user, or the right `CAP_SYS_PTRACE`.
+    pub(crate) fn sockets(self) -> Option<BTreeSet<u64>> {
+        let entries = fs::read_dir(format!("/proc/{}/fd", self.pid)).ok()?;
+        let inode = |entry: fs::DirEntry| {
+            let target = fs::read_link(entry.path()).ok()?;
+            target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+        };
+        Some(entries.filter_map(Result::ok).filter_map(inode).collect())
+    }
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// The server's process; more than one where it has helpers.
+    Server(Vec<Process>),
+    /// There is none.
+    Nothing,
+    /// There are so many that may be it.
+    Unclear(usize),
+}
+
+/// Looks for the process of this program that was started with this configuration, else with the folder that it is in, else
+/// for the only one of this program in the agent's own network.
+pub(crate) fn find(program: &str, configuration: &Path) -> Found {
+    let numbers = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let named = numbers.filter(|pid| read(&format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_end() == program));
+    let all: Vec<(Process, Vec<String>)> = named.filter_map(Process::of).map(|process| (process, process.arguments())).collect();
+    let given = |path: Option<&Path>| -> Vec<Process> {
+        let Some(path) = path.and_then(Path::to_str).filter(|path| path.len() > 1) else { return vec![] };
+        let names = |arguments: &Vec<String>| arguments.iter().any(|argument| has_path(argument, path));
+        all.iter().filter(|(_, arguments)| names(arguments)).map(|(process, _)| *process).collect()
+    };
+    let canonical = fs::canonicalize(configuration).ok();
+    for servers in [given(Some(configuration)), given(canonical.as_deref()), given(configuration.parent())] {
+        if !servers.is_empty() {
+            return Found::Server(servers);
+        }
+    }
+    let own = fingerprint("self");
+    let beside: Vec<Process> = all
+        .iter()
+        .map(|(process, _)| *process)
+        .filter(|process| own.is_some() && fingerprint(&process.pid.to_string()) == own)
+        .collect();
+    match beside.len() {
+        0 => Found::Nothing,
+        1 => Found::Server(beside),
+        many => Found::Unclear(many),
+    }
+}
+
+/// What tells the network of a process from others, as far as that can be seen without any right.
+fn fingerprint(process: &str) -> Option<String> {
+    ["route", "igmp", "if_inet6"].map(|name| read(&format!("/proc/{process}/net/{name}")).ok()).into_iter().collect()
+}
+
+/// Whether an argument is this path, or has it behind an option's name or before further values, as in `-7 /etc/dnsmasq.d,.bak`.
+fn has_path(argument: &str, path: &str) -> bool {
+    argument.split([',', '=']).any(|part| part.trim_end_matches('/') == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_process_is_found_by_its_configuration_and_known_to_have_ended() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let configuration = folder.path().join("served.conf");
+        // The name of a process is that of its program's file. Other test runs have others.
+        let name = format!("dhcpd-{}", std::process::id());
+        let program = folder.path().join(&name);
+        std::fs::copy("/bin/sleep", &program).expect("a copy");
+        let start = || Command::new(&program).arg("1000").stdin(Stdio::null()).spawn().expect("a process");
+        assert_eq!(find(&name, &configuration), Found::Nothing);
+        let mut child = start();
+        let process = loop {
+            if let Found::Server(found) = find(&name, &configuration) {
+                break found[0];
+            }
+            std::thread::yield_now();
+        };
+        assert_eq!(process.pid, child.id());
+        assert!(process.runs() && process.arguments() == ["1000"] && process.sockets().is_some());
+        let mut other = start();
+        while find(&name, &configuration) != Found::Unclear(2) {
+            std::thread::yield_now();
+        }
+        for child in [&mut child, &mut other] {
+            child.kill().expect("a killed process");
+            child.wait().expect("its end");
+        }
+        assert!(!process.runs());
+        assert_eq!(find(&name, &configuration), Found::Nothing);
+    }
+
+    #[test]
+    fn a_path_is_found_in_arguments_as_servers_are_given_it() {
+        for argument in ["/etc/dhcp/dhcpd.conf", "--conf-file=/etc/dhcp/dhcpd.conf", "/etc/dhcp/dhcpd.conf,x"] {
+            assert!(has_path(argument, "/etc/dhcp/dhcpd.conf"), "{argument}");
+        }
+        assert!(has_path("/etc/dnsmasq.d/,.dpkg-dist", "/etc/dnsmasq.d"));
+        assert!(!has_path("/etc/dhcp/dhcpd.conf.old", "/etc/dhcp/dhcpd.conf"));
+    }
+}

@@ -1,0 +1,50 @@
+//! How many lines of a kind the log gets: some at once, and then one now and again. Whoever writes false addresses on requests must
+//! not fill the disk.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How many lines may come together.
+const BURST: u32 = 20;
+/// How often there is one more after that.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// The lines of one kind.
+#[derive(Debug, Default)]
+pub(super) struct Sampled(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// When all lines so far will have been made up for.
+    made_up_at: Option<Instant>,
+    left_out: u64,
+}
+
+impl Sampled {
+    /// Whether a line may be written now; with it, how many were left out before it.
+    pub(super) fn allow(&self, now: Instant) -> Option<u64> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let made_up_at = state.made_up_at.unwrap_or(now).max(now) + EVERY;
+        if made_up_at > now + EVERY * BURST {
+            state.left_out += 1;
+            return None;
+        }
+        state.made_up_at = Some(made_up_at);
+        Some(std::mem::take(&mut state.left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_written_and_then_a_line_now_and_again() {
+        let (sampled, now) = (Sampled::default(), Instant::now());
+        assert!((0..BURST).all(|_| sampled.allow(now) == Some(0)));
+        assert!((0..7).all(|_| sampled.allow(now).is_none()));
+        assert_eq!((sampled.allow(now + EVERY), sampled.allow(now + EVERY)), (Some(7), None));
+        assert!((0..BURST).all(|_| sampled.allow(now + EVERY * 100).is_some()), "after a while it is as at first");
+    }
+}
