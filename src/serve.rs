@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use bootledger_web::server::{Part, Site};
 
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, listen, setsockopt, socket, sockopt};
-use std::net::{SocketAddr, SocketAddrV4, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::os::fd::AsRawFd;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,7 +22,11 @@ pub async fn run(arguments: ServeArguments) -> Result<()> {
     for address in web.addresses() {
         info!(%address, "listening");
     }
-    println!("Bootledger listens on {}", service.application.base_url.as_str());
+    let Addresses { site, boot } = Addresses::of(&web, &arguments);
+    println!("Bootledger listens on {site}");
+    if let Some(boot) = boot {
+        println!("Booting servers and agents are served on {boot} as well, without pages and API");
+    }
     if let Some(password) = made.password {
         let name = administrator::NAME;
         println!("First start: sign in as {name} with the one-time password, shown only now,\n{}", password.expose());
@@ -115,6 +119,40 @@ impl Web {
     /// Ends the requests under way, for a few seconds at most, and stops.
     pub async fn stop(self) {
         futures::future::join_all(self.handles.iter().map(|handle| handle.stop(true))).await;
+    }
+}
+
+/// Where people and servers reach the service, as URLs.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The pages and the API, and everything else.
+    pub site: String,
+    /// What booting servers and agents need, and nothing else.
+    pub boot: Option<String>,
+}
+
+impl Addresses {
+    /// The addresses of a web server that listens, by what its arguments say of them.
+    pub fn of(web: &Web, arguments: &ServeArguments) -> Self {
+        let listens = web.addresses().iter();
+        let mut urls = listens.map(|address| format!("http://{}", SocketAddr::new(reached(address.ip()), address.port())));
+        let listen = urls.next().unwrap_or_default();
+        let boot = arguments.boot_listen.and_then(|_| urls.next());
+        // What servers are given counts for people only where there is no other address for servers.
+        let named = arguments.base_url.as_ref().map(|url| url.as_str().to_owned());
+        match boot {
+            Some(boot) => Self { site: listen, boot: Some(named.unwrap_or(boot)) },
+            None => Self { site: named.unwrap_or(listen), boot: None },
+        }
+    }
+}
+
+/// An address by which this machine reaches what listens on another: its own, where that is every address.
+pub(crate) fn reached(listens: IpAddr) -> IpAddr {
+    match listens {
+        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        address => address,
     }
 }
 
