@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn an_old_text_with_an_invisible_character_loads_and_shows_it_and_a_new_one_is_refused() {
-        let old: Text = serde_json::from_str("\"a\u202eb\"").expect("an event of before");
+        let old: Text = serde_json::from_str("\"a\\u202eb\"").expect("an event of before");
         assert_eq!((old.as_str(), old.to_string().as_str()), ("a\u{202e}b", "a‹U+202E›b"));
         assert_eq!(serde_json::to_string(&old).expect("JSON"), "\"a\u{202e}b\"");
         "a\u{202e}b".parse::<Text>().expect_err("a new text");
