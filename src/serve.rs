@@ -134,15 +134,20 @@ pub struct Addresses {
 impl Addresses {
     /// The addresses of a web server that listens, by what its arguments say of them.
     pub fn of(web: &Web, arguments: &ServeArguments) -> Self {
-        let listens = web.addresses().iter();
-        let mut urls = listens.map(|address| format!("http://{}", SocketAddr::new(reached(address.ip()), address.port())));
-        let listen = urls.next().unwrap_or_default();
-        let boot = arguments.boot_listen.and_then(|_| urls.next());
+        let named = arguments.base_url.as_ref().map(bootledger_aggregates::site::BootUrl::as_str);
+        Self::named(web.addresses(), arguments.boot_listen.is_some(), named)
+    }
+
+    /// `listening` begins with the address of the whole site; the one of `boot` is behind it. `named` is what servers are given.
+    fn named(listening: &[SocketAddr], boot: bool, named: Option<&str>) -> Self {
+        let url = |address: &SocketAddr| format!("http://{}", SocketAddr::new(reached(address.ip()), address.port()));
+        let site = listening.first().map(url).unwrap_or_default();
+        let boot = listening.get(1).filter(|_| boot).map(url);
         // What servers are given counts for people only where there is no other address for servers.
-        let named = arguments.base_url.as_ref().map(|url| url.as_str().to_owned());
+        let named = named.map(str::to_owned);
         match boot {
-            Some(boot) => Self { site: listen, boot: Some(named.unwrap_or(boot)) },
-            None => Self { site: named.unwrap_or(listen), boot: None },
+            Some(boot) => Self { site, boot: Some(named.unwrap_or(boot)) },
+            None => Self { site: named.unwrap_or(site), boot: None },
         }
     }
 }
@@ -169,6 +174,27 @@ fn ahead(address: SocketAddrV4) -> nix::Result<TcpListener> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_are_sent_to_the_address_that_has_pages() {
+        let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        let named = |listening: &[&str], boot, named| {
+            let listening: Vec<SocketAddr> = listening.iter().map(|text| address(text)).collect();
+            let Addresses { site, boot } = Addresses::named(&listening, boot, named);
+            (site, boot)
+        };
+        let url = |text: &str| text.to_owned();
+        assert_eq!(named(&["127.0.0.1:8080"], false, None), (url("http://127.0.0.1:8080"), None));
+        // The demo listens for virtual servers as well, without being asked to.
+        assert_eq!(named(&["0.0.0.0:8080", "10.20.0.1:8080"], false, None), (url("http://127.0.0.1:8080"), None));
+        assert_eq!(
+            named(&["[::]:8080", "10.0.0.1:80"], true, None),
+            (url("http://[::1]:8080"), Some(url("http://10.0.0.1:80")))
+        );
+        assert_eq!(named(&["127.0.0.1:8080"], false, Some("https://boot.example")), (url("https://boot.example"), None));
+        let both = named(&["127.0.0.1:8080", "10.0.0.1:80"], true, Some("http://boot.example"));
+        assert_eq!(both, (url("http://127.0.0.1:8080"), Some(url("http://boot.example"))));
+    }
 
     #[test]
     fn an_address_that_this_machine_may_get_later_can_be_listened_on() {
