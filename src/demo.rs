@@ -16,7 +16,7 @@ use bootledger_projections::at::At;
 use bootledger_projections::devices;
 use bootledger_web::auth::token::Secret as TokenSecret;
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::task::JoinSet;

@@ -43,7 +43,7 @@ pub const MAX_OUTPUT: usize = 1024 * 1024;
 /// What one rendering may cost: an instruction costs one, and so do 64 bytes that are produced.
 /// The longest plain template costs about 4,000, and the longest output about 16,000. What a template can do with a text
 /// that took half of the fuel to make is bounded by the other half, so the time grows with the square of this.
-const FUEL: u64 = 50_000;
+const FUEL: u64 = 30_000;
 
 /// What templates may call.
 const FUNCTIONS: [&str; 1] = ["range"];

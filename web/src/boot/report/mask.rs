@@ -107,7 +107,9 @@ impl Masked {
     /// How many bytes at the beginning are a part of the token's secret half.
     fn part(&self, bytes: &[u8]) -> usize {
         let known = |at: usize| {
-            let part: Option<[u8; PART]> = bytes.get(at..at + PART).and_then(|part| part.try_into().ok());
+            // Most of a log is no digits, and every byte of it is looked at.
+            let part = bytes.get(at..at + PART).filter(|part| part.iter().all(u8::is_ascii_hexdigit));
+            let part: Option<[u8; PART]> = part.and_then(|part| part.try_into().ok());
             part.is_some_and(|part| self.parts.contains(&part.map(|byte| byte.to_ascii_lowercase())))
         };
         match (0..).take_while(|at| known(*at)).count() {

@@ -99,9 +99,10 @@ impl<'text> Growth<'text> {
             None => (&[][..], 0),
         };
         let mut held = Value { growth: self, tokens, binding: !targets.is_empty() }.read(from)?;
-        if matches!(keyword, Some(Token::Name("for"))) {
-            held.lists = held.lists.saturating_sub(1);
-        }
+        // A loop takes one list away, and so does taking its entries apart.
+        let loops = keyword == Some(&Token::Name("for"));
+        let apart = keyword != Some(&Token::Name("with")) && targets.contains(&Token::Sign(","));
+        held.lists = held.lists.saturating_sub(usize::from(loops) + usize::from(apart));
         for target in targets {
             if let Token::Name(name) = target {
                 // It may be another of the same name in an inner block, so that nothing that was known is forgotten.
@@ -126,10 +127,11 @@ impl<'text> Value<'_, 'text> {
     fn read(self, from: usize) -> Result<Held<'text>, String> {
         let mut held = Held::default();
         let mut open = vec![Bracket { group: self.binding && self.tokens[0] == Token::Name("set"), ..Bracket::default() }];
-        let (mut entries, mut slices, mut times, mut plus) = (0, 0, false, false);
+        let (mut entries, mut loose, mut slices, mut times, mut plus) = (0, 0, 0, false, false);
         for at in from..self.tokens.len() {
             let before = at.checked_sub(1).map(|before| self.tokens[before]);
             let lists = open.iter().filter(|bracket| bracket.list).count();
+            let within = open[1..].iter().any(|bracket| bracket.list || bracket.group);
             let Some(inner) = open.last_mut() else { break };
             match self.tokens[at] {
                 Token::Open(bracket) => {
@@ -160,8 +162,8 @@ impl<'text> Value<'_, 'text> {
                     times |= sign == "*";
                     plus |= sign == "+";
                 }
-                Token::Text(length) if lists > 0 => held.bytes += length + ENTRY,
-                Token::Number if lists > 0 => held.bytes += ENTRY,
+                Token::Text(length) if lists > 0 => held.bytes = held.bytes.saturating_add(length + ENTRY),
+                Token::Number if lists > 0 => held.bytes = held.bytes.saturating_add(ENTRY),
                 Token::Text(_) | Token::Number => {}
                 Token::Name(name) => {
                     let attribute = before == Some(Token::Sign("."));
@@ -169,31 +171,34 @@ impl<'text> Value<'_, 'text> {
                     let test = before == Some(Token::Name("is"));
                     if OPERATORS.contains(&name) || (filter && name != "split") || test {
                     } else if name == SETTINGS && !attribute {
-                        held.bytes += SETTING;
+                        held.bytes = held.bytes.saturating_add(SETTING);
                         if let Some(Token::Name(setting)) = self.tokens.get(at + 2) {
                             held.settings.insert(setting);
                         }
                     } else if (name == "range" && !attribute) || (name == "split" && filter) {
                         held.lists = held.lists.max(lists + 1);
-                        held.bytes += UNKNOWN;
+                        held.bytes = held.bytes.saturating_add(UNKNOWN);
                         inner.another = true;
                     } else if attribute {
                     } else if let Some(known) = self.growth.held.get(name) {
                         inner.another |= known.lists > 0;
-                        let entry = at > from && open.iter().any(|bracket| bracket.list || bracket.group);
-                        entries += usize::from(entry);
+                        *(if within { &mut entries } else { &mut loose }) += 1;
                         held.with(known);
-                        held.bytes = held.bytes.saturating_add(known.bytes + if entry { UNKNOWN } else { 0 });
+                        held.bytes = held.bytes.saturating_add(known.bytes);
                     } else if name == "loop" {
-                        inner.another = true;
+                        // Its attributes are numbers and truths.
+                        inner.another |= self.tokens.get(at + 1) != Some(&Token::Sign("."));
                     } else {
                         held.lists = held.lists.max(usize::from(name == "dns_servers" && lists == 0));
-                        held.bytes += if lists > 0 { OWN } else { 0 };
+                        held.bytes = held.bytes.saturating_add(if lists > 0 { OWN } else { 0 });
                     }
                 }
             }
         }
-        check(open.first().copied().unwrap_or_default())?;
+        let whole = open.first().copied().unwrap_or_default();
+        check(whole)?;
+        entries += if whole.list { loose } else { 0 };
+        held.bytes = held.bytes.saturating_add(entries * if held.lists > 0 { UNKNOWN } else { 0 });
         held.slices += slices;
         self.bounded(&held, entries, (times, plus))?;
         if times {
