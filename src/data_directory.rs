@@ -8,8 +8,8 @@
 use anyhow::{Context, Result, ensure};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::Uid;
-use std::fs::{Metadata, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs::{DirBuilder, Metadata, Permissions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// What the service makes in its data directory.
@@ -26,8 +26,10 @@ const FILE: u32 = 0o600;
 /// Where something can be read by others and is not ours to change.
 pub fn protect(data_directory: &Path, embedded: bool) -> Result<()> {
     let mode = if embedded && Uid::effective().is_root() { 0o711 } else { FOLDER };
+    // Before the umask changes, so that PostgreSQL's user can pass through the folders above as well.
+    let made = DirBuilder::new().recursive(true).mode(mode).create(data_directory);
+    made.with_context(|| format!("{} cannot be made", data_directory.display()))?;
     from_now_on();
-    std::fs::create_dir_all(data_directory).with_context(|| format!("{} cannot be made", data_directory.display()))?;
     let found = std::fs::metadata(data_directory).with_context(|| format!("{} cannot be read", data_directory.display()))?;
     ensure!(
         found.mode() & 0o1000 == 0,

@@ -4,7 +4,7 @@ use super::serve::{Content, Source};
 use super::settings::SettingValues;
 use super::store::{Contents, StoreError};
 use super::target::{Rendered, Target};
-use super::template::deep::Busy;
+use super::template::deep::{self, Busy};
 use super::template::{self, MAX_TEMPLATE, Template, TemplateError};
 use super::token::Token;
 use super::variables::Variables;
@@ -224,6 +224,7 @@ pub(crate) async fn preview(
     kind: FileKind,
     template: &str,
 ) -> Result<String, TemplateError> {
+    let _looking = deep::look()?;
     let (template, used) = Template::read_with(template.to_owned(), target.image.settings.clone()).await?;
     match masked(application, target, (name, kind, &used), &Arc::new(template), MASK).await {
         Ok(text) => Ok(text),
@@ -272,6 +273,7 @@ impl Shown {
 pub(crate) async fn as_served(application: &Application, target: &Target, name: &Name) -> Result<Shown, String> {
     let file = target.image.files.get(name).filter(|file| file.template);
     let file = file.ok_or_else(|| format!("the boot image has no template {name}; other files are served as they are stored"))?;
+    let _looking = deep::look().map_err(|busy| busy.to_string())?;
     // The true bytes are only hashed. The text is rendered with the masks, because a filter may have written a secret in
     // another way than it is.
     let Made { template, bytes, sha256 } = made(application, target, (name, file)).await.map_err(|error| error.to_string())?;

@@ -81,7 +81,13 @@ impl Masked {
             clean.extend_from_slice(MASK.as_bytes());
         }
         let mut rest = &bytes[begins..];
+        let suspicious = self.first_bytes();
         while let Some(first) = rest.first() {
+            if !suspicious[usize::from(*first)] {
+                clean.push(*first);
+                rest = &rest[1..];
+                continue;
+            }
             let whole = words().filter(|word| starts(rest, word)).map(<[u8]>::len).max();
             let part = self.part(rest);
             let cut = |word: &[u8]| rest.len() < word.len() && rest.len() > BY_CHANCE && starts(word, rest);
@@ -104,6 +110,16 @@ impl Masked {
 }
 
 impl Masked {
+    /// With which bytes a word, or a part of the token, begins. Most bytes of a log are none of them.
+    fn first_bytes(&self) -> [bool; 256] {
+        let mut first = [false; 256];
+        for byte in self.words.iter().filter_map(|word| word.bytes().next()).chain(self.parts.iter().map(|part| part[0])) {
+            first[usize::from(byte.to_ascii_lowercase())] = true;
+            first[usize::from(byte.to_ascii_uppercase())] = true;
+        }
+        first
+    }
+
     /// How many bytes at the beginning are a part of the token's secret half.
     fn part(&self, bytes: &[u8]) -> usize {
         let known = |at: usize| {

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 /// The stack of a thread, in bytes.
 pub(super) const STACK: usize = 64 * 1024 * 1024;
@@ -22,6 +22,19 @@ const WAITING: usize = 256;
 
 /// How long a caller waits. A template's fuel ends sooner.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many renderings people may wait for at once. Each of them holds a reading, and so a connection to the database.
+const PEOPLE: usize = 8;
+
+static LOOKING: Semaphore = Semaphore::const_new(PEOPLE);
+
+/// Lets a person look at what is rendered for as long as this is held.
+///
+/// # Errors
+/// Where too many do.
+pub(crate) fn look() -> Result<SemaphorePermit<'static>, Busy> {
+    LOOKING.try_acquire().map_err(|_| Busy::Full)
+}
 
 type Work = Box<dyn FnOnce() + Send>;
 

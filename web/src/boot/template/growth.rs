@@ -44,6 +44,10 @@ struct Held<'text> {
 }
 
 impl<'text> Held<'text> {
+    fn add(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
     fn with(&mut self, other: &Self) {
         self.lists = self.lists.max(other.lists);
         self.slices = self.slices.max(other.slices);
@@ -98,7 +102,7 @@ impl<'text> Growth<'text> {
             Some(_) => (&[][..], 1),
             None => (&[][..], 0),
         };
-        let mut held = Value { growth: self, tokens, binding: !targets.is_empty() }.read(from)?;
+        let mut held = Value::new(self, tokens, !targets.is_empty()).read(from)?;
         // A loop takes one list away, and so does taking its entries apart.
         let loops = keyword == Some(&Token::Name("for"));
         let apart = keyword != Some(&Token::Name("with")) && targets.contains(&Token::Sign(","));
@@ -115,115 +119,140 @@ impl<'text> Growth<'text> {
     }
 }
 
+/// What a value is, as far as it was read.
 struct Value<'growth, 'text> {
     growth: &'growth mut Growth<'text>,
     tokens: &'growth [Token<'text>],
     /// Whether a variable gets the value.
     binding: bool,
+    held: Held<'text>,
+    /// The brackets that are open, after the value itself.
+    open: Vec<Bracket>,
+    /// How many variables of the template are in brackets that are, or may be, lists; and how many are in none.
+    entries: usize,
+    loose: usize,
+    times: bool,
+    plus: bool,
 }
 
-impl<'text> Value<'_, 'text> {
+impl<'growth, 'text> Value<'growth, 'text> {
+    fn new(growth: &'growth mut Growth<'text>, tokens: &'growth [Token<'text>], binding: bool) -> Self {
+        // A comma makes a list of what is set.
+        let group = binding && tokens.first() == Some(&Token::Name("set"));
+        let open = vec![Bracket { group, ..Bracket::default() }];
+        Self { growth, tokens, binding, held: Held::default(), open, entries: 0, loose: 0, times: false, plus: false }
+    }
+
     /// What the value is that begins at this token.
-    fn read(self, from: usize) -> Result<Held<'text>, String> {
-        let mut held = Held::default();
-        let mut open = vec![Bracket { group: self.binding && self.tokens[0] == Token::Name("set"), ..Bracket::default() }];
-        let (mut entries, mut loose, mut slices, mut times, mut plus) = (0, 0, 0, false, false);
+    fn read(mut self, from: usize) -> Result<Held<'text>, String> {
         for at in from..self.tokens.len() {
-            let before = at.checked_sub(1).map(|before| self.tokens[before]);
-            let lists = open.iter().filter(|bracket| bracket.list).count();
-            let within = open[1..].iter().any(|bracket| bracket.list || bracket.group);
-            let Some(inner) = open.last_mut() else { break };
+            let lists = self.lists();
+            let Some(inner) = self.open.last_mut() else { break };
             match self.tokens[at] {
-                Token::Open(bracket) => {
-                    let operand = match before {
-                        Some(Token::Name(name)) => at > from && !OPERATORS.contains(&name),
-                        Some(Token::Text(_) | Token::Number | Token::Close) => true,
-                        _ => false,
-                    };
-                    let list = bracket == b'{' || (bracket == b'[' && !operand);
-                    held.lists = held.lists.max(lists + usize::from(list));
-                    let group = bracket == b'(' && !operand;
-                    open.push(Bracket { list, group, subscript: bracket == b'[' && operand, ..Bracket::default() });
-                }
+                Token::Open(bracket) => self.begin(bracket, at, from),
                 Token::Close => {
-                    let closed = open.pop().unwrap_or_default();
+                    let closed = self.open.pop().unwrap_or_default();
                     check(closed)?;
-                    if let Some(outer) = open.last_mut() {
+                    if let Some(outer) = self.open.last_mut() {
                         outer.another |= closed.another;
                     }
                 }
                 Token::Sign(",") if inner.group && !inner.list => {
                     inner.list = true;
-                    held.lists = held.lists.max(lists + 1);
+                    self.held.lists = self.held.lists.max(lists + 1);
                 }
-                Token::Sign(":") if inner.subscript => slices += 1,
-                Token::Sign("," | ":" | "." | "=" | "-") => {}
+                Token::Sign(":") if inner.subscript => self.held.slices += 1,
                 Token::Sign(sign) => {
-                    times |= sign == "*";
-                    plus |= sign == "+";
+                    self.times |= sign == "*";
+                    self.plus |= sign == "+";
                 }
-                Token::Text(length) if lists > 0 => held.bytes = held.bytes.saturating_add(length + ENTRY),
-                Token::Number if lists > 0 => held.bytes = held.bytes.saturating_add(ENTRY),
+                Token::Text(length) if lists > 0 => self.held.add(length + ENTRY),
+                Token::Number if lists > 0 => self.held.add(ENTRY),
                 Token::Text(_) | Token::Number => {}
-                Token::Name(name) => {
-                    let attribute = before == Some(Token::Sign("."));
-                    let filter = before == Some(Token::Sign("|"));
-                    let test = before == Some(Token::Name("is"));
-                    if OPERATORS.contains(&name) || (filter && name != "split") || test {
-                    } else if name == SETTINGS && !attribute {
-                        held.bytes = held.bytes.saturating_add(SETTING);
-                        if let Some(Token::Name(setting)) = self.tokens.get(at + 2) {
-                            held.settings.insert(setting);
-                        }
-                    } else if (name == "range" && !attribute) || (name == "split" && filter) {
-                        held.lists = held.lists.max(lists + 1);
-                        held.bytes = held.bytes.saturating_add(UNKNOWN);
-                        inner.another = true;
-                    } else if attribute {
-                    } else if let Some(known) = self.growth.held.get(name) {
-                        inner.another |= known.lists > 0;
-                        *(if within { &mut entries } else { &mut loose }) += 1;
-                        held.with(known);
-                        held.bytes = held.bytes.saturating_add(known.bytes);
-                    } else if name == "loop" {
-                        // Its attributes are numbers and truths.
-                        inner.another |= self.tokens.get(at + 1) != Some(&Token::Sign("."));
-                    } else {
-                        held.lists = held.lists.max(usize::from(name == "dns_servers" && lists == 0));
-                        held.bytes = held.bytes.saturating_add(if lists > 0 { OWN } else { 0 });
-                    }
-                }
+                Token::Name(name) => self.name(name, at),
             }
         }
-        let whole = open.first().copied().unwrap_or_default();
+        let whole = self.open.first().copied().unwrap_or_default();
         check(whole)?;
-        entries += if whole.list { loose } else { 0 };
-        held.bytes = held.bytes.saturating_add(entries * if held.lists > 0 { UNKNOWN } else { 0 });
-        held.slices += slices;
-        self.bounded(&held, entries, (times, plus))?;
-        if times {
-            self.growth.numbers.extend(&held.settings);
+        self.entries += if whole.list { self.loose } else { 0 };
+        if self.held.lists > 0 {
+            self.held.add(self.entries * UNKNOWN);
         }
-        if self.binding && self.is_text(from) {
-            held = Held::default();
+        self.bounded()?;
+        if self.times {
+            self.growth.numbers.extend(&self.held.settings);
         }
-        Ok(held)
+        Ok(if self.binding && self.is_text(from) { Held::default() } else { self.held })
     }
 
-    fn bounded(&self, held: &Held<'_>, entries: usize, (times, plus): (bool, bool)) -> Result<(), String> {
+    /// How many lists are open.
+    fn lists(&self) -> usize {
+        self.open.iter().filter(|bracket| bracket.list).count()
+    }
+
+    fn begin(&mut self, bracket: u8, at: usize, from: usize) {
+        let operand = match at.checked_sub(1).map(|before| self.tokens[before]) {
+            Some(Token::Name(name)) => at > from && !OPERATORS.contains(&name),
+            Some(Token::Text(_) | Token::Number | Token::Close) => true,
+            _ => false,
+        };
+        let list = bracket == b'{' || (bracket == b'[' && !operand);
+        self.held.lists = self.held.lists.max(self.lists() + usize::from(list));
+        let (group, subscript) = (bracket == b'(' && !operand, bracket == b'[' && operand);
+        self.open.push(Bracket { list, group, subscript, another: false });
+    }
+
+    fn name(&mut self, name: &'text str, at: usize) {
+        let before = at.checked_sub(1).map(|before| self.tokens[before]);
+        let lists = self.lists();
+        let split = name == "split" && before == Some(Token::Sign("|"));
+        let within = self.open[1..].iter().any(|bracket| bracket.list || bracket.group);
+        let Some(inner) = self.open.last_mut() else { return };
+        if split || (name == "range" && before != Some(Token::Sign("."))) {
+            self.held.lists = self.held.lists.max(lists + 1);
+            self.held.add(UNKNOWN);
+            inner.another = true;
+            return;
+        }
+        // Operators, and the names of attributes, filters and tests.
+        if OPERATORS.contains(&name) || matches!(before, Some(Token::Sign("." | "|") | Token::Name("is"))) {
+            return;
+        }
+        if let Some(known) = self.growth.held.get(name) {
+            inner.another |= known.lists > 0;
+            *(if within { &mut self.entries } else { &mut self.loose }) += 1;
+            self.held.with(known);
+            self.held.add(known.bytes);
+        } else if name == SETTINGS {
+            self.held.add(SETTING);
+            if let Some(Token::Name(setting)) = self.tokens.get(at + 2) {
+                self.held.settings.insert(setting);
+            }
+        } else if name == "loop" {
+            // Its attributes are numbers and truths.
+            inner.another |= self.tokens.get(at + 1) != Some(&Token::Sign("."));
+        } else if lists > 0 {
+            self.held.add(OWN);
+        } else if name == "dns_servers" {
+            self.held.lists = self.held.lists.max(1);
+        }
+    }
+
+    fn bounded(&self) -> Result<(), String> {
+        let held = &self.held;
         if held.lists > MAX_LISTS {
             return Err(format!("at most {MAX_LISTS} lists or maps can be inside of each other, and here are {}", held.lists));
         }
-        if times && held.lists > 0 {
+        if self.times && held.lists > 0 {
             return Err("* multiplies numbers and texts; a list cannot be in the same tag".to_owned());
         }
-        if plus && (held.lists > 0 || !held.settings.is_empty()) && held.bytes > MAX_JOINED {
+        if self.plus && (held.lists > 0 || !held.settings.is_empty()) && held.bytes > MAX_JOINED {
             return Err("the lists that + joins here could become too long; use one loop for each of them".to_owned());
         }
         if held.slices > MAX_SLICES {
             return Err(format!("at most {MAX_SLICES} slices can be taken of one another"));
         }
-        if entries > MAX_ENTRIES && held.lists > 0 {
+        if self.entries > MAX_ENTRIES && held.lists > 0 {
             return Err(format!("at most {MAX_ENTRIES} variables of the template can be in the lists of a tag; write texts with ~"));
         }
         Ok(())

@@ -246,7 +246,7 @@ mod tests {
                 let before = std::time::Instant::now();
                 let mut fields = Fields::new(vec![pair(PARAMETERS, nest.repeat(count))]);
                 let value: Option<serde_json::Map<String, serde_json::Value>> = written(&mut fields, PARAMETERS);
-                assert!(value.is_none() && !fields.broken().is_empty(), "{nest} × {count}");
+                assert!(count < 129 || (value.is_none() && !fields.broken().is_empty()), "{nest} × {count}");
                 assert!(before.elapsed() < std::time::Duration::from_secs(10), "{nest} × {count}: {:?}", before.elapsed());
             }
         }
