@@ -91,7 +91,7 @@ impl Service {
             vitals: vitals.clone(),
             position: feed.projected(),
             boot: Arc::new(BootTable::default()),
-            files: store,
+            files: Arc::clone(&store),
             loaders,
             key: key::load(arguments.key_file.as_deref(), &arguments.store.data_dir)?,
             base_url,
@@ -106,6 +106,8 @@ impl Service {
         // Nothing of the background waits for connections that requests have.
         let within = application.over(&pool, Port::new(Arc::new(works.clone())));
         workers.spawn(boot::follow::run(within.clone()));
+        let folder = files::folder(arguments.files.as_deref(), &arguments.store.data_dir);
+        workers.spawn(files::sweep(folder, store, stop.clone()));
         if let Some(downloads) = downloads {
             workers.spawn(downloads.run(stop.clone()));
         }

@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod backend;
 pub mod body;
+mod invisible;
 pub mod page;
 pub mod parameters;
 pub mod path;

@@ -233,7 +233,7 @@ impl Backend {
     ///
     /// # Errors
     /// In words, where it cannot be rendered.
-    pub(crate) async fn as_served(&mut self, target: &Target, name: &Name) -> Result<(Sha256, String), String> {
+    pub(crate) async fn as_served(&mut self, target: &Target, name: &Name) -> Result<render::Shown, String> {
         render::as_served(&self.application, target, name).await
     }
 

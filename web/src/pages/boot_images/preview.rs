@@ -43,10 +43,14 @@ enum Shown {
 }
 
 /// Renders a template. The server was found before, since rendering needs no connection to the database.
-fn render(application: &Application, found: Result<Previewed, String>, (name, kind, text): (&Name, FileKind, &str)) -> Shown {
+async fn render(
+    application: &Application,
+    found: Result<Previewed, String>,
+    (name, kind, text): (&Name, FileKind, &str),
+) -> Shown {
     match found {
         Err(why) => Shown::Nobody(why),
-        Ok(previewed) => match preview(application, &previewed.target, name, kind, text) {
+        Ok(previewed) => match preview(application, &previewed.target, name, kind, text).await {
             Ok(text) => Shown::Text(previewed, text),
             Err(error) => Shown::Wrong(previewed, error),
         },
@@ -66,7 +70,7 @@ pub(super) async fn unsaved(
     let revision = image.revision;
     let found = find(&mut reading, server.trim(), key, image).await?;
     drop(reading);
-    let shown = render(application, found, template);
+    let shown = render(application, found, template).await;
     Ok(card(template.0, &shown, (key, revision), true))
 }
 
@@ -146,7 +150,7 @@ pub(super) async fn show(
     let shown = match chosen.zip(found) {
         Some(((name, of), found)) => {
             let text = template(&mut backend, of).await?;
-            let shown = render(&application, found, (name, of.kind, &text));
+            let shown = render(&application, found, (name, of.kind, &text)).await;
             Some(card(name, &shown, (&key, image.revision), false))
         }
         None => None,
