@@ -1,7 +1,7 @@
 //! Finds out whether the connections to the database still work.
 //!
 //! A firewall that lost its state, or a failover that moved an address, leaves connections that nobody answers and nobody
-//! closes, while new ones work at once. The canary asks over one established connection twice a second. Where no answer
+//! closes, while new ones work at once. The canary asks over one established connection three times a second. Where no answer
 //! comes, it opens another one: if that is set up and answers first, all waits of the instance on older connections end
 //! at once, and their sessions are ended at the server, with what they hold locked.
 //!
@@ -18,10 +18,10 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 /// How often the established connection is asked.
-const EVERY: Duration = Duration::from_millis(400);
+const EVERY: Duration = Duration::from_millis(300);
 
 /// How long its answer may take before another connection is opened.
-const PATIENCE: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How much longer it may take when the other one has answered.
 const GRACE: Duration = Duration::from_millis(200);

@@ -69,10 +69,11 @@ async fn accepted_commands_are_in_the_log_once_and_none_is_twice() -> Result<()>
     let mut sent = 0;
     for (client, count) in numbers.into_iter().enumerate() {
         for number in 0..count {
-            let events: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE aggregate_type = 'venture' AND aggregate_id = $1")
-                .bind(format!("v{client}-{number}"))
-                .fetch_one(&pool)
-                .await?;
+            let events: i64 =
+                sqlx::query_scalar("SELECT count(*) FROM events WHERE aggregate_type = 'venture' AND aggregate_id = $1")
+                    .bind(format!("v{client}-{number}"))
+                    .fetch_one(&pool)
+                    .await?;
             ensure!(events == 1, "v{client}-{number} is in the log {events} times");
             sent += 1;
         }
