@@ -14,9 +14,11 @@ const POLL: Duration = Duration::from_millis(500);
 /// Runs until `stopping`.
 pub async fn run(pool: Pool, feed: Feed, pulse: Pulse, mut stopping: watch::Receiver<bool>) {
     let mut appended = feed.appended();
+    let mut failing = false;
     while !*stopping.borrow() {
         let step = step(&pool).instrument(info_span!("project")).await;
         if step.is_ok() {
+            failing = false;
             pulse.beat();
         }
         match step {
@@ -27,7 +29,13 @@ pub async fn run(pool: Pool, feed: Feed, pulse: Pulse, mut stopping: watch::Rece
             }
             Ok(Step::Idle(position)) => feed.saw_projected(position),
             Ok(Step::Busy) => {}
-            Err(error) => error!(error = &error as &dyn std::error::Error, "the views could not be moved; trying again"),
+            Err(error) => {
+                error!(error = &error as &dyn std::error::Error, "the views could not be moved; trying again");
+                // The first failure is most often a connection that was lost. Another one works at once.
+                if !std::mem::replace(&mut failing, true) {
+                    continue;
+                }
+            }
         }
         tokio::select! {
             _ = appended.changed() => {}

@@ -29,9 +29,9 @@ pub struct Backend {
     started: i64,
 }
 
-/// Asks a session who it is.
+/// Asks a session who it is. The function is many times cheaper than the view over it.
 const WHO: &str = "SELECT pid::text AS pid, (extract(epoch FROM backend_start) * 1000000)::bigint::text AS started
-                     FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+                     FROM pg_stat_get_activity(pg_backend_pid())";
 
 /// Opens sessions. Cheap to clone; all clones remember the same ones.
 #[derive(Clone, Debug)]
@@ -163,8 +163,8 @@ impl Sessions {
 pub async fn fence(session: &mut Session, lost: &Backend, limit: Duration) -> Result<()> {
     let milliseconds = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
     let ended = sqlx::query_scalar::<_, bool>(
-        "SELECT pg_terminate_backend(pid, $3) FROM pg_stat_activity
-          WHERE pid = $1 AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2",
+        "SELECT pg_terminate_backend(pid, $3) FROM pg_stat_get_activity($1)
+          WHERE (extract(epoch FROM backend_start) * 1000000)::bigint = $2",
     );
     let ended = ended.bind(lost.pid).bind(lost.started).bind(milliseconds).fetch_optional(&mut session.connection);
     match session.bound.within(limit * 2, ended).await {

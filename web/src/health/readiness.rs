@@ -113,6 +113,7 @@ pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>
             }
         }
     }
+    reasons.extend(application.vitals.problems());
     if *application.stopping.borrow() {
         reasons.push("the service is stopping".to_owned());
     }
