@@ -115,14 +115,14 @@ impl Commands for Ledger {
             actor = context.actor,
             correlation_id = context.correlation_id
         );
-        let context = context::with_fingerprint(context, &command);
+        let context = context::with_own_key(context);
         async {
             if let Some(answered) = self.answered(&context).await? {
                 return Ok(answered);
             }
             let mut excluded = start::Excluded::default();
             for _ in 0..TRIES {
-                match self.attempt(&command, &context.context, &mut excluded).await {
+                match self.attempt(&command, &context, &mut excluded).await {
                     Ok(receipt) => {
                         self.feed.saw_appended(receipt.position);
                         return Ok(receipt);

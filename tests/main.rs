@@ -22,6 +22,7 @@ mod power;
 mod prove;
 mod puppet;
 mod settings;
+mod starvation;
 mod support;
 mod vm_boots;
 mod vm_debian_installer;
