@@ -4,6 +4,8 @@
 mod sources;
 
 use crate::support::{Scripted, TestSite};
+use actix_http::error::PayloadError;
+use actix_http::{BoxedPayloadStream, Payload};
 use actix_web::App;
 use actix_web::dev::Service;
 use actix_web::http::Method;
@@ -11,6 +13,7 @@ use actix_web::test::{TestRequest, init_service};
 use bootledger_aggregates::token::Scope;
 use bootledger_web::server::Part;
 use futures::future::join_all;
+use futures::stream;
 use sources::Route;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -42,6 +45,7 @@ async fn every_route_that_changes_something_reads_its_body_before_it_wants_a_con
     let bearer = site.bearer(Scope::Administrator).await;
     let service = init_service(App::new().configure(site.site.configure(Part::Whole))).await;
     let routes = sources::unsafe_routes();
+    let mut waiting = vec![];
     assert!(routes.len() > 90, "the sources name only {routes:?}");
     for Route { method, path } in routes {
         // Who asks is remembered for some seconds, so that what waits here is the handler.

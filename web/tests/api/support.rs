@@ -114,6 +114,7 @@ impl Commands for Scripted {
 /// A site of a test.
 pub(crate) struct TestSite {
     pub(crate) pool: sqlx::PgPool,
+    agents: sqlx::PgPool,
     pub(crate) domain: Arc<Scripted>,
     pub(crate) site: Site,
     pub(crate) shown: watch::Sender<i64>,
@@ -138,7 +139,7 @@ impl TestSite {
             library: None,
             commands: Port::new(domain.clone()),
             views: pool.clone(),
-            agents,
+            agents: agents.clone(),
             position,
             boot: Arc::new(BootTable::default()),
             files: Arc::new(object_store::memory::InMemory::new()),
@@ -153,7 +154,13 @@ impl TestSite {
             stopping: stop,
         };
         let site = Site::new(application).expect("a site");
-        Self { pool, domain, site, shown, stopping, _database: database }
+        Self { pool, agents, domain, site, shown, stopping, _database: database }
+    }
+
+    /// Closes every connection, as if the database were gone.
+    pub(crate) async fn close_database(&self) {
+        self.pool.close().await;
+        self.agents.close().await;
     }
 
     /// Appends an event and has the views show it; its position.
