@@ -115,10 +115,10 @@ impl Backend {
         let application = request.app_data::<Data<Application>>().cloned();
         let application = application.ok_or_else(|| Error::Internal(anyhow!("the application is not part of this server")))?;
         // What is changed is always of now.
-        let at = match request.method().is_safe() {
-            true => pairs(request.query_string())?.into_iter().find(|(name, _)| name == AT).map(|(_, value)| value),
-            false => None,
-        };
+        let mut at = None;
+        if request.method().is_safe() {
+            at = pairs(request.query_string())?.into_iter().find(|(name, _)| name == AT).map(|(_, value)| value);
+        }
         let views = views(&application, request).clone();
         let share = share(request, &application, &views);
         Ok(Self { application, views, share, shares: request.app_data().cloned(), at })

@@ -4,7 +4,7 @@
 //! The bytes are hashed as they arrived and never as types of this program, so that a retry across an upgrade is still the
 //! same request. The hash is stored with the answer: what it is made of may change only with another [`VERSION`].
 
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 use sha2::{Digest, Sha256};
 
@@ -53,7 +53,7 @@ impl Fingerprint {
 
     /// A request whose body was read by one of the extractors. Without a body it has none of its bytes.
     pub(crate) fn of_request(request: &HttpRequest) -> Self {
-        let mut content_type = request.headers().get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+        let mut content_type = request.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
         // A browser makes up another boundary each time. The parts themselves are hashed.
         if content_type.starts_with(b"multipart/form-data") {
             content_type = b"multipart/form-data";

@@ -214,7 +214,7 @@ mod tests {
     async fn more_than_can_wait_are_refused_at_once() {
         let share = Share::new(user("ada"), 3);
         let _held = share.take(Work::Read).await.expect("a permit");
-        let mut waiting: Vec<_> = (0..WAITING + 1).map(|_| Box::pin(share.take(Work::Read))).collect();
+        let mut waiting: Vec<_> = (0..=WAITING).map(|_| Box::pin(share.take(Work::Read))).collect();
         for waits in &mut waiting {
             assert!(waits.now_or_never().is_none());
         }

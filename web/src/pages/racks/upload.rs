@@ -62,7 +62,9 @@ impl FromRequest for Upload {
             }
             let upload = read(Multipart::new(request.headers(), payload), memory(&request)).await?;
             let mut hasher = Sha256::new();
-            upload.parts.iter().for_each(|(name, content)| fingerprint::hash_part(&mut hasher, name, content));
+            for (name, content) in &upload.parts {
+                fingerprint::hash_part(&mut hasher, name, content);
+            }
             fingerprint::leave(&request, hasher);
             Ok(upload)
         }

@@ -45,7 +45,7 @@ fn resources(folder: &str) -> Vec<(String, String)> {
     for (_, text) in of(folder) {
         for part in text.split("resource(\"").skip(1) {
             let Some((pattern, rest)) = part.split_once("\")") else { continue };
-            let end = rest.find([';']).into_iter().chain(rest.find(".service(")).min().unwrap_or(rest.len());
+            let end = rest.find(';').into_iter().chain(rest.find(".service(")).min().unwrap_or(rest.len());
             found.push((pattern.to_owned(), rest[..end].split_whitespace().collect()));
         }
     }
