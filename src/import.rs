@@ -6,6 +6,7 @@ use crate::config::StoreArguments;
 use crate::tool::Tool;
 use anyhow::{Context, Result};
 use bootledger_web::commands::{Commands, Imported, PlannedRow};
+use bootledger_web::request::fingerprint::{Fingerprint, IdempotencyKey};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,7 +45,9 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     if let Some(file) = &arguments.file {
         let csv = tokio::fs::read(file).await.with_context(|| format!("{} cannot be read", file.display()))?;
         let mut context = by("command line");
-        context.idempotency_key = arguments.idempotency_key;
+        // As the same file in a request, so that a key means the same here and there.
+        let request = Fingerprint::of("POST", "/api/v1/imports", "", b"text/csv", &csv);
+        context.idempotency_key = arguments.idempotency_key.map(|key| IdempotencyKey { key, request });
         match tool.ledger.import(&csv, arguments.dry_run, context).await.map_err(shown)? {
             Imported::Planned(rows) => {
                 rows.iter().for_each(show);

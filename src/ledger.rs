@@ -140,14 +140,14 @@ impl Commands for Ledger {
             actor = context.actor,
             correlation_id = context.correlation_id
         );
-        let context = context::with_fingerprint(context, &command);
+        let context = context::with_own_key(context);
         async {
             if let Some(answered) = self.answered(&context).await? {
                 return Ok(answered);
             }
             let mut choosing = start::Choosing::default();
             for _ in 0..TRIES {
-                match self.attempt(&command, &context.context, &mut choosing).await {
+                match self.attempt(&command, &context, &mut choosing).await {
                     Ok(receipt) => {
                         self.feed.saw_appended(receipt.position);
                         return Ok(receipt);

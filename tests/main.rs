@@ -26,6 +26,7 @@ mod prove;
 mod puppet;
 mod settings;
 mod silent_database;
+mod starvation;
 mod support;
 mod vm_boots;
 mod vm_debian_installer;

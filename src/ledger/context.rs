@@ -4,13 +4,8 @@ use crate::ledger::Ledger;
 use crate::store::answers;
 use crate::store::append::Idempotency;
 use bootledger_web::commands::{Command, CommandError, Context, Receipt};
-use sha2::{Digest, Sha256};
+use bootledger_web::request::fingerprint::IdempotencyKey;
 use std::collections::HashMap;
-
-/// A context whose idempotency key is bound to the request: `key`, a space and the request's SHA-256.
-pub(super) struct Bound {
-    pub(super) context: Context,
-}
 
 /// The command's name for logs, such as `StartDeployment`; never its content.
 pub(super) fn name(command: &Command) -> String {
@@ -18,13 +13,11 @@ pub(super) fn name(command: &Command) -> String {
     debug.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
 }
 
-pub(super) fn with_fingerprint(mut context: Context, command: &Command) -> Bound {
-    // Keys are the caller's own: two actors may use the same one for different things.
-    if let Some(key) = &context.idempotency_key {
-        let request = hex::encode(Sha256::digest(format!("{command:?}")));
-        context.idempotency_key = Some(format!("{}/{key} {request}", context.actor));
-    }
-    Bound { context }
+/// The context with the key as it is stored. Keys are the caller's own: two actors may use the same one for different things.
+pub(super) fn with_own_key(mut context: Context) -> Context {
+    let own = |known: &IdempotencyKey| known.named(format!("{}/{}", context.actor, known.key));
+    context.idempotency_key = context.idempotency_key.as_ref().map(own);
+    context
 }
 
 /// The metadata of every event of a command.
@@ -43,16 +36,10 @@ pub(crate) fn metadata_text(context: &Context) -> String {
     serde_json::json!(sorted).to_string()
 }
 
-fn split(bound: &str) -> (&str, [u8; 32]) {
-    let (key, request) = bound.rsplit_once(' ').unwrap_or((bound, ""));
-    let fingerprint = hex::decode(request).ok().and_then(|bytes| bytes.try_into().ok());
-    (key, fingerprint.unwrap_or_default())
-}
-
-/// The key of a bound context, with what to answer again.
+/// The key of a context, with what to answer again.
 pub(super) fn idempotency(context: &Context, id: &str) -> Option<Idempotency> {
-    let (key, fingerprint) = split(context.idempotency_key.as_deref()?);
-    Some(Idempotency { key: key.to_owned(), fingerprint, answer: serde_json::json!({ "id": id }).to_string() })
+    let IdempotencyKey { key, request } = context.idempotency_key.clone()?;
+    Some(Idempotency { key, fingerprint: request.sha256(), answer: serde_json::json!({ "id": id }).to_string() })
 }
 
 /// The receipt of a repeated request.
@@ -64,12 +51,11 @@ pub(super) fn receipt(position: i64, answer: &str) -> Receipt {
 impl Ledger {
     /// What the request was answered before, where it was: asked first, since its rules would now
     /// be broken by its own effect.
-    pub(super) async fn answered(&self, bound: &Bound) -> Result<Option<Receipt>, CommandError> {
-        let Some(bound) = bound.context.idempotency_key.as_deref() else { return Ok(None) };
-        let (key, fingerprint) = split(bound);
+    pub(super) async fn answered(&self, context: &Context) -> Result<Option<Receipt>, CommandError> {
+        let Some(IdempotencyKey { key, request }) = &context.idempotency_key else { return Ok(None) };
         let found = answers::find(&self.views, key).await.map_err(|error| CommandError::Unavailable(error.into()))?;
         match found {
-            Some(answered) if answered.fingerprint != fingerprint => Err(CommandError::KeyReused),
+            Some(answered) if answered.fingerprint != request.sha256() => Err(CommandError::KeyReused),
             Some(answered) => Ok(Some(receipt(answered.position, &answered.answer))),
             None => Ok(None),
         }

@@ -13,7 +13,6 @@ use choose::Beside;
 use crate::store::append::{Batch, Idempotency};
 use bootledger_aggregates::values::ids::ImportId;
 use bootledger_web::commands::{CommandError, Context, Imported, Receipt, RowError};
-use sha2::{Digest, Sha256};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -26,14 +25,8 @@ pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Con
     if rows.is_empty() {
         return Ok(Imported::Refused(unread));
     }
-    let idempotency = |import: ImportId| {
-        let key = context.idempotency_key.as_ref()?;
-        Some(Idempotency {
-            key: format!("{}/{key}", context.actor),
-            fingerprint: Sha256::digest(csv).into(),
-            answer: serde_json::json!({ "id": import.to_string() }).to_string(),
-        })
-    };
+    let context = context::with_own_key(context);
+    let idempotency = |import: ImportId| context::idempotency(&context, &import.to_string());
     if let Some(answered) = already(ledger, idempotency(ImportId::default())).await? {
         return Ok(answered);
     }

@@ -4,6 +4,7 @@
 
 use crate::auth::level::Level;
 use crate::auth::password::Hash;
+use crate::request::fingerprint::IdempotencyKey;
 use async_trait::async_trait;
 use bootledger_aggregates::boot_image::{BootFile, BootImageSpec};
 use bootledger_aggregates::deployment::event::DoneBy;
@@ -246,18 +247,32 @@ pub struct Context {
     pub correlation_id: String,
     /// The event that led to this, as its position.
     pub causation_id: Option<String>,
-    /// Asked again with the same key, the first answer is given again and nothing is done.
-    pub idempotency_key: Option<String>,
+    /// The same request with the same key gets the first answer again, and nothing is done.
+    pub idempotency_key: Option<IdempotencyKey>,
     /// What the caller may do. Rules that are for administrators alone look here; programs that act by themselves are viewers.
     pub level: Level,
 }
 
 impl Context {
+    /// The key that the caller chose, if any.
+    pub fn key(&self) -> Option<&str> {
+        self.idempotency_key.as_ref().map(|known| known.key.as_str())
+    }
+
+    /// The same where a file of the request was stored while it arrived.
+    #[must_use]
+    pub(crate) fn with_file(mut self, sha256: &Sha256) -> Self {
+        if let Some(known) = &mut self.idempotency_key {
+            known.request = known.request.and(sha256.bytes());
+        }
+        self
+    }
+
     /// The context of one of several commands of a request: with a key of its own, where the request has one.
     #[must_use]
     pub fn part(&self, name: &str) -> Self {
-        let idempotency_key = self.idempotency_key.as_ref().map(|key| format!("{key}:{name}"));
-        Self { idempotency_key, ..self.clone() }
+        let part = |known: &IdempotencyKey| known.named(format!("{}:{name}", known.key));
+        Self { idempotency_key: self.idempotency_key.as_ref().map(part), ..self.clone() }
     }
 }
 

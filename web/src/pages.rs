@@ -2,13 +2,14 @@
 //!
 //! # How a page is made
 //! `NOUN.rs` has the handlers of a noun's pages, `NOUN/…` its parts. A handler takes a `frame::Visit` (who looks; at least a
-//! viewer) and a `Reading`, asks, and answers with `visit.answer(reading, Page { … })`.
+//! viewer) and a `Backend`, reads with `backend.read()`, and answers with `visit.answer(reading, Page { … })`. A page that waits
+//! for something else ends its reading before that, with `visit.see(reading)`.
 //! View functions are pure: rows and `now` to markup, with tests by selectors below them. `kit` has the parts.
 //!
 //! # How something is changed
 //! A handler of POST takes `Operator` or `Administrator`, a `form::Fields` and, to show the form again, a `Visit`. It reads all
-//! fields, executes one command with `fields.context(&caller)`, and answers with `form::done` (303, once the views show it).
-//! What is refused is the same form with status 422 (`visit.refused`): the summary `kit::field::summary` first, each error
+//! fields, runs `backend.execute(command, fields.context(&caller))`, and answers with `form::done` (303, once the views show it).
+//! What is refused is the same form with status 422 (`visit.refused`), made of a reading that begins then: the summary `kit::field::summary` first, each error
 //! beside its field, every value kept. Forms contain `kit::action::once`, so that one that is sent twice is done once.
 //!
 //! # How it is live

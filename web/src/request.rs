@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod backend;
 pub mod body;
+pub mod fingerprint;
 mod invisible;
 pub mod page;
 pub mod parameters;

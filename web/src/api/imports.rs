@@ -54,7 +54,7 @@ pub(crate) async fn create(
     caller: Operator,
     mut backend: Backend,
     Parameters(mode): Parameters<ImportMode>,
-    Csv(csv): Csv,
+    Csv(csv, _memory): Csv,
 ) -> Result<HttpResponse, Error> {
     match backend.import(&csv, mode.dry_run, caller.context()).await? {
         Imported::Planned(rows) => Ok(HttpResponse::Ok().json(ImportAnswer { import: None, position: None, rows })),

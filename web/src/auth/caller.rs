@@ -5,18 +5,28 @@ use super::principal::Principal;
 use crate::commands::Context;
 use crate::edge::correlation;
 use crate::error::Error;
+use crate::request::fingerprint::{Fingerprint, IdempotencyKey};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use bootledger_aggregates::values::setting::SettingValue;
 use futures::future::{FutureExt, LocalBoxFuture};
 
 /// Somebody who may do what is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Caller {
     /// Who it is.
     pub principal: Principal,
     correlation_id: String,
     idempotency_key: Option<String>,
+    /// Kept since its body is hashed while it is read, which may be after the caller is known.
+    request: HttpRequest,
+}
+
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never the request, whose headers have the caller's secret.
+        f.debug_struct("Caller").field("principal", &self.principal).finish_non_exhaustive()
+    }
 }
 
 impl Caller {
@@ -26,9 +36,18 @@ impl Caller {
             actor: self.principal.actor(),
             correlation_id: self.correlation_id.clone(),
             causation_id: None,
-            idempotency_key: self.idempotency_key.clone(),
+            idempotency_key: self.idempotency_key.clone().map(|key| self.named(key)),
             level: self.principal.level().unwrap_or(Level::Viewer),
         }
+    }
+
+    /// The same with the key of the request's form.
+    pub(crate) fn context_of_form(&self, key: &str) -> Context {
+        Context { idempotency_key: Some(self.named(format!("form:{key}"))), ..self.context() }
+    }
+
+    fn named(&self, key: String) -> IdempotencyKey {
+        IdempotencyKey { key, request: Fingerprint::of_request(&self.request) }
     }
 
     /// The request's `Idempotency-Key`.
@@ -48,7 +67,8 @@ impl Caller {
     async fn of(request: HttpRequest, needed: Level) -> Result<Self, Error> {
         let principal = Principal::extract(&request).await?;
         principal.require(needed)?;
-        Ok(Self { principal, correlation_id: correlation::of(&request), idempotency_key: idempotency_key(&request)? })
+        let (correlation_id, idempotency_key) = (correlation::of(&request), idempotency_key(&request)?);
+        Ok(Self { principal, correlation_id, idempotency_key, request })
     }
 }
 

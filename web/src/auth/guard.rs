@@ -133,7 +133,7 @@ async fn signed_in(request: &HttpRequest, safe: bool) -> Result<Admitted, Error>
     }
     let session = presented.0;
     let known = request.app_data::<web::Data<Known>>().map(|known| &***known);
-    let opened = sessions::open(application, known, presented, is_navigation(request)).await?;
+    let opened = sessions::open(request, application, known, presented, is_navigation(request)).await?;
     let opened = opened.ok_or_else(|| nobody("the session is over; sign in again at /sign-in"))?;
     let keep = opened.next.as_ref().and_then(|secret| cookie::keep(session, secret, secure));
     Ok(Admitted { principal: Some(Principal::User(opened.user)), keep })

@@ -132,7 +132,7 @@ impl Principal {
         let Some(Self::User(user)) = known else {
             return bearer(request, Challenge::Bearer).await.map(Self::Token);
         };
-        let still = sessions::still(application(request)?, user.session).await?;
+        let still = sessions::still(request, application(request)?, user.session).await?;
         let over =
             || Error::Unauthorized { message: "the session is over; sign in again".to_owned(), challenge: Challenge::Bearer };
         still.map(Self::User).ok_or_else(over)
@@ -178,7 +178,7 @@ pub(super) fn application(request: &HttpRequest) -> Result<&Application, Error> 
 pub(super) async fn bearer(request: &HttpRequest, challenge: Challenge) -> Result<Bearer, Error> {
     let presented = credentials::read(request.headers(), challenge)?;
     let known = request.app_data::<web::Data<Known>>().map(|known| &***known);
-    tokens::open(application(request)?, known, &presented, challenge).await
+    tokens::open(request, application(request)?, known, &presented, challenge).await
 }
 
 /// Whoever the gate has let in; where the path is open to anybody, the bearer of the request's token. 401 without one.

@@ -9,6 +9,7 @@ use super::token::Secret;
 use super::tokens::in_time;
 use crate::application::Application;
 use crate::error::Error;
+use actix_web::HttpRequest;
 use bootledger_aggregates::session::{GRACE_SECONDS, IDLE_SECONDS, ROTATED_SECONDS};
 use bootledger_aggregates::user::SignIn;
 use bootledger_aggregates::values::ids::SessionId;
@@ -37,6 +38,7 @@ enum Which {
 /// Whose session it is; `None` where it is unknown, wrong or over. `keeps` is whether the answer's cookie is kept for sure:
 /// that of a page is, that of a part of one may be thrown away.
 pub(super) async fn open(
+    request: &HttpRequest,
     application: &Application,
     known: Option<&Known>,
     (id, secret): (SessionId, Secret),
@@ -47,7 +49,7 @@ pub(super) async fn open(
     if let Some(Principal::User(user)) = known.and_then(|known| known.find(key, position)) {
         return Ok(Some(Opened { user, next: None }));
     }
-    let Some(live) = look_up(application, id).await? else { return Ok(None) };
+    let Some(live) = look_up(request, application, id).await? else { return Ok(None) };
     let now = (application.now)();
     let Some(which) = which(&live, key.1, now) else { return Ok(None) };
     let due = is_due(&live, which, now);
@@ -68,13 +70,13 @@ pub(super) async fn open(
 }
 
 /// Whose session this is, whatever its secret is by now; for answers that take long.
-pub(super) async fn still(application: &Application, id: SessionId) -> Result<Option<SignedIn>, Error> {
-    let live = look_up(application, id).await?.filter(|live| !is_over(live, (application.now)()));
+pub(super) async fn still(request: &HttpRequest, application: &Application, id: SessionId) -> Result<Option<SignedIn>, Error> {
+    let live = look_up(request, application, id).await?.filter(|live| !is_over(live, (application.now)()));
     Ok(live.map(|live| signed_in(id, live)))
 }
 
-async fn look_up(application: &Application, id: SessionId) -> Result<Option<Live>, Error> {
-    in_time(&application.views, async |mut connection| accounts::live(&mut connection, id).await).await
+async fn look_up(request: &HttpRequest, application: &Application, id: SessionId) -> Result<Option<Live>, Error> {
+    in_time(request, application, async |mut connection| accounts::live(&mut connection, id).await).await
 }
 
 fn signed_in(session: SessionId, live: Live) -> SignedIn {

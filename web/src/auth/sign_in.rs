@@ -112,7 +112,7 @@ pub(crate) async fn start(
     let (session, receipt) = begin(application, spec, secret_sha256, user, &context).await?;
     let secure = transport::is_secure(request, application);
     if let Some((old, presented)) = cookie::presented(request, secure) {
-        let opened = sessions::open(application, None, (old, presented), false).await?;
+        let opened = sessions::open(request, application, None, (old, presented), false).await?;
         if opened.is_some_and(|opened| opened.user.name == *name) {
             let command = Command::EndSession { session: old, reason: EndReason::SignedOut };
             application.commands.unguarded().execute(command, context).await?;

@@ -5,9 +5,12 @@ use super::known::Known;
 use super::principal::{Bearer, Principal};
 use crate::application::Application;
 use crate::error::{Challenge, Error};
+use crate::request::backend;
+use crate::request::share::Work;
+use actix_web::HttpRequest;
 use bootledger_aggregates::values::ids::TokenId;
 use bootledger_aggregates::values::sha256::Sha256;
-use bootledger_projections::pool::{Connection, Pool};
+use bootledger_projections::pool::Connection;
 use bootledger_projections::tokens;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
@@ -17,6 +20,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Whose token it is. 401 where it is unknown, wrong, revoked or over; 503 where nobody can say.
 pub(super) async fn open(
+    request: &HttpRequest,
     application: &Application,
     known: Option<&Known>,
     presented: &Presented,
@@ -29,7 +33,7 @@ pub(super) async fn open(
     let bearer = if let Some(Principal::Token(bearer)) = remembered {
         bearer
     } else {
-        let bearer = look_up(application, (presented.token, key.1), challenge).await?;
+        let bearer = look_up(request, application, (presented.token, key.1), challenge).await?;
         if let Some(known) = known {
             known.remember(key, Principal::Token(bearer.clone()), position);
         }
@@ -42,11 +46,12 @@ pub(super) async fn open(
 }
 
 async fn look_up(
+    request: &HttpRequest,
     application: &Application,
     (token, presented): (TokenId, Sha256),
     challenge: Challenge,
 ) -> Result<Bearer, Error> {
-    let found = in_time(&application.views, async |mut connection| tokens::find(&mut connection, token).await).await?;
+    let found = in_time(request, application, async |mut connection| tokens::find(&mut connection, token).await).await?;
     // Compared also for unknown tokens, so that the time taken tells nothing about which ids exist.
     let stored = found.as_ref().map_or([0; 32], |row| *row.sha256.bytes());
     let same = bool::from(stored.ct_eq(presented.bytes()));
@@ -57,8 +62,15 @@ async fn look_up(
     }
 }
 
-/// Asks the database who somebody is. Where it does not answer, nobody is let in.
-pub(super) async fn in_time<T>(pool: &Pool, question: impl AsyncFnOnce(Connection) -> sqlx::Result<T>) -> Result<T, Error> {
+/// Asks the database who somebody is. Where it does not answer, nobody is let in. Whoever it is, the client's address has a
+/// share of such questions, so that a client with many wrong tokens takes no connection from others for long.
+pub(super) async fn in_time<T>(
+    request: &HttpRequest,
+    application: &Application,
+    question: impl AsyncFnOnce(Connection) -> sqlx::Result<T>,
+) -> Result<T, Error> {
+    let pool = backend::views(application, request);
+    let _permit = backend::share_of_address(request, application).take(Work::Read).await?;
     let asked = async { question(pool.acquire().await?).await };
     tokio::time::timeout(DEADLINE, asked)
         .await

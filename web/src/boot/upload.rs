@@ -131,6 +131,7 @@ pub async fn put_file<E: Into<anyhow::Error>>(
     };
     let file =
         BootFile { kind: description.kind, sha256: stored.sha256, size: stored.size, template: description.template, settings };
+    let context = context.with_file(&file.sha256);
     let command = Command::PutBootFile { image: description.image, name: description.name, file: file.clone() };
     let receipt = application.commands.unguarded().execute(command, context).await?;
     Ok((file, receipt))

@@ -50,7 +50,8 @@ impl Configurations {
             return Ok(current.clone());
         }
         let base_url = backend.base_url().clone();
-        let mut reading = backend.read_now().await?;
+        let mut shared = backend.for_machines();
+        let mut reading = shared.read_now().await?;
         let position = reading.position;
         let changed = dhcp_sites::changed_at(reading.connection(), site).await?;
         let revision = match held.as_ref().filter(|current| current.changed == changed) {

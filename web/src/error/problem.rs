@@ -80,7 +80,7 @@ pub const KINDS: [(&str, u16, &str); 20] = [
     ("controller-failed", 502, "A management controller did not do as it was told"),
     ("controller-slow", 504, "A management controller took too long"),
     ("unavailable", 503, "Not possible at the moment"),
-    ("busy", 503, "Too many requests of this caller at once"),
+    ("busy", 503, "The caller uses its whole share"),
     ("other", 0, "The request failed"),
 ];
 

@@ -149,7 +149,7 @@ impl Fields {
     pub(crate) fn context(&self, caller: &Caller) -> Context {
         let key =
             Some(self.text("key")).filter(|key| (1..=100).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
-        Context { idempotency_key: key.map(|key| format!("form:{key}")).or(caller.context().idempotency_key), ..caller.context() }
+        key.map_or_else(|| caller.context(), |key| caller.context_of_form(key))
     }
 }
 

@@ -161,7 +161,7 @@ pub(crate) fn answer(
     let stream = Stream {
         shown: application.position.clone(),
         stopping: application.stopping.clone(),
-        backend: Backend::of(request)?,
+        backend: Backend::of(request)?.for_everybody(),
         live,
         request: request.clone(),
         // What is shown depends on the visitor's role, since actions do.

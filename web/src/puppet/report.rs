@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::request::body::JSON_DEPTH;
 use bootledger_aggregates::deployment::puppet::{MESSAGES_KEPT, PuppetOutcome, PuppetRun};
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::text::Text;
@@ -35,7 +36,7 @@ struct Parts {
 /// The run that a report tells of, or why it is no report.
 pub(super) fn read(body: &[u8]) -> Result<PuppetRun, String> {
     let text = std::str::from_utf8(body).map_err(|_| "it is not UTF-8".to_owned())?;
-    let mut reader = Reader { parser: Parser::new_from_str(text), anchored: HashMap::new() };
+    let mut reader = Reader { parser: Parser::new_from_str(text), anchored: HashMap::new(), depth: 0 };
     let parts = reader.report()?;
     let host = parts.host.ok_or("it names no host")?;
     let certname: Hostname = host.parse().map_err(|error| format!("its host is no host name: {error}"))?;
@@ -58,6 +59,8 @@ struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     /// The texts that may be named again.
     anchored: HashMap<usize, String>,
+    /// How many lists and mappings are open.
+    depth: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -172,6 +175,14 @@ impl<'a> Reader<'a> {
             && self.anchored.len() < MOST_ANCHORS
         {
             self.anchored.insert(*anchor, text.to_string());
+        }
+        match &event {
+            Event::MappingStart(..) | Event::SequenceStart(..) => self.depth += 1,
+            Event::MappingEnd | Event::SequenceEnd => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+        if self.depth > JSON_DEPTH {
+            return Err(format!("it has lists and mappings inside each other at more than {JSON_DEPTH} levels"));
         }
         Ok(event)
     }

@@ -4,10 +4,29 @@
 //! handler that runs a command, asks a controller or waits for a position while it holds a reading, which is a connection to
 //! the database. The body of a request is read by its extractor before the handler begins, and the extractor here acquires
 //! nothing. Together: first the body, then the command, then the reading (ADR 0025).
+//!
+//! ```
+//! # use bootledger_web::request::backend::Backend;
+//! async fn right(mut backend: Backend) {
+//!     backend.reach(7).await;
+//!     let reading = backend.read().await;
+//!     drop(reading);
+//!     backend.reach(8).await;
+//! }
+//! ```
+//! This does not compile, since the reading would keep its connection while others are waited for:
+//! ```compile_fail,E0499
+//! # use bootledger_web::request::backend::Backend;
+//! async fn wrong(mut backend: Backend) {
+//!     let reading = backend.read().await;
+//!     backend.reach(7).await;
+//!     drop(reading);
+//! }
+//! ```
 
 use super::parameters::{AT, pairs};
 use super::reading::Reading;
-use super::share::{Share, Shares, Who, Work};
+use super::share::{Memory, Share, Shares, Who, Work};
 use crate::application::Application;
 use crate::auth::guard;
 use crate::auth::principal::Principal;
@@ -81,6 +100,7 @@ pub struct Backend {
     application: Data<Application>,
     views: Pool,
     share: Arc<Share>,
+    shares: Option<Data<Shares>>,
     /// The moment that a reading is of, as the request names it.
     at: Option<String>,
 }
@@ -94,20 +114,38 @@ impl Backend {
         let application = request.app_data::<Data<Application>>().cloned();
         let application = application.ok_or_else(|| Error::Internal(anyhow!("the application is not part of this server")))?;
         // What is changed is always of now.
-        let at = match request.method().is_safe() {
-            true => pairs(request.query_string())?.into_iter().find(|(name, _)| name == AT).map(|(_, value)| value),
-            false => None,
-        };
+        let mut at = None;
+        if request.method().is_safe() {
+            at = pairs(request.query_string())?.into_iter().find(|(name, _)| name == AT).map(|(_, value)| value);
+        }
         let views = views(&application, request).clone();
         let share = share(request, &application, &views);
-        Ok(Self { application, views, share, at })
+        Ok(Self { application, views, share, shares: request.app_data().cloned(), at })
+    }
+
+    /// The same for a live page that is made once for everybody: it uses nobody's share.
+    #[must_use]
+    pub(crate) fn for_everybody(&self) -> Self {
+        self.over(self.views.clone())
+    }
+
+    /// The same for what is made once for all machines, whoever wants it first.
+    #[must_use]
+    pub(crate) fn for_machines(&self) -> Self {
+        self.over(self.application.agents.clone())
+    }
+
+    fn over(&self, views: Pool) -> Self {
+        let (application, shares) = (self.application.clone(), self.shares.clone());
+        let share = share_of(Who::Everybody, shares.as_ref(), &views);
+        Self { application, views, share, shares, at: None }
     }
 
     /// A backend of no request, which reads what agents read.
     pub(crate) fn of_nobody(application: &Application) -> Self {
         let views = application.agents.clone();
         let share = Arc::new(Share::new(Who::Unknown, connections(&views)));
-        Self { application: Data::new(application.clone()), views, share, at: None }
+        Self { application: Data::new(application.clone()), views, share, shares: None, at: None }
     }
 
     /// The views, as of now or of the moment that `?at=` names. The reading holds a connection until it is dropped.
@@ -279,16 +317,38 @@ pub(crate) fn views<'a>(application: &'a Application, request: &HttpRequest) -> 
 }
 
 /// The share of whoever sent a request.
-pub(crate) fn share(request: &HttpRequest, application: &Application, views: &Pool) -> Arc<Share> {
+fn share(request: &HttpRequest, application: &Application, views: &Pool) -> Arc<Share> {
     let who = match request.extensions().get::<Principal>() {
         Some(Principal::Token(bearer)) => Who::Token(bearer.id),
         Some(Principal::User(user)) => Who::User(user.name.clone()),
-        None => client::any_address(request, &application.trusted_proxies).map_or(Who::Unknown, Who::Address),
+        None => address(request, application),
     };
-    match request.app_data::<Data<Shares>>() {
+    share_of(who, request.app_data(), views)
+}
+
+/// The share of the address that a request comes from, for questions before it is known who sent it.
+pub(crate) fn share_of_address(request: &HttpRequest, application: &Application) -> Arc<Share> {
+    share_of(address(request, application), request.app_data(), views(application, request))
+}
+
+fn address(request: &HttpRequest, application: &Application) -> Who {
+    client::any_address(request, &application.trusted_proxies).map_or(Who::Unknown, Who::Address)
+}
+
+fn share_of(who: Who, shares: Option<&Data<Shares>>, views: &Pool) -> Arc<Share> {
+    match shares {
         Some(shares) => shares.of(who, connections(views)),
         None => Arc::new(Share::new(who, connections(views))),
     }
+}
+
+/// The memory for the body of a request, of its caller's share.
+pub(crate) fn memory(request: &HttpRequest) -> Memory {
+    let share = match request.app_data::<Data<Application>>() {
+        Some(application) => share(request, application, views(application, request)),
+        None => Arc::new(Share::new(Who::Unknown, 1)),
+    };
+    Memory::of(share)
 }
 
 impl FromRequest for Backend {

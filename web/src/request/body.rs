@@ -3,6 +3,9 @@
 
 use crate::error::Error;
 use crate::error::problem::ProblemError;
+use crate::request::backend::memory;
+use crate::request::fingerprint;
+use crate::request::share::Memory;
 use crate::request::invisible;
 use actix_web::HttpMessage;
 use actix_web::dev::Payload;
@@ -11,6 +14,7 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::future::{FutureExt, LocalBoxFuture};
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// The most bytes of a JSON body.
@@ -19,6 +23,8 @@ pub const JSON_LIMIT: u64 = 1024 * 1024;
 pub const CSV_LIMIT: u64 = 128 * 1024 * 1024;
 /// The most bytes of a YAML body: a report of Puppet's agent about some thousand resources.
 pub const YAML_LIMIT: u64 = 8 * 1024 * 1024;
+/// The most levels of lists and objects in JSON and YAML; what the API takes has less than ten.
+pub const JSON_DEPTH: usize = 32;
 /// How long a JSON body, or the next part of a file, may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -34,24 +40,28 @@ pub struct OptionalJson<T>(pub T);
 #[derive(Clone, Debug)]
 pub struct Yaml(pub Bytes);
 
-/// A CSV file's bytes.
-#[derive(Clone, Debug)]
-pub struct Csv(pub Bytes);
+/// A CSV file's bytes, and its caller's memory that they fill.
+#[derive(Debug)]
+pub struct Csv(pub Bytes, pub(crate) Memory);
 
-async fn read(request: &HttpRequest, mut payload: Payload, limit: u64) -> Result<Bytes, Error> {
+async fn read(request: &HttpRequest, mut payload: Payload, limit: u64) -> Result<(Bytes, Memory), Error> {
     let length = request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > limit) {
         return Err(Error::TooLarge(limit));
     }
     let mut body = BytesMut::with_capacity(usize::try_from(length.unwrap_or(0)).unwrap_or(0).min(64 * 1024));
+    let (mut hasher, mut memory) = (Sha256::new(), memory(request));
     while let Some(part) = tokio::time::timeout(PATIENCE, payload.next()).await.map_err(|_| Error::TooSlow(PATIENCE.as_secs()))? {
         let part = part.map_err(|error| Error::bad_request("", "body_broken", format!("the body ended early: {error}")))?;
         if (body.len() + part.len()) as u64 > limit {
             return Err(Error::TooLarge(limit));
         }
+        memory.grow(body.len() + part.len()).await?;
+        hasher.update(&part);
         body.extend_from_slice(&part);
     }
-    Ok(body.freeze())
+    fingerprint::leave(request, hasher);
+    Ok((body.freeze(), memory))
 }
 
 async fn read_json(request: &HttpRequest, payload: Payload) -> Result<Bytes, Error> {
@@ -65,7 +75,8 @@ pub(crate) async fn read_form(request: &HttpRequest, payload: Payload) -> Result
 
 async fn read_in_time(request: &HttpRequest, payload: Payload, limit: u64) -> Result<Bytes, Error> {
     let all = read(request, payload, limit);
-    tokio::time::timeout(PATIENCE, all).await.map_err(|_| Error::TooSlow(PATIENCE.as_secs()))?
+    let read = tokio::time::timeout(PATIENCE, all).await.map_err(|_| Error::TooSlow(PATIENCE.as_secs()))?;
+    read.map(|(body, _)| body)
 }
 
 fn parse<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> Result<T, Error> {
@@ -83,7 +94,33 @@ fn parse<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> Result<T, E
     Ok(value)
 }
 
+/// Refuses JSON that nests too deep, before anything reads it that might recurse as deep.
+pub(crate) fn check_depth(body: &[u8]) -> Result<(), Error> {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > JSON_DEPTH {
+                    let message = format!(
+                        "the body has lists and objects inside each other at more than {JSON_DEPTH} levels, the most that is read; send a flatter one"
+                    );
+                    return Err(Error::bad_request("", "json_too_deep", message));
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    check_depth(body)?;
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -156,7 +193,7 @@ impl FromRequest for Csv {
             if !request.content_type().eq_ignore_ascii_case("text/csv") {
                 return Err(Error::UnsupportedMediaType("text/csv"));
             }
-            read(&request, payload, CSV_LIMIT).await.map(Self)
+            read(&request, payload, CSV_LIMIT).await.map(|(body, memory)| Self(body, memory))
         }
         .boxed_local()
     }
@@ -191,6 +228,21 @@ mod tests {
             assert_eq!(status, 400, "{body:?}");
             assert!(detail.contains("line 1"), "{detail}");
         }
+    }
+
+    #[test]
+    fn json_that_nests_too_deep_is_refused_with_the_limit_before_it_is_parsed() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(check_depth(nested(JSON_DEPTH).as_bytes()).is_ok());
+        for (body, field) in [(nested(JSON_DEPTH + 1), 400), ("{\"a\":".repeat(100_000), 400)] {
+            let problem = parse_json::<serde_json::Value>(body.as_bytes()).expect_err("too deep").problem();
+            assert_eq!((problem.status, problem.errors[0].rule.as_str()), (field, "json_too_deep"));
+            assert!(problem.detail.contains("32 levels"), "{}", problem.detail);
+        }
+        let flat = format!("[{}]", vec!["{}"; 1000].join(","));
+        assert!(check_depth(flat.as_bytes()).is_ok(), "what is beside each other is not inside each other");
+        let text = format!(r#"{{"a": "{}\"{}"}}"#, "[".repeat(50), "{".repeat(50));
+        assert!(check_depth(text.as_bytes()).is_ok(), "brackets of a text do not nest");
     }
 
     #[actix_web::test]

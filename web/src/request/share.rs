@@ -19,6 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const WAITING: usize = 500;
 /// How many questions to other systems (controllers, webhooks' receivers, mirrors) a caller may have under way.
 const OUTSIDE: usize = 8;
+/// How many units of memory the bodies of a caller may fill while they arrive, and until a file is dealt with: 256 MiB.
+const MEMORY: usize = 4_096;
+/// The bytes of a unit.
+const UNIT: usize = 64 << 10;
 /// How many callers are remembered before those without a request are forgotten.
 const REMEMBERED: usize = 1_000;
 
@@ -31,6 +35,9 @@ pub(crate) enum Who {
     User(Name),
     /// An address that nobody signed in from. An IPv6 address has the share of its /64 network.
     Address(IpAddr),
+    /// What is made once for all who want it, such as a DHCP configuration and a live page. Whoever is the first to want it
+    /// must not have others wait for a share that is used up.
+    Everybody,
     /// A request without an address, such as one in a test.
     Unknown,
 }
@@ -41,6 +48,7 @@ impl Who {
             Self::Token(id) => format!("the token {id}"),
             Self::User(name) => format!("the user {name}"),
             Self::Address(address) => format!("the address {address}"),
+            Self::Everybody => "what is made for everybody".to_owned(),
             Self::Unknown => "a client without an address".to_owned(),
         }
     }
@@ -68,6 +76,7 @@ pub(crate) struct Share {
     reads: Part,
     changes: Part,
     outside: Part,
+    memory: Part,
 }
 
 #[derive(Debug)]
@@ -89,7 +98,7 @@ impl Share {
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
         // A command uses a connection only now and then, and a group of commands is appended together.
         let (reads, changes) = ((connections / 3).clamp(1, 8), (connections * 2 / 3).clamp(2, 16));
-        Self { who, reads: Part::new(reads), changes: Part::new(changes), outside: Part::new(OUTSIDE) }
+        Self { who, reads: Part::new(reads), changes: Part::new(changes), outside: Part::new(OUTSIDE), memory: Part::new(MEMORY) }
     }
 
     /// Takes part of the share, once some is free.
@@ -99,22 +108,60 @@ impl Share {
 
     async fn take_within(&self, work: Work, patience: Duration) -> Result<Permit, Error> {
         let (part, doing) = match work {
-            Work::Read => (&self.reads, "reading"),
-            Work::Change => (&self.changes, "changing something"),
-            Work::Outside => (&self.outside, "waiting for another system"),
+            Work::Read => (&self.reads, "read"),
+            Work::Change => (&self.changes, "run commands"),
+            Work::Outside => (&self.outside, "wait for other systems"),
         };
+        let limit = || format!("at most {} of its requests may {doing} at the same time", part.most);
+        self.take_of(part, 1, patience, limit).await.map(Permit)
+    }
+
+    async fn take_of(
+        &self,
+        part: &Part,
+        units: u32,
+        patience: Duration,
+        limit: impl Fn() -> String,
+    ) -> Result<OwnedSemaphorePermit, Error> {
         let busy = || Error::Busy {
-            message: format!(
-                "{} already has {} requests {doing} at once, the most for one caller. Wait for their answers, then try again",
-                self.who.words(),
-                part.most
-            ),
+            message: format!("{} uses its whole share: {}. Wait for their answers, then try again", self.who.words(), limit()),
             retry_after: 2,
         };
         let _waits = Arc::clone(&part.waiting).try_acquire_owned().map_err(|_| busy())?;
-        let free = Arc::clone(&part.free).acquire_owned();
+        let free = Arc::clone(&part.free).acquire_many_owned(units);
         let taken = tokio::time::timeout(patience, free).await.map_err(|_| busy())?;
-        taken.map(Permit).map_err(|closed| Error::Internal(closed.into()))
+        taken.map_err(|closed| Error::Internal(closed.into()))
+    }
+}
+
+/// The memory that a body fills, as part of its caller's share.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    share: Arc<Share>,
+    held: Option<OwnedSemaphorePermit>,
+    units: usize,
+}
+
+impl Memory {
+    /// For a body that has not begun to arrive.
+    pub(crate) fn of(share: Arc<Share>) -> Self {
+        Self { share, held: None, units: 0 }
+    }
+
+    /// Takes what this many bytes need, all in all.
+    pub(crate) async fn grow(&mut self, bytes: usize) -> Result<(), Error> {
+        let more = bytes.div_ceil(UNIT).saturating_sub(self.units);
+        if more > 0 {
+            let units = u32::try_from(more).unwrap_or(u32::MAX);
+            let limit = || format!("the bodies of its requests may fill at most {} MiB", (MEMORY * UNIT) >> 20);
+            let permit = self.share.take_of(&self.share.memory, units, PATIENCE, limit).await?;
+            match &mut self.held {
+                Some(held) => held.merge(permit),
+                none => *none = Some(permit),
+            }
+            self.units += more;
+        }
+        Ok(())
     }
 }
 
@@ -154,8 +201,8 @@ mod tests {
         let first = ada.take(Work::Read).await.expect("a permit");
         let error = shares.of(user("ada"), 4).take_within(Work::Read, Duration::ZERO).await.expect_err("refused");
         assert_eq!(error.problem().status, 503);
-        let expected = "the user ada already has 1 requests reading at once, the most for one caller. Wait for their answers, \
-                        then try again";
+        let expected = "the user ada uses its whole share: at most 1 of its requests may read at the same time. Wait for \
+                        their answers, then try again";
         assert_eq!(error.to_string(), expected);
         assert!(ada.take(Work::Change).now_or_never().is_some(), "a change waits for readings");
         assert!(shares.of(user("grace"), 4).take(Work::Read).now_or_never().is_some(), "another caller waits");
@@ -167,11 +214,24 @@ mod tests {
     async fn more_than_can_wait_are_refused_at_once() {
         let share = Share::new(user("ada"), 3);
         let _held = share.take(Work::Read).await.expect("a permit");
-        let mut waiting: Vec<_> = (0..WAITING + 1).map(|_| Box::pin(share.take(Work::Read))).collect();
+        let mut waiting: Vec<_> = (0..=WAITING).map(|_| Box::pin(share.take(Work::Read))).collect();
         for waits in &mut waiting {
             assert!(waits.now_or_never().is_none());
         }
         assert!(matches!(share.take(Work::Read).now_or_never(), Some(Err(Error::Busy { .. }))));
+    }
+
+    #[tokio::test]
+    async fn the_bodies_of_a_caller_fill_a_bounded_memory() {
+        let share = Arc::new(Share::new(user("ada"), 24));
+        let mut first = Memory::of(Arc::clone(&share));
+        first.grow(1).await.expect("a unit");
+        first.grow(MEMORY * UNIT - UNIT).await.expect("all but one");
+        let mut second = Memory::of(Arc::clone(&share));
+        assert!(second.grow(UNIT).now_or_never().is_some());
+        assert!(Memory::of(share).grow(1).now_or_never().is_none(), "there is more than all");
+        drop(first);
+        assert!(second.grow(2 * UNIT).now_or_never().is_some());
     }
 
     #[test]

@@ -128,7 +128,7 @@ async fn the_last_administrator_sees_why_the_account_stays() {
     assert_eq!(refused.status, 422, "{refused:?}");
     assert!(refused.text.contains("this is the last administrator"), "{}", refused.text);
     let asked = site.domain.asked.lock().expect("no panic");
-    assert_eq!(asked[0].1.idempotency_key.as_deref(), Some("form:k-1"));
+    assert_eq!(asked[0].1.key(), Some("form:k-1"));
 }
 
 #[actix_web::test]

@@ -161,7 +161,7 @@ async fn registering_keeps_what_was_written_until_every_rule_holds() {
     let asked = site.domain.asked.lock().expect("no panic");
     let (Command::RegisterDevice { spec, venture, .. }, context) = &asked[1] else { panic!("{asked:?}") };
     assert_eq!((spec.macs.len(), venture.as_ref().map(ToString::to_string)), (1, Some("shop".to_owned())));
-    assert_eq!(context.idempotency_key.as_deref(), Some("form:k2"));
+    assert_eq!(context.key(), Some("form:k2"));
 }
 
 fn proposed() -> Proposed {
@@ -254,7 +254,7 @@ async fn many_devices_are_frozen_by_id_before_anything_is_done_and_each_is_told_
     assert_eq!(texts(&done, "h1"), ["1 of 2 verified"]);
     assert_eq!(texts(&done, "tbody td"), ["Verified", "Refused a device needs a role"]);
     let asked = site.domain.asked.lock().expect("no panic");
-    let keys: Vec<_> = asked.iter().map(|(_, context)| context.idempotency_key.clone().expect("a key")).collect();
+    let keys: Vec<_> = asked.iter().map(|(_, context)| context.key().expect("a key").to_owned()).collect();
     assert_eq!(keys, [format!("form:k1:{}:verify", ids[0]), format!("form:k1:{}:verify", ids[1])]);
 }
 

@@ -157,7 +157,7 @@ async fn a_token_that_was_valid_a_moment_ago_ends_with_its_revocation() {
 async fn where_the_database_cannot_be_asked_nobody_is_let_in() {
     let site = TestSite::create().await;
     let bearer = site.bearer(Scope::Administrator).await;
-    site.pool.close().await;
+    site.close_database().await;
     let answer = site.ask_as(&bearer, TestRequest::get().uri("/api/v1/devices")).await;
     let (status, problem): (u16, Value) = answer.problem();
     assert_eq!((status, answer.header("retry-after")), (503, "2"), "{problem}");

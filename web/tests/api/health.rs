@@ -43,7 +43,7 @@ async fn readiness_tells_of_secrets_that_cannot_be_read_and_who_needs_them() {
 #[actix_web::test]
 async fn without_its_database_the_service_lives_but_is_not_ready() {
     let site = TestSite::create().await;
-    site.pool.close().await;
+    site.close_database().await;
     let answer = site.ask(TestRequest::get().uri("/readyz")).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["reasons"]), (503, &json!(["the database cannot be reached"])));
     assert_eq!(site.ask(TestRequest::get().uri("/healthz")).await.status, 200);

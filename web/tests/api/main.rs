@@ -15,6 +15,7 @@ mod puppet;
 mod rack_pages;
 mod sessions;
 mod sign_in;
+mod starve;
 mod stream;
 mod support;
 mod tokens;

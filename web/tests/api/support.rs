@@ -30,8 +30,11 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 /// A domain that answers what it is told to, and remembers what it was asked.
-#[derive(Default)]
 pub(crate) struct Scripted {
+    /// What each command uses a connection of, where it does.
+    pub(crate) pool: Mutex<Option<sqlx::PgPool>>,
+    /// Whether controllers keep whoever asks them waiting.
+    pub(crate) hanging: watch::Sender<bool>,
     pub(crate) answers: Mutex<VecDeque<Result<Receipt, CommandError>>>,
     pub(crate) imports: Mutex<VecDeque<Result<Imported, CommandError>>>,
     pub(crate) asked: Mutex<Vec<(Command, Context)>>,
@@ -39,9 +42,28 @@ pub(crate) struct Scripted {
     pub(crate) checked: Mutex<Vec<NewDeployment>>,
 }
 
+impl Default for Scripted {
+    fn default() -> Self {
+        Self {
+            pool: Mutex::default(),
+            hanging: watch::Sender::new(false),
+            answers: Mutex::default(),
+            imports: Mutex::default(),
+            asked: Mutex::default(),
+            checks: Mutex::default(),
+            checked: Mutex::default(),
+        }
+    }
+}
+
 #[async_trait]
 impl Commands for Scripted {
     async fn execute(&self, command: Command, context: Context) -> Result<Receipt, CommandError> {
+        let pool = self.pool.lock().expect("no panic").clone();
+        if let Some(pool) = pool {
+            let unavailable = |error: sqlx::Error| CommandError::Unavailable(error.into());
+            sqlx::query("SELECT pg_sleep(0.02)").execute(&pool).await.map_err(unavailable)?;
+        }
         self.asked.lock().expect("no panic").push((command, context));
         let answer = self.answers.lock().expect("no panic").pop_front();
         answer.unwrap_or_else(|| Err(CommandError::NotFound("the test has no answer left".to_owned())))
@@ -54,6 +76,8 @@ impl Commands for Scripted {
     }
 
     async fn power_state(&self, _: DeviceId, _: Context) -> Result<Power, CommandError> {
+        let mut hanging = self.hanging.subscribe();
+        hanging.wait_for(|hanging| !hanging).await.expect("the test goes on");
         Err(CommandError::NotFound("the test has no such device".to_owned()))
     }
 
@@ -90,6 +114,7 @@ impl Commands for Scripted {
 /// A site of a test.
 pub(crate) struct TestSite {
     pub(crate) pool: sqlx::PgPool,
+    agents: sqlx::PgPool,
     pub(crate) domain: Arc<Scripted>,
     pub(crate) site: Site,
     pub(crate) shown: watch::Sender<i64>,
@@ -106,6 +131,7 @@ impl TestSite {
     pub(crate) async fn create() -> Self {
         let database = TestDatabase::create().await.expect("a database");
         let pool = database.pool(4).await.expect("a pool");
+        let agents = database.pool(2).await.expect("a pool");
         let domain = Arc::new(Scripted::default());
         let (shown, position) = watch::channel(0);
         let (stopping, stop) = watch::channel(false);
@@ -113,7 +139,7 @@ impl TestSite {
             library: None,
             commands: Port::new(domain.clone()),
             views: pool.clone().into(),
-            agents: pool.clone().into(),
+            agents: agents.clone().into(),
             vitals: Vitals::default(),
             position,
             boot: Arc::new(BootTable::default()),
@@ -129,7 +155,13 @@ impl TestSite {
             stopping: stop,
         };
         let site = Site::new(application).expect("a site");
-        Self { pool, domain, site, shown, stopping, _database: database }
+        Self { pool, agents, domain, site, shown, stopping, _database: database }
+    }
+
+    /// Closes every connection, as if the database were gone.
+    pub(crate) async fn close_database(&self) {
+        self.pool.close().await;
+        self.agents.close().await;
     }
 
     /// Appends an event and has the views show it; its position.

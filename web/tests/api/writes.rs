@@ -29,7 +29,7 @@ async fn a_change_answers_with_what_the_views_then_show() {
     let [(Command::RegisterDevice { spec, venture, .. }, context)] = asked.as_slice() else { panic!("{asked:?}") };
     assert_eq!((spec.site.as_str(), venture.as_ref().map(Name::as_str)), ("dc1", Some("shop")));
     assert_eq!((context.actor.as_str(), context.correlation_id.as_str()), ("token ops", "request-7"));
-    assert_eq!(context.idempotency_key.as_deref(), Some("order-7"));
+    assert_eq!(context.key(), Some("order-7"));
 }
 
 #[actix_web::test]

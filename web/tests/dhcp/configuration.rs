@@ -64,7 +64,7 @@ async fn a_client_that_has_it_gets_no_bytes_but_the_newer_position() {
 async fn while_the_views_stand_still_no_database_is_asked() {
     let site = data_centre().await;
     let first = get(&site, "/dhcp/dc1/kea.json").await;
-    site.pool.close().await;
+    site.close_database().await;
     let again = get_unless(&site, "/dhcp/dc1/kea.json", first.header("etag")).await;
     assert_eq!(again.status, 304);
     site.shown.send_modify(|shown| *shown += 1);

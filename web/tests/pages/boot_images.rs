@@ -86,7 +86,7 @@ async fn a_file_is_uploaded_without_a_script_and_takes_its_own_name() {
         (event["name"].as_str(), event["file"]["size"].as_u64(), event["file"]["kind"].as_str()),
         (Some("vmlinuz-6.12"), Some(200_000), Some("kernel"))
     );
-    assert_eq!(site.domain.asked.lock().expect("no panic").last().expect("one").1.idempotency_key.as_deref(), Some("form:k1"));
+    assert_eq!(site.domain.asked.lock().expect("no panic").last().expect("one").1.key(), Some("form:k1"));
     let page = site.ask_as(&bearer, get("/boot-images/debian")).await;
     assert_eq!(texts(&page, "#files td[data-label=Size]"), ["195.3 KiB"]);
     assert!(texts(&page, "#facts .note")[0].contains("no file of kind boot_ipxe"));

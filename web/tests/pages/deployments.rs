@@ -120,7 +120,7 @@ async fn a_cancellation_needs_a_reason_and_keeps_it_when_it_is_refused() {
     let asked = site.domain.asked.lock().expect("no panic");
     let (command, context) = asked.last().expect("a command");
     assert!(matches!(command, Command::CancelDeployment { reason, .. } if reason.as_str() == "wrong server"), "{command:?}");
-    assert_eq!(context.idempotency_key.as_deref(), Some("form:k2"), "a form that is sent twice would be done twice");
+    assert_eq!(context.key(), Some("form:k2"), "a form that is sent twice would be done twice");
 }
 
 #[actix_web::test]
@@ -153,7 +153,7 @@ async fn many_are_cancelled_after_a_preview_and_each_result_is_told() {
         .await;
     assert_eq!(texts(&told, "tbody td"), ["Done", "Refused it is done"]);
     let keys: Vec<_> =
-        site.domain.asked.lock().expect("no panic").iter().filter_map(|(_, context)| context.idempotency_key.clone()).collect();
+        site.domain.asked.lock().expect("no panic").iter().filter_map(|(_, context)| context.key().map(str::to_owned)).collect();
     assert_eq!(keys, [0, 1].map(|n| format!("form:k:{}:cancel", ids[n])));
 }
 

@@ -37,7 +37,7 @@ async fn a_network_is_defined_by_its_form_and_shown() {
         ("lab", "10.0.8.0/24", 2, 5)
     );
     assert!(spec.dhcp && !spec.ip_only_done && spec.dhcp_options.len() == 1, "{spec:?}");
-    assert_eq!(context.idempotency_key.as_deref(), Some("form:k1"));
+    assert_eq!(context.key(), Some("form:k1"));
 }
 
 #[actix_web::test]

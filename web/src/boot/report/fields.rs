@@ -4,6 +4,7 @@
 //! that is what an unset variable of a shell script gives. A field that is not known is refused by its name: `fail=1`, taken
 //! for a report without failure, would show a broken installation as one that goes well.
 
+use crate::request::body::check_depth;
 use bootledger_aggregates::deployment::installer::NextBoot;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::percent::Percent;
@@ -86,6 +87,7 @@ fn form(text: &[u8]) -> Vec<(String, String)> {
 }
 
 fn json(text: &[u8]) -> Result<Vec<(String, String)>, String> {
+    check_depth(text).map_err(|error| error.to_string())?;
     let value: Pairs = serde_json::from_slice(text).map_err(|error| format!("the body is no JSON object: {error}"))?;
     let pair = |(name, value): (String, Value)| match value {
         Value::Null => Ok((name, String::new())),

@@ -77,7 +77,12 @@ async fn question(reading: &mut Reading<'_>, key: &Name, file: &Name, may: &Allo
     })
 }
 
-async fn ask(visit: Visit, Path((key, file)): Path<(Name, Name)>, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn ask(
+    _: Administrator,
+    visit: Visit,
+    Path((key, file)): Path<(Name, Name)>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Administrator);
     let content = question(&mut reading, &key, &file, &may, &Fields::default()).await?;

@@ -16,14 +16,16 @@ use crate::pages::frame::{Page, Section, Visit};
 use crate::pages::kit::action::once;
 use crate::pages::kit::block::card;
 use crate::request::backend::Backend;
+use crate::request::fingerprint;
 use crate::request::path::Path;
 use actix_multipart::{Field, Multipart};
-use actix_web::HttpResponse;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 use anyhow::anyhow;
 use bootledger_aggregates::values::name::Name;
 use futures::{StreamExt, TryStreamExt};
 use maud::{Markup, html};
+use sha2::{Digest, Sha256};
 
 /// The fields of the form.
 pub(super) const NAMES: [&str; 4] = [NAME, "kind", "template", "file"];
@@ -77,12 +79,19 @@ enum Sent {
     Refused(Fields),
 }
 
-async fn take(backend: &mut Backend, caller: &Administrator, key: &Name, mut form: Multipart) -> Result<Sent, Error> {
-    let mut pairs = vec![];
+async fn take(
+    backend: &mut Backend,
+    request: &HttpRequest,
+    caller: &Administrator,
+    key: &Name,
+    mut form: Multipart,
+) -> Result<Sent, Error> {
+    let (mut pairs, mut hasher) = (vec![], Sha256::new());
     while let Some(mut part) = form.try_next().await.map_err(|error| broken(&error))? {
         let name = part.name().unwrap_or_default().to_owned();
         if name != "file" {
             let value = text(&mut part).await?;
+            fingerprint::hash_part(&mut hasher, &name, value.as_bytes());
             pairs.push((name, value));
             continue;
         }
@@ -99,6 +108,7 @@ async fn take(backend: &mut Backend, caller: &Administrator, key: &Name, mut for
         };
         let template = fields.ticked("template");
         let description = Description { image: key.clone(), name: file, kind, template, announced: None };
+        fingerprint::leave(request, hasher);
         let context = fields.context(caller);
         let body = patient(part.map(|bytes| bytes.map_err(|error| anyhow!("{error}"))));
         return match backend.put_file(description, None, body, context).await {
@@ -135,9 +145,10 @@ pub(super) async fn put(
     application: Data<Application>,
     mut backend: Backend,
     Path(key): Path<Name>,
+    request: HttpRequest,
     form: Multipart,
 ) -> Result<HttpResponse, Error> {
-    match take(&mut backend, &caller, &key, form).await? {
+    match take(&mut backend, &request, &caller, &key, form).await? {
         Sent::Put(receipt) => Ok(done(&mut backend, &receipt, &format!("{}#files", BOOT_IMAGE.page(key))).await),
         Sent::Refused(fields) => {
             let mut reading = backend.read_now().await?;

@@ -138,6 +138,7 @@ async fn question<K: Described>(reading: &mut Reading<'_>, key: &Name, may: Allo
 
 /// Asks whether one is to be retired.
 pub(in crate::pages) async fn ask<K: Described>(
+    _: Administrator,
     visit: Visit,
     Path(key): Path<Name>,
     mut backend: Backend,

@@ -28,7 +28,12 @@ async fn find(reading: &mut Reading<'_>, id: DeploymentId) -> Result<Deployment,
 }
 
 /// `GET /deployments/{id}/cancel`
-pub(super) async fn ask_cancel(visit: Visit, Path(id): Path<DeploymentId>, mut backend: Backend) -> Result<HttpResponse, Error> {
+pub(super) async fn ask_cancel(
+    _: Operator,
+    visit: Visit,
+    Path(id): Path<DeploymentId>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let deployment = find(&mut reading, id).await?;
     let page = Page::new("Cancel a deployment", Section::Deployments, cancel_form(&deployment, "", &[]));
@@ -90,7 +95,12 @@ fn cancel_form(deployment: &Deployment, reason: &str, errors: &[ProblemError]) -
 }
 
 /// `GET /deployments/{id}/done`
-pub(super) async fn ask_done(visit: Visit, Path(id): Path<DeploymentId>, mut backend: Backend) -> Result<HttpResponse, Error> {
+pub(super) async fn ask_done(
+    _: Operator,
+    visit: Visit,
+    Path(id): Path<DeploymentId>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let deployment = find(&mut reading, id).await?;
     visit.answer(reading, Page::new("Mark a deployment done", Section::Deployments, done_form(&deployment, &[]))).await

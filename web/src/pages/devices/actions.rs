@@ -45,6 +45,7 @@ pub(super) async fn unverify(
 
 /// `GET /devices/{id}/decommission`
 pub(super) async fn ask_decommission(
+    _: Operator,
     visit: Visit,
     Path(id): Path<DeviceId>,
     mut backend: Backend,

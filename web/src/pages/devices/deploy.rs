@@ -199,7 +199,12 @@ fn told(errors: &[ProblemError]) -> Vec<ProblemError> {
 }
 
 /// `GET /devices/{id}/deploy`
-pub(super) async fn ask(visit: Visit, Path(id): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
+pub(super) async fn ask(
+    _: Operator,
+    visit: Visit,
+    Path(id): Path<DeviceId>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Operator);
     let found = Found::ask(&mut reading, id, may).await?;

@@ -40,7 +40,7 @@ fn refused(fields: &mut Fields, error: CommandError) -> Result<(), Error> {
 }
 
 /// `GET /devices/new`; `?site=` and `?rack=` are filled in.
-pub(super) async fn ask_new(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+pub(super) async fn ask_new(_: Operator, visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let choices = Choices::ask(&mut reading).await?;
     let was = ["site", "rack", "position"].map(|name| (name, visit.parameter(name).to_owned())).to_vec();
@@ -89,7 +89,12 @@ pub(super) async fn register(
 }
 
 /// `GET /devices/{id}/edit`
-pub(super) async fn ask_change(visit: Visit, Path(id): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
+pub(super) async fn ask_change(
+    _: Operator,
+    visit: Visit,
+    Path(id): Path<DeviceId>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Operator);
     let found = Found::ask(&mut reading, id, may).await?;

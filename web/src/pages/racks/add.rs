@@ -40,7 +40,7 @@ enum Outcome {
 }
 
 /// `GET /racks/{key}/add`
-pub(super) async fn ask(visit: Visit, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+pub(super) async fn ask(_: Operator, visit: Visit, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let rack = find(&mut reading, &key).await?;
     let may = visit.may_change(&reading, Level::Operator);
@@ -88,7 +88,7 @@ pub(super) async fn import(
 fn context(caller: &Operator, upload: &Upload) -> Context {
     let key = upload.text("key");
     let usable = (1..=100).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-    Context { idempotency_key: usable.then(|| format!("form:{key}")), ..caller.context() }
+    if usable { caller.context_of_form(key) } else { Context { idempotency_key: None, ..caller.context() } }
 }
 
 fn page(rack: &Entry<RackSpec>, outcome: &Outcome, csv: &str, may: &Allowed) -> Markup {

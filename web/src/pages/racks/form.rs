@@ -37,7 +37,7 @@ async fn sites(reading: &mut Reading<'_>) -> Result<Vec<(String, String)>, Error
 }
 
 /// `GET /racks/new`
-pub(super) async fn ask_new(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+pub(super) async fn ask_new(_: Administrator, visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Administrator);
     let fields =
@@ -51,7 +51,12 @@ pub(super) async fn ask_new(visit: Visit, mut backend: Backend) -> Result<HttpRe
 }
 
 /// `GET /racks/{key}/edit`
-pub(super) async fn ask_change(visit: Visit, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+pub(super) async fn ask_change(
+    _: Administrator,
+    visit: Visit,
+    Path(key): Path<Name>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Administrator);
     let Entry { spec, .. } = find(&mut reading, &key).await?;
@@ -159,7 +164,12 @@ async fn save(
 }
 
 /// `GET /racks/{key}/retire`
-pub(super) async fn ask_retire(visit: Visit, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+pub(super) async fn ask_retire(
+    _: Administrator,
+    visit: Visit,
+    Path(key): Path<Name>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let content = question(&mut reading, &key, &Fields::default()).await?;
     visit.answer(reading, Page::new("Retire a rack", Section::Racks, content)).await

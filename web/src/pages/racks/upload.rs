@@ -1,13 +1,17 @@
 //! A form with a file (RFC 7578): read whole into memory, up to the limit of CSV files and within a time.
 
 use crate::error::Error;
+use crate::request::backend::memory;
 use crate::request::body::CSV_LIMIT;
+use crate::request::fingerprint;
+use crate::request::share::Memory;
 use actix_multipart::Multipart;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::future::{FutureExt, LocalBoxFuture};
+use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// How long the next part of a file may take.
@@ -16,8 +20,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const FIELDS: usize = 50;
 
 /// The parts of a form: names and contents; a file's is its bytes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Upload(Vec<(String, Bytes)>);
+#[derive(Debug, Default)]
+pub(super) struct Upload {
+    parts: Vec<(String, Bytes)>,
+    /// The caller's memory that the parts fill.
+    _memory: Option<Memory>,
+}
 
 impl Upload {
     /// A field as text, where it is UTF-8.
@@ -28,13 +36,13 @@ impl Upload {
     /// A part's bytes; empty where it was not sent.
     pub(super) fn bytes(&self, name: &str) -> &Bytes {
         static NOTHING: Bytes = Bytes::new();
-        self.0.iter().find(|(known, _)| known == name).map_or(&NOTHING, |(_, bytes)| bytes)
+        self.parts.iter().find(|(known, _)| known == name).map_or(&NOTHING, |(_, bytes)| bytes)
     }
 
     /// A form with these parts.
     #[cfg(test)]
     pub(super) fn new(parts: Vec<(String, Bytes)>) -> Self {
-        Self(parts)
+        Self { parts, _memory: None }
     }
 }
 
@@ -52,13 +60,19 @@ impl FromRequest for Upload {
             if length.is_some_and(|length| length > CSV_LIMIT) {
                 return Err(Error::TooLarge(CSV_LIMIT));
             }
-            read(Multipart::new(request.headers(), payload)).await
+            let upload = read(Multipart::new(request.headers(), payload), memory(&request)).await?;
+            let mut hasher = Sha256::new();
+            for (name, content) in &upload.parts {
+                fingerprint::hash_part(&mut hasher, name, content);
+            }
+            fingerprint::leave(&request, hasher);
+            Ok(upload)
         }
         .boxed_local()
     }
 }
 
-async fn read(mut form: Multipart) -> Result<Upload, Error> {
+async fn read(mut form: Multipart, mut memory: Memory) -> Result<Upload, Error> {
     let broken = |error: &dyn std::fmt::Display| {
         Error::bad_request("", "form_malformed", format!("the form with its file cannot be read: {error}"))
     };
@@ -74,6 +88,7 @@ async fn read(mut form: Multipart) -> Result<Upload, Error> {
             if total > CSV_LIMIT {
                 return Err(Error::TooLarge(CSV_LIMIT));
             }
+            memory.grow(usize::try_from(total).unwrap_or(usize::MAX)).await?;
             content.extend_from_slice(&part);
         }
         if parts.len() == FIELDS {
@@ -81,5 +96,5 @@ async fn read(mut form: Multipart) -> Result<Upload, Error> {
         }
         parts.push((name, content.freeze()));
     }
-    Ok(Upload(parts))
+    Ok(Upload { parts, _memory: Some(memory) })
 }

@@ -210,7 +210,12 @@ async fn question(
     }))
 }
 
-async fn ask(visit: Visit, Path((venture, role)): Path<(Name, Name)>, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn ask(
+    _: Administrator,
+    visit: Visit,
+    Path((venture, role)): Path<(Name, Name)>,
+    mut backend: Backend,
+) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Administrator);
     let content = question(&mut reading, &venture, &role, &may, &Fields::default()).await?;

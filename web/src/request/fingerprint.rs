@@ -1,0 +1,145 @@
+//! How a repeated request is recognised: by the caller's idempotency key, and by the request's own bytes, so that the same
+//! key is not taken for another request.
+//!
+//! The bytes are hashed as they arrived and never as types of this program, so that a retry across an upgrade is still the
+//! same request. The hash is stored with the answer: what it is made of may change only with another [`VERSION`].
+
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::{HttpMessage, HttpRequest};
+use sha2::{Digest, Sha256};
+
+/// The version of what is hashed.
+const VERSION: u8 = 1;
+
+/// A caller's key, and the request that it came with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The key that the caller chose.
+    pub key: String,
+    /// The request.
+    pub request: Fingerprint,
+}
+
+impl IdempotencyKey {
+    /// The same request with another key.
+    #[must_use]
+    pub fn named(&self, key: String) -> Self {
+        Self { key, request: self.request }
+    }
+}
+
+/// What tells a request from others: method, path, query, content type and body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    head: [u8; 32],
+    body: [u8; 32],
+}
+
+impl Fingerprint {
+    /// A request with these bytes.
+    pub fn of(method: &str, path: &str, query: &str, content_type: &[u8], body: &[u8]) -> Self {
+        Self::with(method, path, query, content_type, Sha256::digest(body).into())
+    }
+
+    fn with(method: &str, path: &str, query: &str, content_type: &[u8], body: [u8; 32]) -> Self {
+        let mut head = Sha256::new_with_prefix([VERSION]);
+        // With their lengths, so that nothing can move from one part into the next.
+        for part in [method.as_bytes(), path.as_bytes(), query.as_bytes(), content_type] {
+            head.update((part.len() as u64).to_be_bytes());
+            head.update(part);
+        }
+        Self { head: head.finalize().into(), body }
+    }
+
+    /// A request whose body was read by one of the extractors. Without a body it has none of its bytes.
+    pub(crate) fn of_request(request: &HttpRequest) -> Self {
+        let mut content_type = request.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        // A browser makes up another boundary each time. The parts themselves are hashed.
+        if content_type.starts_with(b"multipart/form-data") {
+            content_type = b"multipart/form-data";
+        }
+        let body = request.extensions().get::<BodyHash>().map_or_else(|| Sha256::digest(b"").into(), |hash| hash.0);
+        Self::with(request.method().as_str(), request.path(), request.query_string(), content_type, body)
+    }
+
+    /// The same with a further part of its body: a file that was stored while it arrived.
+    #[must_use]
+    pub(crate) fn and(self, part: &[u8; 32]) -> Self {
+        let body = Sha256::new_with_prefix(self.body).chain_update(part).finalize().into();
+        Self { body, ..self }
+    }
+
+    /// What is stored.
+    pub fn sha256(&self) -> [u8; 32] {
+        Sha256::new_with_prefix(self.head).chain_update(self.body).finalize().into()
+    }
+}
+
+/// The SHA-256 of a request's body, which the extractors of bodies leave with the request.
+struct BodyHash([u8; 32]);
+
+/// Leaves a body's hash with its request.
+pub(crate) fn leave(request: &HttpRequest, hasher: Sha256) {
+    request.extensions_mut().insert(BodyHash(hasher.finalize().into()));
+}
+
+/// Hashes a part of a form with files: its name and its bytes.
+pub(crate) fn hash_part(hasher: &mut Sha256, name: &str, content: &[u8]) {
+    for part in [name.as_bytes(), content] {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn hex_of(method: &str, path: &str, query: &str, content_type: &str, body: &str) -> String {
+        hex::encode(Fingerprint::of(method, path, query, content_type.as_bytes(), body.as_bytes()).sha256())
+    }
+
+    /// These are stored in databases. One that changes makes `KeyReused` of every retry across the upgrade.
+    #[test]
+    fn the_hash_of_a_request_stays_what_it_is() {
+        let start =
+            hex_of("POST", "/api/v1/deployments", "", "application/json", r#"{"device":"0192f0c0-0000-7000-8000-000000000001"}"#);
+        assert_eq!(start, "beeeebb3334f9a28094f199e65ba65b20200e510e044b440ab381014baf62847");
+        assert_eq!(
+            hex_of("POST", "/api/v1/imports", "dry_run=false", "text/csv", "mac;venture\n"),
+            "f827510bd9b74a63fbd27155a637166237ca77777291fb74f8da5456fe9da458"
+        );
+        assert_eq!(
+            hex_of("DELETE", "/api/v1/racks/r1", "", "", ""),
+            "178719afb524b75ad83130ddf0672e51972437720b94278b86c2d26d760b3194"
+        );
+    }
+
+    #[test]
+    fn every_part_of_a_request_counts_and_none_runs_into_the_next() {
+        let all = [
+            hex_of("POST", "/a", "b", "c", "d"),
+            hex_of("PUT", "/a", "b", "c", "d"),
+            hex_of("POST", "/ab", "", "c", "d"),
+            hex_of("POST", "/a", "bc", "", "d"),
+            hex_of("POST", "/a", "b", "cd", ""),
+            hex_of("POST", "/a", "b", "c", "e"),
+        ];
+        let distinct: std::collections::BTreeSet<&String> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
+    }
+
+    #[test]
+    fn a_request_is_hashed_as_it_arrived_but_for_a_browsers_boundary() {
+        let post = |content_type: &str, body: &[u8]| {
+            let request = TestRequest::post().uri("/a?b=%20c").insert_header(("content-type", content_type)).to_http_request();
+            leave(&request, Sha256::new_with_prefix(body));
+            Fingerprint::of_request(&request)
+        };
+        assert_eq!(post("text/csv", b"x"), Fingerprint::of("POST", "/a", "b=%20c", b"text/csv", b"x"));
+        assert_eq!(post("multipart/form-data; boundary=1", b"x"), post("multipart/form-data; boundary=2", b"x"));
+        assert_ne!(post("text/csv", b"x"), post("text/csv", b"y"));
+        assert_ne!(post("text/csv", b"x").and(&[1; 32]), post("text/csv", b"x").and(&[2; 32]));
+    }
+}
