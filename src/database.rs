@@ -1,11 +1,15 @@
 //! The database: the one that `DATABASE_URL` names, else the embedded server, started or, where a
 //! running service has it already, shared with that service.
 
+pub(crate) mod checks;
+mod opening;
+mod pooler;
+
 use crate::config::StoreArguments;
 use crate::postgres::{self, Postgres, Settings};
 use anyhow::{Context, Result};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgPool};
+use sqlx::{Connection, PgPool};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,6 +30,8 @@ pub struct Database {
     pub options: PgConnectOptions,
     /// The embedded server, if this program started it.
     pub embedded: Option<Postgres>,
+    /// Why the database takes no writes, where it took none when it was opened.
+    pub read_only: Option<String>,
 }
 
 impl Database {
@@ -37,12 +43,14 @@ impl Database {
         };
         // Plans are made for each question, since one statement asks about now and about the past. To compile them takes
         // longer than any of them does.
-        let options: PgConnectOptions = options.application_name("bootledger").options([
+        // Without a parameter that PgBouncer refuses, and which says what is PostgreSQL's default anyway.
+        let options: PgConnectOptions = options.application_name("bootledger").extra_float_digits(None);
+        let read_only = opening::prepare(&options, embedded.is_some()).await?;
+        let options = options.options([
             ("search_path", "views,public"),
             ("plan_cache_mode", "force_custom_plan"),
             ("jit", "off"),
         ]);
-        migrate(&options).await?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE)
@@ -59,7 +67,7 @@ impl Database {
             .connect_with(options.clone())
             .await
             .context("the database cannot be reached")?;
-        Ok(Self { pool, options, embedded })
+        Ok(Self { pool, options, embedded, read_only })
     }
 
     /// Closes all connections, then stops the embedded server.
@@ -70,16 +78,6 @@ impl Database {
         }
         Ok(())
     }
-}
-
-/// Brings the schema up to date. With the views' schema first on the path, sqlx would keep its own
-/// table of migrations there, and a rebuild would lose it.
-async fn migrate(options: &PgConnectOptions) -> Result<()> {
-    let mut connection =
-        options.clone().options([("search_path", "public")]).connect().await.context("the database cannot be reached")?;
-    let migrated = sqlx::migrate!("./migrations").run(&mut connection).await;
-    migrated.context("the database's schema cannot be brought up to date")?;
-    Ok(connection.close().await?)
 }
 
 async fn embedded(arguments: &StoreArguments, may_share: bool) -> Result<(PgConnectOptions, Option<Postgres>)> {

@@ -2,6 +2,8 @@
 //! reactor, boot table, webhooks, TFTP, and the application that web handlers are given.
 
 use crate::accounts::Sweeper;
+use crate::condition::watch::Watch;
+use crate::condition::{Condition, Place, What};
 use crate::config::ServeArguments;
 use crate::database::Database;
 use crate::dns::Publisher;
@@ -25,6 +27,7 @@ use bootledger_web::auth::provider::IdentityProvider;
 use bootledger_web::boot::{self, loaders::Loaders, store::Contents, table::BootTable};
 use bootledger_web::library::ImageLibrary;
 use object_store::ObjectStore;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -64,7 +67,10 @@ impl Service {
         let (stopping, stop) = watch::channel(false);
         let pool = database.pool.clone();
         let feed = Feed::start(pool.clone(), stop.clone()).await?;
+        let key = key::settle(arguments.key_file.as_deref(), &arguments.store.data_dir, &database).await?;
         let log = EventLog::start(pool.clone(), database.options.clone());
+        let condition = log.condition().clone();
+        condition.begin(database.read_only.clone());
         let ledger = Ledger::new(log, pool.clone(), feed.clone(), clock::now, arguments.store.secrets());
         let store = files::open(arguments.files.as_deref(), &arguments.store.data_dir)?;
         let downloads = downloads(arguments, &ledger, &store)?;
@@ -76,7 +82,7 @@ impl Service {
             boot: Arc::new(BootTable::default()),
             files: store,
             loaders,
-            key: key::load(arguments.key_file.as_deref(), &arguments.store.data_dir)?,
+            key,
             base_url,
             provider: provider.map(|provider| Arc::new(provider) as Arc<dyn IdentityProvider>),
             trusted_proxies: arguments.trusted_proxy.clone().into(),
@@ -86,33 +92,41 @@ impl Service {
             stopping: stop.clone(),
         };
         let mut workers = JoinSet::new();
+        let connections = (pool.clone(), database.options.clone());
+        let watch = Watch::new(condition.clone(), places(arguments, &database), connections, &application.metrics)?;
+        workers.spawn(watch.run(stop.clone()));
+        // What writes by itself waits for a database that takes writes.
+        let later = |worker: Worker| when_writable(condition.clone(), stop.clone(), worker);
         workers.spawn(boot::follow::run(application.clone()));
         if let Some(downloads) = downloads {
-            workers.spawn(downloads.run(stop.clone()));
+            workers.spawn(later(Box::pin(downloads.run(stop.clone()))));
         }
-        if let Err(error) = tallies::recount(&pool).await {
+        if database.read_only.is_none()
+            && let Err(error) = tallies::recount(&pool).await
+        {
             tracing::warn!("counts of devices and addresses may be of another version; `bootledger rebuild` mends them: {error}");
         }
-        workers.spawn(projector::run(pool, feed, stop.clone()));
+        workers.spawn(later(Box::pin(projector::run(pool, feed, stop.clone()))));
         let every = Some(Duration::from_secs(arguments.drift_every)).filter(|every| !every.is_zero());
         let checker = Checker::new(ledger.clone(), application.clone(), every)?;
         let stopped = stop.clone();
-        workers.spawn(async move { checker.run(stopped).await });
+        workers.spawn(later(Box::pin(async move { checker.run(stopped).await })));
         let dispatcher = Dispatcher::new(ledger.clone(), &application.metrics)?;
         let stopped = stop.clone();
-        workers.spawn(async move { dispatcher.run(stopped).await });
+        workers.spawn(later(Box::pin(async move { dispatcher.run(stopped).await })));
         let sweeper = Sweeper::new(ledger.clone());
         let stopped = stop.clone();
-        workers.spawn(async move { sweeper.run(stopped).await });
+        workers.spawn(later(Box::pin(async move { sweeper.run(stopped).await })));
         let publisher = Publisher::new(ledger.clone());
         let stopped = stop.clone();
-        workers.spawn(async move { publisher.run(stopped).await });
+        workers.spawn(later(Box::pin(async move { publisher.run(stopped).await })));
         if let Some(tftp) = tftp {
             tracing::info!(address = %tftp.address(), folder = %arguments.tftp_folder.display(), "listening for TFTP");
             workers.spawn(tftp.run(stop.clone()));
         }
         let reactor = Reactor::new(ledger.clone());
-        workers.spawn(async move { reactor.run(stop).await });
+        let stopped = stop.clone();
+        workers.spawn(later(Box::pin(async move { reactor.run(stopped).await })));
         Ok(Self { application, ledger, database, workers, stopping })
     }
 
@@ -134,6 +148,29 @@ impl Service {
         drop(tokio::time::timeout(ORDERS, self.ledger.orders_ended()).await);
         self.database.close().await
     }
+}
+
+/// A part of the service that runs until the service stops.
+type Worker = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Runs a worker that writes, once the database takes writes.
+async fn when_writable(condition: Condition, mut stopping: watch::Receiver<bool>, worker: Worker) {
+    let writable = tokio::select! {
+        () = condition.writable() => true,
+        _ = stopping.wait_for(|stopping| *stopping) => false,
+    };
+    if writable {
+        worker.await;
+    }
+}
+
+/// The folders whose disks are watched. Of a database elsewhere and of an S3 store, the space cannot be seen from here.
+fn places(arguments: &ServeArguments, database: &Database) -> Vec<Place> {
+    let data = &arguments.store.data_dir;
+    let embedded = database.embedded.is_some().then(|| Place { what: What::Database, folder: data.join("postgres") });
+    let files = files::folder(arguments.files.as_deref(), data).map(|folder| Place { what: What::Files, folder });
+    let data = Some(Place { what: What::Data, folder: data.clone() });
+    embedded.into_iter().chain(files).chain(data).collect()
 }
 
 /// Downloads from the library. A mirror that an administrator names over HTTP must not be this machine or its neighbours.

@@ -67,7 +67,7 @@ impl Ledger {
     pub(super) async fn answered(&self, bound: &Bound) -> Result<Option<Receipt>, CommandError> {
         let Some(bound) = bound.context.idempotency_key.as_deref() else { return Ok(None) };
         let (key, fingerprint) = split(bound);
-        let found = answers::find(&self.views, key).await.map_err(|error| CommandError::Unavailable(error.into()))?;
+        let found = answers::find(&self.views, key).await.map_err(CommandError::of_database)?;
         match found {
             Some(answered) if answered.fingerprint != fingerprint => Err(CommandError::KeyReused),
             Some(answered) => Ok(Some(receipt(answered.position, &answered.answer))),

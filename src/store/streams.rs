@@ -4,6 +4,7 @@
 //! cost more than the rows. The rows are those that postgres-es would read.
 
 use super::append::Rejection;
+use super::writer::refused;
 use cqrs_es::persist::SerializedEvent;
 use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -63,8 +64,9 @@ async fn run(options: PgConnectOptions, mut receiver: mpsc::Receiver<Waiting>) {
                     }
                 }
                 Err(error) => {
+                    let rejection = refused(&error);
                     for waiting in group {
-                        drop(waiting.answer.send(Err(Rejection::Unavailable(error.to_string()))));
+                        drop(waiting.answer.send(Err(rejection.clone())));
                     }
                 }
             }

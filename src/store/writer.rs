@@ -12,6 +12,8 @@ mod sql;
 use super::append::{Appended, Batch, Rejection};
 use super::chain::{self, Link};
 use super::streams::Streams;
+use crate::condition::Condition;
+use bootledger_projections::cause::{Cause, Impediment};
 use checks::Known;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
@@ -50,6 +52,7 @@ const ASKED_AGAIN: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct EventLog {
     waiting: mpsc::Sender<Waiting>,
+    condition: Condition,
     pub(super) pool: PgPool,
     pub(super) streams: Streams,
     /// For what is seldom asked.
@@ -69,11 +72,23 @@ impl EventLog {
         let streams = Streams::start(options.clone());
         tokio::spawn(run(options, receiver));
         let repository = Arc::new(postgres_es::PostgresEventRepository::new(pool.clone()));
-        Self { waiting, pool, streams, repository }
+        Self { waiting, condition: Condition::default(), pool, streams, repository }
     }
 
     /// Appends the batch, or says why not. Waits for its group's commit.
     pub async fn append(&self, batch: Batch) -> Result<Appended, Rejection> {
+        self.condition.admit()?;
+        let result = self.queue(batch).await;
+        self.condition.saw(&result);
+        result
+    }
+
+    /// What limits appending.
+    pub fn condition(&self) -> &Condition {
+        &self.condition
+    }
+
+    async fn queue(&self, batch: Batch) -> Result<Appended, Rejection> {
         let stopped = || Rejection::Unavailable("the service is stopping".to_owned());
         let (answer, answered) = oneshot::channel();
         self.waiting.send(Waiting { batch, answer }).await.map_err(|_| stopped())?;
@@ -173,7 +188,11 @@ async fn attempt(options: &PgConnectOptions, session: &mut Session, batches: &[B
         Err(Failed::Before(error)) => {
             // The connection is dropped, and with it the transaction, unless it is surely sound. Outside of a
             // transaction, a ROLLBACK is but a warning.
-            if error.as_database_error().is_some() && sql::rollback(&mut connection).await.is_ok() {
+            // A session that is read-only stays so where the server is promoted meanwhile.
+            if error.as_database_error().is_some()
+                && Cause::of(&error) != Cause::ReadOnly
+                && sql::rollback(&mut connection).await.is_ok()
+            {
                 session.connection = Some(connection);
             }
             Err(refused(&error))
@@ -344,18 +363,11 @@ fn decide<'a>(head: &sql::Head, now: OffsetDateTime, clock: Clock, mut known: Kn
     Decided { known, before, rows, from, head: sql::Head { position, chain }, now, clock, results }
 }
 
-/// What a caller is told of an error of the database.
-fn refused(error: &sqlx::Error) -> Rejection {
+/// The rejection of a batch that the database did not take.
+pub(super) fn refused(error: &sqlx::Error) -> Rejection {
     let message = error.to_string();
-    match error {
-        // Classes 08 (connection), 53 (resources), 57 (intervention), 58 (system), 25006 (a standby), 40 (rollback).
-        sqlx::Error::Database(database) => match database.code().as_deref() {
-            Some(code) if ["08", "53", "57", "58", "40"].iter().any(|class| code.starts_with(class)) || code == "25006" => {
-                Rejection::Unavailable(message)
-            }
-            _ => Rejection::Defect(message),
-        },
-        sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => Rejection::Defect(message),
-        _ => Rejection::Unavailable(message),
+    match Cause::of(error) {
+        Cause::Defect => Rejection::Defect(message),
+        cause => Rejection::Impeded(Impediment { cause, message }),
     }
 }

@@ -66,6 +66,11 @@ impl Process {
         Ok(())
     }
 
+    /// Has it use another database from its next start.
+    pub(crate) fn use_database(&mut self, url: String) {
+        self.database_url = url;
+    }
+
     /// Sends it a signal by its name: `STOP` has it stand still, `CONT` go on.
     pub(crate) fn signal(&self, name: &str) -> Result<()> {
         let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status()?;
@@ -220,6 +225,8 @@ fn spawn(
     folder: &Path,
     database_url: &str,
 ) -> Result<Child> {
+    // All instances on one database share a key.
+    std::fs::write(folder.join("service.key"), "5e".repeat(32))?;
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log"))?;
     let mut command = Command::new(program);
     command.args(["serve", "--listen", &address.to_string(), "--trusted-proxy", "127.0.0.1/32"]).args(options);

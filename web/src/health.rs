@@ -2,6 +2,7 @@
 
 pub mod metrics;
 pub mod readiness;
+mod space;
 
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};

@@ -61,7 +61,7 @@ fn is_zero(number: &usize) -> bool {
 }
 
 /// The kinds of problems: name, status, title; the documentation lists them.
-pub const KINDS: [(&str, u16, &str); 19] = [
+pub const KINDS: [(&str, u16, &str); 20] = [
     ("bad-request", 400, "The request cannot be read"),
     ("unauthorized", 401, "A sign-in or a valid token is needed"),
     ("forbidden", 403, "This is for another role"),
@@ -80,6 +80,7 @@ pub const KINDS: [(&str, u16, &str); 19] = [
     ("controller-failed", 502, "A management controller did not do as it was told"),
     ("controller-slow", 504, "A management controller took too long"),
     ("unavailable", 503, "Not possible at the moment"),
+    ("storage-full", 507, "A disk is full"),
     ("other", 0, "The request failed"),
 ];
 
