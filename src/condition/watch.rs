@@ -6,9 +6,8 @@ use crate::database::checks::{Facts, connect};
 use anyhow::Result;
 use bootledger_projections::cause::Cause;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
-use sqlx::Connection;
-use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, Executor, PgPool};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -121,7 +120,7 @@ impl Watch {
         let mut connection = connect(&self.options).await?;
         let writes = match cause {
             Cause::ReadOnly => Facts::read(&mut connection).await?.read_only().is_none(),
-            _ => sqlx::raw_sql(PROBE).execute(&mut connection).await.is_ok(),
+            _ => connection.execute(PROBE).await.is_ok(),
         };
         connection.close().await?;
         Ok(writes)
@@ -131,7 +130,7 @@ impl Watch {
     async fn checkpoint(&self) {
         let checkpoint = async {
             let mut connection = connect(&self.options).await?;
-            sqlx::raw_sql("CHECKPOINT").execute(&mut connection).await?;
+            connection.execute("CHECKPOINT").await?;
             anyhow::Ok(connection.close().await?)
         };
         if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, checkpoint).await {

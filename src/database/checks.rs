@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use bootledger_projections::cause::Cause;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::{ConnectOptions, Connection, Executor, Row};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// A timeout below this, in milliseconds, may cancel the service's own statements.
 const SHORTEST_TIMEOUT: i64 = 60_000;
 
-/// All that is checked, in one statement. It goes by the simple protocol, which works through every connection pooler.
+/// All that is checked, in one statement. Text alone goes by the simple protocol, which works through every connection pooler.
 const FACTS: &str = "
     SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS version_name,
            current_database()::text AS database, current_user::text AS role,
@@ -57,7 +57,7 @@ impl Facts {
     /// Reads them.
     pub(crate) async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
         let statement = FACTS.replace("$SHORTEST", &(SHORTEST_TIMEOUT - 1).to_string());
-        let row: PgRow = sqlx::raw_sql(&statement).fetch_one(connection).await?;
+        let row: PgRow = connection.fetch_one(statement.as_str()).await?;
         Ok(Self {
             version: row.try_get("version")?,
             version_name: row.try_get("version_name")?,
@@ -133,7 +133,7 @@ impl Facts {
         if !self.migrated {
             return Ok(false);
         }
-        let rows = sqlx::raw_sql("SELECT version FROM public._sqlx_migrations").fetch_all(connection).await;
+        let rows = connection.fetch_all("SELECT version FROM public._sqlx_migrations").await;
         let rows = rows.map_err(|error| failed(error, "the database's schema version cannot be read"))?;
         let applied = rows.iter().map(|row| row.try_get("version")).collect::<Result<BTreeSet<i64>, _>>()?;
         let database = &self.database;
@@ -164,9 +164,9 @@ pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> 
 
 /// The connection's error, in words where a connection pooler refuses what PostgreSQL accepts.
 fn refused(error: sqlx::Error) -> anyhow::Error {
-    let parameter = error.as_database_error().and_then(|error| error.message().split_once("startup parameter"));
-    if let Some((_, parameter)) = parameter {
-        let parameter = parameter.trim_start_matches([':', ' ', 'i', 'n']).trim().to_owned();
+    let message = error.as_database_error().map(sqlx::error::DatabaseError::message).unwrap_or_default();
+    if message.contains("unsupported startup parameter") {
+        let parameter = message.rsplit(": ").next().unwrap_or_default().to_owned();
         return anyhow!(error).context(format!(
             "the database is behind a connection pooler that refuses the startup parameter {parameter}: remove it from DATABASE_URL \
              (`options=` there) and from PGOPTIONS, and set it with ALTER ROLE … SET; or list it in the pooler's \

@@ -9,8 +9,8 @@
 
 use super::checks::{PATIENCE, connect, failed};
 use anyhow::{Context, Result, bail};
-use sqlx::Row;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{Executor, Row};
 
 /// How often the two connections are compared: other clients of the pooler may hide the sharing from one comparison.
 const ROUNDS: usize = 3;
@@ -51,14 +51,14 @@ async fn shared(first: &mut PgConnection, second: &mut PgConnection) -> Result<b
     }
     for _ in 0..ROUNDS {
         // The second connection occupies its server connection, so that the first one may have to move to another.
-        match sqlx::raw_sql("BEGIN").execute(&mut *second).await {
+        match (&mut *second).execute("BEGIN").await {
             Ok(_) => {}
             // Statement mode refuses transactions.
             Err(error) if error.as_database_error().is_some_and(|error| error.message().contains("pooling")) => return Ok(true),
             Err(error) => return Err(failed(error, "cannot begin a transaction")),
         }
         let (during, held) = (process(first).await?, process(second).await?);
-        sqlx::raw_sql("ROLLBACK").execute(&mut *second).await.map_err(|error| failed(error, "cannot end a transaction"))?;
+        (&mut *second).execute("ROLLBACK").await.map_err(|error| failed(error, "cannot end a transaction"))?;
         let (after, later) = (process(second).await?, process(first).await?);
         if [during, later] != [one, one] || [held, after] != [other, other] {
             return Ok(true);
@@ -69,6 +69,6 @@ async fn shared(first: &mut PgConnection, second: &mut PgConnection) -> Result<b
 
 /// The server's process that answers this connection, by the simple protocol, which every pooler passes on.
 async fn process(connection: &mut PgConnection) -> Result<i32> {
-    let row = sqlx::raw_sql("SELECT pg_backend_pid() AS process").fetch_one(connection).await;
+    let row = connection.fetch_one("SELECT pg_backend_pid() AS process").await;
     Ok(row.map_err(|error| failed(error, "cannot query the database"))?.try_get("process")?)
 }

@@ -1,6 +1,7 @@
 //! How a booting server, or whoever tries by hand what it does, is told no: a sentence, or a problem (RFC 9457) for a
 //! client that asks for JSON.
 
+use bootledger_projections::cause::Cause;
 use super::render::RenderError;
 use super::store::StoreError;
 use actix_web::http::StatusCode;
@@ -71,6 +72,9 @@ pub(super) fn store_failed(request: &HttpRequest, error: &StoreError) -> HttpRes
         StoreError::Missing(_) => {
             refuse(request, StatusCode::INTERNAL_SERVER_ERROR, "the file's content is missing; an operator must upload it again")
         }
-        _ => refuse(request, StatusCode::SERVICE_UNAVAILABLE, "the store of boot files does not answer; ask again"),
+        _ => {
+            let sentence = error.cause().map_or("the store of boot files does not answer; try again", Cause::sentence);
+            refuse(request, StatusCode::SERVICE_UNAVAILABLE, sentence)
+        }
     }
 }

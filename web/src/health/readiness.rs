@@ -105,7 +105,7 @@ pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>
     match &counts {
         Err(error) => {
             tracing::warn!("not ready: {error}");
-            reasons.push("the database cannot be reached".to_owned());
+            reasons.push(error.to_string().trim_end_matches("; try again").to_owned());
         }
         Ok(Counts { last, views, .. }) => {
             let standing = watched.standing(*views, *last, (application.now)());
