@@ -5,6 +5,7 @@ use super::checks::{Facts, close, connect, failed, within};
 use super::pooler;
 use anyhow::{Result, anyhow, bail};
 use bootledger_projections::cause::Cause;
+use sqlx::Executor;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use std::collections::BTreeSet;
@@ -13,8 +14,7 @@ static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
 /// Checks the database and brings its schema up to date. Gives why it takes no writes, where it takes none.
 ///
-/// `options` must not have the views' schema on its search path: sqlx would keep its table of migrations there, and a rebuild
-/// would lose it. `own` is whether the server is the embedded one, which has no pooler in front.
+/// `own` is whether the server is the embedded one, which has no pooler in front.
 pub(super) async fn prepare(options: &PgConnectOptions, own: bool) -> Result<Option<String>> {
     let mut connection = connect(options).await?;
     let looked = async {
@@ -23,6 +23,10 @@ pub(super) async fn prepare(options: &PgConnectOptions, own: bool) -> Result<Opt
         if !own {
             pooler::refuse_shared_sessions(&mut connection, options).await?;
         }
+        // With the views' schema first, as `options` in DATABASE_URL may have it, sqlx would keep its table of migrations there,
+        // and a rebuild would lose it.
+        let path = connection.execute("SET search_path TO public").await;
+        path.map_err(|error| failed(error, "the search path cannot be set"))?;
         let complete = facts.check_schema(&mut connection, &known()).await?;
         Ok((facts.read_only(), complete))
     };
