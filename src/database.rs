@@ -8,26 +8,39 @@ mod pooler;
 use crate::config::StoreArguments;
 use crate::postgres::{self, Postgres, Settings};
 use anyhow::{Context, Result};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use bootledger_projections::pool::sessions::Sessions;
+use bootledger_projections::pool::{Limits, Pool};
+use sqlx::postgres::PgConnectOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How many connections one instance uses at most, beside the group writer's and the feed's.
-const CONNECTIONS: u32 = 24;
+mod settings;
 
-/// How long a request waits for a connection before it is told that the database cannot be reached.
+/// How many connections one instance uses at most, beside those of the group writer, the reader of streams, the feed and
+/// the canary. Each group of callers has its own, so that none can take another's.
+const PEOPLE: u32 = 10;
+const AGENTS: u32 = 6;
+const WORKERS: u32 = 8;
+
+/// How long a caller waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(5);
 
-/// After how long without use a connection is tested before it is used again.
-const TESTED_AFTER: Duration = Duration::from_secs(1);
+/// How long a statement may take.
+const STATEMENT: Duration = Duration::from_secs(10);
+
+/// How long closing waits for connections that are in use.
+const CLOSE: Duration = Duration::from_secs(1);
 
 /// A database with its schema up to date.
 pub struct Database {
-    /// For everything but the group writer.
-    pub pool: PgPool,
+    /// For people and their programs: pages and the API.
+    pub people: Pool,
+    /// For machines: DHCP agents, DNS, Puppet, booting servers, what watches the service.
+    pub agents: Pool,
+    /// For the service's own workers, and for programs that run once.
+    pub pool: Pool,
     /// How to make further connections.
-    pub options: PgConnectOptions,
+    pub sessions: Sessions,
     /// The embedded server, if this program started it.
     pub embedded: Option<Postgres>,
     /// Why the database takes no writes, where it took none when it was opened.
@@ -41,38 +54,20 @@ impl Database {
             Some(url) => (url.parse().context("DATABASE_URL is no PostgreSQL URL")?, None),
             None => embedded(arguments, may_share).await?,
         };
-        // Plans are made for each question, since one statement asks about now and about the past. To compile them takes
-        // longer than any of them does.
         // Without a parameter that PgBouncer refuses, and which says what is PostgreSQL's default anyway.
-        let options: PgConnectOptions = options.application_name("bootledger").extra_float_digits(None);
+        let options = options.application_name("bootledger").extra_float_digits(None);
         let read_only = opening::prepare(&options, embedded.is_some()).await?;
-        let options = options.options([
-            ("search_path", "views,public"),
-            ("plan_cache_mode", "force_custom_plan"),
-            ("jit", "off"),
-        ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE)
-            // A round trip before each question only where the connection may have been lost meanwhile.
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    if meta.idle_for > TESTED_AFTER {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_with(options.clone())
-            .await
-            .context("the database cannot be reached")?;
-        Ok(Self { pool, options, embedded, read_only })
+        let sessions = settings::of_sessions(options);
+        let pool = |connections| Pool::new(sessions.clone(), Limits { connections, acquire: ACQUIRE, statement: STATEMENT });
+        let (people, agents, workers) = (pool(PEOPLE), pool(AGENTS), pool(WORKERS));
+        drop(workers.acquire().await.context("the database cannot be reached")?);
+        Ok(Self { people, agents, pool: workers, sessions, embedded, read_only })
     }
 
     /// Closes all connections, then stops the embedded server.
     pub async fn close(self) -> Result<()> {
-        self.pool.close().await;
+        let pools = [self.people.close_within(CLOSE), self.agents.close_within(CLOSE), self.pool.close_within(CLOSE)];
+        futures::future::join_all(pools).await;
         if let Some(embedded) = self.embedded {
             embedded.stop().await?;
         }

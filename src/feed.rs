@@ -2,12 +2,13 @@
 //!
 //! Woken by `LISTEN` and, since a notice can be lost with its connection, by a timer regardless.
 
+mod listener;
+
+use bootledger_projections::pool::Pool;
 use bootledger_projections::{checkpoint, log};
-use sqlx::PgPool;
-use sqlx::postgres::PgListener;
+use bootledger_web::health::vitals::Pulse;
 use std::time::Duration;
 use tokio::sync::watch;
-use tracing::warn;
 
 /// How long a change may go unnoticed when its notice is lost.
 const POLL: Duration = Duration::from_millis(500);
@@ -17,17 +18,26 @@ const POLL: Duration = Duration::from_millis(500);
 pub struct Feed {
     appended: watch::Sender<i64>,
     projected: watch::Sender<i64>,
+    pulse: Pulse,
 }
 
 impl Feed {
     /// Starts following; ends when `stopping` becomes true.
-    pub async fn start(pool: PgPool, stopping: watch::Receiver<bool>) -> anyhow::Result<Self> {
+    pub async fn start(pool: impl Into<Pool>, stopping: watch::Receiver<bool>) -> anyhow::Result<Self> {
+        let pool = pool.into();
         let feed = Self {
             appended: watch::Sender::new(log::last_position(&pool).await?),
             projected: watch::Sender::new(checkpoint::position(&pool).await?),
+            pulse: Pulse::default(),
         };
+        listener::start(feed.clone(), pool.sessions().clone(), stopping.clone());
         tokio::spawn(feed.clone().follow(pool, stopping));
         Ok(feed)
+    }
+
+    /// When the database last said where log and views are.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// The end of the log.
@@ -57,55 +67,25 @@ impl Feed {
         tokio::time::timeout(limit, reached).await.is_ok_and(|waited| waited.is_ok())
     }
 
-    async fn follow(self, pool: PgPool, mut stopping: watch::Receiver<bool>) {
-        let stopped = stopping.clone();
-        let mut listener = None;
+    /// Looks regardless of notices. Failures are reported by whoever needs the database; here the next round tries again.
+    async fn follow(self, pool: Pool, mut stopping: watch::Receiver<bool>) {
         loop {
-            if listener.is_none() {
-                listener = listen(&pool).await;
-            }
-            let notice = async {
-                match &mut listener {
-                    Some(listener) => listener.try_recv().await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
-                notice = notice => match notice {
-                    Ok(Some(notice)) => {
-                        if let Ok(position) = notice.payload().parse() {
-                            match notice.channel() {
-                                "bootledger_appended" => self.saw_appended(position),
-                                _ => self.saw_projected(position),
-                            }
-                        }
-                        continue;
-                    }
-                    Ok(None) => {}
-                    Err(_) if *stopped.borrow() => return,
-                    Err(error) => {
-                        warn!(%error, "the connection for notices was lost; the timer still finds changes");
-                        listener = None;
-                    }
-                },
                 () = tokio::time::sleep(POLL) => {}
                 _ = stopping.wait_for(|stopping| *stopping) => return,
             }
-            // Failures are told by whoever needs the database; here the next round tries again.
-            if let Ok(position) = log::last_position(&pool).await {
-                self.saw_appended(position);
-            }
-            if let Ok(position) = checkpoint::position(&pool).await {
-                self.saw_projected(position);
+            if let Ok((appended, projected)) = look(&pool).await {
+                self.saw_appended(appended);
+                self.saw_projected(projected);
+                self.pulse.beat();
             }
         }
     }
 }
 
-async fn listen(pool: &PgPool) -> Option<PgListener> {
-    let mut listener = PgListener::connect_with(pool).await.ok()?;
-    listener.listen_all(["bootledger_appended", "bootledger_projected"]).await.ok()?;
-    Some(listener)
+async fn look(pool: &Pool) -> bootledger_projections::Result<(i64, i64)> {
+    let mut connection = pool.acquire().await?;
+    Ok((log::last_position(&mut connection).await?, checkpoint::position(&mut connection).await?))
 }
 
 fn raise(sender: &watch::Sender<i64>, position: i64) {

@@ -7,8 +7,8 @@ pub use command::{Arguments, run};
 
 use crate::database::Database;
 use anyhow::{Context, Result, bail, ensure};
+use bootledger_projections::pool::Pool;
 use bootledger_web::application::ServiceKey;
-use sqlx::PgPool;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -100,12 +100,12 @@ fn read(file: &Path) -> Result<ServiceKey> {
 }
 
 /// The recorded fingerprint.
-async fn recorded(pool: &PgPool) -> Result<Option<Vec<u8>>, sqlx::Error> {
+async fn recorded(pool: &Pool) -> Result<Option<Vec<u8>>, sqlx::Error> {
     sqlx::query_scalar("SELECT fingerprint FROM public.service_key").fetch_optional(pool).await
 }
 
 /// Records a key's fingerprint unless there is one; gives the one that is recorded.
-async fn record_first(pool: &PgPool, key: &ServiceKey) -> Result<Vec<u8>, sqlx::Error> {
+async fn record_first(pool: &Pool, key: &ServiceKey) -> Result<Vec<u8>, sqlx::Error> {
     let fingerprint = key.fingerprint();
     sqlx::query("INSERT INTO public.service_key (fingerprint) VALUES ($1) ON CONFLICT DO NOTHING")
         .bind(&fingerprint[..])
@@ -115,7 +115,7 @@ async fn record_first(pool: &PgPool, key: &ServiceKey) -> Result<Vec<u8>, sqlx::
 }
 
 /// Records a key's fingerprint in the place of another one.
-async fn record_instead(pool: &PgPool, key: &ServiceKey) -> Result<(), sqlx::Error> {
+async fn record_instead(pool: &Pool, key: &ServiceKey) -> Result<(), sqlx::Error> {
     let fingerprint = key.fingerprint();
     sqlx::query(
         "INSERT INTO public.service_key (fingerprint) VALUES ($1)

@@ -28,10 +28,10 @@ use bootledger_aggregates::values::ids::{DeviceId, SessionId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::pool::Pool;
 use bootledger_web::commands::{
     BootSecret, Command, CommandError, Commands, Concern, Context, Imported, NewDeployment, Ping, Proposed, Receipt,
 };
-use sqlx::PgPool;
 use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{Instrument, info_span};
@@ -47,7 +47,7 @@ const CATCH_UP: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Ledger {
     pub(crate) log: EventLog,
-    pub(crate) views: PgPool,
+    pub(crate) views: Pool,
     pub(crate) feed: Feed,
     pub(crate) now: fn() -> Timestamp,
     pub(crate) secrets: Secrets,
@@ -57,8 +57,14 @@ pub struct Ledger {
 
 impl Ledger {
     /// A service over this log and these views.
-    pub fn new(log: EventLog, views: PgPool, feed: Feed, now: fn() -> Timestamp, secrets: Secrets) -> Self {
-        Self { log, views, feed, now, secrets, orders: watch::Sender::new(0) }
+    pub fn new(log: EventLog, views: impl Into<Pool>, feed: Feed, now: fn() -> Timestamp, secrets: Secrets) -> Self {
+        Self { log, views: views.into(), feed, now, secrets, orders: watch::Sender::new(0) }
+    }
+
+    /// The same service over other connections: for callers that must not take those of others.
+    #[must_use]
+    pub fn over(&self, views: &Pool) -> Self {
+        Self { views: views.clone(), ..self.clone() }
     }
 
     async fn attempt(&self, command: &Command, context: &Context, excluded: &mut start::Excluded) -> Result<Receipt, Failure> {
@@ -102,7 +108,7 @@ impl Ledger {
 }
 
 /// Who holds which of these, where anybody does; for programs that load what may be known already.
-pub async fn holders(views: &PgPool, claims: &[Claim]) -> Result<Vec<(Claim, Holder)>, CommandError> {
+pub async fn holders(views: &Pool, claims: &[Claim]) -> Result<Vec<(Claim, Holder)>, CommandError> {
     facts::holders(views, claims).await.map_err(CommandError::from)
 }
 

@@ -17,7 +17,7 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::catalogue::Entry;
 use bootledger_projections::deployments::Deployment;
 use bootledger_projections::devices::Device;
-use sqlx::PgPool;
+use bootledger_projections::pool::Pool;
 
 /// What a plugin is given.
 pub struct Work<'a> {
@@ -30,7 +30,7 @@ pub struct Work<'a> {
     /// The sites in use.
     pub sites: &'a [Entry<SiteSpec>],
     /// The views.
-    pub views: &'a PgPool,
+    pub views: &'a Pool,
     /// The time now.
     pub now: Timestamp,
 }

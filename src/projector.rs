@@ -1,8 +1,9 @@
 //! Keeps the views moving: a step whenever the log has grown, by whichever instance holds the checkpoint.
 
 use crate::feed::Feed;
+use bootledger_projections::pool::Pool;
 use bootledger_projections::project::{Step, step};
-use sqlx::PgPool;
+use bootledger_web::health::vitals::Pulse;
 use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{Instrument, debug, error, info_span};
@@ -11,10 +12,14 @@ use tracing::{Instrument, debug, error, info_span};
 const POLL: Duration = Duration::from_millis(500);
 
 /// Runs until `stopping`.
-pub async fn run(pool: PgPool, feed: Feed, mut stopping: watch::Receiver<bool>) {
+pub async fn run(pool: Pool, feed: Feed, pulse: Pulse, mut stopping: watch::Receiver<bool>) {
     let mut appended = feed.appended();
     while !*stopping.borrow() {
-        match step(&pool).instrument(info_span!("project")).await {
+        let step = step(&pool).instrument(info_span!("project")).await;
+        if step.is_ok() {
+            pulse.beat();
+        }
+        match step {
             Ok(Step::Advanced { from, to, events }) => {
                 debug!(from, to, events, "the views moved");
                 feed.saw_projected(to);
@@ -33,16 +38,17 @@ pub async fn run(pool: PgPool, feed: Feed, mut stopping: watch::Receiver<bool>) 
 }
 
 /// Moves the views to the end of the log, for programs that run once. Another instance may be doing it.
-pub async fn catch_up(pool: &PgPool, feed: &Feed) -> anyhow::Result<i64> {
+pub async fn catch_up(pool: impl Into<Pool>, feed: &Feed) -> anyhow::Result<i64> {
+    let pool = pool.into();
     loop {
-        match step(pool).await? {
+        match step(&pool).await? {
             Step::Advanced { to, .. } => feed.saw_projected(to),
             Step::Idle(position) => {
                 feed.saw_projected(position);
                 return Ok(position);
             }
             Step::Busy => {
-                let end = bootledger_projections::log::last_position(pool).await?;
+                let end = bootledger_projections::log::last_position(&pool).await?;
                 if feed.wait_for(end, Duration::from_secs(1)).await {
                     return Ok(end);
                 }

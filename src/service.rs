@@ -25,6 +25,7 @@ use bootledger_projections::tallies;
 use bootledger_web::application::Application;
 use bootledger_web::auth::provider::IdentityProvider;
 use bootledger_web::boot::{self, loaders::Loaders, store::Contents, table::BootTable};
+use bootledger_web::health::vitals::{Pulse, Vitals};
 use bootledger_web::library::ImageLibrary;
 use object_store::ObjectStore;
 use std::pin::Pin;
@@ -32,6 +33,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+/// After how long without a sign of life a part is named by readiness. Each gives one twice a second.
+const VITAL: Duration = Duration::from_secs(5);
 
 /// How long stopping waits for orders to management controllers.
 const ORDERS: Duration = Duration::from_secs(3);
@@ -68,16 +72,22 @@ impl Service {
         let pool = database.pool.clone();
         let feed = Feed::start(pool.clone(), stop.clone()).await?;
         let key = key::settle(arguments.key_file.as_deref(), &arguments.store.data_dir, &database).await?;
-        let log = EventLog::start(pool.clone(), database.options.clone());
+        let log = EventLog::start(pool.clone(), database.sessions.clone());
         let condition = log.condition().clone();
         condition.begin(database.read_only.clone());
-        let ledger = Ledger::new(log, pool.clone(), feed.clone(), clock::now, arguments.store.secrets());
+        let vitals = Vitals::default();
+        vitals.watch("no event can be appended", VITAL, log.pulse());
+        vitals.watch("the end of the log is not known", VITAL, feed.pulse());
+        let ledger = Ledger::new(log, database.people.clone(), feed.clone(), clock::now, arguments.store.secrets());
+        let works = ledger.over(&pool);
         let store = files::open(arguments.files.as_deref(), &arguments.store.data_dir)?;
-        let downloads = downloads(arguments, &ledger, &store)?;
+        let downloads = downloads(arguments, &works, &store)?;
         let application = Application {
             library: downloads.clone().map(|downloads| Arc::new(downloads) as Arc<dyn ImageLibrary>),
             commands: Arc::new(ledger.clone()),
-            views: pool.clone(),
+            views: database.people.clone(),
+            agents: database.agents.clone(),
+            vitals: vitals.clone(),
             position: feed.projected(),
             boot: Arc::new(BootTable::default()),
             files: store,
@@ -92,12 +102,14 @@ impl Service {
             stopping: stop.clone(),
         };
         let mut workers = JoinSet::new();
-        let connections = (pool.clone(), database.options.clone());
-        let watch = Watch::new(condition.clone(), places(arguments, &database), connections, &application.metrics)?;
+        let watch =
+            Watch::new(condition.clone(), places(arguments, &database), database.sessions.clone(), &application.metrics)?;
         workers.spawn(watch.run(stop.clone()));
         // What writes by itself waits for a database that takes writes.
         let later = |worker: Worker| when_writable(condition.clone(), stop.clone(), worker);
-        workers.spawn(boot::follow::run(application.clone()));
+        // Nothing of the background waits for connections that requests have.
+        let within = application.over(&pool, Arc::new(works.clone()));
+        workers.spawn(boot::follow::run(within.clone()));
         if let Some(downloads) = downloads {
             workers.spawn(later(Box::pin(downloads.run(stop.clone()))));
         }
@@ -106,25 +118,30 @@ impl Service {
         {
             tracing::warn!("counts of devices and addresses may be of another version; `bootledger rebuild` mends them: {error}");
         }
-        workers.spawn(later(Box::pin(projector::run(pool, feed, stop.clone()))));
+        let (stopped, watched) = (stop.clone(), vitals.clone());
+        workers.spawn(later(Box::pin(async move {
+            let beats = Pulse::default();
+            watched.watch("the views are not kept up to date", VITAL, beats.clone());
+            projector::run(pool, feed, beats, stopped).await;
+        })));
         let every = Some(Duration::from_secs(arguments.drift_every)).filter(|every| !every.is_zero());
-        let checker = Checker::new(ledger.clone(), application.clone(), every)?;
+        let checker = Checker::new(works.clone(), within, every)?;
         let stopped = stop.clone();
         workers.spawn(later(Box::pin(async move { checker.run(stopped).await })));
-        let dispatcher = Dispatcher::new(ledger.clone(), &application.metrics)?;
+        let dispatcher = Dispatcher::new(works.clone(), &application.metrics)?;
         let stopped = stop.clone();
         workers.spawn(later(Box::pin(async move { dispatcher.run(stopped).await })));
-        let sweeper = Sweeper::new(ledger.clone());
+        let sweeper = Sweeper::new(works.clone());
         let stopped = stop.clone();
         workers.spawn(later(Box::pin(async move { sweeper.run(stopped).await })));
-        let publisher = Publisher::new(ledger.clone());
+        let publisher = Publisher::new(works.clone());
         let stopped = stop.clone();
         workers.spawn(later(Box::pin(async move { publisher.run(stopped).await })));
         if let Some(tftp) = tftp {
             tracing::info!(address = %tftp.address(), folder = %arguments.tftp_folder.display(), "listening for TFTP");
             workers.spawn(tftp.run(stop.clone()));
         }
-        let reactor = Reactor::new(ledger.clone());
+        let reactor = Reactor::new(works.clone());
         let stopped = stop.clone();
         workers.spawn(later(Box::pin(async move { reactor.run(stopped).await })));
         Ok(Self { application, ledger, database, workers, stopping })

@@ -26,7 +26,7 @@ impl Tool {
         let database = Database::open(arguments, true).await?;
         let (stopping, stop) = watch::channel(false);
         let feed = Feed::start(database.pool.clone(), stop).await?;
-        let log = EventLog::start(database.pool.clone(), database.options.clone());
+        let log = EventLog::start(database.pool.clone(), database.sessions.clone());
         log.condition().begin(database.read_only.clone());
         let ledger = Ledger::new(log, database.pool.clone(), feed, clock::now, arguments.secrets());
         let tool = Self { database, ledger, stopping };

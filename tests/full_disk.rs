@@ -13,8 +13,8 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Small enough to be full soon, and with write-ahead log that fits.
-const SMALL: &str = "shared_buffers = 16MB\nmin_wal_size = 32MB\nmax_wal_size = 64MB\nmax_connections = 60\nautovacuum = off\n";
+/// One file of write-ahead log is enough for the whole story: a server that cannot create the next one stops.
+const SMALL: &str = "shared_buffers = 16MB\nmin_wal_size = 128MB\nmax_wal_size = 256MB\nmax_connections = 60\nautovacuum = off\n";
 
 /// The status and body of a request with a JSON body.
 async fn put(service: &Process, path: &str, body: &Value) -> Result<(u16, Value)> {
@@ -37,8 +37,8 @@ fn rack(number: usize) -> String {
 
 #[tokio::test]
 async fn a_full_disk_of_the_database_is_507_and_what_was_accepted_is_there_once() -> Result<()> {
-    let Some(disk) = Disk::mount(160, "filling the disk of a PostgreSQL server")? else { return Ok(()) };
-    let server = Postgres::create(disk.path(), SMALL)?;
+    let Some(disk) = Disk::mount(240, "filling the disk of a PostgreSQL server")? else { return Ok(()) };
+    let server = Postgres::create(disk.path(), &["--wal-segsize=64"], SMALL)?;
     server.execute("postgres", "CREATE DATABASE ledger").await?;
     let service = Process::start(Ipv4Addr::LOCALHOST, server.url("ledger")).await?;
     service.put("/api/v1/sites/dc1", &json!({"name": "Łódź", "domain": "dc1.example", "zones": ["dc1.example"]})).await?;

@@ -63,7 +63,7 @@ async fn a_database_set_read_only_serves_reads_until_it_is_set_back() -> Result<
 #[tokio::test]
 async fn a_standby_serves_reads_until_it_is_promoted() -> Result<()> {
     let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
-    let primary = Postgres::create(folders[0].path(), "max_connections = 60\n")?;
+    let primary = Postgres::create(folders[0].path(), &[], "max_connections = 60\n")?;
     primary.execute("postgres", "CREATE DATABASE ledger; CREATE DATABASE empty").await?;
     let mut service = Process::start(Ipv4Addr::LOCALHOST, primary.url("ledger")).await?;
     service.put("/api/v1/sites/dc1", &site("Before")).await?;

@@ -11,9 +11,9 @@ use crate::process::Process;
 use crate::report::{Report, Row, percentile, rate};
 use anyhow::{Context, Result, bail, ensure};
 use bootledger::dhcp_agent::{self, Kind};
+use bootledger_projections::pool::Pool;
 use futures::future::try_join_all;
 use serde_json::json;
-use sqlx::PgPool;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// The service with its agents.
 struct Fleet {
     service: Process,
-    pool: PgPool,
+    pool: Pool,
     counters: Vec<PathBuf>,
     stop: watch::Sender<bool>,
     agents: JoinSet<Result<()>>,
@@ -97,7 +97,7 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
 }
 
 impl Fleet {
-    async fn start(service: Process, pool: PgPool, folder: &Path) -> Result<Self> {
+    async fn start(service: Process, pool: Pool, folder: &Path) -> Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let (mut counters, mut agents) = (vec![], JoinSet::new());
         for n in 1..=AGENTS {

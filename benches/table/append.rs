@@ -34,7 +34,7 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
     Log::open(database.pool.clone()).await?.register(0..DEVICES).await?;
     let (stopping, stop) = watch::channel(false);
     let feed = Feed::start(database.pool.clone(), stop).await?;
-    let log = EventLog::start(database.pool.clone(), database.options.clone());
+    let log = EventLog::start(database.pool.clone(), database.sessions.clone());
     let ledger = Ledger::new(log, database.pool.clone(), feed, clock::now, Secrets::default());
     let next = Arc::new(AtomicU32::new(0));
     for (at_once, target) in [(1, None), (16, Some(0.6)), (64, Some(1.0))] {

@@ -8,8 +8,8 @@ use crate::cluster::Cluster;
 use crate::process::Process;
 use crate::report::{Report, Row, rate};
 use anyhow::{Context, Result, ensure};
+use bootledger_projections::pool::Pool;
 use serde_json::json;
-use sqlx::PgPool;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -76,7 +76,7 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report, rows: usize)
 }
 
 /// Writes the rows as they are into a table of text columns, with one COPY.
-async fn copy(pool: &PgPool, text: &str) -> Result<f64> {
+async fn copy(pool: &Pool, text: &str) -> Result<f64> {
     sqlx::query("CREATE TABLE public.bench_copy (mac text, network text, venture text, role text, boot_image text)")
         .execute(pool)
         .await?;
@@ -89,7 +89,7 @@ async fn copy(pool: &PgPool, text: &str) -> Result<f64> {
 }
 
 /// Takes the configuration whenever it has changed, and confirms it; seconds until all are in progress.
-async fn confirm_until_in_progress(service: &Process, pool: &PgPool, rows: usize, report: &Report) -> Result<f64> {
+async fn confirm_until_in_progress(service: &Process, pool: &Pool, rows: usize, report: &Report) -> Result<f64> {
     let begun = Instant::now();
     let client = reqwest::Client::new();
     let (mut tag, mut confirmed, mut told) = (String::new(), 0_i64, Instant::now());
@@ -123,13 +123,13 @@ async fn confirm_until_in_progress(service: &Process, pool: &PgPool, rows: usize
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate is told to three digits")]
-async fn events(pool: &PgPool) -> Result<f64> {
+async fn events(pool: &Pool) -> Result<f64> {
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE event_type LIKE 'Plugin%' OR event_type IN ('AddressAssigned', 'DnsEntryCreated', 'DhcpEntryCreated', 'DeploymentInProgress')").fetch_one(pool).await?;
     Ok(count as f64)
 }
 
 /// Every plugin did its work exactly once for every server, and no address or name was given twice.
-async fn nothing_twice(pool: &PgPool, rows: usize) -> Result<bool> {
+async fn nothing_twice(pool: &Pool, rows: usize) -> Result<bool> {
     let rows = i64::try_from(rows)?;
     for (event, of_each) in [
         ("PluginSucceeded", 4),

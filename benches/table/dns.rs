@@ -7,8 +7,8 @@ use crate::process::{Process, wait_for};
 use crate::report::{Report, Row, rate};
 use anyhow::{Context, Result, ensure};
 use bootledger_aggregates::values::hostname::reverse_name;
+use bootledger_projections::pool::Pool;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -87,7 +87,7 @@ fn by_nsupdate(dns: &DnsServer) -> Result<f64> {
 }
 
 /// Seconds until nothing is left to be told, and the primary has so many records of ours.
-async fn settled(pool: &PgPool, records: usize) -> Result<f64> {
+async fn settled(pool: &Pool, records: usize) -> Result<f64> {
     let (begun, records) = (Instant::now(), i64::try_from(records)?);
     wait_for("the records are told", PATIENCE, async || {
         let (published, work): (i64, i64) =

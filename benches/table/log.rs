@@ -12,8 +12,8 @@ use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_projections::pool::Pool;
 use serde::Serialize;
-use sqlx::PgPool;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
@@ -109,14 +109,14 @@ fn in_progress(n: u32, revision: u32) -> Result<Vec<Written>> {
 
 /// A log that grows behind what the service has written into it.
 pub(crate) struct Log {
-    pool: PgPool,
+    pool: Pool,
     position: i64,
     sequences: HashMap<(&'static str, String), i64>,
 }
 
 impl Log {
     /// The log of a database whose service is not running.
-    pub(crate) async fn open(pool: PgPool) -> Result<Self> {
+    pub(crate) async fn open(pool: Pool) -> Result<Self> {
         let position = sqlx::query_scalar("SELECT position FROM log_head").fetch_one(&pool).await?;
         let confirmations = sqlx::query_scalar("SELECT count(*) FROM events WHERE aggregate_id = 'kea-1'");
         let sequences = HashMap::from([(("dhcp_server", "kea-1".to_owned()), confirmations.fetch_one(&pool).await?)]);

@@ -5,8 +5,8 @@ use crate::process::Process;
 use crate::report::{Report, Row, median, rate};
 use anyhow::{Context, Result, ensure};
 use bootledger_projections::log::{self, Filter};
+use bootledger_projections::pool::Pool;
 use bootledger_projections::rebuild;
-use sqlx::PgPool;
 use std::io::Write;
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use std::time::Instant;
 const TIMES: u32 = 41;
 
 /// Rebuilds all views, against reading the same events and discarding them.
-pub(crate) async fn rebuilt(pool: &PgPool, events: i64, report: &mut Report) -> Result<()> {
+pub(crate) async fn rebuilt(pool: &Pool, events: i64, report: &mut Report) -> Result<()> {
     let count = usize::try_from(events)?;
     report.say(&format!("rebuilding the views from {events} events"));
     let begun = Instant::now();

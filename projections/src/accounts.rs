@@ -3,6 +3,7 @@
 
 use crate::at::At;
 use crate::error::Result;
+use crate::pool::Connection;
 use bootledger_aggregates::session::{EndReason, SessionSpec};
 use bootledger_aggregates::user::{Link, Role, SignIn};
 use bootledger_aggregates::values::ids::SessionId;
@@ -11,7 +12,7 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgExecutor;
 use utoipa::ToSchema;
 
 /// A user. A disabled one is out of use in the catalogue.
@@ -112,7 +113,7 @@ fn user(spec: serde_json::Value) -> sqlx::Result<UserView> {
 }
 
 /// What a sign-in of this user is checked against, as the views show it now.
-pub async fn credentials(connection: &mut PgConnection, name: &Name) -> sqlx::Result<Option<Credentials>> {
+pub async fn credentials(connection: &mut Connection, name: &Name) -> sqlx::Result<Option<Credentials>> {
     let row = sqlx::query!(
         r#"SELECT catalogue.spec, catalogue.retired, catalogue.sequence, user_passwords.phc AS "phc?"
            FROM catalogue
@@ -128,7 +129,7 @@ pub async fn credentials(connection: &mut PgConnection, name: &Name) -> sqlx::Re
 
 /// A session as the views and its secrets show it now; whether a secret is its own and its time is not over, the caller
 /// decides.
-pub async fn live(connection: &mut PgConnection, session: SessionId) -> sqlx::Result<Option<Live>> {
+pub async fn live(connection: &mut Connection, session: SessionId) -> sqlx::Result<Option<Live>> {
     let row = sqlx::query!(
         r#"SELECT u.key AS name, u.spec, NOT u.retired AND NOT s.retired AS "admitted!",
                   x.sha256, x.previous, x.previous_until, x.confirmed, x.rotated_at, x.last_seen, x.expires

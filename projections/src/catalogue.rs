@@ -3,6 +3,7 @@
 use crate::at::At;
 use crate::convert::inet;
 use crate::error::{Error, Result};
+use crate::pool::Connection;
 use bootledger_aggregates::boot_image::BootImage;
 use bootledger_aggregates::dhcp_server::DhcpServerSpec;
 use bootledger_aggregates::network::NetworkSpec;
@@ -18,7 +19,7 @@ use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
 use bootledger_aggregates::webhook::WebhookSpec;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgExecutor;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
@@ -256,7 +257,7 @@ pub async fn ventures(executor: impl PgExecutor<'_>, at: At) -> Result<Vec<Entry
 }
 
 /// The venture and its ancestors that are in use, nearest first; empty where it is not.
-pub async fn lineage(connection: &mut PgConnection, venture: &Name, at: At) -> Result<Vec<Entry<VentureView>>> {
+pub async fn lineage(connection: &mut Connection, venture: &Name, at: At) -> Result<Vec<Entry<VentureView>>> {
     let mut lineage: Vec<Entry<VentureView>> = vec![];
     let mut next = Some(venture.clone());
     while let Some(name) = next.filter(|name| lineage.iter().all(|entry| entry.key != *name)) {

@@ -9,7 +9,7 @@ use std::io;
 pub enum Cause {
     /// There is no connection to the database, or it was lost.
     Unreachable,
-    /// No connection was free in time: the database is slow, or cannot be reached.
+    /// All connections of the caller's pool are in use.
     NoConnection,
     /// The database starts, stops, or recovers from a crash.
     Restarting,
@@ -149,7 +149,7 @@ impl Cause {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Unreachable => "the database cannot be reached; try again",
-            Self::NoConnection => "no database connection was free in time: the database is slow or cannot be reached; try again",
+            Self::NoConnection => "all connections to the database are in use; try again",
             Self::Restarting => "the database is starting or stopping; try again",
             Self::TooManyConnections => "the database takes no more connections; try again, or raise its max_connections",
             Self::OutOfMemory => "the database is out of memory; try again",

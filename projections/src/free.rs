@@ -4,11 +4,11 @@
 use crate::at::At;
 use crate::convert::{address, inet};
 use crate::error::Result;
+use crate::pool::Connection;
 use crate::{devices, holdings};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::hostname_template::HostnameTemplate;
-use sqlx::PgConnection;
 use std::collections::{BTreeSet, HashSet};
 use std::net::Ipv4Addr;
 
@@ -21,7 +21,7 @@ const MOST_PARTS: usize = 256;
 /// The next addresses that may be given of a network, lowest first, up to `count`: neither held, nor of a management
 /// controller, nor in `excluded`.
 pub async fn addresses(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     network: &NetworkSpec,
     excluded: &BTreeSet<Ipv4Addr>,
     at: At,
@@ -59,7 +59,7 @@ fn part(ip: Ipv4Addr) -> u32 {
 }
 
 /// The parts from `first` to `last` of which every address is held.
-async fn full_parts(connection: &mut PgConnection, first: Ipv4Addr, last: Ipv4Addr) -> Result<HashSet<u32>> {
+async fn full_parts(connection: &mut Connection, first: Ipv4Addr, last: Ipv4Addr) -> Result<HashSet<u32>> {
     let parts = sqlx::query_scalar!(
         "SELECT part FROM address_tallies WHERE part BETWEEN $1::bigint AND $2::bigint AND held = 256",
         i64::from(part(first)),
@@ -68,7 +68,7 @@ async fn full_parts(connection: &mut PgConnection, first: Ipv4Addr, last: Ipv4Ad
     Ok(parts.fetch_all(connection).await?.into_iter().filter_map(|part| u32::try_from(part).ok()).collect())
 }
 
-async fn held_of(connection: &mut PgConnection, addresses: &[Ipv4Addr]) -> Result<HashSet<Ipv4Addr>> {
+async fn held_of(connection: &mut Connection, addresses: &[Ipv4Addr]) -> Result<HashSet<Ipv4Addr>> {
     let all: Vec<_> = addresses.iter().copied().map(inet).collect();
     let rows = sqlx::query_scalar!(
         r#"SELECT ip AS "ip!" FROM holdings WHERE valid_to IS NULL AND ip IS NOT NULL AND ip = ANY($1)"#,
@@ -79,7 +79,7 @@ async fn held_of(connection: &mut PgConnection, addresses: &[Ipv4Addr]) -> Resul
 
 /// The next host names of a template, best first, up to `count`: neither held nor in `excluded`.
 pub async fn hostnames(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     template: &HostnameTemplate,
     excluded: &BTreeSet<Hostname>,
     at: At,
@@ -102,7 +102,7 @@ pub async fn hostnames(
 }
 
 /// The held names of each alternative of a template, of each up to `limit`, the highest numbers first.
-async fn held_by(connection: &mut PgConnection, template: &HostnameTemplate, limit: i64) -> Result<Vec<String>> {
+async fn held_by(connection: &mut Connection, template: &HostnameTemplate, limit: i64) -> Result<Vec<String>> {
     let mut found = vec![];
     for spans in template.spans() {
         let mut left = limit;

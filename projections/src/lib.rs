@@ -26,6 +26,7 @@ pub mod installations;
 pub mod log;
 pub mod parked;
 pub mod plugin_runs;
+pub mod pool;
 pub mod power_orders;
 pub mod project;
 pub mod rebuild;

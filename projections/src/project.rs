@@ -22,12 +22,17 @@ mod write;
 use crate::error::Result;
 use crate::log::{self, Stored};
 use crate::parked::Parked;
+use crate::pool::Pool;
 use bootledger_aggregates::event::Recorded;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use state::State;
+use std::time::Duration;
 
 /// How many events one transaction applies.
 pub const BATCH: i64 = 1000;
+
+/// How long a step may take; a batch takes a fraction of a second.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// What a step of the projector came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,23 +98,28 @@ pub(crate) async fn project_read(connection: &mut PgConnection, Batch(events): &
 }
 
 /// Moves the views by up to [`BATCH`] events in a transaction of its own, if no other projector is at it.
-pub async fn step(pool: &PgPool) -> Result<Step> {
-    let mut transaction = pool.begin().await?;
+pub async fn step(pool: impl Into<Pool>) -> Result<Step> {
+    let mut transaction = pool.into().begin().await?;
+    let (connection, bound) = transaction.raw()?;
+    let step = bound.within(LIMIT, advance(connection)).await?;
+    match step {
+        Step::Advanced { .. } => transaction.commit().await?,
+        // Awaited: dropped, it would hold the lease for a moment longer, and the next step would be busy.
+        Step::Idle(_) | Step::Busy => transaction.rollback().await?,
+    }
+    Ok(step)
+}
+
+async fn advance(connection: &mut PgConnection) -> Result<Step> {
     let lease = sqlx::query_scalar!("SELECT position FROM checkpoint FOR UPDATE SKIP LOCKED");
-    let Some(from) = lease.fetch_optional(&mut *transaction).await? else {
-        transaction.rollback().await?;
-        return Ok(Step::Busy);
-    };
-    let batch = log::read_after(&mut *transaction, from, BATCH, log::Filter::default()).await?;
+    let Some(from) = lease.fetch_optional(&mut *connection).await? else { return Ok(Step::Busy) };
+    let batch = log::read_after(&mut *connection, from, BATCH, log::Filter::default()).await?;
     if batch.is_empty() {
-        // Awaited: dropped, it would hold the lease until somebody uses the connection, and the next step would be busy.
-        transaction.rollback().await?;
         return Ok(Step::Idle(from));
     }
     let events = batch.len();
-    let to = project_read(&mut transaction, &Batch::read(batch)).await?;
-    sqlx::query!("SELECT pg_notify('bootledger_projected', $1)", to.to_string()).execute(&mut *transaction).await?;
-    transaction.commit().await?;
+    let to = project_read(connection, &Batch::read(batch)).await?;
+    sqlx::query!("SELECT pg_notify('bootledger_projected', $1)", to.to_string()).execute(&mut *connection).await?;
     Ok(Step::Advanced { from, to, events })
 }
 

@@ -7,9 +7,10 @@ mod schema;
 
 use crate::error::{Error, Result};
 use crate::log::{self, Filter};
+use crate::pool::Pool;
 use crate::project::{Batch, project_read};
 use serde::Serialize;
-use sqlx::{Connection, Executor, PgConnection, PgPool};
+use sqlx::{Connection, Executor, PgConnection};
 
 /// How many events one transaction of a rebuild applies: more than a step's, since nobody waits for it.
 const BATCH: i64 = 8000;
@@ -35,10 +36,11 @@ pub struct Difference {
 ///
 /// # Errors
 /// [`Error::RebuildRuns`] where another rebuild is at work; the old views stay in every case of failure.
-pub async fn rebuild(pool: &PgPool, mut progress: impl FnMut(i64, i64) + Send) -> Result<i64> {
-    let mut connection = beside(pool).await?;
+pub async fn rebuild(pool: impl Into<Pool>, mut progress: impl FnMut(i64, i64) + Send) -> Result<i64> {
+    let pool = pool.into();
+    let mut connection = beside(&pool).await?;
     schema::create(&mut connection).await?;
-    fill(pool, &mut connection, NEARLY, &mut progress).await?;
+    fill(&pool, &mut connection, NEARLY, &mut progress).await?;
     schema::finish(&mut connection).await?;
 
     let mut transaction = connection.begin().await?;
@@ -59,10 +61,11 @@ pub async fn rebuild(pool: &PgPool, mut progress: impl FnMut(i64, i64) + Send) -
 ///
 /// # Errors
 /// [`Error::RebuildRuns`] where another rebuild is at work.
-pub async fn compare(pool: &PgPool, mut progress: impl FnMut(i64, i64) + Send) -> Result<Vec<Difference>> {
-    let mut connection = beside(pool).await?;
+pub async fn compare(pool: impl Into<Pool>, mut progress: impl FnMut(i64, i64) + Send) -> Result<Vec<Difference>> {
+    let pool = pool.into();
+    let mut connection = beside(&pool).await?;
     schema::create(&mut connection).await?;
-    fill(pool, &mut connection, NEARLY, &mut progress).await?;
+    fill(&pool, &mut connection, NEARLY, &mut progress).await?;
 
     let mut transaction = connection.begin().await?;
     let position = sqlx::query_scalar::<_, i64>("SELECT position FROM views.checkpoint FOR UPDATE");
@@ -84,8 +87,8 @@ pub async fn compare(pool: &PgPool, mut progress: impl FnMut(i64, i64) + Send) -
 }
 
 /// A connection that finds the new views first, and holds the lease of rebuilding.
-async fn beside(pool: &PgPool) -> Result<PgConnection> {
-    let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
+async fn beside(pool: &Pool) -> Result<PgConnection> {
+    let mut connection = pool.connect_beside().await?;
     let alone = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock(7267832001) AS "alone!""#);
     if !alone.fetch_one(&mut connection).await? {
         return Err(Error::RebuildRuns);
@@ -97,7 +100,7 @@ async fn beside(pool: &PgPool) -> Result<PgConnection> {
 
 /// Applies the log until at most `nearly` events are left. The next batch is read while one is applied.
 async fn fill(
-    pool: &PgPool,
+    pool: &Pool,
     connection: &mut PgConnection,
     nearly: i64,
     progress: &mut (impl FnMut(i64, i64) + Send),
@@ -129,7 +132,7 @@ async fn fill(
 }
 
 /// The next events, read on a thread of their own: the database is busy with the batch before them meanwhile.
-async fn read(pool: &PgPool, position: i64) -> Result<Batch> {
+async fn read(pool: &Pool, position: i64) -> Result<Batch> {
     let stored = log::read_after(pool, position, BATCH, Filter::default()).await?;
     tokio::task::spawn_blocking(|| Batch::read(stored)).await.map_err(|_| Error::Stopped)
 }

@@ -4,9 +4,9 @@ use crate::at::At;
 use crate::catalogue::{dhcp_servers_of, networks};
 use crate::devices::{self, Filter};
 use crate::error::Result;
+use crate::pool::Connection;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
-use sqlx::PgConnection;
 use std::fmt;
 
 /// How many devices are named.
@@ -37,7 +37,7 @@ impl fmt::Display for SiteUse {
 }
 
 /// All of it; of the devices no more than three.
-pub async fn of(connection: &mut PgConnection, site: &Name, at: At) -> Result<Vec<SiteUse>> {
+pub async fn of(connection: &mut Connection, site: &Name, at: At) -> Result<Vec<SiteUse>> {
     let networks = networks(&mut *connection, at).await?.into_iter().filter(|entry| entry.spec.site == *site);
     let mut uses: Vec<SiteUse> = networks.map(|entry| SiteUse::Network(entry.key)).collect();
     uses.extend(dhcp_servers_of(&mut *connection, site, at).await?.into_iter().map(|entry| SiteUse::DhcpServer(entry.key)));

@@ -1,12 +1,17 @@
 //! The counts of current rows: the projector keeps them with the rows, and here they are made from the rows.
 
 use crate::error::Result;
-use sqlx::PgPool;
+use crate::pool::Pool;
+use std::time::Duration;
+
+/// How long each statement may take: it reads all current rows, and the service starts but once.
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// Counts anew, while no projector is at work. For a service that starts: a projector of another version may have been at work
 /// before, which keeps other counts or none.
-pub async fn recount(pool: &PgPool) -> Result<()> {
+pub async fn recount(pool: &Pool) -> Result<()> {
     let mut transaction = pool.begin().await?;
+    transaction.set_limit(LIMIT);
     // Another service may be at work, or hang in the middle of it.
     sqlx::query!("SET LOCAL lock_timeout = '10s'").execute(&mut *transaction).await?;
     sqlx::query!("SELECT position FROM checkpoint FOR UPDATE").fetch_one(&mut *transaction).await?;

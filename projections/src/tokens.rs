@@ -1,13 +1,13 @@
 //! Access tokens, as the check of a request needs them: the catalogue's row and the hash of the
 //! secret, which is no view, since a rebuild could not bring it back.
 
+use crate::pool::Connection;
 use bootledger_aggregates::token::Scope;
 use bootledger_aggregates::values::ids::TokenId;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use serde::Deserialize;
-use sqlx::PgConnection;
 
 /// A token that was created once, valid or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ struct Spec {
 
 /// The token of this id as the views show it now; whether a secret is its own and its time is not over, the caller
 /// decides.
-pub async fn find(connection: &mut PgConnection, token: TokenId) -> sqlx::Result<Option<Token>> {
+pub async fn find(connection: &mut Connection, token: TokenId) -> sqlx::Result<Option<Token>> {
     let row = sqlx::query!(
         "SELECT catalogue.spec, catalogue.retired, token_secrets.sha256
          FROM token_secrets

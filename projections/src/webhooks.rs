@@ -3,10 +3,10 @@
 use crate::catalogue::WebhookView;
 use crate::error::Result;
 use crate::log::{self, Wanted};
+use crate::pool::Connection;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use serde::Serialize;
-use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 /// With so many aggregates that a webhook was not told all of, nothing further is read for it.
@@ -85,7 +85,7 @@ pub struct FailingWebhook {
 
 /// How far this webhook is, where the views show `shown`.
 pub async fn delivery(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     name: &Name,
     view: &WebhookView,
     shown: i64,
@@ -165,7 +165,7 @@ fn told(delivery: &Delivery, view: &WebhookView, lanes: i64) -> (DeliveryStatus,
     }
 }
 
-async fn failing(connection: &mut PgConnection, name: &Name, begun: i64) -> Result<Vec<FailingAggregate>> {
+async fn failing(connection: &mut Connection, name: &Name, begun: i64) -> Result<Vec<FailingAggregate>> {
     let rows = sqlx::query!(
         "SELECT aggregate_type, aggregate_id, position, attempts, since, next_try, problem FROM webhook_lanes
           WHERE webhook = $1 AND begun = $2 AND attempts > 0 ORDER BY position LIMIT $3",
@@ -185,7 +185,7 @@ async fn failing(connection: &mut PgConnection, name: &Name, begun: i64) -> Resu
 }
 
 /// The webhooks in use that are failing, by name; those that are paused are not.
-pub async fn all_failing(connection: &mut PgConnection) -> Result<Vec<FailingWebhook>> {
+pub async fn all_failing(connection: &mut Connection) -> Result<Vec<FailingWebhook>> {
     let rows = sqlx::query!(
         r#"SELECT c.key, count(l.webhook) AS "failing!", min(l.since) AS since
              FROM catalogue c

@@ -5,9 +5,9 @@ use super::{Condition, Level, Measured, Place, What};
 use crate::database::checks::{Facts, connect};
 use anyhow::Result;
 use bootledger_projections::cause::Cause;
+use bootledger_projections::pool::sessions::Sessions;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, Executor, PgPool};
+use sqlx::{Connection, Executor};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -25,8 +25,7 @@ const PROBE: &str = "BEGIN; CREATE TEMPORARY TABLE bootledger_space_probe ON COM
 pub struct Watch {
     condition: Condition,
     places: Vec<Place>,
-    pool: PgPool,
-    options: PgConnectOptions,
+    sessions: Sessions,
     gauges: Gauges,
 }
 
@@ -56,10 +55,10 @@ impl Watch {
     pub fn new(
         condition: Condition,
         places: Vec<Place>,
-        (pool, options): (PgPool, PgConnectOptions),
+        sessions: Sessions,
         registry: &Registry,
     ) -> Result<Self> {
-        Ok(Self { condition, places, pool, options, gauges: Gauges::register(registry)? })
+        Ok(Self { condition, places, sessions, gauges: Gauges::register(registry)? })
     }
 
     /// Runs until `stopping`.
@@ -109,7 +108,8 @@ impl Watch {
         {
             self.condition.recovered();
             if failing.cause == Cause::ReadOnly {
-                self.replace_connections();
+                // A session that began read-only may stay so.
+                self.sessions.liveness().lose();
             }
         }
         self.gauges.writable.set(i64::from(self.condition.admit().is_ok() && self.condition.failing().is_none()));
@@ -117,7 +117,7 @@ impl Watch {
 
     /// Whether a new session of the database can write.
     async fn takes_writes(&self, cause: Cause) -> Result<bool> {
-        let mut connection = connect(&self.options).await?;
+        let mut connection = connect(self.sessions.options()).await?;
         let writes = match cause {
             Cause::ReadOnly => Facts::read(&mut connection).await?.read_only().is_none(),
             _ => connection.execute(PROBE).await.is_ok(),
@@ -129,19 +129,12 @@ impl Watch {
     /// Write-ahead log that a checkpoint makes superfluous may be most of what fills the disk.
     async fn checkpoint(&self) {
         let checkpoint = async {
-            let mut connection = connect(&self.options).await?;
+            let mut connection = connect(self.sessions.options()).await?;
             connection.execute("CHECKPOINT").await?;
             anyhow::Ok(connection.close().await?)
         };
         if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, checkpoint).await {
             tracing::debug!("no checkpoint on the full disk: {error:#}");
-        }
-    }
-
-    /// Closes the idle connections: a session that began read-only may stay so.
-    fn replace_connections(&self) {
-        while let Some(connection) = self.pool.try_acquire() {
-            drop(connection.detach());
         }
     }
 }

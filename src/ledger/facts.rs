@@ -6,11 +6,11 @@ use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
+use bootledger_projections::pool::Pool;
 use bootledger_projections::{catalogue, deployments, holdings};
-use sqlx::PgPool;
 
 /// Who holds which of these, where anybody does.
-pub(crate) async fn holders(views: &PgPool, claims: &[Claim]) -> Result<Vec<(Claim, Holder)>, Failure> {
+pub(crate) async fn holders(views: &Pool, claims: &[Claim]) -> Result<Vec<(Claim, Holder)>, Failure> {
     let parts: Vec<(&str, String)> = claims.iter().map(Claim::parts).collect();
     let held = holdings::holders(views, &parts, At::Now).await?;
     let holder_of = |claim: &Claim| {
@@ -21,18 +21,18 @@ pub(crate) async fn holders(views: &PgPool, claims: &[Claim]) -> Result<Vec<(Cla
 }
 
 /// The device's live deployment, with what makes sure that it still is when events are appended.
-pub(super) async fn live(views: &PgPool, device: DeviceId) -> Result<(Option<DeploymentId>, Vec<Precondition>), Failure> {
+pub(super) async fn live(views: &Pool, device: DeviceId) -> Result<(Option<DeploymentId>, Vec<Precondition>), Failure> {
     let live = deployments::live_of_device(views, device, At::Now).await?.map(|deployment| deployment.id);
     let unclaimed = Precondition::Unclaimed(Claim::Deployment(device));
     Ok((live, if live.is_none() { vec![unclaimed] } else { vec![] }))
 }
 
 /// Whether a site is known and in use.
-pub(super) async fn site_exists(views: &PgPool, site: &Name) -> Result<bool, Failure> {
+pub(super) async fn site_exists(views: &Pool, site: &Name) -> Result<bool, Failure> {
     Ok(catalogue::site(views, site, At::Now).await?.is_some_and(|entry| !entry.retired))
 }
 
 /// Whether a rack is known, in use, and in this site.
-pub(super) async fn rack_exists(views: &PgPool, rack: &Name, site: &Name) -> Result<bool, Failure> {
+pub(super) async fn rack_exists(views: &Pool, rack: &Name, site: &Name) -> Result<bool, Failure> {
     Ok(catalogue::rack(views, rack, At::Now).await?.is_some_and(|entry| !entry.retired && entry.spec.site == *site))
 }

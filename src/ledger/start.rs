@@ -25,10 +25,9 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{Entry, inherited_image};
 use bootledger_projections::devices::Device;
+use bootledger_projections::pool::Connection;
 use bootledger_projections::{catalogue, devices, dhcp_entries, free, settings};
 use bootledger_web::commands::{CommandError, Context, NewDeployment, Proposed, Receipt};
-use sqlx::Postgres;
-use sqlx::pool::PoolConnection;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
@@ -99,7 +98,7 @@ impl Ledger {
             wanted.venture.clone().or_else(|| device.venture.clone()).ok_or_else(|| missing("venture", "the device has none"));
         let role = wanted.role.clone().or_else(|| device.role.clone()).ok_or_else(|| missing("role", "the device has none"));
         let lineage = match &venture {
-            Ok(venture) => catalogue::lineage(&mut *self.connection().await?, venture, At::Now).await?,
+            Ok(venture) => catalogue::lineage(&mut self.connection().await?, venture, At::Now).await?,
             Err(_) => vec![],
         };
         let boot_image = wanted.boot_image.clone().or_else(|| inherited_image(&lineage, role.as_ref().ok()));
@@ -156,7 +155,7 @@ impl Ledger {
         Ok(Prepared { start, preconditions })
     }
 
-    async fn connection(&self) -> Result<PoolConnection<Postgres>, Failure> {
+    async fn connection(&self) -> Result<Connection, Failure> {
         Ok(self.views.acquire().await?)
     }
 
@@ -183,7 +182,7 @@ impl Ledger {
             None => self.networks_of(device).await?,
         };
         for network in &networks {
-            let connection = &mut *self.connection().await?;
+            let connection = &mut self.connection().await?;
             let next = free::addresses(connection, &network.spec, &excluded.addresses, At::Now, 1).await?;
             if let Some(ip) = next.first() {
                 return Ok(Ok(*ip));
@@ -217,7 +216,7 @@ impl Ledger {
         let Some(template) = site.and_then(|site| site.spec.hostname_template.as_ref()) else {
             return Ok(Err(missing("hostname", "its site has no template for host names")));
         };
-        let connection = &mut *self.connection().await?;
+        let connection = &mut self.connection().await?;
         let next = free::hostnames(connection, template, &excluded.hostnames, At::Now, 1).await?;
         Ok(next.into_iter().next().ok_or_else(|| {
             BrokenRule::new("hostname", "hostnames_used_up", format!("every name of the template {template} is taken"))

@@ -8,10 +8,10 @@ use bootledger_aggregates::device::power::PowerAction;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, OrderId};
 use bootledger_projections::at::At;
 use bootledger_projections::devices::{self, Filter};
+use bootledger_projections::pool::Pool;
 use bootledger_projections::power_orders::{self, OrderStatus};
 use bootledger_web::commands::{Command, Commands};
 use clap::{Args, ValueEnum};
-use sqlx::PgPool;
 
 /// What is to be done, and of which device.
 #[derive(Debug, Args)]
@@ -84,7 +84,7 @@ async fn act(tool: &Tool, arguments: &Arguments) -> Result<String> {
 }
 
 /// The one device that is meant.
-async fn find(pool: &PgPool, text: &str) -> Result<DeviceId> {
+async fn find(pool: &Pool, text: &str) -> Result<DeviceId> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }

@@ -4,10 +4,10 @@ use bootledger_aggregates::values::ids::{PasswordId, SessionId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use sqlx::PgPool;
+use bootledger_projections::pool::Pool;
 
 /// Remembers the hash of a password. Before an event of the user names it, it lets nobody in.
-pub async fn remember_password(pool: &PgPool, id: PasswordId, user: &Name, phc: &str) -> Result<(), sqlx::Error> {
+pub async fn remember_password(pool: &Pool, id: PasswordId, user: &Name, phc: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO user_passwords (password, user_name, phc) VALUES ($1, $2, $3) ON CONFLICT (password) DO NOTHING",
         id.0,
@@ -21,7 +21,7 @@ pub async fn remember_password(pool: &PgPool, id: PasswordId, user: &Name, phc: 
 
 /// Forgets the hashes that are older than the one that the views name for their user. Those of the last minutes stay: a
 /// command under way may be about to name one.
-pub async fn forget_passwords(pool: &PgPool) -> Result<u64, sqlx::Error> {
+pub async fn forget_passwords(pool: &Pool) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query!(
         "DELETE FROM user_passwords old
          USING user_passwords current, catalogue c
@@ -34,7 +34,7 @@ pub async fn forget_passwords(pool: &PgPool) -> Result<u64, sqlx::Error> {
 
 /// Remembers the hash of a session's secret. Before the session's first event it lets nobody in.
 pub async fn remember_session(
-    pool: &PgPool,
+    pool: &Pool,
     session: SessionId,
     secret: Sha256,
     now: Timestamp,
@@ -55,7 +55,7 @@ pub async fn remember_session(
 
 /// Notes that a session was used, and whether with its newest secret, of which the one before has an end then.
 pub async fn saw_session(
-    pool: &PgPool,
+    pool: &Pool,
     session: SessionId,
     newest: bool,
     now: Timestamp,
@@ -79,7 +79,7 @@ pub async fn saw_session(
 /// Gives a session a new secret, if `presented` is the one that it has, or the one before of a browser that never got the new
 /// one. Whether it did: of requests at the same moment, one does.
 pub async fn rotate_session(
-    pool: &PgPool,
+    pool: &Pool,
     session: SessionId,
     presented: Sha256,
     next: Sha256,
@@ -97,7 +97,7 @@ pub async fn rotate_session(
 }
 
 /// Forgets the secrets of sessions that are over, and of those that never began.
-pub async fn forget_sessions(pool: &PgPool, now: Timestamp) -> Result<u64, sqlx::Error> {
+pub async fn forget_sessions(pool: &Pool, now: Timestamp) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query!(
         "DELETE FROM session_secrets x
          WHERE EXISTS (SELECT FROM catalogue c

@@ -1,6 +1,6 @@
 //! What requests with an idempotency key were answered.
 
-use sqlx::PgPool;
+use bootledger_projections::pool::Pool;
 
 /// A request's answer.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Answered {
 }
 
 /// The answer to the request with this key, if it was answered.
-pub async fn find(pool: &PgPool, key: &str) -> Result<Option<Answered>, sqlx::Error> {
+pub async fn find(pool: &Pool, key: &str) -> Result<Option<Answered>, sqlx::Error> {
     sqlx::query_as!(Answered, r#"SELECT fingerprint, position, answer::text AS "answer!" FROM commands WHERE key = $1"#, key)
         .fetch_optional(pool)
         .await

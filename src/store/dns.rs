@@ -3,7 +3,7 @@
 //! Work is by name and type: all records of both together, as the views show them when the work is done. Changes come in
 //! from the views by position, so nothing is told by anybody and nothing is forgotten.
 
-use sqlx::PgPool;
+use bootledger_projections::pool::Pool;
 use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
@@ -35,7 +35,7 @@ pub struct Pending {
 }
 
 /// Takes in what has changed in the views since the last time. Another instance may be doing it. How many changes.
-pub async fn take_in(pool: &PgPool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
+pub async fn take_in(pool: &Pool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let from = sqlx::query_scalar!("SELECT position FROM dns_checkpoint FOR UPDATE SKIP LOCKED");
     let Some(from) = from.fetch_optional(&mut *transaction).await? else { return Ok(0) };
@@ -69,7 +69,7 @@ pub async fn take_in(pool: &PgPool, now: OffsetDateTime) -> Result<u64, sqlx::Er
 }
 
 /// Takes up to `limit` pieces of work that are due; nobody else takes them before `until`.
-pub async fn take(pool: &PgPool, now: OffsetDateTime, until: OffsetDateTime, limit: i64) -> Result<Vec<Work>, sqlx::Error> {
+pub async fn take(pool: &Pool, now: OffsetDateTime, until: OffsetDateTime, limit: i64) -> Result<Vec<Work>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"WITH due AS (
                SELECT name, type FROM dns_work WHERE next_try <= $1 ORDER BY next_try, name, type LIMIT $3 FOR UPDATE SKIP LOCKED
@@ -106,7 +106,7 @@ pub struct Told {
 }
 
 /// What a primary was told of these.
-pub async fn published(pool: &PgPool, primary: &str, keys: &[Key]) -> Result<BTreeMap<Key, Told>, sqlx::Error> {
+pub async fn published(pool: &Pool, primary: &str, keys: &[Key]) -> Result<BTreeMap<Key, Told>, sqlx::Error> {
     let (names, types) = columns(keys);
     let rows = sqlx::query!(
         r#"SELECT p.name, p.type AS "kind", p.value, p.answered
@@ -130,7 +130,7 @@ pub async fn published(pool: &PgPool, primary: &str, keys: &[Key]) -> Result<BTr
 }
 
 /// Remembers that a primary is about to be told what is wanted: from now on it may hold that.
-pub async fn about_to_tell(pool: &PgPool, primary: &str, work: &[&Work]) -> Result<(), sqlx::Error> {
+pub async fn about_to_tell(pool: &Pool, primary: &str, work: &[&Work]) -> Result<(), sqlx::Error> {
     let wanted = || work.iter().flat_map(|work| work.wanted.iter().map(|value| (&work.key, value)));
     sqlx::query!(
         r#"INSERT INTO dns_published ("primary", name, type, value, answered)
@@ -147,7 +147,7 @@ pub async fn about_to_tell(pool: &PgPool, primary: &str, work: &[&Work]) -> Resu
 
 /// Ends work that is done: the primary, where the records have one, has answered with what was wanted. What has changed
 /// again meanwhile is due at once.
-pub async fn done(pool: &PgPool, primary: Option<&str>, work: &[&Work], now: OffsetDateTime) -> Result<(), sqlx::Error> {
+pub async fn done(pool: &Pool, primary: Option<&str>, work: &[&Work], now: OffsetDateTime) -> Result<(), sqlx::Error> {
     let keys: Vec<Key> = work.iter().map(|work| work.key.clone()).collect();
     let (names, types) = columns(&keys);
     let generations: Vec<i64> = work.iter().map(|work| work.generation).collect();
@@ -206,7 +206,7 @@ pub struct Failed<'a> {
 }
 
 /// Keeps work that came to nothing. What has changed again meanwhile knows nothing of it.
-pub async fn failed(pool: &PgPool, failed: &[Failed<'_>]) -> Result<(), sqlx::Error> {
+pub async fn failed(pool: &Pool, failed: &[Failed<'_>]) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"UPDATE dns_work w SET attempts = w.attempts + 1, problem = f.problem, conflict = f.conflict, next_try = f.next_try
              FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bool[], $6::timestamptz[])
@@ -225,7 +225,7 @@ pub async fn failed(pool: &PgPool, failed: &[Failed<'_>]) -> Result<(), sqlx::Er
 }
 
 /// What is pending of these; `None` before the changes up to `position` were taken in.
-pub async fn pending(pool: &PgPool, keys: &[Key], position: i64) -> Result<Option<Vec<Pending>>, sqlx::Error> {
+pub async fn pending(pool: &Pool, keys: &[Key], position: i64) -> Result<Option<Vec<Pending>>, sqlx::Error> {
     let (names, types) = columns(keys);
     let rows = sqlx::query!(
         r#"SELECT c.position, w.name AS "name?", w.type AS "kind?", w.problem, w.conflict AS "conflict?"
@@ -246,7 +246,7 @@ pub async fn pending(pool: &PgPool, keys: &[Key], position: i64) -> Result<Optio
 }
 
 /// Has work on these tried at once.
-pub async fn hurry(pool: &PgPool, keys: &[Key], now: OffsetDateTime) -> Result<u64, sqlx::Error> {
+pub async fn hurry(pool: &Pool, keys: &[Key], now: OffsetDateTime) -> Result<u64, sqlx::Error> {
     let (names, types) = columns(keys);
     sqlx::query!(
         "UPDATE dns_work w SET next_try = least(w.next_try, $3) FROM UNNEST($1::text[], $2::text[]) AS k (name, type)
@@ -262,7 +262,7 @@ pub async fn hurry(pool: &PgPool, keys: &[Key], now: OffsetDateTime) -> Result<u
 
 /// Has the deployments that wait for records under these names look again at once: also one that is being worked on, and
 /// may have looked before. Those that have failed only where `failed` says so: they would fail again and again.
-pub async fn wake(pool: &PgPool, names: &[String], failed: bool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
+pub async fn wake(pool: &Pool, names: &[String], failed: bool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
     sqlx::query!(
         "UPDATE leases l SET woken_at = $2, until = CASE WHEN l.resting THEN least(l.until, $2) ELSE l.until END
            FROM deployments d JOIN plugin_runs r ON r.deployment = d.id AND r.plugin = 'dns'

@@ -1,7 +1,7 @@
 //! When the servers of which site are compared with the views, and who is at it; and what is to be compared.
 
 use super::dns::Key;
-use sqlx::PgPool;
+use bootledger_projections::pool::Pool;
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
@@ -26,7 +26,7 @@ pub struct Checked {
 }
 
 /// Makes sure that every site in use is compared some time; the first time at `first`, or when it is asked for.
-pub async fn plan(pool: &PgPool, first: Option<OffsetDateTime>) -> Result<(), sqlx::Error> {
+pub async fn plan(pool: &Pool, first: Option<OffsetDateTime>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO drift_checks (site, next_check)
          SELECT key, $1 FROM catalogue WHERE kind = 'site' AND valid_to IS NULL AND NOT retired ON CONFLICT DO NOTHING",
@@ -38,7 +38,7 @@ pub async fn plan(pool: &PgPool, first: Option<OffsetDateTime>) -> Result<(), sq
 }
 
 /// Takes a site that is due, or whose taker is lost; nobody else takes it before `until`.
-pub async fn take(pool: &PgPool, now: OffsetDateTime, until: OffsetDateTime) -> Result<Option<Due>, sqlx::Error> {
+pub async fn take(pool: &Pool, now: OffsetDateTime, until: OffsetDateTime) -> Result<Option<Due>, sqlx::Error> {
     sqlx::query_as!(
         Due,
         r#"UPDATE drift_checks
@@ -55,13 +55,13 @@ pub async fn take(pool: &PgPool, now: OffsetDateTime, until: OffsetDateTime) -> 
 }
 
 /// Says that it is still being compared.
-pub async fn keep(pool: &PgPool, site: &str, until: OffsetDateTime) -> Result<(), sqlx::Error> {
+pub async fn keep(pool: &Pool, site: &str, until: OffsetDateTime) -> Result<(), sqlx::Error> {
     sqlx::query!("UPDATE drift_checks SET busy_until = $2 WHERE site = $1", site, until).execute(pool).await.map(drop)
 }
 
 /// Ends a comparison, the next one being at `next`, or at once where it was asked for meanwhile.
 pub async fn done(
-    pool: &PgPool,
+    pool: &Pool,
     site: &str,
     checked: Option<&Checked>,
     now: OffsetDateTime,
@@ -88,18 +88,18 @@ pub async fn done(
 }
 
 /// Forgets a site that is no longer in use.
-pub async fn forget(pool: &PgPool, site: &str) -> Result<(), sqlx::Error> {
+pub async fn forget(pool: &Pool, site: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM drift_checks WHERE site = $1", site).execute(pool).await.map(drop)
 }
 
 /// Has a site compared at once; false where there is no such site.
-pub async fn request(pool: &PgPool, site: &str, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
+pub async fn request(pool: &Pool, site: &str, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!("UPDATE drift_checks SET requested_at = $2, next_check = $2 WHERE site = $1", site, now);
     Ok(done.execute(pool).await?.rows_affected() > 0)
 }
 
 /// Has what was ordered to be repaired looked at, at once.
-pub async fn request_repair(pool: &PgPool, site: &str) -> Result<(), sqlx::Error> {
+pub async fn request_repair(pool: &Pool, site: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("UPDATE drift_checks SET repair = true WHERE site = $1", site).execute(pool).await.map(drop)
 }
 
@@ -107,7 +107,7 @@ pub async fn request_repair(pool: &PgPool, site: &str) -> Result<(), sqlx::Error
 pub type Wanted = (Key, BTreeSet<String>);
 
 /// Up to `limit` sets that a primary should have, or was told, by name and type, behind `after`.
-pub async fn sets(pool: &PgPool, primary: &str, after: Option<&Key>, limit: i64) -> Result<Vec<Wanted>, sqlx::Error> {
+pub async fn sets(pool: &Pool, primary: &str, after: Option<&Key>, limit: i64) -> Result<Vec<Wanted>, sqlx::Error> {
     let (name, kind) = after.map_or(("", ""), |(name, kind)| (name, kind));
     let rows = sqlx::query!(
         r#"SELECT k.name AS "name!", k.type AS "kind!",
@@ -131,7 +131,7 @@ pub async fn sets(pool: &PgPool, primary: &str, after: Option<&Key>, limit: i64)
 }
 
 /// What the views show of these sets, in their order.
-pub async fn wanted(pool: &PgPool, keys: &[Key]) -> Result<Vec<Wanted>, sqlx::Error> {
+pub async fn wanted(pool: &Pool, keys: &[Key]) -> Result<Vec<Wanted>, sqlx::Error> {
     let (names, types): (Vec<String>, Vec<String>) = keys.iter().cloned().unzip();
     let rows = sqlx::query!(
         r#"SELECT k.name AS "name!", k.type AS "kind!",

@@ -1,6 +1,6 @@
 //! Boot images that are being added from the library: a queue, of which one at a time is worked on.
 
-use sqlx::PgPool;
+use bootledger_projections::pool::Pool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -44,7 +44,7 @@ pub struct New<'a> {
 }
 
 /// Puts a download at the end of the queue; false where the queue is full, or the image is in it.
-pub async fn insert(pool: &PgPool, new: New<'_>, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
+pub async fn insert(pool: &Pool, new: New<'_>, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
     sqlx::query!(
         "DELETE FROM image_downloads WHERE status NOT IN ('queued', 'running') AND changed_at < $1::timestamptz - make_interval(days => $2)",
         now,
@@ -74,7 +74,7 @@ pub async fn insert(pool: &PgPool, new: New<'_>, now: OffsetDateTime) -> Result<
 }
 
 /// The newest downloads, newest first.
-pub async fn list(pool: &PgPool) -> Result<Vec<Row>, sqlx::Error> {
+pub async fn list(pool: &Pool) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
         "SELECT id, recipe, image, mirror, is_update, replaces, actor, correlation_id, status, progress, message, created_at, changed_at
@@ -85,7 +85,7 @@ pub async fn list(pool: &PgPool) -> Result<Vec<Row>, sqlx::Error> {
 }
 
 /// One download.
-pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<Row>, sqlx::Error> {
+pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
         "SELECT id, recipe, image, mirror, is_update, replaces, actor, correlation_id, status, progress, message, created_at, changed_at
@@ -97,7 +97,7 @@ pub async fn find(pool: &PgPool, id: Uuid) -> Result<Option<Row>, sqlx::Error> {
 }
 
 /// Marks those as interrupted whose instance is lost.
-pub async fn interrupt_lost(pool: &PgPool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
+pub async fn interrupt_lost(pool: &Pool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
     let lost = sqlx::query!(
         "UPDATE image_downloads SET status = 'interrupted', changed_at = $1 WHERE status = 'running' AND alive_until < $1",
         now
@@ -106,7 +106,7 @@ pub async fn interrupt_lost(pool: &PgPool, now: OffsetDateTime) -> Result<u64, s
 }
 
 /// Takes the oldest that waits, unless another is under way.
-pub async fn take(pool: &PgPool, now: OffsetDateTime, until: OffsetDateTime) -> Result<Option<Row>, sqlx::Error> {
+pub async fn take(pool: &Pool, now: OffsetDateTime, until: OffsetDateTime) -> Result<Option<Row>, sqlx::Error> {
     let taken = sqlx::query_as!(
         Row,
         "UPDATE image_downloads SET status = 'running', changed_at = $1, alive_until = $2, message = NULL, progress = NULL
@@ -127,7 +127,7 @@ pub async fn take(pool: &PgPool, now: OffsetDateTime, until: OffsetDateTime) -> 
 
 /// Says how far it has come, and that its instance lives; false where it was cancelled.
 pub async fn keep(
-    pool: &PgPool,
+    pool: &Pool,
     id: Uuid,
     progress: &serde_json::Value,
     now: OffsetDateTime,
@@ -144,7 +144,7 @@ pub async fn keep(
 }
 
 /// Ends a download that is under way. One that was cancelled in its last moment is done all the same where its image is made.
-pub async fn end(pool: &PgPool, id: Uuid, status: &str, message: Option<&str>, now: OffsetDateTime) -> Result<(), sqlx::Error> {
+pub async fn end(pool: &Pool, id: Uuid, status: &str, message: Option<&str>, now: OffsetDateTime) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE image_downloads SET status = $2, message = $3, changed_at = $4
           WHERE id = $1 AND (status = 'running' OR $2 = 'done')",
@@ -159,7 +159,7 @@ pub async fn end(pool: &PgPool, id: Uuid, status: &str, message: Option<&str>, n
 }
 
 /// Cancels a download that is not over.
-pub async fn cancel(pool: &PgPool, id: Uuid, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
+pub async fn cancel(pool: &Pool, id: Uuid, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
     let cancelled = sqlx::query!(
         "UPDATE image_downloads SET status = 'cancelled', changed_at = $2
           WHERE id = $1 AND status IN ('queued', 'running', 'interrupted')",
@@ -170,13 +170,7 @@ pub async fn cancel(pool: &PgPool, id: Uuid, now: OffsetDateTime) -> Result<bool
 }
 
 /// Puts a download that is over without its image into the queue again.
-pub async fn resume(
-    pool: &PgPool,
-    id: Uuid,
-    actor: &str,
-    correlation_id: &str,
-    now: OffsetDateTime,
-) -> Result<bool, sqlx::Error> {
+pub async fn resume(pool: &Pool, id: Uuid, actor: &str, correlation_id: &str, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
     let resumed = sqlx::query!(
         "UPDATE image_downloads SET status = 'queued', actor = $2, correlation_id = $3, changed_at = $4, message = NULL
           WHERE id = $1 AND status IN ('interrupted', 'failed', 'cancelled')

@@ -3,7 +3,7 @@
 
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::name::Name;
-use sqlx::PgPool;
+use bootledger_projections::pool::Pool;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ pub struct Lease {
 /// A resting lease (the run found nothing new to say) gives way before its end when an event has
 /// made the run due after the lease was taken, or when it was woken.
 pub async fn take(
-    pool: &PgPool,
+    pool: &Pool,
     worker: Uuid,
     now: OffsetDateTime,
     duration: Duration,
@@ -77,7 +77,7 @@ pub async fn take(
 /// Lets a run rest until a time, or until an event makes it due; not at all where it was woken since it was taken.
 ///
 /// It does not wait for the disk: where it is lost with the database's server, the lease ends when it would have ended anyway.
-pub async fn rest(pool: &PgPool, worker: Uuid, lease: &Lease, until: OffsetDateTime) -> Result<(), sqlx::Error> {
+pub async fn rest(pool: &Pool, worker: Uuid, lease: &Lease, until: OffsetDateTime) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE leases SET until = CASE WHEN woken_at >= taken_at THEN taken_at ELSE $4 END, resting = true
           WHERE deployment = $1 AND plugin = $2 AND worker = $3 RETURNING set_config('synchronous_commit', 'off', true)",
@@ -92,7 +92,7 @@ pub async fn rest(pool: &PgPool, worker: Uuid, lease: &Lease, until: OffsetDateT
 }
 
 /// Forgets the leases of runs that are over.
-pub async fn forget_ended(pool: &PgPool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
+pub async fn forget_ended(pool: &Pool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
     sqlx::query!(
         "DELETE FROM leases l USING plugin_runs r
           WHERE r.deployment = l.deployment AND r.plugin = l.plugin AND r.retry_at IS NULL AND l.until <= $1",

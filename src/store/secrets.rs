@@ -2,10 +2,10 @@
 
 use bootledger_aggregates::values::ids::TokenId;
 use bootledger_aggregates::values::sha256::Sha256;
-use sqlx::PgPool;
+use bootledger_projections::pool::Pool;
 
 /// Remembers the hash of a token's secret. Before the token's first event it opens nothing.
-pub async fn remember(pool: &PgPool, token: TokenId, secret: Sha256) -> Result<(), sqlx::Error> {
+pub async fn remember(pool: &Pool, token: TokenId, secret: Sha256) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO token_secrets (token, sha256) VALUES ($1, $2) ON CONFLICT (token) DO NOTHING",
         token.0,

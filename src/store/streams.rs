@@ -4,13 +4,17 @@
 //! cost more than the rows. The rows are those that postgres-es would read.
 
 use super::append::Rejection;
+use bootledger_projections::pool::DIAL;
+use bootledger_projections::pool::sessions::{Session, Sessions};
 use super::writer::refused;
 use cqrs_es::persist::SerializedEvent;
 use serde_json::Value;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Error};
 use std::collections::HashMap;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{Instrument, debug_span};
 
 /// How many streams are read together at most.
@@ -18,6 +22,16 @@ const GROUP: usize = 256;
 
 /// How many may wait; further callers wait before they may wait.
 const QUEUE: usize = 4096;
+
+/// How long a caller waits for its stream, its place in the queue included.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a group may take, with a second attempt.
+const LIMIT: Duration = Duration::from_secs(4);
+
+/// After how long without use the connection is tested, and how long that may take.
+const TESTED_AFTER: Duration = Duration::from_millis(500);
+const TEST: Duration = Duration::from_millis(700);
 
 /// The reader. Cheap to clone; all clones share one connection.
 #[derive(Clone)]
@@ -33,9 +47,9 @@ struct Waiting {
 
 impl Streams {
     /// Starts the reader on a connection of its own. It ends with the last clone.
-    pub(super) fn start(options: PgConnectOptions) -> Self {
+    pub(super) fn start(sessions: Sessions) -> Self {
         let (waiting, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(run(options, receiver));
+        tokio::spawn(run(Reader { sessions, session: None, used: Instant::now() }, receiver));
         Self { waiting }
     }
 
@@ -44,22 +58,39 @@ impl Streams {
         let stopped = || Rejection::Unavailable("the service is stopping".to_owned());
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { aggregate_type, aggregate_id: id.to_owned(), answer };
-        self.waiting.send(waiting).await.map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
+        let read = async {
+            self.waiting.send(waiting).await.map_err(|_| stopped())?;
+            answered.await.map_err(|_| stopped())?
+        };
+        let late = |_| Rejection::Unavailable(format!("it did not answer within {} s", PATIENCE.as_secs()));
+        timeout(PATIENCE, read).await.map_err(late)?
     }
 }
 
-async fn run(options: PgConnectOptions, mut receiver: mpsc::Receiver<Waiting>) {
-    let mut connection = None;
+async fn run(mut reader: Reader, mut receiver: mpsc::Receiver<Waiting>) {
     let mut group = Vec::new();
-    while receiver.recv_many(&mut group, GROUP).await > 0 {
+    loop {
+        tokio::select! {
+            biased;
+            received = receiver.recv_many(&mut group, GROUP) => {
+                if received == 0 {
+                    return;
+                }
+            }
+            // Nobody waits: a connection that was lost is replaced before somebody does.
+            () = sleep_until(reader.used + TESTED_AFTER) => {
+                reader.test().await;
+                continue;
+            }
+        }
+        let mut group = std::mem::take(&mut group);
+        group.retain(|waiting| !waiting.answer.is_closed());
         let span = debug_span!("read", streams = group.len());
-        let group = std::mem::take(&mut group);
         async {
-            match read(&options, &mut connection, &group).await {
+            match reader.read(&group).await {
                 Ok(mut streams) => {
                     for (place, waiting) in (1_i64..).zip(group) {
-                        // Whoever asked may have gone away.
+                        // The caller may have gone away.
                         drop(waiting.answer.send(Ok(streams.remove(&place).unwrap_or_default())));
                     }
                 }
@@ -76,25 +107,52 @@ async fn run(options: PgConnectOptions, mut receiver: mpsc::Receiver<Waiting>) {
     }
 }
 
-/// A group's streams by their place in it, from 1. A connection that was lost while nobody asked is replaced once.
-async fn read(
-    options: &PgConnectOptions,
-    slot: &mut Option<PgConnection>,
-    group: &[Waiting],
-) -> Result<HashMap<i64, Vec<SerializedEvent>>, Error> {
-    if let Some(mut connection) = slot.take() {
-        match ask(&mut connection, group).await {
-            Ok(streams) => {
-                *slot = Some(connection);
-                return Ok(streams);
-            }
-            Err(error) => tracing::warn!(%error, "streams could not be read; asking again on a new connection"),
+/// What streams are read with.
+struct Reader {
+    sessions: Sessions,
+    session: Option<Session>,
+    used: Instant,
+}
+
+impl Reader {
+    /// Tests the connection, and replaces it where it was lost.
+    async fn test(&mut self) {
+        let tested = match self.session.as_mut().filter(|session| session.bound.holds()) {
+            Some(session) => timeout(TEST, session.connection.ping()).await.is_ok_and(|answer| answer.is_ok()),
+            None => false,
+        };
+        if !tested {
+            self.session = self.sessions.open(DIAL / 2).await.ok();
         }
+        self.used = Instant::now();
     }
-    let mut connection = PgConnection::connect_with(options).await?;
-    let streams = ask(&mut connection, group).await?;
-    *slot = Some(connection);
-    Ok(streams)
+
+    /// A group's streams by their place in it, from 1. A connection that was lost is replaced once.
+    async fn read(&mut self, group: &[Waiting]) -> Result<HashMap<i64, Vec<SerializedEvent>>, Error> {
+        let until = Instant::now() + LIMIT;
+        if let Some(session) = self.session.take().filter(|session| session.bound.holds()) {
+            // Half of the time: the other half is for a new connection.
+            match self.read_on(session, until - LIMIT / 2, group).await {
+                Ok(streams) => return Ok(streams),
+                Err(error) => tracing::warn!(%error, "streams could not be read; reading again on a new connection"),
+            }
+        }
+        let session = self.sessions.open_until(until).await?;
+        self.read_on(session, until, group).await
+    }
+
+    async fn read_on(
+        &mut self,
+        mut session: Session,
+        until: Instant,
+        group: &[Waiting],
+    ) -> Result<HashMap<i64, Vec<SerializedEvent>>, Error> {
+        let left = until.saturating_duration_since(Instant::now());
+        let streams = session.bound.within(left, ask(&mut session.connection, group)).await?;
+        self.session = Some(session);
+        self.used = Instant::now();
+        Ok(streams)
+    }
 }
 
 async fn ask(connection: &mut PgConnection, group: &[Waiting]) -> Result<HashMap<i64, Vec<SerializedEvent>>, Error> {

@@ -2,9 +2,9 @@
 
 use super::chain::{self, Link};
 use anyhow::{Context, Result};
+use bootledger_projections::pool::{Connection, Pool};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sqlx::PgPool;
 use time::OffsetDateTime;
 
 /// How many events are read at once.
@@ -106,7 +106,7 @@ impl Default for Verification {
 
 /// Checks the log in the database. `progress` is told positions. The outer error is a fault of the
 /// database, the inner one what was found.
-pub async fn database(pool: &PgPool, mut progress: impl FnMut(i64)) -> Result<Result<i64, Tampered>> {
+pub async fn database(pool: &Pool, mut progress: impl FnMut(i64)) -> Result<Result<i64, Tampered>> {
     let mut transaction = pool.begin().await?;
     sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *transaction).await?;
     let head = sqlx::query!("SELECT position, chain FROM log_head").fetch_one(&mut *transaction).await?;
@@ -142,7 +142,7 @@ pub fn file(reader: impl std::io::BufRead, mut progress: impl FnMut(i64)) -> Res
 }
 
 /// The events behind a position, up to a page of them, as an export has them.
-pub async fn export_after(pool: &PgPool, position: i64) -> Result<Vec<ExportedEvent>> {
+pub async fn export_after(pool: &Pool, position: i64) -> Result<Vec<ExportedEvent>> {
     let mut connection = pool.acquire().await?;
     page(&mut connection, position).await?.into_iter().map(StoredEvent::export).collect()
 }
@@ -160,7 +160,7 @@ struct StoredEvent {
     chain: Vec<u8>,
 }
 
-async fn page(connection: &mut sqlx::PgConnection, after: i64) -> Result<Vec<StoredEvent>> {
+async fn page(connection: &mut Connection, after: i64) -> Result<Vec<StoredEvent>> {
     // The order is that of the positions; a row whose position was altered appears out of it.
     let events = sqlx::query_as!(
         StoredEvent,

@@ -3,7 +3,7 @@
 //! Whoever tells a webhook holds its row for some seconds at a time, and writes nothing when somebody else has taken it.
 
 use bootledger_projections::catalogue::Beginning;
-use sqlx::PgPool;
+use bootledger_projections::pool::Pool;
 use std::collections::HashSet;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -55,7 +55,7 @@ pub struct Holder<'a> {
 
 /// Becomes the one who tells a webhook, from where it was or, where its beginning was set since, from there. `None` while
 /// somebody else tells it, or knows of a later beginning.
-pub async fn take(pool: &PgPool, holder: Holder<'_>, begins: Beginning) -> Result<Option<Progress>, sqlx::Error> {
+pub async fn take(pool: &Pool, holder: Holder<'_>, begins: Beginning) -> Result<Option<Progress>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let position = sqlx::query_scalar!(
         r#"INSERT INTO webhook_progress AS p (webhook, begun, position, worker, until)
@@ -119,7 +119,7 @@ pub struct Changes<'a> {
 /// Remembers changes and holds the webhook for longer; `false`, and nothing is changed, when somebody else tells it now.
 ///
 /// It does not wait for the disk, and has nobody else wait for it: what a crash of the database forgets is told again.
-pub async fn save(pool: &PgPool, holder: Holder<'_>, changes: Changes<'_>) -> Result<bool, sqlx::Error> {
+pub async fn save(pool: &Pool, holder: Holder<'_>, changes: Changes<'_>) -> Result<bool, sqlx::Error> {
     let Changes { position, kept, ended, taken_at, problem } = changes;
     let saved = sqlx::query_scalar!(
         r#"WITH held AS (
@@ -162,7 +162,7 @@ pub async fn save(pool: &PgPool, holder: Holder<'_>, changes: Changes<'_>) -> Re
 }
 
 /// Lets others tell the webhook at once.
-pub async fn give_back(pool: &PgPool, holder: Holder<'_>) -> Result<(), sqlx::Error> {
+pub async fn give_back(pool: &Pool, holder: Holder<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE webhook_progress SET until = '-infinity' WHERE webhook = $1 AND worker = $2",
         holder.webhook,
@@ -174,7 +174,7 @@ pub async fn give_back(pool: &PgPool, holder: Holder<'_>) -> Result<(), sqlx::Er
 }
 
 /// Whether a webhook fails to take the event at this position.
-pub async fn is_failing(pool: &PgPool, webhook: &str, begun: i64, position: i64) -> Result<bool, sqlx::Error> {
+pub async fn is_failing(pool: &Pool, webhook: &str, begun: i64, position: i64) -> Result<bool, sqlx::Error> {
     let failing = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM webhook_lanes
                            WHERE webhook = $1 AND begun = $2 AND position = $3 AND attempts > 0) AS "failing!""#,
@@ -186,7 +186,7 @@ pub async fn is_failing(pool: &PgPool, webhook: &str, begun: i64, position: i64)
 }
 
 /// Forgets how far webhooks were that are out of use.
-pub async fn forget_retired(pool: &PgPool) -> Result<u64, sqlx::Error> {
+pub async fn forget_retired(pool: &Pool) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query!(
         "DELETE FROM webhook_progress p USING catalogue c
           WHERE c.kind = 'webhook' AND c.key = p.webhook AND c.valid_to IS NULL AND c.retired AND p.until <= clock_timestamp()"

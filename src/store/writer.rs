@@ -7,6 +7,7 @@
 //! later. A group that finds the log moved on by another instance takes the row's lock first, and then cannot be passed.
 
 mod checks;
+mod session;
 mod sql;
 
 use super::append::{Appended, Batch, Rejection};
@@ -14,15 +15,18 @@ use super::chain::{self, Link};
 use super::streams::Streams;
 use crate::condition::Condition;
 use bootledger_projections::cause::{Cause, Impediment};
+use bootledger_projections::pool::Pool;
+use bootledger_projections::pool::sessions::Sessions;
+use bootledger_web::health::vitals::Pulse;
 use checks::Known;
-use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
+use session::{Limited, Writer};
+use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{Instrument, debug_span, warn};
+use tracing::{Instrument, debug_span};
 
 /// How many batches, and about how many events, are written together at most.
 const GROUP_BATCHES: usize = 512;
@@ -45,6 +49,16 @@ const PLANS: [(&str, &str); 5] = [
     ("jit", "off"),
 ];
 
+/// How long a caller waits for its answer, its place in the queue included; longer where it brings many events.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a group may take, with a second attempt and with finding out what became of the first; longer where it has
+/// many events.
+const GROUP: Duration = Duration::from_millis(3500);
+
+/// What an event adds to these; it takes a twentieth of that.
+const EVENT: Duration = Duration::from_millis(1);
+
 /// After how long the database is asked for its time again.
 const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
@@ -53,7 +67,8 @@ const ASKED_AGAIN: Duration = Duration::from_secs(1);
 pub struct EventLog {
     waiting: mpsc::Sender<Waiting>,
     condition: Condition,
-    pub(super) pool: PgPool,
+    pub(super) pool: Pool,
+    pulse: Pulse,
     pub(super) streams: Streams,
     /// For what is seldom asked.
     pub(super) repository: Arc<postgres_es::PostgresEventRepository>,
@@ -66,16 +81,16 @@ struct Waiting {
 
 impl EventLog {
     /// Starts the writer and the reader of streams on connections of their own. They end with the last clone of the log.
-    pub fn start(pool: PgPool, options: PgConnectOptions) -> Self {
-        let options = options.options(PLANS);
+    pub fn start(pool: impl Into<Pool>, sessions: impl Into<Sessions>) -> Self {
+        let (pool, sessions, pulse) = (pool.into(), sessions.into().with(PLANS), Pulse::default());
         let (waiting, receiver) = mpsc::channel(QUEUE);
-        let streams = Streams::start(options.clone());
-        tokio::spawn(run(options, receiver));
-        let repository = Arc::new(postgres_es::PostgresEventRepository::new(pool.clone()));
-        Self { waiting, condition: Condition::default(), pool, streams, repository }
+        let streams = Streams::start(sessions.clone());
+        tokio::spawn(run(Writer::new(sessions, pulse.clone()), receiver));
+        let repository = Arc::new(postgres_es::PostgresEventRepository::new(pool.plain()));
+        Self { waiting, condition: Condition::default(), pool, pulse, streams, repository }
     }
 
-    /// Appends the batch, or says why not. Waits for its group's commit.
+    /// Appends the batch, or says why not. Waits for its group's commit, but not without a limit.
     pub async fn append(&self, batch: Batch) -> Result<Appended, Rejection> {
         self.condition.admit()?;
         let result = self.queue(batch).await;
@@ -90,22 +105,30 @@ impl EventLog {
 
     async fn queue(&self, batch: Batch) -> Result<Appended, Rejection> {
         let stopped = || Rejection::Unavailable("the service is stopping".to_owned());
+        let limit = lengthened(PATIENCE, batch.events.len());
         let (answer, answered) = oneshot::channel();
-        self.waiting.send(Waiting { batch, answer }).await.map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
+        let appended = async {
+            self.waiting.send(Waiting { batch, answer }).await.map_err(|_| stopped())?;
+            answered.await.map_err(|_| stopped())?
+        };
+        let late = |_| Rejection::Unavailable(format!("it did not answer within {} s", limit.as_secs()));
+        tokio::time::timeout(limit, appended).await.map_err(late)?
+    }
+
+    /// When the writer last wrote, or found that it could.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// The pool that reads go through.
-    pub fn pool(&self) -> &PgPool {
+    pub fn pool(&self) -> &Pool {
         &self.pool
     }
 }
 
-/// The writer's connection, and where the log ended when it last looked or wrote.
-#[derive(Default)]
-struct Session {
-    connection: Option<PgConnection>,
-    end: Option<End>,
+/// A limit for so many events.
+fn lengthened(limit: Duration, events: usize) -> Duration {
+    limit + EVENT * u32::try_from(events).unwrap_or(u32::MAX)
 }
 
 /// Where the log ended when it was last looked at or written.
@@ -130,34 +153,50 @@ impl Clock {
     }
 }
 
-async fn run(options: PgConnectOptions, mut receiver: mpsc::Receiver<Waiting>) {
-    let mut session = Session::default();
+async fn run(mut writer: Writer, mut receiver: mpsc::Receiver<Waiting>) {
     let mut group = Vec::new();
-    while receiver.recv_many(&mut group, GROUP_BATCHES).await > 0 {
+    loop {
+        tokio::select! {
+            biased;
+            received = receiver.recv_many(&mut group, GROUP_BATCHES) => {
+                if received == 0 {
+                    return;
+                }
+            }
+            // Nobody waits: a connection that was lost is replaced before somebody does.
+            () = writer.idle() => {
+                writer.test().await;
+                continue;
+            }
+        }
         let mut rest = std::mem::take(&mut group).into_iter().peekable();
         while rest.peek().is_some() {
             let mut events = 0;
             let mut some = Vec::new();
             while let Some(next) = rest.next_if(|next| some.is_empty() || events + next.batch.events.len() <= GROUP_EVENTS) {
+                // A caller that gave up was answered that nothing is known: what it wanted is better not done late.
+                if next.answer.is_closed() {
+                    continue;
+                }
                 events += next.batch.events.len();
                 some.push(next);
             }
             let span = debug_span!("append", batches = some.len(), events);
-            write(&options, &mut session, some).instrument(span).await;
+            write(&mut writer, some).instrument(span).await;
         }
     }
 }
 
 /// Writes a group and answers each of its callers.
-async fn write(options: &PgConnectOptions, session: &mut Session, group: Vec<Waiting>) {
+async fn write(writer: &mut Writer, group: Vec<Waiting>) {
     let (batches, answers): (Vec<_>, Vec<_>) = group.into_iter().map(|waiting| (waiting.batch, waiting.answer)).unzip();
-    let results = match attempt(options, session, &batches).await {
+    let results = match writer.attempt(&batches).await {
         Ok(results) => results,
         // One batch that the database itself refuses must not fail the others: each has its own try.
         Err(Rejection::Defect(_)) if batches.len() > 1 => {
             let mut results = Vec::with_capacity(batches.len());
             for batch in &batches {
-                let alone = attempt(options, session, std::slice::from_ref(batch)).await;
+                let alone = writer.attempt(std::slice::from_ref(batch)).await;
                 results.push(alone.and_then(|mut one| one.pop().unwrap_or(Err(Rejection::Defect("no answer".to_owned())))));
             }
             results
@@ -172,51 +211,6 @@ async fn write(options: &PgConnectOptions, session: &mut Session, group: Vec<Wai
 
 /// What came of each batch of a group.
 type Results = Vec<Result<Appended, Rejection>>;
-
-/// One group. `Err` means that nothing of it is in the log.
-async fn attempt(options: &PgConnectOptions, session: &mut Session, batches: &[Batch]) -> Result<Results, Rejection> {
-    let Session { connection, end } = std::mem::take(session);
-    let mut connection = match connection {
-        Some(connection) => connection,
-        None => PgConnection::connect_with(options).await.map_err(|error| refused(&error))?,
-    };
-    match append(&mut connection, end, batches).await {
-        Ok((results, end)) => {
-            *session = Session { connection: Some(connection), end: Some(end) };
-            Ok(results)
-        }
-        Err(Failed::Before(error)) => {
-            // The connection is dropped, and with it the transaction, unless it is surely sound. Outside of a
-            // transaction, a ROLLBACK is but a warning.
-            // A session that is read-only stays so where the server is promoted meanwhile.
-            if error.as_database_error().is_some()
-                && Cause::of(&error) != Cause::ReadOnly
-                && sql::rollback(&mut connection).await.is_ok()
-            {
-                session.connection = Some(connection);
-            }
-            Err(refused(&error))
-        }
-        Err(Failed::Commit { error, results, head }) => {
-            // Nobody knows whether the commit was done: the log does.
-            let position = head.position;
-            warn!(%error, position, "the connection was lost while a commit was under way; looking whether it was done");
-            let mut fresh = PgConnection::connect_with(options).await.map_err(|error| refused(&error))?;
-            let done = committed(&mut fresh, position).await.map_err(|error| refused(&error))?;
-            session.connection = Some(fresh);
-            if done.as_deref() == Some(&head.chain[..]) { Ok(results) } else { Err(refused(&error)) }
-        }
-    }
-}
-
-/// The chain at a position, once nobody is in the middle of a commit: the one that was lost may still be done.
-async fn committed(connection: &mut PgConnection, position: i64) -> Result<Option<Vec<u8>>, sqlx::Error> {
-    sql::begin(connection).await?;
-    sql::lock_head(connection).await?;
-    let chain = sql::chain_at(connection, position).await?;
-    sql::rollback(connection).await?;
-    Ok(chain)
-}
 
 enum Failed {
     /// Nothing is in the log.
@@ -233,7 +227,12 @@ impl From<sqlx::Error> for Failed {
 
 /// Decides and writes in one round trip where nothing but the streams matters and the end of the log is known, else in
 /// two; where another instance was in between, or where one statement cannot carry it all, behind the lock.
-async fn append(connection: &mut PgConnection, end: Option<End>, batches: &[Batch]) -> Result<(Results, End), Failed> {
+async fn append(
+    connection: &mut PgConnection,
+    limited: &Limited,
+    end: Option<End>,
+    batches: &[Batch],
+) -> Result<(Results, End), Failed> {
     let fits = batches.iter().map(|batch| batch.events.len()).sum::<usize>() <= STATEMENT_EVENTS;
     if let Some(end) = end
         && fits
@@ -246,39 +245,39 @@ async fn append(connection: &mut PgConnection, end: Option<End>, batches: &[Batc
         if decided.is_nothing() {
             return Ok(decided.done());
         }
-        match decided.write(connection, &assumed).await {
+        match limited.run(decided.write(connection, &assumed)).await {
             Ok(true) => return Ok(decided.done()),
             Ok(false) => {}
             Err(error) => return Err(decided.failed(error)),
         }
     }
     if fits {
-        let (head, now, known) = Known::look_up(connection, batches).await?;
+        let (head, now, known) = limited.run(Known::look_up(connection, batches)).await?;
         let decided = decide(&head, now, Clock { read: now, at: Instant::now() }, known, batches);
         if decided.is_nothing() {
             return Ok(decided.done());
         }
-        match decided.write(connection, &BTreeMap::new()).await {
+        match limited.run(decided.write(connection, &BTreeMap::new())).await {
             Ok(true) => return Ok(decided.done()),
             Ok(false) => {}
             Err(error) => return Err(decided.failed(error)),
         }
     }
-    sql::begin(connection).await?;
-    sql::lock_head(connection).await?;
-    let (head, now, known) = Known::look_up(connection, batches).await?;
+    limited.run(sql::begin(connection)).await?;
+    limited.run(sql::lock_head(connection)).await?;
+    let (head, now, known) = limited.run(Known::look_up(connection, batches)).await?;
     let decided = decide(&head, now, Clock { read: now, at: Instant::now() }, known, batches);
     if decided.is_nothing() {
-        sql::rollback(connection).await?;
+        limited.run(sql::rollback(connection)).await?;
         return Ok(decided.done());
     }
     for rows in &decided.before {
-        sql::write_part(connection, rows, now).await?;
+        limited.run(sql::write_part(connection, rows, now)).await?;
     }
-    if !decided.write(connection, &BTreeMap::new()).await? {
+    if !limited.run(decided.write(connection, &BTreeMap::new())).await? {
         return Err(Failed::Before(sqlx::Error::Protocol("the end of the log moved in spite of its lock".to_owned())));
     }
-    match sql::commit(connection).await {
+    match limited.run(sql::commit(connection)).await {
         Ok(()) => Ok(decided.done()),
         Err(error) => Err(decided.failed(error)),
     }

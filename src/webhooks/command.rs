@@ -97,8 +97,8 @@ async fn act(tool: &Tool, action: Action) -> Result<()> {
 
 async fn list(tool: &Tool) -> Result<()> {
     let mut connection = tool.database.pool.acquire().await?;
-    let position = checkpoint::position(&mut *connection).await?;
-    for webhook in catalogue::webhooks(&mut *connection, At::Now).await? {
+    let position = checkpoint::position(&mut connection).await?;
+    for webhook in catalogue::webhooks(&mut connection, At::Now).await? {
         let (name, view) = (webhook.key, webhook.spec);
         let delivery = webhooks::delivery(&mut connection, &name, &view, position, (tool.ledger.now)()).await?;
         println!("{name}  {}  {}", view.spec.url.origin(), delivery.message);

@@ -28,7 +28,7 @@ async fn one_altered_byte_anywhere_is_found_and_located() -> Result<()> {
     assert_eq!(verify::database(log.pool(), |_| {}).await?, Ok(30));
     // As somebody would who owns the database: with the trigger out of the way.
     let mut forger = log.pool().acquire().await?;
-    sqlx::query("SET session_replication_role = replica").execute(&mut *forger).await?;
+    sqlx::query("SET session_replication_role = replica").execute(&mut forger).await?;
     let altered = [
         ("payload = '{\"type\":\"RackRetireD\"}'", Tampered::Altered(17)),
         ("metadata = '{\"actor\":\"tesT\"}'", Tampered::Altered(17)),
@@ -42,19 +42,19 @@ async fn one_altered_byte_anywhere_is_found_and_located() -> Result<()> {
         ("position = 31", Tampered::Gap { after: 16, found: 18 }),
     ];
     for (change, found) in altered {
-        sqlx::query("BEGIN").execute(&mut *forger).await?;
+        sqlx::query("BEGIN").execute(&mut forger).await?;
         sqlx::query("CREATE TEMP TABLE kept ON COMMIT PRESERVE ROWS AS SELECT * FROM events WHERE position = 17")
-            .execute(&mut *forger)
+            .execute(&mut forger)
             .await?;
-        sqlx::query(&format!("UPDATE events SET {change} WHERE position = 17")).execute(&mut *forger).await?;
-        sqlx::query("COMMIT").execute(&mut *forger).await?;
+        sqlx::query(&format!("UPDATE events SET {change} WHERE position = 17")).execute(&mut forger).await?;
+        sqlx::query("COMMIT").execute(&mut forger).await?;
         assert_eq!(verify::database(log.pool(), |_| {}).await?, Err(found), "{change}");
-        sqlx::query("DELETE FROM events WHERE position = 17 OR position > 30").execute(&mut *forger).await?;
-        sqlx::query("INSERT INTO events SELECT * FROM kept").execute(&mut *forger).await?;
-        sqlx::query("DROP TABLE kept").execute(&mut *forger).await?;
+        sqlx::query("DELETE FROM events WHERE position = 17 OR position > 30").execute(&mut forger).await?;
+        sqlx::query("INSERT INTO events SELECT * FROM kept").execute(&mut forger).await?;
+        sqlx::query("DROP TABLE kept").execute(&mut forger).await?;
         assert_eq!(verify::database(log.pool(), |_| {}).await?, Ok(30), "put right again after {change}");
     }
-    sqlx::query("DELETE FROM events WHERE position = 30").execute(&mut *forger).await?;
+    sqlx::query("DELETE FROM events WHERE position = 30").execute(&mut forger).await?;
     assert_eq!(verify::database(log.pool(), |_| {}).await?, Err(Tampered::Cut { ends: 29, head: 30 }));
     Ok(())
 }

@@ -14,8 +14,8 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a cluster in an empty folder, with these lines of configuration, and starts it.
-    pub(crate) fn create(folder: &Path, configuration: &str) -> Result<Self> {
+    /// Makes a cluster in an empty folder, with these options and lines of configuration, and starts it.
+    pub(crate) fn create(folder: &Path, options: &[&str], configuration: &str) -> Result<Self> {
         prepare(folder)?;
         let data = folder.join("data");
         run(command("initdb")?.arg("--pgdata").arg(&data).args([
@@ -25,7 +25,7 @@ impl Postgres {
             "--locale=C",
             "--no-sync",
             "--no-instructions",
-        ]))?;
+        ]).args(options))?;
         Self::start(folder, configuration)
     }
 

@@ -4,9 +4,11 @@ use crate::auth::provider::IdentityProvider;
 use crate::boot::loaders::Loaders;
 use crate::boot::table::BootTable;
 use crate::commands::Commands;
+use crate::health::vitals::Vitals;
 use crate::library::ImageLibrary;
 use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::pool::Pool;
 use hmac::{Hmac, KeyInit, Mac};
 use ipnet::IpNet;
 use object_store::ObjectStore;
@@ -21,10 +23,14 @@ pub struct Application {
     pub commands: Arc<dyn Commands>,
     /// The library of boot images, and downloads from it; `None` where tests need neither.
     pub library: Option<Arc<dyn ImageLibrary>>,
-    /// The views, and the log for reading.
-    pub views: sqlx::PgPool,
+    /// The views, and the log for reading, for people and their programs.
+    pub views: Pool,
+    /// The same, over connections of their own, for machines: DHCP agents, DNS, Puppet, what watches the service.
+    pub agents: Pool,
     /// The position that the views show, moved by the projector (of this or another instance).
     pub position: watch::Receiver<i64>,
+    /// What works in the background, for `/readyz`.
+    pub vitals: Vitals,
     /// The deployments in progress, in memory.
     pub boot: Arc<BootTable>,
     /// The contents of boot files, by SHA-256.
@@ -47,6 +53,14 @@ pub struct Application {
     pub max_upload: u64,
     /// Whether the service is stopping; long polls and streams end.
     pub stopping: watch::Receiver<bool>,
+}
+
+impl Application {
+    /// The same, over other connections and by other commands: for the service's own workers.
+    #[must_use]
+    pub fn over(&self, pool: &Pool, commands: Arc<dyn Commands>) -> Self {
+        Self { views: pool.clone(), agents: pool.clone(), commands, ..self.clone() }
+    }
 }
 
 /// A secret of at least 32 random bytes; never shown.

@@ -3,6 +3,7 @@
 pub mod metrics;
 pub mod readiness;
 mod space;
+pub mod vitals;
 
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};

@@ -3,10 +3,10 @@
 use anyhow::Result;
 use bootledger_aggregates::event::Event;
 use bootledger_projections::log::{self, Filter};
+use bootledger_projections::pool::{Connection, Pool};
 use bootledger_projections::project::project;
 use bootledger_test_cluster::TestDatabase;
 use cqrs_es::DomainEvent;
-use sqlx::{PgConnection, PgPool};
 use time::{Duration, OffsetDateTime};
 
 /// A stored event before it has a place.
@@ -60,14 +60,14 @@ mod erased {
 
 /// A test's database and its log.
 pub(crate) struct History {
-    pub(crate) pool: PgPool,
+    pub(crate) pool: Pool,
     _database: TestDatabase,
 }
 
 impl History {
     pub(crate) async fn new(events: &[Written]) -> Result<Self> {
         let database = TestDatabase::create().await?;
-        let pool = database.pool(4).await?;
+        let pool = Pool::from(database.pool(4).await?);
         let history = Self { pool, _database: database };
         history.append(events).await?;
         Ok(history)
@@ -119,7 +119,7 @@ impl History {
         let mut transaction = self.pool.begin().await?;
         let position = bootledger_projections::checkpoint::position(&mut *transaction).await?;
         let batch = log::read_after(&mut *transaction, position, count, Filter::default()).await?;
-        let position = project(&mut transaction, &batch).await?;
+        let position = project(transaction.raw()?.0, &batch).await?;
         transaction.commit().await?;
         Ok(position)
     }
@@ -144,7 +144,7 @@ impl History {
     }
 }
 
-async fn rows(connection: &mut PgConnection, table: &str) -> Result<Vec<String>> {
+async fn rows(connection: &mut Connection, table: &str) -> Result<Vec<String>> {
     let statement = format!("SELECT to_jsonb(t)::text FROM {table} t ORDER BY to_jsonb(t)::text");
     Ok(sqlx::query_scalar(&statement).fetch_all(connection).await?)
 }

@@ -77,7 +77,7 @@ async fn a_rebuild_takes_in_what_is_appended_meanwhile_and_the_projector_goes_on
 async fn only_one_rebuild_runs_at_a_time() -> Result<()> {
     let history = History::new(&World::furnished().log).await?;
     let mut other = history.pool.acquire().await?;
-    sqlx::query("SELECT pg_advisory_lock(7267832001)").execute(&mut *other).await?;
+    sqlx::query("SELECT pg_advisory_lock(7267832001)").execute(&mut other).await?;
     assert!(matches!(rebuild::rebuild(&history.pool, |_, _| {}).await, Err(Error::RebuildRuns)));
     assert!(matches!(rebuild::compare(&history.pool, |_, _| {}).await, Err(Error::RebuildRuns)));
     Ok(())

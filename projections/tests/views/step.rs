@@ -16,7 +16,7 @@ async fn a_step_moves_the_views_tells_so_and_rests_at_the_end() -> Result<()> {
     }
     let end = i64::try_from(world.log.len())?;
     let history = History::new(&world.log).await?;
-    let mut listener = PgListener::connect_with(&history.pool).await?;
+    let mut listener = PgListener::connect_with(&history.pool.plain()).await?;
     listener.listen("bootledger_projected").await?;
 
     assert_eq!(step(&history.pool).await?, Step::Advanced { from: 0, to: BATCH, events: usize::try_from(BATCH)? });
@@ -33,7 +33,7 @@ async fn while_one_projector_works_another_does_not_and_a_broken_off_batch_leave
     let mut other = history.pool.begin().await?;
     sqlx::query("SELECT position FROM checkpoint FOR UPDATE").execute(&mut *other).await?;
     let batch = bootledger_projections::log::read_after(&mut *other, 0, 5, Filter::default()).await?;
-    bootledger_projections::project::project(&mut other, &batch).await?;
+    bootledger_projections::project::project(other.raw()?.0, &batch).await?;
     assert_eq!(step(&history.pool).await?, Step::Busy);
     other.rollback().await?;
     assert!(history.rows().await?.iter().all(|(_, rows)| rows.is_empty()));

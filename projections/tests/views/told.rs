@@ -5,16 +5,16 @@ use crate::world::{deployment_id, device_id, v};
 use anyhow::Result;
 use bootledger_aggregates::claims::Holder;
 use bootledger_projections::at::At;
+use bootledger_projections::pool::Connection;
 use bootledger_projections::{
     accounts, boot_targets, catalogue, deployments, devices, dhcp_entries, dns_records, drift, free, holdings, installations,
     role_uses,
 };
 use ipnet::Ipv4Net;
-use sqlx::PgConnection;
 use std::collections::BTreeSet;
 
 /// Everything that the questions of this crate tell about a moment.
-pub(crate) async fn told(connection: &mut PgConnection, at: At) -> Result<Vec<String>> {
+pub(crate) async fn told(connection: &mut Connection, at: At) -> Result<Vec<String>> {
     let c = connection;
     let mut told = vec![];
     for kind in ["site", "rack", "network", "dhcp_server", "venture", "boot_image", "token", "user", "session", "webhook"] {

@@ -7,7 +7,7 @@ use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::devices::Device;
-use sqlx::PgPool;
+use bootledger_projections::pool::Pool;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::Ipv4Addr;
 
@@ -19,7 +19,7 @@ pub(super) struct Free {
 
 impl Free {
     /// What is free for these rows: nothing that anybody holds, a row names, or a row's device keeps.
-    pub(super) async fn find(views: &PgPool, known: &Known, rows: &[Row]) -> Result<Self, Failure> {
+    pub(super) async fn find(views: &Pool, known: &Known, rows: &[Row]) -> Result<Self, Failure> {
         let mut wanted: HashMap<&Name, usize> = HashMap::new();
         let mut named: HashSet<Ipv4Addr> = HashSet::new();
         for row in rows {

@@ -14,7 +14,7 @@ use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry, VentureView};
 use bootledger_projections::devices::{self, Device};
 use bootledger_projections::holdings;
-use sqlx::PgPool;
+use bootledger_projections::pool::Pool;
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
@@ -35,7 +35,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) async fn look_up(views: &PgPool, rows: &[Row]) -> Result<Self, Failure> {
+    pub(super) async fn look_up(views: &Pool, rows: &[Row]) -> Result<Self, Failure> {
         let mut devices = HashMap::new();
         let macs: Vec<MacAddress> = rows.iter().map(|row| row.mac).collect();
         for some in macs.chunks(CHUNK) {
@@ -106,12 +106,12 @@ impl Known {
 }
 
 /// The names that are held, of all devices.
-pub(super) async fn hostnames(views: &PgPool) -> Result<Vec<String>, Failure> {
+pub(super) async fn hostnames(views: &Pool) -> Result<Vec<String>, Failure> {
     Ok(holdings::hostnames(views, At::Now).await?)
 }
 
 /// The addresses of a network that are held or belong to a management controller.
-pub(super) async fn used_addresses(views: &PgPool, network: &NetworkSpec) -> Result<Vec<(Ipv4Addr, Option<DeviceId>)>, Failure> {
+pub(super) async fn used_addresses(views: &Pool, network: &NetworkSpec) -> Result<Vec<(Ipv4Addr, Option<DeviceId>)>, Failure> {
     let held = holdings::ips_in(views, network.cidr, At::Now).await?;
     let managed = devices::management_addresses_in(views, network.cidr, At::Now).await?;
     let of = |holder| if let Holder::Device(device) = holder { Some(device) } else { None };

@@ -7,8 +7,8 @@ use crate::application::Application;
 use crate::error::{Challenge, Error};
 use bootledger_aggregates::values::ids::TokenId;
 use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_projections::pool::{Connection, Pool};
 use bootledger_projections::tokens;
-use sqlx::{PgPool, Postgres, pool::PoolConnection};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
@@ -58,10 +58,7 @@ async fn look_up(
 }
 
 /// Asks the database who somebody is. Where it does not answer, nobody is let in.
-pub(super) async fn in_time<T>(
-    pool: &PgPool,
-    question: impl AsyncFnOnce(PoolConnection<Postgres>) -> sqlx::Result<T>,
-) -> Result<T, Error> {
+pub(super) async fn in_time<T>(pool: &Pool, question: impl AsyncFnOnce(Connection) -> sqlx::Result<T>) -> Result<T, Error> {
     let asked = async { question(pool.acquire().await?).await };
     tokio::time::timeout(DEADLINE, asked)
         .await

@@ -8,19 +8,23 @@ use super::render;
 use super::table::{BootTable, Entry};
 use super::target::{Identity, Image, Place, Target};
 use crate::application::Application;
+use crate::health::vitals::Pulse;
 use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
 use bootledger_projections::boot_targets::BootTarget;
+use bootledger_projections::pool::Pool;
 use bootledger_projections::{Error, boot_targets, catalogue, checkpoint};
-use sqlx::PgPool;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How often the views are asked even where nothing seems to have moved.
 const REGARDLESS: Duration = Duration::from_secs(1);
+
+/// After how long without a step readiness names the table.
+const VITAL: Duration = Duration::from_secs(5);
 
 /// How many scripts are rendered before others get the processor.
 const BEFORE_OTHERS: usize = 16;
@@ -42,9 +46,12 @@ async fn keep(application: &Application) {
     let mut follower = Follower::new(application.views.clone());
     let mut position = application.position.clone();
     let mut failing = false;
+    let pulse = Pulse::default();
+    application.vitals.watch("the boot table does not follow the views", VITAL, pulse.clone());
     loop {
         match follower.step(&application.boot).await {
             Ok(fresh) => {
+                pulse.beat();
                 if failing {
                     tracing::info!("the boot table follows the views again");
                 }
@@ -85,7 +92,7 @@ async fn prepare(application: &Application, fresh: Vec<Arc<Target>>) {
 /// What is needed to make targets of rows.
 #[derive(Debug)]
 pub struct Follower {
-    views: PgPool,
+    views: Pool,
     images: HashMap<(Name, i32), Arc<Image>>,
     places: HashMap<Name, Arc<Place>>,
     /// The settings that targets share.
@@ -96,8 +103,8 @@ pub struct Follower {
 
 impl Follower {
     /// A follower that has not asked yet.
-    pub fn new(views: PgPool) -> Self {
-        Self { views, images: HashMap::new(), places: HashMap::new(), settings: HashSet::new(), position: None }
+    pub fn new(views: impl Into<Pool>) -> Self {
+        Self { views: views.into(), images: HashMap::new(), places: HashMap::new(), settings: HashSet::new(), position: None }
     }
 
     /// Brings a table to what the views show, and gives the targets that are new in it.

@@ -85,10 +85,10 @@ async fn ask(application: &Application) -> Result<Counts, Error> {
     let asked = async {
         let mut connection = application.views.acquire().await?;
         Ok::<_, Error>(Counts {
-            last: log::last_position(&mut *connection).await?,
-            views: checkpoint::position(&mut *connection).await?,
-            parked: parked::count(&mut *connection).await?,
-            secrets: secrets::in_use(&mut *connection).await?,
+            last: log::last_position(&mut connection).await?,
+            views: checkpoint::position(&mut connection).await?,
+            parked: parked::count(&mut connection).await?,
+            secrets: secrets::in_use(&mut connection).await?,
             webhooks: webhooks::all_failing(&mut connection).await?,
         })
     };

@@ -10,19 +10,15 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use anyhow::anyhow;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
+use bootledger_projections::pool::{Connection, Transaction};
 use bootledger_projections::{checkpoint, log};
 use futures::future::{FutureExt, LocalBoxFuture};
 use serde::Serialize;
-use sqlx::{PgConnection, Postgres, Transaction};
-use std::time::Duration;
-
-/// How long a request waits for a connection.
-const DEADLINE: Duration = Duration::from_secs(5);
 
 /// The views as of one position, in one read-only transaction.
 #[derive(Debug)]
 pub struct Reading {
-    transaction: Transaction<'static, Postgres>,
+    transaction: Transaction,
     /// Which moment is asked about, for temporal questions.
     pub at: At,
     /// The position that the answer shows.
@@ -32,10 +28,7 @@ pub struct Reading {
 impl Reading {
     /// The newest state.
     pub async fn now(application: &Application) -> Result<Self, Error> {
-        let begun =
-            tokio::time::timeout(DEADLINE, application.views.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
-        let late = |_| Error::unavailable("the database has no connection free at the moment; ask again", 2);
-        let mut transaction = begun.await.map_err(late)??;
+        let mut transaction = application.views.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let position = checkpoint::position(&mut *transaction).await?;
         Ok(Self { transaction, at: At::Now, position })
     }
@@ -77,7 +70,7 @@ impl Reading {
     }
 
     /// Where the questions are asked.
-    pub fn connection(&mut self) -> &mut PgConnection {
+    pub fn connection(&mut self) -> &mut Connection {
         &mut self.transaction
     }
 

@@ -20,6 +20,7 @@ use bootledger_web::boot::table::BootTable;
 use bootledger_web::commands::{
     BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt,
 };
+use bootledger_web::health::vitals::Vitals;
 use bootledger_web::server::{Part, Site};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -111,7 +112,9 @@ impl TestSite {
         let application = Application {
             library: None,
             commands: domain.clone(),
-            views: pool.clone(),
+            views: pool.clone().into(),
+            agents: pool.clone().into(),
+            vitals: Vitals::default(),
             position,
             boot: Arc::new(BootTable::default()),
             files: Arc::new(object_store::memory::InMemory::new()),

@@ -24,6 +24,7 @@ use bootledger_web::boot::token::Token;
 use bootledger_web::commands::{
     BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt,
 };
+use bootledger_web::health::vitals::Vitals;
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -138,7 +139,9 @@ impl Harness {
         let application = Application {
             library: None,
             commands: domain.clone(),
-            views,
+            views: views.clone().into(),
+            agents: views.into(),
+            vitals: Vitals::default(),
             position: shown,
             boot: Arc::new(BootTable::default()),
             files: Arc::new(files.with_automatic_cleanup(true).with_fsync(true)),

@@ -22,12 +22,12 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
 use bootledger_projections::deployments::{Deployment, Status};
 use bootledger_projections::installations::{self, Installation};
+use bootledger_projections::pool::Connection;
 use maud::{Markup, html};
-use sqlx::PgConnection;
 
 /// How many seconds an installation like this one usually takes from its last file to DONE; `None` where that does not matter.
 pub(super) async fn usual(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     deployment: &Deployment,
     installation: &Installation,
     at: At,

@@ -52,7 +52,7 @@ impl Known {
             self.last = self.first;
         }
         let mut connection = application.views.acquire().await?;
-        let found = timeline::touched(&mut *connection, self.last, shown).await?;
+        let found = timeline::touched(&mut connection, self.last, shown).await?;
         self.touches.extend(found);
         self.last = shown;
         while self.touches.len() > KEPT {

@@ -1,0 +1,136 @@
+//! Whether established connections still work.
+//!
+//! A connection whose packets go nowhere looks like one whose answer takes long. What tells them apart is a look from
+//! outside (the service's canary): an established connection does not answer while a new one does. Then all waits that
+//! began before end at once with an error, instead of at their limits, and no connection that was established before
+//! is used again.
+
+use sqlx::Error;
+use std::future::{Future, pending};
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// When connections were found lost. Cheap to clone; all clones know the same.
+#[derive(Clone, Debug)]
+pub struct Liveness(watch::Sender<State>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct State {
+    /// Connections that were established before this are lost.
+    lost: Option<Instant>,
+    /// Connections that were last used before this may be closed.
+    doubted: Option<Instant>,
+}
+
+impl Default for Liveness {
+    fn default() -> Self {
+        Self(watch::Sender::new(State::default()))
+    }
+}
+
+impl Liveness {
+    /// Says that all connections that are established now are lost.
+    pub fn lose(&self) {
+        self.0.send_modify(|state| state.lost = Some(Instant::now()));
+    }
+
+    /// Says that a connection was closed by the other side, and others may be: they are tested before they are used.
+    pub fn doubt(&self) {
+        self.0.send_modify(|state| state.doubted = Some(Instant::now()));
+    }
+
+    /// Whether a connection of this age is lost.
+    pub(super) fn has_lost(&self, age: Duration) -> bool {
+        self.0.borrow().lost.is_some_and(|lost| lost.elapsed() <= age)
+    }
+
+    /// Whether a connection that was not used for this long may be closed.
+    pub(super) fn doubts(&self, idle: Duration) -> bool {
+        self.0.borrow().doubted.is_some_and(|doubted| doubted.elapsed() <= idle)
+    }
+
+    /// What ends waits that begin now.
+    pub fn bound(&self) -> Bound {
+        let state = self.0.subscribe();
+        let lost = state.borrow().lost;
+        Bound { state, lost }
+    }
+}
+
+/// Ends waits on connections that were established before it was made.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    state: watch::Receiver<State>,
+    lost: Option<Instant>,
+}
+
+impl Bound {
+    /// Whether no connections were lost since.
+    pub fn holds(&self) -> bool {
+        self.state.borrow().lost == self.lost
+    }
+
+    /// Runs something for so long at most, and no longer than connections work.
+    pub async fn within<T, E: From<Error>>(&self, limit: Duration, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        tokio::select! {
+            biased;
+            outcome = work => outcome,
+            () = self.broken() => Err(lost().into()),
+            () = tokio::time::sleep(limit) => Err(late(limit).into()),
+        }
+    }
+
+    /// Returns when connections were lost since.
+    pub async fn broken(&self) {
+        let mut state = self.state.clone();
+        if state.wait_for(|state| state.lost != self.lost).await.is_err() {
+            pending::<()>().await;
+        }
+    }
+}
+
+/// The error of a wait on a connection that was lost.
+pub fn lost() -> Error {
+    Error::Io(io::Error::new(ErrorKind::ConnectionAborted, "the connection to the database was lost"))
+}
+
+/// The error of a wait that took longer than its limit.
+pub fn late(limit: Duration) -> Error {
+    Error::Io(io::Error::new(ErrorKind::TimedOut, format!("the database did not answer within {} ms", limit.as_millis())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_mins(1);
+
+    #[tokio::test]
+    async fn waits_that_began_before_a_loss_end_and_later_ones_go_on() {
+        let liveness = Liveness::default();
+        let before = liveness.bound();
+        let waiting = tokio::spawn({
+            let before = before.clone();
+            async move { before.within(LONG, pending::<Result<(), Error>>()).await }
+        });
+        liveness.lose();
+        assert!(waiting.await.expect("the task ends").is_err());
+        assert!(!before.holds());
+        assert!(before.within(LONG, pending::<Result<(), Error>>()).await.is_err(), "and so does one that begins too late");
+        let after = liveness.bound();
+        assert!(after.within(LONG, async { Ok::<_, Error>(()) }).await.is_ok());
+        let late = after.within(Duration::from_millis(1), pending::<Result<(), Error>>()).await;
+        assert!(late.is_err_and(|error| error.to_string().contains("within 1 ms")));
+    }
+
+    #[test]
+    fn what_was_established_before_a_loss_is_not_used_again() {
+        let liveness = Liveness::default();
+        assert!(!liveness.has_lost(LONG) && !liveness.doubts(LONG));
+        liveness.lose();
+        liveness.doubt();
+        assert!(liveness.has_lost(LONG) && liveness.doubts(LONG));
+        assert!(!liveness.has_lost(Duration::ZERO) && !liveness.doubts(Duration::ZERO), "made, or used, after it");
+    }
+}

@@ -1,0 +1,189 @@
+//! How sessions of the database are opened: with which settings, and which are open.
+//!
+//! Settings are made by `SET` after connecting. As the startup parameter `options` they would cost no round trip, but
+//! `PgBouncer` refuses that parameter.
+
+use super::liveness::{self, Liveness};
+use super::{DIAL, is_lost};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions, PgRow};
+use sqlx::{Executor, Row};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+
+type Result<T> = sqlx::Result<T>;
+
+/// How many sessions are remembered: more than one instance has open.
+const REMEMBERED: usize = 256;
+
+/// How soon another attempt follows one that was refused at once.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Who a session is at the server: no two of a server are the same, and a process id comes again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// The process id.
+    pid: i32,
+    /// When it began, in microseconds since 1970.
+    started: i64,
+}
+
+/// Asks a session who it is.
+const WHO: &str = "SELECT pid::text AS pid, (extract(epoch FROM backend_start) * 1000000)::bigint::text AS started
+                     FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+
+/// Opens sessions. Cheap to clone; all clones remember the same ones.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    options: PgConnectOptions,
+    settings: Arc<str>,
+    liveness: Liveness,
+    opened: Arc<Mutex<VecDeque<Backend>>>,
+}
+
+/// A session outside of a pool.
+#[derive(Debug)]
+pub struct Session {
+    /// The connection.
+    pub connection: PgConnection,
+    /// Who it is at the server.
+    pub backend: Backend,
+    /// What ends waits on it.
+    pub bound: liveness::Bound,
+}
+
+impl From<PgConnectOptions> for Sessions {
+    fn from(options: PgConnectOptions) -> Self {
+        Self { options, settings: "".into(), liveness: Liveness::default(), opened: Arc::default() }
+    }
+}
+
+impl Sessions {
+    /// Sessions with these settings beside those that they have: names and values, as in `SET name = value`.
+    #[must_use]
+    pub fn with<'a>(mut self, settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut text = self.settings.to_string();
+        for (name, value) in settings {
+            text.push_str(&format!("SET {name} = {value}; "));
+        }
+        self.settings = text.into();
+        self
+    }
+
+    /// How a connection is made, without the settings.
+    pub fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
+    /// What knows whether connections are lost.
+    pub fn liveness(&self) -> &Liveness {
+        &self.liveness
+    }
+
+    /// Makes the settings on a new connection, and remembers it.
+    pub(super) async fn set_up(&self, connection: &mut PgConnection) -> Result<Backend> {
+        let statements = format!("{}{WHO}", self.settings);
+        let row: PgRow = connection.fetch_one(statements.as_str()).await?;
+        let number = |column| row.try_get::<String, _>(column);
+        let parsed = (number("pid")?.parse(), number("started")?.parse());
+        let (Ok(pid), Ok(started)) = parsed else { return Err(sqlx::Error::Protocol("a process id is a number".to_owned())) };
+        let backend = Backend { pid, started };
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.truncate(REMEMBERED - 1);
+        opened.push_front(backend.clone());
+        Ok(backend)
+    }
+
+    /// Opens a session, with one attempt.
+    pub async fn open(&self, limit: Duration) -> Result<Session> {
+        let bound = self.liveness.bound();
+        let opened = async {
+            let mut connection = sqlx::Connection::connect_with(&self.options).await?;
+            let backend = self.set_up(&mut connection).await?;
+            Ok::<_, sqlx::Error>((connection, backend))
+        };
+        let (connection, backend) = timeout(limit, opened).await.map_err(|_| liveness::late(limit))??;
+        Ok(Session { connection, backend, bound })
+    }
+
+    /// Opens a session, with as many attempts as there is time for: a server may be restarting, and an attempt that
+    /// hangs may be the last one of a network that works again.
+    pub async fn open_until(&self, until: Instant) -> Result<Session> {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.open(left.min(DIAL)).await {
+                Err(error) if is_lost(&error) && left > PAUSE => sleep(PAUSE).await,
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Listens to these channels on a connection of its own. Dropped, it leaves a task of sqlx behind that waits for the
+    /// connection without a limit: only the end of its runtime ends that for certain.
+    pub async fn listen(&self, channels: &[&str]) -> Result<PgListener> {
+        let sessions = self.clone();
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(DIAL).after_connect(move |connection, _| {
+            let sessions = sessions.clone();
+            Box::pin(async move { sessions.set_up(connection).await.map(drop) })
+        });
+        let listening = async {
+            let mut listener = PgListener::connect_with(&pool.connect_lazy_with(self.options.clone())).await?;
+            listener.eager_reconnect(false);
+            listener.listen_all(channels.iter().copied()).await?;
+            Ok(listener)
+        };
+        self.liveness.bound().within(DIAL * 2, listening).await
+    }
+
+    /// A session whose statements have no limit, neither here nor at the server.
+    pub(super) async fn open_unlimited(&self) -> Result<PgConnection> {
+        let unlimited = [("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "0")];
+        Ok(self.clone().with(unlimited).open(DIAL * 2).await?.connection)
+    }
+
+    /// Says that all sessions but this one are lost, and ends them at the server: what they have locked is free, and what
+    /// they were sent and have not done yet is not done any more.
+    pub async fn lose(&self, fresh: &mut Session, limit: Duration) -> Result<u64> {
+        self.liveness.lose();
+        fresh.bound = self.liveness.bound();
+        let started = fresh.backend.started;
+        let older: Vec<Backend> = {
+            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            let (older, newer): (Vec<_>, Vec<_>) = opened.drain(..).partition(|backend| backend.started < started);
+            opened.extend(newer);
+            older
+        };
+        let ended = end(&mut fresh.connection, older);
+        fresh.bound.within(limit, ended).await
+    }
+}
+
+/// Ends a session at the server, and waits until it has ended: afterwards, nothing that it was sent can be committed.
+pub async fn fence(session: &mut Session, lost: &Backend, limit: Duration) -> Result<()> {
+    let milliseconds = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
+    let ended = sqlx::query_scalar::<_, bool>(
+        "SELECT pg_terminate_backend(pid, $3) FROM pg_stat_activity
+          WHERE pid = $1 AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2",
+    );
+    let ended = ended.bind(lost.pid).bind(lost.started).bind(milliseconds).fetch_optional(&mut session.connection);
+    match session.bound.within(limit * 2, ended).await {
+        Ok(Some(false)) => Err(liveness::late(limit)),
+        Ok(Some(true) | None) => Ok(()),
+        Err(error) if is_lost(&error) => Err(error),
+        // A server that does not allow it, perhaps. Locks are still waited for.
+        Err(error) => {
+            tracing::warn!(%error, "a lost session could not be ended at the server");
+            Ok(())
+        }
+    }
+}
+
+async fn end(connection: &mut PgConnection, backends: Vec<Backend>) -> Result<u64> {
+    let (pids, starts): (Vec<i32>, Vec<i64>) = backends.into_iter().map(|backend| (backend.pid, backend.started)).unzip();
+    let ended = sqlx::query(
+        "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a JOIN UNNEST($1::integer[], $2::bigint[]) AS o (pid, started)
+             ON a.pid = o.pid AND (extract(epoch FROM a.backend_start) * 1000000)::bigint = o.started",
+    );
+    Ok(ended.bind(pids).bind(starts).execute(connection).await?.rows_affected())
+}

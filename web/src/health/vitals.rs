@@ -1,0 +1,77 @@
+//! Signs of life of the parts that work in the background. `/readyz` names each that has not moved lately.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// When a part last did what it is for. Cheap to clone; all clones are of the same part.
+#[derive(Clone, Debug)]
+pub struct Pulse(Arc<Beats>);
+
+#[derive(Debug)]
+struct Beats {
+    made: Instant,
+    /// Milliseconds after `made`.
+    last: AtomicU64,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self(Arc::new(Beats { made: Instant::now(), last: AtomicU64::new(0) }))
+    }
+}
+
+impl Pulse {
+    /// Says that it was done just now.
+    pub fn beat(&self) {
+        let now = u64::try_from(self.0.made.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.last.store(now, Ordering::Relaxed);
+    }
+
+    /// How long ago it was last done; before the first time, since the part was made.
+    pub fn age(&self) -> Duration {
+        self.0.made.elapsed().saturating_sub(Duration::from_millis(self.0.last.load(Ordering::Relaxed)))
+    }
+}
+
+/// The parts of an instance that readiness watches; none until they are added. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Vitals(Arc<Mutex<Vec<Vital>>>);
+
+#[derive(Debug)]
+struct Vital {
+    problem: &'static str,
+    limit: Duration,
+    pulse: Pulse,
+}
+
+impl Vitals {
+    /// Watches a part. After so long without a beat, the problem is a reason not to be ready, such as "no event can be
+    /// appended".
+    pub fn watch(&self, problem: &'static str, limit: Duration, pulse: Pulse) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Vital { problem, limit, pulse });
+    }
+
+    /// What has not moved for too long, in sentences.
+    pub fn problems(&self) -> Vec<String> {
+        let vitals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let still = vitals.iter().filter(|vital| vital.pulse.age() > vital.limit);
+        still.map(|vital| format!("{} since {} seconds ago", vital.problem, vital.pulse.age().as_secs())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_without_a_beat_for_too_long_is_a_problem_until_its_next_beat() {
+        let (vitals, pulse) = (Vitals::default(), Pulse::default());
+        vitals.watch("the feed stands still", Duration::ZERO, pulse.clone());
+        vitals.watch("the writer stands still", Duration::from_mins(1), Pulse::default());
+        std::thread::sleep(Duration::from_millis(2));
+        assert_eq!(vitals.problems(), ["the feed stands still since 0 seconds ago"]);
+        pulse.beat();
+        assert!(pulse.age() < Duration::from_secs(1));
+    }
+}
