@@ -22,12 +22,17 @@ pub async fn settle(file: Option<&Path>, data_directory: &Path, database: &Datab
     let path = path(file, data_directory);
     let mut recorded = recorded(&database.pool).await.context("the fingerprint of the service key cannot be read")?;
     if recorded.is_some() && !path.exists() {
-        bail!("the service key {} does not exist, and other instances on this database have one. {}", path.display(), advice(&path));
+        bail!(
+            "the service key {} does not exist, and other instances on this database have one. {}",
+            path.display(),
+            advice(&path)
+        );
     }
     let key = load(file, data_directory)?;
     if recorded.is_none() && database.read_only.is_none() {
         // Of two first starts at once, one records its key.
-        recorded = Some(record_first(&database.pool, &key).await.context("the fingerprint of the service key cannot be recorded")?);
+        recorded =
+            Some(record_first(&database.pool, &key).await.context("the fingerprint of the service key cannot be recorded")?);
     }
     match recorded {
         Some(recorded) if recorded != key.fingerprint() => bail!(

@@ -4,7 +4,8 @@ use anyhow::Result;
 use bootledger::config::{Arguments, Command};
 use bootledger::postgres::{Postgres, Settings, guard};
 use bootledger::{
-    accounts, demo, deploy, dhcp_agent, drift, export, image, import, key, power, rebuild, serve, telemetry, token, verify, webhooks,
+    accounts, demo, deploy, dhcp_agent, drift, export, image, import, key, power, rebuild, serve, telemetry, token, verify,
+    webhooks,
 };
 use bootledger_projections::cause::Cause;
 use clap::Parser;

@@ -102,8 +102,7 @@ impl Service {
             stopping: stop.clone(),
         };
         let mut workers = JoinSet::new();
-        let watch =
-            Watch::new(condition.clone(), places(arguments, &database), database.sessions.clone(), &application.metrics)?;
+        let watch = Watch::new(condition.clone(), places(arguments, &database), database.sessions.clone(), &application.metrics)?;
         workers.spawn(watch.run(stop.clone()));
         // What writes by itself waits for a database that takes writes.
         let later = |worker: Worker| when_writable(condition.clone(), stop.clone(), worker);

@@ -19,8 +19,9 @@ fn site(name: &str) -> Value {
 async fn serves_reads_only(service: &Process, reason: &str) -> Result<()> {
     assert_eq!(service.get("/api/v1/sites/dc1").await?["spec"]["name"], "Before");
     let pxe = reqwest::get(service.url("/pxe/")).await?;
-    assert_eq!(pxe.status().as_u16(), 404, "the boot table is loaded and knows no such client: {}", pxe.text().await?);
-    let request = reqwest::Client::new().put(service.url("/api/v1/sites/dc2")).bearer_auth(service.token()).json(&site("Refused"));
+    assert_eq!(pxe.status().as_u16(), 200, "the boot table is loaded");
+    let request =
+        reqwest::Client::new().put(service.url("/api/v1/sites/dc2")).bearer_auth(service.token()).json(&site("Refused"));
     let answer = request.send().await?;
     let retry = answer.headers().contains_key("retry-after");
     let (status, body) = (answer.status().as_u16(), answer.text().await?);
@@ -41,7 +42,7 @@ async fn becomes_writable(service: &Process) -> Result<()> {
     let shown = async || (service.get("/api/v1/sites/dc2").await.ok()?["spec"]["name"] == "After").then_some(());
     wait_for("the views move again", PATIENCE, shown).await?;
     let ready: Value = reqwest::get(service.url("/readyz")).await?.json().await?;
-    assert_eq!(ready["degraded"], json!([]));
+    ensure!(!ready["degraded"].to_string().contains("read-only"), "{ready}");
     Ok(())
 }
 
@@ -64,7 +65,9 @@ async fn a_database_set_read_only_serves_reads_until_it_is_set_back() -> Result<
 async fn a_standby_serves_reads_until_it_is_promoted() -> Result<()> {
     let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
     let primary = Postgres::create(folders[0].path(), &[], "max_connections = 60\n")?;
-    primary.execute("postgres", "CREATE DATABASE ledger; CREATE DATABASE empty").await?;
+    for name in ["ledger", "empty"] {
+        primary.execute("postgres", &format!("CREATE DATABASE {name}")).await?;
+    }
     let mut service = Process::start(Ipv4Addr::LOCALHOST, primary.url("ledger")).await?;
     service.put("/api/v1/sites/dc1", &site("Before")).await?;
     service.kill()?;

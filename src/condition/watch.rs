@@ -52,12 +52,7 @@ impl Gauges {
 
 impl Watch {
     /// A watch over these places and this database.
-    pub fn new(
-        condition: Condition,
-        places: Vec<Place>,
-        sessions: Sessions,
-        registry: &Registry,
-    ) -> Result<Self> {
+    pub fn new(condition: Condition, places: Vec<Place>, sessions: Sessions, registry: &Registry) -> Result<Self> {
         Ok(Self { condition, places, sessions, gauges: Gauges::register(registry)? })
     }
 
@@ -89,7 +84,8 @@ impl Watch {
             usable.collect::<Vec<Measured>>()
         });
         if let Ok(measured) = measured.await {
-            let full = |places: &[Measured]| places.iter().any(|place| place.what == What::Database && place.level == Level::Full);
+            let full =
+                |places: &[Measured]| places.iter().any(|place| place.what == What::Database && place.level == Level::Full);
             for place in &measured {
                 let set = |gauge: &IntGaugeVec, value: u64| {
                     gauge.with_label_values(&[place.what.label()]).set(i64::try_from(value).unwrap_or(i64::MAX));

@@ -81,10 +81,7 @@ impl Facts {
             return Some("the database server is a standby: it becomes writable when it is promoted".to_owned());
         }
         if self.read_only {
-            return Some(format!(
-                "sessions of the database {} are read-only (default_transaction_read_only)",
-                self.database
-            ));
+            return Some(format!("sessions of the database {} are read-only (default_transaction_read_only)", self.database));
         }
         (!self.may_write).then(|| format!("the role {} has no privilege to write to the tables of {}", self.role, self.database))
     }
@@ -123,7 +120,9 @@ impl Facts {
             );
         }
         if let Some(timeouts) = &self.short_timeouts {
-            tracing::warn!("the database cancels slow work early ({timeouts}): imports and rebuilds may fail; raise these or set 0");
+            tracing::warn!(
+                "the database cancels slow work early ({timeouts}): imports and rebuilds may fail; raise these or set 0"
+            );
         }
         Ok(())
     }

@@ -132,9 +132,7 @@ impl Ledger {
 
     /// Waits until the views show the log's end as of now: facts that were looked up in them were too old.
     pub(crate) async fn catch_up(&self) -> Result<(), CommandError> {
-        let end = bootledger_projections::log::last_position(&self.views)
-            .await
-            .map_err(CommandError::of_database)?;
+        let end = bootledger_projections::log::last_position(&self.views).await.map_err(CommandError::of_database)?;
         self.feed.saw_appended(end);
         if self.feed.wait_for(end, CATCH_UP).await {
             return Ok(());

@@ -73,8 +73,7 @@ pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Con
 /// The answer to the same file with the same key, if it was given before.
 async fn already(ledger: &Ledger, idempotency: Option<Idempotency>) -> Result<Option<Imported>, CommandError> {
     let Some(Idempotency { key, fingerprint, .. }) = idempotency else { return Ok(None) };
-    let found =
-        crate::store::answers::find(&ledger.views, &key).await.map_err(CommandError::of_database)?;
+    let found = crate::store::answers::find(&ledger.views, &key).await.map_err(CommandError::of_database)?;
     match found {
         Some(answered) if answered.fingerprint != fingerprint => Err(CommandError::KeyReused),
         Some(answered) => repeated(answered.position, &answered.answer).map(Some),

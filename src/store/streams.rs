@@ -4,9 +4,9 @@
 //! cost more than the rows. The rows are those that postgres-es would read.
 
 use super::append::Rejection;
+use super::writer::refused;
 use bootledger_projections::pool::DIAL;
 use bootledger_projections::pool::sessions::{Session, Sessions};
-use super::writer::refused;
 use cqrs_es::persist::SerializedEvent;
 use serde_json::Value;
 use sqlx::postgres::PgConnection;

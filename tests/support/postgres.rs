@@ -18,14 +18,11 @@ impl Postgres {
     pub(crate) fn create(folder: &Path, options: &[&str], configuration: &str) -> Result<Self> {
         prepare(folder)?;
         let data = folder.join("data");
-        run(command("initdb")?.arg("--pgdata").arg(&data).args([
-            "--username=postgres",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-sync",
-            "--no-instructions",
-        ]).args(options))?;
+        run(command("initdb")?
+            .arg("--pgdata")
+            .arg(&data)
+            .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"])
+            .args(options))?;
         Self::start(folder, configuration)
     }
 
@@ -33,10 +30,12 @@ impl Postgres {
     pub(crate) fn standby_of(primary: &Self, folder: &Path) -> Result<Self> {
         prepare(folder)?;
         let data = folder.join("data");
-        run(command("pg_basebackup")?.arg("--pgdata").arg(&data).args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]).args([
-            "--username=postgres",
-            "--host",
-        ]).arg(&primary.folder))?;
+        run(command("pg_basebackup")?
+            .arg("--pgdata")
+            .arg(&data)
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"])
+            .args(["--username=postgres", "--host"])
+            .arg(&primary.folder))?;
         Self::start(folder, "")
     }
 
@@ -48,7 +47,12 @@ impl Postgres {
         text += configuration;
         std::fs::write(&file, text)?;
         let server = Self { folder: folder.to_owned() };
-        run(command("pg_ctl")?.arg("--pgdata").arg(&data).arg("--log").arg(folder.join("log")).args(["--silent", "--wait", "start"]))?;
+        run(command("pg_ctl")?
+            .arg("--pgdata")
+            .arg(&data)
+            .arg("--log")
+            .arg(folder.join("log"))
+            .args(["--silent", "--wait", "start"]))?;
         Ok(server)
     }
 
@@ -107,7 +111,11 @@ pub(crate) fn unprivileged(program: &Path) -> Result<Command> {
         None => Command::new(program),
         Some(owner) => {
             let mut command = Command::new("setpriv");
-            command.arg(format!("--reuid={}", owner.uid)).arg(format!("--regid={}", owner.gid)).arg("--clear-groups").arg(program);
+            command
+                .arg(format!("--reuid={}", owner.uid))
+                .arg(format!("--regid={}", owner.gid))
+                .arg("--clear-groups")
+                .arg(program);
             command
         }
     };

@@ -1,12 +1,12 @@
 //! How a booting server, or whoever tries by hand what it does, is told no: a sentence, or a problem (RFC 9457) for a
 //! client that asks for JSON.
 
-use bootledger_projections::cause::Cause;
 use super::render::RenderError;
 use super::store::StoreError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse};
+use bootledger_projections::cause::Cause;
 
 /// After how many seconds a server shall ask again.
 const SECONDS: &str = "2";
