@@ -91,7 +91,7 @@ impl Condition {
             let before = known.iter().find(|known| known.what == place.what).map_or(Level::Enough, |known| known.level);
             match place.level {
                 level if level == before => {}
-                Level::Enough => tracing::info!("{} has enough space again: {place}", place.what),
+                Level::Enough => tracing::info!("there is enough space again: {place}"),
                 Level::Low => tracing::warn!("space runs low: {place}"),
                 Level::Full => tracing::error!("no space is left: {place}"),
             }
@@ -109,10 +109,11 @@ impl Condition {
         let places = self.0.places.lock().unwrap_or_else(PoisonError::into_inner);
         let places = places.iter().filter_map(|place| match place.level {
             Level::Enough => None,
-            Level::Low => Some(Concern { not_ready: false, sentence: format!("space runs low: {place}") }),
-            Level::Full => {
-                Some(Concern { not_ready: place.what == What::Database, sentence: format!("no space is left: {place}") })
-            }
+            Level::Low => Some(Concern { not_ready: false, sentence: format!("space runs low: {place}; free some") }),
+            Level::Full => Some(Concern {
+                not_ready: place.what == What::Database,
+                sentence: format!("no space is left: {place}; free some"),
+            }),
         });
         failing.into_iter().chain(places).collect()
     }

@@ -84,6 +84,31 @@ async fn a_full_disk_of_the_database_is_507_and_what_was_accepted_is_there_once(
     Ok(())
 }
 
+#[tokio::test]
+async fn with_its_own_postgresql_the_service_refuses_changes_before_the_disk_is_full_and_goes_on_serving() -> Result<()> {
+    let Some(disk) = Disk::mount(240, "filling the disk of the embedded PostgreSQL")? else { return Ok(()) };
+    let options = vec!["--data-dir".to_owned(), disk.path().join("data").display().to_string()];
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_bootledger"));
+    let service = Process::start_with(Ipv4Addr::LOCALHOST, String::new(), program, options).await?;
+    let site = json!({"name": "Before", "domain": "dc1.example"});
+    service.put("/api/v1/sites/dc1", &site).await?;
+
+    disk.fill()?;
+    let unready = async || ready(&service).await.ok().filter(|(status, _)| *status == 503);
+    let (_, body) = wait_for("the full disk is reported", PATIENCE, unready).await?;
+    assert!(body["reasons"].to_string().contains("the disk of the embedded PostgreSQL"), "{body}");
+    let (status, body) = put(&service, "/api/v1/sites/dc2", &site).await?;
+    assert_eq!((status, body["type"].as_str()), (507, Some("/api/docs#problem-storage-full")), "{body}");
+    assert_eq!(service.get("/api/v1/sites/dc1").await?["spec"]["name"], "Before", "reads go on");
+    assert_eq!(reqwest::get(service.url("/pxe/")).await?.status().as_u16(), 200, "boots go on");
+
+    disk.free()?;
+    let again = async || ready(&service).await.ok().filter(|(status, _)| *status == 200);
+    wait_for("the service is ready after space was freed", PATIENCE, again).await?;
+    service.put("/api/v1/sites/dc2", &site).await?;
+    Ok(())
+}
+
 /// The files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();

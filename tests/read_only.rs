@@ -56,7 +56,7 @@ async fn a_database_set_read_only_serves_reads_until_it_is_set_back() -> Result<
     execute(&database.url(), &format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await?;
     service.start_again().await?;
     serves_reads_only(&service, "default_transaction_read_only").await?;
-    let reset = format!("SET default_transaction_read_only = off; ALTER DATABASE {name} RESET default_transaction_read_only");
+    let reset = format!("BEGIN READ WRITE; ALTER DATABASE {name} RESET default_transaction_read_only; COMMIT");
     execute(&database.url(), &reset).await?;
     becomes_writable(&service).await
 }

@@ -1,7 +1,9 @@
 //! How much space the service's disks have, by statvfs(3).
 
 use nix::sys::statvfs::statvfs;
+use std::collections::HashSet;
 use std::fmt;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 const MIB: u64 = 1 << 20;
@@ -70,6 +72,8 @@ pub struct Measured {
     pub size: u64,
     /// Whether that is enough.
     pub level: Level,
+    /// The device, by which places on one disk are recognised.
+    disk: Option<u64>,
     folder: PathBuf,
 }
 
@@ -81,7 +85,8 @@ impl Place {
         let size = found.blocks().saturating_mul(found.fragment_size());
         // A disk without inodes takes no new file, whatever space it has. Some file systems count none, and have 0 of 0.
         let no_inodes = found.files() > 0 && found.files_available() == 0;
-        Ok(Measured::new(self.clone(), if no_inodes { 0 } else { free }, size))
+        let disk = std::fs::metadata(&self.folder).ok().map(|metadata| metadata.dev());
+        Ok(Measured { disk, ..Measured::new(self.clone(), if no_inodes { 0 } else { free }, size) })
     }
 }
 
@@ -96,7 +101,18 @@ impl Measured {
         } else {
             Level::Enough
         };
-        Self { what, free, size, level, folder }
+        Self { what, free, size, level, disk: None, folder }
+    }
+
+    /// Places of which each disk is reported once, at the first place that is on it.
+    pub(super) fn each_disk_once(mut places: Vec<Self>) -> Vec<Self> {
+        let mut seen = HashSet::new();
+        for place in &mut places {
+            if place.disk.is_some_and(|disk| !seen.insert(disk)) {
+                place.level = Level::Enough;
+            }
+        }
+        places
     }
 }
 
@@ -119,7 +135,7 @@ impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let percent = (self.free.saturating_mul(100)).checked_div(self.size).unwrap_or(0);
         let (what, folder, free) = (self.what, self.folder.display(), self.free / MIB);
-        write!(f, "{what} ({folder}) has {free} MiB free, {percent} %; free space on it")
+        write!(f, "{what} ({folder}) has {free} MiB free, {percent} %")
     }
 }
 
@@ -151,5 +167,8 @@ mod tests {
         let place = Place { what: What::Data, folder: std::env::temp_dir() };
         let measured = place.measure().expect("a disk");
         assert!(measured.size >= measured.free && measured.size > 0, "{measured}");
+        let full = |what| Measured { level: Level::Full, what, ..measured.clone() };
+        let places = Measured::each_disk_once(vec![full(What::Database), full(What::Data)]);
+        assert_eq!(places.iter().map(|place| place.level).collect::<Vec<_>>(), [Level::Full, Level::Enough]);
     }
 }

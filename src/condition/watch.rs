@@ -94,7 +94,7 @@ impl Watch {
                 set(&self.gauges.size, place.size);
             }
             let newly_full = full(&measured) && self.condition.admit().is_ok();
-            self.condition.measured(measured);
+            self.condition.measured(Measured::each_disk_once(measured));
             if newly_full {
                 self.checkpoint().await;
             }
