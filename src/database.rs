@@ -13,7 +13,9 @@ use bootledger_projections::pool::{Limits, Pool};
 use sqlx::postgres::PgConnectOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::time::Instant;
 
+pub(crate) mod canary;
 mod settings;
 
 /// How many connections one instance uses at most, beside those of the group writer, the reader of streams, the feed and
@@ -64,12 +66,16 @@ impl Database {
         Ok(Self { people, agents, pool: workers, sessions, embedded, read_only })
     }
 
-    /// Closes all connections, then stops the embedded server.
-    pub async fn close(self) -> Result<()> {
-        let pools = [self.people.close_within(CLOSE), self.agents.close_within(CLOSE), self.pool.close_within(CLOSE)];
-        futures::future::join_all(pools).await;
+    /// Closes all connections, then stops the embedded server. Both end by then, whatever the database does: connections
+    /// that do not answer are dropped, and a server that is not down yet is left to its guard.
+    pub async fn close_by(self, until: Instant) -> Result<()> {
+        let limit = CLOSE.min(until.saturating_duration_since(Instant::now()) / 2);
+        futures::future::join_all([&self.people, &self.agents, &self.pool].map(|pool| pool.close_within(limit))).await;
         if let Some(embedded) = self.embedded {
-            embedded.stop().await?;
+            match tokio::time::timeout_at(until, embedded.stop()).await {
+                Ok(stopped) => stopped?,
+                Err(_) => tracing::warn!("PostgreSQL is not down yet; its guard goes on stopping it"),
+            }
         }
         Ok(())
     }

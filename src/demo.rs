@@ -5,7 +5,7 @@ use crate::administrator::{by, shown};
 use crate::catalogue_file;
 use crate::config::ServeArguments;
 use crate::secrets::Secret;
-use crate::serve::{Web, signals, wait};
+use crate::serve::{Web, signals, stop, wait};
 use crate::service::Service;
 use crate::tool::Tool;
 use crate::{administrator, dhcp_agent};
@@ -19,6 +19,7 @@ use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -53,9 +54,10 @@ pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     tool.close().await?;
     let ended = wait(&mut service, signals).await;
     service.begin_to_stop();
-    while agents.join_next().await.is_some() {}
-    web.stop().await;
-    service.stop().await?;
+    let gone = async { while agents.join_next().await.is_some() {} };
+    // Their requests have ended by now; what else they do is a command that need not end.
+    drop(tokio::time::timeout(Duration::from_millis(500), gone).await);
+    stop(service, web).await?;
     ended
 }
 

@@ -10,6 +10,7 @@ use bootledger::{
 use bootledger_projections::cause::Cause;
 use clap::Parser;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -22,7 +23,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    match runtime.block_on(run(arguments)) {
+    let outcome = runtime.block_on(run(arguments));
+    // A thread that looks up a name, or hashes, need not end before the process does.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    match outcome {
         Ok(code) => code,
         Err(error) => failed(&error),
     }

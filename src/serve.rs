@@ -10,7 +10,9 @@ use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, b
 use std::net::{SocketAddr, SocketAddrV4, TcpListener};
 use std::os::fd::AsRawFd;
 
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// Runs until Ctrl-C or SIGTERM. `ready` is called when it listens, with the addresses.
@@ -35,10 +37,22 @@ pub async fn run(arguments: ServeArguments) -> Result<()> {
         println!("First start: the administrator's API token, shown only now, is\n{token}");
     }
     let ended = wait(&mut service, signals).await;
-    service.begin_to_stop();
-    web.stop().await;
-    service.stop().await?;
+    stop(service, web).await?;
     ended
+}
+
+/// How long a process may take to end after it was told to, and how much of that is for requests under way.
+const STOP: Duration = Duration::from_millis(4300);
+const REQUESTS: Duration = Duration::from_millis(2000);
+
+/// Ends the requests under way and the work in the background, within some seconds, whatever the database does.
+pub(crate) async fn stop(service: Service, web: Web) -> Result<()> {
+    let until = Instant::now() + STOP;
+    service.begin_to_stop();
+    if tokio::time::timeout(REQUESTS, web.stop()).await.is_err() {
+        warn!("requests under way are broken off");
+    }
+    service.stop_by(until).await
 }
 
 /// SIGTERM and SIGINT, listened to from the start, so that neither finds a service that is not prepared for it.

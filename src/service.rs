@@ -5,7 +5,7 @@ use crate::accounts::Sweeper;
 use crate::condition::watch::Watch;
 use crate::condition::{Condition, Place, What};
 use crate::config::ServeArguments;
-use crate::database::Database;
+use crate::database::{Database, canary};
 use crate::dns::Publisher;
 use crate::drift::Checker;
 use crate::feed::Feed;
@@ -33,12 +33,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// After how long without a sign of life a part is named by readiness. Each gives one twice a second.
 const VITAL: Duration = Duration::from_secs(5);
 
-/// How long stopping waits for orders to management controllers.
-const ORDERS: Duration = Duration::from_secs(3);
+/// How long stopping may take, after the web servers have stopped.
+const STOP: Duration = Duration::from_millis(3500);
+
+/// How much of that is for work that is broken off, and for closing the database.
+const CUT: Duration = Duration::from_millis(300);
+const CLOSE: Duration = Duration::from_millis(1200);
 
 /// The parts that run, and those that others use.
 pub struct Service {
@@ -69,6 +74,8 @@ impl Service {
         };
         let database = Database::open(&arguments.store, false).await?;
         let (stopping, stop) = watch::channel(false);
+        let mut workers = JoinSet::new();
+        workers.spawn(canary::run(database.sessions.clone(), stop.clone()));
         let pool = database.pool.clone();
         let feed = Feed::start(pool.clone(), stop.clone()).await?;
         let key = key::settle(arguments.key_file.as_deref(), &arguments.store.data_dir, &database).await?;
@@ -101,7 +108,6 @@ impl Service {
             max_upload: arguments.max_upload,
             stopping: stop.clone(),
         };
-        let mut workers = JoinSet::new();
         let watch = Watch::new(condition.clone(), places(arguments, &database), database.sessions.clone(), &application.metrics)?;
         workers.spawn(watch.run(stop.clone()));
         // What writes by itself waits for a database that takes writes.
@@ -156,13 +162,31 @@ impl Service {
         self.stopping.send_replace(true);
     }
 
-    /// Waits for what is under way, closes the connections, stops the embedded server.
-    pub async fn stop(mut self) -> Result<()> {
+    /// Waits for what is under way, closes the connections, stops the embedded server; all that within some seconds.
+    pub async fn stop(self) -> Result<()> {
+        let until = Instant::now() + STOP;
+        self.stop_by(until).await
+    }
+
+    /// The same by this moment, whatever the database does.
+    pub async fn stop_by(mut self, until: Instant) -> Result<()> {
         self.begin_to_stop();
-        while self.workers.join_next().await.is_some() {}
-        // An order that takes longer stays on record without its outcome, which the rules know.
-        drop(tokio::time::timeout(ORDERS, self.ledger.orders_ended()).await);
-        self.database.close().await
+        let ended = async {
+            while self.workers.join_next().await.is_some() {}
+            // An order that takes longer stays on record without its outcome, which the rules know.
+            self.ledger.orders_ended().await;
+        };
+        let ended = tokio::time::timeout_at(until - CLOSE - CUT, ended).await;
+        if ended.is_err() {
+            // Perhaps the database does not answer: waits for it end now, and with them most of the work.
+            self.database.sessions.liveness().lose();
+            let cut = async { while self.workers.join_next().await.is_some() {} };
+            if tokio::time::timeout_at(until - CLOSE, cut).await.is_err() {
+                tracing::warn!("work in the background was not done in time; it is broken off");
+                self.workers.abort_all();
+            }
+        }
+        self.database.close_by(until).await
     }
 }
 

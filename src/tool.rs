@@ -9,7 +9,12 @@ use crate::ledger::Ledger;
 use crate::projector;
 use crate::store::EventLog;
 use anyhow::Result;
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How long closing may take.
+const CLOSE: Duration = Duration::from_mins(1);
 
 /// The parts.
 pub struct Tool {
@@ -48,6 +53,7 @@ impl Tool {
         self.ledger.orders_ended().await;
         self.stopping.send_replace(true);
         drop(self.ledger);
-        self.database.close().await
+        // An embedded server may take its time to write everything: nobody waits for a prompt end here.
+        self.database.close_by(Instant::now() + CLOSE).await
     }
 }

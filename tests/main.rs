@@ -25,6 +25,7 @@ mod prove;
 mod puppet;
 mod read_only;
 mod settings;
+mod silent_database;
 mod support;
 mod vm_boots;
 mod vm_debian_installer;

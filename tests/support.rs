@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod bmc;
 pub(crate) mod browser;
+pub(crate) mod cluster;
 pub(crate) mod debian;
 pub(crate) mod disk;
 pub(crate) mod dns;

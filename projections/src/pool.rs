@@ -22,7 +22,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// After how long without use a connection is tested before it is used again: a round trip, which a busy connection
 /// does not need.
@@ -33,6 +33,9 @@ const TEST: Duration = Duration::from_millis(500);
 
 /// How long one connection may take to be made. Another attempt may get through where this one is lost.
 pub const DIAL: Duration = Duration::from_secs(2);
+
+/// How soon another attempt to connect follows one that failed at once.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a pool allows.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +115,8 @@ impl Pool {
                 }
                 // Dialling hung, or was refused for so long. A new attempt may get through.
                 Ok(Err(Error::PoolTimedOut)) | Err(_) => {}
+                // A server that is restarting closes connections that are being made.
+                Ok(Err(error)) if is_lost(&error) && Instant::now() + PAUSE < until => sleep(PAUSE).await,
                 Ok(Err(error)) => return Err(error),
             }
         }
@@ -185,7 +190,7 @@ impl From<PgPool> for Pool {
         let options = connections.options();
         let limits = Limits {
             connections: options.get_max_connections(),
-            acquire: options.get_acquire_timeout(),
+            acquire: options.get_acquire_timeout().min(Duration::from_secs(5)),
             statement: Duration::from_mins(1),
         };
         let sessions = Sessions::from(PgConnectOptions::clone(&connections.connect_options()));

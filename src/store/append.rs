@@ -98,7 +98,8 @@ pub enum Rejection {
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used before for another request")]
     KeyReused,
-    /// The database cannot be reached, or lost the connection before it answered; nothing was appended.
+    /// The database cannot be reached, or did not answer in time. Nothing was appended, or nobody could find out in time:
+    /// the same request with its idempotency key says.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),
     /// The database, or its disk, did not take the events; nothing was appended.

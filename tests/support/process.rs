@@ -78,6 +78,20 @@ impl Process {
         Ok(())
     }
 
+    /// Sends it SIGTERM, and says how long it took to end; `None` where it did not within the limit.
+    pub(crate) async fn terminate(&mut self, limit: Duration) -> Result<Option<Duration>> {
+        let begun = Instant::now();
+        self.signal("TERM")?;
+        let mut interval = tokio::time::interval(Duration::from_millis(20));
+        while begun.elapsed() < limit {
+            if self.child.try_wait()?.is_some() {
+                return Ok(Some(begun.elapsed()));
+            }
+            interval.tick().await;
+        }
+        Ok(None)
+    }
+
     /// Starts it after it was killed, and waits until it is ready.
     pub(crate) async fn start_again(&mut self) -> Result<()> {
         let folder = self.folder.path();

@@ -6,6 +6,7 @@ mod free;
 mod history;
 mod installations;
 mod parked;
+mod pool;
 mod property;
 mod queue;
 mod rebuild;

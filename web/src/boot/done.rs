@@ -68,7 +68,7 @@ enum Earlier {
 }
 
 async fn earlier(application: &Application, client: Ipv4Addr) -> Result<Earlier, Error> {
-    let views = &application.views;
+    let views = &application.agents;
     if let Some(live) = deployments::live_of_ip(views, client).await? {
         return match live.status {
             // Installed, and only waiting for Puppet: what the server says again was its last word.
@@ -91,7 +91,7 @@ async fn earlier(application: &Application, client: Ipv4Addr) -> Result<Earlier,
 
 /// The server has said DONE, which counts as it did then.
 async fn said_before(application: &Application, network: Name) -> Result<Earlier, Error> {
-    Ok(match catalogue::network(&application.views, &network, At::Now).await? {
+    Ok(match catalogue::network(&application.agents, &network, At::Now).await? {
         Some(found) if !found.spec.ip_only_done => Earlier::DoneWhereTokenNeeded(network),
         _ => Earlier::Done,
     })

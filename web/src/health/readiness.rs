@@ -83,7 +83,7 @@ struct Counts {
 
 async fn ask(application: &Application) -> Result<Counts, Error> {
     let asked = async {
-        let mut connection = application.views.acquire().await?;
+        let mut connection = application.agents.acquire().await?;
         Ok::<_, Error>(Counts {
             last: log::last_position(&mut connection).await?,
             views: checkpoint::position(&mut connection).await?,
@@ -116,6 +116,7 @@ pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>
             }
         }
     }
+    reasons.extend(application.vitals.problems());
     let limits = space::limits(&application);
     reasons.extend(limits.reasons);
     if *application.stopping.borrow() {

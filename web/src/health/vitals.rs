@@ -56,7 +56,7 @@ impl Vitals {
     pub fn problems(&self) -> Vec<String> {
         let vitals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let still = vitals.iter().filter(|vital| vital.pulse.age() > vital.limit);
-        still.map(|vital| format!("{} since {} seconds ago", vital.problem, vital.pulse.age().as_secs())).collect()
+        still.map(|vital| format!("{} (no success for {} seconds)", vital.problem, vital.pulse.age().as_secs())).collect()
     }
 }
 
@@ -70,7 +70,7 @@ mod tests {
         vitals.watch("the feed stands still", Duration::ZERO, pulse.clone());
         vitals.watch("the writer stands still", Duration::from_mins(1), Pulse::default());
         std::thread::sleep(Duration::from_millis(2));
-        assert_eq!(vitals.problems(), ["the feed stands still since 0 seconds ago"]);
+        assert_eq!(vitals.problems(), ["the feed stands still (no success for 0 seconds)"]);
         pulse.beat();
         assert!(pulse.age() < Duration::from_secs(1));
     }

@@ -55,7 +55,7 @@ pub(in crate::boot) async fn log(request: HttpRequest, application: Data<Applica
         return refuse(&request, StatusCode::SERVICE_UNAVAILABLE, "too many logs are being received; send it again");
     };
     // Looked up first, so that logs which nothing will name do not fill the store.
-    let known = tokio::time::timeout(LOOK_UP, installations::logs(&application.views, deployment));
+    let known = tokio::time::timeout(LOOK_UP, installations::logs(&application.agents, deployment));
     match known.await {
         Ok(Ok(Some((_, false)))) => {
             return refuse(&request, StatusCode::NOT_FOUND, "the deployment is not in progress; its logs are not kept");
