@@ -7,6 +7,10 @@ use anyhow::{Result, bail, ensure};
 use bootledger_projections::deployments;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long closing the database may take.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// Which action.
 #[derive(Debug, Args)]
@@ -36,7 +40,7 @@ enum Action {
 pub async fn run(arguments: Arguments) -> Result<()> {
     let database = Database::open(&arguments.store, true).await?;
     let done = act(&arguments, &database).await;
-    database.close().await?;
+    database.close_by(tokio::time::Instant::now() + CLOSING).await?;
     done
 }
 
