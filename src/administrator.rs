@@ -10,6 +10,7 @@ use bootledger_aggregates::values::ids::TokenId;
 use bootledger_aggregates::values::text::Text;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
+use bootledger_projections::cause::Cause;
 use bootledger_web::auth::level::Level;
 use bootledger_web::auth::password::Password;
 use bootledger_web::auth::token::{self, Secret as TokenSecret};
@@ -87,7 +88,10 @@ pub fn by(actor: &str) -> Context {
 /// A command's error for a person at a terminal: with its cause.
 pub fn shown(error: CommandError) -> anyhow::Error {
     match error {
-        CommandError::Unavailable(cause) => cause.context("the database cannot be reached"),
+        CommandError::Unavailable(cause) => {
+            let why = Cause::in_chain(cause.chain()).unwrap_or(Cause::Unreachable).sentence();
+            cause.context(why)
+        }
         CommandError::Internal(cause) => cause,
         other => other.into(),
     }

@@ -49,6 +49,8 @@ pub enum Command {
     Image(crate::image::command::Arguments),
     /// Keeps one DHCP server's configuration current, and confirms it.
     DhcpAgent(crate::dhcp_agent::Arguments),
+    /// Shows which key the service's instances share, and records another one where it was lost.
+    Key(crate::key::Arguments),
     /// Makes, lists and revokes access tokens.
     Token(crate::token::Arguments),
     /// Makes, lists, disables and enables users, and sets their passwords.

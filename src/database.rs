@@ -1,13 +1,16 @@
 //! The database: the one that `DATABASE_URL` names, else the embedded server, started or, where a
 //! running service has it already, shared with that service.
 
+pub(crate) mod checks;
+mod opening;
+mod pooler;
+
 use crate::config::StoreArguments;
 use crate::data_directory;
 use crate::postgres::{self, Postgres, Settings};
 use anyhow::{Context, Result};
 use bootledger_projections::pool::sessions::Sessions;
 use bootledger_projections::pool::{Limits, Pool};
-use sqlx::Connection;
 use sqlx::postgres::PgConnectOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,9 +31,6 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 /// How long a statement may take.
 const STATEMENT: Duration = Duration::from_secs(10);
 
-/// How long the first connection may take.
-const FIRST: Duration = Duration::from_secs(10);
-
 /// How long closing waits for connections that are in use.
 const CLOSE: Duration = Duration::from_secs(1);
 
@@ -46,6 +46,8 @@ pub struct Database {
     pub sessions: Sessions,
     /// The embedded server, if this program started it.
     pub embedded: Option<Postgres>,
+    /// Why the database takes no writes, where it took none when it was opened.
+    pub read_only: Option<String>,
 }
 
 impl Database {
@@ -59,13 +61,14 @@ impl Database {
             Some(url) => (url.parse().context("DATABASE_URL is no PostgreSQL URL")?, None),
             None => embedded(arguments, may_share).await?,
         };
-        let options = options.application_name("bootledger");
-        migrate(&options).await?;
+        // Without a parameter that PgBouncer refuses, and which says what is PostgreSQL's default anyway.
+        let options = options.application_name("bootledger").extra_float_digits(None);
+        let read_only = opening::prepare(&options, embedded.is_some()).await?;
         let sessions = settings::of_sessions(options);
         let pool = |connections| Pool::new(sessions.clone(), Limits { connections, acquire: ACQUIRE, statement: STATEMENT });
         let (people, agents, workers) = (pool(PEOPLE), pool(AGENTS), pool(WORKERS));
         drop(workers.acquire().await.context("the database cannot be reached")?);
-        Ok(Self { people, agents, pool: workers, sessions, embedded })
+        Ok(Self { people, agents, pool: workers, sessions, embedded, read_only })
     }
 
     /// Closes all connections, then stops the embedded server. Both end by then, whatever the database does: connections
@@ -81,16 +84,6 @@ impl Database {
         }
         Ok(())
     }
-}
-
-/// Brings the schema up to date. With the views' schema first on the path, sqlx would keep its own
-/// table of migrations there, and a rebuild would lose it.
-async fn migrate(options: &PgConnectOptions) -> Result<()> {
-    let sessions = Sessions::from(options.clone()).with([("search_path", "public")]);
-    let mut connection = sessions.open(FIRST).await.context("the database cannot be reached")?.connection;
-    let migrated = sqlx::migrate!("./migrations").run(&mut connection).await;
-    migrated.context("the database's schema cannot be brought up to date")?;
-    Ok(connection.close().await?)
 }
 
 async fn embedded(arguments: &StoreArguments, may_share: bool) -> Result<(PgConnectOptions, Option<Postgres>)> {

@@ -30,6 +30,15 @@ const LOCK: &str = "instance-";
 /// The lock of this process in each folder, held until it ends.
 static HELD: Mutex<Vec<(PathBuf, File)>> = Mutex::new(vec![]);
 
+/// The folder of the store, where it is one.
+pub fn folder(setting: Option<&str>, data_directory: &Path) -> Option<PathBuf> {
+    match setting {
+        Some(setting) if setting.starts_with("s3://") => None,
+        Some(setting) => Some(setting.into()),
+        None => Some(data_directory.join("files")),
+    }
+}
+
 /// Opens the store: `s3://bucket/prefix` with the usual AWS variables, a folder, or `files` in the data directory.
 pub fn open(setting: Option<&str>, data_directory: &Path) -> Result<Arc<dyn ObjectStore>> {
     if let Some(place) = setting.and_then(|setting| setting.strip_prefix("s3://")) {
@@ -46,15 +55,6 @@ pub fn open(setting: Option<&str>, data_directory: &Path) -> Result<Arc<dyn Obje
     let local =
         LocalFileSystem::new_with_prefix(&folder).with_context(|| format!("the folder {} cannot be used", folder.display()))?;
     Ok(Arc::new(local.with_automatic_cleanup(true).with_fsync(true)))
-}
-
-/// The folder of a store, if it is one.
-pub fn folder(setting: Option<&str>, data_directory: &Path) -> Option<PathBuf> {
-    match setting {
-        Some(setting) if setting.starts_with("s3://") => None,
-        Some(setting) => Some(setting.into()),
-        None => Some(data_directory.join("files")),
-    }
 }
 
 /// Holds this instance's lock in a folder.

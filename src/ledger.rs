@@ -34,7 +34,7 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::pool::Pool;
 use bootledger_web::commands::{
-    BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Power, Proposed, Receipt,
+    BootSecret, Command, CommandError, Commands, Concern, Context, Imported, NewDeployment, Ping, Power, Proposed, Receipt,
 };
 use std::time::Duration;
 use tokio::sync::watch;
@@ -187,6 +187,10 @@ impl Commands for Ledger {
 
     async fn rotate_session(&self, session: SessionId, presented: Sha256, next: Sha256) -> Result<bool, CommandError> {
         Ok(self.rotate(session, presented, next).await?)
+    }
+
+    fn concerns(&self) -> Vec<Concern> {
+        self.log.condition().concerns()
     }
 
     fn secret_problem(&self, name: &Name) -> Option<String> {

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod administrator;
 pub mod catalogue_file;
 pub mod clock;
+pub mod condition;
 pub mod config;
 pub mod data_directory;
 pub mod database;

@@ -4,8 +4,10 @@ use anyhow::Result;
 use bootledger::config::{Arguments, Command};
 use bootledger::postgres::{Postgres, Settings, guard};
 use bootledger::{
-    accounts, demo, deploy, dhcp_agent, drift, export, image, import, power, rebuild, serve, telemetry, token, verify, webhooks,
+    accounts, demo, deploy, dhcp_agent, drift, export, image, import, key, power, rebuild, serve, telemetry, token, verify,
+    webhooks,
 };
+use bootledger_projections::cause::Cause;
 use clap::Parser;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -31,7 +33,13 @@ fn main() -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("bootledger: {error:#}");
+    let text = format!("{error:#}");
+    eprintln!("bootledger: {text}");
+    // What the database or the operating system said, in an operator's words.
+    let sentence = Cause::in_chain(error.chain()).filter(|cause| cause.passes()).map(Cause::sentence);
+    if let Some(sentence) = sentence.filter(|sentence| !text.contains(sentence)) {
+        eprintln!("bootledger: {sentence}");
+    }
     ExitCode::FAILURE
 }
 
@@ -40,6 +48,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         let status = guard::run(arguments).await?;
         return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
+    // A file that reaches the limit of `ulimit -f` is an error to answer, not the end of the process, which this signal would
+    // be by default.
+    drop(signal(SignalKind::from_raw(nix::sys::signal::Signal::SIGXFSZ as i32))?);
     telemetry::start(arguments.log_format, &arguments.log)?;
     match arguments.command {
         Command::Demo(arguments) => demo::run(arguments).await?,
@@ -48,6 +59,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Import(arguments) => return import::run(arguments).await,
         Command::Image(arguments) => return image::command::run(arguments, told_to_stop()?).await,
         Command::DhcpAgent(arguments) => dhcp_agent::run(arguments, told_to_stop()?).await?,
+        Command::Key(arguments) => key::run(arguments).await?,
         Command::Token(arguments) => token::run(arguments).await?,
         Command::User(arguments) => accounts::command::run(arguments).await?,
         Command::Power(arguments) => power::command::run(arguments).await?,

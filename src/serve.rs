@@ -19,7 +19,11 @@ use tracing::{info, warn};
 pub async fn run(arguments: ServeArguments) -> Result<()> {
     let signals = signals()?;
     let mut service = Service::start(&arguments).await?;
-    let made = administrator::ensure(&service.ledger, arguments.given(), true).await?;
+    let made = match service.database.read_only {
+        // What a first start makes is in the log already: the schema is complete.
+        Some(_) => administrator::Made::default(),
+        None => administrator::ensure(&service.ledger, arguments.given(), true).await?,
+    };
     let web = Web::bind(&service, &arguments)?;
     for address in web.addresses() {
         info!(%address, "listening");

@@ -2,6 +2,8 @@
 //! reactor, boot table, webhooks, TFTP, and the application that web handlers are given.
 
 use crate::accounts::Sweeper;
+use crate::condition::watch::Watch;
+use crate::condition::{Condition, Place, What};
 use crate::config::ServeArguments;
 use crate::database::{Database, canary};
 use crate::dns::Publisher;
@@ -28,6 +30,7 @@ use bootledger_web::boot::{self, loaders::Loaders, store::Contents, table::BootT
 use bootledger_web::health::vitals::{Pulse, Vitals};
 use bootledger_web::request::backend::{LibraryPort, Port};
 use object_store::ObjectStore;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -78,7 +81,10 @@ impl Service {
         workers.spawn(canary::run(database.sessions.clone(), stop.clone()));
         let pool = database.pool.clone();
         let feed = Feed::start(pool.clone(), stop.clone()).await?;
+        let key = key::settle(arguments.key_file.as_deref(), &arguments.store.data_dir, &database).await?;
         let log = EventLog::start(pool.clone(), database.sessions.clone());
+        let condition = log.condition().clone();
+        condition.begin(database.read_only.clone());
         let vitals = Vitals::default();
         vitals.watch("no event can be appended", VITAL, log.pulse());
         vitals.watch("the end of the log is not known", VITAL, feed.pulse());
@@ -100,7 +106,7 @@ impl Service {
             boot: Arc::new(BootTable::default()),
             files: Arc::clone(&store),
             loaders,
-            key: key::load(arguments.key_file.as_deref(), &arguments.store.data_dir)?,
+            key,
             base_url,
             provider: provider.map(|provider| Arc::new(provider) as Arc<dyn IdentityProvider>),
             trusted_proxies: arguments.trusted_proxy.clone().into(),
@@ -109,39 +115,49 @@ impl Service {
             max_upload: arguments.max_upload,
             stopping: stop.clone(),
         };
+        let watch = Watch::new(condition.clone(), places(arguments, &database), database.sessions.clone(), &application.metrics)?;
+        workers.spawn(watch.run(stop.clone()));
+        // What writes by itself waits for a database that takes writes.
+        let later = |part: Part| when_writable(condition.clone(), stop.clone(), part);
         // Nothing of the background waits for connections that requests have.
         let within = application.over(&pool, Port::new(Arc::new(works.clone())));
         workers.spawn(boot::follow::run(within.clone()));
         let folder = files::folder(arguments.files.as_deref(), &arguments.store.data_dir);
         workers.spawn(files::sweep(folder, store, stop.clone()));
         if let Some(downloads) = downloads {
-            workers.spawn(downloads.run(stop.clone()));
+            workers.spawn(later(Box::pin(downloads.run(stop.clone()))));
         }
-        if let Err(error) = tallies::recount(&pool).await {
+        if database.read_only.is_none()
+            && let Err(error) = tallies::recount(&pool).await
+        {
             tracing::warn!("counts of devices and addresses may be of another version; `bootledger rebuild` mends them: {error}");
         }
-        let beats = Pulse::default();
-        vitals.watch("the views are not kept up to date", VITAL, beats.clone());
-        workers.spawn(projector::run(pool, feed, beats, stop.clone()));
+        let (stopped, watched) = (stop.clone(), vitals.clone());
+        workers.spawn(later(Box::pin(async move {
+            let beats = Pulse::default();
+            watched.watch("the views are not kept up to date", VITAL, beats.clone());
+            projector::run(pool, feed, beats, stopped).await;
+        })));
         let every = Some(Duration::from_secs(arguments.drift_every)).filter(|every| !every.is_zero());
         let checker = Checker::new(works.clone(), worker.clone(), within, every)?;
         let stopped = stop.clone();
-        workers.spawn(async move { checker.run(stopped).await });
+        workers.spawn(later(Box::pin(async move { checker.run(stopped).await })));
         let dispatcher = Dispatcher::new(works.clone(), worker.clone(), &application.metrics)?;
         let stopped = stop.clone();
-        workers.spawn(async move { dispatcher.run(stopped).await });
+        workers.spawn(later(Box::pin(async move { dispatcher.run(stopped).await })));
         let sweeper = Sweeper::new(works.clone());
         let stopped = stop.clone();
-        workers.spawn(async move { sweeper.run(stopped).await });
+        workers.spawn(later(Box::pin(async move { sweeper.run(stopped).await })));
         let publisher = Publisher::new(works.clone(), worker.clone());
         let stopped = stop.clone();
-        workers.spawn(async move { publisher.run(stopped).await });
+        workers.spawn(later(Box::pin(async move { publisher.run(stopped).await })));
         if let Some(tftp) = tftp {
             tracing::info!(address = %tftp.address(), folder = %arguments.tftp_folder.display(), "listening for TFTP");
             workers.spawn(tftp.run(stop.clone()));
         }
         let reactor = Reactor::new(works.clone(), worker);
-        workers.spawn(async move { reactor.run(stop).await });
+        let stopped = stop.clone();
+        workers.spawn(later(Box::pin(async move { reactor.run(stopped).await })));
         Ok(Self { application, ledger, database, workers, heartbeat, stopping })
     }
 
@@ -183,6 +199,29 @@ impl Service {
         drop(tokio::time::timeout_at(until - CLOSE, self.heartbeat.end()).await);
         self.database.close_by(until).await
     }
+}
+
+/// A part of the service that runs until the service stops.
+type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Runs a part that writes, once the database takes writes.
+async fn when_writable(condition: Condition, mut stopping: watch::Receiver<bool>, part: Part) {
+    let writable = tokio::select! {
+        () = condition.writable() => true,
+        _ = stopping.wait_for(|stopping| *stopping) => false,
+    };
+    if writable {
+        part.await;
+    }
+}
+
+/// The folders whose disks are watched. Of a database elsewhere and of an S3 store, the space cannot be seen from here.
+fn places(arguments: &ServeArguments, database: &Database) -> Vec<Place> {
+    let data = &arguments.store.data_dir;
+    let embedded = database.embedded.is_some().then(|| Place { what: What::Database, folder: data.join("postgres") });
+    let files = files::folder(arguments.files.as_deref(), data).map(|folder| Place { what: What::Files, folder });
+    let data = Some(Place { what: What::Data, folder: data.clone() });
+    embedded.into_iter().chain(files).chain(data).collect()
 }
 
 /// Downloads from the library. A mirror that an administrator names over HTTP must not be this machine or its neighbours.

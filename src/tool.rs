@@ -32,6 +32,7 @@ impl Tool {
         let (stopping, stop) = watch::channel(false);
         let feed = Feed::start(database.pool.clone(), stop).await?;
         let log = EventLog::start(database.pool.clone(), database.sessions.clone());
+        log.condition().begin(database.read_only.clone());
         let ledger = Ledger::new(log, database.pool.clone(), feed, clock::now, arguments.secrets());
         let ledger = ledger.with_outbound(arguments.outbound());
         let tool = Self { database, ledger, stopping };
@@ -39,8 +40,11 @@ impl Tool {
         Ok(tool)
     }
 
-    /// Brings the views to the end of the log.
+    /// Brings the views to the end of the log; on a database that takes no writes they stay where they are.
     pub async fn catch_up(&self) -> Result<()> {
+        if self.database.read_only.is_some() {
+            return Ok(());
+        }
         projector::catch_up(&self.database.pool, &self.ledger.feed).await.map(drop)
     }
 

@@ -243,7 +243,7 @@ async fn a_lost_connection_is_told_and_the_writer_goes_on() -> Result<()> {
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     sqlx::query(cut).execute(&database.pool(1).await?).await?;
     let told = log.append(batch(vec![event("cut", 1)])).await;
-    assert!(matches!(told, Err(Rejection::Unavailable(_))), "{told:?}");
+    assert!(matches!(told, Err(Rejection::Impeded(_))), "{told:?}");
     let again = log.append(batch(vec![event("cut", 1)])).await?;
     assert_eq!(again, Appended::At(2), "what was told as not appended was not");
     Ok(())

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod at;
 pub mod boot_targets;
 pub mod catalogue;
+pub mod cause;
 pub mod checkpoint;
 mod convert;
 pub mod deployments;

@@ -13,6 +13,7 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_images::fetch::{Origin, Progress};
 use bootledger_images::library::Library;
 use bootledger_images::source_url;
+use bootledger_projections::cause::Cause;
 use bootledger_web::auth::level::Level;
 use bootledger_web::commands::{CommandError, Context};
 use bootledger_web::library::{DownloadProgress, DownloadStatus, ImageDownload, ImageLibrary, Wanted};
@@ -119,7 +120,11 @@ impl Downloads {
                     let lines: Vec<String> = installed.warnings.iter().cloned().chain(changes).take(200).collect();
                     End::Done(lines.join("\n"))
                 }
-                Err(error) => End::Failed(format!("{error:#}")),
+                Err(error) => {
+                    let text = format!("{error:#}");
+                    let why = Cause::in_chain(error.chain()).filter(|cause| cause.passes()).map(Cause::sentence);
+                    End::Failed(why.filter(|why| !text.contains(why)).map_or(text.clone(), |why| format!("{why}: {text}")))
+                }
             },
             () = self.beat(row.id, held, &latest) => End::Cancelled,
             _ = stopping.wait_for(|stopping| *stopping) => End::Stopped,
@@ -176,7 +181,7 @@ fn order(row: &Row) -> Result<Order> {
 }
 
 fn unavailable(error: sqlx::Error) -> CommandError {
-    CommandError::Unavailable(error.into())
+    CommandError::of_database(error)
 }
 
 fn refused(field: &str, rule: &str, message: impl Into<String>) -> CommandError {
@@ -238,7 +243,7 @@ impl ImageLibrary for Downloads {
         // Checked again when its turn comes; now, so that a name that is taken is not found an hour later.
         self.installer.begin(&order).await.map_err(|error| {
             if error.is::<bootledger_projections::error::Error>() {
-                return CommandError::Unavailable(error);
+                return CommandError::of_database(error);
             }
             refused("as", "boot_image_exists", format!("{error:#}"))
         })?;

@@ -16,6 +16,7 @@ use bootledger_images::merge::{Change, Given, Merged, merge};
 use bootledger_images::recipe::Recipe;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
+use bootledger_projections::cause::Cause;
 use bootledger_web::boot::store::Contents;
 use bootledger_web::boot::template::check_template;
 use bootledger_web::commands::{Command, CommandError, Commands, Context, Receipt};
@@ -86,7 +87,13 @@ impl Installer {
         let (recipe, image) = self.begin(order).await?;
         let uses = checked(recipe)?;
         let known = self.known(recipe, &image).await?;
-        let fetched = self.fetcher(&known).fetch(recipe, &order.origin, on).await.map_err(|error| anyhow!(words(&error)))?;
+        let fetched = self.fetcher(&known).fetch(recipe, &order.origin, on).await.map_err(|error| {
+            let words = words(&error);
+            match Cause::in_error(&error) {
+                Some(cause) => anyhow!("{}: {words}", cause.sentence()),
+                None => anyhow!(words),
+            }
+        })?;
         let mut files = BTreeMap::new();
         for (name, own) in &recipe.files {
             let stored = self.contents.store_bytes(Bytes::from(own.content.clone().into_owned())).await?;

@@ -53,7 +53,7 @@ impl Ledger {
     /// be broken by its own effect.
     pub(super) async fn answered(&self, context: &Context) -> Result<Option<Receipt>, CommandError> {
         let Some(IdempotencyKey { key, request }) = &context.idempotency_key else { return Ok(None) };
-        let found = answers::find(&self.views, key).await.map_err(|error| CommandError::Unavailable(error.into()))?;
+        let found = answers::find(&self.views, key).await.map_err(CommandError::of_database)?;
         match found {
             Some(answered) if answered.fingerprint != request.sha256() => Err(CommandError::KeyReused),
             Some(answered) => Ok(Some(receipt(answered.position, &answered.answer))),

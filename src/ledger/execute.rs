@@ -34,13 +34,13 @@ impl From<Refused> for Failure {
 
 impl From<bootledger_projections::error::Error> for Failure {
     fn from(error: bootledger_projections::error::Error) -> Self {
-        Self::Other(CommandError::Unavailable(error.into()))
+        Self::Other(CommandError::of_database(error))
     }
 }
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        Self::Other(CommandError::Unavailable(error.into()))
+        Self::Other(CommandError::of_database(error))
     }
 }
 
@@ -51,6 +51,7 @@ impl From<Rejection> for Failure {
             Rejection::Claimed { claim, holder } => Self::Claimed(claim, holder),
             Rejection::KeyReused => Self::Other(CommandError::KeyReused),
             Rejection::Unavailable(message) => Self::Other(CommandError::Unavailable(anyhow::anyhow!(message))),
+            Rejection::Impeded(impediment) => Self::Other(CommandError::of_database(impediment)),
             Rejection::Defect(message) => Self::Other(CommandError::Internal(anyhow::anyhow!(message))),
         }
     }
@@ -131,9 +132,7 @@ impl Ledger {
 
     /// Waits until the views show the log's end as of now: facts that were looked up in them were too old.
     pub(crate) async fn catch_up(&self) -> Result<(), CommandError> {
-        let end = bootledger_projections::log::last_position(&self.views)
-            .await
-            .map_err(|error| CommandError::Unavailable(error.into()))?;
+        let end = bootledger_projections::log::last_position(&self.views).await.map_err(CommandError::of_database)?;
         self.feed.saw_appended(end);
         if self.feed.wait_for(end, CATCH_UP).await {
             return Ok(());
@@ -149,13 +148,21 @@ fn failure(error: AggregateError<Refused>) -> Failure {
     match error {
         AggregateError::UserError(refused) => Failure::Refused(refused),
         AggregateError::AggregateConflict => Failure::Conflict,
-        AggregateError::DatabaseConnectionError(error) => Failure::Other(CommandError::Unavailable(anyhow::anyhow!(error))),
+        AggregateError::DatabaseConnectionError(error) => Failure::Other(boxed(error)),
         AggregateError::UnexpectedError(error) => match error.downcast::<Rejection>() {
             Ok(rejection) => Failure::from(*rejection),
-            // A read that failed: postgres-es tells all faults of the database this way.
-            Err(error) if error.is::<sqlx::Error>() => Failure::Other(CommandError::Unavailable(anyhow::anyhow!(error))),
+            // A read that failed: postgres-es returns every error of the database this way.
+            Err(error) if error.is::<sqlx::Error>() => Failure::Other(boxed(error)),
             Err(error) => Failure::Other(CommandError::Internal(anyhow::anyhow!(error))),
         },
         AggregateError::DeserializationError(error) => Failure::Other(CommandError::Internal(anyhow::anyhow!(error))),
+    }
+}
+
+/// An error of the database out of its box, in which nobody could find its cause.
+fn boxed(error: Box<dyn std::error::Error + Send + Sync>) -> CommandError {
+    match error.downcast::<sqlx::Error>() {
+        Ok(error) => CommandError::of_database(*error),
+        Err(error) => CommandError::Unavailable(anyhow::anyhow!(error)),
     }
 }

@@ -101,8 +101,7 @@ fn is_used_up(error: &RowError) -> bool {
 /// The answer to the same file with the same key, if it was given before.
 async fn already(ledger: &Ledger, idempotency: Option<Idempotency>) -> Result<Option<Imported>, CommandError> {
     let Some(Idempotency { key, fingerprint, .. }) = idempotency else { return Ok(None) };
-    let found =
-        crate::store::answers::find(&ledger.views, &key).await.map_err(|error| CommandError::Unavailable(error.into()))?;
+    let found = crate::store::answers::find(&ledger.views, &key).await.map_err(CommandError::of_database)?;
     match found {
         Some(answered) if answered.fingerprint != fingerprint => Err(CommandError::KeyReused),
         Some(answered) => repeated(answered.position, &answered.answer).map(Some),

@@ -125,7 +125,11 @@ impl Server {
     }
 
     fn failure(&self, status: ExitStatus) -> Error {
-        Error::Failed { program: "postgres".to_owned(), status: status.to_string(), output: self.log_tail() }
+        let mut output = self.log_tail();
+        if output.contains("No space left on device") || output.contains("Disk quota exceeded") {
+            output += "\nThe disk of the data directory is full: free space on it, then start again. Nothing that was committed is lost.";
+        }
+        Error::Failed { program: "postgres".to_owned(), status: status.to_string(), output }
     }
 
     /// The last lines that were logged since the start.

@@ -1,6 +1,7 @@
 //! What can be appended, under which conditions, and what comes of it.
 
 use bootledger_aggregates::claims::{Claim, ClaimChange};
+use bootledger_projections::cause::Impediment;
 
 /// An event that has no position yet.
 #[derive(Clone, Debug)]
@@ -101,6 +102,9 @@ pub enum Rejection {
     /// the same request with its idempotency key says.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),
+    /// The database, or its disk, did not take the events; nothing was appended.
+    #[error(transparent)]
+    Impeded(#[from] Impediment),
     /// The database refused the statement: a defect.
     #[error("the database refused the events: {0}")]
     Defect(String),

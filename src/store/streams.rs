@@ -4,6 +4,7 @@
 //! cost more than the rows. The rows are those that postgres-es would read.
 
 use super::append::Rejection;
+use super::writer::refused;
 use bootledger_projections::pool::DIAL;
 use bootledger_projections::pool::sessions::{Session, Sessions};
 use cqrs_es::persist::SerializedEvent;
@@ -94,8 +95,9 @@ async fn run(mut reader: Reader, mut receiver: mpsc::Receiver<Waiting>) {
                     }
                 }
                 Err(error) => {
+                    let rejection = refused(&error);
                     for waiting in group {
-                        drop(waiting.answer.send(Err(Rejection::Unavailable(error.to_string()))));
+                        drop(waiting.answer.send(Err(rejection.clone())));
                     }
                 }
             }

@@ -13,6 +13,8 @@ mod sql;
 use super::append::{Appended, Batch, Rejection};
 use super::chain::{self, Link};
 use super::streams::Streams;
+use crate::condition::Condition;
+use bootledger_projections::cause::{Cause, Impediment};
 use bootledger_projections::pool::Pool;
 use bootledger_projections::pool::sessions::Sessions;
 use bootledger_web::health::vitals::Pulse;
@@ -64,6 +66,7 @@ const ASKED_AGAIN: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct EventLog {
     waiting: mpsc::Sender<Waiting>,
+    condition: Condition,
     pub(super) pool: Pool,
     pulse: Pulse,
     pub(super) streams: Streams,
@@ -84,11 +87,23 @@ impl EventLog {
         let streams = Streams::start(sessions.clone());
         tokio::spawn(run(Writer::new(sessions, pulse.clone()), receiver));
         let repository = Arc::new(postgres_es::PostgresEventRepository::new(pool.plain()));
-        Self { waiting, pool, pulse, streams, repository }
+        Self { waiting, condition: Condition::default(), pool, pulse, streams, repository }
     }
 
     /// Appends the batch, or says why not. Waits for its group's commit, but not without a limit.
     pub async fn append(&self, batch: Batch) -> Result<Appended, Rejection> {
+        self.condition.admit()?;
+        let result = self.queue(batch).await;
+        self.condition.saw(&result);
+        result
+    }
+
+    /// What limits appending.
+    pub fn condition(&self) -> &Condition {
+        &self.condition
+    }
+
+    async fn queue(&self, batch: Batch) -> Result<Appended, Rejection> {
         let stopped = || Rejection::Unavailable("the service is stopping".to_owned());
         let limit = lengthened(PATIENCE, batch.events.len());
         let (answer, answered) = oneshot::channel();
@@ -347,18 +362,11 @@ fn decide<'a>(head: &sql::Head, now: OffsetDateTime, clock: Clock, mut known: Kn
     Decided { known, before, rows, from, head: sql::Head { position, chain }, now, clock, results }
 }
 
-/// What a caller is told of an error of the database.
-fn refused(error: &sqlx::Error) -> Rejection {
+/// The rejection of a batch that the database did not take.
+pub(super) fn refused(error: &sqlx::Error) -> Rejection {
     let message = error.to_string();
-    match error {
-        // Classes 08 (connection), 53 (resources), 57 (intervention), 58 (system), 25006 (a standby), 40 (rollback).
-        sqlx::Error::Database(database) => match database.code().as_deref() {
-            Some(code) if ["08", "53", "57", "58", "40"].iter().any(|class| code.starts_with(class)) || code == "25006" => {
-                Rejection::Unavailable(message)
-            }
-            _ => Rejection::Defect(message),
-        },
-        sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => Rejection::Defect(message),
-        _ => Rejection::Unavailable(message),
+    match Cause::of(error) {
+        Cause::Defect => Rejection::Defect(message),
+        cause => Rejection::Impeded(Impediment { cause, message }),
     }
 }

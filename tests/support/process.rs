@@ -33,7 +33,7 @@ impl Process {
         Self::start_with(address, database_url, PathBuf::from(env!("CARGO_BIN_EXE_bootledger")), vec![]).await
     }
 
-    /// The same, with this file as the program, and further options.
+    /// The same, with this file as the program, and further options. Without a URL, it starts a PostgreSQL of its own.
     pub(crate) async fn start_with(
         address: Ipv4Addr,
         database_url: String,
@@ -64,6 +64,11 @@ impl Process {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
+    }
+
+    /// Has it use another database from its next start.
+    pub(crate) fn use_database(&mut self, url: String) {
+        self.database_url = url;
     }
 
     /// Sends it a signal by its name: `STOP` has it stand still, `CONT` go on.
@@ -235,10 +240,17 @@ fn spawn(
     folder: &Path,
     database_url: &str,
 ) -> Result<Child> {
+    // All instances on one database share a key.
+    std::fs::write(folder.join("service.key"), "5e".repeat(32))?;
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log"))?;
     let mut command = Command::new(program);
     command.args(["serve", "--listen", &address.to_string(), "--trusted-proxy", "127.0.0.1/32"]).args(options);
-    command.env("DATABASE_URL", database_url).env("BOOTLEDGER_DATA_DIR", folder).env("BOOTLEDGER_ADMIN_TOKEN", token);
+    if database_url.is_empty() {
+        command.env_remove("DATABASE_URL");
+    } else {
+        command.env("DATABASE_URL", database_url);
+    }
+    command.env("BOOTLEDGER_DATA_DIR", folder).env("BOOTLEDGER_ADMIN_TOKEN", token);
     command.env("BOOTLEDGER_SECRETS_DIR", folder.join("secrets")).env("BOOTLEDGER_OUTBOUND_ALLOW", "127.0.0.0/8,::1/128");
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn().context("the service cannot be started")
 }

@@ -8,8 +8,10 @@ use crate::request::backend::{LibraryPort, Port};
 use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::pool::Pool;
+use hmac::{Hmac, KeyInit, Mac};
 use ipnet::IpNet;
 use object_store::ObjectStore;
+use sha2::Sha256;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -68,6 +70,17 @@ impl ServiceKey {
     /// The key with these bytes.
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
         Self(bytes.into())
+    }
+
+    /// What tells this key from others and does not give it away: an HMAC under the key.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        // A key of any length will do.
+        Hmac::<Sha256>::new_from_slice(&self.0)
+            .map(|mut mac| {
+                mac.update(b"bootledger service key fingerprint 1");
+                mac.finalize().into_bytes().into()
+            })
+            .unwrap_or_default()
     }
 
     /// The bytes, for an HMAC only.

@@ -32,6 +32,7 @@ use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
 use bootledger_aggregates::webhook::WebhookSpec;
+use bootledger_projections::cause::Cause;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -285,6 +286,15 @@ pub struct Receipt {
     pub id: String,
 }
 
+/// Something that limits the service, or soon will.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Concern {
+    /// Whether the service should get no requests while it lasts; otherwise it only works less well.
+    pub not_ready: bool,
+    /// What limits it, and what to do.
+    pub sentence: String,
+}
+
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
@@ -300,8 +310,8 @@ pub enum CommandError {
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used before for another request; use a new one")]
     KeyReused,
-    /// The database cannot be reached; asking again will help.
-    #[error("the database cannot be reached; try again")]
+    /// The database, or a disk, did not take it; the same command may succeed later.
+    #[error("{}", self.cause().sentence())]
     Unavailable(#[source] anyhow::Error),
     /// The caller, or all callers together, want more at once than there is room for; asking again later helps.
     #[error("{0}")]
@@ -328,6 +338,25 @@ pub struct Power {
     pub at: Option<Timestamp>,
     /// Whether the controller was asked for this answer.
     pub live: bool,
+}
+
+impl CommandError {
+    /// The error of a database that did not do what it was sent, by its cause.
+    pub fn of_database(error: impl Into<anyhow::Error>) -> Self {
+        let error = error.into();
+        match Cause::in_chain(error.chain()) {
+            Some(Cause::Defect) => Self::Internal(error),
+            _ => Self::Unavailable(error),
+        }
+    }
+
+    /// Why the database, or a disk, did not do it, where that is the reason.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Unavailable(source) => Cause::in_chain(source.chain()).unwrap_or(Cause::Unreachable),
+            _ => Cause::Defect,
+        }
+    }
 }
 
 /// What a webhook's receiver answered to a message that is no event.
@@ -445,6 +474,11 @@ pub trait Commands: Send + Sync {
     /// Gives a session a new secret with the hash `next` in the place of the presented one; whether it did, which it does not
     /// where another request was faster.
     async fn rotate_session(&self, session: SessionId, presented: Sha256, next: Sha256) -> Result<bool, CommandError>;
+
+    /// What limits the service at the moment; empty where nothing does.
+    fn concerns(&self) -> Vec<Concern> {
+        vec![]
+    }
 
     /// What is wrong with the secret of this name, if anything, and what to do; nothing of its content.
     fn secret_problem(&self, name: &Name) -> Option<String>;

@@ -119,6 +119,9 @@ fn log(error: &Error) {
         Error::Unavailable { message, source, .. } => {
             tracing::warn!("a request could not be served: {message}: {}", source.as_ref().map(chain).unwrap_or_default());
         }
+        Error::StorageFull { message, source, .. } => {
+            tracing::warn!("a request could not be served: {message}: {}", chain(source));
+        }
         _ => tracing::debug!("a request was refused: {error}"),
     }
 }

@@ -10,6 +10,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use bootledger_aggregates::rules::BrokenRule;
+use bootledger_projections::cause::Cause;
 use problem::{Problem, ProblemError};
 
 /// How a client is asked to log in.
@@ -87,6 +88,16 @@ pub enum Error {
         /// After how many seconds to try again.
         retry_after: u32,
     },
+    /// A disk is full: 507 with `Retry-After`.
+    #[error("{message}")]
+    StorageFull {
+        /// Which disk, and what to do.
+        message: String,
+        /// After how many seconds to try again.
+        retry_after: u32,
+        /// What failed, for the log.
+        source: anyhow::Error,
+    },
     /// The body has more bytes than this: 413.
     #[error("the body is larger than {0} bytes, the most that is taken here; send less at once")]
     TooLarge(u64),
@@ -154,6 +165,16 @@ impl Error {
         Self::Unavailable { message: message.into(), retry_after, source: None }
     }
 
+    /// What the database, or a disk, did not do, by its cause.
+    pub fn impeded(cause: Cause, source: impl Into<anyhow::Error>) -> Self {
+        let (message, retry_after, source) = (cause.sentence().to_owned(), cause.retry_seconds(), source.into());
+        match cause {
+            Cause::Defect => Self::Internal(source),
+            _ if cause.is_full() => Self::StorageFull { message, retry_after, source },
+            _ => Self::Unavailable { message, retry_after, source: Some(source) },
+        }
+    }
+
     /// The error's stable name: the end of the problem's `type`.
     pub fn name(&self) -> &'static str {
         match self {
@@ -168,6 +189,7 @@ impl Error {
             Self::TooMany { .. } => "too-many-attempts",
             Self::Unavailable { .. } => "unavailable",
             Self::Busy { .. } => "busy",
+            Self::StorageFull { .. } => "storage-full",
             Self::TooLarge(_) => "too-large",
             Self::UnsupportedMediaType(_) => "unsupported-media-type",
             Self::TooSlow(_) => "too-slow",
@@ -200,6 +222,7 @@ impl ResponseError for Error {
             Self::Forbidden { .. } | Self::CrossSite(_) | Self::PasswordDue => StatusCode::FORBIDDEN,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable { .. } | Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::StorageFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
@@ -221,7 +244,10 @@ impl ResponseError for Error {
                 };
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(value));
             }
-            Self::Unavailable { retry_after, .. } | Self::Busy { retry_after, .. } | Self::TooMany { retry_after } => {
+            Self::Unavailable { retry_after, .. }
+            | Self::StorageFull { retry_after, .. }
+            | Self::Busy { retry_after, .. }
+            | Self::TooMany { retry_after } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after));
             }
             _ => {}
@@ -230,6 +256,9 @@ impl ResponseError for Error {
     }
 }
 
+/// After how many seconds a caller whose share is used up may try again.
+const BUSY_SECONDS: u32 = 2;
+
 impl From<CommandError> for Error {
     fn from(error: CommandError) -> Self {
         match error {
@@ -237,12 +266,10 @@ impl From<CommandError> for Error {
             CommandError::Refused(broken) => broken.into(),
             CommandError::Conflict(message) => Self::Conflict(message),
             CommandError::KeyReused => Self::KeyReused,
-            CommandError::Unavailable(source) => Self::Unavailable {
-                message: "the database cannot be reached; try again".to_owned(),
-                retry_after: RETRY_SECONDS,
-                source: Some(source),
-            },
-            CommandError::Busy(message) => Self::Busy { message, retry_after: RETRY_SECONDS },
+            CommandError::Busy(message) => Self::Busy { message, retry_after: BUSY_SECONDS },
+            CommandError::Unavailable(source) => {
+                Self::impeded(Cause::in_chain(source.chain()).unwrap_or(Cause::Unreachable), source)
+            }
             CommandError::Controller { reason, slow } => Self::Controller { message: reason, slow },
             CommandError::Internal(source) => Self::Internal(source),
         }
@@ -256,43 +283,9 @@ impl From<Vec<BrokenRule>> for Error {
     }
 }
 
-/// After how many seconds a request that the database did not serve may be asked again.
-const RETRY_SECONDS: u32 = 2;
-
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        if matches!(error, sqlx::Error::PoolTimedOut) {
-            Self::Unavailable {
-                message: "all connections to the database are in use; try again".to_owned(),
-                retry_after: RETRY_SECONDS,
-                source: Some(anyhow::Error::new(error)),
-            }
-        } else if passes(&error) {
-            Self::Unavailable {
-                message: "the database cannot be reached; try again".to_owned(),
-                retry_after: RETRY_SECONDS,
-                source: Some(anyhow::Error::new(error)),
-            }
-        } else {
-            Self::Internal(anyhow::Error::new(error))
-        }
-    }
-}
-
-/// Whether asking again may help: the connection, a shutdown, a failover, too much at once, a cancelled statement.
-fn passes(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed
-        | sqlx::Error::Protocol(_) => true,
-        sqlx::Error::Database(database) => {
-            let code = database.code().unwrap_or_default();
-            ["08", "25P03", "40", "53", "55", "57", "58", "25006"].iter().any(|class| code.starts_with(class))
-        }
-        _ => false,
+        Self::impeded(Cause::of(&error), error)
     }
 }
 
@@ -310,9 +303,9 @@ impl From<bootledger_projections::Error> for Error {
 
 impl From<anyhow::Error> for Error {
     fn from(error: anyhow::Error) -> Self {
-        match error.downcast::<sqlx::Error>() {
-            Ok(error) => error.into(),
-            Err(error) => Self::Internal(error),
+        match Cause::in_chain(error.chain()) {
+            Some(cause) => Self::impeded(cause, error),
+            None => Self::Internal(error),
         }
     }
 }
@@ -321,6 +314,7 @@ impl From<anyhow::Error> for Error {
 mod tests {
     use super::*;
     use anyhow::anyhow;
+    use bootledger_projections::cause::Impediment;
 
     #[test]
     fn every_broken_rule_is_told_with_its_field_and_holder() {
@@ -389,5 +383,17 @@ mod tests {
         assert_eq!(lost.status_code(), 503);
         assert!(lost.error_response().headers().contains_key("retry-after"));
         assert_eq!(Error::from(sqlx::Error::RowNotFound).status_code(), 500);
+    }
+    #[test]
+    fn a_full_disk_is_507_with_the_reason_and_a_time_to_wait() {
+        let full = std::io::Error::from_raw_os_error(28);
+        let error = Error::from(anyhow::Error::new(full).context("secret/path cannot be written"));
+        assert_eq!((error.status_code().as_u16(), error.name()), (507, "storage-full"));
+        assert_eq!(error.to_string(), "the service's disk is full; free space on it, then try again");
+        assert_eq!(error.error_response().headers().get(RETRY_AFTER).map(HeaderValue::as_bytes), Some(&b"30"[..]));
+        let read_only = Impediment { cause: Cause::ReadOnly, message: "cannot execute INSERT".to_owned() };
+        let error = Error::from(CommandError::Unavailable(read_only.into()));
+        assert_eq!(error.status_code(), 503);
+        assert!(error.to_string().contains("read-only"), "{error}");
     }
 }

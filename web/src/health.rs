@@ -2,6 +2,7 @@
 
 pub mod metrics;
 pub mod readiness;
+mod space;
 pub mod vitals;
 
 use actix_web::HttpResponse;

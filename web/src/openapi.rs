@@ -178,7 +178,7 @@ fn describe(path: &str, method: &str, operation: &mut Operation) {
         problems.extend(["502", "504"]);
     }
     if method != "get" {
-        problems.extend(["409"]);
+        problems.extend(["409", "507"]);
     }
     if operation.request_body.is_some() {
         problems.extend(["408", "413", "415"]);

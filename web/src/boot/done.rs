@@ -159,7 +159,7 @@ fn not_done(request: &HttpRequest, deployment: DeploymentId, error: &CommandErro
         CommandError::NotFound(sentence) => refuse(request, StatusCode::NOT_FOUND, sentence),
         CommandError::Conflict(_) | CommandError::Unavailable(_) | CommandError::Busy(_) => {
             tracing::warn!(deployment.id = %deployment, "a server's DONE could not be recorded yet: {error}");
-            refuse(request, StatusCode::SERVICE_UNAVAILABLE, "DONE could not be recorded; ask again")
+            refuse(request, StatusCode::SERVICE_UNAVAILABLE, &format!("DONE could not be recorded: {error}"))
         }
         CommandError::KeyReused | CommandError::Controller { .. } | CommandError::Internal(_) => {
             tracing::error!(deployment.id = %deployment, "a server's DONE could not be recorded: {error:?}");

@@ -193,6 +193,9 @@ pub(crate) fn store_failed(error: StoreError) -> Error {
     if matches!(error, StoreError::Missing(_)) {
         return Error::Internal(error.into());
     }
-    let message = "the store of boot files does not answer; ask again".to_owned();
+    if let Some(cause) = error.cause() {
+        return Error::impeded(cause, error);
+    }
+    let message = "the store of boot files does not answer; try again".to_owned();
     Error::Unavailable { message, retry_after: 2, source: Some(error.into()) }
 }

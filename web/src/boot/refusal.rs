@@ -6,6 +6,7 @@ use super::store::StoreError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse};
+use bootledger_projections::cause::Cause;
 
 /// After how many seconds a server shall ask again.
 const SECONDS: &str = "2";
@@ -72,6 +73,9 @@ pub(super) fn store_failed(request: &HttpRequest, error: &StoreError) -> HttpRes
         StoreError::Missing(_) => {
             refuse(request, StatusCode::INTERNAL_SERVER_ERROR, "the file's content is missing; an operator must upload it again")
         }
-        _ => refuse(request, StatusCode::SERVICE_UNAVAILABLE, "the store of boot files does not answer; ask again"),
+        _ => {
+            let sentence = error.cause().map_or("the store of boot files does not answer; try again", Cause::sentence);
+            refuse(request, StatusCode::SERVICE_UNAVAILABLE, sentence)
+        }
     }
 }

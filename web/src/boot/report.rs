@@ -175,7 +175,7 @@ fn refused(request: &HttpRequest, deployment: DeploymentId, error: &CommandError
         CommandError::Refused(_) | CommandError::NotFound(_) => refuse(request, StatusCode::NOT_FOUND, &error.to_string()),
         CommandError::Conflict(_) | CommandError::Unavailable(_) | CommandError::Busy(_) => {
             tracing::warn!(deployment.id = %deployment, "an installer's report could not be recorded yet: {error}");
-            refuse(request, StatusCode::SERVICE_UNAVAILABLE, "the report could not be recorded; send it again")
+            refuse(request, StatusCode::SERVICE_UNAVAILABLE, &format!("the report could not be recorded: {error}"))
         }
         CommandError::KeyReused | CommandError::Controller { .. } | CommandError::Internal(_) => {
             tracing::error!(deployment.id = %deployment, "an installer's report could not be recorded: {error:?}");

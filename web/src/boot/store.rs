@@ -6,6 +6,7 @@
 //! is ever made of anything but a hash and a UUID.
 
 use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_projections::cause::Cause;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -70,6 +71,13 @@ pub enum StoreError {
 impl From<object_store::Error> for StoreError {
     fn from(error: object_store::Error) -> Self {
         Self::Failed(error)
+    }
+}
+
+impl StoreError {
+    /// Why the store's disk did not take it, where that is the reason.
+    pub fn cause(&self) -> Option<Cause> {
+        Cause::in_error(self)
     }
 }
 

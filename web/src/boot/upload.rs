@@ -152,7 +152,7 @@ async fn whole<E: Into<anyhow::Error>>(body: impl Stream<Item = Result<Bytes, E>
 /// The settings that an image declares, as the views show them; whether that is still so, the domain decides.
 async fn declared(application: &Application, image: &Name) -> Result<Declared, UploadError> {
     let entry = catalogue::boot_image(&application.views, image, At::Now).await;
-    let entry = entry.map_err(|error| CommandError::Unavailable(error.into()))?;
+    let entry = entry.map_err(CommandError::of_database)?;
     Ok(entry.and_then(|entry| entry.spec.spec).map(|spec| spec.settings).unwrap_or_default())
 }
 

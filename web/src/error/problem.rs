@@ -61,7 +61,7 @@ fn is_zero(number: &usize) -> bool {
 }
 
 /// The kinds of problems: name, status, title; the documentation lists them.
-pub const KINDS: [(&str, u16, &str); 20] = [
+pub const KINDS: [(&str, u16, &str); 21] = [
     ("bad-request", 400, "The request cannot be read"),
     ("unauthorized", 401, "A sign-in or a valid token is needed"),
     ("forbidden", 403, "This is for another role"),
@@ -81,6 +81,7 @@ pub const KINDS: [(&str, u16, &str); 20] = [
     ("controller-slow", 504, "A management controller took too long"),
     ("unavailable", 503, "Not possible at the moment"),
     ("busy", 503, "The caller uses its whole share"),
+    ("storage-full", 507, "A disk is full"),
     ("other", 0, "The request failed"),
 ];
 

@@ -1,5 +1,6 @@
 //! `/readyz`: whether this instance should be sent requests. Its database answers, and its views move.
 
+use super::space;
 use crate::application::Application;
 use crate::error::Error;
 use actix_web::HttpResponse;
@@ -39,6 +40,8 @@ pub struct Readiness {
     webhooks: Vec<webhooks::FailingWebhook>,
     /// What is wrong, for people; empty where nothing is.
     reasons: Vec<String>,
+    /// What works less well than it should, or soon will; requests are served all the same. Empty where nothing does.
+    degraded: Vec<String>,
 }
 
 /// A secret that cannot be read.
@@ -102,7 +105,7 @@ pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>
     match &counts {
         Err(error) => {
             tracing::warn!("not ready: {error}");
-            reasons.push("the database cannot be reached".to_owned());
+            reasons.push(error.to_string().trim_end_matches("; try again").to_owned());
         }
         Ok(Counts { last, views, .. }) => {
             let standing = watched.standing(*views, *last, (application.now)());
@@ -114,6 +117,8 @@ pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>
         }
     }
     reasons.extend(application.vitals.problems());
+    let limits = space::limits(&application);
+    reasons.extend(limits.reasons);
     if *application.stopping.borrow() {
         reasons.push("the service is stopping".to_owned());
     }
@@ -129,6 +134,7 @@ pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>
         webhooks: counts.as_ref().map(|counts| counts.webhooks.clone()).unwrap_or_default(),
         secrets: counts.map(|counts| unreadable(&application, counts.secrets)).unwrap_or_default(),
         reasons,
+        degraded: limits.degraded,
     };
     HttpResponse::build(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }).json(body)
 }

@@ -7,6 +7,7 @@ use super::frame::{Page, Section, Visit};
 use super::kit::badge::Tone;
 use super::kit::block;
 use super::live::{self, Region, State, Topic};
+use crate::commands::Concern;
 use crate::error::Error;
 use crate::request::backend::Backend;
 use crate::request::path::Path;
@@ -24,14 +25,16 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 
 /// What the page shows.
 struct Found {
+    concerns: Vec<Concern>,
     counts: LiveCounts,
     attention: attention::Attention,
     lately: lately::Lately,
 }
 
-async fn ask(reading: &mut Reading<'_>, now: Timestamp) -> Result<Found, Error> {
+async fn ask(reading: &mut Reading<'_>, now: Timestamp, concerns: Vec<Concern>) -> Result<Found, Error> {
     let standing = plugin_runs::standing(reading.connection(), now).await?;
     Ok(Found {
+        concerns,
         counts: deployments::live_counts(reading.connection()).await?,
         attention: attention::ask(reading, &standing).await?,
         lately: lately::ask(reading, now, standing).await?,
@@ -40,12 +43,13 @@ async fn ask(reading: &mut Reading<'_>, now: Timestamp) -> Result<Found, Error> 
 
 /// The page. What needs somebody is a matter of now, so that it shows no past.
 async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error> {
+    let concerns = backend.concerns();
     let mut reading = backend.read().await?;
     if reading.at != bootledger_projections::at::At::Now {
         let message = "the dashboard shows what needs somebody now; look at the past of deployments, devices and the others";
         return Err(Error::rejected("at", "at_not_here", message));
     }
-    let found = ask(&mut reading, visit.now).await?;
+    let found = ask(&mut reading, visit.now, concerns).await?;
     let content = html! {
         (block::heading(&[], &html! { "Dashboard" }, &html! {}))
         @for region in regions(&found, visit.now) { (region.html) }
@@ -55,10 +59,12 @@ async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error
 }
 
 async fn live(_: Visit, request: HttpRequest, Path(since): Path<i64>) -> Result<HttpResponse, Error> {
-    let now = super::application(&request)?.now;
+    let application = super::application(&request)?;
+    let now = application.now;
     let render = live::render(move |mut reading, _| {
+        let concerns = application.commands.concerns();
         Box::pin(async move {
-            let found = ask(&mut reading, now()).await?;
+            let found = ask(&mut reading, now(), concerns).await?;
             Ok(State { regions: regions(&found, now()), rows: vec![] })
         })
     });
@@ -67,10 +73,22 @@ async fn live(_: Visit, request: HttpRequest, Path(since): Path<i64>) -> Result<
 
 fn regions(found: &Found, now: Timestamp) -> Vec<Region> {
     vec![
+        Region::new("service", service(&found.concerns)),
         Region::new("tiles", tiles(found)),
         Region::new("attention", attention::view(&found.attention, now)),
         Region::new("lately", lately::view(&found.lately)),
     ]
+}
+
+/// What limits the service itself: full disks, a read-only database.
+fn service(concerns: &[Concern]) -> Markup {
+    html! {
+        div id="service" {
+            @for concern in concerns {
+                (block::note(if concern.not_ready { Tone::Bad } else { Tone::Warn }, &html! { (concern.sentence) }))
+            }
+        }
+    }
 }
 
 fn tiles(found: &Found) -> Markup {
@@ -92,8 +110,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_limits_the_service_is_shown() {
+        let concern = Concern { not_ready: true, sentence: "the database's disk is full".to_owned() };
+        let html = service(&[concern]).into_string();
+        assert!(html.contains("class=\"note bad\"") && html.contains("the database's disk is full"), "{html}");
+    }
+
+    #[test]
     fn every_number_leads_to_what_it_counts() {
         let found = Found {
+            concerns: vec![],
             counts: LiveCounts { open: 3, in_progress: 4, overdue: 2 },
             attention: attention::Attention::of_failing(1),
             lately: lately::Lately::default(),

@@ -35,7 +35,7 @@ use crate::boot::render;
 use crate::boot::store::{Contents, StoreError};
 use crate::boot::target::Target;
 use crate::boot::upload::{self, Description, UploadError};
-use crate::commands::{BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Power, Proposed, Receipt};
+use crate::commands::{BootSecret, Command, CommandError, Commands, Concern, Context, Imported, NewDeployment, Ping, Power, Proposed, Receipt};
 use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
 use crate::library::ImageLibrary;
@@ -71,6 +71,11 @@ impl Port {
     /// ask. A test keeps it out of the handlers that may read.
     pub(crate) fn unguarded(&self) -> &dyn Commands {
         &*self.0
+    }
+
+    /// What limits the service itself at the moment. Nothing waits.
+    pub(crate) fn concerns(&self) -> Vec<Concern> {
+        self.0.concerns()
     }
 
     /// What is wrong with the secret of this name, if anything. Secrets are local files or variables, so nothing waits.
@@ -282,6 +287,11 @@ impl Backend {
     pub fn library(&mut self) -> Result<&dyn ImageLibrary, Error> {
         let library = self.application.library.as_ref().map(|library| &*library.0);
         library.ok_or_else(|| Error::NotFound("this server has no library of boot images".to_owned()))
+    }
+
+    /// What limits the service itself at the moment.
+    pub(crate) fn concerns(&self) -> Vec<Concern> {
+        self.application.commands.concerns()
     }
 
     /// Waits until the views show a position; whether they do in time.

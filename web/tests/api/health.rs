@@ -15,6 +15,7 @@ async fn readiness_tells_of_lag_and_parked_events() {
     insta::assert_json_snapshot!(answer.json(), @r#"
     {
       "database": true,
+      "degraded": [],
       "lag": 1,
       "log_position": 2,
       "parked": 0,

@@ -60,13 +60,14 @@ async fn every_failure_of_a_command_has_its_status() {
         (CommandError::Conflict("others were faster; ask again".to_owned()), 409, "conflict"),
         (CommandError::KeyReused, 422, "key-reused"),
         (CommandError::Unavailable(anyhow!("connection refused at /secret/socket")), 503, "unavailable"),
+        (CommandError::Unavailable(std::io::Error::from_raw_os_error(28).into()), 507, "storage-full"),
         (CommandError::Internal(anyhow!("password=hunter2")), 500, "internal"),
     ] {
         let answer = refused(error).await;
         let (told, problem) = answer.problem();
         assert_eq!((told, problem["type"].as_str()), (status, Some(format!("/api/docs#problem-{kind}").as_str())));
         assert!(!answer.text.contains("secret") && !answer.text.contains("hunter2"), "{answer:?}");
-        assert_eq!(answer.header("retry-after").is_empty(), status != 503);
+        assert_eq!(answer.header("retry-after").is_empty(), ![503, 507].contains(&status));
     }
 }
 

@@ -1,0 +1,163 @@
+//! What limits this instance: a database that takes no writes, and disks that are full or nearly so. The event log asks before
+//! it appends and reports what came of it; readiness, metrics and the dashboard show it.
+
+mod space;
+pub mod watch;
+
+pub use space::{Level, Measured, Place, What};
+
+use crate::store::append::Rejection;
+use bootledger_projections::cause::{Cause, Impediment};
+use bootledger_web::commands::Concern;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch as channel;
+
+/// What limits this instance. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Condition(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    failing: channel::Sender<Option<Impediment>>,
+    places: Mutex<Vec<Measured>>,
+}
+
+impl Default for Condition {
+    fn default() -> Self {
+        Self(Arc::new(State { failing: channel::Sender::new(None), places: Mutex::default() }))
+    }
+}
+
+impl Condition {
+    /// Notes that the database took no writes when it was opened, and why.
+    pub fn begin(&self, read_only: Option<String>) {
+        self.0.failing.send_replace(read_only.map(|message| Impediment { cause: Cause::ReadOnly, message }));
+    }
+
+    /// Refuses a batch where writing is known to fail. On a disk of our own, appends end before the disk is full: PostgreSQL,
+    /// once it cannot extend its write-ahead log, stops, and may not start again before there is space.
+    pub(crate) fn admit(&self) -> Result<(), Impediment> {
+        if let Some(impediment) = self.failing().filter(|impediment| impediment.cause == Cause::ReadOnly) {
+            return Err(impediment);
+        }
+        let places = self.0.places.lock().unwrap_or_else(PoisonError::into_inner);
+        match places.iter().find(|place| place.what == What::Database && place.level == Level::Full) {
+            Some(place) => Err(Impediment { cause: Cause::DatabaseFull, message: place.to_string() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Learns from what came of an append.
+    pub(crate) fn saw<T>(&self, result: &Result<T, Rejection>) {
+        if let Err(Rejection::Impeded(impediment)) = result
+            && matches!(impediment.cause, Cause::DatabaseFull | Cause::ReadOnly)
+        {
+            let changed = self.0.failing.send_if_modified(|failing| {
+                let changed = failing.as_ref().is_none_or(|known| known.cause != impediment.cause);
+                if changed {
+                    *failing = Some(impediment.clone());
+                }
+                changed
+            });
+            if changed {
+                tracing::error!("changes are refused: {}: {}", impediment.cause.sentence(), impediment.message);
+            }
+        }
+    }
+
+    /// Why writes fail, where they do.
+    pub fn failing(&self) -> Option<Impediment> {
+        self.0.failing.borrow().clone()
+    }
+
+    /// Notes that writes work again.
+    pub(crate) fn recovered(&self) {
+        if self.0.failing.send_replace(None).is_some() {
+            tracing::info!("the database takes changes again");
+        }
+    }
+
+    /// Returns when the database takes writes.
+    pub async fn writable(&self) {
+        let mut failing = self.0.failing.subscribe();
+        // The sender lives as long as `self`.
+        drop(failing.wait_for(|failing| failing.as_ref().is_none_or(|known| known.cause != Cause::ReadOnly)).await);
+    }
+
+    /// Notes how much space there is, and logs what changed.
+    pub(crate) fn measured(&self, now: Vec<Measured>) {
+        let mut known = self.0.places.lock().unwrap_or_else(PoisonError::into_inner);
+        for place in &now {
+            let before = known.iter().find(|known| known.what == place.what).map_or(Level::Enough, |known| known.level);
+            match place.level {
+                level if level == before => {}
+                Level::Enough => tracing::info!("there is enough space again: {place}"),
+                Level::Low => tracing::warn!("space runs low: {place}"),
+                Level::Full => tracing::error!("no space is left: {place}"),
+            }
+        }
+        *known = now;
+    }
+
+    /// What an operator should know of it.
+    pub fn concerns(&self) -> Vec<Concern> {
+        let failing = self.failing().map(|Impediment { cause, message }| match cause {
+            // Reads and boots go on, and a standby may be meant to be one.
+            Cause::ReadOnly => Concern { not_ready: false, sentence: format!("the database is read-only: {message}") },
+            cause => Concern { not_ready: true, sentence: format!("changes are refused: {}", cause.sentence()) },
+        });
+        let places = self.0.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = places.iter().filter_map(|place| match place.level {
+            Level::Enough => None,
+            Level::Low => Some(Concern { not_ready: false, sentence: format!("space runs low: {place}; free some") }),
+            Level::Full => Some(Concern {
+                not_ready: place.what == What::Database,
+                sentence: format!("no space is left: {place}; free some"),
+            }),
+        });
+        failing.into_iter().chain(places).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn impeded(cause: Cause) -> Result<(), Rejection> {
+        Err(Rejection::Impeded(Impediment { cause, message: "said PostgreSQL".to_owned() }))
+    }
+
+    fn place(what: What, free: u64) -> Measured {
+        Measured::new(Place { what, folder: "/x".into() }, free, 100 << 30)
+    }
+
+    #[tokio::test]
+    async fn appends_are_refused_on_a_read_only_database_and_tried_on_a_full_one() {
+        let condition = Condition::default();
+        condition.saw(&impeded(Cause::Timeout));
+        assert!(condition.concerns().is_empty(), "a timeout passes");
+        condition.saw(&impeded(Cause::DatabaseFull));
+        assert!(condition.admit().is_ok(), "only a try shows whether there is space");
+        assert!(condition.concerns()[0].not_ready);
+        condition.saw(&impeded(Cause::ReadOnly));
+        assert_eq!(condition.admit().expect_err("refused").cause, Cause::ReadOnly);
+        assert!(!condition.concerns()[0].not_ready, "reads go on");
+        condition.recovered();
+        condition.writable().await;
+        assert!(condition.admit().is_ok() && condition.concerns().is_empty());
+    }
+
+    #[test]
+    fn appends_end_before_the_embedded_databases_disk_is_full() {
+        let condition = Condition::default();
+        condition.measured(vec![place(What::Database, 3 << 30)]);
+        assert!(condition.admit().is_ok());
+        assert!(condition.concerns()[0].sentence.contains("space runs low"), "{:?}", condition.concerns());
+        condition.measured(vec![place(What::Database, 10 << 20), place(What::Files, 0)]);
+        assert_eq!(condition.admit().expect_err("refused").cause, Cause::DatabaseFull);
+        let not_ready: Vec<bool> = condition.concerns().iter().map(|concern| concern.not_ready).collect();
+        assert_eq!(not_ready, [true, false]);
+        condition.measured(vec![place(What::Database, 90 << 30)]);
+        assert!(condition.admit().is_ok() && condition.concerns().is_empty());
+    }
+}

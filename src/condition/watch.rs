@@ -1,0 +1,136 @@
+//! Measures the disks every second, and looks whether a database that took no writes takes them again, so that the service
+//! recovers by itself.
+
+use super::{Condition, Level, Measured, Place, What};
+use crate::database::checks::{Facts, connect};
+use anyhow::Result;
+use bootledger_projections::cause::Cause;
+use bootledger_projections::pool::sessions::Sessions;
+use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
+use sqlx::{Connection, Executor};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How long the database may take to show that it takes writes.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Needs new pages, which a full disk has none of, and leaves nothing behind.
+const PROBE: &str = "BEGIN; CREATE TEMPORARY TABLE bootledger_space_probe ON COMMIT DROP AS \
+                     SELECT repeat(md5(n::text), 8) AS filler FROM generate_series(1, 4096) AS n; ROLLBACK";
+
+/// What is watched.
+pub struct Watch {
+    condition: Condition,
+    places: Vec<Place>,
+    sessions: Sessions,
+    gauges: Gauges,
+}
+
+struct Gauges {
+    free: IntGaugeVec,
+    size: IntGaugeVec,
+    writable: IntGauge,
+}
+
+impl Gauges {
+    fn register(registry: &Registry) -> Result<Self> {
+        let of_place = |name: &str, help: &str| IntGaugeVec::new(Opts::new(name, help), &["place"]);
+        let gauges = Self {
+            free: of_place("bootledger_disk_free_bytes", "Free bytes of the disks that the service writes to")?,
+            size: of_place("bootledger_disk_size_bytes", "Size in bytes of the disks that the service writes to")?,
+            writable: IntGauge::new("bootledger_database_writable", "1 where the database takes changes, else 0")?,
+        };
+        registry.register(Box::new(gauges.free.clone()))?;
+        registry.register(Box::new(gauges.size.clone()))?;
+        registry.register(Box::new(gauges.writable.clone()))?;
+        Ok(gauges)
+    }
+}
+
+impl Watch {
+    /// A watch over these places and this database.
+    pub fn new(condition: Condition, places: Vec<Place>, sessions: Sessions, registry: &Registry) -> Result<Self> {
+        Ok(Self { condition, places, sessions, gauges: Gauges::register(registry)? })
+    }
+
+    /// Runs until `stopping`.
+    pub async fn run(self, mut stopping: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = self.look() => {}
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+            }
+        }
+    }
+
+    async fn look(&self) {
+        let places = self.places.clone();
+        let measured = tokio::task::spawn_blocking(move || {
+            let measured = places.iter().map(|place| (place, place.measure()));
+            let usable = measured.filter_map(|(place, measured)| match measured {
+                Ok(measured) => Some(measured),
+                Err(error) => {
+                    tracing::debug!("{} cannot be measured: {error}", place.what);
+                    None
+                }
+            });
+            usable.collect::<Vec<Measured>>()
+        });
+        if let Ok(measured) = measured.await {
+            let full =
+                |places: &[Measured]| places.iter().any(|place| place.what == What::Database && place.level == Level::Full);
+            for place in &measured {
+                let set = |gauge: &IntGaugeVec, value: u64| {
+                    gauge.with_label_values(&[place.what.label()]).set(i64::try_from(value).unwrap_or(i64::MAX));
+                };
+                set(&self.gauges.free, place.free);
+                set(&self.gauges.size, place.size);
+            }
+            let newly_full = full(&measured) && self.condition.admit().is_ok();
+            self.condition.measured(Measured::each_disk_once(measured));
+            if newly_full {
+                self.checkpoint().await;
+            }
+        }
+        if let Some(failing) = self.condition.failing()
+            && matches!(tokio::time::timeout(PATIENCE, self.takes_writes(failing.cause)).await, Ok(Ok(true)))
+        {
+            self.condition.recovered();
+            if failing.cause == Cause::ReadOnly {
+                // A session that began read-only may stay so.
+                self.sessions.liveness().lose();
+            }
+        }
+        self.gauges.writable.set(i64::from(self.condition.admit().is_ok() && self.condition.failing().is_none()));
+    }
+
+    /// Whether a new session of the database can write.
+    async fn takes_writes(&self, cause: Cause) -> Result<bool> {
+        let mut connection = connect(self.sessions.options()).await?;
+        let writes = match cause {
+            Cause::ReadOnly => Facts::read(&mut connection).await?.read_only().is_none(),
+            _ => connection.execute(PROBE).await.is_ok(),
+        };
+        connection.close().await?;
+        Ok(writes)
+    }
+
+    /// Write-ahead log that a checkpoint makes superfluous may be most of what fills the disk.
+    async fn checkpoint(&self) {
+        let checkpoint = async {
+            let mut connection = connect(self.sessions.options()).await?;
+            connection.execute("CHECKPOINT").await?;
+            anyhow::Ok(connection.close().await?)
+        };
+        if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, checkpoint).await {
+            tracing::debug!("no checkpoint on the full disk: {error:#}");
+        }
+    }
+}
