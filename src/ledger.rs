@@ -22,7 +22,6 @@ pub use execute::Failure;
 use crate::feed::Feed;
 use crate::secrets::Secrets;
 use crate::store::EventLog;
-use reservations::Reservations;
 use async_trait::async_trait;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::device::power::PowerState;
@@ -33,6 +32,7 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_web::commands::{
     BootSecret, Command, CommandError, Commands, Context, Imported, NewDeployment, Ping, Proposed, Receipt,
 };
+use reservations::Reservations;
 use sqlx::PgPool;
 use std::time::Duration;
 use tokio::sync::watch;
