@@ -25,7 +25,6 @@ use crate::outbound::Outbound;
 use crate::power::Questions;
 use crate::secrets::Secrets;
 use crate::store::EventLog;
-use reservations::Reservations;
 use async_trait::async_trait;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::values::ids::{DeviceId, SessionId};
@@ -36,6 +35,7 @@ use bootledger_projections::pool::Pool;
 use bootledger_web::commands::{
     BootSecret, Command, CommandError, Commands, Concern, Context, Imported, NewDeployment, Ping, Power, Proposed, Receipt,
 };
+use reservations::Reservations;
 use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{Instrument, info_span};

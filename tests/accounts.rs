@@ -4,6 +4,7 @@ use crate::support::person::Person;
 use crate::support::process::wait_for;
 use crate::support::service::Service;
 use anyhow::{Context, Result, ensure};
+use futures::{StreamExt, TryStreamExt};
 use reqwest::StatusCode;
 use serde_json::json;
 use std::net::Ipv4Addr;
@@ -150,7 +151,13 @@ async fn a_sessions_secret_is_replaced_now_and_then_without_anybody_noticing() -
 }
 
 /// A wrong password from an address, through the trusted proxy that the test is.
-async fn guesses(service: &Service, client: &reqwest::Client, address: Ipv4Addr, name: &str, password: &str) -> Result<StatusCode> {
+async fn guesses(
+    service: &Service,
+    client: &reqwest::Client,
+    address: Ipv4Addr,
+    name: &str,
+    password: &str,
+) -> Result<StatusCode> {
     let request = client.post(service.url("/sign-in")).header("X-Forwarded-For", address.to_string());
     let mut body = form_urlencoded::Serializer::new(String::new());
     body.append_pair("user", name).append_pair("password", password);
@@ -174,13 +181,7 @@ async fn failed_sign_ins_take_no_memory_and_lock_nobody_out_where_they_signed_in
         let (service, client) = (&service, &client);
         async move { guesses(service, client, Ipv4Addr::from(0x0a00_0000 + number * 256), &name, "wrong").await }
     });
-    let statuses: Vec<StatusCode> = futures::StreamExt::collect::<Vec<_>>(futures::StreamExt::buffer_unordered(
-        futures::stream::iter(others.collect::<Vec<_>>()),
-        32,
-    ))
-    .await
-    .into_iter()
-    .collect::<Result<_>>()?;
+    let statuses: Vec<StatusCode> = futures::stream::iter(others).buffer_unordered(32).try_collect().await?;
     let refused = [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
     ensure!(statuses.iter().all(|status| refused.contains(status)), "{statuses:?}");
     let grown = service.memory("VmHWM")?.saturating_sub(before) / 1024;

@@ -52,7 +52,11 @@ struct Instance {
 
 impl Instance {
     fn of(process: &Process, token: &str) -> Self {
-        Self { url: process.url(""), token: token.to_owned(), client: Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client") }
+        Self {
+            url: process.url(""),
+            token: token.to_owned(),
+            client: Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client"),
+        }
     }
 
     fn sent(request: RequestBuilder) -> Deploying {
@@ -97,7 +101,10 @@ impl Instance {
         };
         let hidden = [value("suggested_mac")?, value("suggested_ip")?, value("suggested_hostname")?];
         let (ip, hostname) = (value("ip")?, value("hostname")?);
-        ensure!(!ip.is_empty() && ip == hidden[1] && hostname == hidden[2], "the form suggests nothing: {ip} {hostname} {hidden:?}");
+        ensure!(
+            !ip.is_empty() && ip == hidden[1] && hostname == hidden[2],
+            "the form suggests nothing: {ip} {hostname} {hidden:?}"
+        );
         let fields = [
             ("venture", "shop"),
             ("role", "web"),
@@ -198,6 +205,9 @@ async fn an_address_that_a_person_wrote_is_refused_with_its_holder_and_a_suggest
     let wanted = instance.post("/api/v1/deployments").json(&json!({ "device": devices[2], "ip": "10.0.0.11" }));
     let (status, text) = Instance::sent(wanted).await?;
     let holder = format!("device {}", devices[0]);
-    ensure!(status == StatusCode::UNPROCESSABLE_ENTITY && text.contains("ip_claimed") && text.contains(&holder), "{status}: {text}");
+    ensure!(
+        status == StatusCode::UNPROCESSABLE_ENTITY && text.contains("ip_claimed") && text.contains(&holder),
+        "{status}: {text}"
+    );
     Ok(())
 }

@@ -319,4 +319,13 @@ impl User {
 }
 
 aggregate!(User, "user", UserCommand, UserEvent);
-domain_event!(UserEvent { UserCreated, UserRoleChanged, UserPasswordChanged, UserLinked, UserDisabled, UserEnabled, UserLockedOut, UserUnlocked });
+domain_event!(UserEvent {
+    UserCreated,
+    UserRoleChanged,
+    UserPasswordChanged,
+    UserLinked,
+    UserDisabled,
+    UserEnabled,
+    UserLockedOut,
+    UserUnlocked
+});

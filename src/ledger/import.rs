@@ -9,10 +9,11 @@ mod read;
 use super::execute::Failure;
 use super::start::Choosing;
 use super::{Ledger, TRIES, context};
-use choose::Beside;
 use crate::store::append::{Batch, Idempotency};
 use bootledger_aggregates::values::ids::ImportId;
 use bootledger_web::commands::{CommandError, Context, Imported, Receipt, RowError};
+use choose::Beside;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -36,15 +37,15 @@ pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Con
         let import = ImportId(Uuid::now_v7());
         let generation = ledger.reservations.generation();
         ledger.forget_shown();
-        let beside = Beside { reservations: &ledger.reservations, width: choosing.width() };
+        let undecided = AtomicBool::new(false);
+        let beside = Beside { reservations: &ledger.reservations, width: choosing.width(), undecided: &undecided };
         let planned = match plan::plan(ledger, &rows, import, Some(beside).filter(|_| !dry_run), &context).await? {
             Ok(planned) if unread.is_empty() => planned,
             // All that is wrong with the file is answered at once.
             Ok(_) => return Ok(Imported::Refused(unread)),
             Err(errors) => {
-                let undecided = ledger.reservations.is_any_undecided();
                 let full = !dry_run && unread.is_empty() && errors.iter().all(is_used_up);
-                if full && ledger.look_again(undecided, generation, &mut choosing).await? {
+                if full && ledger.look_again(undecided.load(Ordering::Relaxed), generation, &mut choosing).await? {
                     continue;
                 }
                 let mut errors: Vec<RowError> = unread.into_iter().chain(errors).collect();

@@ -68,35 +68,26 @@ impl Reservations {
         self.table().retain(|_, held| held.until > now && held.shown_at.is_none_or(|position| position > shown));
     }
 
-    /// The reserved addresses of a network.
-    pub(super) fn addresses(&self, network: Ipv4Net) -> BTreeSet<Ipv4Addr> {
-        let address = |claim: &Claim| if let Claim::Ip(ip) = claim { Some(*ip).filter(|ip| network.contains(ip)) } else { None };
-        self.table().keys().filter_map(address).collect()
+    /// The reserved addresses of a network, and whether any of them may be given back.
+    pub(super) fn addresses(&self, network: Ipv4Net) -> (BTreeSet<Ipv4Addr>, bool) {
+        self.reserved(|claim| if let Claim::Ip(ip) = claim { Some(*ip).filter(|ip| network.contains(ip)) } else { None })
     }
 
-    /// The reserved names.
-    pub(super) fn hostnames(&self) -> BTreeSet<Hostname> {
-        let name = |claim: &Claim| if let Claim::Hostname(name) = claim { Some(name.clone()) } else { None };
-        self.table().keys().filter_map(name).collect()
+    /// The reserved names, and whether any of them may be given back.
+    pub(super) fn hostnames(&self) -> (BTreeSet<Hostname>, bool) {
+        self.reserved(|claim| if let Claim::Hostname(name) = claim { Some(name.clone()) } else { None })
     }
 
-    /// Whether commands are under way that may give back an address of this network, or, without one, a name.
-    pub(super) fn is_undecided(&self, network: Option<Ipv4Net>) -> bool {
+    /// Both are of the same moment: otherwise something that was given back in between would seem to be taken for good.
+    fn reserved<T: Ord>(&self, which: impl Fn(&Claim) -> Option<T>) -> (BTreeSet<T>, bool) {
         let (now, table) = (Instant::now(), self.table());
-        table.iter().any(|(claim, held)| {
-            let concerns = match (claim, network) {
-                (Claim::Ip(ip), Some(network)) => network.contains(ip),
-                (Claim::Hostname(_), None) => true,
-                _ => false,
-            };
-            concerns && held.shown_at.is_none() && held.until > now
-        })
-    }
-
-    /// Whether any command is under way that may give back an address or a name.
-    pub(super) fn is_any_undecided(&self) -> bool {
-        let now = Instant::now();
-        self.table().values().any(|held| held.shown_at.is_none() && held.until > now)
+        let mut undecided = false;
+        let found = table.iter().filter(|(_, held)| held.until > now).filter_map(|(claim, held)| {
+            let found = which(claim)?;
+            undecided |= held.shown_at.is_none();
+            Some(found)
+        });
+        (found.collect(), undecided)
     }
 
     /// Waits until something is given back after `generation`, or for `limit`.
@@ -197,7 +188,7 @@ mod tests {
     }
 
     fn reserved(table: &Reservations) -> Vec<u8> {
-        table.addresses(network()).iter().map(|ip| ip.octets()[3]).collect()
+        table.addresses(network()).0.iter().map(|ip| ip.octets()[3]).collect()
     }
 
     #[test]
@@ -206,7 +197,7 @@ mod tests {
         let (mut one, mut other) = (table.nothing(), table.nothing());
         assert!(one.add([ip(1), ip(2)]) && !other.add([ip(2), ip(3)]), "all or none");
         assert_eq!(reserved(&table), [1, 2]);
-        assert!(table.is_undecided(Some(network())) && !table.is_undecided(None));
+        assert!(table.addresses(network()).1 && !table.hostnames().1);
         let before = table.generation();
         drop(one);
         assert!(table.generation() > before && other.add([ip(2), ip(3)]));
@@ -220,7 +211,7 @@ mod tests {
         assert!(one.add([ip(1)]));
         one.appending();
         one.appended(7);
-        assert!(!table.is_undecided(Some(network())), "it is not given back any more");
+        assert!(!table.addresses(network()).1, "it is not given back any more");
         table.forget(6);
         assert_eq!(reserved(&table), [1]);
         table.forget(7);
@@ -249,7 +240,7 @@ mod tests {
         one.appending();
         drop(one);
         assert_eq!(reserved(&table), [1], "its events may be in the log");
-        assert!(table.is_undecided(Some(network())));
+        assert!(table.addresses(network()).1);
         let longest = table.table().values().map(|held| held.until).max().expect("one");
         assert!(longest <= Instant::now() + UNCERTAIN);
     }

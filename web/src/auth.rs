@@ -25,5 +25,5 @@ pub(crate) mod transport;
 
 pub(crate) use known::Known;
 pub(crate) use lanes::Turn;
-pub(crate) use throttle::{Attempt, Throttle};
 pub use throttle::network;
+pub(crate) use throttle::{Attempt, Throttle};

@@ -121,3 +121,50 @@ fn a_role_is_read_from_its_name() {
     }
     assert!("root".parse::<Role>().is_err());
 }
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::default().plus_seconds(seconds)
+}
+
+fn lock_out(everywhere: bool, seconds: i64) -> UserCommand {
+    UserCommand::LockOut { client: (!everywhere).then_some([192, 0, 2, 7].into()), everywhere, at: at(seconds) }
+}
+
+fn locked_out(everywhere: bool, seconds: i64) -> UserEvent {
+    UserEvent::UserLockedOut { client: (!everywhere).then_some([192, 0, 2, 7].into()), everywhere, at: at(seconds) }
+}
+
+#[test]
+fn a_lock_out_is_on_record_once_an_hour_and_once_more_where_it_is_about_all_addresses() {
+    let mut given = created(Role::Administrator);
+    for (seconds, everywhere, recorded) in [
+        (0, false, true),
+        (1, false, false),
+        (2, true, true),
+        (3, true, false),
+        (4, false, false),
+        (3601, false, false),
+        (3602, false, true),
+    ] {
+        let expected: Vec<UserEvent> = recorded.then(|| locked_out(everywhere, seconds)).into_iter().collect();
+        assert_eq!(outcome::<User>(&given, lock_out(everywhere, seconds)), Ok(expected.clone()), "at {seconds}");
+        given.extend(expected);
+    }
+}
+
+#[test]
+fn an_unlock_ends_a_lock_out_and_the_next_one_is_on_record_again() {
+    let mut given = created(Role::Viewer);
+    assert_eq!(outcome::<User>(&given, UserCommand::UnlockUser), Ok(vec![]), "there is nothing to end");
+    given.push(locked_out(true, 0));
+    assert_eq!(outcome::<User>(&given, UserCommand::UnlockUser), Ok(vec![UserEvent::UserUnlocked {}]));
+    given.push(UserEvent::UserUnlocked {});
+    assert_eq!(outcome::<User>(&given, lock_out(true, 1)), Ok(vec![locked_out(true, 1)]));
+}
+
+#[test]
+fn nobody_is_locked_out_whose_sign_in_leads_nowhere_anyway() {
+    assert_eq!(outcome::<User>(&disabled(Role::Viewer), lock_out(true, 0)), Ok(vec![]));
+    assert_eq!(outcome::<User>(&admitted(Role::Viewer), lock_out(true, 0)), Ok(vec![]));
+    assert!(outcome::<User>(&[], lock_out(true, 0)).is_err() && outcome::<User>(&[], UserCommand::UnlockUser).is_err());
+}

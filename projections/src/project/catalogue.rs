@@ -175,7 +175,8 @@ fn user(state: &mut State, recorded: &Recorded, event: &UserEvent) -> Result<(),
     use UserEvent as E;
     if let E::UserCreated { display_name, role, sign_in } = event {
         let (display_name, created_at) = (display_name.clone(), recorded.recorded_at);
-        let view = UserView { display_name, role: *role, sign_in: *sign_in, link: None, created_at, locked_out: None, unlocked: None };
+        let view =
+            UserView { display_name, role: *role, sign_in: *sign_in, link: None, created_at, locked_out: None, unlocked: None };
         return put(state, recorded, &view, false);
     }
     let (mut view, mut disabled) = current::<UserView>(state, recorded)?;

@@ -13,6 +13,7 @@ use bootledger_projections::pool::Pool;
 use rand::RngExt;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Free addresses by network, and free names by site, in the order in which they are given.
 pub(super) struct Free {
@@ -29,6 +30,8 @@ pub(super) struct Beside<'a> {
     /// From how many candidates more than are needed the first is drawn; more than one after lost races, since another
     /// instance chooses from the same ones.
     pub(super) width: usize,
+    /// Set where a command under way may give back what seems to be taken.
+    pub(super) undecided: &'a AtomicBool,
 }
 
 /// The first `count` of these, or, where there are more than that, as many from a place among the next `width`.
@@ -46,7 +49,7 @@ impl Free {
     pub(super) async fn find(views: &Pool, known: &Known, rows: &[Row], beside: Option<Beside<'_>>) -> Result<Self, Failure> {
         let width = beside.map_or(1, |beside| beside.width);
         // Read before the views are: a reservation ends when they show who holds it.
-        let reserved_names = beside.map(|beside| beside.reservations.hostnames()).unwrap_or_default();
+        let (reserved_names, mut undecided) = beside.map(|beside| beside.reservations.hostnames()).unwrap_or_default();
         let mut wanted: HashMap<&Name, usize> = HashMap::new();
         let mut named: HashSet<Ipv4Addr> = HashSet::new();
         for row in rows {
@@ -60,7 +63,9 @@ impl Free {
         let mut addresses = HashMap::new();
         for (name, count) in wanted {
             let Some(network) = known.networks.get(name) else { continue };
-            let reserved = beside.map(|beside| beside.reservations.addresses(network.spec.cidr)).unwrap_or_default();
+            let (reserved, of_network) =
+                beside.map(|beside| beside.reservations.addresses(network.spec.cidr)).unwrap_or_default();
+            undecided |= of_network;
             let used = facts::used_addresses(views, &network.spec).await?;
             let used: HashSet<Ipv4Addr> =
                 used.into_iter().map(|(ip, _)| ip).chain(named.iter().copied()).chain(reserved).collect();
@@ -81,6 +86,9 @@ impl Free {
                 given.extend(free.iter().cloned());
                 hostnames.insert(name.clone(), free);
             }
+        }
+        if let Some(beside) = beside {
+            beside.undecided.store(undecided, Ordering::Relaxed);
         }
         Ok(Self { addresses, hostnames, given: vec![] })
     }

@@ -105,7 +105,7 @@ impl Ledger {
         choosing: &mut Choosing,
     ) -> Result<bool, Failure> {
         choosing.in_time().map_err(Failure::Other)?;
-        if undecided || self.reservations.generation() != generation {
+        if undecided {
             self.reservations.wait(generation, LOOK_AGAIN).await;
             return Ok(true);
         }
@@ -161,20 +161,24 @@ impl Ledger {
         loop {
             let generation = self.reservations.generation();
             self.forget_shown();
+            let mut undecided = false;
             for network in &networks {
                 let mut excluded = choosing.addresses.clone();
                 if reservation.is_some() {
-                    excluded.extend(self.reservations.addresses(network.spec.cidr));
+                    let (reserved, of_network) = self.reservations.addresses(network.spec.cidr);
+                    excluded.extend(reserved);
+                    undecided |= of_network;
                 }
                 let connection = &mut self.connection().await?;
                 let next = free::addresses(connection, &network.spec, &excluded, At::Now, choosing.width()).await?;
-                if let Some(ip) = drawn(next)
-                    && reservation.as_deref_mut().is_none_or(|reservation| reservation.add([Claim::Ip(ip)]))
-                {
-                    return Ok(Ok(ip));
+                if let Some(ip) = drawn(next) {
+                    if reservation.as_deref_mut().is_none_or(|reservation| reservation.add([Claim::Ip(ip)])) {
+                        return Ok(Ok(ip));
+                    }
+                    // Another command has chosen it since, and may give it back.
+                    undecided = true;
                 }
             }
-            let undecided = networks.iter().any(|network| self.reservations.is_undecided(Some(network.spec.cidr)));
             if networks.is_empty() || reservation.is_none() || !self.look_again(undecided, generation, choosing).await? {
                 break;
             }
@@ -228,19 +232,23 @@ impl Ledger {
             let generation = self.reservations.generation();
             self.forget_shown();
             let mut excluded = choosing.hostnames.clone();
+            let mut undecided = false;
             if reservation.is_some() {
-                excluded.extend(self.reservations.hostnames());
+                let (reserved, of_names) = self.reservations.hostnames();
+                excluded.extend(reserved);
+                undecided = of_names;
             }
             let next = {
                 let connection = &mut self.connection().await?;
                 free::hostnames(connection, template, &excluded, At::Now, choosing.width()).await?
             };
-            if let Some(name) = drawn(next)
-                && reservation.as_deref_mut().is_none_or(|reservation| reservation.add([Claim::Hostname(name.clone())]))
-            {
-                return Ok(Ok(name));
+            if let Some(name) = drawn(next) {
+                if reservation.as_deref_mut().is_none_or(|reservation| reservation.add([Claim::Hostname(name.clone())])) {
+                    return Ok(Ok(name));
+                }
+                // Another command has chosen it since, and may give it back.
+                undecided = true;
             }
-            let undecided = self.reservations.is_undecided(None);
             if reservation.is_none() || !self.look_again(undecided, generation, choosing).await? {
                 break;
             }

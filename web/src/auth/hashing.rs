@@ -35,9 +35,15 @@ type Memory = Vec<Block>;
 
 struct Job {
     password: String,
-    /// The stored hash; none for a hash that is to be made, and `Some(None)` for somebody who has no password.
-    check: Option<Option<String>>,
+    task: Task,
     answer: oneshot::Sender<anyhow::Result<Answer>>,
+}
+
+enum Task {
+    /// Hash it.
+    Make,
+    /// Compare it with a stored hash; none of a person who has no password.
+    Check(Option<String>),
 }
 
 enum Answer {
@@ -66,7 +72,7 @@ static QUEUE: LazyLock<Arc<Queue>> = LazyLock::new(|| {
 
 /// Whether a password is the one of a stored hash. Without one it takes as long, and is not.
 pub(super) async fn check(password: String, phc: Option<String>, turn: Turn) -> Result<bool, Error> {
-    match work(password, Some(phc), turn).await? {
+    match work(password, Task::Check(phc), turn).await? {
         Answer::Checked(right) => Ok(right),
         Answer::Made(_) => Err(Error::Internal(anyhow!("a password was hashed and not checked"))),
     }
@@ -74,16 +80,16 @@ pub(super) async fn check(password: String, phc: Option<String>, turn: Turn) -> 
 
 /// A new hash of a password, in PHC form.
 pub(super) async fn make(password: String, turn: Turn) -> Result<String, Error> {
-    match work(password, None, turn).await? {
+    match work(password, Task::Make, turn).await? {
         Answer::Made(phc) => Ok(phc),
         Answer::Checked(_) => Err(Error::Internal(anyhow!("a password was checked and not hashed"))),
     }
 }
 
-async fn work(password: String, check: Option<Option<String>>, turn: Turn) -> Result<Answer, Error> {
+async fn work(password: String, task: Task, turn: Turn) -> Result<Answer, Error> {
     let (answer, answered) = oneshot::channel();
     let given_up = |job: &Job| job.answer.is_closed();
-    QUEUE.lanes().push(turn, Job { password, check, answer }, given_up).map_err(refused)?;
+    QUEUE.lanes().push(turn, Job { password, task, answer }, given_up).map_err(refused)?;
     QUEUE.added.notify_one();
     match tokio::time::timeout(PATIENCE, answered).await {
         Ok(Ok(worked)) => worked.map_err(Error::Internal),
@@ -120,10 +126,10 @@ impl Queue {
             if job.answer.is_closed() {
                 continue;
             }
-            let Job { password, check, answer } = job;
-            let worked = catch_unwind(AssertUnwindSafe(|| match check {
-                Some(phc) => checked(&password, phc, &mut memory).map(Answer::Checked),
-                None => made(&password, &mut memory).map(Answer::Made),
+            let Job { password, task, answer } = job;
+            let worked = catch_unwind(AssertUnwindSafe(|| match task {
+                Task::Check(phc) => checked(&password, phc, &mut memory).map(Answer::Checked),
+                Task::Make => made(&password, &mut memory).map(Answer::Made),
             }));
             // What is left of a password in the memory is not kept.
             memory.fill(Block::new());
@@ -135,13 +141,7 @@ impl Queue {
 }
 
 /// The hash of a password, in the thread's memory.
-fn hashed(
-    argon2: &Argon2<'_>,
-    password: &str,
-    salt: &[u8],
-    out: &mut [u8],
-    memory: &mut Memory,
-) -> anyhow::Result<()> {
+fn hashed(argon2: &Argon2<'_>, password: &str, salt: &[u8], out: &mut [u8], memory: &mut Memory) -> anyhow::Result<()> {
     let blocks = argon2.params().block_count();
     if memory.len() < blocks {
         memory.resize(blocks, Block::new());

@@ -128,7 +128,8 @@ impl<T> Lane<T> {
     fn push(&mut self, turn: Turn, what: T, given_up: impl Fn(&T) -> bool) -> Result<(), Refused> {
         let group = turn.group();
         let (of_one, of_group) = turn.share();
-        let own = |lane: &Self| lane.waiting.get(&group).map_or(0, |some| some.iter().filter(|(other, _)| *other == turn).count());
+        let own =
+            |lane: &Self| lane.waiting.get(&group).map_or(0, |some| some.iter().filter(|(other, _)| *other == turn).count());
         let of_all = |lane: &Self| lane.waiting.get(&group).map_or(0, VecDeque::len);
         if self.length >= MOST || own(self) >= of_one || of_all(self) >= of_group {
             self.forget(given_up);

@@ -1,7 +1,7 @@
 //! Signing in with a password: one answer, in words and in time, for an unknown user, a disabled one, and a wrong password.
 
-use super::password::{Hash, Password};
 use super::lanes::Turn;
+use super::password::{Hash, Password};
 use super::throttle::{Attempt, Throttle, network};
 use super::token::Secret;
 use super::{cookie, lock_out, sessions, transport};
@@ -66,7 +66,8 @@ pub(crate) async fn with_password(
         Some(name) if known => Turn::Known(name.clone()),
         _ => Turn::Client(client),
     };
-    let right = Password::typed(password).is_of_in_turn(phc.map(Hash::stored), turn).await?;
+    let checked = Password::typed(password).is_of_in_turn(phc.map(Hash::stored), turn).await;
+    let right = checked.inspect_err(|_| throttle.given_up(attempt))?;
     let (Some(name), Some(found), true) = (parsed, found, right) else {
         tracing::info!(client = client.map(|client| client.to_string()), "a sign-in was refused");
         return Err(Error::Unauthorized {

@@ -9,6 +9,7 @@
 //! guessed least.
 
 use bootledger_aggregates::values::timestamp::Timestamp;
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -78,6 +79,18 @@ struct Counts {
     pairs: HashMap<(String, Option<IpAddr>), Count>,
     names: HashMap<String, Count>,
     clients: HashMap<IpAddr, Count>,
+}
+
+impl Counts {
+    /// Takes back what an attempt counted for its name and its address alone.
+    fn take_back_others(&mut self, attempt: Attempt<'_>, name: &str, client: Option<IpAddr>) {
+        if !attempt.known {
+            take_back(&mut self.names, name);
+            if let Some(client) = client {
+                take_back(&mut self.clients, &client);
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -153,15 +166,22 @@ impl Throttle {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (name, client) = (counted(attempt.name), attempt.client.map(network));
         counts.pairs.remove(&(name.clone(), client));
-        if attempt.known {
-            return;
-        }
-        if let Some(count) = counts.names.get_mut(&name) {
-            count.attempts = count.attempts.saturating_sub(1);
-        }
-        if let Some(count) = client.and_then(|client| counts.clients.get_mut(&client)) {
-            count.attempts = count.attempts.saturating_sub(1);
-        }
+        counts.take_back_others(attempt, &name, client);
+    }
+
+    /// The attempt came to nothing before its password was looked at: it does not count.
+    pub(crate) fn given_up(&self, attempt: Attempt<'_>) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (name, client) = (counted(attempt.name), attempt.client.map(network));
+        take_back(&mut counts.pairs, &(name.clone(), client));
+        counts.take_back_others(attempt, &name, client);
+    }
+}
+
+/// Takes one attempt back.
+fn take_back<K: Hash + Eq + Borrow<Q>, Q: Hash + Eq + ?Sized>(counts: &mut HashMap<K, Count>, key: &Q) {
+    if let Some(count) = counts.get_mut(key) {
+        count.attempts = count.attempts.saturating_sub(1);
     }
 }
 
@@ -265,7 +285,9 @@ mod tests {
             let _ = throttle.begin(known("ada", "10.1.1.1"), now);
         }
         let unlocked = |attempt| Attempt { unlocked: Some(Timestamp::default()), ..attempt };
-        assert!(wait(&throttle, from("ada", "10.9.9.9"), now).is_some() && wait(&throttle, known("ada", "10.1.1.1"), now).is_some());
+        assert!(
+            wait(&throttle, from("ada", "10.9.9.9"), now).is_some() && wait(&throttle, known("ada", "10.1.1.1"), now).is_some()
+        );
         assert_eq!(wait(&throttle, unlocked(from("ada", "10.9.9.9")), now), None);
         assert_eq!(wait(&throttle, unlocked(known("ada", "10.1.1.1")), now), None);
     }
@@ -280,6 +302,15 @@ mod tests {
         fail(now);
         assert!(wait(&throttle, ada, now).is_some());
         fail(now + FORGOTTEN);
+    }
+
+    #[test]
+    fn an_attempt_that_was_not_looked_at_does_not_count() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        for _ in 0..500 {
+            assert_eq!(wait(&throttle, from("ada", "10.0.0.1"), now), None);
+            throttle.given_up(from("ada", "10.0.0.1"));
+        }
     }
 
     #[test]

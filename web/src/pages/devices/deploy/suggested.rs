@@ -38,8 +38,11 @@ pub(super) fn untouched(fields: &Fields) -> (Fields, Suggested) {
         }
     }
     let suggested = |name: &str| if left.text(name).is_empty() { fields.text(name) } else { "" };
-    let suggested =
-        Suggested { mac: suggested("mac").parse().ok(), ip: suggested("ip").parse().ok(), hostname: suggested("hostname").parse().ok() };
+    let suggested = Suggested {
+        mac: suggested("mac").parse().ok(),
+        ip: suggested("ip").parse().ok(),
+        hostname: suggested("hostname").parse().ok(),
+    };
     (left, suggested)
 }
 
