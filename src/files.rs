@@ -159,7 +159,9 @@ mod tests {
         running.lock().expect("locked");
         File::create(path("instance-dead.lock")).expect("a lock");
         let own = format!("{INCOMING}{}-1", instance());
-        for name in ["incoming-dead-1#1", "incoming-dead-2", "incoming-gone-1#1", "incoming-aaaa-1#1", "incoming-0198", &own, "sha256"] {
+        for name in
+            ["incoming-dead-1#1", "incoming-dead-2", "incoming-gone-1#1", "incoming-aaaa-1#1", "incoming-0198", &own, "sha256"]
+        {
             File::create(path(name)).expect("a file");
         }
         let old = File::options().write(true).open(path("incoming-0198")).expect("a file");

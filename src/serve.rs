@@ -205,10 +205,7 @@ mod tests {
         assert_eq!(named(&["127.0.0.1:8080"], false, None), (url("http://127.0.0.1:8080"), None));
         // The demo listens for virtual servers as well, without being asked to.
         assert_eq!(named(&["0.0.0.0:8080", "10.20.0.1:8080"], false, None), (url("http://127.0.0.1:8080"), None));
-        assert_eq!(
-            named(&["[::]:8080", "10.0.0.1:80"], true, None),
-            (url("http://[::1]:8080"), Some(url("http://10.0.0.1:80")))
-        );
+        assert_eq!(named(&["[::]:8080", "10.0.0.1:80"], true, None), (url("http://[::1]:8080"), Some(url("http://10.0.0.1:80"))));
         assert_eq!(named(&["127.0.0.1:8080"], false, Some("https://boot.example")), (url("https://boot.example"), None));
         let both = named(&["127.0.0.1:8080", "10.0.0.1:80"], true, Some("http://boot.example"));
         assert_eq!(both, (url("http://127.0.0.1:8080"), Some(url("http://boot.example"))));

@@ -3,8 +3,8 @@
 //! A boot image declares its settings with types. Their values come from the device, its role, its venture, its site or the
 //! image. A value never holds a secret, only a secret's name.
 
-use super::{ParseError, invisible};
 use super::name::Name;
+use super::{ParseError, invisible};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;

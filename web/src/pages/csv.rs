@@ -5,8 +5,8 @@ use crate::request::reading::{Reading, name_position};
 use actix_web::HttpResponse;
 use actix_web::body::SizedStream;
 use actix_web::http::header::CONTENT_DISPOSITION;
-use bytes::BytesMut;
 use bootledger_aggregates::values::invisible;
+use bytes::BytesMut;
 use std::borrow::Cow;
 use std::io;
 use tokio::fs::File;
@@ -63,9 +63,10 @@ pub(crate) fn cell(text: &str) -> String {
 /// Whether a spreadsheet may take a text for a formula: by its first sign, also a wide or a small one of East Asian
 /// keyboards, after blanks and quotes, which some programs drop.
 fn is_formula(text: &str) -> bool {
-    const SIGNS: [char; 15] =
-        ['=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫', '−', '⁼', '⁺'];
-    let dropped = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '`' | '“' | '”' | '„' | '‘' | '’' | '＂' | '＇');
+    const SIGNS: [char; 15] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫', '−', '⁼', '⁺'];
+    let dropped = |c: char| {
+        c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '`' | '“' | '”' | '„' | '‘' | '’' | '＂' | '＇')
+    };
     text.starts_with(['\t', '\r', '\n']) || text.trim_start_matches(dropped).starts_with(SIGNS)
 }
 

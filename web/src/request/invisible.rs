@@ -74,12 +74,8 @@ mod tests {
 
     #[test]
     fn an_invisible_character_is_found_in_any_text_of_a_body() {
-        for body in [
-            "{\"a\": [1, {\"b\": \"x\u{202e}y\"}]}",
-            r#"{"a": "x\u202ey"}"#,
-            r#"{"x\u200b": 1}"#,
-            r#"["\udb40\udc01"]"#,
-        ] {
+        for body in ["{\"a\": [1, {\"b\": \"x\u{202e}y\"}]}", r#"{"a": "x\u202ey"}"#, r#"{"x\u200b": 1}"#, r#"["\udb40\udc01"]"#]
+        {
             let problem = found(body.as_bytes()).expect(body);
             assert!(problem.contains("invisible character U+"), "{problem}");
         }

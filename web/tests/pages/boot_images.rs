@@ -206,11 +206,28 @@ async fn a_preview_takes_the_values_of_a_live_deployment_and_says_which() {
 fn written() -> Vec<String> {
     let texts = ["token", "files_url", "done_url", "progress_url", "log_url"];
     let changes = [
-        "{{ X }}", "{{ X|upper }}", "{{ X|replace('a', 'A') }}", "{{ X|replace('', '-') }}", "{{ X[::-1] }}", "{{ X[40:] }}",
-        "{{ X[-30:] }}", "{{ X|split('/')|join(' ') }}", "{{ X|split('/')|last|upper }}", "{{ X|json }}", "{{ X|xml }}",
-        "{{ X|shell }}", "{{ X ~ 'x' }}", "{% set y = X %}{{ y|trim|lower }}", "{% for c in X %}{{ c }}{% endfor %}",
-        "{% for c in X %}{{ c }}.{% endfor %}", "{% filter upper %}{{ X }}{% endfilter %}", "{% set y %}{{ X }}{% endset %}{{ y[::-1] }}",
-        "{{ [X, X]|join('+') }}", "{{ {'a': X}['a']|upper }}", "{% if 'a' in X %}a{% endif %}", "{{ (X|default('n'))[2:60:1] }}",
+        "{{ X }}",
+        "{{ X|upper }}",
+        "{{ X|replace('a', 'A') }}",
+        "{{ X|replace('', '-') }}",
+        "{{ X[::-1] }}",
+        "{{ X[40:] }}",
+        "{{ X[-30:] }}",
+        "{{ X|split('/')|join(' ') }}",
+        "{{ X|split('/')|last|upper }}",
+        "{{ X|json }}",
+        "{{ X|xml }}",
+        "{{ X|shell }}",
+        "{{ X ~ 'x' }}",
+        "{% set y = X %}{{ y|trim|lower }}",
+        "{% for c in X %}{{ c }}{% endfor %}",
+        "{% for c in X %}{{ c }}.{% endfor %}",
+        "{% filter upper %}{{ X }}{% endfilter %}",
+        "{% set y %}{{ X }}{% endset %}{{ y[::-1] }}",
+        "{{ [X, X]|join('+') }}",
+        "{{ {'a': X}['a']|upper }}",
+        "{% if 'a' in X %}a{% endif %}",
+        "{{ (X|default('n'))[2:60:1] }}",
     ];
     texts.iter().flat_map(|name| changes.iter().map(|change| change.replace('X', name))).collect()
 }
@@ -261,9 +278,10 @@ async fn nobody_who_looks_at_what_a_server_gets_sees_any_of_its_token_however_a_
             rendered += usize::from(answer.text.contains("••••••"));
             let text = answer.text.to_lowercase();
             for form in &forms {
-                let run = form.as_bytes().windows(6).find(|run| {
-                    text.as_bytes().windows(6).any(|found| found.eq_ignore_ascii_case(run))
-                });
+                let run = form
+                    .as_bytes()
+                    .windows(6)
+                    .find(|run| text.as_bytes().windows(6).any(|found| found.eq_ignore_ascii_case(run)));
                 assert!(run.is_none(), "{path} shows a part of the token: {run:?}\n{}", answer.text);
             }
         }

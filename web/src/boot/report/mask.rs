@@ -49,7 +49,8 @@ impl Masked {
         // The first half is the deployment's id, which everybody sees.
         let half: Vec<u8> = token.bytes().skip(token.len() / 2).map(|byte| byte.to_ascii_lowercase()).collect();
         let backwards: Vec<u8> = half.iter().rev().copied().collect();
-        let parts = [half, backwards].iter().flat_map(|half| half.windows(PART).filter_map(|part| part.try_into().ok())).collect();
+        let parts =
+            [half, backwards].iter().flat_map(|half| half.windows(PART).filter_map(|part| part.try_into().ok())).collect();
         Self { words, parts }
     }
 

@@ -152,7 +152,8 @@ fn a_token_that_a_template_wrote_in_another_way_is_taken_out() {
         let clean = mask.text(&format!("echo {text} end"));
         assert!(clean.contains(MASK) && clean.ends_with("end"), "{text} is {clean}");
         for shape in &shapes {
-            let left = shape.as_bytes().windows(9).any(|part| clean.as_bytes().windows(9).any(|found| found.eq_ignore_ascii_case(part)));
+            let left =
+                shape.as_bytes().windows(9).any(|part| clean.as_bytes().windows(9).any(|found| found.eq_ignore_ascii_case(part)));
             assert!(!left, "{text} is {clean}");
         }
     }

@@ -29,8 +29,7 @@ const SETTING: usize = 64 * 1024;
 const UNKNOWN: usize = 256 * 1024;
 
 /// Filters whose result is one text or number.
-const TEXTS: [&str; 11] =
-    ["none", "colon", "cisco", "lower", "upper", "trim", "replace", "join", "length", "shell", "json"];
+const TEXTS: [&str; 11] = ["none", "colon", "cisco", "lower", "upper", "trim", "replace", "join", "length", "shell", "json"];
 
 /// What a variable of the template may hold.
 #[derive(Clone, Debug, Default)]
@@ -253,7 +252,9 @@ impl<'growth, 'text> Value<'growth, 'text> {
             return Err(format!("at most {MAX_SLICES} slices can be taken of one another"));
         }
         if self.entries > MAX_ENTRIES && held.lists > 0 {
-            return Err(format!("at most {MAX_ENTRIES} variables of the template can be in the lists of a tag; write texts with ~"));
+            return Err(format!(
+                "at most {MAX_ENTRIES} variables of the template can be in the lists of a tag; write texts with ~"
+            ));
         }
         Ok(())
     }

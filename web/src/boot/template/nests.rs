@@ -91,9 +91,7 @@ const BLOCKS: &[(&str, Make)] = &[
     ("unbegun", |n| "{% endif %}".repeat(n)),
     ("unended tags", |n| "{% if ".repeat(n)),
     ("unended variables", |n| "{{ ip ".repeat(n)),
-    ("elif in elif", |n| {
-        "{% if ip %}{% elif ip %}{% elif ip %}".repeat(n) + &"{% endif %}".repeat(n)
-    }),
+    ("elif in elif", |n| "{% if ip %}{% elif ip %}{% elif ip %}".repeat(n) + &"{% endif %}".repeat(n)),
     ("variables", |n| "{{ ip }}".repeat(n)),
     ("set of a list", |n| "{% set a = [1] %}".to_owned() + &"{% set a = [a] %}".repeat(n)),
     ("set of a slice", |n| "{% set a = [1] %}".to_owned() + &"{% set a = a[0:] %}".repeat(n)),
@@ -120,13 +118,18 @@ fn nothing_that_can_be_nested_or_chained_ends_the_process() {
                 Err(error) => {
                     assert!(!error.message.is_empty(), "{name} × {size}");
                     let bytes = make(size).len() <= MAX_TEMPLATE;
-                    assert!(error.line > 0 || !bytes || error.message.contains("cannot") || size < 1000, "{name} × {size}: {error}");
+                    assert!(
+                        error.line > 0 || !bytes || error.message.contains("cannot") || size < 1000,
+                        "{name} × {size}: {error}"
+                    );
                 }
             }
         }
         // What is far beyond the bounds is refused by them, not by the engine.
         let text = make(20_000);
-        if text.len() <= MAX_TEMPLATE && !matches!(*name, "raw" | "unbegun" | "closing brackets" | "unended tags" | "unended variables") {
+        if text.len() <= MAX_TEMPLATE
+            && !matches!(*name, "raw" | "unbegun" | "closing brackets" | "unended tags" | "unended variables")
+        {
             measure(&text).expect_err(name);
         }
     }
@@ -191,7 +194,8 @@ fn what_a_template_makes_is_bounded_in_size_and_time() {
         "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}".to_owned(),
         "{% for a in [1] recursive %}{{ loop([a]) }}{% endfor %}".to_owned(),
     ];
-    let declared: Declared = serde_json::from_value(serde_json::json!({ "packages": { "type": "list" } })).expect("a declaration");
+    let declared: Declared =
+        serde_json::from_value(serde_json::json!({ "packages": { "type": "list" } })).expect("a declaration");
     for text in hard {
         let before = Instant::now();
         let result = check_template(&text, &declared);
@@ -233,7 +237,9 @@ fn what_looks_like_a_tag_and_is_none_does_not_count() {
     fine("{% set first = dns_servers|join %}{% set all = [first, hostname|upper] %}{{ all|join(',') }}");
     fine("{% set a = ip %}{% set b = a ~ a ~ a ~ a ~ a ~ a ~ a ~ a ~ a ~ a %}{% set c = (b|upper) ~ (b) ~ (b, a)|join %}{{ c }}");
     fine("{% set n = [1, 2]|length %}{{ n * 2 }}");
-    fine("{% for a in [1, 2] %}{% set place, last = loop.index, loop.last %}{{ place }}{% if not last %},{% endif %}{% endfor %}");
+    fine(
+        "{% for a in [1, 2] %}{% set place, last = loop.index, loop.last %}{{ place }}{% if not last %},{% endif %}{% endfor %}",
+    );
 }
 
 #[tokio::test]

@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn stored_texts_show_their_invisible_characters_except_where_they_are_edited() {
-        let page = lone("a\u{202e}b", None, &html! { p title="x\u{200b}" { "Łódź" } textarea { "\u{feff}#!ipxe" } }).into_string();
+        let page =
+            lone("a\u{202e}b", None, &html! { p title="x\u{200b}" { "Łódź" } textarea { "\u{feff}#!ipxe" } }).into_string();
         assert!(page.contains("<title>a‹U+202E›b – Bootledger</title>") && page.contains("title=\"x‹U+200B›\""), "{page}");
         assert!(page.contains("<textarea>\u{feff}#!ipxe</textarea>") && page.contains("Łódź"), "{page}");
     }
