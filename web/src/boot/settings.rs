@@ -8,7 +8,7 @@ use bootledger_aggregates::boot_image::FileKind;
 use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::setting::{SettingName, SettingSpec, SettingType, SettingValue};
-use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value, ValueKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -97,6 +97,11 @@ impl SettingValues {
     fn of(declared: &Declared, value: impl Fn(&SettingSpec) -> Value) -> Self {
         let values = declared.iter().map(|(name, spec)| (name.to_string(), value(spec))).collect();
         Self { values, unknown: OnceLock::new() }
+    }
+
+    /// Whether the value of this setting is a list.
+    pub(super) fn is_list(&self, name: &str) -> bool {
+        self.values.get(name).is_some_and(|value| value.kind() == ValueKind::Seq)
     }
 
     /// The first setting that was asked for and has no value.

@@ -5,20 +5,31 @@
 //! (the engine is built without it), there is no loop without end (fuel), no output without end, no access to
 //! anything but the values of one server, and no HTML escaping, since no output is HTML. Only the filters and tests
 //! named here exist. Rendering reads no clock, no file and no network.
+//!
+//! A template is measured before the engine reads it, whenever it is read: one that was saved before a bound existed is
+//! refused with the reason, as it is when it is saved. What reads and renders templates for people runs on [`deep`]'s
+//! threads.
 
 use super::settings::{Declared, SettingValues};
 use super::variables::{self, SETTINGS, Variables};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::setting::{SettingName, SettingType};
+use deep::Busy;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, filters, functions, tests};
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
+mod bounds;
 #[cfg(test)]
 mod checks;
+pub(super) mod deep;
+mod growth;
+#[cfg(test)]
+mod nests;
+mod scan;
 mod writing;
 
 pub(super) use writing::quoted;
@@ -30,8 +41,9 @@ pub const MAX_TEMPLATE: usize = 256 * 1024;
 pub const MAX_OUTPUT: usize = 1024 * 1024;
 
 /// What one rendering may cost: an instruction costs one, and so do 64 bytes that are produced.
-/// The longest plain template costs about 4,000; all of this is some tens of milliseconds.
-const FUEL: u64 = 300_000;
+/// The longest plain template costs about 4,000, and the longest output about 16,000. What a template can do with a text
+/// that took half of the fuel to make is bounded by the other half, so the time grows with the square of this.
+const FUEL: u64 = 30_000;
 
 /// What templates may call.
 const FUNCTIONS: [&str; 1] = ["range"];
@@ -130,13 +142,16 @@ fn notation(mac: &str, write: impl Fn(MacAddress) -> String) -> Result<String, E
 
 /// A template that can be read; whether it can be rendered is [`check_template`]'s question.
 #[derive(Debug)]
-pub struct Template(Environment<'static>);
+pub struct Template {
+    environment: Environment<'static>,
+    outline: bounds::Outline,
+}
 
 impl Template {
-    /// Reads a template.
+    /// Reads a template, on the stack of the caller.
     ///
     /// # Errors
-    /// Over [`MAX_TEMPLATE`] bytes, or not a template.
+    /// Over [`MAX_TEMPLATE`] bytes or over another bound, or not a template.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         if text.len() > MAX_TEMPLATE {
             return Err(TemplateError::whole(format!(
@@ -144,19 +159,58 @@ impl Template {
                 text.len()
             )));
         }
+        let outline = bounds::measure(text)?;
         let mut environment = SANDBOX.clone();
         environment.add_template_owned(NAME, text.to_owned()).map_err(|error| TemplateError::of(&error))?;
-        Ok(Self(environment))
+        Ok(Self { environment, outline })
     }
 
-    /// The template with the values of one server.
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// Over [`MAX_TEMPLATE`] bytes or over another bound, or not a template; or there is too much to do.
+    pub(super) async fn read(text: String) -> Result<Self, TemplateError> {
+        deep::run(move || Self::parse(&text)).await?
+    }
+
+    /// Reads a template, and finds the settings that it uses.
+    ///
+    /// # Errors
+    /// As [`Template::read`], and where a setting is not declared.
+    pub(super) async fn read_with(text: String, declared: Declared) -> Result<(Self, BTreeSet<SettingName>), TemplateError> {
+        let read = move || Self::parse(&text).and_then(|template| template.settings(&declared).map(|used| (template, used)));
+        deep::run(read).await?
+    }
+
+    /// The template with the values of one server. One without loops and variables of its own is rendered at once; another
+    /// may take its time, on a thread for that.
+    ///
+    /// # Errors
+    /// What the sandbox does not allow, or more than [`MAX_OUTPUT`] bytes of output; or there is too much to do.
+    pub(super) async fn rendered(self: &Arc<Self>, variables: Variables) -> Result<Vec<u8>, RenderError> {
+        if self.outline.plain {
+            return Ok(self.render(variables)?);
+        }
+        let template = Arc::clone(self);
+        Ok(deep::run(move || template.render(variables)).await??)
+    }
+
+    /// Whether the token may be in the output in another form than its own.
+    pub(super) fn changes_token(&self) -> bool {
+        self.outline.changes_token
+    }
+
+    /// The template with the values of one server, on the stack of the caller.
     ///
     /// # Errors
     /// What the sandbox does not allow, or more than [`MAX_OUTPUT`] bytes of output.
     pub fn render(&self, variables: Variables) -> Result<Vec<u8>, TemplateError> {
-        let template = self.0.get_template(NAME).map_err(|error| TemplateError::of(&error))?;
+        let template = self.environment.get_template(NAME).map_err(|error| TemplateError::of(&error))?;
         let mut output = Limited(Vec::with_capacity(1024));
         let settings = variables.settings();
+        if let Some(name) = self.outline.numbers.iter().find(|name| settings.is_list(name)) {
+            return Err(TemplateError::whole(format!("the setting {name} is a list, which * does not multiply")));
+        }
         let rendered = template.render_captured_to(Value::from_object(variables), &mut output);
         // Asked for in a way that hides it, it would render as something else.
         if let Some(name) = settings.unknown() {
@@ -170,7 +224,7 @@ impl Template {
 
     /// The names that are used but never mean anything, in branches that are taken and in those that are not.
     fn unknown_names(&self) -> Result<Vec<String>, TemplateError> {
-        let template = self.0.get_template(NAME).map_err(|error| TemplateError::of(&error))?;
+        let template = self.environment.get_template(NAME).map_err(|error| TemplateError::of(&error))?;
         let known = |name: &str| variables::NAMES.contains(&name) || FUNCTIONS.contains(&name);
         let mut unknown: Vec<_> = template.undeclared_variables(false).into_iter().filter(|name| !known(name)).collect();
         unknown.sort_unstable();
@@ -182,8 +236,8 @@ impl Template {
     /// # Errors
     /// Where one is not declared, or `settings` is used in another way than `settings.NAME`: it would be unknown
     /// which settings are used.
-    pub(super) fn settings(&self, declared: &Declared) -> Result<BTreeSet<SettingName>, TemplateError> {
-        let template = self.0.get_template(NAME).map_err(|error| TemplateError::of(&error))?;
+    fn settings(&self, declared: &Declared) -> Result<BTreeSet<SettingName>, TemplateError> {
+        let template = self.environment.get_template(NAME).map_err(|error| TemplateError::of(&error))?;
         let mut used = BTreeSet::new();
         let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
         names.sort_unstable();
@@ -211,6 +265,31 @@ fn undeclared(name: &str, declared: &Declared) -> String {
     format!("there is no setting {name}; the boot image declares {}", names.join(", "))
 }
 
+/// Why a template was not rendered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RenderError {
+    /// It cannot be.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// There is too much to do.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+}
+
+impl From<Busy> for TemplateError {
+    fn from(busy: Busy) -> Self {
+        Self::whole(busy.to_string())
+    }
+}
+
+/// [`check_template`] for callers that must not wait for it.
+///
+/// # Errors
+/// The first thing that is wrong, with its line.
+pub(super) async fn check_saved(text: String, declared: Declared) -> Result<BTreeSet<SettingName>, RenderError> {
+    Ok(deep::run(move || check(&text, &declared)).await??)
+}
+
 /// Says what is wrong with a template before it is saved: it is read, its names are looked up wherever they stand, and
 /// it is rendered with the values of a sample server in a full network and of one in a bare network, with every setting
 /// filled in and empty, and with each choice. Gives the settings that it uses.
@@ -218,6 +297,10 @@ fn undeclared(name: &str, declared: &Declared) -> String {
 /// # Errors
 /// The first thing that is wrong, with its line.
 pub fn check_template(text: &str, declared: &Declared) -> Result<BTreeSet<SettingName>, TemplateError> {
+    deep::block_on(|| check(text, declared))?
+}
+
+fn check(text: &str, declared: &Declared) -> Result<BTreeSet<SettingName>, TemplateError> {
     let template = Template::parse(text)?;
     if let Some(name) = template.unknown_names()?.first() {
         return Err(TemplateError {

@@ -5,7 +5,7 @@
 
 use super::settings::Declared;
 use super::store::{Contents, StoreError, Stored};
-use super::template::{MAX_TEMPLATE, check_template};
+use super::template::{MAX_TEMPLATE, RenderError, check_saved};
 use super::variables::SETTINGS;
 use crate::application::Application;
 use crate::commands::{Command, CommandError, Context, Receipt};
@@ -119,7 +119,7 @@ pub async fn put_file<E: Into<anyhow::Error>>(
         // Most templates use none, and need no question.
         let uses_some = text.windows(SETTINGS.len()).any(|part| part == SETTINGS.as_bytes());
         let declared = if uses_some { declared(application, &description.image).await? } else { Declared::new() };
-        settings = checked(&text, description.announced, &declared)?;
+        settings = checked(&text, description.announced, declared).await?;
         contents.store_bytes(text).await?
     } else {
         let some = |bytes: &Result<Bytes, E>| std::future::ready(!bytes.as_ref().is_ok_and(Bytes::is_empty));
@@ -155,7 +155,7 @@ async fn declared(application: &Application, image: &Name) -> Result<Declared, U
     Ok(entry.and_then(|entry| entry.spec.spec).map(|spec| spec.settings).unwrap_or_default())
 }
 
-fn checked(text: &Bytes, announced: Option<Sha256>, declared: &Declared) -> Result<BTreeSet<SettingName>, UploadError> {
+async fn checked(text: &Bytes, announced: Option<Sha256>, declared: Declared) -> Result<BTreeSet<SettingName>, UploadError> {
     let actual = Sha256::new(sha2::Sha256::digest(text).into());
     if let Some(announced) = announced.filter(|announced| *announced != actual) {
         return Err(UploadError::Mismatch { announced, actual });
@@ -163,5 +163,8 @@ fn checked(text: &Bytes, announced: Option<Sha256>, declared: &Declared) -> Resu
     let text = std::str::from_utf8(text).map_err(|error| {
         UploadError::Template(format!("a template is UTF-8 text, but byte {} of this one is not", error.valid_up_to() + 1))
     })?;
-    check_template(text, declared).map_err(|error| UploadError::Template(error.to_string()))
+    check_saved(text.to_owned(), declared).await.map_err(|error| match error {
+        RenderError::Template(error) => UploadError::Template(error.to_string()),
+        RenderError::Busy(busy) => UploadError::Command(CommandError::Unavailable(busy.into())),
+    })
 }
