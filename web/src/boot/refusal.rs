@@ -58,6 +58,7 @@ pub(super) fn failed(request: &HttpRequest, error: &RenderError) -> HttpResponse
             let sentence = format!("{file} needs a secret that cannot be read; an operator finds the reason in the log");
             return refuse(request, StatusCode::SERVICE_UNAVAILABLE, &sentence);
         }
+        RenderError::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
         RenderError::Store { source, .. } => return store_failed(request, source),
     };
     tracing::error!("a booting server is not served: {error}");

@@ -4,7 +4,8 @@ use super::serve::{Content, Source};
 use super::settings::SettingValues;
 use super::store::{Contents, StoreError};
 use super::target::{Rendered, Target};
-use super::template::{MAX_TEMPLATE, Template, TemplateError};
+use super::template::deep::{self, Busy};
+use super::template::{self, MAX_TEMPLATE, Template, TemplateError};
 use super::token::Token;
 use super::variables::Variables;
 use crate::application::{Application, ServiceKey};
@@ -16,7 +17,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Digest;
 use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// How many templates are kept compiled; images share them, so there are few.
 const KEPT_TEMPLATES: usize = 64;
@@ -30,6 +31,8 @@ pub(super) enum RenderError {
     Template { file: Name, image: Name, revision: u32, source: TemplateError },
     #[error("the template {file} of the boot image {image}, revision {revision}, needs a secret that cannot be read: {problem}")]
     Secret { file: Name, image: Name, revision: u32, problem: String },
+    #[error("the template {file} of the boot image {image}, revision {revision}, is not rendered now: {source}")]
+    Busy { file: Name, image: Name, revision: u32, source: Busy },
     #[error("the file {file} of the boot image {image}, revision {revision}, cannot be read: {source}")]
     Store { file: Name, image: Name, revision: u32, source: StoreError },
 }
@@ -50,7 +53,7 @@ impl Sources {
         let bytes = contents.read_whole(file.sha256, file.size).await.map_err(Failure::Store)?;
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| Failure::Template(TemplateError { line: 0, message: "a template is UTF-8".to_owned() }))?;
-        let template = Arc::new(Template::parse(text).map_err(Failure::Template)?);
+        let template = Arc::new(Template::read(text.to_owned()).await.map_err(Failure::Template)?);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT_TEMPLATES {
             kept.clear();
@@ -60,10 +63,25 @@ impl Sources {
     }
 }
 
+#[derive(Debug, thiserror::Error)]
 enum Failure {
+    #[error(transparent)]
     Template(TemplateError),
+    #[error(transparent)]
+    Busy(Busy),
+    #[error(transparent)]
     Store(StoreError),
+    #[error("it needs a secret that cannot be read: {0}")]
     Secret(String),
+}
+
+impl From<template::RenderError> for Failure {
+    fn from(error: template::RenderError) -> Self {
+        match error {
+            template::RenderError::Template(error) => Self::Template(error),
+            template::RenderError::Busy(busy) => Self::Busy(busy),
+        }
+    }
 }
 
 /// The file that `/pxe/` serves, with its name.
@@ -80,30 +98,66 @@ pub(super) async fn file(
     name: &Name,
     file: &BootFile,
 ) -> Result<Content, RenderError> {
-    let contents = Contents::new(Arc::clone(&application.files));
     if !file.template {
+        let contents = Contents::new(Arc::clone(&application.files));
         return Ok(Content { sha256: file.sha256, size: file.size, source: Source::Stored(contents) });
     }
     let (image, revision) = (&target.image.name, target.image.revision);
     let failed = |failure| match failure {
         Failure::Template(source) => RenderError::Template { file: name.clone(), image: image.clone(), revision, source },
+        Failure::Busy(source) => RenderError::Busy { file: name.clone(), image: image.clone(), revision, source },
         Failure::Store(source) => RenderError::Store { file: name.clone(), image: image.clone(), revision, source },
         Failure::Secret(problem) => RenderError::Secret { file: name.clone(), image: image.clone(), revision, problem },
     };
-    let template = application.boot.sources.template(&contents, file).await.map_err(failed)?;
-    let token = Token::of(&application.key, target.identity.deployment);
-    let secret = |name: &Name| application.commands.boot_secret(name).map(|secret| secret.expose().to_owned());
-    let settings = SettingValues::of_file(&target.image, file.kind, &file.settings, &target.settings, secret);
-    let settings = settings.map_err(|problem| failed(Failure::Secret(problem)))?;
-    let variables = Variables::new(target, name, file.kind, base_url(application, target), token.as_str(), settings);
-    let with_secrets = target.image.secrets_of(file).next().is_some();
-    let rendered = template.render(variables).map_err(|error| if with_secrets { without_values(&error) } else { error });
-    let bytes = rendered.map_err(|error| failed(Failure::Template(error)))?;
-    let sha256 = if with_secrets { keyed(&application.key, &bytes) } else { Sha256::new(sha2::Sha256::digest(&bytes).into()) };
+    let Made { bytes, sha256, .. } = made(application, target, (name, file)).await.map_err(failed)?;
     Ok(Content { sha256, size: bytes.len() as u64, source: Source::Memory(bytes.into()) })
 }
 
-/// The error without the engine's words, which may repeat a value: it is logged and sent to the server.
+/// A rendered template.
+struct Made {
+    template: Arc<Template>,
+    bytes: Vec<u8>,
+    /// What names it.
+    sha256: Sha256,
+}
+
+/// Renders a template with the true values, for its server and nobody else.
+async fn made(application: &Application, target: &Target, (name, file): (&Name, &BootFile)) -> Result<Made, Failure> {
+    let contents = Contents::new(Arc::clone(&application.files));
+    let template = application.boot.sources.template(&contents, file).await?;
+    let token = Token::of(&application.key, target.identity.deployment);
+    let mut secrets = vec![];
+    let secret = |name: &Name| {
+        let secret = application.commands.boot_secret(name)?.expose().to_owned();
+        secrets.push((name.clone(), secret.clone()));
+        Ok(secret)
+    };
+    let settings = SettingValues::of_file(&target.image, file.kind, &file.settings, &target.settings, secret);
+    let settings = settings.map_err(Failure::Secret)?;
+    let variables = Variables::new(target, name, file.kind, base_url(application, target), token.as_str(), settings);
+    let used = (name, file.kind, &file.settings);
+    let bytes = match template.rendered(variables).await {
+        Ok(bytes) => bytes,
+        // The engine's words may repeat a value, and are logged, sent to the server and shown to people.
+        Err(template::RenderError::Template(error)) => {
+            return Err(match masked(application, target, used, &template, MASK).await {
+                Err(error) => error.into(),
+                Ok(_) => Failure::Template(without_values(&error)),
+            });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let with_secrets = target.image.secrets_of(file).next().is_some();
+    let sha256 = if with_secrets || template.changes_token() {
+        let text = masked(application, target, used, &template, &TOKEN_MASK).await.unwrap_or_default();
+        keyed(&application.key, target, file, &text, &secrets)
+    } else {
+        Sha256::new(sha2::Sha256::digest(&bytes).into())
+    };
+    Ok(Made { template, bytes, sha256 })
+}
+
+/// The error without the engine's words.
 fn without_values(error: &TemplateError) -> TemplateError {
     TemplateError { line: error.line, message: "it cannot be rendered with the values of its secrets".to_owned() }
 }
@@ -113,17 +167,44 @@ fn base_url<'a>(application: &'a Application, target: &'a Target) -> &'a str {
     target.place.boot_url.as_ref().unwrap_or(&application.base_url).as_str()
 }
 
-/// Says what the key is used for, so that no other use of it names files.
-const PURPOSE: &[u8] = b"bootledger boot file with secrets 1\0";
+/// Say what the key is used for, so that no other use of it names files.
+const PURPOSE: &[u8] = b"bootledger boot file with secrets 2\0";
+const EARLIER_PURPOSE: &[u8] = b"bootledger boot file with secrets 1\0";
 
-/// What names a file with secrets, in the log and as its entity tag: an HMAC under the service's key. From a plain hash,
-/// a reader of the log could try passwords until one fits, since all else in the file is known.
-fn keyed(key: &ServiceKey, bytes: &[u8]) -> Sha256 {
+/// What names a file with secrets or with a changed token, in the log and as its entity tag: an HMAC under the service's
+/// key of what is known of the file, and of each secret as a whole. From a plain hash, a reader of the log could try
+/// passwords until one fits, since all else in the file is known; and from a hash of the bytes, whoever writes templates
+/// could tell by which files are equal what a part of the token is.
+fn keyed(key: &ServiceKey, target: &Target, file: &BootFile, text: &str, secrets: &[(Name, String)]) -> Sha256 {
+    let deployment = target.identity.deployment.to_string();
+    let mut parts = vec![PURPOSE, deployment.as_bytes(), file.sha256.bytes(), text.as_bytes()];
+    parts.extend(secrets.iter().flat_map(|(name, secret)| [name.as_str().as_bytes(), secret.as_bytes()]));
+    hmac(key, &parts)
+}
+
+/// What named the same file with secrets before version 2.
+fn earlier(key: &ServiceKey, bytes: &[u8]) -> Sha256 {
+    // The purpose ends itself.
+    hmac_of(key, |mac| {
+        mac.update(EARLIER_PURPOSE);
+        mac.update(bytes);
+    })
+}
+
+fn hmac(key: &ServiceKey, parts: &[&[u8]]) -> Sha256 {
+    hmac_of(key, |mac| {
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+    })
+}
+
+fn hmac_of(key: &ServiceKey, update: impl FnOnce(&mut Hmac<sha2::Sha256>)) -> Sha256 {
     // An HMAC takes a key of any length, so the error cannot happen; zeros would give nothing away.
     let mut name = [0; 32];
     if let Ok(mut mac) = Hmac::<sha2::Sha256>::new_from_slice(key.bytes()) {
-        mac.update(PURPOSE);
-        mac.update(bytes);
+        update(&mut mac);
         name = mac.finalize().into_bytes().into();
     }
     Sha256::new(name)
@@ -132,50 +213,73 @@ fn keyed(key: &ServiceKey, bytes: &[u8]) -> Sha256 {
 /// What stands for the token and for secrets in previews, which people show each other.
 pub(crate) const MASK: &str = "••••••";
 
+/// The same with as many characters as a token has, for templates that take parts of it.
+static TOKEN_MASK: LazyLock<String> = LazyLock::new(|| "•".repeat(64));
+
 /// A template as a target's server would get it, but for its token and its secrets, which are not even read.
-pub(crate) fn preview(
+pub(crate) async fn preview(
     application: &Application,
     target: &Target,
     name: &Name,
     kind: FileKind,
     template: &str,
 ) -> Result<String, TemplateError> {
-    let template = Template::parse(template)?;
-    let used = template.settings(&target.image.settings)?;
-    masked(application, target, (name, kind), &used, &template)
+    let _looking = deep::look()?;
+    let (template, used) = Template::read_with(template.to_owned(), target.image.settings.clone()).await?;
+    match masked(application, target, (name, kind, &used), &Arc::new(template), MASK).await {
+        Ok(text) => Ok(text),
+        Err(template::RenderError::Template(error)) => Err(error),
+        Err(template::RenderError::Busy(busy)) => Err(busy.into()),
+    }
 }
 
-fn masked(
+async fn masked(
     application: &Application,
     target: &Target,
-    (name, kind): (&Name, FileKind),
-    used: &BTreeSet<SettingName>,
-    template: &Template,
-) -> Result<String, TemplateError> {
+    (name, kind, used): (&Name, FileKind, &BTreeSet<SettingName>),
+    template: &Arc<Template>,
+    token: &str,
+) -> Result<String, template::RenderError> {
     let mask = |_: &Name| Ok::<_, Infallible>(MASK.to_owned());
     let Ok(settings) = SettingValues::of_file(&target.image, kind, used, &target.settings, mask);
-    let variables = Variables::new(target, name, kind, base_url(application, target), MASK, settings);
-    let bytes = template.render(variables)?;
+    let variables = Variables::new(target, name, kind, base_url(application, target), token, settings);
+    let bytes = template.rendered(variables).await?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A template of a target's image as it was served, or would be now: what its true bytes are recorded as, and its text with
-/// token and secrets masked. `Err` says in words why there is none.
-pub(crate) async fn as_served(application: &Application, target: &Target, name: &Name) -> Result<(Sha256, String), String> {
+/// What a server was given, as people may see it.
+pub(crate) struct Shown {
+    /// What names it; the same text with another token, or with other secrets, has another name.
+    pub(crate) sha256: Sha256,
+    /// What named the same bytes in earlier versions. It must not be shown.
+    earlier: [Sha256; 2],
+    /// Its text, rendered with masks instead of the token and of secrets.
+    pub(crate) text: String,
+}
+
+impl Shown {
+    #[cfg(test)]
+    pub(crate) fn of(sha256: Sha256, text: &str) -> Self {
+        Self { sha256, earlier: [sha256; 2], text: text.to_owned() }
+    }
+
+    /// Whether these are the bytes that were recorded by this name.
+    pub(crate) fn is(&self, recorded: Sha256) -> bool {
+        self.sha256 == recorded || self.earlier.contains(&recorded)
+    }
+}
+
+/// A template of a target's image as it was served, or would be now. `Err` says in words why there is none.
+pub(crate) async fn as_served(application: &Application, target: &Target, name: &Name) -> Result<Shown, String> {
     let file = target.image.files.get(name).filter(|file| file.template);
     let file = file.ok_or_else(|| format!("the boot image has no template {name}; other files are served as they are stored"))?;
-    let content = self::file(application, target, name, file).await.map_err(|error| error.to_string())?;
+    let _looking = deep::look().map_err(|busy| busy.to_string())?;
     // The true bytes are only hashed. The text is rendered with the masks, because a filter may have written a secret in
     // another way than it is.
-    let contents = Contents::new(Arc::clone(&application.files));
-    let template = match application.boot.sources.template(&contents, file).await {
-        Ok(template) => template,
-        Err(Failure::Template(error)) => return Err(error.to_string()),
-        Err(Failure::Store(error)) => return Err(error.to_string()),
-        Err(Failure::Secret(problem)) => return Err(problem),
-    };
-    let text = masked(application, target, (name, file.kind), &file.settings, &template).map_err(|error| error.to_string())?;
-    Ok((content.sha256, text))
+    let Made { template, bytes, sha256 } = made(application, target, (name, file)).await.map_err(|error| error.to_string())?;
+    let text = masked(application, target, (name, file.kind, &file.settings), &template, MASK).await;
+    let earlier = [Sha256::new(sha2::Sha256::digest(&bytes).into()), earlier(&application.key, &bytes)];
+    Ok(Shown { sha256, earlier, text: text.map_err(|error| error.to_string())? })
 }
 
 /// Renders a target's script before it is asked for, so that a script which cannot be rendered is told in the log when

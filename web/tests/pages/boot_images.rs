@@ -3,8 +3,12 @@
 use crate::catalogue::{attributes, data_centre, done, form, get, texts};
 use crate::support::{Answer, TestSite, device_registered};
 use actix_web::test::TestRequest;
+use base64::Engine;
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_web::application::ServiceKey;
+use bootledger_web::boot::token::Token;
 use bootledger_web::commands::{Command, CommandError};
 use serde_json::json;
 use uuid::Uuid;
@@ -196,6 +200,118 @@ async fn a_preview_takes_the_values_of_a_live_deployment_and_says_which() {
     let page = site.ask_as(&bearer, form("/boot-images/debian/files/boot.ipxe/edit", &fields)).await;
     assert_eq!((page.status.as_u16(), preview(&page).as_str()), (200, "unsaved web"), "{}", page.text);
     assert_eq!(site.domain.asked.lock().expect("no panic").len(), asked, "a preview saved something");
+}
+
+/// Everything that a template can do to a text, on everything that holds the token.
+fn written() -> Vec<String> {
+    let texts = ["token", "files_url", "done_url", "progress_url", "log_url"];
+    let changes = [
+        "{{ X }}",
+        "{{ X|upper }}",
+        "{{ X|replace('a', 'A') }}",
+        "{{ X|replace('', '-') }}",
+        "{{ X[::-1] }}",
+        "{{ X[40:] }}",
+        "{{ X[-30:] }}",
+        "{{ X|split('/')|join(' ') }}",
+        "{{ X|split('/')|last|upper }}",
+        "{{ X|json }}",
+        "{{ X|xml }}",
+        "{{ X|shell }}",
+        "{{ X ~ 'x' }}",
+        "{% set y = X %}{{ y|trim|lower }}",
+        "{% for c in X %}{{ c }}{% endfor %}",
+        "{% for c in X %}{{ c }}.{% endfor %}",
+        "{% filter upper %}{{ X }}{% endfilter %}",
+        "{% set y %}{{ X }}{% endset %}{{ y[::-1] }}",
+        "{{ [X, X]|join('+') }}",
+        "{{ {'a': X}['a']|upper }}",
+        "{% if 'a' in X %}a{% endif %}",
+        "{{ (X|default('n'))[2:60:1] }}",
+    ];
+    texts.iter().flat_map(|name| changes.iter().map(|change| change.replace('X', name))).collect()
+}
+
+#[actix_web::test]
+async fn nobody_who_looks_at_what_a_server_gets_sees_any_of_its_token_however_a_template_writes_it() {
+    let (site, bearer) = with_script().await;
+    let (device, id) = (Uuid::now_v7(), Uuid::now_v7());
+    let templates = written();
+    for (part, number) in templates.chunks(30).zip(0..) {
+        site.answer(Ok(done("debian")));
+        let (name, content) = (format!("t{number}"), part.join("\n"));
+        let fields = [("called", name.as_str()), ("kind", "other"), ("content", content.as_str())];
+        let saved = site.ask_as(&bearer, form("/boot-images/debian/files/_new", &fields)).await;
+        assert_eq!(saved.status, 303, "{}", saved.text);
+        put(&site).await;
+    }
+    site.append("device", &device.to_string(), device_registered("52:54:00:00:00:09", None)).await;
+    let plan = bootledger_aggregates::deployment::plan::Plan::standard().expect("a plan");
+    let revision = 1 + 1 + templates.chunks(30).count();
+    let started = json!({
+        "type": "DeploymentStarted", "device": device, "mac": "52:54:00:00:00:09", "ip": "10.0.0.27", "hostname": "h207.dc1.example",
+        "venture": "shop", "role": "web", "boot_image": "debian", "boot_image_revision": revision, "network": "prod", "site": "dc1",
+        "plan": plan, "limits": {"open_minutes": 30, "in_progress_minutes": 120}, "took": [], "import": null,
+    });
+    site.append("deployment", &id.to_string(), started).await;
+    let token = Token::of(&ServiceKey::new(vec![7; 32]), DeploymentId(id)).as_str().to_owned();
+    let secret = &token[32..];
+    let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let forms = [secret.to_owned(), secret.chars().rev().collect(), base64(secret), base64(&token)];
+    let mut rendered = 0;
+    for scope in [Scope::Viewer, Scope::Operator, Scope::Administrator] {
+        let bearer = site.bearer(scope).await;
+        let mut paths = vec![
+            format!("/deployments/{id}"),
+            format!("/deployments/{id}/served/boot.ipxe"),
+            format!("/boot-images/debian/preview?server={id}"),
+            format!("/api/v1/deployments/{id}"),
+            "/boot-images/debian".to_owned(),
+            "/timeline".to_owned(),
+        ];
+        for number in 0..templates.chunks(30).count() {
+            paths.push(format!("/deployments/{id}/served/t{number}"));
+            paths.push(format!("/boot-images/debian/preview?server={id}&file=t{number}"));
+        }
+        for path in paths {
+            let answer = site.ask_as(&bearer, get(&path)).await;
+            rendered += usize::from(answer.text.contains("••••••"));
+            let text = answer.text.to_lowercase();
+            for form in &forms {
+                let run = form
+                    .as_bytes()
+                    .windows(6)
+                    .find(|run| text.as_bytes().windows(6).any(|found| found.eq_ignore_ascii_case(run)));
+                assert!(run.is_none(), "{path} shows a part of the token: {run:?}\n{}", answer.text);
+            }
+        }
+    }
+    assert!(rendered >= 15, "only {rendered} pages showed a template");
+}
+
+#[actix_web::test]
+async fn a_template_beyond_the_bounds_is_refused_and_one_that_is_stored_already_is_told_in_its_preview() {
+    let (site, bearer) = with_script().await;
+    let nest = format!("#!ipxe\n{{{{ {}1 }}}}\n", "- ".repeat(4776));
+    let fields = [("called", "other.ipxe"), ("kind", "boot_ipxe"), ("content", nest.as_str())];
+    let refused = site.ask_as(&bearer, form("/boot-images/debian/files/_new", &fields)).await;
+    assert_eq!(refused.status, 422);
+    assert!(texts(&refused, "#error-content .error")[0].starts_with("line 2: a tag has at most 1000 names"), "{}", refused.text);
+    // A version without bounds saved it.
+    site.answer(Ok(done("debian")));
+    let fields = [("called", "stored"), ("kind", "other")];
+    let stored = site.ask_as(&bearer, upload("/boot-images/debian/files", &fields, Some(("stored", nest.as_bytes())))).await;
+    assert_eq!(stored.status, 303, "{}", stored.text);
+    let mut file = put(&site).await["file"].take();
+    (file["kind"], file["template"]) = (json!("boot_ipxe"), json!(true));
+    site.append("boot_image", "debian", json!({"type": "BootFilePut", "name": "boot.ipxe", "file": file})).await;
+    let device = Uuid::now_v7();
+    site.append("device", &device.to_string(), device_registered("52:54:00:00:00:01", None)).await;
+    let viewer = site.bearer(Scope::Viewer).await;
+    let page = site.ask_as(&viewer, get(&format!("/boot-images/debian/preview?server={device}"))).await;
+    assert_eq!(page.status, 200);
+    let told = texts(&page, "#preview .note").join(" ");
+    assert!(told.contains("cannot be rendered for this server: line 2: a tag has at most 1000 names"), "{told}");
 }
 
 #[actix_web::test]

@@ -2,13 +2,20 @@
 //!
 //! The token is in every URL that an installer fetches, and so in its error messages and its log. It is also taken out where
 //! a text was cut in the middle of it: the end of a log may begin with the rest of a token, and a short message end with its
-//! beginning.
+//! beginning. A template may have written the token in another way, which the server then prints: a part of its secret half is
+//! taken out as well, in any case of letters and backwards, and so is what base64 makes of it.
 
 use crate::boot::render::MASK;
 use crate::boot::template::quoted;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use std::collections::HashSet;
 
 /// How many characters of the token, at an edge of a text, may be there by chance.
 const BY_CHANCE: usize = 8;
+
+/// The shortest part of the token's secret half that is taken out wherever it is.
+const PART: usize = BY_CHANCE + 1;
 
 /// The shortest secret that is taken out; a shorter one would blank half of a log and is no secret.
 const SHORTEST_SECRET: usize = 4;
@@ -17,6 +24,7 @@ const SHORTEST_SECRET: usize = 4;
 #[derive(Clone)]
 pub(super) struct Masked {
     words: Vec<String>,
+    parts: HashSet<[u8; PART]>,
 }
 
 impl std::fmt::Debug for Masked {
@@ -28,7 +36,22 @@ impl std::fmt::Debug for Masked {
 impl Masked {
     /// This token, of hexadecimal digits.
     pub(super) fn new(token: &str) -> Self {
-        Self { words: vec![token.to_owned()] }
+        let mut words = vec![token.to_owned()];
+        // What is before the token in a text moves its bits within the letters of base64; the letters at its ends depend on
+        // its neighbours.
+        for skipped in 0..3 {
+            let whole = token.get(skipped..).unwrap_or_default();
+            let whole = &whole.as_bytes()[..whole.len() / 3 * 3];
+            words.extend([STANDARD_NO_PAD.encode(whole), URL_SAFE_NO_PAD.encode(whole)]);
+        }
+        words.retain(|word| !word.is_empty());
+        words.dedup();
+        // The first half is the deployment's id, which everybody sees.
+        let half: Vec<u8> = token.bytes().skip(token.len() / 2).map(|byte| byte.to_ascii_lowercase()).collect();
+        let backwards: Vec<u8> = half.iter().rev().copied().collect();
+        let parts =
+            [half, backwards].iter().flat_map(|half| half.windows(PART).filter_map(|part| part.try_into().ok())).collect();
+        Self { words, parts }
     }
 
     /// And this secret, as it is and as the filters of templates write it.
@@ -59,12 +82,22 @@ impl Masked {
             clean.extend_from_slice(MASK.as_bytes());
         }
         let mut rest = &bytes[begins..];
+        let suspicious = self.first_bytes();
         while let Some(first) = rest.first() {
+            if !suspicious[usize::from(*first)] {
+                clean.push(*first);
+                rest = &rest[1..];
+                continue;
+            }
             let whole = words().filter(|word| starts(rest, word)).map(<[u8]>::len).max();
+            let part = self.part(rest);
             let cut = |word: &[u8]| rest.len() < word.len() && rest.len() > BY_CHANCE && starts(word, rest);
             if let Some(length) = whole {
                 clean.extend_from_slice(MASK.as_bytes());
                 rest = &rest[length..];
+            } else if part > 0 {
+                clean.extend_from_slice(MASK.as_bytes());
+                rest = &rest[part..];
             } else if words().any(cut) {
                 clean.extend_from_slice(MASK.as_bytes());
                 rest = &[];
@@ -74,6 +107,32 @@ impl Masked {
             }
         }
         clean
+    }
+}
+
+impl Masked {
+    /// With which bytes a word, or a part of the token, begins. Most bytes of a log are none of them.
+    fn first_bytes(&self) -> [bool; 256] {
+        let mut first = [false; 256];
+        for byte in self.words.iter().filter_map(|word| word.bytes().next()).chain(self.parts.iter().map(|part| part[0])) {
+            first[usize::from(byte.to_ascii_lowercase())] = true;
+            first[usize::from(byte.to_ascii_uppercase())] = true;
+        }
+        first
+    }
+
+    /// How many bytes at the beginning are a part of the token's secret half.
+    fn part(&self, bytes: &[u8]) -> usize {
+        let known = |at: usize| {
+            // Most of a log is no digits, and every byte of it is looked at.
+            let part = bytes.get(at..at + PART).filter(|part| part.iter().all(u8::is_ascii_hexdigit));
+            let part: Option<[u8; PART]> = part.and_then(|part| part.try_into().ok());
+            part.is_some_and(|part| self.parts.contains(&part.map(|byte| byte.to_ascii_lowercase())))
+        };
+        match (0..).take_while(|at| known(*at)).count() {
+            0 => 0,
+            count => count + PART - 1,
+        }
     }
 }
 

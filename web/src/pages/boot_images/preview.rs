@@ -52,7 +52,7 @@ async fn render(
 ) -> Result<Shown, Error> {
     Ok(match find(reading, server.trim(), key, image).await? {
         Err(why) => Shown::Nobody(why),
-        Ok(previewed) => match preview(application, &previewed.target, name, kind, text) {
+        Ok(previewed) => match preview(application, &previewed.target, name, kind, text).await {
             Ok(text) => Shown::Text(previewed, text),
             Err(error) => Shown::Wrong(previewed, error),
         },

@@ -4,7 +4,7 @@
 use super::history::{History, ServedFile};
 use crate::application::Application;
 use crate::auth::level::Level;
-use crate::boot::render::as_served;
+use crate::boot::render::{Shown, as_served};
 use crate::boot::target::Image;
 use crate::error::Error;
 use crate::pages::boot_images::target::of_deployment;
@@ -19,7 +19,6 @@ use actix_web::web::Data;
 use bootledger_aggregates::boot_image::FileKind;
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::name::Name;
-use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_projections::{catalogue, deployments};
 use maud::{Markup, html};
 use std::sync::Arc;
@@ -61,12 +60,12 @@ pub(super) async fn show(
     visit.answer(reading, Page::new(&title, Section::Deployments, content)).await
 }
 
-fn view(served: &[ServedFile], rendered: &Result<(Sha256, String), String>) -> Markup {
-    let same = |served: &ServedFile| rendered.as_ref().is_ok_and(|(sha256, _)| *sha256 == served.sha256);
+fn view(served: &[ServedFile], rendered: &Result<Shown, String>) -> Markup {
+    let same = |served: &ServedFile| rendered.as_ref().is_ok_and(|shown| shown.is(served.sha256));
     html! {
         @match rendered {
             Err(why) => (block::note(Tone::Info, &html! { p { "It cannot be shown here: " (why) "." } })),
-            Ok((sha256, text)) => {
+            Ok(shown) => {
                 @if let Some(exact) = served.iter().rev().find(|served| same(served)) {
                     (block::note(Tone::Good, &html! { p { "These are the bytes that were served at " (moment(exact.at)) ": the hash is the same. Token and secrets are masked here, and were in them." } }))
                 } @else if served.is_empty() {
@@ -74,8 +73,8 @@ fn view(served: &[ServedFile], rendered: &Result<(Sha256, String), String>) -> M
                 } @else {
                     (block::note(Tone::Warn, &html! { p { "What was served had another hash: the network, the site, the base URL or a secret has changed since. This is what the server would get now." } }))
                 }
-                pre tabindex="0" role="region" aria-label="The file" { (text) }
-                p.quiet { "SHA-256 " code { (sha256) } " (of a file with secrets it is keyed, so that they cannot be guessed from it)" }
+                pre tabindex="0" role="region" aria-label="The file" { (shown.text) }
+                p.quiet { "SHA-256 " code { (shown.sha256) } " (of a file with secrets it is keyed, so that they cannot be guessed from it)" }
             }
         }
         (block::card("served", "Served", &html! {
@@ -93,6 +92,7 @@ fn view(served: &[ServedFile], rendered: &Result<(Sha256, String), String>) -> M
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bootledger_aggregates::values::sha256::Sha256;
     use bootledger_aggregates::values::timestamp::Timestamp;
 
     fn served(byte: u8) -> ServedFile {
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn only_the_same_hash_makes_it_what_was_served() {
-        let rendered = Ok((Sha256::new([1; 32]), "#!ipxe\necho <b>".to_owned()));
+        let rendered = Ok(Shown::of(Sha256::new([1; 32]), "#!ipxe\necho <b>"));
         let exact = view(&[served(2), served(1)], &rendered).into_string();
         assert!(exact.contains("These are the bytes") && exact.contains("echo &lt;b&gt;"), "{exact}");
         assert_eq!(exact.matches("the same bytes").count(), 1);
