@@ -4,6 +4,7 @@ pub mod dhcp_option;
 pub mod hostname;
 pub mod hostname_template;
 pub mod ids;
+pub mod invisible;
 pub mod mac_address;
 pub mod name;
 pub mod percent;

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod body;
+mod invisible;
 pub mod page;
 pub mod parameters;
 pub mod path;

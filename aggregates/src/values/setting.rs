@@ -3,8 +3,8 @@
 //! A boot image declares its settings with types. Their values come from the device, its role, its venture, its site or the
 //! image. A value never holds a secret, only a secret's name.
 
-use super::ParseError;
 use super::name::Name;
+use super::{ParseError, invisible};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -96,10 +96,9 @@ impl SettingText {
     }
 }
 
-impl FromStr for SettingText {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+impl SettingText {
+    /// A text as it is in an event, by the rules of all versions.
+    fn stored(text: &str) -> Result<Self, ParseError> {
         if text.chars().count() > LONGEST_TEXT {
             return Err(ParseError::new(format!("a setting's text has at most {LONGEST_TEXT} characters")));
         }
@@ -107,6 +106,15 @@ impl FromStr for SettingText {
             return Err(ParseError::new("a setting's text is one line without control characters; use a list for several lines"));
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+impl FromStr for SettingText {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        invisible::refuse(text)?;
+        Self::stored(text)
     }
 }
 
@@ -119,7 +127,7 @@ impl fmt::Display for SettingText {
 impl TryFrom<String> for SettingText {
     type Error = ParseError;
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
+        Self::stored(&text)
     }
 }
 

@@ -1,12 +1,13 @@
 //! A line of text that a person wrote: a description, a reason, a serial number.
 
-use super::ParseError;
+use super::{ParseError, invisible};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// One trimmed line of at most 300 characters without control characters. May be empty.
+/// One trimmed line of at most 300 characters without control characters. May be empty. Parsed from what a person wrote, it
+/// has no invisible characters either; one that was stored before that rule may have some, and shows them where it is shown.
 /// It still needs the escaping of the format that it is written into.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
@@ -24,18 +25,20 @@ impl Text {
         self.0.is_empty()
     }
 
-    /// Makes any message fit: control characters become spaces, what is over 300 characters is cut.
+    /// Makes any message fit: control characters become spaces, invisible ones are written out, and what is over 300
+    /// characters is cut.
     /// For messages of other programs, which must be kept whatever they hold.
     pub fn fitted(message: &str) -> Self {
+        // No more of a long message is looked at than can be kept.
         let line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
+        let line: String = invisible::shown(&line).chars().take(300).collect();
         Self(line.trim().to_owned())
     }
 }
 
-impl FromStr for Text {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+impl Text {
+    /// A text as it is in an event, by the rules of all versions.
+    fn stored(text: &str) -> Result<Self, ParseError> {
         let text = text.trim();
         if text.chars().count() > 300 {
             return Err(ParseError::new("at most 300 characters"));
@@ -47,9 +50,18 @@ impl FromStr for Text {
     }
 }
 
+impl FromStr for Text {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        invisible::refuse(text)?;
+        Self::stored(text)
+    }
+}
+
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&invisible::shown(&self.0))
     }
 }
 
@@ -62,12 +74,26 @@ impl fmt::Debug for Text {
 impl TryFrom<String> for Text {
     type Error = ParseError;
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
+        Self::stored(&text)
     }
 }
 
 impl From<Text> for String {
     fn from(text: Text) -> Self {
         text.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_text_with_an_invisible_character_loads_and_shows_it_and_a_new_one_is_refused() {
+        let old: Text = serde_json::from_str("\"a\\u202eb\"").expect("an event of before");
+        assert_eq!((old.as_str(), old.to_string().as_str()), ("a\u{202e}b", "a‹U+202E›b"));
+        assert_eq!(serde_json::to_string(&old).expect("JSON"), "\"a\u{202e}b\"");
+        "a\u{202e}b".parse::<Text>().expect_err("a new text");
+        assert_eq!(Text::fitted("said \u{200b}\n").as_str(), "said ‹U+200B›");
     }
 }

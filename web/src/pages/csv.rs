@@ -5,7 +5,9 @@ use crate::request::reading::{Reading, name_position};
 use actix_web::HttpResponse;
 use actix_web::body::SizedStream;
 use actix_web::http::header::CONTENT_DISPOSITION;
+use bootledger_aggregates::values::invisible;
 use bytes::BytesMut;
+use std::borrow::Cow;
 use std::io;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
@@ -46,11 +48,26 @@ pub(crate) async fn download(
     Ok(response)
 }
 
-/// A cell: quoted where it must be. A text that a spreadsheet would take for a formula gets an apostrophe before it.
+/// A cell: quoted where it must be. A text that a spreadsheet would take for a formula gets an apostrophe before it, and
+/// invisible characters are written out. Every export writes its cells with this.
 pub(crate) fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r', ';']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    let text = invisible::shown(text);
+    let text = if is_formula(&text) { Cow::Owned(format!("'{text}")) } else { text };
+    if text.contains([',', '"', '\n', '\r', ';', '\t']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.into_owned()
+    }
+}
+
+/// Whether a spreadsheet may take a text for a formula: by its first sign, also a wide or a small one of East Asian
+/// keyboards, after blanks and quotes, which some programs drop.
+fn is_formula(text: &str) -> bool {
+    const SIGNS: [char; 15] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫', '−', '⁼', '⁺'];
+    let dropped = |c: char| {
+        c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '`' | '“' | '”' | '„' | '‘' | '’' | '＂' | '＇')
+    };
+    text.starts_with(['\t', '\r', '\n']) || text.trim_start_matches(dropped).starts_with(SIGNS)
 }
 
 #[cfg(test)]
@@ -58,9 +75,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_in_a_cell_becomes_another_cell_or_a_formula() {
+    fn nothing_in_a_cell_becomes_another_cell() {
         assert_eq!(cell("a,b \"c\"\nd"), "\"a,b \"\"c\"\"\nd\"");
-        assert_eq!(cell("=1+1"), "'=1+1");
         assert_eq!(cell("h200.dc1.example"), "h200.dc1.example");
+        assert_eq!(cell("a\u{202e}b"), "a‹U+202E›b");
+    }
+
+    #[test]
+    fn nothing_in_a_cell_becomes_a_formula() {
+        for sign in ["=", "+", "-", "@", "＝", "＋", "－", "＠", "﹦", "−"] {
+            for before in ["", " ", "\t", "\r", "\n", "\u{a0}", "\u{3000}", "\"", "'", " \" "] {
+                let text = format!("{before}{sign}cmd");
+                let cell = cell(&text);
+                assert!(cell.trim_start_matches('"').starts_with('\''), "{text:?} is {cell:?}");
+            }
+        }
+        for text in ["a=b", "1-2", "'quoted'", "web-01", "Łódź"] {
+            assert_eq!(cell(text), text);
+        }
     }
 }

@@ -17,7 +17,7 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
 use bootledger_projections::log;
 use document::document;
-pub(crate) use document::{Theme, lone, wide};
+pub(crate) use document::{Theme, lone, visible, wide};
 use futures::future::{FutureExt, LocalBoxFuture};
 use maud::{Markup, html};
 pub(crate) use navigation::Section;

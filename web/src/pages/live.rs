@@ -13,6 +13,7 @@ use crate::application::Application;
 use crate::auth::level::Level;
 use crate::auth::principal::Principal;
 use crate::error::Error;
+use crate::pages::frame::visible;
 use crate::request::reading::Reading;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING};
 use actix_web::web::Data;
@@ -269,7 +270,8 @@ fn beat() -> Bytes {
 }
 
 fn write_partial(text: &mut String, region: &Region) {
-    for part in ["<hx-partial id=\"", &region.id, "\" hx-swap=\"outerMorph\">", &region.html.0, "</hx-partial>"] {
+    let html = visible(&region.html.0);
+    for part in ["<hx-partial id=\"", &region.id, "\" hx-swap=\"outerMorph\">", &html, "</hx-partial>"] {
         text.push_str(part);
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::error::problem::ProblemError;
+use crate::request::invisible;
 use actix_web::HttpMessage;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -72,7 +73,14 @@ fn parse<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> Result<T, E
     if kind != "application/json" && !(kind.starts_with("application/") && kind.ends_with("+json")) {
         return Err(Error::UnsupportedMediaType("application/json"));
     }
-    parse_json(body)
+    let value = parse_json(body)?;
+    // Agents report what other programs say, which is kept whatever it holds.
+    if request.path().starts_with("/api/")
+        && let Some(message) = invisible::found(body)
+    {
+        return Err(Error::Rejected { reasons: vec![ProblemError::new("", "invisible_character", message)], total: 1 });
+    }
+    Ok(value)
 }
 
 fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {

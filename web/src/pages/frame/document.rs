@@ -3,7 +3,9 @@
 use crate::pages::assets;
 use crate::pages::kit::icon::icon;
 use actix_web::HttpRequest;
-use maud::{DOCTYPE, Markup, html};
+use bootledger_aggregates::values::invisible;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use std::borrow::Cow;
 
 /// Light, dark, or as the system says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +48,7 @@ impl Theme {
 
 /// The whole document around a body.
 pub(super) fn document(title: &str, theme: Theme, scripts: bool, body: &Markup) -> Markup {
-    html! {
+    let whole = html! {
         (DOCTYPE)
         html lang="en" data-theme=[theme.attribute()] {
             head {
@@ -65,7 +67,29 @@ pub(super) fn document(title: &str, theme: Theme, scripts: bool, body: &Markup) 
             }
             body { (body) }
         }
+    };
+    match visible(&whole.0) {
+        Cow::Borrowed(_) => whole,
+        Cow::Owned(text) => PreEscaped(text),
     }
+}
+
+/// HTML with invisible characters written out, so that no stored text changes how another reads. In a `textarea` a file's
+/// text is edited, which keeps its characters.
+pub(crate) fn visible(html: &str) -> Cow<'_, str> {
+    const EDITED: [&str; 2] = ["<textarea", "</textarea>"];
+    if html.is_ascii() || !html.contains(EDITED[0]) {
+        return invisible::shown(html);
+    }
+    let (mut text, mut rest) = (String::with_capacity(html.len()), html);
+    while let Some(begin) = rest.find(EDITED[0]) {
+        let end = rest[begin..].find(EDITED[1]).map_or(rest.len(), |end| begin + end);
+        text.push_str(&invisible::shown(&rest[..begin]));
+        text.push_str(&rest[begin..end]);
+        rest = &rest[end..];
+    }
+    text.push_str(&invisible::shown(rest));
+    Cow::Owned(text)
 }
 
 /// A page for anybody, without navigation: signing in, errors, the API's documentation.
@@ -86,4 +110,17 @@ pub(crate) fn wide(title: &str, content: &Markup) -> Markup {
             main id="main" { (content) }
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_texts_show_their_invisible_characters_except_where_they_are_edited() {
+        let page =
+            lone("a\u{202e}b", None, &html! { p title="x\u{200b}" { "Łódź" } textarea { "\u{feff}#!ipxe" } }).into_string();
+        assert!(page.contains("<title>a‹U+202E›b – Bootledger</title>") && page.contains("title=\"x‹U+200B›\""), "{page}");
+        assert!(page.contains("<textarea>\u{feff}#!ipxe</textarea>") && page.contains("Łódź"), "{page}");
+    }
 }
