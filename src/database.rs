@@ -2,6 +2,7 @@
 //! running service has it already, shared with that service.
 
 use crate::config::StoreArguments;
+use crate::data_directory;
 use crate::postgres::{self, Postgres, Settings};
 use anyhow::{Context, Result};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -31,6 +32,10 @@ pub struct Database {
 impl Database {
     /// Connects and migrates. `may_share` allows the embedded server of a running service.
     pub async fn open(arguments: &StoreArguments, may_share: bool) -> Result<Self> {
+        // The service's commands may be run by another user, unless they start the embedded server.
+        if arguments.database_url.is_none() || !may_share {
+            data_directory::protect(&arguments.data_dir, arguments.database_url.is_none())?;
+        }
         let (options, embedded) = match &arguments.database_url {
             Some(url) => (url.parse().context("DATABASE_URL is no PostgreSQL URL")?, None),
             None => embedded(arguments, may_share).await?,

@@ -1,12 +1,34 @@
 //! Where the contents of boot files are: a local folder by default, S3-compatible by setting.
+//!
+//! A content is written under a temporary name that holds the instance which writes it. What an instance leaves behind that
+//! was killed is removed by the next one that looks, at its start and now and then: in a folder, an instance holds the lock
+//! of a file of its own for as long as it lives, so that what it is just writing is never touched.
 
+use crate::data_directory;
 use anyhow::{Context, Result};
-use object_store::ObjectStore;
+use bootledger_web::boot::store::{INCOMING, instance};
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
-use std::path::Path;
-use std::sync::Arc;
+use object_store::{ObjectStore, ObjectStoreExt};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::sync::watch;
+
+/// How often to look for what was left behind.
+const EVERY: Duration = Duration::from_mins(10);
+
+/// After which time something is left behind of which it is not known whether its instance lives. An upload whose sender
+/// says nothing for half a minute has ended.
+const FORGOTTEN: Duration = Duration::from_hours(24);
+
+/// How the names of the files begin that instances lock.
+const LOCK: &str = "instance-";
+
+/// The lock of this process in each folder, held until it ends.
+static HELD: Mutex<Vec<(PathBuf, File)>> = Mutex::new(vec![]);
 
 /// Opens the store: `s3://bucket/prefix` with the usual AWS variables, a folder, or `files` in the data directory.
 pub fn open(setting: Option<&str>, data_directory: &Path) -> Result<Arc<dyn ObjectStore>> {
@@ -15,9 +37,143 @@ pub fn open(setting: Option<&str>, data_directory: &Path) -> Result<Arc<dyn Obje
         let s3 = AmazonS3Builder::from_env().with_bucket_name(bucket).build().context("the S3 settings are wrong")?;
         return Ok(Arc::new(PrefixStore::new(s3, prefix)));
     }
-    let folder = setting.map_or_else(|| data_directory.join("files"), Into::into);
+    let folder = folder(setting, data_directory).unwrap_or_else(|| data_directory.join("files"));
+    data_directory::from_now_on();
     std::fs::create_dir_all(&folder).with_context(|| format!("the folder {} for boot files cannot be made", folder.display()))?;
+    // A folder that an administrator names may hold other things.
+    data_directory::protect_tree(&folder.join("sha256"))?;
+    lock(&folder).with_context(|| format!("the folder {} for boot files cannot be written", folder.display()))?;
     let local =
         LocalFileSystem::new_with_prefix(&folder).with_context(|| format!("the folder {} cannot be used", folder.display()))?;
     Ok(Arc::new(local.with_automatic_cleanup(true).with_fsync(true)))
+}
+
+/// The folder of a store, if it is one.
+pub fn folder(setting: Option<&str>, data_directory: &Path) -> Option<PathBuf> {
+    match setting {
+        Some(setting) if setting.starts_with("s3://") => None,
+        Some(setting) => Some(setting.into()),
+        None => Some(data_directory.join("files")),
+    }
+}
+
+/// Holds this instance's lock in a folder.
+fn lock(folder: &Path) -> std::io::Result<()> {
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = folder.join(format!("{LOCK}{}.lock", instance()));
+    if held.iter().any(|(known, _)| *known == path) && path.exists() {
+        return Ok(());
+    }
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+    file.lock()?;
+    held.push((path, file));
+    Ok(())
+}
+
+/// Removes what was left behind, now and every ten minutes, until the service stops.
+pub async fn sweep(folder: Option<PathBuf>, store: Arc<dyn ObjectStore>, mut stopping: watch::Receiver<bool>) {
+    loop {
+        let swept = match folder.clone() {
+            Some(folder) => tokio::task::spawn_blocking(move || sweep_folder(&folder)).await.map_err(anyhow::Error::new),
+            None => Ok(sweep_objects(&*store).await),
+        };
+        match swept.and_then(|swept| swept) {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "removed uploads that were broken off"),
+            Err(error) => tracing::warn!("uploads that were broken off cannot be removed now: {error:#}"),
+        }
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+/// Looks once; how many uploads were removed.
+pub fn sweep_folder(folder: &Path) -> Result<usize> {
+    let names = || -> Result<Vec<String>> {
+        let entries = std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+        Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
+    };
+    let mut count = 0;
+    // An instance that is seen here has its lock, since it takes that before it writes anything.
+    for name in names()?.iter().filter(|name| name.starts_with(INCOMING)) {
+        let path = folder.join(name);
+        if is_left(folder, name, &path) && std::fs::remove_file(&path).is_ok() {
+            count += 1;
+        }
+    }
+    for name in names()? {
+        let of = name.strip_prefix(LOCK).and_then(|name| name.strip_suffix(".lock"));
+        if of.is_some_and(|of| of != instance()) && free(&folder.join(&name)) {
+            drop(std::fs::remove_file(folder.join(&name)));
+        }
+    }
+    Ok(count)
+}
+
+/// Whether the instance of an upload has ended. An upload of an earlier version does not name it, and only its age tells.
+fn is_left(folder: &Path, name: &str, path: &Path) -> bool {
+    let Some((of, _)) = name[INCOMING.len()..].split_once('-') else {
+        let changed = std::fs::metadata(path).and_then(|found| found.modified());
+        return changed.is_ok_and(|changed| SystemTime::now().duration_since(changed).is_ok_and(|age| age > FORGOTTEN));
+    };
+    of != instance() && free(&folder.join(format!("{LOCK}{of}.lock")))
+}
+
+/// Whether nobody holds the lock of a file. Where that cannot be known, somebody may.
+fn free(path: &Path) -> bool {
+    match File::open(path) {
+        Ok(file) => match file.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
+        },
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+/// The same in an object store, where only an upload that was complete and not named yet can be left behind.
+async fn sweep_objects(store: &dyn ObjectStore) -> Result<usize> {
+    let found = store.list_with_delimiter(None).await?;
+    let mut count = 0;
+    let limit = SystemTime::now() - FORGOTTEN;
+    for object in found.objects {
+        if object.location.as_ref().starts_with(INCOMING) && SystemTime::from(object.last_modified) < limit {
+            store.delete(&object.location).await?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_instance_left_is_removed_and_what_a_running_one_writes_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let running = File::create(path("instance-aaaa.lock")).expect("a lock");
+        running.lock().expect("locked");
+        File::create(path("instance-dead.lock")).expect("a lock");
+        let own = format!("{INCOMING}{}-1", instance());
+        for name in
+            ["incoming-dead-1#1", "incoming-dead-2", "incoming-gone-1#1", "incoming-aaaa-1#1", "incoming-0198", &own, "sha256"]
+        {
+            File::create(path(name)).expect("a file");
+        }
+        let old = File::options().write(true).open(path("incoming-0198")).expect("a file");
+        assert_eq!(sweep_folder(folder.path()).expect("swept"), 3);
+        for name in ["incoming-aaaa-1#1", "incoming-0198", &own, "sha256", "instance-aaaa.lock"] {
+            assert!(path(name).exists(), "{name}");
+        }
+        assert!(!path("instance-dead.lock").exists());
+        // One of an earlier version names no instance.
+        old.set_modified(SystemTime::now() - FORGOTTEN - Duration::from_secs(1)).expect("an age");
+        drop(running);
+        assert_eq!(sweep_folder(folder.path()).expect("swept"), 2);
+        assert!(!path("incoming-0198").exists() && !path("incoming-aaaa-1#1").exists());
+    }
 }

@@ -9,6 +9,7 @@ pub mod administrator;
 pub mod catalogue_file;
 pub mod clock;
 pub mod config;
+pub mod data_directory;
 pub mod database;
 pub mod demo;
 pub mod deploy;

@@ -74,7 +74,7 @@ impl Service {
             views: pool.clone(),
             position: feed.projected(),
             boot: Arc::new(BootTable::default()),
-            files: store,
+            files: Arc::clone(&store),
             loaders,
             key: key::load(arguments.key_file.as_deref(), &arguments.store.data_dir)?,
             base_url,
@@ -87,6 +87,8 @@ impl Service {
         };
         let mut workers = JoinSet::new();
         workers.spawn(boot::follow::run(application.clone()));
+        let folder = files::folder(arguments.files.as_deref(), &arguments.store.data_dir);
+        workers.spawn(files::sweep(folder, store, stop.clone()));
         if let Some(downloads) = downloads {
             workers.spawn(downloads.run(stop.clone()));
         }

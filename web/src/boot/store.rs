@@ -14,11 +14,21 @@ use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, WriteMulti
 use sha2::Digest;
 use std::ops::Range;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use uuid::Uuid;
 
 /// How many parts of 5 MiB an upload may have on their way at once: enough to hash while writing.
 const PARTS_AT_ONCE: usize = 2;
+
+/// How the name of a content begins that is not complete; the instance that writes it follows, and a hyphen.
+pub const INCOMING: &str = "incoming-";
+
+static INSTANCE: LazyLock<String> = LazyLock::new(|| Uuid::now_v7().simple().to_string());
+
+/// What names this process among those that write to a store.
+pub fn instance() -> &'static str {
+    &INSTANCE
+}
 
 /// A content that is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +94,7 @@ impl Contents {
         announced: Option<Sha256>,
     ) -> Result<Stored, StoreError> {
         // In no folder of its own: a folder store removes empty folders, and another upload may just need it.
-        let temporary = Path::from(format!("incoming-{}", Uuid::now_v7().simple()));
+        let temporary = Path::from(format!("{INCOMING}{}-{}", instance(), Uuid::now_v7().simple()));
         let mut upload = Upload(Some(WriteMultipart::new(self.0.put_multipart(&temporary).await?)));
         let mut hash = sha2::Sha256::new();
         let mut size = 0;

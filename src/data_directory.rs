@@ -1,0 +1,132 @@
+//! Who can read what the service keeps: nobody but its own user.
+//!
+//! Boot files hold password hashes and keys, so that files have the mode 0600 and folders 0700, whatever the umask of
+//! whoever starts the service. Folders of earlier versions are tightened at every start. Only what the service made is
+//! looked at, so that a folder with other things in it stays as it is. The cluster of the embedded PostgreSQL looks after
+//! itself.
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::Uid;
+use std::fs::{DirBuilder, Metadata, Permissions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// What the service makes in its data directory.
+const OURS: [&str; 7] = ["files", "image-downloads", "dhcp", "service.key", "postgres.url", "demo.token", "demo.password"];
+
+const FOLDER: u32 = 0o700;
+const FILE: u32 = 0o600;
+
+/// Makes the data directory if it is missing, and takes it and what is in it from everybody else. With `embedded`, the user
+/// of PostgreSQL passes through it, if that is another than ours.
+///
+/// # Errors
+/// Where something can be read by others and is not ours to change.
+pub fn protect(data_directory: &Path, embedded: bool) -> Result<()> {
+    let mode = if embedded && Uid::effective().is_root() { 0o711 } else { FOLDER };
+    // Before the umask changes, so that PostgreSQL's user can pass through the folders above as well.
+    let made = DirBuilder::new().recursive(true).mode(mode).create(data_directory);
+    made.with_context(|| format!("{} cannot be made", data_directory.display()))?;
+    from_now_on();
+    let found = std::fs::metadata(data_directory).with_context(|| format!("{} cannot be read", data_directory.display()))?;
+    ensure!(
+        found.mode() & 0o1000 == 0,
+        "{} is a folder for everybody, and cannot be the data directory; name another folder with --data-dir",
+        data_directory.display()
+    );
+    if found.mode() & 0o777 != mode {
+        tighten(data_directory, &found, mode)?;
+    }
+    for name in OURS {
+        protect_tree(&data_directory.join(name))?;
+    }
+    Ok(())
+}
+
+/// Everything that this process writes from now on is its user's alone.
+pub fn from_now_on() {
+    umask(Mode::from_bits_truncate(0o077));
+}
+
+/// Takes a file, or a folder with all that is in it, from everybody else. Links are not followed.
+///
+/// # Errors
+/// Where something can be read by others and is not ours to change.
+pub fn protect_tree(path: &Path) -> Result<()> {
+    let mut waiting: Vec<PathBuf> = vec![path.to_owned()];
+    while let Some(path) = waiting.pop() {
+        // What is gone needs no protection; another instance may be at work in the folder.
+        let Ok(found) = std::fs::symlink_metadata(&path) else { continue };
+        if found.is_symlink() {
+            continue;
+        }
+        let mode = if found.is_dir() { FOLDER } else { FILE };
+        if found.mode() & 0o777 & !mode != 0 {
+            tighten(&path, &found, mode)?;
+        }
+        if found.is_dir() {
+            let entries = std::fs::read_dir(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+            waiting.extend(entries.filter_map(Result::ok).map(|entry| entry.path()));
+        }
+    }
+    Ok(())
+}
+
+fn tighten(path: &Path, found: &Metadata, mode: u32) -> Result<()> {
+    match std::fs::set_permissions(path, Permissions::from_mode(mode)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        changed => changed.with_context(|| {
+            format!(
+                "{} can be read by others (mode {:o}) and belongs to the user {}; give it to the service's user with chown",
+                path.display(),
+                found.mode() & 0o777,
+                found.uid()
+            )
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{create_dir_all, write};
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).expect("metadata").mode() & 0o777
+    }
+
+    fn open(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
+    }
+
+    #[test]
+    fn the_data_directory_of_an_earlier_version_is_taken_from_everybody_else() {
+        let around = tempfile::tempdir().expect("a folder");
+        let data = around.path().join("data");
+        create_dir_all(data.join("files/sha256/ab")).expect("folders");
+        for file in ["files/sha256/ab/cdef", "service.key", "other"] {
+            write(data.join(file), "secret").expect("a file");
+            open(&data.join(file), 0o644);
+        }
+        for folder in ["", "files", "files/sha256", "files/sha256/ab"] {
+            open(&data.join(folder), 0o755);
+        }
+        protect(&data, false).expect("protected");
+        for folder in ["", "files", "files/sha256", "files/sha256/ab"] {
+            assert_eq!(mode(&data.join(folder)), 0o700, "{folder}");
+        }
+        assert_eq!((mode(&data.join("files/sha256/ab/cdef")), mode(&data.join("service.key"))), (0o600, 0o600));
+        assert_eq!(mode(&data.join("other")), 0o644, "what is not ours stays as it is");
+        write(data.join("new"), "secret").expect("a file");
+        assert_eq!(mode(&data.join("new")), 0o600);
+    }
+
+    #[test]
+    fn a_folder_for_everybody_is_no_data_directory() {
+        let around = tempfile::tempdir().expect("a folder");
+        open(around.path(), 0o1777);
+        let error = protect(around.path(), false).expect_err("refused").to_string();
+        assert!(error.contains("a folder for everybody"), "{error}");
+    }
+}
