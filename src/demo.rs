@@ -5,7 +5,7 @@ use crate::administrator::{by, shown};
 use crate::catalogue_file;
 use crate::config::ServeArguments;
 use crate::secrets::Secret;
-use crate::serve::{Web, signals, wait};
+use crate::serve::{Addresses, Web, reached, signals, wait};
 use crate::service::Service;
 use crate::tool::Tool;
 use crate::{administrator, dhcp_agent};
@@ -16,7 +16,7 @@ use bootledger_projections::at::At;
 use bootledger_projections::devices;
 use bootledger_web::auth::token::Secret as TokenSecret;
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -38,7 +38,7 @@ const BOOT_NETWORK: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 20, 0, 1)
 /// Runs until Ctrl-C or SIGTERM.
 pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     // One's own machine may stand for any booting server, so that the demo can be played with curl.
-    arguments.trusted_proxy.push(IpNet::from(arguments.listen.ip()));
+    arguments.trusted_proxy.push(IpNet::from(reached(arguments.listen.ip())));
     let signals = signals()?;
     let mut service = Service::start(&arguments).await?;
     let administrator = ensure_administrator(&service, &arguments).await?;
@@ -49,7 +49,8 @@ pub async fn run(mut arguments: ServeArguments) -> Result<()> {
         web.listen_ahead(BOOT_NETWORK)?;
     }
     let mut agents = start_agents(&service, &arguments).await?;
-    greet(&service, &administrator).await?;
+    let addresses = Addresses::of(&web, &arguments);
+    greet(&service, &administrator, &addresses).await?;
     tool.close().await?;
     let ended = wait(&mut service, signals).await;
     service.begin_to_stop();
@@ -99,9 +100,8 @@ fn write_private(file: &Path, text: &str) -> Result<()> {
 async fn start_agents(service: &Service, arguments: &ServeArguments) -> Result<JoinSet<()>> {
     let folder = arguments.store.data_dir.join("dhcp");
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    let address = if arguments.listen.ip().is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { arguments.listen.ip() };
-    let url: bootledger_aggregates::site::BootUrl =
-        format!("http://{}", std::net::SocketAddr::new(address, arguments.listen.port())).parse()?;
+    let address = SocketAddr::new(reached(arguments.listen.ip()), arguments.listen.port());
+    let url: bootledger_aggregates::site::BootUrl = format!("http://{address}").parse()?;
     let mut agents = JoinSet::new();
     for (name, site, kind, file, checker) in DHCP_SERVERS {
         let (id, secret) = (TokenId(Uuid::now_v7()), TokenSecret::random());
@@ -141,9 +141,15 @@ fn installed(program: &str) -> bool {
     std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).any(|folder| folder.join(program).is_file())
 }
 
-async fn greet(service: &Service, Administrator { token, password }: &Administrator) -> Result<()> {
+async fn greet(
+    service: &Service,
+    Administrator { token, password }: &Administrator,
+    Addresses { site: url, boot }: &Addresses,
+) -> Result<()> {
     let name = administrator::NAME;
-    let url = service.application.base_url.as_str();
+    let boot = boot.as_ref().map_or_else(String::new, |boot| {
+        format!("\n  boot network            {boot}, for booting servers and agents only: no pages, no API")
+    });
     let serial = devices::Filter { serial: Some("SVC7Q01".parse()?), ..Default::default() };
     let found = devices::list(&service.application.views, &serial, At::Now, 1).await?;
     let device = found.first().context("the demo's device is gone")?.id;
@@ -152,7 +158,7 @@ async fn greet(service: &Service, Administrator { token, password }: &Administra
   sign in as              {name}, with the password {password}
   API token               {token}
   API documentation       {url}/api/docs
-  DHCP configurations     written to the folder dhcp in the data folder by three agents
+  DHCP configurations     written to the folder dhcp in the data folder by three agents{boot}
 
 Deploy the server R640 no. 1:
 

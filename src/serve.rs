@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use bootledger_web::server::{Part, Site};
 
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, listen, setsockopt, socket, sockopt};
-use std::net::{SocketAddr, SocketAddrV4, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::os::fd::AsRawFd;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,7 +22,11 @@ pub async fn run(arguments: ServeArguments) -> Result<()> {
     for address in web.addresses() {
         info!(%address, "listening");
     }
-    println!("Bootledger listens on {}", service.application.base_url.as_str());
+    let Addresses { site, boot } = Addresses::of(&web, &arguments);
+    println!("Bootledger listens on {site}");
+    if let Some(boot) = boot {
+        println!("Booting servers and agents are served on {boot} as well, without pages and API");
+    }
     if let Some(password) = made.password {
         let name = administrator::NAME;
         println!("First start: sign in as {name} with the one-time password, shown only now,\n{}", password.expose());
@@ -118,6 +122,45 @@ impl Web {
     }
 }
 
+/// Where people and servers reach the service, as URLs.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The pages and the API, and everything else.
+    pub site: String,
+    /// What booting servers and agents need, and nothing else.
+    pub boot: Option<String>,
+}
+
+impl Addresses {
+    /// The addresses of a web server that listens, by what its arguments say of them.
+    pub fn of(web: &Web, arguments: &ServeArguments) -> Self {
+        let named = arguments.base_url.as_ref().map(bootledger_aggregates::site::BootUrl::as_str);
+        Self::named(web.addresses(), arguments.boot_listen.is_some(), named)
+    }
+
+    /// `listening` begins with the address of the whole site; the one of `boot` is behind it. `named` is what servers are given.
+    fn named(listening: &[SocketAddr], boot: bool, named: Option<&str>) -> Self {
+        let url = |address: &SocketAddr| format!("http://{}", SocketAddr::new(reached(address.ip()), address.port()));
+        let site = listening.first().map(url).unwrap_or_default();
+        let boot = listening.get(1).filter(|_| boot).map(url);
+        // What servers are given counts for people only where there is no other address for servers.
+        let named = named.map(str::to_owned);
+        match boot {
+            Some(boot) => Self { site, boot: Some(named.unwrap_or(boot)) },
+            None => Self { site: named.unwrap_or(site), boot: None },
+        }
+    }
+}
+
+/// An address by which this machine reaches what listens on another: its own, where that is every address.
+pub(crate) fn reached(listens: IpAddr) -> IpAddr {
+    match listens {
+        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    }
+}
+
 /// A listener on an address that no interface has to have yet (`IP_FREEBIND`, ip(7)).
 fn ahead(address: SocketAddrV4) -> nix::Result<TcpListener> {
     let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?;
@@ -131,6 +174,24 @@ fn ahead(address: SocketAddrV4) -> nix::Result<TcpListener> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_are_sent_to_the_address_that_has_pages() {
+        let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        let named = |listening: &[&str], boot, named| {
+            let listening: Vec<SocketAddr> = listening.iter().map(|text| address(text)).collect();
+            let Addresses { site, boot } = Addresses::named(&listening, boot, named);
+            (site, boot)
+        };
+        let url = |text: &str| text.to_owned();
+        assert_eq!(named(&["127.0.0.1:8080"], false, None), (url("http://127.0.0.1:8080"), None));
+        // The demo listens for virtual servers as well, without being asked to.
+        assert_eq!(named(&["0.0.0.0:8080", "10.20.0.1:8080"], false, None), (url("http://127.0.0.1:8080"), None));
+        assert_eq!(named(&["[::]:8080", "10.0.0.1:80"], true, None), (url("http://[::1]:8080"), Some(url("http://10.0.0.1:80"))));
+        assert_eq!(named(&["127.0.0.1:8080"], false, Some("https://boot.example")), (url("https://boot.example"), None));
+        let both = named(&["127.0.0.1:8080", "10.0.0.1:80"], true, Some("http://boot.example"));
+        assert_eq!(both, (url("http://127.0.0.1:8080"), Some(url("http://boot.example"))));
+    }
 
     #[test]
     fn an_address_that_this_machine_may_get_later_can_be_listened_on() {
