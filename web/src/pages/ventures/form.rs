@@ -50,11 +50,33 @@ pub(super) fn role_pairs(spec: &RoleSpec) -> Pairs {
     pairs
 }
 
+/// How many brackets a field's YAML may have open at once.
+const MOST_BRACKETS: usize = 100;
+
+/// How many brackets are open at once, in texts as well.
+fn deepest(text: &str) -> usize {
+    let (mut open, mut most) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(open);
+    }
+    most
+}
+
 /// A field's YAML as a value; the default where it is empty.
 fn written<T: DeserializeOwned + Default>(fields: &mut Fields, name: &str) -> Option<T> {
     let text = fields.lines(name);
     if text.trim().is_empty() {
         return Some(T::default());
+    }
+    // The parser takes time with the square of the depth before it finds that it is too deep.
+    if deepest(&text) > MOST_BRACKETS {
+        fields.refuse(name, "yaml_malformed", format!("at most {MOST_BRACKETS} brackets can be open at once"));
+        return None;
     }
     match serde_norway::from_str(&text) {
         Ok(value) => Some(value),
@@ -214,5 +236,19 @@ mod tests {
         assert_eq!(texts(&html, "#field-puppet_classes")[0].trim_start(), "- a\n- [b");
         assert_eq!(texts(&html, "#error-puppet_parameters .error").len(), 1);
         assert_eq!(attributes(&html, "form", "action"), ["/ventures/shop/roles/_new"]);
+    }
+
+    #[test]
+    fn yaml_that_is_nested_without_end_is_refused_in_words() {
+        let nests = ["[", "{", "{a: ", "- ", "? ", "&a [", "!t [", "a: [", "[[{"];
+        for nest in nests {
+            for count in [1, 50, 129, 1_000, 20_000, 100_000] {
+                let before = std::time::Instant::now();
+                let mut fields = Fields::new(vec![pair(PARAMETERS, nest.repeat(count))]);
+                let value: Option<serde_json::Map<String, serde_json::Value>> = written(&mut fields, PARAMETERS);
+                assert!(count < 129 || (value.is_none() && !fields.broken().is_empty()), "{nest} × {count}");
+                assert!(before.elapsed() < std::time::Duration::from_secs(10), "{nest} × {count}: {:?}", before.elapsed());
+            }
+        }
     }
 }

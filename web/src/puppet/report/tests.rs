@@ -169,3 +169,15 @@ fn deep_nesting_neither_overflows_nor_takes_for_ever() {
         assert!(begun.elapsed() < Duration::from_mins(1), "{:?} for {}…", begun.elapsed(), &deep[..4]);
     }
 }
+
+#[test]
+fn a_report_that_is_nested_without_end_is_refused_in_words() {
+    for nest in ["[", "{", "{a: ", "- ", "? ", "&a [", "!t [", "a: [", "[[{"] {
+        for count in [1, 300, 100_000] {
+            let before = std::time::Instant::now();
+            read(format!("host: a\nlogs: {}", nest.repeat(count)).as_bytes()).expect_err(nest);
+            read(format!("{}\n", nest.repeat(count)).as_bytes()).expect_err(nest);
+            assert!(before.elapsed().as_secs() < 20, "{nest} × {count}: {:?}", before.elapsed());
+        }
+    }
+}
