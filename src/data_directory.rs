@@ -12,8 +12,8 @@ use std::fs::{DirBuilder, Metadata, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// What the service makes in its data directory.
-const OURS: [&str; 7] = ["files", "image-downloads", "dhcp", "service.key", "postgres.url", "demo.token", "demo.password"];
+/// What the service makes in its data directory, but for the demo's DHCP configurations, whose modes are their agents' concern.
+const OURS: [&str; 6] = ["files", "image-downloads", "service.key", "postgres.url", "demo.token", "demo.password"];
 
 const FOLDER: u32 = 0o700;
 const FILE: u32 = 0o600;
