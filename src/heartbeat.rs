@@ -177,7 +177,7 @@ impl Heart {
             self.worker = Some(worker);
             self.life.send_replace(Some(Life { worker, beat: begun }));
             self.news.send_modify(|news| *news += 1);
-            // Who else has died meanwhile is seen at once.
+            // Other instances that have died are seen at once.
             return Ok(Duration::ZERO);
         };
         let beat = workers::beat(connection, worker).await?;

@@ -95,7 +95,12 @@ pub(crate) async fn project_read(connection: &mut PgConnection, Batch(events): &
 /// Moves the views by up to [`BATCH`] events in a transaction of its own, if no other projector is at it.
 pub async fn step(pool: &PgPool) -> Result<Step> {
     let mut transaction = pool.begin().await?;
-    let lease = sqlx::query_scalar!("SELECT position FROM checkpoint FOR UPDATE SKIP LOCKED");
+    // An instance that stands still in the middle, in a paused virtual machine, must not keep the others from it: the database
+    // ends its transaction after 5 s without a word.
+    let lease = sqlx::query_scalar!(
+        "SELECT position FROM checkpoint WHERE set_config('idle_in_transaction_session_timeout', '5s', true) <> ''
+            FOR UPDATE SKIP LOCKED"
+    );
     let Some(from) = lease.fetch_optional(&mut *transaction).await? else {
         transaction.rollback().await?;
         return Ok(Step::Busy);

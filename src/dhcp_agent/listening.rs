@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(1);
 const STRIKES: u32 = 2;
 /// How long a server may take to open its sockets after a reload.
 const SETTLING: Duration = Duration::from_secs(5);
-/// How often it is looked at meanwhile.
+/// How often it is looked at during that time.
 const GLANCE: Duration = Duration::from_millis(200);
 /// How often a deaf server is made to read its configuration again.
 const MOST_RELOADS: u32 = 5;
