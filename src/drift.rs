@@ -79,7 +79,7 @@ impl Checker {
         let name = site.parse()?;
         let looked = tokio::select! {
             biased;
-            // Whoever has the site now finds what was found here and not yet told.
+            // The instance that has the site now finds what was found here and not recorded yet.
             () = self.worker.lost(worker) => return Ok(false),
             looked = self.site(&name, whole, worker) => looked?,
         };

@@ -141,8 +141,17 @@ impl Heart {
                     failing = false;
                     pause
                 }
-                Ok(Err(error)) => self.failed(&mut failing, &error.to_string()),
-                Err(_) => self.failed(&mut failing, "the database has not answered in time"),
+                // A database that refuses, as a read-only one does, has answered, and the connection is as good as before.
+                Ok(Err(sqlx::Error::Database(error))) => failed(&mut failing, error.message()),
+                Ok(Err(error)) => {
+                    self.connection = None;
+                    failed(&mut failing, &error.to_string())
+                }
+                // An answer that comes late would be taken for that of the next heartbeat.
+                Err(_) => {
+                    self.connection = None;
+                    failed(&mut failing, "the database has not answered in time")
+                }
             };
             tokio::select! {
                 () = sleep(pause) => {}
@@ -168,7 +177,7 @@ impl Heart {
             self.worker = Some(worker);
             self.life.send_replace(Some(Life { worker, beat: begun }));
             self.news.send_modify(|news| *news += 1);
-            // Who else has died meanwhile is seen at once.
+            // Other instances that have died are seen at once.
             return Ok(Duration::ZERO);
         };
         let beat = workers::beat(connection, worker).await?;
@@ -185,14 +194,14 @@ impl Heart {
         }
         Ok(beat.next.map_or(EVERY, |next| EVERY.min(next + Duration::from_millis(10))))
     }
+}
 
-    /// The connection is of no more use: an answer that comes late would be taken for that of the next heartbeat.
-    fn failed(&mut self, failing: &mut bool, error: &str) -> Duration {
-        self.connection = None;
-        if !*failing {
-            warn!(error, "the database does not take the heartbeat of this instance; trying again");
-        }
-        *failing = true;
-        AGAIN
+/// Says once that the heartbeat fails, and how soon it is tried again.
+fn failed(failing: &mut bool, error: &str) -> Duration {
+    if *failing {
+        return EVERY;
     }
+    warn!(error, "the database does not take the heartbeat of this instance; trying again");
+    *failing = true;
+    AGAIN
 }

@@ -200,7 +200,7 @@ impl Reactor {
             };
             tokio::select! {
                 biased;
-                () = lost => info!("the lease was lost; the run is left to whoever has it now"),
+                () = lost => info!("the lease was lost; another instance may do the run"),
                 () = work => {}
             }
         }

@@ -61,7 +61,7 @@ pub struct Server {
     told_at: Option<Instant>,
 }
 
-/// Whose transfer it is, and whether there is somebody: a forged address never answers.
+/// The client of a transfer, and whether it has answered: a forged address never does.
 struct Client {
     address: SocketAddr,
     answered: Arc<AtomicBool>,

@@ -111,7 +111,12 @@ pub async fn step(pool: impl Into<Pool>) -> Result<Step> {
 }
 
 async fn advance(connection: &mut PgConnection) -> Result<Step> {
-    let lease = sqlx::query_scalar!("SELECT position FROM checkpoint FOR UPDATE SKIP LOCKED");
+    // An instance that stands still in the middle, in a paused virtual machine, must not keep the others from it: the database
+    // ends its transaction after 5 s without a word.
+    let lease = sqlx::query_scalar!(
+        "SELECT position FROM checkpoint WHERE set_config('idle_in_transaction_session_timeout', '5s', true) <> ''
+            FOR UPDATE SKIP LOCKED"
+    );
     let Some(from) = lease.fetch_optional(&mut *connection).await? else { return Ok(Step::Busy) };
     let batch = log::read_after(&mut *connection, from, BATCH, log::Filter::default()).await?;
     if batch.is_empty() {

@@ -1,4 +1,4 @@
-//! The agent's one step: fetch, check, replace, load, listen, confirm. Whoever calls it again and again keeps a server current.
+//! The agent's one step: fetch, check, replace, load, listen, confirm. Calling it again and again keeps a server current.
 
 use super::disk::{self, Disk, Loaded};
 use super::hearing::Ears;

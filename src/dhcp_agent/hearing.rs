@@ -70,7 +70,7 @@ impl Ears {
         self.server.iter().any(|process| process.runs())
     }
 
-    /// Notes the server's process, where its socket has told it.
+    /// Notes the server's process, as its control socket names it.
     pub(crate) fn is_served_by(&mut self, pid: u32) {
         self.server = Process::of(pid).into_iter().collect();
     }
@@ -163,7 +163,7 @@ fn judge(
         };
         local += 1;
         let Some(interface) = view.interface_of(address) else {
-            // Without its name it can only be told from those that dhcpd was given by what these are.
+            // Its name is not known. If all interfaces that dhcpd was given are heard, it is another one.
             if !named.is_empty() && named.iter().all(|one| view.sees(one, own)) {
                 continue;
             }

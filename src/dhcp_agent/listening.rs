@@ -17,10 +17,17 @@ const SOON: Duration = Duration::from_secs(1);
 const STRIKES: u32 = 2;
 /// How long a server may take to open its sockets after a reload.
 const SETTLING: Duration = Duration::from_secs(5);
-/// How often it is looked at meanwhile.
+/// How often it is looked at during that time.
 const GLANCE: Duration = Duration::from_millis(200);
 /// How often a deaf server is made to read its configuration again.
 const MOST_RELOADS: u32 = 5;
+/// How soon another reason is reported: each report is an event.
+const ANOTHER_REASON: Duration = Duration::from_secs(10);
+/// A server that became deaf more often than this within [`A_WHILE`] must be heard longer each time before it is believed to
+/// hear again, up to a minute: a link that flaps must not fill the log.
+const FLAPS: u32 = 3;
+const MOST_FLAPS: u32 = FLAPS + 12;
+const A_WHILE: Duration = Duration::from_mins(10);
 
 /// What the agent knows of its server's hearing.
 #[derive(Debug)]
@@ -34,6 +41,12 @@ pub(crate) struct Watch {
     deaf: Option<String>,
     /// Why it cannot be seen whether it hears; as it was last said.
     unknown: Option<String>,
+    /// When that was last news.
+    reported_at: Instant,
+    /// How often it became deaf, each time soon after the time before.
+    flaps: u32,
+    /// How many looks in a row have found that a deaf server hears.
+    good: u32,
     reloads: u32,
     reload_at: Instant,
 }
@@ -41,7 +54,18 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new(ears: Ears) -> Self {
         let now = Instant::now();
-        Self { ears, next: now, strikes: 0, deaf: None, unknown: None, reloads: 0, reload_at: now }
+        Self {
+            ears,
+            next: now,
+            strikes: 0,
+            deaf: None,
+            unknown: None,
+            reported_at: now,
+            flaps: 0,
+            good: 0,
+            reloads: 0,
+            reload_at: now,
+        }
     }
 
     /// When to look again.
@@ -65,7 +89,10 @@ impl Watch {
         let hearing = server.hearing(&mut self.ears, revision, closely).await;
         self.next = Instant::now() + EVERY;
         let deaf = match hearing {
-            Hearing::Hears => return self.hears(),
+            Hearing::Hears => {
+                self.good += 1;
+                return self.good > self.flaps.saturating_sub(FLAPS) && self.hears();
+            }
             Hearing::Unknown(reason) => {
                 self.is_unknown(reason);
                 return false;
@@ -77,10 +104,12 @@ impl Watch {
         if self.strikes < STRIKES {
             return false;
         }
-        if deaf.reload {
+        self.good = 0;
+        // It is reported before: a reload may take long.
+        if deaf.reload && self.deaf.is_some() {
             self.reload(server, revision).await;
         }
-        self.believe(deaf)
+        self.believe(deaf, Instant::now())
     }
 
     /// Looks after a reload, until the server hears or has had its time. The error is why it hears nobody.
@@ -95,6 +124,8 @@ impl Watch {
                 }
                 Hearing::Unknown(reason) => {
                     self.next = Instant::now() + EVERY;
+                    // The server that was deaf was another process.
+                    self.hears();
                     self.is_unknown(reason);
                     return Ok(());
                 }
@@ -103,9 +134,10 @@ impl Watch {
                     let limit = if deaf.reload { SETTLING } else { SOON };
                     if begun.elapsed() >= limit {
                         self.next = Instant::now() + SOON;
-                        self.strikes = STRIKES;
+                        (self.strikes, self.good) = (STRIKES, 0);
                         let message = deaf.message.clone();
-                        self.believe(deaf);
+                        self.believe(deaf, Instant::now());
+                        self.deaf = Some(message.clone());
                         return Err(message);
                     }
                 }
@@ -115,12 +147,15 @@ impl Watch {
     }
 
     fn hears(&mut self) -> bool {
-        (self.strikes, self.reloads, self.unknown) = (0, 0, None);
+        (self.strikes, self.reloads, self.good, self.unknown) = (0, 0, 0, None);
         self.deaf.take().is_some()
     }
 
     /// Said once, and taken for no deafness: what worked without this knowledge goes on.
     fn is_unknown(&mut self, reason: String) {
+        if self.deaf.is_none() {
+            self.strikes = 0;
+        }
         if self.unknown.as_ref() != Some(&reason) {
             tracing::warn!(
                 reason,
@@ -130,10 +165,18 @@ impl Watch {
         }
     }
 
-    fn believe(&mut self, deaf: Deaf) -> bool {
-        let news = self.deaf.as_ref() != Some(&deaf.message);
+    fn believe(&mut self, deaf: Deaf, now: Instant) -> bool {
+        let was = self.deaf.as_ref();
+        let since = now.saturating_duration_since(self.reported_at);
+        if was.is_some_and(|was| *was == deaf.message || since < ANOTHER_REASON) {
+            return false;
+        }
+        if was.is_none() {
+            self.flaps = if since < A_WHILE { (self.flaps + 1).min(MOST_FLAPS) } else { 0 };
+        }
+        self.reported_at = now;
         self.deaf = Some(deaf.message);
-        news
+        true
     }
 
     async fn reload(&mut self, server: &Server, revision: Sha256) {
@@ -153,5 +196,53 @@ impl Watch {
                 tracing::warn!(error = format!("{error:#}"), "the server could not be made to read its configuration again")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dhcp_agent::Kind;
+    use std::path::Path;
+
+    fn watch() -> Watch {
+        Watch::new(Ears::new(Kind::Isc, Path::new("/none")))
+    }
+
+    fn deaf(message: &str) -> Deaf {
+        Deaf { message: message.to_owned(), reload: false }
+    }
+
+    #[test]
+    fn another_reason_is_news_after_a_while_and_the_same_one_never() {
+        let (mut watch, now) = (watch(), Instant::now());
+        assert!(watch.believe(deaf("down"), now));
+        assert!(!watch.believe(deaf("down"), now) && !watch.believe(deaf("no address"), now));
+        let later = now + ANOTHER_REASON;
+        assert!(!watch.believe(deaf("down"), later) && watch.believe(deaf("no address"), later));
+        assert!(!watch.believe(deaf("no address"), later + A_WHILE));
+        assert!(watch.hears() && !watch.hears());
+    }
+
+    #[test]
+    fn a_link_that_flaps_is_believed_ever_later_and_one_that_was_quiet_at_once() {
+        let (mut watch, now) = (watch(), Instant::now());
+        for flaps in 1..=40 {
+            assert!(watch.believe(deaf("down"), now));
+            assert_eq!(watch.flaps, flaps.min(MOST_FLAPS));
+            watch.hears();
+        }
+        assert_eq!(u64::from(MOST_FLAPS - FLAPS) * EVERY.as_secs(), 60, "up to a minute");
+        assert!(watch.believe(deaf("down"), now + A_WHILE));
+        assert_eq!(watch.flaps, 0);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_ends_a_doubt() {
+        let mut watch = watch();
+        watch.strikes = 1;
+        assert!(watch.doubts());
+        watch.is_unknown("no process".to_owned());
+        assert!(!watch.doubts() && watch.deaf().is_none());
     }
 }

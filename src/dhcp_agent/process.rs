@@ -89,7 +89,7 @@ pub(crate) fn find(program: &str, configuration: &Path) -> Found {
     }
 }
 
-/// What tells the network of a process from others, as far as that can be seen without any right.
+/// What distinguishes the network of a process from others, as far as that can be seen without any right.
 fn fingerprint(process: &str) -> Option<String> {
     ["route", "igmp", "if_inet6"].map(|name| read(&format!("/proc/{process}/net/{name}")).ok()).into_iter().collect()
 }

@@ -88,6 +88,10 @@ impl Downloads {
             End::Stopped => ("interrupted", None),
         };
         span.in_scope(|| info!(status, message, "download ended"));
+        if matches!(end, End::Done(_)) {
+            // A client that sees that it is done looks for the image next. Where the views take too long, it is done all the same.
+            drop(self.installer.ledger.catch_up().await);
+        }
         let worker = held.lock().map_or(worker, |held| *held);
         rows::end(pool, (row.id, worker), status, message, self.now()).await?;
         Ok(true)

@@ -38,7 +38,11 @@ pub struct Pending {
 /// Takes in what has changed in the views since the last time. Another instance may be doing it. How many changes.
 pub async fn take_in(pool: &Pool, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    let from = sqlx::query_scalar!("SELECT position FROM dns_checkpoint FOR UPDATE SKIP LOCKED");
+    // As with the projector: an instance that stands still in the middle must not keep the others from it.
+    let from = sqlx::query_scalar!(
+        "SELECT position FROM dns_checkpoint WHERE set_config('idle_in_transaction_session_timeout', '5s', true) <> ''
+            FOR UPDATE SKIP LOCKED"
+    );
     let Some(from) = from.fetch_optional(&mut *transaction).await? else { return Ok(0) };
     // Read first: what the views show of a position they show for ever.
     let to = sqlx::query_scalar!("SELECT position FROM checkpoint").fetch_one(&mut *transaction).await?;

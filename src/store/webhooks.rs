@@ -1,6 +1,6 @@
 //! How far each webhook is: up to where the log was read for it, and which aggregates it was not told all of until there.
 //!
-//! Whoever tells a webhook holds its row for some seconds at a time, while its worker lives, and writes nothing when another
+//! The worker that delivers to a webhook holds its row for some seconds at a time, while its worker lives, and writes nothing when another
 //! worker has taken it.
 
 use bootledger_projections::catalogue::Beginning;

@@ -18,7 +18,7 @@ pub struct Limits {
     pub transfers_of_client: usize,
     /// Transfers at once that no client has answered yet: a forged address never does.
     pub unanswered: usize,
-    /// The same of one address. What is sent to somebody who has asked nothing is limited by this.
+    /// The same of one address. It limits what is sent to a machine that has requested nothing.
     pub unanswered_of_client: usize,
     /// New requests of one address that may come together.
     pub requests_of_client: u32,

@@ -10,7 +10,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(8);
 /// How soon something is sent again to a client that seems to have missed it.
 const SUSPICION: Duration = Duration::from_millis(100);
 /// How long a client that has not answered at all is believed to be there: anybody can write any address on a request. The
-/// first packet is repeated by itself at most so often as [`Patience::new`] is told; a client that has missed it asks again.
+/// first packet is repeated by itself as often as [`Patience::new`] says; a client that has missed it repeats its request.
 const UNKNOWN_LIMIT: Duration = Duration::from_secs(10);
 /// How long a client may be silent that has answered before, beside twice the time that it asked for.
 const SILENCE_LIMIT: Duration = Duration::from_secs(20);

@@ -1,5 +1,5 @@
-//! How many lines of a kind the log gets: some at once, and then one now and again. Whoever writes false addresses on requests must
-//! not fill the disk.
+//! How many lines of a kind the log gets: some at once, and then one now and again. Requests with forged addresses must not
+//! fill the disk.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -76,7 +76,7 @@ pub(super) struct Transfer {
     pub(super) log: Arc<Sampled>,
 }
 
-/// How many times the bytes of its request a refusal may have: it may go to somebody who has asked nothing.
+/// How many times the bytes of its request a refusal may have: it may go to a machine that has requested nothing.
 const LARGEST_REFUSAL: usize = 3;
 
 /// How often options are repeated to a client that has not answered at all. They are as small as the request. GRUB, for one,

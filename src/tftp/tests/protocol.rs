@@ -171,7 +171,7 @@ async fn a_client_that_is_silent_is_given_up() {
     served.counts("transfers", "", 0).await;
 }
 
-/// What a request brings to somebody who has not sent it, in bytes of UDP: false addresses can be written on any.
+/// What a forged request brings to the machine whose address it has, in bytes of UDP.
 #[tokio::test]
 async fn a_forged_request_brings_little_more_than_it_has() {
     let served = Served::start().await;
