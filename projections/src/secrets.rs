@@ -13,6 +13,15 @@ pub struct Reference {
     pub used_by: String,
 }
 
+impl Reference {
+    /// Whether it is the credentials of devices' management controllers.
+    pub fn is_of_devices(&self) -> bool {
+        self.used_by
+            .split_once(' ')
+            .is_some_and(|(count, what)| count.bytes().all(|byte| byte.is_ascii_digit()) && matches!(what, "device" | "devices"))
+    }
+}
+
 /// Every secret in use now, by name.
 pub async fn in_use(executor: impl PgExecutor<'_>) -> Result<Vec<Reference>> {
     let rows = sqlx::query!(

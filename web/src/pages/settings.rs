@@ -1,7 +1,8 @@
-//! `/settings`: one's own account and sessions; and, below it, users, tokens and all sessions.
+//! `/settings`: one's own account and sessions; and, below it, users, tokens, all sessions, and scopes of secrets.
 
 mod password;
 mod secret;
+mod secrets;
 mod sessions;
 mod tokens;
 mod users;
@@ -27,6 +28,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     users::configure(config);
     tokens::configure(config);
     sessions::configure(config);
+    secrets::configure(config);
 }
 
 /// The tabs of all settings; `current` is this page's path.
@@ -36,6 +38,7 @@ fn tabs_of(current: &str) -> Markup {
         ("Users", "/settings/users"),
         ("Tokens", "/settings/tokens"),
         ("Sessions", "/settings/sessions"),
+        ("Secrets", "/settings/secrets"),
     ];
     let all: Vec<(&str, String, bool)> = all.into_iter().map(|(name, path)| (name, path.to_owned(), path == current)).collect();
     tabs("Settings", &all)

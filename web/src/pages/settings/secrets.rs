@@ -1,0 +1,289 @@
+//! `/settings/secrets`: to which management controllers each secret may be sent. The secrets themselves are nowhere here.
+
+use super::tabs_of;
+use crate::application::Application;
+use crate::auth::caller::{Administrator, Caller};
+use crate::auth::level::Level;
+use crate::commands::{Command, Kind};
+use crate::error::Error;
+use crate::pages::form::{Fields, done};
+use crate::pages::frame::{Page, Section, Visit};
+use crate::pages::kit::action::{Allowed, Look, link, once, post};
+use crate::pages::kit::badge::{Tone, badge};
+use crate::pages::kit::block::{empty, heading, note, pager};
+use crate::pages::kit::field::{Field, summary};
+use crate::pages::kit::list::filters;
+use crate::request::path::Path;
+use crate::request::reading::Reading;
+use actix_web::HttpResponse;
+use actix_web::web::{Data, ServiceConfig, resource};
+use bootledger_aggregates::device::event::ManagementProtocol;
+use bootledger_aggregates::secret::SecretSpec;
+use bootledger_aggregates::values::ParseError;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::catalogue::{self, Entry, Item};
+use bootledger_projections::secrets::{self, Reference};
+use ipnet::IpNet;
+use maud::{Markup, html};
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+/// How many scopes a page shows.
+const SHOWN: usize = 100;
+
+const FIELDS: [&str; 8] = ["name", "description", "networks", "redfish", "ipmi", "ports", "sites", "plain_http"];
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/settings/secrets").get(index).post(create))
+        .service(resource("/settings/secrets/new").get(new))
+        .service(resource("/settings/secrets/{name}/edit").get(edit).post(change))
+        .service(resource("/settings/secrets/{name}/retire").post(retire));
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Query {
+    q: Option<String>,
+    after: Option<String>,
+}
+
+async fn index(_: Administrator, visit: Visit, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let query: Query = visit.query()?;
+    let (at, limit) = (reading.at, i64::try_from(SHOWN + 1).unwrap_or(i64::MAX));
+    let mut found =
+        catalogue::list(reading.connection(), "secret", at, query.after.as_deref(), limit, query.q.as_deref()).await?;
+    let more = found.len() > SHOWN;
+    found.truncate(SHOWN);
+    let scopes = found.into_iter().map(Item::read).collect::<Result<Vec<Entry<SecretSpec>>, _>>()?;
+    let used = secrets::in_use(reading.connection()).await?;
+    let mut without = vec![];
+    for reference in used.iter().filter(|reference| reference.is_of_devices()) {
+        let scope = catalogue::secret(reading.connection(), &reference.secret, at).await?;
+        if scope.is_none_or(|scope| scope.retired) {
+            without.push(reference.clone());
+        }
+    }
+    let allowed = visit.may_change(&reading, Level::Administrator);
+    let first = query.after.as_ref().map(|_| visit.with("", None));
+    let next = scopes.last().filter(|_| more).map(|last| visit.with("after", Some(last.key.as_str())));
+    let content = html! {
+        (heading(&[], &html! { "Secrets" }, &link("new-secret", "/settings/secrets/new", Look::Primary, "plus-lg", "Set a scope", &allowed)))
+        (tabs_of("/settings/secrets"))
+        p.quiet { "The scope of a secret says to which management controllers it may be sent. A secret without a scope is sent to none. Secrets themselves are files in the secrets folder or variables of the environment." }
+        (unscoped(&without))
+        (filters(&visit, "/settings/secrets", "Name, network or site", &[], &html! {}))
+        (table(&scopes, &used, &allowed))
+        (pager(scopes.len(), first.as_deref(), next.as_deref()))
+    };
+    let page = Page { json: Some("/api/v1/secrets".to_owned()), ..Page::new("Secrets", Section::Settings, content) };
+    visit.answer(reading, page).await
+}
+
+/// Secrets that devices name and that are sent to no controller.
+fn unscoped(without: &[Reference]) -> Markup {
+    html! {
+        @if !without.is_empty() {
+            (note(Tone::Warn, &html! {
+                p { "These secrets have no scope, so their devices' controllers are not contacted:" }
+                ul {
+                    @for Reference { secret, used_by } in without {
+                        li { a href=(format!("/settings/secrets/new?name={secret}")) { (secret) } " (" (used_by) ")" }
+                    }
+                }
+            }))
+        }
+    }
+}
+
+fn joined<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
+    values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn table(scopes: &[Entry<SecretSpec>], used: &[Reference], allowed: &Allowed) -> Markup {
+    if scopes.is_empty() {
+        return empty("No results.", &html! { a href="/settings/secrets/new" { "Set a scope" } });
+    }
+    let users =
+        |name: &Name| joined(used.iter().filter(|reference| reference.secret == *name).map(|reference| &reference.used_by));
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Secrets" {
+            table.cards {
+                thead { tr { th scope="col" { "Secret" } th scope="col" { "Networks" } th scope="col" { "Protocols" } th scope="col" { "Ports" } th scope="col" { "Sites" } th scope="col" { "Used by" } th scope="col" { "State" } th scope="col" { "Action" } } }
+                tbody {
+                    @for Entry { key, spec, retired, .. } in scopes {
+                        tr {
+                            th scope="row" { a href=(format!("/settings/secrets/{key}/edit")) { (key) } @if !spec.description.is_empty() { " " span.quiet { (spec.description) } } }
+                            td data-label="Networks" { (joined(&spec.networks)) }
+                            td data-label="Protocols" { (joined(spec.protocols.iter().map(|protocol| protocol.as_str()))) @if spec.plain_http { ", also without TLS" } }
+                            td data-label="Ports" { @if spec.ports.is_empty() { "usual" } @else { (joined(&spec.ports)) } }
+                            td data-label="Sites" { (joined(&spec.sites)) }
+                            td data-label="Used by" { (users(key)) }
+                            td data-label="State" { @if *retired { (badge(Tone::Neutral, "Retired")) } @else { (badge(Tone::Good, "In use")) } }
+                            td data-label="Action" { @if !retired { (post(&format!("retire-{key}"), &format!("/settings/secrets/{key}/retire"), Look::Small, "", "Retire", allowed, &html! {})) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn new(_: Administrator, visit: Visit, application: Data<Application>) -> Result<HttpResponse, Error> {
+    let fields =
+        Fields::new(vec![("name".to_owned(), visit.parameter("name").to_owned()), ("redfish".to_owned(), "true".to_owned())]);
+    let page = Page::new("Set the scope of a secret", Section::Settings, form(&fields, None));
+    Ok(visit.shown(*application.position.borrow(), page))
+}
+
+async fn edit(_: Administrator, visit: Visit, Path(name): Path<Name>, mut reading: Reading) -> Result<HttpResponse, Error> {
+    let at = reading.at;
+    let scope = catalogue::secret(reading.connection(), &name, at).await?;
+    let SecretSpec { description, networks, protocols, ports, sites, plain_http } =
+        scope.ok_or_else(|| Error::NotFound(format!("there is no scope of a secret {name}")))?.spec;
+    let ticked = |is: bool| if is { "true".to_owned() } else { String::new() };
+    let fields = [
+        ("description", description.to_string()),
+        ("networks", joined(networks)),
+        ("redfish", ticked(protocols.contains(&ManagementProtocol::Redfish))),
+        ("ipmi", ticked(protocols.contains(&ManagementProtocol::Ipmi))),
+        ("ports", joined(ports)),
+        ("sites", joined(sites)),
+        ("plain_http", ticked(plain_http)),
+    ];
+    let fields = Fields::new(fields.map(|(name, value)| (name.to_owned(), value)).to_vec());
+    let page = Page::new("Change the scope of a secret", Section::Settings, form(&fields, Some(&name)));
+    visit.answer(reading, page).await
+}
+
+fn form(fields: &Fields, name: Option<&Name>) -> Markup {
+    let errors = fields.broken();
+    let field = |name, label, hint| Field { name, label, hint, value: fields.text(name), errors, ..Field::default() };
+    let (action, title) = match name {
+        None => ("/settings/secrets".to_owned(), html! { "Set the scope of a secret" }),
+        Some(name) => (format!("/settings/secrets/{name}/edit"), html! { "Scope of " (name) }),
+    };
+    html! {
+        (heading(&[("Secrets", "/settings/secrets")], &title, &html! {}))
+        (summary(errors, &FIELDS))
+        form.form method="post" action=(action) {
+            (once())
+            @if name.is_none() { (Field { required: true, ..field("name", "Secret", "Its name, never the secret itself. It is a file of this name in the secrets folder, or a variable of the environment.") }.text()) }
+            (field("description", "Description", "For people.").text())
+            (Field { required: true, ..field("networks", "Networks", "The controllers' networks, such as 10.20.12.0/24, with commas between.") }.text())
+            (field("redfish", "Redfish", "It may be sent by Redfish.").check())
+            (field("ipmi", "IPMI", "It may be sent by IPMI.").check())
+            (field("ports", "Ports", "With commas between. Left empty: 443 for Redfish (80 without TLS), 623 for IPMI.").text())
+            (Field { required: true, ..field("sites", "Sites", "The sites whose devices it is for, with commas between.") }.text())
+            (field("plain_http", "Without TLS", "It may be sent by Redfish without TLS, readable for all on the way.").check())
+            div.actions {
+                button.primary type="submit" { "Save" }
+                a.button href="/settings/secrets" { "Back" }
+            }
+        }
+    }
+}
+
+/// A value of a list in a form.
+struct Listed<T>(T);
+
+impl<T: FromStr> FromStr for Listed<T> {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong =
+            |_| ParseError::new(format!("{text:?} is not valid here: networks are such as 10.20.12.0/24, ports are 1 to 65535"));
+        text.parse().map(Self).map_err(wrong)
+    }
+}
+
+fn read(fields: &mut Fields) -> SecretSpec {
+    let protocols = [("redfish", ManagementProtocol::Redfish), ("ipmi", ManagementProtocol::Ipmi)];
+    let protocols = protocols.into_iter().filter(|(name, _)| fields.ticked(name)).map(|(_, protocol)| protocol).collect();
+    SecretSpec {
+        description: fields.read("description").unwrap_or_default(),
+        networks: fields.read_list::<Listed<IpNet>>("networks").into_iter().map(|listed| listed.0).collect(),
+        protocols,
+        ports: fields.read_list::<Listed<u16>>("ports").into_iter().map(|listed| listed.0).collect(),
+        sites: fields.read_list::<Name>("sites").into_iter().collect::<BTreeSet<Name>>(),
+        plain_http: fields.ticked("plain_http"),
+    }
+}
+
+async fn create(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    mut fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let name = fields.required::<Name>("name", "The name of the secret");
+    save(&caller, visit, &application, fields, name, true).await
+}
+
+async fn change(
+    caller: Administrator,
+    visit: Visit,
+    application: Data<Application>,
+    Path(name): Path<Name>,
+    fields: Fields,
+) -> Result<HttpResponse, Error> {
+    save(&caller, visit, &application, fields, Some(name), false).await
+}
+
+async fn save(
+    caller: &Caller,
+    visit: Visit,
+    application: &Application,
+    mut fields: Fields,
+    name: Option<Name>,
+    new: bool,
+) -> Result<HttpResponse, Error> {
+    let spec = read(&mut fields);
+    if let (Some(name), []) = (&name, fields.broken()) {
+        let command = Command::DefineSecret(name.clone(), Box::new(spec));
+        match application.commands.execute(command, fields.context(caller)).await {
+            Ok(receipt) => return Ok(done(application, &receipt, "/settings/secrets").await),
+            Err(error) => fields.refused(error)?,
+        }
+    }
+    let page = Page::new("Scope of a secret", Section::Settings, form(&fields, name.as_ref().filter(|_| !new)));
+    Ok(visit.refused(*application.position.borrow(), page))
+}
+
+async fn retire(
+    caller: Administrator,
+    application: Data<Application>,
+    Path(name): Path<Name>,
+    fields: Fields,
+) -> Result<HttpResponse, Error> {
+    let command = Command::Retire(Kind::Secret, name);
+    let receipt = application.commands.execute(command, fields.context(&caller)).await?;
+    Ok(done(&application, &receipt, "/settings/secrets").await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_read_as_a_scope_and_says_what_is_wrong() {
+        let pairs = [("networks", "10.0.9.0/24, 10.0.8.0/24"), ("ipmi", "true"), ("ports", "623"), ("sites", "dc1")];
+        let mut fields = Fields::new(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec());
+        let spec = read(&mut fields);
+        assert!(fields.broken().is_empty());
+        assert_eq!((spec.networks.len(), spec.protocols.len(), spec.ports.len(), spec.plain_http), (2, 1, 1, false));
+        let wrong = [("networks", "10.0.9.0/33"), ("ports", "http")];
+        let mut fields = Fields::new(wrong.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec());
+        read(&mut fields);
+        assert_eq!(fields.broken().len(), 2);
+    }
+
+    #[test]
+    fn secrets_of_devices_without_a_scope_are_listed_with_a_link_to_set_it() {
+        let reference = Reference { secret: "bmc-dc1".parse().expect("a name"), used_by: "12 devices".to_owned() };
+        let html = unscoped(&[reference]).into_string();
+        assert!(html.contains("/settings/secrets/new?name=bmc-dc1") && html.contains("12 devices"), "{html}");
+        assert!(unscoped(&[]).into_string().is_empty());
+    }
+}
