@@ -46,7 +46,7 @@ impl<'a> Comparison<'a> {
         updates: &'a DnsUpdates,
     ) -> Result<Self, String> {
         let secret = ledger.secrets.read(&updates.key.secret).map_err(|error| error.to_string())?;
-        let primary = Primary::connect(updates, &secret).await.map_err(|trouble| trouble.to_string())?;
+        let primary = Primary::connect(updates, &secret, &ledger.outbound.guard).await.map_err(|trouble| trouble.to_string())?;
         Ok(Self { ledger, sites, site, updates, primary })
     }
 

@@ -5,6 +5,7 @@ use crate::secrets::Secret;
 use base64::Engine;
 use bootledger_aggregates::site::{DnsUpdates, TsigAlgorithm};
 use bootledger_aggregates::values::hostname::DomainName;
+use bootledger_outbound::Guard;
 use futures::StreamExt;
 use hickory_net::NetError;
 use hickory_net::client::Client;
@@ -19,6 +20,7 @@ use hickory_net::xfer::{DnsHandle, DnsMultiplexer};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tracing::warn;
 
 /// How long answers may be kept, in seconds: a redeployed host moves within minutes. The zone files say the same.
 const TTL: u32 = 300;
@@ -66,7 +68,8 @@ pub(super) struct Primary {
 
 impl Primary {
     /// Connects over TCP: updates of many records are larger than a datagram.
-    pub(super) async fn connect(updates: &DnsUpdates, secret: &Secret) -> Result<Self, Trouble> {
+    pub(super) async fn connect(updates: &DnsUpdates, secret: &Secret, guard: &Guard) -> Result<Self, Trouble> {
+        guard.check(updates.primary).map_err(|refused| Trouble::Other(refused.to_string()))?;
         let key = base64::engine::general_purpose::STANDARD.decode(secret.expose());
         let key = key.map_err(|_| {
             Trouble::Other(format!("the secret {} is no key in base64, as `tsig-keygen` prints it", updates.key.secret))
@@ -80,7 +83,8 @@ impl Primary {
         let signer = signer.map_err(|error| Trouble::Other(format!("the key {} cannot be used: {error}", updates.key.name)))?;
         let address = SocketAddr::new(updates.primary, updates.port.get());
         let (connecting, sender) = TcpClientStream::new(address, None, Some(DEADLINE), TokioRuntimeProvider::new());
-        let stream = connecting.await.map_err(|error| Trouble::Other(format!("{address} cannot be reached: {error}")))?;
+        let stream =
+            connecting.await.map_err(|error| Trouble::Other(unanswered(address, &format!("it cannot be reached: {error}"))))?;
         let multiplexer = DnsMultiplexer::new(stream, sender).with_timeout(2 * DEADLINE).with_signer(signer);
         let (client, background) = Client::from_sender(multiplexer.with_max_active_requests(2 * AT_ONCE));
         tokio::spawn(background);
@@ -164,20 +168,27 @@ impl Primary {
     }
 
     async fn send(&self, request: DnsRequest) -> Result<DnsResponse, Trouble> {
-        let silent = |_| Trouble::Gone(format!("{} did not answer within {} s", self.address, DEADLINE.as_secs()));
+        let silent = |_| Trouble::Gone(unanswered(self.address, &format!("it did not answer within {} s", DEADLINE.as_secs())));
         let answer = tokio::time::timeout(DEADLINE, self.client.send(request).next()).await.map_err(silent)?;
-        let closed = || Trouble::Gone(format!("{} closed the connection", self.address));
+        let closed = || Trouble::Gone(unanswered(self.address, "it closed the connection"));
         answer.ok_or_else(closed)?.map_err(|error| {
             // Such as an answer without a signature, which is how a key is refused.
-            let unproved = matches!(error, NetError::Proto(_));
-            let hint = if unproved {
-                "check that the key's name, algorithm and secret, and the clocks, are the same there; "
-            } else {
-                ""
-            };
-            Trouble::Other(format!("{}: {hint}{error}", self.address))
+            if !matches!(error, NetError::Proto(_)) {
+                return Trouble::Other(unanswered(self.address, &error.to_string()));
+            }
+            Trouble::Other(format!(
+                "{}: check that the key's name, algorithm and secret, and the clocks, are the same there; {error}",
+                self.address
+            ))
         })
     }
+}
+
+/// What everybody reads where nothing at this address answered as a primary does, whatever the reason: it does not tell which
+/// ports of which hosts are open. The log has the details.
+fn unanswered(address: SocketAddr, details: &str) -> String {
+    warn!(primary = %address, details, "a DNS primary did not answer");
+    format!("{address} did not answer as a DNS primary that takes updates. The service's log has the details")
 }
 
 fn record_type(kind: Kind) -> RecordType {

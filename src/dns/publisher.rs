@@ -176,7 +176,7 @@ impl Publisher {
 
     async fn connect(&self, updates: &DnsUpdates) -> Result<Primary, Trouble> {
         let secret = self.ledger.secrets.read(&updates.key.secret).map_err(|error| Trouble::Other(error.to_string()))?;
-        Primary::connect(updates, &secret).await
+        Primary::connect(updates, &secret, &self.ledger.outbound.guard).await
     }
 }
 
