@@ -92,11 +92,11 @@ async fn a_primary_that_cannot_be_asked_leaves_what_is_known_and_is_told() -> Re
     dns.stop()?;
     assert_eq!(found(&service).await?, missing, "what cannot be seen is as it was");
     let check = service.get(DRIFT).await?["check"].clone();
-    ensure!(check["problems"][0].as_str().is_some_and(|problem| problem.contains("cannot be reached")), "{check}");
+    ensure!(check["problems"][0].as_str().is_some_and(|problem| problem.contains("did not answer as a DNS primary")), "{check}");
     service.post(&format!("{DRIFT}/repair"), &json!({})).await?;
     wait_for("the repair fails", PATIENCE, async || {
         let item = service.get(DRIFT).await.ok()?["items"][0].clone();
-        (item["ordered"].is_null() && item["problem"].as_str()?.contains("cannot be reached")).then_some(())
+        (item["ordered"].is_null() && item["problem"].as_str()?.contains("did not answer as a DNS primary")).then_some(())
     })
     .await?;
     // What was ordered is done although the service is killed.

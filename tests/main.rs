@@ -17,6 +17,7 @@ mod event_log;
 mod image_library;
 mod installer;
 mod openid;
+mod outbound;
 mod packaging;
 mod power;
 mod prove;

@@ -38,6 +38,12 @@ fn redfish(emulator: &Emulator) -> Value {
 async fn device(service: &Service, management: Value) -> Result<String> {
     let mut device = json!({ "site": "dc1", "macs": ["52:54:00:00:00:01"], "serial": "S-1", "venture": "shop", "role": "web" });
     if !management.is_null() {
+        let scope = json!({
+            "networks": ["127.0.0.1/32"], "protocols": [management["protocol"]], "ports": [management["port"]], "sites": ["dc1"],
+        });
+        for secret in ["bmc", "wrong"] {
+            service.put(&format!("/api/v1/secrets/{secret}"), &scope).await?;
+        }
         device["management"] = management;
     }
     let id = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();

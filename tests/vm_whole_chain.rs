@@ -58,9 +58,9 @@ async fn whoever_is_away_slow_or_refuses_is_waited_for_by_name_and_needs_no_hand
         keeper.kill().await?;
         let deployment = deploy(&service, &bmc).await?;
         let primary = format!("127.0.0.1:{}", dns.port());
-        told(&service, &deployment, "dns", "waiting", &format!("{primary} cannot be reached")).await?;
+        told(&service, &deployment, "dns", "waiting", &format!("{primary} did not answer as a DNS primary")).await?;
         let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, dns.port()))?;
-        told(&service, &deployment, "dns", "waiting", &format!("{primary} did not answer within 5 s")).await?;
+        told(&service, &deployment, "dns", "waiting", &format!("{primary} did not answer as a DNS primary")).await?;
         drop(silent);
         service.write_secret("tsig-lab", "bm90IHRoZSBrZXkgdGhhdCB0aGUgc2VydmVyIGhhcyE=")?;
         dns.resume().await?;
@@ -221,6 +221,8 @@ async fn keeper_with_faults(service: &Service, lab: &Lab, kea: &DhcpServer, refu
 
 /// Registers the server behind a controller and starts its deployment; the deployment's path.
 async fn deploy(service: &Service, bmc: &IpmiSim) -> Result<String> {
+    let scope = json!({ "networks": ["127.0.0.1/32"], "protocols": ["ipmi"], "ports": [bmc.port], "sites": ["lab"] });
+    service.put("/api/v1/secrets/bmc", &scope).await?;
     let management = json!({
         "address": "127.0.0.1", "protocol": "ipmi", "credentials": "bmc", "port": bmc.port, "boot_mode": "uefi",
     });

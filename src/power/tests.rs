@@ -305,7 +305,8 @@ async fn questions_to_one_controller_are_one_at_a_time_and_each_caller_has_a_lim
         }
     }
     assert_eq!(busy, 12, "eight of one caller are under way");
-    let other = questions.ask("user bob", &management("2"), redfish(port, Tls::Off));
+    let second = management("2");
+    let other = questions.ask("user bob", &second, redfish(port, Tls::Off));
     assert!(tokio::time::timeout(Duration::from_millis(100), other).await.is_err(), "it waits for its turn");
     let (mut bytes, body) = ([0; 4096], SYSTEM.replace("\"On\",", "\"Off\","));
     // The list of systems, and the system, over one connection.

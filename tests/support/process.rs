@@ -193,6 +193,7 @@ impl Process {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_bootledger"));
         command.args(arguments).env("DATABASE_URL", &self.database_url).env("BOOTLEDGER_DATA_DIR", self.folder.path());
         command.env("BOOTLEDGER_SECRETS_DIR", self.folder.path().join("secrets"));
+        command.env("BOOTLEDGER_OUTBOUND_ALLOW", "127.0.0.0/8,::1/128");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let mut stdin = child.stdin.take().context("a standard input")?;
         // Who reads nothing may have ended already.
@@ -224,7 +225,7 @@ fn spawn(
     let mut command = Command::new(program);
     command.args(["serve", "--listen", &address.to_string(), "--trusted-proxy", "127.0.0.1/32"]).args(options);
     command.env("DATABASE_URL", database_url).env("BOOTLEDGER_DATA_DIR", folder).env("BOOTLEDGER_ADMIN_TOKEN", token);
-    command.env("BOOTLEDGER_SECRETS_DIR", folder.join("secrets"));
+    command.env("BOOTLEDGER_SECRETS_DIR", folder.join("secrets")).env("BOOTLEDGER_OUTBOUND_ALLOW", "127.0.0.0/8,::1/128");
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn().context("the service cannot be started")
 }
 
