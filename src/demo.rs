@@ -40,6 +40,8 @@ const BOOT_NETWORK: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 20, 0, 1)
 pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     // One's own machine may stand for any booting server, so that the demo can be played with curl.
     arguments.trusted_proxy.push(IpNet::from(reached(arguments.listen.ip())));
+    // For the same reason it may also be a webhook's receiver, a controller, or a DNS primary.
+    arguments.store.outbound_allow.push(IpNet::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST)));
     let signals = signals()?;
     let mut service = Service::start(&arguments).await?;
     let administrator = ensure_administrator(&service, &arguments).await?;

@@ -7,8 +7,15 @@ use bootledger_aggregates::user::Role;
 
 /// What each page needs: those that everybody who signed in may see, and those for administrators.
 const FOR_VIEWERS: [&str; 1] = ["/settings"];
-const FOR_ADMINISTRATORS: [&str; 5] =
-    ["/settings/users", "/settings/users/new", "/settings/tokens", "/settings/tokens/new", "/settings/sessions"];
+const FOR_ADMINISTRATORS: [&str; 7] = [
+    "/settings/users",
+    "/settings/users/new",
+    "/settings/tokens",
+    "/settings/tokens/new",
+    "/settings/sessions",
+    "/settings/secrets",
+    "/settings/secrets/new",
+];
 /// Pages that others make, and one that nobody makes.
 const OTHERS: [&str; 12] = [
     "/",
