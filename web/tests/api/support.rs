@@ -90,6 +90,7 @@ impl Commands for Scripted {
 pub(crate) struct TestSite {
     pub(crate) pool: sqlx::PgPool,
     pub(crate) domain: Arc<Scripted>,
+    pub(crate) application: Application,
     pub(crate) site: Site,
     pub(crate) shown: watch::Sender<i64>,
     pub(crate) stopping: watch::Sender<bool>,
@@ -125,8 +126,8 @@ impl TestSite {
             max_upload: 1 << 20,
             stopping: stop,
         };
-        let site = Site::new(application).expect("a site");
-        Self { pool, domain, site, shown, stopping, _database: database }
+        let site = Site::new(application.clone()).expect("a site");
+        Self { pool, domain, application, site, shown, stopping, _database: database }
     }
 
     /// Appends an event and has the views show it; its position.
@@ -162,6 +163,7 @@ impl TestSite {
         while let project::Step::Advanced { .. } = project::step(&self.pool).await.expect("a step") {}
         let position = bootledger_projections::checkpoint::position(&self.pool).await.expect("a position");
         self.shown.send_replace(position);
+        assert_eq!(*self.application.position.borrow(), position, "handlers see the position of the views");
         let parked = bootledger_projections::parked::list(&self.pool, 0, 10).await.expect("an answer");
         assert!(parked.is_empty(), "{parked:?}");
     }
