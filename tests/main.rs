@@ -14,6 +14,7 @@ mod drift;
 mod dry_run;
 mod embedded_postgres;
 mod event_log;
+mod faults;
 mod image_library;
 mod installer;
 mod openid;

@@ -73,6 +73,21 @@ impl Process {
         Ok(())
     }
 
+    /// Has it end as a system does, with SIGTERM; how long it took. An error where that is longer than the limit.
+    pub(crate) async fn terminate(&mut self, limit: Duration) -> Result<Duration> {
+        self.signal("TERM")?;
+        let begun = Instant::now();
+        let mut interval = tokio::time::interval(Duration::from_millis(20));
+        while begun.elapsed() <= limit {
+            if let Some(status) = self.child.try_wait()? {
+                ensure!(status.success(), "the service ended with {status}");
+                return Ok(begun.elapsed());
+            }
+            interval.tick().await;
+        }
+        bail!("the service still runs {limit:?} after SIGTERM")
+    }
+
     /// Starts it after it was killed, and waits until it is ready.
     pub(crate) async fn start_again(&mut self) -> Result<()> {
         let folder = self.folder.path();
