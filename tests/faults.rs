@@ -77,19 +77,20 @@ async fn story(seed: u64) -> Result<()> {
         shift.work(&world, WARM_UP..SERVERS, last).await;
         calm.send_replace(true);
     };
-    let ((), faults) = tokio::join!(work, weather.rages(&world, last, &is_calm));
-    faults?;
-    let last_fault = Instant::now();
-    reached(&format!("{} deployments were started", shift.started()));
-    reached(&weather.report());
-
-    let well = world.is_well(last_fault, WELL_WITHIN).await;
-    let recovered = last_fault.elapsed();
+    let rages = async {
+        weather.rages(&world, last, &is_calm).await?;
+        let last_fault = Instant::now();
+        reached(&weather.report());
+        let well = world.is_well(last_fault, WELL_WITHIN).await;
+        reached(&format!("{:?} after the last fault: {}", last_fault.elapsed(), if well.is_ok() { "well" } else { "not well" }));
+        well
+    };
+    let ((), well) = tokio::join!(work, rages);
     over.send_replace(true);
     let polls = agents.join().await?;
     servers.join().await?;
+    reached(&format!("{} deployments were started, agents polled {polls} times, {}", shift.started(), boots.report()));
     well?;
-    reached(&format!("everything was well {recovered:?} after the last fault; agents polled {polls} times; {}", boots.report()));
     boots.judge(BOOT_WITHIN)?;
 
     shift.books.insist(&world, SETTLED_WITHIN).await?;

@@ -161,8 +161,15 @@ impl World {
             }
         };
         let in_time = timeout_at(deadline, well).await.is_ok();
-        ensure!(in_time, "{within:?} after the last fault it is not well: {reason}\n{}", self.service.log()?);
+        ensure!(in_time, "{within:?} after the last fault it is not well: {reason}\n{}", self.complaints()?);
         Ok(())
+    }
+
+    /// The last warnings and errors of the service.
+    pub(super) fn complaints(&self) -> Result<String> {
+        let log = self.service.log()?;
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();
+        Ok(lines[lines.len().saturating_sub(20)..].join("\n"))
     }
 
     async fn looks_well(&self) -> Result<()> {
