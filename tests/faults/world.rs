@@ -6,7 +6,7 @@ use crate::support::dns::{DnsServer, KEY, Software};
 use crate::support::process::Process;
 use crate::support::receiver::Receiver;
 use crate::support::service::wait_for;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bootledger_test_cluster::proxy::{Proxy, Target};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
@@ -16,12 +16,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::sync::RwLock;
-use tokio::time::timeout_at;
+use tokio::time::timeout;
 
 const ZONES: [&str; 2] = ["dc1.example", "10.in-addr.arpa"];
 const HOOK_SECRET: &str = "whsec_c2VjcmV0IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMgbG8=";
 /// How many servers besides those that are deployed have a management controller.
 const MANAGED: usize = 8;
+
+/// How long somebody who looks whether all is well waits for the answers.
+const GLANCE: Duration = Duration::from_millis(1_500);
 
 /// All of it. The first field is the first to go.
 pub(super) struct World {
@@ -146,30 +149,23 @@ impl World {
         Ok(running.as_ref().context("a running PostgreSQL")?.connect().await)
     }
 
-    /// Whether the service is ready, takes a change, shows it in an answer, and has its views at the end of the log, within
-    /// this time of the last fault.
-    pub(super) async fn is_well(&self, last_fault: Instant, within: Duration) -> Result<()> {
-        let deadline = (last_fault + within).into();
-        let mut reason = "nothing answered".to_owned();
-        let well = async {
-            loop {
-                match self.looks_well().await {
-                    Ok(()) => return,
-                    Err(error) => reason = format!("{error:#}"),
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
+    /// Waits until the service is ready, takes a change, shows it in an answer, and has its views at the end of the log; how
+    /// long after the last fault that was.
+    pub(super) async fn recovers(&self, last_fault: Instant, limit: Duration) -> Result<Duration> {
+        let mut reasons: Vec<(Duration, String)> = vec![];
+        while last_fault.elapsed() < limit {
+            let reason = match timeout(GLANCE, self.looks_well()).await {
+                Ok(Ok(())) => return Ok(last_fault.elapsed()),
+                Ok(Err(error)) => format!("{error:#}"),
+                Err(_) => "there was no answer".to_owned(),
+            };
+            if reasons.last().is_none_or(|(_, last)| *last != reason) {
+                eprintln!("         not well {:?} after the last fault: {reason}", last_fault.elapsed());
+                reasons.push((last_fault.elapsed(), reason));
             }
-        };
-        let in_time = timeout_at(deadline, well).await.is_ok();
-        ensure!(in_time, "{within:?} after the last fault it is not well: {reason}\n{}", self.complaints()?);
-        Ok(())
-    }
-
-    /// The last warnings and errors of the service.
-    pub(super) fn complaints(&self) -> Result<String> {
-        let log = self.service.log()?;
-        let lines: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();
-        Ok(lines[lines.len().saturating_sub(20)..].join("\n"))
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!("{limit:?} after the last fault it is not well: {reasons:#?}\n{}", self.complaints()?)
     }
 
     async fn looks_well(&self) -> Result<()> {
@@ -181,6 +177,13 @@ impl World {
         let shown = self.service.get("/api/v1/racks/well").await?;
         ensure!(shown["spec"]["description"] == *mark, "the views do not show the change: {shown}");
         self.service.get("/api/v1/deployments?limit=10").await.map(drop)
+    }
+
+    /// The last warnings and errors of the service.
+    pub(super) fn complaints(&self) -> Result<String> {
+        let log = self.service.log()?;
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();
+        Ok(lines[lines.len().saturating_sub(20)..].join("\n"))
     }
 
     /// Waits until the views show all of the log.
