@@ -22,6 +22,7 @@ mod packaging;
 mod power;
 mod prove;
 mod puppet;
+mod security;
 mod settings;
 mod support;
 mod vm_boots;

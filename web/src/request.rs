@@ -1,7 +1,6 @@
 //! What handlers take apart from who asks: path, parameters, body, and a reading of the views.
 //! Whatever is wrong with them is told as a problem that names the place.
 
-pub(crate) mod after;
 pub mod answer;
 pub mod body;
 pub mod page;

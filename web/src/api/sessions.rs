@@ -1,19 +1,18 @@
 //! Sessions of signed-in people: one's own, and, for administrators, all.
 
 use crate::application::Application;
-use crate::auth::caller::{Caller, Viewer};
+use crate::auth::caller::Viewer;
 use crate::auth::level::Level;
+use crate::auth::principal::Principal;
 use crate::commands::{Command, Context, Receipt};
 use crate::error::Error;
-use crate::pages::application;
 use crate::request::answer::Change;
 use crate::request::page::{Page, limit};
 use crate::request::parameters::Parameters;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
-use actix_web::dev::Payload;
+use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use bootledger_aggregates::session::EndReason;
 use bootledger_aggregates::values::ids::SessionId;
 use bootledger_aggregates::values::name::Name;
@@ -21,7 +20,6 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::accounts::{self, Listed, SessionView};
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
-use futures::future::{FutureExt, LocalBoxFuture};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -94,9 +92,12 @@ pub(crate) async fn index(
 /// Ends a session at once: one of your own, or, for administrators, anybody's.
 #[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "sessions", params(("id" = SessionId, Path, description = "The session")),
     responses((status = 200, body = SessionAnswer)))]
-pub(crate) async fn end(caller: Viewer, application: Data<Application>, session: Endable) -> Result<HttpResponse, Error> {
-    let id = session.0;
-    let change = Change::of(session.end(&application, caller.context()).await?);
+pub(crate) async fn end(
+    caller: Viewer,
+    application: Data<Application>,
+    Path(id): Path<SessionId>,
+) -> Result<HttpResponse, Error> {
+    let change = Change::of(end_session(&application, &caller.principal, id, caller.context()).await?);
     match change.shown(&application).await {
         Ok(mut reading) => {
             let found = find(&mut reading, id).await?;
@@ -113,38 +114,20 @@ async fn find(reading: &mut Reading, id: SessionId) -> Result<SessionView, Error
     Ok(serde_json::from_value(item.spec).map_err(bootledger_projections::Error::from)?)
 }
 
-/// A session that the caller may end: one of their own, or, for administrators, anybody's. A handler takes it before the
-/// request's body, so that the body of a caller who may not is never read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Endable(SessionId);
-
-impl Endable {
-    /// Ends it.
-    pub(crate) async fn end(self, application: &Application, context: Context) -> Result<Receipt, Error> {
-        let command = Command::EndSession { session: self.0, reason: EndReason::Revoked };
-        Ok(application.commands.execute(command, context).await?)
-    }
-}
-
-impl FromRequest for Endable {
-    type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        async move {
-            let Viewer(Caller { principal, .. }) = Viewer::extract(&request).await?;
-            let Path(id) = Path::<SessionId>::extract(&request).await?;
-            if !principal.may(Level::Administrator) {
-                let found = find(&mut Reading::now(&*application(&request)?).await?, id).await.ok();
-                let own = found.zip(principal.user()).is_some_and(|(session, user)| session.session.user == user.name);
-                if !own {
-                    // Whose it is, or whether there is one, is nobody else's business.
-                    principal.require(Level::Administrator)?;
-                }
-            }
-            Ok(Self(id))
+/// Ends a session for whoever may: the user whose it is, or an administrator.
+pub(crate) async fn end_session(
+    application: &Application,
+    principal: &Principal,
+    id: SessionId,
+    context: Context,
+) -> Result<Receipt, Error> {
+    if !principal.may(Level::Administrator) {
+        let found = find(&mut Reading::now(application).await?, id).await.ok();
+        let own = found.zip(principal.user()).is_some_and(|(session, user)| session.session.user == user.name);
+        if !own {
+            // Whose it is, or whether there is one, is nobody else's business.
+            principal.require(Level::Administrator)?;
         }
-        .boxed_local()
     }
+    Ok(application.commands.execute(Command::EndSession { session: id, reason: EndReason::Revoked }, context).await?)
 }

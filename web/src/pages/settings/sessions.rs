@@ -1,7 +1,7 @@
 //! `/settings/sessions`: who is signed in, from where; and the end of a session.
 
 use super::tabs_of;
-use crate::api::sessions::Endable;
+use crate::api::sessions::end_session;
 use crate::auth::caller::Administrator;
 use crate::error::Error;
 use crate::pages::application;
@@ -11,7 +11,7 @@ use crate::pages::kit::action::{Allowed, Look, post};
 use crate::pages::kit::badge::{Tone, badge};
 use crate::pages::kit::block::{empty, heading, pager};
 use crate::pages::kit::time::{moment, since};
-use crate::request::after::After;
+use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::http::StatusCode;
 use actix_web::web::{ServiceConfig, resource};
@@ -63,11 +63,11 @@ async fn index(_: Administrator, visit: Visit, mut reading: Reading) -> Result<H
     visit.answer(reading, page).await
 }
 
-async fn end(request: HttpRequest, visit: Visit, After(session, fields): After<Endable, Fields>) -> Result<HttpResponse, Error> {
+async fn end(request: HttpRequest, visit: Visit, Path(id): Path<SessionId>, fields: Fields) -> Result<HttpResponse, Error> {
     let application = application(&request)?;
     let to = if fields.text("to").is_empty() { "/settings" } else { local(fields.text("to")) };
     let context = fields.context(&visit.caller);
-    let receipt = session.end(&application, context).await?;
+    let receipt = end_session(&application, &visit.caller.principal, id, context).await?;
     let mut response = done(&application, &receipt, to).await;
     *response.status_mut() = StatusCode::SEE_OTHER;
     Ok(response)
