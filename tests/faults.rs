@@ -105,6 +105,7 @@ async fn story(seed: u64) -> Result<()> {
     reckoning::compare(&world, &before, SETTLED_WITHIN).await?;
 
     let took = world.service.terminate(END_WITHIN).await?;
+    let took = took.with_context(|| format!("{END_WITHIN:?} after SIGTERM the service still runs"))?;
     reached(&format!("the service ended {took:?} after SIGTERM"));
     world.service.run(&["verify"]).await?;
     world.service.run(&["rebuild", "--compare"]).await?;

@@ -32,8 +32,7 @@ use cluster::Cluster;
 use report::Report;
 
 /// The parts, in the order in which they run.
-const PARTS: [&str; 11] =
-    ["tftp", "dhcp", "dns", "append", "agents", "slow", "bulk", "bulk-large", "webhooks", "large", "pages"];
+const PARTS: [&str; 11] = ["tftp", "dhcp", "dns", "append", "agents", "slow", "bulk", "bulk-large", "webhooks", "large", "pages"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();

@@ -68,7 +68,10 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
     {
         let (before, with) = (percentile(quiet, 0.99) * 1000.0, percentile(loaded, 0.99) * 1000.0);
         report.add(Row {
-            what: format!("{what} beside 200 slow clients and {HANGING} hanging controllers, 99th percentile of {}", loaded.len()),
+            what: format!(
+                "{what} beside 200 slow clients and {HANGING} hanging controllers, 99th percentile of {}",
+                loaded.len()
+            ),
             measured: format!("{with:.2} ms, at most {:.1} ms", percentile(loaded, 1.0) * 1000.0),
             limit: format!("{before:.2} ms, at most {:.1} ms (quiet)", percentile(quiet, 1.0) * 1000.0),
             target: format!("{:.2}, target ≤ {TARGET:.0} times", with / before),
@@ -83,8 +86,7 @@ async fn managed(service: &Process, port: u16) -> Result<Vec<String>> {
     service.write_secret("bmc", "admin:of-the-bench")?;
     let mut ids = vec![];
     for n in 0..HANGING {
-        let management =
-            json!({ "address": "127.0.0.1", "protocol": "redfish", "credentials": "bmc", "port": port, "tls": "sha256:".to_owned() + &"ab".repeat(32) });
+        let management = json!({ "address": "127.0.0.1", "protocol": "redfish", "credentials": "bmc", "port": port, "tls": "sha256:".to_owned() + &"ab".repeat(32) });
         let device = json!({ "site": "dc1", "macs": [format!("52:54:02:00:00:{n:02x}")], "management": management });
         ids.push(service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned());
     }

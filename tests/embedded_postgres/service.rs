@@ -1,8 +1,8 @@
 //! The program as a process of its own, so that it can be killed.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

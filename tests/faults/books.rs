@@ -58,13 +58,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Books {
     /// Gives a command, once; its number and what came of it.
-    pub(super) async fn order(
-        &self,
-        world: &World,
-        event: &'static str,
-        path: String,
-        body: Value,
-    ) -> (usize, Outcome) {
+    pub(super) async fn order(&self, world: &World, event: &'static str, path: String, body: Value) -> (usize, Outcome) {
         let order = Order {
             event,
             method: Method::POST,

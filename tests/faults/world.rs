@@ -154,10 +154,9 @@ impl World {
     pub(super) async fn recovers(&self, last_fault: Instant, limit: Duration) -> Result<Duration> {
         let mut reasons: Vec<(Duration, String)> = vec![];
         while last_fault.elapsed() < limit {
-            let reason = match timeout(GLANCE, self.looks_well()).await {
-                Ok(Ok(())) => return Ok(last_fault.elapsed()),
-                Ok(Err(error)) => format!("{error:#}"),
-                Err(_) => "there was no answer".to_owned(),
+            let reason = match self.looks_well().await {
+                Ok(()) => return Ok(last_fault.elapsed()),
+                Err(error) => format!("{error:#}"),
             };
             if reasons.last().is_none_or(|(_, last)| *last != reason) {
                 eprintln!("         not well {:?} after the last fault: {reason}", last_fault.elapsed());
@@ -169,14 +168,15 @@ impl World {
     }
 
     async fn looks_well(&self) -> Result<()> {
-        let ready = self.service.get("/readyz").await?;
+        let service = &self.service;
+        let ready = glance("/readyz", service.get("/readyz")).await?;
         ensure!(ready["ready"] == true, "{ready}");
         let mark = uuid::Uuid::now_v7().to_string();
         let rack = json!({ "site": "dc1", "description": mark });
-        self.service.put("/api/v1/racks/well", &rack).await?;
-        let shown = self.service.get("/api/v1/racks/well").await?;
+        glance("a change", service.put("/api/v1/racks/well", &rack)).await?;
+        let shown = glance("a read", service.get("/api/v1/racks/well")).await?;
         ensure!(shown["spec"]["description"] == *mark, "the views do not show the change: {shown}");
-        self.service.get("/api/v1/deployments?limit=10").await.map(drop)
+        glance("a list", service.get("/api/v1/deployments?limit=10")).await.map(drop)
     }
 
     /// The last warnings and errors of the service.
@@ -213,6 +213,10 @@ impl World {
         });
         told.await.with_context(|| format!("{} events were taken", self.receiver.taken().len()))
     }
+}
+
+async fn glance(what: &str, answer: impl std::future::Future<Output = Result<Value>>) -> Result<Value> {
+    timeout(GLANCE, answer).await.with_context(|| format!("{what} was not answered in {GLANCE:?}"))?
 }
 
 fn socket(postgres: &postgres::Service) -> PathBuf {

@@ -73,19 +73,18 @@ impl Process {
         Ok(())
     }
 
-    /// Has it end as a system does, with SIGTERM; how long it took. An error where that is longer than the limit.
-    pub(crate) async fn terminate(&mut self, limit: Duration) -> Result<Duration> {
-        self.signal("TERM")?;
+    /// Sends it SIGTERM, and says how long it took to end; `None` where it did not within the limit.
+    pub(crate) async fn terminate(&mut self, limit: Duration) -> Result<Option<Duration>> {
         let begun = Instant::now();
+        self.signal("TERM")?;
         let mut interval = tokio::time::interval(Duration::from_millis(20));
-        while begun.elapsed() <= limit {
-            if let Some(status) = self.child.try_wait()? {
-                ensure!(status.success(), "the service ended with {status}");
-                return Ok(begun.elapsed());
+        while begun.elapsed() < limit {
+            if self.child.try_wait()?.is_some() {
+                return Ok(Some(begun.elapsed()));
             }
             interval.tick().await;
         }
-        bail!("the service still runs {limit:?} after SIGTERM")
+        Ok(None)
     }
 
     /// Starts it after it was killed, and waits until it is ready.

@@ -42,7 +42,8 @@ async fn a_server_gets_its_own_deployment_and_a_token_opens_no_other() {
             write!(snapshot, "{:<36}", format!("{method} {shown}{end}")).expect("text");
             for client in CLIENTS {
                 let request = TestRequest::with_uri(&format!("{prefix}{end}")).method(method.clone());
-                let request = request.peer_addr(format!("{client}:50000").parse().expect("an address")).set_payload("stage=partitioning");
+                let request =
+                    request.peer_addr(format!("{client}:50000").parse().expect("an address")).set_payload("stage=partitioning");
                 let before = commands(&site).len();
                 site.answer(Ok(Receipt { position: 1, id: fixtures.deployments[0].to_string() }));
                 let answer = service.call(request.to_request()).await.expect("an answer");

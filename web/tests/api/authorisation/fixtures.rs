@@ -49,9 +49,19 @@ pub(super) async fn end_of_log(site: &TestSite) -> i64 {
 
 /// Routes whose object only the whole service has: the library, its downloads, and loaders are not part of this test's site.
 pub(super) fn may_be_absent(row: &str) -> bool {
-    ["/puppet/nodes/", "image-library", "image-downloads", "_library", "_downloads", "/boot/loaders/", "/sign-in/openid", "/assets/", "/imports/"]
-        .iter()
-        .any(|part| row.contains(part))
+    [
+        "/puppet/nodes/",
+        "image-library",
+        "image-downloads",
+        "_library",
+        "_downloads",
+        "/boot/loaders/",
+        "/sign-in/openid",
+        "/assets/",
+        "/imports/",
+    ]
+    .iter()
+    .any(|part| row.contains(part))
 }
 
 impl Fixtures {
@@ -154,7 +164,8 @@ impl Fixtures {
 }
 
 async fn boot_image(site: &TestSite) {
-    let defined = json!({"type": "BootImageDefined", "spec": {"description": "", "open_minutes": 30, "in_progress_minutes": 120}});
+    let defined =
+        json!({"type": "BootImageDefined", "spec": {"description": "", "open_minutes": 30, "in_progress_minutes": 120}});
     site.append("boot_image", "debian", defined).await;
     let contents = Contents::new(site.application.files.clone());
     for (name, kind, content) in [
