@@ -166,8 +166,8 @@ impl Books {
                 Outcome::Accepted(_) => times == 1,
                 // Address and name are left to the service, which finds others where those that it chose are taken.
                 Outcome::Refused(_) if order.event == "DeploymentStarted" => false,
-                // What was tried again may have been done by the first try, and be refused by the second; never twice.
-                Outcome::Refused(_) => times <= usize::from(order.tries.len() > 1),
+                // Also where it was tried again: the key of a first try that was done answers for it.
+                Outcome::Refused(_) => times == 0,
                 Outcome::Unknown(_) => times <= 1,
             };
             if !right {
