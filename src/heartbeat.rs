@@ -8,8 +8,8 @@
 
 use crate::instance::Instance;
 use crate::store::workers;
-use nix::time::{ClockId, clock_gettime};
 use bootledger_projections::pool::sessions::Sessions;
+use nix::time::{ClockId, clock_gettime};
 use sqlx::postgres::PgConnection;
 use std::time::Duration;
 use tokio::sync::watch;

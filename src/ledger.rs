@@ -153,6 +153,11 @@ impl Commands for Ledger {
                         return Ok(receipt);
                     }
                     Err(Failure::Conflict) => self.catch_up().await?,
+                    // A repeated command may be refused because of what its own first try did, whose commit came after the
+                    // key was looked up: then it is done, and not refused.
+                    Err(failure @ (Failure::Refused(_) | Failure::Claimed(..))) => {
+                        return self.answered(&context).await?.ok_or_else(|| failure.into());
+                    }
                     Err(failure) => return Err(failure.into()),
                 }
             }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a story that cannot be set up has failed")]
 
-mod service;
+pub(crate) mod service;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

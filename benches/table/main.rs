@@ -14,6 +14,7 @@ mod dns;
 mod log;
 mod pages;
 mod report;
+mod slow;
 mod tftp;
 mod views;
 mod webhooks;
@@ -31,7 +32,7 @@ use cluster::Cluster;
 use report::Report;
 
 /// The parts, in the order in which they run.
-const PARTS: [&str; 10] = ["tftp", "dhcp", "dns", "append", "agents", "bulk", "bulk-large", "webhooks", "large", "pages"];
+const PARTS: [&str; 11] = ["tftp", "dhcp", "dns", "append", "agents", "slow", "bulk", "bulk-large", "webhooks", "large", "pages"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -60,6 +61,9 @@ fn main() -> Result<()> {
         }
         if wanted("agents") {
             agents::measure(&cluster, &mut report).await?;
+        }
+        if wanted("slow") {
+            slow::measure(&cluster, &mut report).await?;
         }
         if wanted("bulk") {
             bulk::measure(&cluster, &mut report, 10_000).await?;

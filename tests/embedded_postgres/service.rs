@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,14 +18,14 @@ use tempfile::TempDir;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A directory that every user can write to, with a program that every user can run.
-pub(super) fn sandbox() -> TempDir {
+pub(crate) fn sandbox() -> TempDir {
     let directory = tempfile::Builder::new().prefix("bl-").tempdir_in("/tmp").unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
     directory
 }
 
 /// A running service with its own PostgreSQL. Dropping it kills it.
-pub(super) struct Service {
+pub(crate) struct Service {
     process: Child,
     data: PathBuf,
     options: PgConnectOptions,
@@ -32,7 +33,7 @@ pub(super) struct Service {
 }
 
 impl Service {
-    pub(super) fn start(sandbox: &TempDir) -> Self {
+    pub(crate) fn start(sandbox: &TempDir) -> Self {
         Self::start_in(sandbox, Path::new("data"))
     }
 
@@ -83,12 +84,23 @@ impl Service {
         Some(Pid::from_raw(file.lines().next()?.parse().ok()?))
     }
 
-    pub(super) fn socket_directory(&self) -> PathBuf {
+    pub(crate) fn socket_directory(&self) -> PathBuf {
         self.options.get_socket().unwrap().clone()
     }
 
+    /// Its database's URL through a proxy in front of its socket.
+    pub(crate) fn url_through(&self, proxy: SocketAddr) -> String {
+        let (user, database) = (self.options.get_username(), self.options.get_database().unwrap());
+        format!("postgres://{user}@{proxy}/{database}?sslmode=disable&options=-c%20search_path%3Dviews,public")
+    }
+
+    /// A connection of its own, past every proxy.
+    pub(crate) async fn connect(&self) -> sqlx::PgConnection {
+        self.options.connect().await.unwrap()
+    }
+
     /// Runs SQL; gives the text in the first row's first column.
-    pub(super) async fn query(&self, sql: &str) -> String {
+    pub(crate) async fn query(&self, sql: &str) -> String {
         let mut connection = self.options.connect().await.unwrap();
         let rows = sqlx::Executor::fetch_all(&mut connection, sql).await.unwrap();
         connection.close().await.unwrap();
@@ -96,7 +108,7 @@ impl Service {
     }
 
     /// Asks the service to stop and waits until it has, which is when the server must have.
-    pub(super) fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         self.leaves_server = true;
         send(self.pid(), Signal::SIGTERM);
         assert!(self.process.wait().unwrap().success());

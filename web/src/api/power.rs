@@ -54,11 +54,7 @@ pub struct NewOrder {
 /// and 503 where too many are asked at once. For a viewer, nothing is sent: the answer is what was heard last.
 #[utoipa::path(get, path = "/api/v1/devices/{id}/power", tag = "devices", params(("id" = DeviceId, Path, description = "The device")),
     responses((status = 200, body = PowerAnswer)))]
-pub(crate) async fn show(
-    caller: Viewer,
-    Path(device): Path<DeviceId>,
-    mut backend: Backend,
-) -> Result<HttpResponse, Error> {
+pub(crate) async fn show(caller: Viewer, Path(device): Path<DeviceId>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let at = backend.read().await?.at;
     if at != At::Now {
         return Err(Error::bad_request(

@@ -5,11 +5,11 @@ use crate::api::catalogue::{self, CatalogueQuery};
 use crate::auth::caller::Administrator;
 use crate::commands::{Command, Kind};
 use crate::error::Error;
+use crate::request::backend::Backend;
 use crate::request::body::Json;
 use crate::request::page::Page;
 use crate::request::parameters::Parameters;
 use crate::request::path::Path;
-use crate::request::backend::Backend;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::secret::SecretSpec;
@@ -57,11 +57,7 @@ pub(crate) async fn define(
 /// Takes the scope of a secret away: it is sent to no management controller. The secret itself stays where it is.
 #[utoipa::path(delete, path = "/api/v1/secrets/{key}", tag = "secrets",
     params(("key" = Name, Path, description = "The secret's name")), responses((status = 200, body = Entry<SecretSpec>)))]
-pub(crate) async fn retire(
-    caller: Administrator,
-    mut backend: Backend,
-    Path(key): Path<Name>,
-) -> Result<HttpResponse, Error> {
+pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::Secret, key.clone());
     catalogue::change::<SecretSpec>("secret", &key, &mut backend, &caller, command).await
 }

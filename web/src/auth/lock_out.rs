@@ -23,7 +23,8 @@ pub(super) fn record(application: &Application, correlation_id: String, user: Na
     let commands = application.commands.clone();
     let client = client.filter(|_| what == LockOut::Address);
     let command = Command::LockOut { user: user.clone(), client, everywhere: what == LockOut::Name, at: (application.now)() };
-    let context = Context { actor: "service".to_owned(), correlation_id, causation_id: None, idempotency_key: None, level: Level::Viewer };
+    let context =
+        Context { actor: "service".to_owned(), correlation_id, causation_id: None, idempotency_key: None, level: Level::Viewer };
     tokio::spawn(async move {
         let Ok(_turn) = AT_A_TIME.acquire().await else { return };
         if let Err(error) = commands.unguarded().execute(command, context).await {

@@ -2,6 +2,7 @@
 //! test, and a domain that answers what a test wants. What the real domain answers is tested by the root package.
 
 mod accounts;
+mod authorisation;
 mod device_pages;
 mod documentation;
 mod gate;

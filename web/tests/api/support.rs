@@ -116,6 +116,7 @@ pub(crate) struct TestSite {
     pub(crate) pool: sqlx::PgPool,
     agents: sqlx::PgPool,
     pub(crate) domain: Arc<Scripted>,
+    pub(crate) application: Application,
     pub(crate) site: Site,
     pub(crate) shown: watch::Sender<i64>,
     pub(crate) stopping: watch::Sender<bool>,
@@ -154,8 +155,8 @@ impl TestSite {
             max_upload: 1 << 20,
             stopping: stop,
         };
-        let site = Site::new(application).expect("a site");
-        Self { pool, agents, domain, site, shown, stopping, _database: database }
+        let site = Site::new(application.clone()).expect("a site");
+        Self { pool, agents, domain, application, site, shown, stopping, _database: database }
     }
 
     /// Closes every connection, as if the database were gone.
@@ -197,6 +198,7 @@ impl TestSite {
         while let project::Step::Advanced { .. } = project::step(&self.pool).await.expect("a step") {}
         let position = bootledger_projections::checkpoint::position(&self.pool).await.expect("a position");
         self.shown.send_replace(position);
+        assert_eq!(*self.application.position.borrow(), position, "handlers see the position of the views");
         let parked = bootledger_projections::parked::list(&self.pool, 0, 10).await.expect("an answer");
         assert!(parked.is_empty(), "{parked:?}");
     }

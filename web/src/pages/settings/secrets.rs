@@ -12,8 +12,8 @@ use crate::pages::kit::badge::{Tone, badge};
 use crate::pages::kit::block::{empty, heading, note, pager};
 use crate::pages::kit::field::{Field, summary};
 use crate::pages::kit::list::filters;
-use crate::request::path::Path;
 use crate::request::backend::Backend;
+use crate::request::path::Path;
 use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::device::event::ManagementProtocol;
@@ -212,12 +212,7 @@ fn read(fields: &mut Fields) -> SecretSpec {
     }
 }
 
-async fn create(
-    caller: Administrator,
-    visit: Visit,
-    mut backend: Backend,
-    mut fields: Fields,
-) -> Result<HttpResponse, Error> {
+async fn create(caller: Administrator, visit: Visit, mut backend: Backend, mut fields: Fields) -> Result<HttpResponse, Error> {
     let name = fields.required::<Name>("name", "The name of the secret");
     save(&caller, visit, &mut backend, fields, name, true).await
 }

@@ -1,0 +1,113 @@
+//! Half an hour of mixed work in a minute, while the network between the service and everything that it talks to misbehaves
+//! at random and PostgreSQL is restarted: whatever was accepted is in the log once, nothing is there twice, servers boot all
+//! the time, and three seconds after the last fault everything is well.
+//!
+//! The seed is printed. `BOOTLEDGER_FAULTS_SEED` sets it, which repeats the plan of work and faults, though not their exact
+//! interleaving.
+
+mod books;
+mod machines;
+mod reckoning;
+mod weather;
+mod work;
+mod world;
+
+use anyhow::{Context, Result, ensure};
+use machines::Boots;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use weather::Weather;
+use work::Shift;
+use world::World;
+
+/// The variable with the seed.
+const SEED: &str = "BOOTLEDGER_FAULTS_SEED";
+/// How many servers are deployed before the faults begin, after which memory and connections are compared with the end.
+const WARM_UP: usize = 40;
+/// How many servers are deployed in all.
+const SERVERS: usize = 200;
+/// How long the faults go on at most; work that is not begun by then is left.
+const LONGEST: Duration = Duration::from_secs(40);
+/// How soon after the last fault everything has to be well.
+const WELL_WITHIN: Duration = Duration::from_secs(3);
+/// How long `/pxe/` may take for a server whose deployment is in progress, whatever the database does. The table is in
+/// memory; what remains is the load of this test on a busy machine.
+const BOOT_WITHIN: Duration = Duration::from_secs(2);
+/// How long the service may take to end.
+const END_WITHIN: Duration = Duration::from_secs(5);
+/// How long it may take until queues are empty, waiting workers have tried again, and memory is given back.
+const SETTLED_WITHIN: Duration = Duration::from_secs(30);
+
+fn seed() -> Result<u64> {
+    match std::env::var(SEED) {
+        Ok(text) => text.parse().with_context(|| format!("{SEED} is {text:?}, which is no seed: a whole number is")),
+        Err(_) => Ok(rand::random()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mixed_work_survives_faults_everywhere_with_nothing_lost_and_nothing_done_twice() -> Result<()> {
+    let seed = seed()?;
+    eprintln!("the seed of this story is {seed}; repeat it with {SEED}={seed}");
+    story(seed).await.with_context(|| format!("the seed was {seed}; repeat it with {SEED}={seed}"))
+}
+
+async fn story(seed: u64) -> Result<()> {
+    let begun = Instant::now();
+    let reached = |what: &str| eprintln!("{:6.1} s: {what}", begun.elapsed().as_secs_f64());
+    let mut world = World::start(SERVERS).await?;
+    reached("the servers are registered");
+    let boots = Arc::new(Boots::default());
+    let (over, is_over) = watch::channel(false);
+    let agents = machines::poll(&world, &is_over);
+
+    // Quiet work first: its memory and connections are those of a service in use.
+    let shift = Shift::new(seed, Arc::clone(&boots));
+    shift.work(&world, 0..WARM_UP, Instant::now() + LONGEST).await;
+    world.catches_up(SETTLED_WITHIN).await?;
+    let before = reckoning::footprint(&world).await?;
+    reached("the first servers are deployed, and faults begin");
+
+    let servers = machines::boot(&world, &boots, seed, &is_over);
+    let last = Instant::now() + LONGEST;
+    let (calm, is_calm) = watch::channel(false);
+    let weather = Weather::new(seed);
+    let work = async {
+        shift.work(&world, WARM_UP..SERVERS, last).await;
+        calm.send_replace(true);
+    };
+    let rages = async {
+        weather.rages(&world, last, &is_calm).await?;
+        let last_fault = Instant::now();
+        reached(&weather.report());
+        let recovered = world.recovers(last_fault, SETTLED_WITHIN).await;
+        reached(&format!("well after the last fault: {recovered:?}"));
+        recovered
+    };
+    let ((), recovered) = tokio::join!(work, rages);
+    over.send_replace(true);
+    let polls = agents.join().await?;
+    servers.join().await?;
+    reached(&format!("{} deployments were started, agents polled {polls} times, {}", shift.started(), boots.report()));
+    let recovered = recovered?;
+    ensure!(recovered <= WELL_WITHIN, "it was well only {recovered:?} after the last fault\n{}", world.complaints()?);
+    boots.judge(BOOT_WITHIN)?;
+
+    shift.books.insist(&world, SETTLED_WITHIN).await?;
+    reached("no order's outcome is unknown");
+    world.catches_up(SETTLED_WITHIN).await?;
+    world.settles(SETTLED_WITHIN).await?;
+    let log = reckoning::Log::read(&world).await?;
+    reached(&shift.books.report());
+    shift.books.compare(&log)?;
+    ensure!(shift.started() * 3 >= SERVERS, "only {} of {SERVERS} servers were deployed", shift.started());
+    reckoning::compare(&world, &before, SETTLED_WITHIN).await?;
+
+    let took = world.service.terminate(END_WITHIN).await?;
+    let took = took.with_context(|| format!("{END_WITHIN:?} after SIGTERM the service still runs"))?;
+    reached(&format!("the service ended {took:?} after SIGTERM"));
+    world.service.run(&["verify"]).await?;
+    world.service.run(&["rebuild", "--compare"]).await?;
+    Ok(())
+}

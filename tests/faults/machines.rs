@@ -1,0 +1,181 @@
+//! Machines, which never stop asking: servers that boot, and DHCP agents.
+
+use super::world::World;
+use anyhow::{Result, ensure};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How many servers ask at once, and how many agents.
+const SERVERS: u64 = 4;
+const AGENTS: usize = 4;
+/// How long a machine waits for an answer before it asks again.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The pause between two questions of a server.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The servers whose deployments are in progress for certain, and what they were answered.
+#[derive(Default)]
+pub(super) struct Boots {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Address and host name.
+    known: BTreeMap<String, String>,
+    answers: usize,
+    worst: Duration,
+    wrong: Vec<String>,
+}
+
+impl Boots {
+    fn locked(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This server has had its script, and has to get it from now on.
+    pub(super) fn expect(&self, ip: &str, hostname: &str) {
+        self.locked().known.insert(ip.to_owned(), hostname.to_owned());
+    }
+
+    /// This server's deployment is about to end.
+    pub(super) fn forget(&self, ip: &str) {
+        self.locked().known.remove(ip);
+    }
+
+    fn any(&self, random: &mut StdRng) -> Option<(String, String)> {
+        let state = self.locked();
+        let nth = random.random_range(0..state.known.len().max(1));
+        state.known.iter().nth(nth).map(|(ip, hostname)| (ip.clone(), hostname.clone()))
+    }
+
+    fn answered(&self, (ip, hostname): &(String, String), took: Duration, answer: &str) {
+        let mut state = self.locked();
+        // What ended in the middle may be answered either way.
+        if state.known.get(ip) != Some(hostname) {
+            return;
+        }
+        state.answers += 1;
+        state.worst = state.worst.max(took);
+        if !answer.contains(hostname.as_str()) {
+            state.wrong.push(format!("{hostname} at {ip} got, after {took:?}: {answer}"));
+        }
+    }
+
+    /// How many there were, and the slowest.
+    pub(super) fn report(&self) -> String {
+        let state = self.locked();
+        format!("{} scripts were served, the slowest in {:?}", state.answers, state.worst)
+    }
+
+    /// Whether every server got its script in time, always.
+    pub(super) fn judge(&self, within: Duration) -> Result<()> {
+        let state = self.locked();
+        let (wrong, few) = (&state.wrong, &state.wrong[..state.wrong.len().min(5)]);
+        ensure!(wrong.is_empty(), "{} of {} scripts were not served: {few:#?}", wrong.len(), state.answers);
+        ensure!(state.answers >= 100, "only {} scripts were asked for", state.answers);
+        ensure!(state.worst <= within, "the slowest script took {:?}", state.worst);
+        Ok(())
+    }
+}
+
+/// Machines that ask until it is over.
+pub(super) struct Machines(JoinSet<usize>);
+
+impl Machines {
+    /// Waits for their last questions; how many there were.
+    pub(super) async fn join(mut self) -> Result<usize> {
+        let mut asked = 0;
+        while let Some(ended) = self.0.join_next().await {
+            asked += ended?;
+        }
+        Ok(asked)
+    }
+}
+
+/// Servers that ask for their script again and again.
+pub(super) fn boot(world: &World, boots: &Arc<Boots>, seed: u64, over: &watch::Receiver<bool>) -> Machines {
+    let mut machines = JoinSet::new();
+    for number in 0..SERVERS {
+        let (url, boots, over) = (world.service.url("/pxe/"), Arc::clone(boots), over.clone());
+        let mut random = StdRng::seed_from_u64(seed ^ (number + 1));
+        machines.spawn(async move {
+            let (client, mut asked) = (reqwest::Client::new(), 0);
+            let mut pace = tokio::time::interval(PAUSE);
+            pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            while !*over.borrow() {
+                pace.tick().await;
+                let Some(server) = boots.any(&mut random) else { continue };
+                let begun = Instant::now();
+                let request = client.get(&url).header("X-Forwarded-For", &server.0).timeout(PATIENCE);
+                let answer = match request.send().await {
+                    Ok(answer) => {
+                        let status = answer.status();
+                        format!("{status} {}", answer.text().await.unwrap_or_else(|error| error.to_string()))
+                    }
+                    Err(error) => format!("no answer: {error}"),
+                };
+                boots.answered(&server, begun.elapsed(), &answer);
+                asked += 1;
+            }
+            asked
+        });
+    }
+    Machines(machines)
+}
+
+/// Agents that wait for configurations; the first is that of the site's only DHCP server, and confirms them.
+pub(super) fn poll(world: &World, over: &watch::Receiver<bool>) -> Machines {
+    let mut machines = JoinSet::new();
+    for number in 0..AGENTS {
+        let (url, over) = (world.service.url(""), over.clone());
+        let token = (number == 0).then(|| world.agent_token.clone());
+        machines.spawn(async move {
+            let mut agent = Agent { client: reqwest::Client::new(), url, token, tag: String::new(), confirmed: 0 };
+            let mut asked = 0;
+            while !*over.borrow() {
+                if agent.poll().await.is_err() {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                asked += 1;
+            }
+            asked
+        });
+    }
+    Machines(machines)
+}
+
+struct Agent {
+    client: reqwest::Client,
+    url: String,
+    token: Option<String>,
+    tag: String,
+    confirmed: i64,
+}
+
+impl Agent {
+    async fn poll(&mut self) -> Result<()> {
+        let request = self.client.get(format!("{}/dhcp/dc1/kea.json?wait=2&confirmed={}", self.url, self.confirmed));
+        let request = request.header("If-None-Match", &self.tag).timeout(PATIENCE);
+        let answer = request.send().await?;
+        ensure!(answer.status() == 200 || answer.status() == 304, "{}", answer.status());
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (tag, position) = (header("etag").to_owned(), header("bootledger-position").parse::<i64>()?);
+        let Some(token) = &self.token else {
+            (self.tag, self.confirmed) = (tag, position);
+            return Ok(());
+        };
+        let body = json!({ "revision": tag.trim_matches('"'), "position": position, "ok": true, "message": "" });
+        let request = self.client.put(format!("{}/dhcp/servers/kea-1/confirmation", self.url)).bearer_auth(token);
+        let confirmed = request.json(&body).timeout(PATIENCE).send().await?;
+        ensure!(confirmed.status().is_success(), "{}", confirmed.status());
+        (self.tag, self.confirmed) = (tag, position);
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! What people and programs do with servers, drawn from the seed: each server is deployed, boots, and is done or given up;
+//! between that, power is switched and pages are read.
+
+use super::books::{Books, Outcome};
+use super::machines::Boots;
+use super::world::World;
+use futures::stream::{self, StreamExt};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How many are at work at once.
+const AT_ONCE: usize = 32;
+/// How long somebody waits for a deployment to be in progress before they turn to other things.
+const PREPARED_WITHIN: Duration = Duration::from_secs(15);
+/// How long a reader waits for a page.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How often a person looks again.
+const GLANCE: Duration = Duration::from_millis(150);
+
+const PAGES: [&str; 7] =
+    ["/", "/deployments", "/devices?q=h2", "/timeline", "/networks/prod", "/api/v1/devices?limit=50", "/api/v1/events?limit=50"];
+
+/// Those who work.
+pub(super) struct Shift {
+    pub(super) books: Books,
+    seed: u64,
+    boots: Arc<Boots>,
+    client: reqwest::Client,
+    started: AtomicUsize,
+}
+
+/// A deployment in progress.
+struct Deployment {
+    id: String,
+    ip: String,
+    hostname: String,
+}
+
+impl Shift {
+    pub(super) fn new(seed: u64, boots: Arc<Boots>) -> Self {
+        Self { books: Books::default(), seed, boots, client: reqwest::Client::new(), started: AtomicUsize::new(0) }
+    }
+
+    /// How many deployments were started.
+    pub(super) fn started(&self) -> usize {
+        self.started.load(Ordering::Relaxed)
+    }
+
+    /// Deploys these servers; none is begun after `last`.
+    pub(super) async fn work(&self, world: &World, servers: Range<usize>, last: Instant) {
+        let lives = servers.map(async |number| {
+            if Instant::now() < last {
+                self.life(world, number, last).await;
+            }
+        });
+        stream::iter(lives).buffer_unordered(AT_ONCE).collect::<()>().await;
+    }
+
+    /// The life of one server's deployment.
+    async fn life(&self, world: &World, number: usize, last: Instant) {
+        let mut random = StdRng::seed_from_u64(self.seed.wrapping_mul(1_000_003).wrapping_add(number as u64));
+        let wanted = json!({ "device": world.servers[number], "boot_image": "debian", "network": "prod" });
+        let Some(started) = self.insisting(world, "DeploymentStarted", "/api/v1/deployments".to_owned(), wanted, last).await
+        else {
+            return;
+        };
+        self.started.fetch_add(1, Ordering::Relaxed);
+        let Some(id) = started["id"].as_str() else { return };
+        self.read(world, random.random_range(0..PAGES.len())).await;
+        if random.random_range(0..10) == 0 {
+            // Given up before it is prepared.
+            self.cancel(world, id, last).await;
+            return;
+        }
+        if random.random_range(0..5) == 0 {
+            self.power(world, &mut random).await;
+        }
+        let Some(deployment) = self.in_progress(world, id).await else { return };
+        if !self.boots(world, &deployment).await {
+            return;
+        }
+        self.boots.expect(&deployment.ip, &deployment.hostname);
+        for _ in 0..3 {
+            self.read(world, random.random_range(0..PAGES.len())).await;
+        }
+        match random.random_range(0..8) {
+            // It installs until the end of the story.
+            0 => return,
+            1..3 => {
+                self.boots.forget(&deployment.ip);
+                self.cancel(world, id, last).await;
+            }
+            3 => {
+                self.boots.forget(&deployment.ip);
+                let path = format!("/api/v1/deployments/{id}/done");
+                self.insisting(world, "DeploymentDone", path, json!({}), last).await;
+            }
+            _ => {
+                self.boots.forget(&deployment.ip);
+                self.says_done(world, &deployment, last).await;
+            }
+        }
+    }
+
+    /// Gives a command, and again with the same key while its outcome is unknown; what it was answered. The last tries are
+    /// left to the end of the story.
+    async fn insisting(&self, world: &World, event: &'static str, path: String, body: Value, last: Instant) -> Option<Value> {
+        let (number, mut outcome) = self.books.order(world, event, path, body).await;
+        loop {
+            match outcome {
+                Outcome::Accepted(answer) => return Some(answer),
+                Outcome::Refused(_) => return None,
+                Outcome::Unknown(_) if Instant::now() >= last => return None,
+                Outcome::Unknown(_) => {}
+            }
+            tokio::time::sleep(GLANCE).await;
+            outcome = self.books.try_again(world, number).await;
+        }
+    }
+
+    async fn cancel(&self, world: &World, id: &str, last: Instant) {
+        let path = format!("/api/v1/deployments/{id}/cancel");
+        self.insisting(world, "DeploymentCancelled", path, json!({ "reason": "a test" }), last).await;
+    }
+
+    /// Switches the power of a server with a controller, once: what came of an order is for people to see.
+    async fn power(&self, world: &World, random: &mut StdRng) {
+        let device = &world.managed[random.random_range(0..world.managed.len())];
+        let body = json!({ "action": if random.random() { "on" } else { "cycle" } });
+        self.books.order(world, "PowerRequested", format!("/api/v1/devices/{device}/power"), body).await;
+        self.get(world, &format!("/api/v1/devices/{device}/power")).await;
+    }
+
+    async fn in_progress(&self, world: &World, id: &str) -> Option<Deployment> {
+        let (begun, path) = (Instant::now(), format!("/api/v1/deployments/{id}"));
+        while begun.elapsed() < PREPARED_WITHIN {
+            if let Some(found) = self.get(world, &path).await
+                && found["status"] == "in_progress"
+            {
+                let text = |field: &str| found[field].as_str().map(str::to_owned);
+                return Some(Deployment { id: id.to_owned(), ip: text("ip")?, hostname: text("hostname")? });
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+        None
+    }
+
+    /// The server gets its script.
+    async fn boots(&self, world: &World, deployment: &Deployment) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < PREPARED_WITHIN {
+            let request = self.client.get(world.service.url("/pxe/")).header("X-Forwarded-For", &deployment.ip);
+            if let Ok(answer) = request.timeout(PATIENCE).send().await
+                && answer.text().await.is_ok_and(|text| text.contains(&deployment.hostname))
+            {
+                return true;
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+        false
+    }
+
+    /// The server says that it is installed, as an installer does: with one request, which is repeated where it got no answer.
+    async fn says_done(&self, world: &World, deployment: &Deployment, last: Instant) {
+        let Deployment { id, ip, .. } = deployment;
+        loop {
+            let request = self.client.get(world.service.url("/pxe/DONE")).header("X-Forwarded-For", ip);
+            let answer = request.timeout(PATIENCE).send().await;
+            let done = match answer {
+                Ok(answer) => {
+                    let status = answer.status();
+                    self.books.judge("/pxe/DONE", status, "");
+                    self.books.count(&format!("DONE {}", status.as_u16()), status.is_success())
+                }
+                Err(_) => self.books.count("DONE no answer", false),
+            };
+            if done {
+                self.books.is_done(id);
+                return;
+            }
+            if Instant::now() >= last {
+                return;
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
+    async fn read(&self, world: &World, page: usize) {
+        self.get(world, PAGES[page]).await;
+    }
+
+    /// What a reader gets, where it is JSON and in time.
+    async fn get(&self, world: &World, path: &str) -> Option<Value> {
+        let request = self.client.get(world.service.url(path)).bearer_auth(world.service.token());
+        let Ok(answer) = request.timeout(PATIENCE).send().await else {
+            return self.books.count("GET no answer", None);
+        };
+        let status = answer.status();
+        let text = answer.text().await.unwrap_or_default();
+        // 502 and 504 are about a controller.
+        if !path.ends_with("/power") {
+            self.books.judge(path, status, &text);
+        }
+        let found = if status == StatusCode::OK { serde_json::from_str(&text).ok() } else { None };
+        self.books.count(&format!("GET {}", status.as_u16()), found)
+    }
+}

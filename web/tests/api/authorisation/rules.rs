@@ -1,0 +1,69 @@
+//! What has to be true of every row, whatever its decision is.
+
+use super::callers::Kind;
+use super::cells::{Cell, Class};
+use super::{Row, decisions, fixtures};
+
+/// What a viewer may change: nothing but their own account, and how their browser shows pages.
+const A_VIEWER_MAY_CHANGE: [&str; 6] = [
+    "DELETE /api/v1/sessions/{id} (own)",
+    "POST /settings/password",
+    "POST /settings/sessions/{id}/end (own)",
+    "POST /sign-in",
+    "POST /sign-out",
+    "POST /theme",
+];
+
+/// The rules that rows break, in sentences.
+pub(super) fn broken(rows: &[Row]) -> Vec<String> {
+    let rules: [(&str, fn(&Row) -> bool); 6] = [
+        ("has a decision without a name: add it to decisions.rs, where a person reviews it", has_no_name),
+        ("reads the body of a caller before it refuses it", refuses_after_the_body),
+        ("has no object in the fixtures, so that its 404 could hide a missing check", finds_nothing),
+        ("leads to a command although it is a safe method", changes_when_read),
+        ("lets a viewer change what is not the viewer's own account", lets_a_viewer_change),
+        ("takes a person's cookie from a page of another site", is_open_to_other_sites),
+    ];
+    let of_rule = |(sentence, breaks): (&str, fn(&Row) -> bool)| {
+        let broken = rows.iter().filter(move |row| breaks(row));
+        broken.map(move |row| format!("{} {sentence} ({})", row.name, row.classes())).collect::<Vec<_>>()
+    };
+    rules.into_iter().flat_map(of_rule).collect()
+}
+
+/// What booting servers use, whose checks are their own: a deployment's token or address. `boot.rs` is their matrix.
+fn is_of_machines(row: &Row) -> bool {
+    ["/pxe", "/boot/loaders/"].iter().any(|prefix| row.path.starts_with(prefix))
+}
+
+fn passes(cell: &Cell) -> bool {
+    cell.class == Class::Passes
+}
+
+fn has_no_name(row: &Row) -> bool {
+    decisions::name(&row.classes()).is_none()
+}
+
+/// A slow or malformed body must make no difference to a caller without rights, and hold no connection.
+fn refuses_after_the_body(row: &Row) -> bool {
+    row.cells.iter().any(|cell| cell.read_body && cell.refused)
+}
+
+fn finds_nothing(row: &Row) -> bool {
+    row.of(Kind::AdministratorToken).any(|cell| cell.absent) && !fixtures::may_be_absent(&row.name)
+}
+
+fn changes_when_read(row: &Row) -> bool {
+    row.method.is_safe() && !is_of_machines(row) && row.cells.iter().any(|cell| cell.commanded)
+}
+
+fn lets_a_viewer_change(row: &Row) -> bool {
+    let allowed = row.method.is_safe() || is_of_machines(row) || A_VIEWER_MAY_CHANGE.contains(&row.name.as_str());
+    !allowed && row.of(Kind::ViewerToken).chain(row.of(Kind::ViewerPerson)).any(passes)
+}
+
+/// The theme is the browser's, and nothing is done there as the person whose cookie came along.
+fn is_open_to_other_sites(row: &Row) -> bool {
+    let ignores_cookies = row.path == "/theme" || is_of_machines(row);
+    !row.method.is_safe() && !ignores_cookies && row.of(Kind::CrossSite).any(|cell| passes(cell) || cell.commanded)
+}
