@@ -28,7 +28,7 @@ const WORKERS: u32 = 8;
 /// How long a caller waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(5);
 
-/// How long a statement may take.
+/// How long a statement may take; half of it for agents, whose questions are small and whose scripts wait.
 const STATEMENT: Duration = Duration::from_secs(10);
 
 /// How long closing waits for connections that are in use.
@@ -65,8 +65,9 @@ impl Database {
         let options = options.application_name("bootledger").extra_float_digits(None);
         let read_only = opening::prepare(&options, embedded.is_some()).await?;
         let sessions = settings::of_sessions(options);
-        let pool = |connections| Pool::new(sessions.clone(), Limits { connections, acquire: ACQUIRE, statement: STATEMENT });
-        let (people, agents, workers) = (pool(PEOPLE), pool(AGENTS), pool(WORKERS));
+        let pool = |connections, statement| Pool::new(sessions.clone(), Limits { connections, acquire: ACQUIRE, statement });
+        let (people, workers) = (pool(PEOPLE, STATEMENT), pool(WORKERS, STATEMENT));
+        let agents = pool(AGENTS, STATEMENT / 2);
         drop(workers.acquire().await.context("the database cannot be reached")?);
         Ok(Self { people, agents, pool: workers, sessions, embedded, read_only })
     }

@@ -49,6 +49,24 @@ const CHOOSING: Duration = Duration::from_secs(30);
 /// How long a conflicting command waits for the views to show what it conflicts with.
 const CATCH_UP: Duration = Duration::from_secs(5);
 
+/// How long a command may take. Each of its statements has a limit of its own; this is for all of them, and for others that
+/// change the same things.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// How long a command of a booting server may take: an installer's script waits for the answer, and sends it again.
+const SERVERS: Duration = Duration::from_secs(5);
+
+fn limit(command: &Command) -> Duration {
+    match command {
+        Command::MarkDone { .. }
+        | Command::RecordBoot { .. }
+        | Command::ReportInstaller { .. }
+        | Command::RecordInstallerLog { .. }
+        | Command::ReportPuppetRun { .. } => SERVERS,
+        _ => LIMIT,
+    }
+}
+
 /// The command service. Cheap to clone.
 #[derive(Clone)]
 pub struct Ledger {
@@ -141,7 +159,8 @@ impl Commands for Ledger {
             correlation_id = context.correlation_id
         );
         let context = context::with_own_key(context);
-        async {
+        let limit = limit(&command);
+        let executed = async {
             if let Some(answered) = self.answered(&context).await? {
                 return Ok(answered);
             }
@@ -164,9 +183,9 @@ impl Commands for Ledger {
             Err(CommandError::Conflict(format!(
                 "others changed the same things {TRIES} times in a row; nothing was done, try again"
             )))
-        }
-        .instrument(span)
-        .await
+        };
+        let late = |_| CommandError::Unavailable(anyhow::anyhow!("the command was not done within {} s", limit.as_secs()));
+        tokio::time::timeout(limit, executed).instrument(span).await.map_err(late)?
     }
 
     async fn check_deployment(&self, wanted: &NewDeployment) -> Result<Proposed, CommandError> {

@@ -26,12 +26,13 @@ async fn after_a_restart_and_with_idle_sessions_closed_the_first_requests_succee
     let pool = sqlx::PgPool::connect(&cluster.url()).await?;
     for round in 0..2 {
         futures::future::try_join_all((0..8).map(|_| read(&process))).await?;
-        let open = async || {
-            let open = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bootledger'";
-            let open: i64 = sqlx::query_scalar(open).fetch_one(&pool).await.ok()?;
-            (open <= 7).then_some(())
+        let open = "SELECT pid FROM pg_stat_activity WHERE application_name = 'bootledger'";
+        let before: Vec<i32> = sqlx::query_scalar(open).fetch_all(&pool).await?;
+        let closed = async || {
+            let now: Vec<i32> = sqlx::query_scalar(open).fetch_all(&pool).await.ok()?;
+            before.iter().any(|pid| !now.contains(pid)).then_some(())
         };
-        wait_for("the server has closed idle sessions", Duration::from_secs(20), open).await?;
+        wait_for("the server has closed idle sessions", Duration::from_secs(20), closed).await?;
         let written = write(&process, &format!("idle-{round}")).await?;
         ensure!(written.status.is_success(), "the first write after a while: {written:?}");
         let answer = read(&process).await?;

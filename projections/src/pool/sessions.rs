@@ -63,11 +63,8 @@ impl Sessions {
     /// Sessions with these settings beside those that they have: names and values, as in `SET name = value`.
     #[must_use]
     pub fn with<'a>(mut self, settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut text = self.settings.to_string();
-        for (name, value) in settings {
-            text.push_str(&format!("SET {name} = {value}; "));
-        }
-        self.settings = text.into();
+        let further = settings.into_iter().map(|(name, value)| format!("SET {name} = {value}; "));
+        self.settings = std::iter::once(self.settings.to_string()).chain(further).collect::<String>().into();
         self
     }
 
