@@ -174,11 +174,11 @@ async fn a_report_needs_a_token_that_is_good_for_it() {
         let bearer = site.bearer(scope).await;
         assert_eq!(site.ask_as(&bearer, report(REPORT)).await.problem().0, 403);
         // Who it is comes before what is wrong with the body.
-        let large = TestRequest::post().uri("/puppet/reports").insert_header(("content-length", "4000000000")).set_payload("{");
-        assert_eq!(site.ask_as(&bearer, large).await.problem().0, 403);
+        let untyped = TestRequest::post().uri("/puppet/reports").set_payload("{");
+        assert_eq!(site.ask_as(&bearer, untyped).await.problem().0, 403);
     }
-    let large = TestRequest::post().uri("/puppet/reports").insert_header(("content-length", "4000000000")).set_payload("{");
-    assert_eq!(site.ask(large).await.problem().0, 401);
+    let untyped = TestRequest::post().uri("/puppet/reports").set_payload("{");
+    assert_eq!(site.ask(untyped).await.problem().0, 401);
     // And it is good for nothing else.
     assert_eq!(site.ask_as(&puppet, TestRequest::get().uri("/api/v1/devices")).await.problem().0, 403);
     assert!(site.domain.asked.lock().expect("no panic").is_empty());
