@@ -17,6 +17,9 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How long the database may take to show that it takes writes.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// The free bytes without which no checkpoint is asked for.
+const CHECKPOINT_NEEDS: u64 = 4 << 20;
+
 /// Needs new pages, which a full disk has none of, and leaves nothing behind.
 const PROBE: &str = "BEGIN; CREATE TEMPORARY TABLE bootledger_space_probe ON COMMIT DROP AS \
                      SELECT repeat(md5(n::text), 8) AS filler FROM generate_series(1, 4096) AS n; ROLLBACK";
@@ -84,8 +87,11 @@ impl Watch {
             usable.collect::<Vec<Measured>>()
         });
         if let Ok(measured) = measured.await {
-            let full =
-                |places: &[Measured]| places.iter().any(|place| place.what == What::Database && place.level == Level::Full);
+            let full = |places: &[Measured]| {
+                let database = places.iter().find(|place| place.what == What::Database && place.level == Level::Full);
+                // A checkpoint that cannot write its own small files stops PostgreSQL.
+                database.is_some_and(|place| place.free >= CHECKPOINT_NEEDS)
+            };
             for place in &measured {
                 let set = |gauge: &IntGaugeVec, value: u64| {
                     gauge.with_label_values(&[place.what.label()]).set(i64::try_from(value).unwrap_or(i64::MAX));
