@@ -93,7 +93,7 @@ async fn with_its_own_postgresql_the_service_refuses_changes_before_the_disk_is_
     let site = json!({"name": "Before", "domain": "dc1.example"});
     service.put("/api/v1/sites/dc1", &site).await?;
 
-    disk.fill()?;
+    disk.fill_but(12)?;
     let unready = async || ready(&service).await.ok().filter(|(status, _)| *status == 503);
     let (_, body) = wait_for("the full disk is reported", PATIENCE, unready).await?;
     assert!(body["reasons"].to_string().contains("the disk of the embedded PostgreSQL"), "{body}");

@@ -1,7 +1,7 @@
 //! Measures the disks every second, and looks whether a database that took no writes takes them again, so that the service
 //! recovers by itself.
 
-use super::{Condition, Level, Measured, Place, What};
+use super::{Condition, Measured, Place};
 use crate::database::checks::{Facts, connect};
 use anyhow::Result;
 use bootledger_projections::cause::Cause;
@@ -84,8 +84,6 @@ impl Watch {
             usable.collect::<Vec<Measured>>()
         });
         if let Ok(measured) = measured.await {
-            let full =
-                |places: &[Measured]| places.iter().any(|place| place.what == What::Database && place.level == Level::Full);
             for place in &measured {
                 let set = |gauge: &IntGaugeVec, value: u64| {
                     gauge.with_label_values(&[place.what.label()]).set(i64::try_from(value).unwrap_or(i64::MAX));
@@ -93,11 +91,7 @@ impl Watch {
                 set(&self.gauges.free, place.free);
                 set(&self.gauges.size, place.size);
             }
-            let newly_full = full(&measured) && self.condition.admit().is_ok();
             self.condition.measured(Measured::each_disk_once(measured));
-            if newly_full {
-                self.checkpoint().await;
-            }
         }
         if let Some(failing) = self.condition.failing()
             && matches!(tokio::time::timeout(PATIENCE, self.takes_writes(failing.cause)).await, Ok(Ok(true)))
@@ -120,17 +114,5 @@ impl Watch {
         };
         connection.close().await?;
         Ok(writes)
-    }
-
-    /// Write-ahead log that a checkpoint makes superfluous may be most of what fills the disk.
-    async fn checkpoint(&self) {
-        let checkpoint = async {
-            let mut connection = connect(self.sessions.options()).await?;
-            connection.execute("CHECKPOINT").await?;
-            anyhow::Ok(connection.close().await?)
-        };
-        if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, checkpoint).await {
-            tracing::debug!("no checkpoint on the full disk: {error:#}");
-        }
     }
 }

@@ -34,12 +34,18 @@ impl Disk {
 
     /// Fills it to the last byte.
     pub(crate) fn fill(&self) -> Result<()> {
+        self.fill_but(0)
+    }
+
+    /// Fills it to all but so many MiB.
+    pub(crate) fn fill_but(&self, mebibytes: u64) -> Result<()> {
         let mut file = std::fs::File::create(self.path().join("filler"))?;
         for size in [1 << 20, 4096, 1] {
             let block = vec![0; size];
             while file.write_all(&block).is_ok() {}
         }
-        Ok(())
+        let size = file.metadata()?.len();
+        Ok(file.set_len(size.saturating_sub(mebibytes << 20))?)
     }
 
     /// Frees what filled it.
