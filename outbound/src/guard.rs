@@ -138,7 +138,7 @@ mod tests {
             [0x2001, 0xdb8, 7, 0, 0, 0x5efe, high, low],
             [0xfd12, 1, 2, 3, 0x200, 0x5efe, high, low],
         ];
-        let v6 = |[a, b, c, d, e, f, g, h]: [u16; 8]| IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h));
+        let v6 = |segments: [u16; 8]| IpAddr::V6(Ipv6Addr::from(segments));
         all.into_iter().map(v6).chain([IpAddr::V4(address)]).collect()
     }
 

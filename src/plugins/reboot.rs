@@ -66,10 +66,9 @@ pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
         }
         _ => {
             // Asked before anything is recorded, so that a controller that is away makes no orders.
-            let found =
-                controller(work, &device).await?.state().await.inspect_err(|trouble| {
-                    warn!(reason = trouble.reason, "a management controller did not say how the power is")
-                })?;
+            let found = controller(work, &device).await?.state().await.inspect_err(|trouble| {
+                warn!(reason = trouble.reason, "a management controller did not say how the power is");
+            })?;
             order(work, restart, found == PowerState::Off, deployment.sequence()).await
         }
     }
