@@ -129,7 +129,7 @@ impl Masked {
             let part: Option<[u8; PART]> = part.and_then(|part| part.try_into().ok());
             part.is_some_and(|part| self.parts.contains(&part.map(|byte| byte.to_ascii_lowercase())))
         };
-        match (0..).take_while(|at| known(*at)).count() {
+        match (0..bytes.len()).take_while(|at| known(*at)).count() {
             0 => 0,
             count => count + PART - 1,
         }

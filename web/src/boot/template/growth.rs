@@ -42,7 +42,7 @@ struct Held<'text> {
     settings: BTreeSet<&'text str>,
 }
 
-impl<'text> Held<'text> {
+impl Held<'_> {
     fn add(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_add(bytes);
     }
@@ -54,21 +54,30 @@ impl<'text> Held<'text> {
     }
 }
 
+/// What a bracket is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    /// A call, or what is around everything.
+    #[default]
+    Other,
+    /// A list or a map.
+    List,
+    /// Round brackets, which a comma makes a list.
+    Group,
+    Subscript,
+}
+
 /// A bracket that is open.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bracket {
-    /// A list or a map.
-    list: bool,
-    /// Round brackets that become a list with a comma.
-    group: bool,
-    subscript: bool,
+    kind: Kind,
     /// It has something in it that is, or may be, a list of the template.
     another: bool,
 }
 
 /// Whether this list may have what is in it.
 fn check(closed: Bracket) -> Result<(), String> {
-    if closed.list && closed.another {
+    if closed.kind == Kind::List && closed.another {
         return Err("a list or map cannot hold another list of the template; use a loop inside of a loop".to_owned());
     }
     Ok(())
@@ -138,7 +147,7 @@ impl<'growth, 'text> Value<'growth, 'text> {
     fn new(growth: &'growth mut Growth<'text>, tokens: &'growth [Token<'text>], binding: bool) -> Self {
         // A comma makes a list of what is set.
         let group = binding && tokens.first() == Some(&Token::Name("set"));
-        let open = vec![Bracket { group, ..Bracket::default() }];
+        let open = vec![Bracket { kind: if group { Kind::Group } else { Kind::Other }, another: false }];
         Self { growth, tokens, binding, held: Held::default(), open, entries: 0, loose: 0, times: false, plus: false }
     }
 
@@ -156,11 +165,11 @@ impl<'growth, 'text> Value<'growth, 'text> {
                         outer.another |= closed.another;
                     }
                 }
-                Token::Sign(",") if inner.group && !inner.list => {
-                    inner.list = true;
+                Token::Sign(",") if inner.kind == Kind::Group => {
+                    inner.kind = Kind::List;
                     self.held.lists = self.held.lists.max(lists + 1);
                 }
-                Token::Sign(":") if inner.subscript => self.held.slices += 1,
+                Token::Sign(":") if inner.kind == Kind::Subscript => self.held.slices += 1,
                 Token::Sign(sign) => {
                     self.times |= sign == "*";
                     self.plus |= sign == "+";
@@ -173,7 +182,7 @@ impl<'growth, 'text> Value<'growth, 'text> {
         }
         let whole = self.open.first().copied().unwrap_or_default();
         check(whole)?;
-        self.entries += if whole.list { self.loose } else { 0 };
+        self.entries += if whole.kind == Kind::List { self.loose } else { 0 };
         if self.held.lists > 0 {
             self.held.add(self.entries * UNKNOWN);
         }
@@ -186,7 +195,7 @@ impl<'growth, 'text> Value<'growth, 'text> {
 
     /// How many lists are open.
     fn lists(&self) -> usize {
-        self.open.iter().filter(|bracket| bracket.list).count()
+        self.open.iter().filter(|bracket| bracket.kind == Kind::List).count()
     }
 
     fn begin(&mut self, bracket: u8, at: usize, from: usize) {
@@ -195,17 +204,21 @@ impl<'growth, 'text> Value<'growth, 'text> {
             Some(Token::Text(_) | Token::Number | Token::Close) => true,
             _ => false,
         };
-        let list = bracket == b'{' || (bracket == b'[' && !operand);
-        self.held.lists = self.held.lists.max(self.lists() + usize::from(list));
-        let (group, subscript) = (bracket == b'(' && !operand, bracket == b'[' && operand);
-        self.open.push(Bracket { list, group, subscript, another: false });
+        let kind = match (bracket, operand) {
+            (b'{', _) | (b'[', false) => Kind::List,
+            (b'[', true) => Kind::Subscript,
+            (_, false) => Kind::Group,
+            (_, true) => Kind::Other,
+        };
+        self.held.lists = self.held.lists.max(self.lists() + usize::from(kind == Kind::List));
+        self.open.push(Bracket { kind, another: false });
     }
 
     fn name(&mut self, name: &'text str, at: usize) {
         let before = at.checked_sub(1).map(|before| self.tokens[before]);
         let lists = self.lists();
         let split = name == "split" && before == Some(Token::Sign("|"));
-        let within = self.open[1..].iter().any(|bracket| bracket.list || bracket.group);
+        let within = self.open[1..].iter().any(|bracket| matches!(bracket.kind, Kind::List | Kind::Group));
         let Some(inner) = self.open.last_mut() else { return };
         if split || (name == "range" && before != Some(Token::Sign("."))) {
             self.held.lists = self.held.lists.max(lists + 1);

@@ -182,5 +182,5 @@ fn basic(rest: &[u8], word: &[u8], signed: bool) -> Option<usize> {
 
 /// The line of a place in a text, from 1.
 pub(super) fn line_at(text: &str, at: usize) -> usize {
-    1 + text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
+    1 + text.get(..at).unwrap_or(text).matches('\n').count()
 }
