@@ -27,7 +27,10 @@ async fn deployed(service: &Service) -> Result<Vec<String>> {
 #[tokio::test]
 async fn sixty_cancels_at_once_are_all_done_while_agents_are_answered_and_the_reactor_works() -> Result<()> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
-    let site = json!({ "next_server": "10.0.0.2", "domain": "dc1.example", "hostname_template": "h<200,699>.dc1.example" });
+    let site = json!({
+        "next_server": "10.0.0.2", "domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"],
+        "hostname_template": "h<200,699>.dc1.example",
+    });
     service.define(&site, &json!({ "cidr": "10.0.0.0/22", "site": "dc1", "gateway": "10.0.0.1" })).await?;
     service.put("/api/v1/dhcp-servers/kea-1", &json!({ "site": "dc1", "kind": "kea" })).await?;
     let operator = service.run(&["token", "create", "--role", "operator", "busy"]).await?.trim().to_owned();

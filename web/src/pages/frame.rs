@@ -154,7 +154,6 @@ impl Visit {
     }
 
     /// The answer with a page as of a reading.
-    #[expect(clippy::needless_pass_by_value, reason = "a page is made for its one answer")]
     pub(crate) async fn answer(self, reading: Reading<'_>, page: Page<'_>) -> Result<HttpResponse, Error> {
         Ok(self.see(reading).await?.answer(&page))
     }
