@@ -103,12 +103,19 @@ async fn guessing_is_slowed_down_by_name_and_the_right_password_waits_too() {
     for _ in 0..5 {
         assert_eq!(sign_in(&site, "ada", "wrong", "/").await.status, 401);
     }
+    // On a busy machine the first wait may be over before the next attempt; the waits grow.
+    for _ in 0..4 {
+        if sign_in(&site, "ada", "wrong", "/").await.status == 429 {
+            break;
+        }
+    }
     let answer = sign_in(&site, "ADA ", RIGHT, "/").await;
     assert_eq!(answer.status, 429, "{answer:?}");
-    assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|seconds| (1..=2).contains(&seconds)), "{answer:?}");
+    assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|seconds| (1..=17).contains(&seconds)), "{answer:?}");
     assert!(answer.text.contains("Too many attempts to sign in"), "{}", answer.text);
     assert_eq!(sign_in(&site, "grace", "wrong", "/").await.status, 401, "somebody else is not held up");
-    assert!(site.domain.asked.lock().expect("no panic").is_empty());
+    let asked = site.domain.asked.lock().expect("no panic");
+    assert!(asked.iter().all(|(command, _)| matches!(command, Command::LockOut { .. })), "{asked:?}");
 }
 
 #[actix_web::test]
