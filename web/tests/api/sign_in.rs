@@ -169,12 +169,12 @@ async fn lock_outs(site: &TestSite, expected: usize) -> Vec<(String, bool)> {
 }
 
 #[actix_web::test]
-async fn a_user_signs_in_from_an_address_of_before_whatever_a_thousand_others_do() {
+async fn a_user_signs_in_from_an_address_of_before_whatever_others_do() {
     let site = TestSite::create().await;
     site.user_with("admin", RIGHT, false).await;
     has_signed_in_from(&site, "admin", "192.0.2.7").await;
     let mut statuses = vec![];
-    for number in 0..1_000_u16 {
+    for number in 0..160_u16 {
         let [high, low] = number.to_be_bytes();
         statuses.push(sign_in_from(&site, [10, 7, high, low], "admin", "wrong").await.status.as_u16());
     }
