@@ -175,9 +175,9 @@ async fn failed_sign_ins_take_no_memory_and_lock_nobody_out_where_they_signed_in
     ensure!(guesses(&service, &client, home, "ada", CHOSEN).await? == StatusCode::SEE_OTHER);
 
     let before = service.memory("VmRSS")?;
-    let others = (0..1_200_u32).map(|number| {
+    let others = (0..360_u32).map(|number| {
         // First many names, each of which is hashed, and then one that is locked.
-        let name = if number < 200 { format!("user{number}") } else { "ada".to_owned() };
+        let name = if number < 60 { format!("user{number}") } else { "ada".to_owned() };
         let (service, client) = (&service, &client);
         async move { guesses(service, client, Ipv4Addr::from(0x0a00_0000 + number * 256), &name, "wrong").await }
     });
@@ -188,15 +188,20 @@ async fn failed_sign_ins_take_no_memory_and_lock_nobody_out_where_they_signed_in
     ensure!(grown < 60, "the service took {grown} MB more for failed sign-ins");
 
     // Elsewhere the name is locked; where she signed in before she still does.
-    ensure!(guesses(&service, &client, Ipv4Addr::new(198, 51, 100, 1), "ada", CHOSEN).await? == StatusCode::TOO_MANY_REQUESTS);
+    let mut elsewhere = vec![];
+    for number in 1..=3 {
+        // The wait may be over for the first one, and begins again with it.
+        elsewhere.push(guesses(&service, &client, Ipv4Addr::new(198, 51, 100, number), "ada", "wrong").await?);
+    }
+    ensure!(elsewhere.contains(&StatusCode::TOO_MANY_REQUESTS), "{elsewhere:?}");
     ensure!(guesses(&service, &client, home, "ada", CHOSEN).await? == StatusCode::SEE_OTHER);
     let locked = async || {
-        let lines = service.get("/api/v1/events?aggregate=user&limit=1000").await.ok()?.to_string();
-        lines.contains("Sign-ins as user ada were limited").then_some(lines)
+        let user = service.get("/api/v1/users/ada").await.ok()?;
+        (user["locked_out"]["everywhere"] == true).then_some(())
     };
-    let lines = wait_for("the lock-out is on record", Duration::from_secs(20), locked).await?;
-    ensure!(lines.matches("were limited").count() == 1 && !lines.contains("user199"), "{lines}");
-    ensure!(service.get("/api/v1/users/ada").await?["locked_out"]["everywhere"] == true);
+    wait_for("the lock-out is on record", Duration::from_secs(20), locked).await?;
+    let events = service.get("/api/v1/events?aggregate=user&limit=1000").await?.to_string();
+    ensure!(events.matches(r#""type":"UserLockedOut","version""#).count() == 1 && !events.contains("user59"), "{events}");
     service.run(&["user", "unlock", "ada"]).await?;
     let unlocked = async || {
         let status = guesses(&service, &client, Ipv4Addr::new(198, 51, 100, 1), "ada", CHOSEN).await.ok()?;

@@ -57,7 +57,7 @@ async fn users_are_listed_without_anything_of_their_passwords() {
     item["created_at"].take();
     let expected = json!({
         "name": "ada", "display_name": "", "role": "viewer", "sign_in": "password", "must_change_password": true,
-        "enabled": true, "created_at": null,
+        "enabled": true, "created_at": null, "locked_out": null,
     });
     assert_eq!(item, expected);
     assert!(!answer.text.contains("argon2"), "{answer:?}");
