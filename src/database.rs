@@ -72,6 +72,11 @@ impl Database {
         Ok(Self { people, agents, pool: workers, sessions, embedded, read_only })
     }
 
+    /// Closes all connections, then stops the embedded server, for programs that run once.
+    pub async fn close(self) -> Result<()> {
+        self.close_by(Instant::now() + CLOSE * 2).await
+    }
+
     /// Closes all connections, then stops the embedded server. Both end by then, whatever the database does: connections
     /// that do not answer are dropped, and a server that is not down yet is left to its guard.
     pub async fn close_by(self, until: Instant) -> Result<()> {

@@ -82,6 +82,7 @@ async fn copy(pool: &Pool, text: &str) -> Result<f64> {
         .await?;
     let begun = Instant::now();
     let mut connection = pool.acquire().await?;
+    let (connection, _) = connection.raw()?;
     let mut copy = connection.copy_in_raw("COPY public.bench_copy FROM STDIN WITH (FORMAT csv, DELIMITER ';', HEADER)").await?;
     copy.send(text.as_bytes()).await?;
     copy.finish().await?;

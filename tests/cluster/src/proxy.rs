@@ -199,8 +199,7 @@ async fn relay(from: Reader, mut to: Writer, mode: watch::Receiver<Mode>, loses:
 
 async fn relay_into(mut from: Reader, to: &mut Writer, mut mode: watch::Receiver<Mode>, loses: Mode) {
     let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let Ok(length) = from.read(&mut buffer).await else { break };
+    while let Ok(length) = from.read(&mut buffer).await {
         // An end is lost like everything else while the connection is silent.
         let Ok(now) = mode.wait_for(|mode| *mode != Mode::Silent).await.map(|mode| *mode) else { return };
         if let Mode::Delay(time) = now {

@@ -58,14 +58,19 @@ impl Class {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cell {
     pub(super) class: Class,
-    /// Whether the caller was refused, whatever came before that.
-    pub(super) refused: bool,
     /// Whether the request's body was read.
     pub(super) read_body: bool,
     /// Whether the domain was given a command.
     pub(super) commanded: bool,
     /// Whether the handler found nothing at the path.
     pub(super) absent: bool,
+}
+
+impl Cell {
+    /// Whether the caller was refused.
+    pub(super) fn is_refused(self) -> bool {
+        matches!(self.class, Class::Unknown | Class::Forbidden)
+    }
 }
 
 type Answered = Result<ServiceResponse<BoxBody>, actix_web::Error>;
@@ -108,7 +113,6 @@ impl Probe {
         let said = if status == 404 { try_read_body(answer).await.unwrap_or_default() } else { Bytes::new() };
         let said = String::from_utf8_lossy(&said);
         let commanded = self.commands() > before;
-        let refused = matches!(status, 401 | 403);
         let class = match status {
             _ if commanded => Class::Passes,
             401 => Class::Unknown,
@@ -119,7 +123,7 @@ impl Probe {
             _ => Class::Passes,
         };
         let absent = status == 404 && class == Class::Passes && !commanded && !said.contains(SCRIPTED);
-        Cell { class, refused, read_body: read.get(), commanded, absent }
+        Cell { class, read_body: read.get(), commanded, absent }
     }
 
     fn commands(&self) -> usize {

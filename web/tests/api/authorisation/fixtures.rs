@@ -141,12 +141,11 @@ impl Fixtures {
                 "role" => "web".to_owned(),
                 "plugin" => "dns".to_owned(),
                 "position" => "1".to_owned(),
-                "since" | "from" => "0".to_owned(),
+                "since" | "from" | "hash" => "0".to_owned(),
                 "tab" => "addresses".to_owned(),
                 "zone" => "dc1.example".to_owned(),
                 "certname" => "h200.dc1.example".to_owned(),
                 "token" => self.boot_token.clone(),
-                "hash" => "0".to_owned(),
                 "path" => "a/b".to_owned(),
                 _ => panic!("{pattern}: say in the fixtures what {{{variable}}} is here"),
             }

@@ -14,9 +14,12 @@ const A_VIEWER_MAY_CHANGE: [&str; 6] = [
     "POST /theme",
 ];
 
+/// Whether a row breaks a rule.
+type Breaks = fn(&Row) -> bool;
+
 /// The rules that rows break, in sentences.
 pub(super) fn broken(rows: &[Row]) -> Vec<String> {
-    let rules: [(&str, fn(&Row) -> bool); 6] = [
+    let rules: [(&str, Breaks); 6] = [
         ("has a decision without a name: add it to decisions.rs, where a person reviews it", has_no_name),
         ("reads the body of a caller before it refuses it", refuses_after_the_body),
         ("has no object in the fixtures, so that its 404 could hide a missing check", finds_nothing),
@@ -24,7 +27,7 @@ pub(super) fn broken(rows: &[Row]) -> Vec<String> {
         ("lets a viewer change what is not the viewer's own account", lets_a_viewer_change),
         ("takes a person's cookie from a page of another site", is_open_to_other_sites),
     ];
-    let of_rule = |(sentence, breaks): (&str, fn(&Row) -> bool)| {
+    let of_rule = |(sentence, breaks): (&str, Breaks)| {
         let broken = rows.iter().filter(move |row| breaks(row));
         broken.map(move |row| format!("{} {sentence} ({})", row.name, row.classes())).collect::<Vec<_>>()
     };
@@ -36,7 +39,7 @@ fn is_of_machines(row: &Row) -> bool {
     ["/pxe", "/boot/loaders/"].iter().any(|prefix| row.path.starts_with(prefix))
 }
 
-fn passes(cell: &Cell) -> bool {
+fn passes(cell: Cell) -> bool {
     cell.class == Class::Passes
 }
 
@@ -46,7 +49,7 @@ fn has_no_name(row: &Row) -> bool {
 
 /// A slow or malformed body must make no difference to a caller without rights, and hold no connection.
 fn refuses_after_the_body(row: &Row) -> bool {
-    row.cells.iter().any(|cell| cell.read_body && cell.refused)
+    row.cells.iter().any(|cell| cell.read_body && cell.is_refused())
 }
 
 fn finds_nothing(row: &Row) -> bool {
@@ -59,11 +62,11 @@ fn changes_when_read(row: &Row) -> bool {
 
 fn lets_a_viewer_change(row: &Row) -> bool {
     let allowed = row.method.is_safe() || is_of_machines(row) || A_VIEWER_MAY_CHANGE.contains(&row.name.as_str());
-    !allowed && row.of(Kind::ViewerToken).chain(row.of(Kind::ViewerPerson)).any(passes)
+    !allowed && row.of(Kind::ViewerToken).chain(row.of(Kind::ViewerPerson)).copied().any(passes)
 }
 
 /// The theme is the browser's, and nothing is done there as the person whose cookie came along.
 fn is_open_to_other_sites(row: &Row) -> bool {
     let ignores_cookies = row.path == "/theme" || is_of_machines(row);
-    !row.method.is_safe() && !ignores_cookies && row.of(Kind::CrossSite).any(|cell| passes(cell) || cell.commanded)
+    !row.method.is_safe() && !ignores_cookies && row.of(Kind::CrossSite).any(|cell| passes(*cell) || cell.commanded)
 }
