@@ -94,7 +94,8 @@ pub(crate) async fn index(
 #[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "sessions", params(("id" = SessionId, Path, description = "The session")),
     responses((status = 200, body = SessionAnswer)))]
 pub(crate) async fn end(caller: Viewer, mut backend: Backend, Path(id): Path<SessionId>) -> Result<HttpResponse, Error> {
-    let change = Change::of(end_session(&mut backend, &caller.principal, id, caller.context()).await?);
+    require_own(&mut backend, &caller.principal, id).await?;
+    let change = Change::of(end_session(&mut backend, id, caller.context()).await?);
     match change.shown(&mut backend).await {
         Ok(mut reading) => {
             let found = find(&mut reading, id).await?;
@@ -111,20 +112,19 @@ async fn find(reading: &mut Reading<'_>, id: SessionId) -> Result<SessionView, E
     Ok(serde_json::from_value(item.spec).map_err(bootledger_projections::Error::from)?)
 }
 
-/// Ends a session for whoever may: the user whose it is, or an administrator.
-pub(crate) async fn end_session(
-    backend: &mut Backend,
-    principal: &Principal,
-    id: SessionId,
-    context: Context,
-) -> Result<Receipt, Error> {
-    if !principal.may(Level::Administrator) {
-        let found = find(&mut backend.read_now().await?, id).await.ok();
-        let own = found.zip(principal.user()).is_some_and(|(session, user)| session.session.user == user.name);
-        if !own {
-            // Whose it is, or whether there is one, is nobody else's business.
-            principal.require(Level::Administrator)?;
-        }
+/// Refuses whoever may not end a session: it is one of the caller's own, or the caller is an administrator. A handler calls
+/// this before it reads a body.
+pub(crate) async fn require_own(backend: &mut Backend, principal: &Principal, id: SessionId) -> Result<(), Error> {
+    if principal.may(Level::Administrator) {
+        return Ok(());
     }
+    let found = find(&mut backend.read_now().await?, id).await.ok();
+    let own = found.zip(principal.user()).is_some_and(|(session, user)| session.session.user == user.name);
+    // Whose it is, or whether there is one, is nobody else's business.
+    if own { Ok(()) } else { principal.require(Level::Administrator) }
+}
+
+/// Ends a session; [`require_own`] comes before it.
+pub(crate) async fn end_session(backend: &mut Backend, id: SessionId, context: Context) -> Result<Receipt, Error> {
     Ok(backend.execute(Command::EndSession { session: id, reason: EndReason::Revoked }, context).await?)
 }

@@ -1,7 +1,7 @@
 //! `/settings/sessions`: who is signed in, from where; and the end of a session.
 
 use super::tabs_of;
-use crate::api::sessions::end_session;
+use crate::api::sessions::{end_session, require_own};
 use crate::auth::caller::Administrator;
 use crate::error::Error;
 use crate::pages::form::{Fields, done, local};
@@ -12,9 +12,9 @@ use crate::pages::kit::block::{empty, heading, pager};
 use crate::pages::kit::time::{moment, since};
 use crate::request::backend::Backend;
 use crate::request::path::Path;
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::{ServiceConfig, resource};
+use actix_web::web::{Payload, ServiceConfig, resource};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use bootledger_aggregates::session::Method;
 use bootledger_aggregates::values::ids::SessionId;
 use bootledger_aggregates::values::name::Name;
@@ -63,10 +63,19 @@ async fn index(_: Administrator, visit: Visit, mut backend: Backend) -> Result<H
     visit.answer(reading, page).await
 }
 
-async fn end(visit: Visit, mut backend: Backend, Path(id): Path<SessionId>, fields: Fields) -> Result<HttpResponse, Error> {
+async fn end(
+    request: HttpRequest,
+    visit: Visit,
+    mut backend: Backend,
+    Path(id): Path<SessionId>,
+    body: Payload,
+) -> Result<HttpResponse, Error> {
+    // First whose session it is: of anybody else, not a byte of the body is read.
+    require_own(&mut backend, &visit.caller.principal, id).await?;
+    let fields = Fields::from_request(&request, &mut body.into_inner()).await?;
     let to = if fields.text("to").is_empty() { "/settings" } else { local(fields.text("to")) };
     let context = fields.context(&visit.caller);
-    let receipt = end_session(&mut backend, &visit.caller.principal, id, context).await?;
+    let receipt = end_session(&mut backend, id, context).await?;
     let mut response = done(&mut backend, &receipt, to).await;
     *response.status_mut() = StatusCode::SEE_OTHER;
     Ok(response)
