@@ -26,8 +26,8 @@ const FILE: u32 = 0o600;
 pub fn protect(data_directory: &Path, embedded: bool) -> Result<()> {
     let mode = if embedded && Uid::effective().is_root() { 0o711 } else { FOLDER };
     // Before the umask changes, so that PostgreSQL's user can pass through the folders above as well.
-    let made = DirBuilder::new().recursive(true).mode(mode).create(data_directory);
-    made.with_context(|| format!("{} cannot be made", data_directory.display()))?;
+    let created = DirBuilder::new().recursive(true).mode(mode).create(data_directory);
+    created.with_context(|| format!("{} cannot be made", data_directory.display()))?;
     from_now_on();
     let found = std::fs::metadata(data_directory).with_context(|| format!("{} cannot be read", data_directory.display()))?;
     ensure!(

@@ -83,9 +83,10 @@ impl Database {
         let limit = CLOSE.min(until.saturating_duration_since(Instant::now()) / 2);
         futures::future::join_all([&self.people, &self.agents, &self.pool].map(|pool| pool.close_within(limit))).await;
         if let Some(embedded) = self.embedded {
-            match tokio::time::timeout_at(until, embedded.stop()).await {
-                Ok(stopped) => stopped?,
-                Err(_) => tracing::warn!("PostgreSQL is not down yet; its guard goes on stopping it"),
+            if let Ok(stopped) = tokio::time::timeout_at(until, embedded.stop()).await {
+                stopped?;
+            } else {
+                tracing::warn!("PostgreSQL is not down yet; its guard goes on stopping it");
             }
         }
         Ok(())

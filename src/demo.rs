@@ -60,7 +60,7 @@ pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     let gone = async { while agents.join_next().await.is_some() {} };
     // Their requests have ended by now; what else they do is a command that need not end.
     drop(tokio::time::timeout(Duration::from_millis(500), gone).await);
-    stop(service, web).await?;
+    Box::pin(stop(service, web)).await?;
     ended
 }
 

@@ -51,9 +51,9 @@ struct Life {
 impl Heartbeat {
     /// Begins. The database may be away: the workers have no name then, and take nothing.
     pub fn start(sessions: Sessions, instance: Instance) -> Self {
-        let ((life, alive), (news, heard), (end, ended)) = (watch::channel(None), watch::channel(0), watch::channel(false));
+        let ((life, alive), (news, reader), (end, ended)) = (watch::channel(None), watch::channel(0), watch::channel(false));
         let heart = Heart { sessions, instance, connection: None, worker: None, life, news };
-        Self { worker: Worker { life: alive, news: heard }, end, task: tokio::spawn(heart.run(ended)) }
+        Self { worker: Worker { life: alive, news: reader }, end, task: tokio::spawn(heart.run(ended)) }
     }
 
     /// The workers that it is for.

@@ -53,11 +53,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     drop(signal(SignalKind::from_raw(nix::sys::signal::Signal::SIGXFSZ as i32))?);
     telemetry::start(arguments.log_format, &arguments.log)?;
     match arguments.command {
-        Command::Demo(arguments) => demo::run(arguments).await?,
-        Command::Serve(arguments) => serve::run(arguments).await?,
-        Command::Deploy(arguments) => deploy::run(&arguments).await?,
+        Command::Demo(arguments) => Box::pin(demo::run(arguments)).await?,
+        Command::Serve(arguments) => Box::pin(serve::run(arguments)).await?,
+        Command::Deploy(arguments) => Box::pin(deploy::run(&arguments)).await?,
         Command::Import(arguments) => return import::run(arguments).await,
-        Command::Image(arguments) => return image::command::run(arguments, told_to_stop()?).await,
+        Command::Image(arguments) => return Box::pin(image::command::run(arguments, told_to_stop()?)).await,
         Command::DhcpAgent(arguments) => dhcp_agent::run(arguments, told_to_stop()?).await?,
         Command::Key(arguments) => key::run(arguments).await?,
         Command::Token(arguments) => token::run(arguments).await?,

@@ -41,13 +41,13 @@ pub async fn run(arguments: ServeArguments) -> Result<()> {
         println!("First start: the administrator's API token, shown only now, is\n{token}");
     }
     let ended = wait(&mut service, signals).await;
-    stop(service, web).await?;
+    Box::pin(stop(service, web)).await?;
     ended
 }
 
 /// How long a process may take to end after it was told to, and how much of that is for requests under way.
 const STOP: Duration = Duration::from_millis(4300);
-const REQUESTS: Duration = Duration::from_millis(2000);
+const REQUESTS: Duration = Duration::from_secs(2);
 
 /// Ends the requests under way and the work in the background, within some seconds, whatever the database does.
 pub(crate) async fn stop(service: Service, web: Web) -> Result<()> {

@@ -74,7 +74,7 @@ struct Asked {
     answered: Arc<AtomicBool>,
     /// When its client last asked.
     at: Instant,
-    asked_again: Arc<Notify>,
+    repeated: Arc<Notify>,
 }
 
 /// How soon a client may ask again and be answered again: what comes earlier crossed the answer on its way.
@@ -146,7 +146,7 @@ impl Server {
                 return match self.admission.ask(client.ip(), now) {
                     Ok(()) => {
                         asked.at = now;
-                        asked.asked_again.notify_one();
+                        asked.repeated.notify_one();
                     }
                     Err(reason) => self.drop(client, reason),
                 };
@@ -165,13 +165,13 @@ impl Server {
         };
         let answered = Arc::new(AtomicBool::new(false));
         let (loaders, counters) = (self.loaders.clone(), self.counters.clone());
-        let (asked_again, log) = (Arc::new(Notify::new()), Arc::clone(&self.log));
+        let (repeated, log) = (Arc::new(Notify::new()), Arc::clone(&self.log));
         let transfer = Transfer {
             socket,
             loaders,
             counters: counters.clone(),
             answered: Arc::clone(&answered),
-            asked_again: Arc::clone(&asked_again),
+            repeated: Arc::clone(&repeated),
             asked_with: bytes.len(),
             log: Arc::clone(&log),
         };
@@ -204,7 +204,7 @@ impl Server {
         });
         self.clients.insert(task.id(), Client { address: client, answered: Arc::clone(&answered) });
         if let Some(request) = request {
-            self.requests.insert(client, Asked { task: task.id(), request, answered, at: now, asked_again });
+            self.requests.insert(client, Asked { task: task.id(), request, answered, at: now, repeated });
         }
     }
 

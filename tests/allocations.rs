@@ -128,7 +128,8 @@ impl Instance {
 
     /// From a CSV file, new servers.
     fn csv(&self, macs: impl IntoIterator<Item = String>) -> Deploying {
-        let rows: String = macs.into_iter().map(|mac| format!("{mac},shop,web,debian,prod\n")).collect();
+        let rows: Vec<String> = macs.into_iter().map(|mac| format!("{mac},shop,web,debian,prod\n")).collect();
+        let rows = rows.concat();
         let request = self.post("/api/v1/imports").header("Content-Type", "text/csv");
         Self::sent(request.body(format!("mac,venture,role,boot_image,network\n{rows}")))
     }

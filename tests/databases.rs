@@ -140,7 +140,7 @@ impl Drop for Running {
     }
 }
 
-/// PgBouncer before the run's cluster, in a pool mode; and the URL of a database through it.
+/// `PgBouncer` before the run's cluster, in a pool mode; and the URL of a database through it.
 fn pgbouncer(folder: &Path, mode: &str, database: &TestDatabase) -> Result<(Running, String)> {
     crate::support::postgres::prepare(folder)?;
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();

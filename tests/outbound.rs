@@ -73,6 +73,7 @@ const SYSTEM: &str = "HTTP/1.1 200 OK\r\nContent-Length: 20\r\nConnection: close
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story")]
 async fn a_secret_is_sent_only_where_its_scope_says_and_nobody_learns_which_secrets_there_are() -> Result<()> {
     let service = Service::start(Ipv4Addr::LOCALHOST).await?;
     let controller = Trap::start(Ipv4Addr::LOCALHOST, 0, SYSTEM).await?;

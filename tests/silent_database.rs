@@ -97,7 +97,7 @@ async fn works_again(process: &Process, name: &str) -> Result<()> {
 }
 
 async fn ends(process: &mut Process, state: &str) -> Result<()> {
-    let took = process.terminate(Duration::from_secs(60)).await?;
+    let took = process.terminate(Duration::from_mins(1)).await?;
     println!("{state}: SIGTERM ends the process after {took:.1?}");
     ensure!(took.is_some_and(|took| took <= ENDED), "{state}: the process ended after {took:?}");
     Ok(())

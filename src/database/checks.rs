@@ -37,6 +37,7 @@ const FACTS: &str = "
 
 /// What the database is.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are columns of one row")]
 pub(crate) struct Facts {
     version: i32,
     version_name: String,

@@ -1,7 +1,7 @@
 //! Detects a connection pooler that gives a client another server connection for each transaction or statement.
 //!
 //! The service needs a session to stay one: it listens for notices, keeps prepared statements, sets how its statements are
-//! planned, and holds advisory locks while it changes the schema. Through PgBouncer, that is session mode. In the other modes
+//! planned, and holds advisory locks while it changes the schema. Through `PgBouncer`, that is session mode. In the other modes
 //! these fail late and rarely, or affect other clients' sessions, so they are refused at the start.
 //!
 //! In session mode a client keeps the process that serves it (`pg_backend_pid`) and shares it with nobody. So two connections

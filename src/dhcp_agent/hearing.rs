@@ -39,7 +39,7 @@ pub(crate) struct Deaf {
 }
 
 impl Deaf {
-    pub(crate) fn new(message: String, reload: bool) -> Hearing {
+    pub(crate) fn found(message: String, reload: bool) -> Hearing {
         Hearing::Deaf(Self { message, reload })
     }
 }
@@ -87,7 +87,7 @@ impl Ears {
                     ));
                 }
                 Found::Nothing => {
-                    return Deaf::new(format!("{name} is not running any more. Start it; its log says why it ended."), false);
+                    return Deaf::found(format!("{name} is not running any more. Start it; its log says why it ended."), false);
                 }
                 Found::Unclear(many) => {
                     return Hearing::Unknown(format!(
@@ -153,7 +153,7 @@ fn judge(
     let mut may_reload = true;
     let mut local = 0;
     for network in networks {
-        let Some(address) = view.address_in(network) else {
+        let Some(address) = view.address_in(*network) else {
             // A network that was never local is one that relays forward to the server.
             if let Some(place) = heard.get(network) {
                 may_reload = false;
@@ -174,11 +174,11 @@ fn judge(
         if !named.is_empty() && !named.iter().any(|one| one == interface) {
             continue;
         }
-        let hears = match kind {
+        let open = match kind {
             Kind::Isc | Kind::Kea => view.sees(interface, own),
             Kind::Dnsmasq => view.has_port(Some(address), own),
         };
-        if hears {
+        if open {
             heard.insert(*network, format!("{interface} had {address}"));
         } else {
             deaf.push(format!("{network}: it has no open socket on {interface} ({address}). {}", advice(view, own, address)));
@@ -197,7 +197,7 @@ fn judge(
     if deaf.is_empty() {
         return Hearing::Hears;
     }
-    Deaf::new(format!("{name} hears no clients on {}", deaf.join("; ")), may_reload)
+    Deaf::found(format!("{name} hears no clients on {}", deaf.join("; ")), may_reload)
 }
 
 /// What to do where the machine is as it should be.

@@ -193,7 +193,7 @@ impl Watch {
             Ok(Ok(())) => {}
             Ok(Err(message)) => tracing::warn!(message, "the server could not read its configuration again"),
             Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "the server could not be made to read its configuration again")
+                tracing::warn!(error = format!("{error:#}"), "the server could not be made to read its configuration again");
             }
         }
     }

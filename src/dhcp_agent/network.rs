@@ -92,7 +92,7 @@ impl View {
     }
 
     /// The own address in a network, if there is one.
-    pub(crate) fn address_in(&self, network: &Ipv4Net) -> Option<Ipv4Addr> {
+    pub(crate) fn address_in(&self, network: Ipv4Net) -> Option<Ipv4Addr> {
         self.addresses.iter().copied().find(|address| network.contains(address))
     }
 
@@ -156,9 +156,9 @@ mod tests {
     #[test]
     fn a_server_that_listens_is_seen_to() {
         let view = View::parse([ADDRESSES, ROUTES, INTERFACES, &packet(5, 1), UDP]);
-        let address = view.address_in(&"10.99.0.0/24".parse().expect("a network")).expect("an address");
+        let address = view.address_in("10.99.0.0/24".parse().expect("a network")).expect("an address");
         assert_eq!((address, view.interface_of(address)), (Ipv4Addr::new(10, 99, 0, 2), Some("br0")));
-        assert_eq!(view.address_in(&"10.98.0.0/24".parse().expect("a network")), None);
+        assert_eq!(view.address_in("10.98.0.0/24".parse().expect("a network")), None);
         assert!(view.sees("br0", None) && view.sees_anything(None) && view.has_port(Some(address), None));
         assert!(!view.sees("eth0", None) && !view.has_port(Some(Ipv4Addr::new(10, 98, 0, 2)), None));
 
@@ -172,7 +172,7 @@ mod tests {
     fn an_interface_that_is_down_or_was_made_again_is_not_heard() {
         let header = |text: &str| text.lines().take(1).collect::<String>();
         let down = View::parse([ADDRESSES, &header(ROUTES), &header(INTERFACES), &packet(5, 0), UDP]);
-        let address = down.address_in(&"10.99.0.0/24".parse().expect("a network")).expect("it keeps its address");
+        let address = down.address_in("10.99.0.0/24".parse().expect("a network")).expect("it keeps its address");
         assert!(down.interface_of(address).is_none() && !down.sees("br0", None) && !down.sees_anything(None));
 
         let again = View::parse([ADDRESSES, ROUTES, INTERFACES, &packet(-1, 0), UDP]);

@@ -67,8 +67,8 @@ pub(crate) fn find(program: &str, configuration: &Path) -> Found {
     let all: Vec<(Process, Vec<String>)> = named.filter_map(Process::of).map(|process| (process, process.arguments())).collect();
     let given = |path: Option<&Path>| -> Vec<Process> {
         let Some(path) = path.and_then(Path::to_str).filter(|path| path.len() > 1) else { return vec![] };
-        let names = |arguments: &Vec<String>| arguments.iter().any(|argument| has_path(argument, path));
-        all.iter().filter(|(_, arguments)| names(arguments)).map(|(process, _)| *process).collect()
+        let mentions = |arguments: &Vec<String>| arguments.iter().any(|argument| has_path(argument, path));
+        all.iter().filter(|(_, arguments)| mentions(arguments)).map(|(process, _)| *process).collect()
     };
     let canonical = fs::canonicalize(configuration).ok();
     for servers in [given(Some(configuration)), given(canonical.as_deref()), given(configuration.parent())] {

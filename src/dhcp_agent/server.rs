@@ -76,16 +76,16 @@ impl Server {
         }
         let status = match kea.status(revision).await {
             Ok(status) => status,
-            Err(Trouble::Away(message)) => return Deaf::new(message, false),
-            Err(Trouble::Other(message)) => return Deaf::new(message, true),
+            Err(Trouble::Away(message)) => return Deaf::found(message, false),
+            Err(Trouble::Other(message)) => return Deaf::found(message, true),
             Err(Trouble::Unclear(message)) => return Hearing::Unknown(message),
         };
         if let Some(pid) = status.pid {
             ears.is_served_by(pid);
         }
         match (look(ears).await, status.cannot_listen()) {
-            (Hearing::Deaf(deaf), Some(said)) => Deaf::new(command::fitted(&format!("{said}. {}", deaf.message)), deaf.reload),
-            (_, Some(said)) => Deaf::new(said, true),
+            (Hearing::Deaf(deaf), Some(said)) => Deaf::found(command::fitted(&format!("{said}. {}", deaf.message)), deaf.reload),
+            (_, Some(said)) => Deaf::found(said, true),
             (seen, None) => seen,
         }
     }

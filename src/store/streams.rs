@@ -72,8 +72,8 @@ async fn run(mut reader: Reader, mut receiver: mpsc::Receiver<Waiting>) {
     loop {
         tokio::select! {
             biased;
-            received = receiver.recv_many(&mut group, GROUP) => {
-                if received == 0 {
+            count = receiver.recv_many(&mut group, GROUP) => {
+                if count == 0 {
                     return;
                 }
             }

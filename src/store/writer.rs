@@ -158,8 +158,8 @@ async fn run(mut writer: Writer, mut receiver: mpsc::Receiver<Waiting>) {
     loop {
         tokio::select! {
             biased;
-            received = receiver.recv_many(&mut group, GROUP_BATCHES) => {
-                if received == 0 {
+            count = receiver.recv_many(&mut group, GROUP_BATCHES) => {
+                if count == 0 {
                     return;
                 }
             }

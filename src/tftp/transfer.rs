@@ -70,7 +70,7 @@ pub(super) struct Transfer {
     /// Becomes true when the client has answered, which proves that it is there.
     pub(super) answered: Arc<AtomicBool>,
     /// The client has asked again, as it does when it has missed the first packet.
-    pub(super) asked_again: Arc<Notify>,
+    pub(super) repeated: Arc<Notify>,
     /// How many bytes the request had.
     pub(super) asked_with: usize,
     pub(super) log: Arc<Sampled>,
@@ -143,7 +143,7 @@ impl Transfer {
         loop {
             let length = tokio::select! {
                 length = self.socket.recv(&mut received) => length?,
-                () = self.asked_again.notified(), if asked_again < ASKED_AGAIN && !self.answered.load(Ordering::Relaxed) => {
+                () = self.repeated.notified(), if asked_again < ASKED_AGAIN && !self.answered.load(Ordering::Relaxed) => {
                     asked_again += 1;
                     self.send_blocks(&mut content, agreement, window.under_way()).await?;
                     continue;

@@ -91,7 +91,7 @@ impl Shift {
         }
         match random.random_range(0..8) {
             // It installs until the end of the story.
-            0 => return,
+            0 => {}
             1..3 => {
                 self.boots.forget(&deployment.ip);
                 self.cancel(world, id, last).await;

@@ -1,4 +1,4 @@
-//! PostgreSQL servers of a test's own: on a disk that can be filled, as a primary with a standby, or behind PgBouncer.
+//! PostgreSQL servers of a test's own: on a disk that can be filled, as a primary with a standby, or behind `PgBouncer`.
 
 use anyhow::{Context, Result, ensure};
 use nix::unistd::{Uid, User, chown};
@@ -43,8 +43,8 @@ impl Postgres {
         let data = folder.join("data");
         let file = data.join("postgresql.conf");
         let mut text = std::fs::read_to_string(&file)?;
-        text += &format!("\nlisten_addresses = ''\nunix_socket_directories = '{}'\nfsync = off\n", folder.display());
-        text += configuration;
+        let socket = folder.display();
+        text = format!("{text}\nlisten_addresses = ''\nunix_socket_directories = '{socket}'\nfsync = off\n{configuration}");
         std::fs::write(&file, text)?;
         let server = Self { folder: folder.to_owned() };
         run(command("pg_ctl")?

@@ -69,13 +69,10 @@ pub(super) fn failed(request: &HttpRequest, error: &RenderError) -> HttpResponse
 /// The answer where the store of files fails: what it said is for the log.
 pub(super) fn store_failed(request: &HttpRequest, error: &StoreError) -> HttpResponse {
     tracing::error!("a boot file is not served: {:#}", anyhow::anyhow!("{error:?}"));
-    match error {
-        StoreError::Missing(_) => {
-            refuse(request, StatusCode::INTERNAL_SERVER_ERROR, "the file's content is missing; an operator must upload it again")
-        }
-        _ => {
-            let sentence = error.cause().map_or("the store of boot files does not answer; try again", Cause::sentence);
-            refuse(request, StatusCode::SERVICE_UNAVAILABLE, sentence)
-        }
+    if let StoreError::Missing(_) = error {
+        let sentence = "the file's content is missing; an operator must upload it again";
+        return refuse(request, StatusCode::INTERNAL_SERVER_ERROR, sentence);
     }
+    let sentence = error.cause().map_or("the store of boot files does not answer; try again", Cause::sentence);
+    refuse(request, StatusCode::SERVICE_UNAVAILABLE, sentence)
 }

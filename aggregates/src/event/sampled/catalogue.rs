@@ -249,17 +249,17 @@ sampled!(webhook: WebhookEvent {
     WebhookRetired => [WebhookEvent::WebhookRetired {}],
 });
 
-fn secret_spec(text: &str) -> Box<SecretSpec> {
-    Box::new(serde_json::from_str(text).expect("a scope"))
+fn secret_spec(text: &str) -> SecretSpec {
+    serde_json::from_str(text).expect("a scope")
 }
 
 sampled!(secret: SecretEvent {
     SecretScopeDefined => [
-        SecretEvent::SecretScopeDefined { spec: secret_spec(
+        SecretEvent::SecretScopeDefined { spec: Box::new(secret_spec(
             r#"{"description": "The controllers of dc1", "networks": ["10.20.12.0/24", "10.20.13.0/24"], "protocols": ["ipmi", "redfish"],
-                "ports": [443, 623, 8443], "sites": ["dc1", "dc2"], "plain_http": true}"#) },
-        SecretEvent::SecretScopeDefined { spec: secret_spec(
-            r#"{"networks": ["10.20.12.0/24"], "protocols": ["redfish"], "sites": ["dc1"]}"#) },
+                "ports": [443, 623, 8443], "sites": ["dc1", "dc2"], "plain_http": true}"#)) },
+        SecretEvent::SecretScopeDefined { spec: Box::new(secret_spec(
+            r#"{"networks": ["10.20.12.0/24"], "protocols": ["redfish"], "sites": ["dc1"]}"#)) },
     ],
     SecretScopeRetired => [SecretEvent::SecretScopeRetired {}],
 });
