@@ -394,7 +394,9 @@ async fn controllers_that_hang_delay_only_those_who_wait_for_them() -> Result<()
         ensure!(status != StatusCode::SERVICE_UNAVAILABLE || retry, "{status} without Retry-After");
         statuses.push(status);
     }
-    assert_eq!(statuses.iter().filter(|status| **status == StatusCode::BAD_GATEWAY).count(), 8, "{statuses:?}");
+    // Eight of one caller are under way at once; when they end, as many of those that wait begin.
+    let asked = statuses.iter().filter(|status| **status == StatusCode::BAD_GATEWAY).count();
+    ensure!((8..=16).contains(&asked), "{statuses:?}");
 
     // Deployments whose restarts wait for controllers do not hold up one whose controller is well.
     let deploy = async |id: &str| -> Result<String> {

@@ -62,7 +62,7 @@ async fn sixty_cancels_at_once_are_all_done_while_agents_are_answered_and_the_re
         Ok(slowest)
     };
     let reactor = async {
-        let new = json!({ "device": device, "network": "prod" });
+        let new = json!({ "device": device, "network": "prod", "boot_image": "debian" });
         let id = service.post("/api/v1/deployments", &new).await?["id"].as_str().context("an id")?.to_owned();
         wait_for("the reactor prepares another deployment", PATIENCE, async || {
             let shown = service.get(&format!("/api/v1/deployments/{id}")).await.ok()?;

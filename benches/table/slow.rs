@@ -84,6 +84,8 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
 /// Servers with a controller that never answers; their ids. An administrator allows the loopback address and the secret.
 async fn managed(service: &Process, port: u16) -> Result<Vec<String>> {
     service.write_secret("bmc", "admin:of-the-bench")?;
+    let scope = json!({ "networks": ["127.0.0.1/32"], "protocols": ["redfish"], "ports": [port], "sites": ["dc1"] });
+    service.put("/api/v1/secrets/bmc", &scope).await?;
     let mut ids = vec![];
     for n in 0..HANGING {
         let management = json!({ "address": "127.0.0.1", "protocol": "redfish", "credentials": "bmc", "port": port, "tls": "sha256:".to_owned() + &"ab".repeat(32) });

@@ -81,6 +81,10 @@ impl World {
             "address": "127.0.0.1", "protocol": "redfish", "credentials": "bmc", "port": world.controller.address().port(),
             "tls": world.emulator.fingerprint,
         });
+        let scope = json!({
+            "networks": ["127.0.0.1/32"], "protocols": ["redfish"], "ports": [world.controller.address().port()], "sites": ["dc1"],
+        });
+        world.service.put("/api/v1/secrets/bmc", &scope).await?;
         world.managed = world.register(MANAGED, &management).await?;
         let token = world.service.run(&["token", "create", "agent", "--dhcp-server", "kea-1"]).await?;
         token.trim().clone_into(&mut world.agent_token);

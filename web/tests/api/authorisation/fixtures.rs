@@ -83,6 +83,8 @@ impl Fixtures {
         }
         let webhook = json!({"description": "", "url": "https://chat.example/", "events": ["*"], "secret": "webhook-chat"});
         site.append("webhook", "chat", json!({"type": "WebhookDefined", "spec": webhook})).await;
+        let scope = json!({"networks": ["10.0.9.0/24"], "protocols": ["redfish"], "sites": ["dc1"]});
+        site.append("secret", "bmc", json!({"type": "SecretScopeDefined", "spec": scope})).await;
         boot_image(site).await;
         let mut devices = [Uuid::nil(); 2];
         let mut deployments = [DeploymentId::default(); 2];
@@ -125,11 +127,13 @@ impl Fixtures {
                 "key" if of("/boot-images") => "debian".to_owned(),
                 "key" if of("/dhcp-servers") => DHCP_SERVER.to_owned(),
                 "key" if of("/webhooks") => "chat".to_owned(),
+                "key" if of("/secrets") => "bmc".to_owned(),
                 "id" if of("/devices") => self.devices[0].to_string(),
                 "id" if of("/deployments") => self.deployments[0].to_string(),
                 "id" if pattern.contains("/sessions/") => "SESSION".to_owned(),
                 "id" if pattern.contains("/tokens/") => self.token.to_string(),
                 "id" => Uuid::nil().to_string(),
+                "name" if of("/settings/secrets") => "bmc".to_owned(),
                 "name" if of("/users") || of("/settings/users") => "uwe".to_owned(),
                 "name" if of("/dhcp/servers") => DHCP_SERVER.to_owned(),
                 "name" if of("/pxe") => "boot.ipxe".to_owned(),
