@@ -8,9 +8,9 @@
 
 use crate::instance::Instance;
 use crate::store::workers;
-use bootledger_projections::pool::sessions::Sessions;
+use bootledger_projections::pool::is_lost;
+use bootledger_projections::pool::sessions::{Session, Sessions};
 use nix::time::{ClockId, clock_gettime};
-use sqlx::postgres::PgConnection;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -52,7 +52,7 @@ impl Heartbeat {
     /// Begins. The database may be away: the workers have no name then, and take nothing.
     pub fn start(sessions: Sessions, instance: Instance) -> Self {
         let ((life, alive), (news, reader), (end, ended)) = (watch::channel(None), watch::channel(0), watch::channel(false));
-        let heart = Heart { sessions, instance, connection: None, worker: None, life, news };
+        let heart = Heart { sessions, instance, session: None, worker: None, life, news };
         Self { worker: Worker { life: alive, news: reader }, end, task: tokio::spawn(heart.run(ended)) }
     }
 
@@ -126,7 +126,7 @@ fn uptime() -> Duration {
 struct Heart {
     sessions: Sessions,
     instance: Instance,
-    connection: Option<PgConnection>,
+    session: Option<Session>,
     worker: Option<Uuid>,
     life: watch::Sender<Option<Life>>,
     news: watch::Sender<u64>,
@@ -141,15 +141,17 @@ impl Heart {
                     failing = false;
                     pause
                 }
-                // A database that refuses, as a read-only one does, has answered, and the connection is as good as before.
-                Ok(Err(sqlx::Error::Database(error))) => failed(&mut failing, error.message()),
                 Ok(Err(error)) => {
-                    self.connection = None;
+                    // A database that refuses, as a read-only one does, has answered, and the session is as good as before.
+                    // One that ended the session has answered too.
+                    if is_lost(&error) || error.as_database_error().is_none() {
+                        self.session = None;
+                    }
                     failed(&mut failing, &error.to_string())
                 }
                 // An answer that comes late would be taken for that of the next heartbeat.
                 Err(_) => {
-                    self.connection = None;
+                    self.session = None;
                     failed(&mut failing, "the database has not answered in time")
                 }
             };
@@ -158,29 +160,31 @@ impl Heart {
                 _ = ended.wait_for(|ended| *ended) => {}
             }
         }
-        if let (Some(connection), Some(worker)) = (&mut self.connection, self.worker) {
+        if let (Some(session), Some(worker)) = (&mut self.session, self.worker) {
             // Where that fails, others find out by themselves.
-            drop(timeout(LIMIT, workers::leave(connection, worker)).await);
+            drop(timeout(LIMIT, workers::leave(&mut session.connection, worker)).await);
         }
     }
 
     /// Says that the workers live, under a new name where the old one was given up. Returns how long to wait.
     async fn beat(&mut self) -> Result<Duration, sqlx::Error> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => none.insert(self.sessions.open(LIMIT).await?.connection),
+        // A session that was declared lost is silent, or began while the database was read-only, and stays so.
+        let session = match self.session.take().filter(|session| session.bound.holds()) {
+            Some(session) => session,
+            None => self.sessions.open(LIMIT).await?,
         };
+        let Session { connection, bound, .. } = self.session.insert(session);
         let begun = uptime();
         let Some(worker) = self.worker else {
             let worker = Uuid::now_v7();
-            workers::register(connection, worker, self.instance.id).await?;
+            bound.within(LIMIT, workers::register(connection, worker, self.instance.id)).await?;
             self.worker = Some(worker);
             self.life.send_replace(Some(Life { worker, beat: begun }));
             self.news.send_modify(|news| *news += 1);
             // Other instances that have died are seen at once.
             return Ok(Duration::ZERO);
         };
-        let beat = workers::beat(connection, worker).await?;
+        let beat = bound.within(LIMIT, workers::beat(connection, worker)).await?;
         if !beat.kept {
             warn!("the heartbeat of this instance was late; others may have taken over what it was doing");
             self.worker = None;

@@ -36,14 +36,20 @@ async fn serves_reads_only(service: &Process, reason: &str) -> Result<()> {
 }
 
 /// Changes are taken, and shown by the views.
-async fn becomes_writable(service: &Process) -> Result<()> {
+async fn becomes_writable(service: &Process, url: &str) -> Result<()> {
     let taken = async || service.put("/api/v1/sites/dc2", &site("After")).await.ok();
     wait_for("changes are taken again", PATIENCE, taken).await?;
     let shown = async || (service.get("/api/v1/sites/dc2").await.ok()?["spec"]["name"] == "After").then_some(());
     wait_for("the views move again", PATIENCE, shown).await?;
     let ready: Value = reqwest::get(service.url("/readyz")).await?.json().await?;
     ensure!(!ready["degraded"].to_string().contains("read-only"), "{ready}");
-    Ok(())
+    // Without a heartbeat, no plugin, webhook or DNS update would be worked on.
+    let pool = sqlx::PgPool::connect(url).await?;
+    let alive = async || {
+        let alive = sqlx::query_scalar::<_, bool>("SELECT EXISTS (SELECT FROM public.workers WHERE public.worker_lives(worker))");
+        alive.fetch_one(&pool).await.ok()?.then_some(())
+    };
+    wait_for("the instance has a heartbeat", PATIENCE, alive).await
 }
 
 #[tokio::test]
@@ -58,7 +64,7 @@ async fn a_database_set_read_only_serves_reads_until_it_is_set_back() -> Result<
     serves_reads_only(&service, "default_transaction_read_only").await?;
     let reset = format!("BEGIN READ WRITE; ALTER DATABASE {name} RESET default_transaction_read_only; COMMIT");
     execute(&database.url(), &reset).await?;
-    becomes_writable(&service).await
+    becomes_writable(&service, &database.url()).await
 }
 
 #[tokio::test]
@@ -86,5 +92,5 @@ async fn a_standby_serves_reads_until_it_is_promoted() -> Result<()> {
     service.start_again().await?;
 
     standby.promote()?;
-    becomes_writable(&service).await
+    becomes_writable(&service, &standby.url("ledger")).await
 }

@@ -96,11 +96,11 @@ impl Watch {
         if let Some(failing) = self.condition.failing()
             && matches!(tokio::time::timeout(PATIENCE, self.takes_writes(failing.cause)).await, Ok(Ok(true)))
         {
-            self.condition.recovered();
             if failing.cause == Cause::ReadOnly {
-                // A session that began read-only may stay so.
+                // A session that began read-only may stay so. First, so that no writer begins on such a session.
                 self.sessions.liveness().lose();
             }
+            self.condition.recovered();
         }
         self.gauges.writable.set(i64::from(self.condition.admit().is_ok() && self.condition.failing().is_none()));
     }
