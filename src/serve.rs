@@ -17,8 +17,21 @@ use tracing::{info, warn};
 
 /// Runs until Ctrl-C or SIGTERM. `ready` is called when it listens, with the addresses.
 pub async fn run(arguments: ServeArguments) -> Result<()> {
-    let signals = signals()?;
-    let mut service = Service::start(&arguments).await?;
+    let mut signals = signals()?;
+    // A start waits for the database, and for other instances that bring its schema up to date.
+    let mut starting = Box::pin(Service::start(&arguments));
+    let mut service = tokio::select! {
+        started = &mut starting => started?,
+        () = received(&mut signals) => {
+            let until = Instant::now() + STOP;
+            info!("told to stop during the start");
+            // A start that is nearly done ends in order. One that waits for the database is broken off.
+            return match tokio::time::timeout(REQUESTS, starting).await {
+                Ok(started) => Box::pin(started?.stop_by(until)).await,
+                Err(_) => Ok(()),
+            };
+        }
+    };
     let made = match service.database.read_only {
         // What a first start makes is in the log already: the schema is complete.
         Some(_) => administrator::Made::default(),
@@ -67,8 +80,16 @@ pub(crate) fn signals() -> Result<Signals> {
     Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
 }
 
+/// Waits for either of them.
+pub(crate) async fn received((terminated, interrupted): &mut Signals) {
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+}
+
 /// Waits for a signal, or for the end of the embedded server.
-pub(crate) async fn wait(service: &mut Service, (mut terminated, mut interrupted): Signals) -> Result<()> {
+pub(crate) async fn wait(service: &mut Service, mut signals: Signals) -> Result<()> {
     let database = async {
         match &mut service.database.embedded {
             Some(embedded) => embedded.ended().await,
@@ -76,8 +97,7 @@ pub(crate) async fn wait(service: &mut Service, (mut terminated, mut interrupted
         }
     };
     tokio::select! {
-        _ = terminated.recv() => info!("told to stop"),
-        _ = interrupted.recv() => info!("told to stop"),
+        () = received(&mut signals) => info!("told to stop"),
         error = database => return Err(error).context("the embedded PostgreSQL ended by itself"),
     }
     Ok(())
