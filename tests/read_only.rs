@@ -20,6 +20,7 @@ async fn serves_reads_only(service: &Process, reason: &str) -> Result<()> {
     assert_eq!(service.get("/api/v1/sites/dc1").await?["spec"]["name"], "Before");
     let pxe = reqwest::get(service.url("/pxe/")).await?;
     assert_eq!(pxe.status().as_u16(), 200, "the boot table is loaded");
+    service.get("/api/v1/image-downloads").await?;
     let request =
         reqwest::Client::new().put(service.url("/api/v1/sites/dc2")).bearer_auth(service.token()).json(&site("Refused"));
     let answer = request.send().await?;

@@ -157,6 +157,14 @@ impl Downloads {
         }
     }
 
+    /// Marks those as interrupted whose instance is lost, before they are read. A read-only database shows them as they are.
+    async fn interrupt_lost(&self) -> Result<(), sqlx::Error> {
+        match rows::interrupt_lost(&self.installer.ledger.views, self.now()).await {
+            Err(error) if Cause::of(&error) != Cause::ReadOnly => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     fn now(&self) -> OffsetDateTime {
         (self.installer.ledger.now)().0
     }
@@ -273,13 +281,13 @@ impl ImageLibrary for Downloads {
 
     async fn downloads(&self) -> Result<Vec<ImageDownload>, CommandError> {
         let pool = &self.installer.ledger.views;
-        rows::interrupt_lost(pool, self.now()).await.map_err(unavailable)?;
+        self.interrupt_lost().await.map_err(unavailable)?;
         rows::list(pool).await.map_err(unavailable)?.into_iter().map(download).collect()
     }
 
     async fn download(&self, id: Uuid) -> Result<Option<ImageDownload>, CommandError> {
         let pool = &self.installer.ledger.views;
-        rows::interrupt_lost(pool, self.now()).await.map_err(unavailable)?;
+        self.interrupt_lost().await.map_err(unavailable)?;
         rows::find(pool, id).await.map_err(unavailable)?.map(download).transpose()
     }
 
