@@ -19,8 +19,8 @@ use tokio::time::Instant;
 pub(crate) mod canary;
 mod settings;
 
-/// How many connections one instance uses at most, beside those of the group writer, the reader of streams, the feed and
-/// the canary. Each group of callers has its own, so that none can take another's.
+/// How many connections one instance uses at most, beside those of the group writer, the reader of streams, the listener, the
+/// canary and the heartbeat. Each group of callers has its own, so that none can take another's.
 const PEOPLE: u32 = 10;
 const AGENTS: u32 = 6;
 const WORKERS: u32 = 8;

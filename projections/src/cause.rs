@@ -130,11 +130,6 @@ impl Cause {
         matches!(self, Self::DatabaseFull | Self::FilesFull | Self::FileTooLarge)
     }
 
-    /// Whether reads still work while writes fail for this reason, until an operator does something.
-    pub fn stops_writes(self) -> bool {
-        matches!(self, Self::DatabaseFull | Self::ReadOnly | Self::AccessDenied)
-    }
-
     /// After how many seconds a client should repeat its request.
     pub fn retry_seconds(self) -> u32 {
         match self {

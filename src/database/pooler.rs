@@ -17,7 +17,7 @@ const ROUNDS: usize = 3;
 
 /// What the operator has to change.
 const ADVICE: &str = "Set pool_mode = session for this database in the pooler (PgBouncer: pgbouncer.ini), with a default_pool_size \
-                      of at least 30 for each Bootledger instance, or name the PostgreSQL server itself in DATABASE_URL.";
+                      of at least 40 for each Bootledger instance, or name the PostgreSQL server itself in DATABASE_URL.";
 
 /// Refuses the database where connections are shared.
 pub(super) async fn refuse_shared_sessions(first: &mut PgConnection, options: &PgConnectOptions) -> Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! The engine's parser and compiler call themselves for what is nested and for what is chained, and an overflow of the
 //! stack ends the whole process. The bounds are far below what overflows, on [`super::deep`]'s threads by more than ten
-//! times, and far above what the recipes of the library need. They are documented in `docs/guide.md`.
+//! times, and far above what the recipes of the library need. They are documented in `docs/settings.md`.
 
 use super::TemplateError;
 use super::growth::Growth;

@@ -23,7 +23,7 @@ const WAITING: usize = 256;
 /// How long a caller waits. A template's fuel ends sooner.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many renderings people may wait for at once. Each of them holds a reading, and so a connection to the database.
+/// How many renderings people may wait for at once, so that booting servers get a thread.
 const PEOPLE: usize = 8;
 
 static LOOKING: Semaphore = Semaphore::const_new(PEOPLE);
