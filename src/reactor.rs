@@ -97,7 +97,8 @@ impl Reactor {
             let full = match taken {
                 Ok(Taken { leases, sites }) => {
                     let count = leases.len();
-                    let leases = self.set_apart(&mut at_controllers, leases, &sites).await;
+                    let apart = self.set_apart(&mut at_controllers, leases, &sites);
+                    let leases = while_working(&mut under_way, apart).await;
                     under_way.extend(leases.into_iter().map(|lease| self.one(lease, Arc::clone(&sites), &permits)));
                     if under_way.is_empty()
                         && let Err(error) = self.tidy().await
@@ -170,14 +171,16 @@ impl Reactor {
     /// Begins the runs that talk to management controllers, each in a task of its own, and gives the others back.
     async fn set_apart(&self, tasks: &mut JoinSet<()>, leases: Vec<Lease>, sites: &Arc<[Entry<SiteSpec>]>) -> Vec<Lease> {
         let (apart, others): (Vec<_>, Vec<_>) = leases.into_iter().partition(|lease| lease.plugin.as_str() == CONTROLLERS);
+        let mut later = vec![];
         for lease in apart {
             if tasks.len() < AT_CONTROLLERS {
                 let (reactor, sites) = (self.clone(), Arc::clone(sites));
                 tasks.spawn(async move { reactor.one(lease, sites, &Semaphore::new(1)).await });
             } else {
-                self.rest(&lease, Duration::from_secs(1)).await;
+                later.push(lease);
             }
         }
+        join_all(later.into_iter().map(|lease| async move { self.rest(&lease, Duration::from_secs(1)).await })).await;
         others
     }
 
