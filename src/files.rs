@@ -12,6 +12,7 @@ use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -64,10 +65,16 @@ fn lock(folder: &Path) -> std::io::Result<()> {
     if held.iter().any(|(known, _)| *known == path) && path.exists() {
         return Ok(());
     }
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-    file.lock()?;
-    held.push((path, file));
-    Ok(())
+    loop {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+        file.lock()?;
+        // Another instance may have taken it for left behind, before it was locked, and have removed it.
+        let own = file.metadata()?.ino();
+        if std::fs::metadata(&path).is_ok_and(|found| found.ino() == own) {
+            held.push((path, file));
+            return Ok(());
+        }
+    }
 }
 
 /// Removes what was left behind, now and every ten minutes, until the service stops.
@@ -106,8 +113,13 @@ pub fn sweep_folder(folder: &Path) -> Result<usize> {
     }
     for name in names()? {
         let of = name.strip_prefix(LOCK).and_then(|name| name.strip_suffix(".lock"));
-        if of.is_some_and(|of| of != instance()) && free(&folder.join(&name)) {
-            drop(std::fs::remove_file(folder.join(&name)));
+        let path = folder.join(&name);
+        // Removed while it is locked: an instance that is just starting waits for the lock, and then sees that its file is gone.
+        if of.is_some_and(|of| of != instance())
+            && let Ok(file) = File::open(&path)
+            && file.try_lock().is_ok()
+        {
+            drop(std::fs::remove_file(&path));
         }
     }
     Ok(count)
