@@ -174,6 +174,11 @@ async fn killed_while_the_controller_works_the_service_does_not_restart_the_serv
     assert_eq!(power_events(&service, &device).await?, ["PowerRequested"]);
     boots(&service).await?;
     reboot_is(&service, &deployment, "succeeded").await?;
+    // The controller goes on with what it was told before the service was killed.
+    wait_for("the controller has switched the server on again", PATIENCE, async || {
+        sim.told().contains(&"set power 1".to_owned()).then_some(())
+    })
+    .await?;
     assert_eq!(sim.told(), ["set boot pxe", "set power 0", "set power 1"]);
     Ok(())
 }
