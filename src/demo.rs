@@ -5,7 +5,7 @@ use crate::administrator::{by, shown};
 use crate::catalogue_file;
 use crate::config::ServeArguments;
 use crate::secrets::Secret;
-use crate::serve::{Addresses, Web, reached, signals, stop, wait};
+use crate::serve::{Addresses, Web, reached, signals, start, stop, wait};
 use crate::service::Service;
 use crate::tool::Tool;
 use crate::{administrator, dhcp_agent};
@@ -42,8 +42,8 @@ pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     arguments.trusted_proxy.push(IpNet::from(reached(arguments.listen.ip())));
     // For the same reason it may also be a webhook's receiver, a controller, or a DNS primary.
     arguments.store.outbound_allow.push(IpNet::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST)));
-    let signals = signals()?;
-    let mut service = Service::start(&arguments).await?;
+    let mut signals = signals()?;
+    let Some(mut service) = start(&arguments, &mut signals).await? else { return Ok(()) };
     let administrator = ensure_administrator(&service, &arguments).await?;
     let tool = Tool::open(&arguments.store).await?;
     catalogue_file::load_text(&tool, Arc::clone(&service.application.files), CATALOGUE, Path::new(".")).await?;

@@ -86,8 +86,8 @@ pub async fn sweep(folder: Option<PathBuf>, store: Arc<dyn ObjectStore>, mut sto
         };
         match swept.and_then(|swept| swept) {
             Ok(0) => {}
-            Ok(count) => tracing::info!(count, "removed uploads that were broken off"),
-            Err(error) => tracing::warn!("uploads that were broken off cannot be removed now: {error:#}"),
+            Ok(count) => tracing::info!(count, "removed incomplete uploads"),
+            Err(error) => tracing::warn!("cannot remove incomplete uploads: {error:#}"),
         }
         tokio::select! {
             biased;

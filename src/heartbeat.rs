@@ -193,7 +193,7 @@ impl Heart {
         }
         self.life.send_replace(Some(Life { worker, beat: begun }));
         if beat.lost > 0 {
-            info!(instances = beat.lost, "other instances have ended without a word; their work is taken over");
+            info!(instances = beat.lost, "other instances stopped sending heartbeats; taking over their work");
             self.news.send_modify(|news| *news += 1);
         }
         Ok(beat.next.map_or(EVERY, |next| EVERY.min(next + Duration::from_millis(10))))

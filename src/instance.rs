@@ -25,7 +25,7 @@ impl Instance {
             Ok(None) => Self::new(),
             Err(error) => {
                 let error = format!("{error:#}");
-                tracing::warn!(error, "this instance has no lasting id; after a crash, its work waits some seconds");
+                tracing::warn!(error, "this instance has no persistent ID; after a crash, its work waits a few seconds");
                 Self::new()
             }
         }

@@ -18,20 +18,7 @@ use tracing::{info, warn};
 /// Runs until Ctrl-C or SIGTERM. `ready` is called when it listens, with the addresses.
 pub async fn run(arguments: ServeArguments) -> Result<()> {
     let mut signals = signals()?;
-    // A start waits for the database, and for other instances that bring its schema up to date.
-    let mut starting = Box::pin(Service::start(&arguments));
-    let mut service = tokio::select! {
-        started = &mut starting => started?,
-        () = received(&mut signals) => {
-            let until = Instant::now() + STOP;
-            info!("told to stop during the start");
-            // A start that is nearly done ends in order. One that waits for the database is broken off.
-            return match tokio::time::timeout(REQUESTS, starting).await {
-                Ok(started) => Box::pin(started?.stop_by(until)).await,
-                Err(_) => Ok(()),
-            };
-        }
-    };
+    let Some(mut service) = start(&arguments, &mut signals).await? else { return Ok(()) };
     let made = match service.database.read_only {
         // What a first start makes is in the log already: the schema is complete.
         Some(_) => administrator::Made::default(),
@@ -58,6 +45,24 @@ pub async fn run(arguments: ServeArguments) -> Result<()> {
     ended
 }
 
+/// Starts the service; `None` where a signal to stop came before it had started. A start waits for the database, and for
+/// other instances that bring its schema up to date.
+pub(crate) async fn start(arguments: &ServeArguments, signals: &mut Signals) -> Result<Option<Service>> {
+    let mut starting = Box::pin(Service::start(arguments));
+    tokio::select! {
+        started = &mut starting => started.map(Some),
+        () = received(signals) => {
+            let until = Instant::now() + STOP;
+            info!("stopping during the start");
+            // A start that is nearly done ends in order. One that waits for the database is aborted.
+            match tokio::time::timeout(REQUESTS, starting).await {
+                Ok(started) => Box::pin(started?.stop_by(until)).await.map(|()| None),
+                Err(_) => Ok(None),
+            }
+        }
+    }
+}
+
 /// How long a process may take to end after it was told to, and how much of that is for requests under way.
 const STOP: Duration = Duration::from_millis(4300);
 const REQUESTS: Duration = Duration::from_secs(2);
@@ -67,7 +72,7 @@ pub(crate) async fn stop(service: Service, web: Web) -> Result<()> {
     let until = Instant::now() + STOP;
     service.begin_to_stop();
     if tokio::time::timeout(REQUESTS, web.stop()).await.is_err() {
-        warn!("requests under way are broken off");
+        warn!("aborting requests in progress");
     }
     service.stop_by(until).await
 }

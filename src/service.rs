@@ -191,7 +191,7 @@ impl Service {
             self.database.sessions.liveness().lose();
             let cut = async { while self.workers.join_next().await.is_some() {} };
             if tokio::time::timeout_at(until - CLOSE, cut).await.is_err() {
-                tracing::warn!("work in the background was not done in time; it is broken off");
+                tracing::warn!("background work did not finish in time and was aborted");
                 self.workers.abort_all();
             }
         }

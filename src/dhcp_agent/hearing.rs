@@ -157,7 +157,7 @@ fn judge(
             // A network that was never local is one that relays forward to the server.
             if let Some(place) = heard.get(network) {
                 may_reload = false;
-                deaf.push(format!("{network}: no interface has an address in it any more ({place} before). Give it back"));
+                deaf.push(format!("{network}: no interface has an address in this network any more (before: {place}). Restore the address"));
             }
             continue;
         };

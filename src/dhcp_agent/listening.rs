@@ -187,7 +187,7 @@ impl Watch {
         self.reload_at = Instant::now() + back_off(self.reloads);
         tracing::warn!(
             times = self.reloads,
-            "the server hears no clients although it could; it is made to read its configuration again"
+            "the server receives no client packets although its interfaces are up; reloading its configuration"
         );
         match server.reload(Some(revision)).await {
             Ok(Ok(())) => {}

@@ -104,6 +104,13 @@ impl Ledger {
                            verify, or sha256: and the certificate's fingerprint";
             broken.push(BrokenRule::new("management.tls", "tls_off_not_allowed", message));
         }
+        // The pinned certificate decides who gets the password.
+        let pinned = management.protocol == ManagementProtocol::Redfish && matches!(management.access.tls, Tls::Pinned(_));
+        if pinned && management.credentials.is_some() && level < Level::Administrator {
+            let message = "the pinned certificate decides which machine gets the password: only an administrator can set sha256: \
+                           together with credentials. Choose verify, or ask an administrator";
+            broken.push(BrokenRule::new("management.tls", "tls_pin_not_allowed", message));
+        }
         let credentials = match &management.credentials {
             Some(_) => self.credentials(site, management).await?.err().map(|denied| denied.words(level)),
             None => None,

@@ -123,7 +123,7 @@ impl Questions {
             let silent = || controller.silent(format!("it did not answer within {} s", LIMIT.as_secs()));
             tokio::time::timeout(LIMIT, controller.state()).await.unwrap_or_else(|_| Err(silent()))
         });
-        let lost = |_| Err(Trouble::certain("the question to the management controller was broken off"));
+        let lost = |_| Err(Trouble::certain("the query to the management controller was aborted"));
         task.map(move |ended| ended.unwrap_or_else(lost)).boxed().shared()
     }
 

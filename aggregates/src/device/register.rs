@@ -235,6 +235,17 @@ fn held(facts: &RegisterFacts) -> Vec<BrokenRule> {
         .collect()
 }
 
+/// The most interfaces of one device: every list and page shows them all.
+const MOST_MACS: usize = 64;
+
+fn too_many(macs: usize) -> Option<BrokenRule> {
+    (macs > MOST_MACS).then(|| {
+        let message =
+            format!("a device has at most {MOST_MACS} MAC addresses, and this one has {macs}; leave out those that never boot");
+        BrokenRule::new("macs", "macs_too_many", message)
+    })
+}
+
 pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Vec<DeviceEvent>, Refused> {
     spec.macs = spec.macs.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
     spec.serial = spec.serial.filter(|serial| !serial.is_empty());
@@ -243,6 +254,7 @@ pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Ve
     broken.extend(held(facts));
     broken.extend(unreachable(facts));
     broken.extend(identified(!spec.macs.is_empty() || spec.serial.is_some() || spec.asset.is_some()));
+    broken.extend(too_many(spec.macs.len()));
     broken.extend(settings::broken(&spec.settings, &facts.setting_secrets));
     if spec.parent.is_some_and(|parent| parent == facts.device) {
         broken.push(BrokenRule::new("parent", "device_own_parent", "a device is not a part of itself"));
@@ -282,6 +294,8 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     let stays = |old: &Option<Text>, pair: &Option<(Text, Text)>| pair.as_ref().map_or(old.is_some(), |(_, new)| !new.is_empty());
     let numbered = stays(&device.serial, &changed.serial) || stays(&device.asset, &changed.asset);
     broken.extend(identified(numbered || !wanted.is_empty()));
+    // A device of an earlier version may have more; it can lose them.
+    broken.extend(too_many(wanted.len()).filter(|_| wanted.len() > device.macs.len()));
     for mac in &changed.macs_removed {
         if facts.deploying.contains(mac) {
             broken.push(BrokenRule::new(

@@ -124,7 +124,7 @@ impl Writer {
             Err(Failed::Commit { error, results, head }) => {
                 // Nobody knows whether the commit was done: the log does.
                 let position = head.position;
-                warn!(%error, position, "the connection was lost while a commit was under way; looking whether it was done");
+                warn!(%error, position, "the connection was lost during a commit; checking whether it was committed");
                 self.forget(session);
                 let mut fresh = self.open(until).await.map_err(Lost::Refused)?;
                 let limited = Limited { bound: fresh.bound.clone(), until };

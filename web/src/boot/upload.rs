@@ -166,6 +166,6 @@ async fn checked(text: &Bytes, announced: Option<Sha256>, declared: Declared) ->
     })?;
     check_saved(text.to_owned(), declared).await.map_err(|error| match error {
         RenderError::Template(error) => UploadError::Template(error.to_string()),
-        RenderError::Busy(busy) => UploadError::Command(CommandError::Unavailable(busy.into())),
+        RenderError::Busy(busy) => UploadError::Command(CommandError::Busy(busy.to_string())),
     })
 }

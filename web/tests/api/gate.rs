@@ -65,7 +65,8 @@ async fn an_operator_does_not_change_the_catalogue_or_see_tokens() {
     let free = ["devices", "deployments", "imports"].map(|noun| format!("/api/v1/{noun}"));
     let for_administrators = |method: &Method, path: &str| {
         let open = free.iter().any(|noun| path.starts_with(noun)) || path.contains("/drift/");
-        ["/api/v1/secrets", "/api/v1/tokens", "/api/v1/users"].iter().any(|noun| path.starts_with(noun)) || *method != Method::GET && !open
+        ["/api/v1/secrets", "/api/v1/tokens", "/api/v1/users"].iter().any(|noun| path.starts_with(noun))
+            || *method != Method::GET && !open
     };
     let mut refused = 0;
     for (method, path) in operations().iter().filter(|(_, path)| path.starts_with("/api/v1/")) {

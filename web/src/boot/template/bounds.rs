@@ -68,7 +68,8 @@ pub(super) fn measure(text: &str) -> Result<Outline, TemplateError> {
         }
         growth.next(&tag).map_err(at)?;
         outline.plain &= !works(&tag);
-        outline.changes_token |= changes_token(&tag);
+        // What is inside of a set or filter block becomes a value, and can be changed under another name.
+        outline.changes_token |= changes_token(&tag) || (blocks.captures() && tag.tokens.iter().any(holds_token));
         #[cfg(test)]
         {
             let most = [blocks.depth, operations, brackets];
@@ -123,6 +124,11 @@ struct Blocks<'text> {
 }
 
 impl<'text> Blocks<'text> {
+    /// Whether what is written now becomes a value.
+    fn captures(&self) -> bool {
+        self.open.iter().any(|(keyword, _)| matches!(*keyword, "set" | "filter"))
+    }
+
     /// Whether the engine goes on after this tag.
     fn next(&mut self, tag: &Tag<'text>) -> Result<bool, String> {
         if !tag.block {
@@ -173,15 +179,18 @@ fn works(tag: &Tag<'_>) -> bool {
     matches!(keyword, Some(Token::Name("for" | "set" | "with" | "filter" | "do"))) || tag.tokens.contains(&Token::Sign("*"))
 }
 
+fn holds_token(token: &Token<'_>) -> bool {
+    matches!(token, Token::Name(name) if TOKEN_VARIABLES.contains(name))
+}
+
 /// Whether a tag does anything else with a variable that holds the token than to write it whole or to ask whether it is empty.
 fn changes_token(tag: &Tag<'_>) -> bool {
-    let holds = |token: &Token<'_>| matches!(token, Token::Name(name) if TOKEN_VARIABLES.contains(name));
-    if !tag.tokens.iter().any(holds) {
+    if !tag.tokens.iter().any(holds_token) {
         return false;
     }
     match (tag.block, tag.tokens.as_slice()) {
         (true, [Token::Name("if" | "elif"), _] | [Token::Name("if" | "elif"), Token::Name("not"), _]) | (false, [_]) => false,
-        (false, [variable, Token::Sign("|"), Token::Name(filter)]) => !(holds(variable) && WHOLE.contains(filter)),
+        (false, [variable, Token::Sign("|"), Token::Name(filter)]) => !(holds_token(variable) && WHOLE.contains(filter)),
         _ => true,
     }
 }
