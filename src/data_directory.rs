@@ -24,6 +24,8 @@ const FILE: u32 = 0o600;
 /// # Errors
 /// Where something can be read by others and is not ours to change.
 pub fn protect(data_directory: &Path, embedded: bool) -> Result<()> {
+    // A cluster that is there may be running, started by another process.
+    let embedded = embedded || data_directory.join("postgres").exists();
     let mode = if embedded && Uid::effective().is_root() { 0o711 } else { FOLDER };
     // Before the umask changes, so that PostgreSQL's user can pass through the folders above as well.
     let created = DirBuilder::new().recursive(true).mode(mode).create(data_directory);

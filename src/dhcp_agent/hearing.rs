@@ -157,7 +157,9 @@ fn judge(
             // A network that was never local is one that relays forward to the server.
             if let Some(place) = heard.get(network) {
                 may_reload = false;
-                deaf.push(format!("{network}: no interface has an address in this network any more (before: {place}). Restore the address"));
+                deaf.push(format!(
+                    "{network}: no interface has an address in this network any more (before: {place}). Restore the address"
+                ));
             }
             continue;
         };
