@@ -156,6 +156,15 @@ async fn a_secret_is_sent_only_where_its_scope_says_and_nobody_learns_which_secr
     let change = json!({ "management": with("tls", json!("off")) });
     assert_eq!(asks(&service, &operator, Method::PATCH, &path, &change).await?.0, StatusCode::UNPROCESSABLE_ENTITY);
 
+    // A certificate of one's own is a way to the password, too.
+    let pinned = format!("sha256:{}", "ab".repeat(32));
+    let (_, refused) =
+        asks(&service, &operator, Method::POST, "/api/v1/devices", &device("S-pin", "dc1", &with("tls", json!(pinned)))).await?;
+    assert_eq!(rules(&refused), ["tls_pin_not_allowed"], "{refused}");
+    let change = json!({ "management": with("tls", json!(pinned)) });
+    let (_, refused) = asks(&service, &operator, Method::PATCH, &path, &change).await?;
+    assert_eq!(rules(&refused), ["tls_pin_not_allowed"], "{refused}");
+
     // A viewer's question sends nothing; an operator's does, and is then what the viewer learns.
     let (status, unknown) = asks(&service, &viewer, Method::GET, &power, &Value::Null).await?;
     assert_eq!(

@@ -45,6 +45,13 @@ fn a_device_needs_a_number_or_an_interface() {
 }
 
 #[test]
+fn a_device_has_so_many_interfaces_and_no_more() {
+    let with = |count: u8| DeviceSpec { macs: (0..count).map(mac).collect(), ..spec() };
+    assert!(outcome::<Device>(&[], register(with(64), looked_up())).is_ok());
+    assert_eq!(broken::<Device>(&[], register(with(65), looked_up())), ["macs_too_many"]);
+}
+
+#[test]
 fn empty_numbers_are_no_numbers() {
     let empty = DeviceSpec { serial: Some(parsed("")), asset: Some(parsed("")), ..spec() };
     let expected = DeviceSpec { serial: None, asset: None, ..spec() };

@@ -264,3 +264,28 @@ async fn rendering_on_another_thread_costs_little() {
     println!("{count} renderings: {here:?} here, {there:?} on another thread");
     assert!(there < here * 20 + Duration::from_secs(1), "{here:?} here, {there:?} on another thread");
 }
+
+#[test]
+fn a_template_that_may_write_the_token_in_another_form_is_known_by_whatever_name_it_does_so() {
+    let changes = |text: &str| Template::parse(text).expect(text).changes_token();
+    for text in [
+        "{{ token|upper }}",
+        "{{ token[3:7] }}",
+        "{% set t = token %}{{ t[3:7] }}",
+        "{% set t %}{{ token }}{% endset %}{{ t[3:7] }}",
+        "{% set t %}a{% if ip %}{{ done_url }}{% endif %}{% endset %}{{ t|reverse }}",
+        "{% filter upper %}{{ token }}{% endfilter %}",
+        "{% with t = token %}{{ t }}{% endwith %}",
+        "{% for c in token %}{{ c }}{% endfor %}",
+    ] {
+        assert!(changes(text), "{text}");
+    }
+    for text in [
+        "{{ token }}",
+        "curl {{ done_url }}",
+        "{% if token %}{{ token }}{% endif %}",
+        "{% set t %}{{ ip }}{% endset %}{{ token }}",
+    ] {
+        assert!(!changes(text), "{text}");
+    }
+}
