@@ -219,7 +219,7 @@ async fn a_kea_that_hears_nobody_confirms_nothing_until_it_hears_again() -> Resu
 
     // The address is taken away, and when it comes back, another program has the port.
     lab.take_dhcp_address().await?;
-    agent::reports(&service, "dhcp-1", "no interface has an address in it any more").await?;
+    agent::reports(&service, "dhcp-1", "no interface has an address in this network any more").await?;
     ask_kea(&socket, "config-reload").await?;
     let other = lab.take_port().await?;
     lab.give_dhcp_address().await?;

@@ -320,7 +320,10 @@ mod tests {
         assert_eq!(judge(Kind::Isc, &all()[..1], &up, None, &[], &mut heard), Hearing::Hears);
         let gone = View::parse(["", "", INTERFACES, &packet(2), ""]);
         let (message, reload) = said(judge(Kind::Isc, &all()[..1], &gone, None, &[], &mut heard));
-        assert!(message.contains("no interface has an address in this network any more (before: br0 had 10.0.0.2)") && !reload, "{message}");
+        assert!(
+            message.contains("no interface has an address in this network any more (before: br0 had 10.0.0.2)") && !reload,
+            "{message}"
+        );
 
         // Where no network was ever local, all of them come through relays, and any open socket will do.
         assert_eq!(judge(Kind::Isc, &all(), &gone, None, &[], &mut BTreeMap::new()), Hearing::Hears);
