@@ -7,7 +7,7 @@
 //! named here exist. Rendering reads no clock, no file and no network.
 //!
 //! A template is measured before the engine reads it, whenever it is read: one that was saved before a bound existed is
-//! refused with the reason, as it is when it is saved. What reads and renders templates for people runs on [`deep`]'s
+//! refused with the reason, as it is when it is saved. What reads and renders templates for people runs on `deep`'s
 //! threads.
 
 use super::settings::{Declared, SettingValues};

@@ -2,7 +2,7 @@
 //! key is not taken for another request.
 //!
 //! The bytes are hashed as they arrived and never as types of this program, so that a retry across an upgrade is still the
-//! same request. The hash is stored with the answer: what it is made of may change only with another [`VERSION`].
+//! same request. The hash is stored with the answer: what it is made of may change only with another `VERSION`.
 
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
