@@ -10,11 +10,12 @@ use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 use sqlx::{Connection, Executor};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How long the database may take to show that it takes writes.
+/// How long a file system may take to say how much space it has, and the database to show that it takes writes.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Needs new pages, which a full disk has none of, and leaves nothing behind.
@@ -27,6 +28,8 @@ pub struct Watch {
     places: Vec<Place>,
     sessions: Sessions,
     gauges: Gauges,
+    /// A measurement under way. One of a network file system that hangs may never end.
+    measuring: Option<JoinHandle<Vec<Measured>>>,
 }
 
 struct Gauges {
@@ -53,11 +56,11 @@ impl Gauges {
 impl Watch {
     /// A watch over these places and this database.
     pub fn new(condition: Condition, places: Vec<Place>, sessions: Sessions, registry: &Registry) -> Result<Self> {
-        Ok(Self { condition, places, sessions, gauges: Gauges::register(registry)? })
+        Ok(Self { condition, places, sessions, gauges: Gauges::register(registry)?, measuring: None })
     }
 
     /// Runs until `stopping`.
-    pub async fn run(self, mut stopping: watch::Receiver<bool>) {
+    pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
         loop {
             tokio::select! {
                 () = self.look() => {}
@@ -70,20 +73,30 @@ impl Watch {
         }
     }
 
-    async fn look(&self) {
+    /// How much space there is, or nothing where a file system does not answer in time; then nothing new is begun either.
+    async fn measure(&mut self) -> Option<Vec<Measured>> {
         let places = self.places.clone();
-        let measured = tokio::task::spawn_blocking(move || {
-            let measured = places.iter().map(|place| (place, place.measure()));
-            let usable = measured.filter_map(|(place, measured)| match measured {
-                Ok(measured) => Some(measured),
-                Err(error) => {
-                    tracing::debug!("{} cannot be measured: {error}", place.what);
-                    None
-                }
-            });
-            usable.collect::<Vec<Measured>>()
-        });
-        if let Ok(measured) = measured.await {
+        let begin = || {
+            tokio::task::spawn_blocking(move || {
+                let measured = places.iter().map(|place| (place, place.measure()));
+                let usable = measured.filter_map(|(place, measured)| match measured {
+                    Ok(measured) => Some(measured),
+                    Err(error) => {
+                        tracing::debug!("{} cannot be measured: {error}", place.what);
+                        None
+                    }
+                });
+                usable.collect::<Vec<Measured>>()
+            })
+        };
+        let measuring = self.measuring.get_or_insert_with(begin);
+        let measured = tokio::time::timeout(PATIENCE, measuring).await.ok()?;
+        self.measuring = None;
+        measured.ok()
+    }
+
+    async fn look(&mut self) {
+        if let Some(measured) = self.measure().await {
             for place in &measured {
                 let set = |gauge: &IntGaugeVec, value: u64| {
                     gauge.with_label_values(&[place.what.label()]).set(i64::try_from(value).unwrap_or(i64::MAX));

@@ -59,7 +59,7 @@ pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Con
         let mut reservation = ledger.reservations.nothing();
         if !reservation.add(planned.chosen) {
             // Another command has chosen one of these since the views were read.
-            choosing.in_time()?;
+            choosing.crowded()?;
             continue;
         }
         let batch = Batch { events: planned.events, preconditions: planned.preconditions, idempotency: idempotency(import) };

@@ -65,6 +65,12 @@ impl Choosing {
         self.in_time()
     }
 
+    /// Notes that another command of this instance chose some of the same. An error where this has gone on for too long.
+    pub(in super::super) fn crowded(&mut self) -> Result<(), CommandError> {
+        self.races += 1;
+        self.in_time()
+    }
+
     pub(in super::super) fn in_time(&self) -> Result<(), CommandError> {
         if Instant::now() < self.until {
             return Ok(());

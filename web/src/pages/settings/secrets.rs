@@ -177,7 +177,7 @@ fn form(fields: &Fields, name: Option<&Name>) -> Markup {
             (field("ipmi", "IPMI", "It may be sent by IPMI.").check())
             (field("ports", "Ports", "With commas between. Left empty: 443 for Redfish (80 without TLS), 623 for IPMI.").text())
             (Field { required: true, ..field("sites", "Sites", "The sites whose devices it is for, with commas between.") }.text())
-            (field("plain_http", "Without TLS", "It may be sent by Redfish without TLS, readable for all on the way.").check())
+            (field("plain_http", "Without TLS", "It may be sent by Redfish without TLS, readable on the network.").check())
             div.actions {
                 button.primary type="submit" { "Save" }
                 a.button href="/settings/secrets" { "Back" }
