@@ -141,6 +141,45 @@ async fn silent_connections_are_replaced_while_the_service_is_idle_and_while_all
     Ok(())
 }
 
+/// The second fault hits connections that are as new as that with which the service watches over them, or newer.
+#[tokio::test]
+async fn no_request_waits_long_on_connections_that_fall_silent_soon_after_others_were_reset() -> Result<()> {
+    let service = Behind::start().await?;
+    let going = AtomicBool::new(true);
+    let clients = (0..8).map(|client| {
+        let (service, going) = (&service, &going);
+        async move {
+            let (mut number, mut longest) = (0, Duration::ZERO);
+            while going.load(Ordering::Relaxed) {
+                let name = format!("c{client}-{number}");
+                let answer = if client % 2 == 0 { read(&service.process).await? } else { write(&service.process, &name).await? };
+                longest = longest.max(answer.took);
+                number += 1;
+            }
+            anyhow::Ok(longest)
+        }
+    });
+    let faults = async {
+        for round in 0..6_u64 {
+            service.proxy.set_established(Mode::Reset);
+            // From at once to after the service has noticed that its own connection was closed.
+            tokio::time::sleep(Duration::from_millis(50 * (1 + round))).await;
+            service.proxy.set_established(if round % 2 == 0 { Mode::Silent } else { Mode::LosesAnswers });
+            until_success(async || write(&service.process, &format!("silent-{round}")).await).await?;
+        }
+        anyhow::Ok(())
+    };
+    let (longest, faults) = tokio::join!(futures::future::try_join_all(clients), async {
+        let done = faults.await;
+        going.store(false, Ordering::Relaxed);
+        done
+    });
+    println!("the longest answers of the clients took {longest:.1?}");
+    faults?;
+    ensure!(longest?.iter().all(|longest| *longest < Duration::from_secs(6)), "a client waited too long");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_database_that_is_silent_for_all_gets_bounded_answers_and_readiness_names_what_stands_still() -> Result<()> {
     let mut service = Behind::start().await?;

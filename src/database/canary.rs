@@ -5,6 +5,9 @@
 //! comes, it opens another one: if that is set up and answers first, all waits of the instance on older connections end
 //! at once, and their sessions are ended at the server, with what they hold locked.
 //!
+//! Where the canary's own connection was closed, the other connections of that time cannot be compared with it any more. They
+//! are lost as well, where they still do not answer when its new connection has worked for a second.
+//!
 //! On a machine that is merely busy, the old connection has its answer long before a new one is set up. Where the
 //! database answers nobody, nothing is lost: waits go on until their limits.
 
@@ -29,6 +32,9 @@ const GRACE: Duration = Duration::from_millis(200);
 /// How soon another attempt to connect follows one that failed.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// For how long a new connection of the canary works before older ones that do not answer are lost.
+const PROVED: Duration = Duration::from_secs(1);
+
 /// How long ending the lost sessions may take.
 const ENDING: Duration = Duration::from_secs(2);
 
@@ -51,24 +57,37 @@ pub(crate) async fn run(sessions: Sessions, mut stopping: watch::Receiver<bool>)
 
 async fn watch_over(sessions: &Sessions) {
     let mut session = open(sessions).await;
+    // Whether connections that are older than this one may be lost without anybody knowing.
+    let mut unsure = false;
     loop {
         sleep(EVERY).await;
         match ask(&mut session, sessions).await {
+            Found::Answers if unsure && session.bound.since().elapsed() >= PROVED => {
+                unsure = false;
+                ended(sessions.lose_older(&mut session, ENDING).await);
+            }
             Found::Answers => {}
             Found::Closed => {
                 // Others may be closed as well, and find out when they are used.
                 sessions.liveness().doubt();
                 session = open(sessions).await;
+                unsure = true;
             }
             Found::Lost(fresh) => {
                 warn!("connections to the database are silent while new ones work; replacing them");
                 session = *fresh;
-                match sessions.lose(&mut session, ENDING).await {
-                    Ok(count) => info!(count, "the lost sessions are ended at the database"),
-                    Err(error) => warn!(%error, "the lost sessions could not be ended at the database; they end by themselves"),
-                }
+                unsure = false;
+                ended(sessions.lose(&mut session, ENDING).await);
             }
         }
+    }
+}
+
+fn ended(result: sqlx::Result<u64>) {
+    match result {
+        Ok(0) => {}
+        Ok(count) => info!(count, "the lost sessions are ended at the database"),
+        Err(error) => warn!(%error, "the lost sessions could not be ended at the database; they end by themselves"),
     }
 }
 

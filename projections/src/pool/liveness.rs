@@ -23,6 +23,13 @@ struct State {
     doubted: Option<Instant>,
 }
 
+impl State {
+    /// Whether what was established just before this moment is lost.
+    fn has_lost(&self, moment: Instant) -> bool {
+        self.lost.is_some_and(|lost| moment < lost)
+    }
+}
+
 impl Default for Liveness {
     fn default() -> Self {
         Self(watch::Sender::new(State::default()))
@@ -32,7 +39,12 @@ impl Default for Liveness {
 impl Liveness {
     /// Says that all connections that are established now are lost.
     pub fn lose(&self) {
-        self.0.send_modify(|state| state.lost = Some(Instant::now()));
+        self.lose_before(Instant::now());
+    }
+
+    /// Says that all connections that were established before this moment are lost.
+    pub fn lose_before(&self, moment: Instant) {
+        self.0.send_modify(|state| state.lost = state.lost.max(Some(moment)));
     }
 
     /// Says that a connection was closed by the other side, and others may be: they are tested before they are used.
@@ -52,9 +64,7 @@ impl Liveness {
 
     /// What ends waits that begin now.
     pub fn bound(&self) -> Bound {
-        let state = self.0.subscribe();
-        let lost = state.borrow().lost;
-        Bound { state, lost }
+        Bound { state: self.0.subscribe(), since: Instant::now() }
     }
 }
 
@@ -62,13 +72,18 @@ impl Liveness {
 #[derive(Clone, Debug)]
 pub struct Bound {
     state: watch::Receiver<State>,
-    lost: Option<Instant>,
+    since: Instant,
 }
 
 impl Bound {
-    /// Whether no connections were lost since.
+    /// When it was made.
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Whether connections that were established when it was made are not lost.
     pub fn holds(&self) -> bool {
-        self.state.borrow().lost == self.lost
+        !self.state.borrow().has_lost(self.since)
     }
 
     /// Runs something for so long at most, and no longer than connections work.
@@ -81,10 +96,10 @@ impl Bound {
         }
     }
 
-    /// Returns when connections were lost since.
+    /// Returns when it does not hold.
     pub async fn broken(&self) {
         let mut state = self.state.clone();
-        if state.wait_for(|state| state.lost != self.lost).await.is_err() {
+        if state.wait_for(|state| state.has_lost(self.since)).await.is_err() {
             pending::<()>().await;
         }
     }
@@ -120,6 +135,8 @@ mod tests {
         assert!(before.within(LONG, pending::<Result<(), Error>>()).await.is_err(), "and so does one that begins too late");
         let after = liveness.bound();
         assert!(after.within(LONG, async { Ok::<_, Error>(()) }).await.is_ok());
+        liveness.lose_before(after.since());
+        assert!(after.holds(), "what is lost was established before it");
         let late = after.within(Duration::from_millis(1), pending::<Result<(), Error>>()).await;
         assert!(late.is_err_and(|error| error.to_string().contains("within 1 ms")));
     }
