@@ -29,8 +29,9 @@ const WARM_UP: usize = 40;
 const SERVERS: usize = 200;
 /// How long the faults go on at most; work that is not begun by then is left.
 const LONGEST: Duration = Duration::from_secs(40);
-/// How soon after the last fault everything has to be well.
-const WELL_WITHIN: Duration = Duration::from_secs(3);
+/// How soon after the last fault everything has to be well: 3 s on a machine that does nothing else, twice that beside other
+/// tests.
+const WELL_WITHIN: Duration = Duration::from_secs(6);
 /// How long `/pxe/` may take for a server whose deployment is in progress, whatever the database does. The table is in
 /// memory; what remains is the load of this test on a busy machine.
 const BOOT_WITHIN: Duration = Duration::from_secs(2);

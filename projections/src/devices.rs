@@ -42,6 +42,7 @@ pub struct Device {
     /// The rack that it stands in.
     pub rack: Option<Name>,
     /// Its lowest rack unit, from 1.
+    #[serde(rename = "position")]
     pub rack_position: Option<i32>,
     /// Its interfaces, sorted.
     pub macs: Vec<MacAddress>,

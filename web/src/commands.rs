@@ -278,7 +278,7 @@ impl Context {
 }
 
 /// What was done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Receipt {
     /// The position of the last event, or of the log where nothing had to be done.
     pub position: i64,

@@ -1,6 +1,7 @@
 //! The description of the API (`OpenAPI` 3.1), made from the handlers themselves. What all routes
 //! have in common (security, problems, headers, `?at=`) is added here once.
 
+mod machines;
 pub mod page;
 
 use crate::auth::cookie;
@@ -54,6 +55,9 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         api::webhooks::resume, api::webhooks::set_position, api::webhooks::skip, api::webhooks::ping,
         api::secrets::index, api::secrets::show, api::secrets::define, api::secrets::retire,
         puppet::routes::show, puppet::routes::create,
+        machines::script, machines::script_by_token, machines::file, machines::file_by_token, machines::done,
+        machines::done_by_token, machines::progress, machines::log, machines::loader,
+        machines::configuration, machines::confirmation, machines::zone,
         health::alive, health::readiness::ready, health::metrics::measured,
     ),
     modifiers(&InCommon)
@@ -141,6 +145,14 @@ fn describe(path: &str, method: &str, operation: &mut Operation) {
     let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
     let function = operation.operation_id.take().unwrap_or_default();
     operation.operation_id = Some(operation_id(path, &function));
+    if ["boot", "dhcp", "dns"].contains(&tag.as_str()) {
+        machines::refusals(path, operation);
+        if path.ends_with("/confirmation") {
+            let token = SecurityRequirement::new("token", Vec::<String>::new());
+            operation.security = Some(vec![token]);
+        }
+        return;
+    }
     if !path.starts_with("/api/v1/") {
         return;
     }

@@ -79,6 +79,7 @@ pub struct DeviceChange {
     pub remark: Option<Text>,
     /// Settings of boot images to set; null removes one, and those that are left out stay.
     #[serde(default, skip_serializing_if = "SettingsChange::is_empty")]
+    #[schema(inline)]
     pub settings: SettingsChange,
 }
 

@@ -35,7 +35,8 @@ impl Parameters {
 pub enum Classes {
     /// The classes' names.
     Names(Vec<Text>),
-    /// The classes with their parameters, which may be empty.
+    /// The classes with their parameters; null or an empty object for none.
+    #[schema(value_type = BTreeMap<String, Option<Object>>)]
     WithParameters(BTreeMap<Text, Parameters>),
 }
 

@@ -22,6 +22,7 @@ use bootledger_aggregates::values::text::Text;
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 /// The header with the position up to which the answer is current.
 const POSITION: &str = "Bootledger-Position";
@@ -130,9 +131,9 @@ async fn past(
 }
 
 /// What a server's agent reports.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Confirmation {
+pub(crate) struct Confirmation {
     /// Hash of the bytes: of those that the server runs, or of those that it could not use; `None` where it was given none.
     revision: Option<Sha256>,
     /// The position up to which they are current, from the answer that brought or confirmed them.

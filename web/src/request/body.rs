@@ -1,6 +1,9 @@
 //! The body of a request: read whole, up to a limit and within a time, so that neither a large nor
 //! a slow client can hold on to memory.
 
+mod shape;
+mod strict;
+
 use crate::error::Error;
 use crate::error::problem::ProblemError;
 use crate::request::backend::memory;
@@ -16,6 +19,8 @@ use futures::future::{FutureExt, LocalBoxFuture};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
+use strict::Strict;
+use utoipa::ToSchema;
 
 /// The most bytes of a JSON body.
 pub const JSON_LIMIT: u64 = 1024 * 1024;
@@ -79,7 +84,7 @@ async fn read_in_time(request: &HttpRequest, payload: Payload, limit: u64) -> Re
     read.map(|(body, _)| body)
 }
 
-fn parse<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> Result<T, Error> {
+fn parse<T: DeserializeOwned + ToSchema + 'static>(request: &HttpRequest, body: &[u8]) -> Result<T, Error> {
     let kind = request.content_type().to_ascii_lowercase();
     if kind != "application/json" && !(kind.starts_with("application/") && kind.ends_with("+json")) {
         return Err(Error::UnsupportedMediaType("application/json"));
@@ -119,29 +124,67 @@ pub(crate) fn check_depth(body: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+/// Reads a body as a type, in two steps: as JSON, and as what the description says of the type ([`shape`]).
+pub(crate) fn parse_json<T: DeserializeOwned + ToSchema + 'static>(body: &[u8]) -> Result<T, Error> {
     check_depth(body)?;
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        // Where the text ends before a field's name is known, the path ends in a question mark.
-        let field = if matches!(path.as_str(), "." | "?") { "" } else { path.trim_end_matches(".?") };
-        let error = error.inner();
-        let place = if field.is_empty() { String::new() } else { format!("{field}: ") };
-        let message = format!("{place}{error}");
-        if error.is_data() {
-            Error::Rejected { reasons: vec![ProblemError::new(field, "malformed", message)], total: 1 }
-        } else {
-            Error::bad_request(field, "json_malformed", format!("the body is no JSON: {error}"))
-        }
+    let Strict(value) = serde_json::from_slice(body).map_err(|error| {
+        let what = if error.is_data() { "the body cannot be read" } else { "the body is no JSON" };
+        Error::bad_request("", "json_malformed", format!("{what}: {error}"))
     })?;
-    deserializer
-        .end()
-        .map_err(|error| Error::bad_request("", "json_malformed", format!("there is more than one JSON value: {error}")))?;
-    Ok(value)
+    let shape = shape::of::<T>();
+    match serde_path_to_error::deserialize(&value) {
+        Ok(parsed) => match shape.unknown(&value) {
+            unknown if unknown.is_empty() => Ok(parsed),
+            unknown => Err(rejected(unknown)),
+        },
+        Err(error) => {
+            let mut reasons = shape.errors(&value);
+            if reasons.is_empty() {
+                let path = error.path().to_string();
+                let field = if path == "." { "" } else { path.as_str() };
+                let place = if field.is_empty() { String::new() } else { format!("{field}: ") };
+                let message = format!("{place}{}", in_words(&error.inner().to_string()));
+                reasons.push(ProblemError::new(field, "malformed", message));
+            }
+            Err(rejected(reasons))
+        }
+    }
 }
 
-impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+fn rejected(reasons: Vec<ProblemError>) -> Error {
+    let total = reasons.len();
+    Error::Rejected { reasons, total }
+}
+
+/// The numbers that a field can be.
+const NUMBERS: [(&str, &str); 6] = [
+    ("u8", "0 to 255"),
+    ("u16", "0 to 65535"),
+    ("u32", "0 to 4294967295"),
+    ("u64", "0 to 18446744073709551615"),
+    ("i32", "-2147483648 to 2147483647"),
+    ("i64", "-9223372036854775808 to 9223372036854775807"),
+];
+
+/// Serde's words for what the schema does not say; those of our own types stay as they are.
+fn in_words(message: &str) -> String {
+    let Some((found, expected)) = message.split_once(", expected ") else {
+        return if message.starts_with("data did not match any variant") {
+            "it has none of the forms that it may have; /api/docs shows them".to_owned()
+        } else {
+            message.to_owned()
+        };
+    };
+    let expected = expected.trim_start_matches("a nonzero ");
+    let range = NUMBERS.iter().find(|(name, _)| *name == expected);
+    match (range, found.strip_prefix("invalid value: integer ")) {
+        (Some((_, range)), Some(number)) => format!("{} is not a whole number from {range}", number.trim_matches('`')),
+        _ if found.starts_with("invalid ") => "it does not have the form that it must have; /api/docs shows it".to_owned(),
+        _ => message.to_owned(),
+    }
+}
+
+impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Json<T> {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;
 
@@ -151,7 +194,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     }
 }
 
-impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJson<T> {
+impl<T: DeserializeOwned + ToSchema + Default + 'static> FromRequest for OptionalJson<T> {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;
 
@@ -217,13 +260,13 @@ mod tests {
         assert!(detail.contains("is not a MAC address such as"), "{detail}");
         let (status, field, detail) = refusal(r#"{"device": "0192f0c0-0000-7000-8000-000000000001", "mca": "5254"}"#);
         assert_eq!((status, field.as_str()), (422, "mca"));
-        assert!(detail.contains("unknown field"), "{detail}");
+        assert!(detail.contains("did you mean \"mac\""), "{detail}");
     }
 
     #[test]
     fn what_is_no_json_is_told_with_its_place() {
         for body in ["", "{", "mac=1", "{} {}", "\u{feff}{}"] {
-            let error = parse_json::<std::collections::BTreeMap<String, String>>(body.as_bytes()).expect_err(body);
+            let error = parse_json::<NewDeployment>(body.as_bytes()).expect_err(body);
             let (status, detail) = (error.problem().status, error.to_string());
             assert_eq!(status, 400, "{body:?}");
             assert!(detail.contains("line 1"), "{detail}");
@@ -235,7 +278,7 @@ mod tests {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(check_depth(nested(JSON_DEPTH).as_bytes()).is_ok());
         for (body, field) in [(nested(JSON_DEPTH + 1), 400), ("{\"a\":".repeat(100_000), 400)] {
-            let problem = parse_json::<serde_json::Value>(body.as_bytes()).expect_err("too deep").problem();
+            let problem = parse_json::<NewDeployment>(body.as_bytes()).expect_err("too deep").problem();
             assert_eq!((problem.status, problem.errors[0].rule.as_str()), (field, "json_too_deep"));
             assert!(problem.detail.contains("32 levels"), "{}", problem.detail);
         }

@@ -85,3 +85,54 @@ async fn the_page_of_the_api_needs_no_script_and_shows_every_route() {
         assert!(ids.contains(target), "a link leads to #{target}, which is not there");
     }
 }
+
+/// What can be written, and where it is read: the fields of a body have the same names in the answer.
+#[actix_web::test]
+async fn what_is_written_is_read_under_the_same_name() {
+    let site = TestSite::create().await;
+    let document = site.ask(TestRequest::get().uri("/api/openapi.json")).await.json();
+    fn fields(document: &Value, schema: &Value, inside: bool) -> BTreeSet<String> {
+        if let Some(name) = schema["$ref"].as_str() {
+            let name = name.rsplit('/').next().expect("a name");
+            return fields(document, &document["components"]["schemas"][name], inside);
+        }
+        let mut found = BTreeSet::new();
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            // An object of the catalogue has its description under `spec`.
+            if inside && name == "spec" {
+                found.extend(fields(document, field, true));
+            }
+            found.insert(name.clone());
+        }
+        for part in ["allOf", "oneOf"].iter().flat_map(|word| schema[word].as_array().into_iter().flatten()) {
+            found.extend(fields(document, part, inside));
+        }
+        found
+    }
+    let pairs = [
+        ("post", "/api/v1/devices", "/api/v1/devices/{id}"),
+        ("patch", "/api/v1/devices/{id}", "/api/v1/devices/{id}"),
+        ("post", "/api/v1/deployments", "/api/v1/deployments/{id}"),
+        ("put", "/api/v1/sites/{key}", "/api/v1/sites/{key}"),
+        ("put", "/api/v1/racks/{key}", "/api/v1/racks/{key}"),
+        ("put", "/api/v1/networks/{key}", "/api/v1/networks/{key}"),
+        ("put", "/api/v1/ventures/{key}", "/api/v1/ventures/{key}"),
+        ("put", "/api/v1/boot-images/{key}", "/api/v1/boot-images/{key}"),
+        ("put", "/api/v1/dhcp-servers/{key}", "/api/v1/dhcp-servers/{key}"),
+        ("put", "/api/v1/secrets/{key}", "/api/v1/secrets/{key}"),
+        ("put", "/api/v1/webhooks/{key}", "/api/v1/webhooks/{key}"),
+        ("post", "/api/v1/tokens", "/api/v1/tokens/{id}"),
+        ("post", "/api/v1/users", "/api/v1/users/{name}"),
+    ];
+    // What is never shown, and a remark, which is added to a list.
+    let only_written = ["password", "remark"];
+    for (method, write, read) in pairs {
+        let body = &document["paths"][write][method]["requestBody"]["content"]["application/json"]["schema"];
+        let answer = &document["paths"][read]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        let (written, read) = (fields(&document, body, false), fields(&document, answer, true));
+        assert!(!written.is_empty() && !read.is_empty(), "{method} {write}");
+        let missing: Vec<&String> =
+            written.iter().filter(|name| !read.contains(*name) && !only_written.contains(&name.as_str())).collect();
+        assert!(missing.is_empty(), "{method} {write} takes {missing:?}, which the answer has under another name");
+    }
+}

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod authorisation;
+mod bodies;
 mod device_pages;
 mod documentation;
 mod gate;

@@ -12,7 +12,7 @@ use bootledger_projections::devices::{self, Device, Filter, cursor, kind_text};
 /// How many rows are read at a time.
 const BATCH: i64 = 1_000;
 
-const HEAD: &str = "id,name,serial,asset,kind,site,rack,rack_position,macs,management_address,venture,role,verified,\
+const HEAD: &str = "id,name,serial,asset,kind,site,rack,position,macs,management_address,venture,role,verified,\
                     decommissioned,hostnames,addresses,operating_system,registered_at,changed_at\r\n";
 
 /// `GET /devices/export.csv`: the filters of the list. Several values of a cell have spaces between them.

@@ -1,0 +1,155 @@
+//! The description of what machines use: servers that boot, DHCP servers and their agents, DNS servers.
+//!
+//! One handler serves several paths there, and some paths differ from others by a slash only. So they are described here
+//! and not at their handlers. A test compares these paths with the routes.
+
+#![expect(dead_code, reason = "the macro makes a description of each function, and none is called")]
+
+use crate::commands::Receipt;
+use crate::dhcp::routes::Confirmation;
+use crate::error::problem::Problem;
+use utoipa::ToSchema;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, Schema};
+
+/// The boot script of the server at the client's address: that of its deployment in progress, else one that boots the
+/// local disk
+///
+/// No login. The address decides; behind a proxy that is allowed to say so, the address that the proxy forwards.
+#[utoipa::path(get, path = "/pxe/", tag = "boot", operation_id = "script",
+    responses((status = 200, body = String, content_type = "text/plain", description = "An iPXE script")))]
+fn script() {}
+
+/// The same for the deployment that the token in the path stands for
+#[utoipa::path(get, path = "/pxe/t/{token}/", tag = "boot", operation_id = "script_by_token",
+    params(("token" = String, Path, description = "The deployment's token, as templates get it in their URLs")),
+    responses((status = 200, body = String, content_type = "text/plain", description = "An iPXE script")))]
+fn script_by_token() {}
+
+/// A boot file of the server at the client's address, by its name or as `_` and its kind, such as `_kickstart`
+#[utoipa::path(get, path = "/pxe/{name}", tag = "boot", operation_id = "file",
+    params(("name" = String, Path, description = "The file's name, or `_` and its kind")),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 206, body = Vec<u8>, content_type = "application/octet-stream", description = "The part that `Range` names"),
+        (status = 304, description = "The client has it: `If-None-Match`")))]
+fn file() {}
+
+/// The same for the deployment that the token in the path stands for
+#[utoipa::path(get, path = "/pxe/t/{token}/{name}", tag = "boot", operation_id = "file_by_token",
+    params(("token" = String, Path, description = "The deployment's token"),
+        ("name" = String, Path, description = "The file's name, or `_` and its kind")),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 206, body = Vec<u8>, content_type = "application/octet-stream", description = "The part that `Range` names"),
+        (status = 304, description = "The client has it: `If-None-Match`")))]
+fn file_by_token() {}
+
+/// The server at the client's address is installed: its deployment ends
+///
+/// GET does the same, for installers that only have that. Repeated, it is answered as the first time. Where its network does not
+/// allow this by address alone, the token is needed.
+#[utoipa::path(post, path = "/pxe/DONE/", tag = "boot", operation_id = "done",
+    responses((status = 200, body = String, content_type = "text/plain")))]
+fn done() {}
+
+/// The same for the deployment that the token in the path stands for
+#[utoipa::path(post, path = "/pxe/t/{token}/DONE/", tag = "boot", operation_id = "done_by_token",
+    params(("token" = String, Path, description = "The deployment's token")),
+    responses((status = 200, body = String, content_type = "text/plain")))]
+fn done_by_token() {}
+
+/// An installer reports how far it is
+///
+/// GET does the same with a query. The fields are those of Debian's, Red Hat's and Ubuntu's installers; docs/boot.md lists
+/// them.
+#[utoipa::path(post, path = "/pxe/t/{token}/progress", tag = "boot", operation_id = "progress",
+    params(("token" = String, Path, description = "The deployment's token")),
+    request_body(content = String, content_type = "application/json", description = "The report"),
+    responses((status = 200, body = String, content_type = "text/plain")))]
+fn progress() {}
+
+/// An installer sends a part of its log
+#[utoipa::path(post, path = "/pxe/t/{token}/log", tag = "boot", operation_id = "log",
+    params(("token" = String, Path, description = "The deployment's token")),
+    request_body(content = String, content_type = "text/plain", description = "Lines of the log"),
+    responses((status = 200, body = String, content_type = "text/plain")))]
+fn log() {}
+
+/// A boot loader, as firmware that boots by HTTP fetches it
+#[utoipa::path(get, path = "/boot/loaders/{name}", tag = "boot", operation_id = "loader",
+    params(("name" = String, Path, description = "The loader's path below the folder of boot loaders")),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 206, body = Vec<u8>, content_type = "application/octet-stream", description = "The part that `Range` names"),
+        (status = 304, description = "The client has it: `If-None-Match`")))]
+fn loader() {}
+
+/// The configuration of a site's DHCP servers: `isc.conf`, `kea.json` or `dnsmasq.conf`
+///
+/// Its revision is the `ETag`.
+#[utoipa::path(get, path = "/dhcp/{site}/{file}", tag = "dhcp", operation_id = "configuration",
+    params(("site" = String, Path, description = "The site"), ("file" = String, Path, description = "The form"),
+        ("wait" = Option<u64>, Query, description = "How many seconds to wait, at most 60, for a configuration that the client does not have"),
+        ("confirmed" = Option<i64>, Query, description = "The position that the server has confirmed last: later changes end the wait"),
+        ("at" = Option<String>, Query, description = "The configuration as of this position of the log, or as of this RFC 3339 time")),
+    responses((status = 200, body = String, content_type = "text/plain"),
+        (status = 200, body = String, content_type = "application/json"),
+        (status = 304, description = "The client has it: `If-None-Match`")))]
+fn configuration() {}
+
+/// A DHCP server's agent reports what its server runs, or why it cannot
+#[utoipa::path(put, path = "/dhcp/servers/{name}/confirmation", tag = "dhcp", operation_id = "confirmation",
+    params(("name" = String, Path, description = "The DHCP server; the token is its own")),
+    request_body = Confirmation, responses((status = 200, body = Receipt)))]
+fn confirmation() {}
+
+/// A zone, as a DNS server loads it
+///
+/// Its revision is the `ETag`.
+#[utoipa::path(get, path = "/dns/zones/{zone}", tag = "dns", operation_id = "zone",
+    params(("zone" = String, Path, description = "The zone's name"),
+        ("at" = Option<String>, Query, description = "The zone as of this position of the log, or as of this RFC 3339 time")),
+    responses((status = 200, body = String, content_type = "text/dns"), (status = 304, description = "The client has it: `If-None-Match`")))]
+fn zone() {}
+
+/// Adds the ways in which these routes refuse: a sentence, or a problem for a client that asks for JSON.
+pub(super) fn refusals(path: &str, operation: &mut Operation) {
+    let text: RefOr<Schema> = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).into();
+    let boots = path.starts_with("/pxe/") || path.starts_with("/boot/");
+    let statuses: &[(&str, &str)] = if boots {
+        &[
+            ("400", "The request cannot be read, or its sender's address is not known"),
+            ("403", "The deployment's token is needed"),
+            ("404", "There is no such file, or nothing is in progress"),
+            ("408", "The request came too slowly"),
+            ("409", "The deployment is in another state"),
+            ("413", "The body is too large"),
+            ("416", "The file is shorter than that"),
+            ("429", "This server reports too often"),
+            ("500", "The file cannot be made; the log says why"),
+            ("503", "Not possible at the moment: the same request again"),
+        ]
+    } else {
+        &[
+            ("400", "The request cannot be read"),
+            ("401", "A valid token is needed"),
+            ("403", "The token is for something else"),
+            ("404", "There is no such thing"),
+            ("408", "The request came too slowly"),
+            ("409", "Something else changed the same thing"),
+            ("413", "The body is too large"),
+            ("415", "The body is of another type"),
+            ("422", "Something in the request is refused"),
+            ("500", "Something is wrong inside"),
+            ("503", "Not possible at the moment: the same request again"),
+            ("507", "A disk is full"),
+        ]
+    };
+    for (status, description) in statuses {
+        let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
+        let mut response = ResponseBuilder::new().description(*description).content("application/problem+json", problem);
+        if boots {
+            response = response.content("text/plain", ContentBuilder::new().schema(Some(text.clone())).build());
+        }
+        operation.responses.responses.entry((*status).to_owned()).or_insert(RefOr::T(response.build()));
+    }
+}

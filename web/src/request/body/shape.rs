@@ -1,0 +1,270 @@
+//! What a body may look like, read from the schema with which the API describes it.
+//!
+//! Serde refuses unknown fields only where a type says so, never inside flattened types, and says what is wrong in the
+//! words of Rust. The types of the domain are also stored in events, which have to be read whatever fields they have. So
+//! the description decides here: what it does not name is refused, and what it names has the type that it names.
+
+use crate::error::problem::ProblemError;
+use serde_json::{Map, Value};
+use std::any::TypeId;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use utoipa::{PartialSchema, ToSchema};
+
+/// How many errors of a body are listed.
+const LISTED: usize = 50;
+
+/// A type's schema, and those that it refers to.
+pub(super) struct Shape {
+    root: Value,
+    named: HashMap<String, Value>,
+}
+
+/// The shape of a type. Made once for each.
+pub(super) fn of<T: ToSchema + 'static>() -> Arc<Shape> {
+    static MADE: LazyLock<Mutex<HashMap<TypeId, Arc<Shape>>>> = LazyLock::new(Mutex::default);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let shape = made.entry(TypeId::of::<T>()).or_insert_with(|| {
+        let json = |schema| serde_json::to_value(schema).unwrap_or_default();
+        let mut schemas = vec![];
+        T::schemas(&mut schemas);
+        let named = schemas.into_iter().map(|(name, schema)| (name, json(schema))).collect();
+        Arc::new(Shape { root: json(<T as PartialSchema>::schema()), named })
+    });
+    Arc::clone(shape)
+}
+
+impl Shape {
+    /// The fields that the schema does not know.
+    pub(super) fn unknown(&self, body: &Value) -> Vec<ProblemError> {
+        let mut found = self.errors(body);
+        found.retain(|error| error.rule == "unknown_field");
+        found
+    }
+
+    /// Everything that does not fit the schema, in the order of the body; at most so many that a person reads them.
+    pub(super) fn errors(&self, body: &Value) -> Vec<ProblemError> {
+        let mut errors = Errors { shape: self, found: vec![] };
+        errors.check(body, &self.root, "");
+        errors.found.truncate(LISTED);
+        errors.found
+    }
+
+    /// A schema itself, where it refers to another one.
+    fn resolved<'a>(&'a self, mut schema: &'a Value) -> &'a Value {
+        // A reference leads to a schema in one or two steps.
+        for _ in 0..8 {
+            let name = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
+            match name.and_then(|name| self.named.get(name)) {
+                Some(named) => schema = named,
+                None => break,
+            }
+        }
+        schema
+    }
+
+    /// The schemas of which one has to fit; the schema itself, where there is no choice.
+    fn choices<'a>(&'a self, schema: &'a Value) -> Vec<&'a Value> {
+        let schema = self.resolved(schema);
+        let choice = ["oneOf", "anyOf"].iter().find_map(|word| schema.get(word)?.as_array());
+        choice.map_or_else(|| vec![schema], |choices| choices.iter().flat_map(|choice| self.choices(choice)).collect())
+    }
+
+    /// What an object may have and has to have. `None` where any field may be there.
+    fn object<'a>(&'a self, schema: &'a Value) -> Option<Object<'a>> {
+        let schema = self.resolved(schema);
+        let mut object = Object::default();
+        for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+            let choices = self.choices(part);
+            let single = choices.len() == 1;
+            for choice in choices {
+                let Object { fields, required, others } = self.object(choice)?;
+                object.fields.extend(fields);
+                object.others = object.others.or(others);
+                if single {
+                    object.required.extend(required);
+                }
+            }
+        }
+        object.fields.extend(schema.get("properties").and_then(Value::as_object).into_iter().flatten());
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+        object.required.extend(required.filter_map(Value::as_str));
+        match schema.get("additionalProperties") {
+            Some(Value::Object(_)) => object.others = schema.get("additionalProperties"),
+            Some(Value::Bool(true)) => return None,
+            Some(_) => {}
+            None if object.fields.is_empty() => return None,
+            None => {}
+        }
+        Some(object)
+    }
+}
+
+/// What an object may have.
+#[derive(Default)]
+struct Object<'a> {
+    fields: BTreeMap<&'a String, &'a Value>,
+    required: BTreeSet<&'a str>,
+    /// What any other field has to be.
+    others: Option<&'a Value>,
+}
+
+struct Errors<'a> {
+    shape: &'a Shape,
+    found: Vec<ProblemError>,
+}
+
+impl<'a> Errors<'a> {
+    fn check(&mut self, value: &Value, schema: &'a Value, path: &str) {
+        if self.found.len() >= LISTED {
+            return;
+        }
+        let choices = self.shape.choices(schema);
+        let fitting: Vec<&Value> = choices.iter().copied().filter(|choice| may_be(choice, value)).collect();
+        match fitting[..] {
+            [] => {
+                let mut expected: Vec<&str> = choices.iter().flat_map(|choice| words(choice)).collect();
+                expected.dedup();
+                let message = format!("expected {}, found {}", listed(&expected, "or"), kind(value));
+                self.refuse(path, "wrong_type", &message);
+            }
+            [choice] => self.check_inside(value, choice, path),
+            [..] => self.check_nearest(value, &fitting, path),
+        }
+    }
+
+    /// Several kinds of the same JSON type: that which fits, else that of which most fits.
+    fn check_nearest(&mut self, value: &Value, choices: &[&'a Value], path: &str) {
+        let mut nearest: Option<Vec<ProblemError>> = None;
+        for choice in choices {
+            let mut errors = Errors { shape: self.shape, found: vec![] };
+            errors.check_inside(value, choice, path);
+            if nearest.as_ref().is_none_or(|least| errors.found.len() < least.len()) {
+                nearest = Some(errors.found);
+            }
+        }
+        self.found.extend(nearest.unwrap_or_default());
+    }
+
+    fn check_inside(&mut self, value: &Value, schema: &'a Value, path: &str) {
+        match value {
+            Value::Object(object) => self.check_object(object, schema, path),
+            Value::Array(items) => {
+                let Some(of) = schema.get("items") else { return };
+                for (number, item) in items.iter().enumerate() {
+                    self.check(item, of, &format!("{path}[{number}]"));
+                }
+            }
+            Value::String(text) => {
+                let allowed = schema.get("enum").and_then(Value::as_array);
+                let Some(allowed) = allowed.filter(|allowed| !allowed.iter().any(|one| one == text)) else { return };
+                let allowed: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
+                let near = near(text, allowed.iter().copied());
+                self.refuse(path, "malformed", &format!("{text:?} is not one of {}{near}", listed(&allowed, "and")));
+            }
+            _ => {}
+        }
+    }
+
+    fn check_object(&mut self, value: &Map<String, Value>, schema: &'a Value, path: &str) {
+        let Some(object) = self.shape.object(schema) else { return };
+        let field = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        for (name, value) in value {
+            match object.fields.get(name).copied().or(object.others) {
+                Some(schema) => self.check(value, schema, &field(name)),
+                None => {
+                    let known = object.fields.keys().map(|name| name.as_str());
+                    let near = near(name, known.clone());
+                    let all = listed(&known.collect::<Vec<_>>(), "and");
+                    self.refuse(&field(name), "unknown_field", &format!("there is no such field{near}; there are {all}"));
+                }
+            }
+        }
+        for name in object.required.iter().filter(|name| !value.contains_key(**name)) {
+            self.refuse(&field(name), "missing_field", "it is missing");
+        }
+    }
+
+    fn refuse(&mut self, field: &str, rule: &str, message: &str) {
+        let place = if field.is_empty() { "the body: ".to_owned() } else { format!("{field}: ") };
+        self.found.push(ProblemError::new(field, rule, format!("{place}{message}")));
+    }
+}
+
+/// The names of JSON's types as a schema has them, and as people read them.
+const TYPES: [(&str, &str); 7] = [
+    ("string", "a text"),
+    ("integer", "a whole number"),
+    ("number", "a number"),
+    ("boolean", "true or false"),
+    ("array", "a list"),
+    ("object", "an object"),
+    ("null", "null"),
+];
+
+/// The JSON types that a schema allows; none where it allows all.
+fn types(schema: &Value) -> Vec<&str> {
+    match schema.get("type") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+        _ if schema.get("allOf").is_some() => vec!["object"],
+        _ => vec![],
+    }
+}
+
+fn words(schema: &Value) -> Vec<&'static str> {
+    types(schema).iter().filter_map(|name| TYPES.iter().find(|(known, _)| known == name).map(|(_, words)| *words)).collect()
+}
+
+/// Whether a value is of a type that the schema allows.
+fn may_be(schema: &Value, value: &Value) -> bool {
+    let name = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let types = types(schema);
+    types.is_empty() || types.contains(&name) || (name == "integer" && types.contains(&"number"))
+}
+
+/// What a value is, in words. Never the value itself, which may be a password.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(number) if number.is_f64() => "a number with a fraction",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// `a, b and c`.
+fn listed(items: &[&str], and: &str) -> String {
+    match items {
+        [] => "nothing".to_owned(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} {and} {last}", first.join(", ")),
+    }
+}
+
+/// `, did you mean "position"?`-like words, where a known name is near enough to be meant.
+fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let name = name.to_ascii_lowercase();
+    // `rack_position` means `position`, and `mca` means `mac`.
+    let distance = |known: &str| {
+        let whole = strsim::osa_distance(&name, known);
+        let part = known.len() >= 3 && name.split(['_', '-']).any(|part| part == known);
+        if part { 1 } else { whole }
+    };
+    let nearest = known.map(|known| (distance(known), known)).min();
+    match nearest {
+        Some((distance, known)) if distance <= 2.min(name.len() / 2) => format!("; did you mean {known:?}?"),
+        _ => String::new(),
+    }
+}
