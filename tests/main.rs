@@ -32,6 +32,7 @@ mod security;
 mod settings;
 mod silent_database;
 mod starvation;
+mod sub_devices;
 mod support;
 mod vm_boots;
 mod vm_debian_installer;

@@ -88,6 +88,8 @@ impl Device {
         let device = match (command, self) {
             (C::RegisterDevice { spec, facts }, Self::None) => return register::register(*spec, &facts),
             (C::RegisterDevice { .. }, _) => return Err(refusal("device_exists", "there is a device with this id already")),
+            // There is nothing to detach.
+            (C::DetachDevice { .. }, Self::None | Self::Decommissioned) => return Ok(vec![]),
             (_, Self::None) => return Err(refusal("device_unknown", "there is no such device; register it first")),
             (C::DecommissionDevice { .. } | C::WithdrawDeployment { .. }, Self::Decommissioned) => return Ok(vec![]),
             (_, Self::Decommissioned) => {
@@ -111,9 +113,14 @@ impl Device {
                 events.push(DeviceEvent::DeviceDecommissioned { reason });
                 Ok(events)
             }
-            C::CleanDevice { deployment, live, keeps, remark_until } => {
+            C::CleanDevice { deployment, live, keeps, remark_until, parts } => {
                 is_live(deployment, live)?;
-                Ok(clean::clean(device, deployment, &keeps, &remark_until))
+                Ok(clean::clean(device, deployment, &keeps, &remark_until, parts))
+            }
+            C::AttachDevice { parent } => device.attach(parent),
+            C::DetachDevice { parent, deployment } => {
+                let attached = device.parent == Some(parent);
+                Ok(if attached { vec![DeviceEvent::DeviceDetached { parent, deployment }] } else { vec![] })
             }
             C::AssignRole { deployment, live, venture, role } => {
                 is_live(deployment, live)?;
@@ -182,6 +189,28 @@ impl Registered {
     fn verify(&self) -> Result<Vec<DeviceEvent>, Refused> {
         Refused::unless_empty(allowed::verifying(self.venture.as_ref(), self.role.as_ref()))?;
         Ok(if self.verified { vec![] } else { vec![DeviceEvent::DeviceVerified {}] })
+    }
+
+    fn attach(&self, parent: DeviceId) -> Result<Vec<DeviceEvent>, Refused> {
+        match self.parent {
+            Some(other) if other == parent => Ok(vec![]),
+            Some(other) => {
+                let message = format!(
+                    "{} is a part of another device already; record that device's sub-devices without it first",
+                    self.words()
+                );
+                Err(Refused(vec![
+                    BrokenRule::new("sub_devices", "device_has_parent", message).held_by(format!("device {other}")),
+                ]))
+            }
+            None => Ok(vec![DeviceEvent::DeviceAttached { parent }]),
+        }
+    }
+
+    /// What people call it.
+    fn words(&self) -> String {
+        let serial = self.serial.as_ref().map(|serial| format!("the device with serial number {serial}"));
+        if self.name.is_empty() { serial.unwrap_or_else(|| "the device".to_owned()) } else { self.name.to_string() }
     }
 
     /// Whether the address is the management controller's, whose entries no deployment touches.
@@ -260,6 +289,8 @@ impl Registered {
             E::DiskSharesRemoved { .. } => self.disk_shares.clear(),
             E::OperatingSystemRemoved { .. } => self.operating_system = None,
             E::SubDevicesDetached { .. } => self.sub_devices.clear(),
+            E::DeviceAttached { parent } => self.parent = Some(parent),
+            E::DeviceDetached { .. } => self.parent = None,
             E::UptimeReset { .. } => self.uptime_seconds = None,
             E::AddressAssigned { deployment, ip } => {
                 self.addresses.insert(ip);

@@ -86,7 +86,7 @@ pub(crate) fn request() -> StartDeployment {
         plan: Plan::standard().expect("the standard plan"),
         import: None,
         facts: StartFacts {
-            device: Some(DeviceFacts { site: Some(parsed("dc1")), macs: vec![mac], verified: true, decommissioned: false }),
+            device: Some(DeviceFacts { site: Some(parsed("dc1")), macs: vec![mac], verified: true, ..DeviceFacts::default() }),
             holders: vec![],
             managed: None,
             network: Some((parsed("dc1-prod"), NetworkSpec { gateway: Some(parsed("10.0.0.254")), ..network("10.0.0.0/24") })),

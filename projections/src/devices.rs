@@ -120,7 +120,15 @@ impl Device {
             macs: self.macs.clone(),
             verified: self.verified,
             decommissioned: self.decommissioned,
+            deploying_parts: vec![],
         }
+    }
+
+    /// What people call it: its name, else its serial number, else its first interface, else its id.
+    pub fn words(&self) -> String {
+        let serial = self.serial.as_ref().map(ToString::to_string);
+        let name = (!self.name.is_empty()).then(|| self.name.to_string());
+        name.or(serial).or_else(|| self.macs.first().map(ToString::to_string)).unwrap_or_else(|| self.id.to_string())
     }
 }
 

@@ -3,6 +3,7 @@
 use super::execute::Failure;
 use super::facts::{holders, live, rack_exists, site_exists};
 use super::{Ledger, context};
+use crate::store::append::Precondition;
 use crate::store::draft::Draft;
 use crate::store::repository::Terms;
 use bootledger_aggregates::claims::{Claim, Holder};
@@ -10,6 +11,7 @@ use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::register::{BrokenRuleOf, DeviceChange, DeviceSpec, RegisterFacts};
+use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::settings;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
@@ -17,6 +19,7 @@ use bootledger_aggregates::values::setting::SettingValue;
 use bootledger_projections::at::At;
 use bootledger_projections::{catalogue, deployments, devices};
 use bootledger_web::commands::{Command, Context, Receipt};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 impl Ledger {
@@ -40,7 +43,10 @@ impl Ledger {
                 let (live, preconditions) = live(&self.views, *id).await?;
                 let held = self.held_by_others(*id, facts).await?;
                 let command = DeviceCommand::RecordFacts { facts: facts.clone(), held, live };
-                self.run::<Device>(id, command, Terms { preconditions, ..terms }, context).await
+                match &facts.sub_devices {
+                    Some(parts) => self.record_with_parts(*id, command, parts, preconditions, context).await,
+                    None => self.run::<Device>(id, command, Terms { preconditions, ..terms }, context).await,
+                }
             }
             Command::VerifyDevice(id) => self.run::<Device>(id, DeviceCommand::VerifyDevice, terms, context).await,
             Command::UnverifyDevice(id) => {
@@ -64,6 +70,14 @@ impl Ledger {
         context: &Context,
     ) -> Result<Receipt, Failure> {
         let id = DeviceId(Uuid::now_v7());
+        if let Some(parent) = spec.parent {
+            let parent = self.parent(parent).await?;
+            if let Some(grandparent) = parent.parent {
+                let message = format!("{} is itself a part of another device; name that one", parent.words());
+                let broken = BrokenRule::new("parent", "parent_is_part", message).held_by(format!("device {grandparent}"));
+                return Err(Refused(vec![broken]).into());
+            }
+        }
         let claims: Vec<Claim> = spec
             .macs
             .iter()
@@ -97,6 +111,71 @@ impl Ledger {
         draft.decide(|device| device.decide(register))?;
         draft.decide(|device| device.decide(DeviceCommand::ChangeDevice { change: Box::new(change), facts }))?;
         self.append(id, draft.into_events(&context::metadata_text(context))?, vec![], context).await
+    }
+
+    /// The device that another one is a part of.
+    async fn parent(&self, id: DeviceId) -> Result<devices::Device, Failure> {
+        match devices::find(&self.views, id, At::Now).await? {
+            Some(parent) if parent.decommissioned => {
+                let message = format!("{} is out of use, so nothing can be a part of it", parent.words());
+                Err(Refused::because("parent", "parent_decommissioned", message).into())
+            }
+            Some(parent) => Ok(parent),
+            None => {
+                let message = format!("there is no device {id} that this could be a part of; register it first");
+                Err(Refused::because("parent", "parent_unknown", message).into())
+            }
+        }
+    }
+
+    /// Facts that say which sub-devices a device has: each of these says so too, and those that it has no longer stand alone.
+    async fn record_with_parts(
+        &self,
+        id: DeviceId,
+        record: DeviceCommand,
+        parts: &[DeviceId],
+        preconditions: Vec<Precondition>,
+        context: &Context,
+    ) -> Result<Receipt, Failure> {
+        let known = devices::find_many(&self.views, parts, At::Now).await?;
+        let parts: BTreeSet<DeviceId> = parts.iter().copied().collect();
+        let mut broken = vec![];
+        for part in &parts {
+            match known.iter().find(|device| device.id == *part) {
+                _ if *part == id => {
+                    broken.push(BrokenRule::new("sub_devices", "device_own_parent", "a device is not a part of itself"))
+                }
+                None => {
+                    let message = format!("there is no device {part}; register it first");
+                    broken.push(BrokenRule::new("sub_devices", "device_unknown", message));
+                }
+                Some(part) if part.decommissioned => {
+                    let message = format!("{} is out of use; leave it out", part.words());
+                    broken.push(BrokenRule::new("sub_devices", "device_decommissioned", message));
+                }
+                Some(part) if !part.sub_devices.is_empty() => {
+                    let message = format!("{} has sub-devices of its own, and parts have none", part.words());
+                    broken.push(BrokenRule::new("sub_devices", "device_has_parts", message));
+                }
+                Some(_) => {}
+            }
+        }
+        Refused::unless_empty(broken)?;
+        let device = devices::find(&self.views, id, At::Now).await?;
+        let lost = device.iter().flat_map(|device| &device.sub_devices).filter(|part| !parts.contains(part));
+        let metadata = context::metadata_text(context);
+        let mut draft = Draft::<Device>::load(&self.log, id.to_string()).await?;
+        draft.decide(|device| device.decide(record))?;
+        let mut events = draft.into_events(&metadata)?;
+        let detached = lost.map(|part| (part, DeviceCommand::DetachDevice { parent: id, deployment: None }));
+        let attached = parts.iter().map(|part| (part, DeviceCommand::AttachDevice { parent: id }));
+        let changes: Vec<_> = detached.chain(attached).collect();
+        for (part, command) in changes {
+            let mut draft = Draft::<Device>::load(&self.log, part.to_string()).await?;
+            draft.decide(|device| device.decide(command))?;
+            events.extend(draft.into_events(&metadata)?);
+        }
+        self.append(id, events, preconditions, context).await
     }
 
     async fn change_facts(&self, id: DeviceId, change: &DeviceChange, context: &Context) -> Result<RegisterFacts, Failure> {

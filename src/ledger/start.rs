@@ -9,7 +9,7 @@ pub(super) use choose::Choosing;
 
 use super::Ledger;
 use super::execute::{Failure, claimed};
-use super::facts::holders;
+use super::facts::{deploying_parts, holders};
 use super::reservations::Reservation;
 use crate::store::append::Precondition;
 use crate::store::repository::Terms;
@@ -18,7 +18,7 @@ use bootledger_aggregates::deployment::Deployment;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, Limits};
 use bootledger_aggregates::deployment::plan::Plan;
-use bootledger_aggregates::deployment::start::{BootImageFacts, StartDeployment, StartFacts};
+use bootledger_aggregates::deployment::start::{BootImageFacts, DeviceFacts, StartDeployment, StartFacts};
 use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::settings::Inherited;
 use bootledger_aggregates::values::hostname::Hostname;
@@ -200,8 +200,11 @@ impl Ledger {
         preconditions.extend(image.as_ref().map(|entry| unchanged("boot_image", entry)));
         let layers = settings::layers(&lineage, Some(&role), site.as_ref());
         let inherited = image.as_ref().map(|image| Inherited::new(&boot_image, &image.spec, layers));
+        let (parts, unclaimed) = deploying_parts(views, [&device]).await?;
+        preconditions.extend(unclaimed);
+        let deploying_parts = parts.into_iter().map(|(_, name, deployment)| (name, deployment)).collect();
         let facts = StartFacts {
-            device: Some(device.deployment_facts()),
+            device: Some(DeviceFacts { deploying_parts, ..device.deployment_facts() }),
             holders: holders(views, &claims).await?,
             managed: devices::managed_at(views, &[ip]).await?.first().map(|(_, device)| *device),
             venture_exists: venture_entry.is_some(),

@@ -12,5 +12,6 @@ pub(super) fn run(work: &Work<'_>) -> Report {
         live: Some(deployment.id),
         keeps: Keeps { ip: deployment.ip, hostname: deployment.hostname.clone() },
         remark_until: Text::fitted(&work.now.0.date().to_string()),
+        parts: work.device.sub_devices.clone(),
     })
 }

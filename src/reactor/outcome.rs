@@ -11,6 +11,8 @@ use bootledger_aggregates::deployment::Deployment;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::Stage;
 use bootledger_aggregates::device::Device;
+use bootledger_aggregates::device::command::DeviceCommand;
+use bootledger_aggregates::device::event::DeviceEvent;
 use bootledger_aggregates::rules::Refused;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::name::Name;
@@ -98,7 +100,17 @@ async fn record(ledger: &Ledger, lease: &Lease, mut report: Report, work: &Work<
         };
         deployment.decide(|deployment| deployment.decide(command))?;
         let metadata = Ledger::metadata(&context(lease, &plugin));
+        let parts = device.drafted().iter().find_map(|event| match event {
+            DeviceEvent::SubDevicesDetached { devices, .. } => Some(devices.clone()),
+            _ => None,
+        });
         events.extend(device.take_events(&metadata)?);
+        for part in parts.into_iter().flatten() {
+            let mut part = Draft::<Device>::load(&ledger.log, part.to_string()).await?;
+            let detach = DeviceCommand::DetachDevice { parent: work.device.id, deployment: Some(lease.deployment) };
+            part.decide(|device| device.decide(detach))?;
+            events.extend(part.into_events(&metadata)?);
+        }
         events.extend(deployment.take_events(&metadata)?);
         let next = deployment.aggregate().next_due().filter(|_| succeeded);
         let Some((next, following)) = next.and_then(|next| Some((next.clone(), plugins::run_at_once(next.as_str(), work)?)))

@@ -52,6 +52,11 @@ impl<A: Aggregate> Draft<A> {
         self.sequence
     }
 
+    /// What was drafted since events were last taken.
+    pub fn drafted(&self) -> &[A::Event] {
+        &self.events
+    }
+
     /// Whether nothing has happened.
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()

@@ -400,6 +400,9 @@ pub struct PlannedRow {
     pub role: Name,
     /// What it boots.
     pub boot_image: Name,
+    /// What of the row was passed over, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A broken rule of a row.

@@ -73,6 +73,8 @@ pub struct DeviceFacts {
     pub verified: bool,
     /// Whether it is out of use.
     pub decommissioned: bool,
+    /// Its sub-devices that are being deployed, each as people call it, with its deployment.
+    pub deploying_parts: Vec<(String, DeploymentId)>,
 }
 
 /// What the rules need to know of a boot image.
@@ -157,6 +159,13 @@ fn device(request: &StartDeployment) -> Vec<BrokenRule> {
         )];
     };
     let mut broken: Vec<BrokenRule> = unready(device).into_iter().collect();
+    for (part, deployment) in &device.deploying_parts {
+        let message = format!(
+            "its sub-device {part} is being deployed, and this deployment would detach it; wait until that deployment has ended, or \
+             cancel it"
+        );
+        broken.push(BrokenRule::new("device", "sub_device_deploying", message).held_by(format!("deployment {deployment}")));
+    }
     if !device.macs.contains(&request.mac) {
         let known: Vec<String> = device.macs.iter().map(ToString::to_string).collect();
         let message = if known.is_empty() {

@@ -4,8 +4,9 @@ use super::event::{DeviceEvent, DhcpEntry, DnsEntry, RemovedBecause};
 use super::{Registered, removal};
 use crate::claims::Claim;
 use crate::values::hostname::Hostname;
-use crate::values::ids::DeploymentId;
+use crate::values::ids::{DeploymentId, DeviceId};
 use crate::values::text::Text;
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 /// What the new role has, so that it is not given back in between for somebody else to take.
@@ -20,7 +21,13 @@ pub struct Keeps {
 /// The eleven tasks, each left out where there is nothing to remove. What belongs to the management
 /// address is never cleaned, even where an inventory found it among the device's addresses. Asked
 /// again for the same deployment, nothing is left to do.
-pub(super) fn clean(device: &Registered, deployment: DeploymentId, keeps: &Keeps, remark_until: &Text) -> Vec<DeviceEvent> {
+pub(super) fn clean(
+    device: &Registered,
+    deployment: DeploymentId,
+    keeps: &Keeps,
+    remark_until: &Text,
+    parts: Vec<DeviceId>,
+) -> Vec<DeviceEvent> {
     if device.cleaned_for == Some(deployment) {
         return vec![];
     }
@@ -52,8 +59,9 @@ pub(super) fn clean(device: &Registered, deployment: DeploymentId, keeps: &Keeps
     if let Some(operating_system) = device.operating_system.clone() {
         events.push(DeviceEvent::OperatingSystemRemoved { operating_system, deployment });
     }
-    if !device.sub_devices.is_empty() {
-        events.push(DeviceEvent::SubDevicesDetached { devices: device.sub_devices.iter().copied().collect(), deployment });
+    let parts: BTreeSet<DeviceId> = device.sub_devices.iter().copied().chain(parts).collect();
+    if !parts.is_empty() {
+        events.push(DeviceEvent::SubDevicesDetached { devices: parts.into_iter().collect(), deployment });
     }
     if device.uptime_seconds.is_some() {
         events.push(DeviceEvent::UptimeReset { deployment });

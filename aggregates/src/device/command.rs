@@ -7,7 +7,7 @@ use super::power::{PowerFacts, PowerOrder, PowerOutcome};
 use super::register::{DeviceChange, DeviceSpec, RegisterFacts};
 use crate::claims::{Claim, Holder};
 use crate::values::hostname::Hostname;
-use crate::values::ids::DeploymentId;
+use crate::values::ids::{DeploymentId, DeviceId};
 use crate::values::name::Name;
 use crate::values::text::Text;
 use std::net::Ipv4Addr;
@@ -62,6 +62,20 @@ pub enum DeviceCommand {
         keeps: Keeps,
         /// The remark's date, such as `2026-01-31`.
         remark_until: Text,
+        /// The devices that say that they are parts of it, looked up.
+        parts: Vec<DeviceId>,
+    },
+    /// Makes it a part of another device.
+    AttachDevice {
+        /// Of which; it exists and is in use.
+        parent: DeviceId,
+    },
+    /// Makes it stand alone.
+    DetachDevice {
+        /// The device that it was a part of.
+        parent: DeviceId,
+        /// The deployment of that device.
+        deployment: Option<DeploymentId>,
     },
     /// The role plugin's task.
     AssignRole {

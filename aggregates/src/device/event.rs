@@ -183,6 +183,19 @@ pub enum DeviceEvent {
         /// For which deployment.
         deployment: DeploymentId,
     },
+    /// It is a part of another device now.
+    DeviceAttached {
+        /// Of which.
+        parent: DeviceId,
+    },
+    /// It is a part of that device no longer.
+    DeviceDetached {
+        /// Of which.
+        parent: DeviceId,
+        /// The deployment of that device that detached it; none where an inventory did not find it there.
+        #[serde(default)]
+        deployment: Option<DeploymentId>,
+    },
     /// Its uptime is forgotten.
     UptimeReset {
         /// For which deployment.
@@ -276,6 +289,8 @@ domain_event!(DeviceEvent {
     DiskSharesRemoved,
     OperatingSystemRemoved,
     SubDevicesDetached,
+    DeviceAttached,
+    DeviceDetached,
     UptimeReset,
     RemarkAdded,
     AddressAssigned,

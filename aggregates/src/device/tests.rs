@@ -114,7 +114,7 @@ fn keeps(ip: &str, hostname: &str) -> Keeps {
 
 fn clean_for(number: u128, keeps: Keeps) -> DeviceCommand {
     let deployment = deployment_id(number);
-    DeviceCommand::CleanDevice { deployment, live: Some(deployment), keeps, remark_until: parsed("2026-03-01") }
+    DeviceCommand::CleanDevice { deployment, live: Some(deployment), keeps, remark_until: parsed("2026-03-01"), parts: vec![] }
 }
 
 /// The clean of deployment 1, for 10.0.0.20 and h200.dc1.example.

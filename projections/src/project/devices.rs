@@ -52,6 +52,8 @@ pub(super) fn apply(state: &mut State, id: DeviceId, event: &DeviceEvent, record
         E::DiskSharesRemoved { .. } => device.disk_shares.clear(),
         E::OperatingSystemRemoved { .. } => device.operating_system = None,
         E::SubDevicesDetached { .. } => device.sub_devices.clear(),
+        E::DeviceAttached { parent } => device.parent = Some(*parent),
+        E::DeviceDetached { .. } => device.parent = None,
         E::UptimeReset { .. } => device.uptime_seconds = None,
         E::RemarkAdded { remark, .. } => device.remarks.push(remark.clone()),
         // A deployment that waits for its restart looks at what became of it.
@@ -64,6 +66,23 @@ pub(super) fn apply(state: &mut State, id: DeviceId, event: &DeviceEvent, record
     }
     (device.sequence, device.changed_at) = (recorded.sequence, recorded.recorded_at);
     state.devices.set(id, device, position);
+    part(state, id, event, position);
+}
+
+/// The other side of what a device says of its parent: that has it among its sub-devices, or has not.
+fn part(state: &mut State, id: DeviceId, event: &DeviceEvent, position: i64) {
+    let (parent, attached) = match event {
+        DeviceEvent::DeviceRegistered(spec) => (spec.parent, true),
+        DeviceEvent::DeviceAttached { parent } => (Some(*parent), true),
+        DeviceEvent::DeviceDetached { parent, .. } => (Some(*parent), false),
+        _ => return,
+    };
+    let Some(mut row) = parent.and_then(|parent| state.devices.current(&parent)).cloned() else { return };
+    row.sub_devices.retain(|part| *part != id);
+    if attached {
+        insert(&mut row.sub_devices, [id]);
+    }
+    state.devices.set(row.id, row, position);
 }
 
 fn registered(id: DeviceId, spec: &DeviceSpec, recorded: &Recorded) -> Device {

@@ -62,6 +62,10 @@ impl Keys {
                         self.deployments.insert(*deployment);
                         self.dhcp(*id, std::slice::from_ref(entry));
                     }
+                    DeviceEvent::DeviceRegistered(spec) => self.devices.extend(spec.parent),
+                    DeviceEvent::DeviceAttached { parent } | DeviceEvent::DeviceDetached { parent, .. } => {
+                        self.devices.insert(*parent);
+                    }
                     DeviceEvent::PowerConfirmed { restart, .. } | DeviceEvent::PowerFailed { restart, .. } => {
                         self.deployments.extend(restart.map(|restart| restart.deployment));
                     }

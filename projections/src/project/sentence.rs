@@ -60,6 +60,7 @@ fn of_deployment(event: &DeviceEvent) -> Option<DeploymentId> {
         E::DhcpEntriesRemoved { deployment, .. }
         | E::DnsEntriesRemoved { deployment, .. }
         | E::AddressesReleased { deployment, .. }
+        | E::DeviceDetached { deployment, .. }
         | E::RemarkAdded { deployment, .. } => *deployment,
         E::SoftwareRemoved { deployment, .. }
         | E::DiskSharesRemoved { deployment, .. }
@@ -83,6 +84,12 @@ fn sentence(state: &State, recorded: &Recorded) -> String {
         Event::Deployment(id, event) => {
             let hostname = state.deployments.current(id).map_or_else(|| id.to_string(), |row| row.hostname.to_string());
             deployment(&hostname, event, &by)
+        }
+        Event::Device(id, DeviceEvent::DeviceAttached { parent }) => {
+            format!("{} is a part of {} now", device_name(state, *id), device_name(state, *parent))
+        }
+        Event::Device(id, DeviceEvent::DeviceDetached { parent, .. }) => {
+            format!("{} is no longer a part of {}", device_name(state, *id), device_name(state, *parent))
         }
         Event::Device(id, event) => device(&device_name(state, *id), event, &by),
         Event::Site(name, SiteEvent::SiteDefined { .. }) => format!("Site {name} was defined{by}"),
@@ -223,6 +230,8 @@ pub(super) fn device(name: &str, event: &DeviceEvent, by: &str) -> String {
         E::DiskSharesRemoved { disk_shares, .. } => format!("{name}: disk shares forgotten: {}", list(disk_shares)),
         E::OperatingSystemRemoved { operating_system, .. } => format!("{name}: operating system {operating_system} forgotten"),
         E::SubDevicesDetached { devices, .. } => format!("{name}: {} detached", count(devices.len(), "sub-device")),
+        E::DeviceAttached { .. } => format!("{name} is a part of another device now"),
+        E::DeviceDetached { .. } => format!("{name} is no longer a part of another device"),
         E::UptimeReset { .. } => format!("{name}: uptime forgotten"),
         E::RemarkAdded { remark, .. } => format!("{name}: {remark}"),
         E::AddressAssigned { ip, .. } => format!("{name} has the address {ip}"),

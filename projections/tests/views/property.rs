@@ -42,7 +42,7 @@ fn act(world: &mut World, step: u8, action: u8, a: u8, b: u8) -> Result<(), Refu
     let device = device_id(n);
     let live = world.live(device).unwrap_or_else(|| deployment_id(255));
     let plugin = world.next_plugin(live).unwrap_or_else(|| v("clean"));
-    match action % 39 {
+    match action % 41 {
         0 | 1 => world.register(n, if b.is_multiple_of(3) { "dc2" } else { "dc1" }),
         2..=5 => world.start(deployment_id(step), n, 11 + b % 6, 200 + u16::from(b % 5)),
         6..=12 => (0..=b % 5).try_for_each(|_| world.run_next(live)),
@@ -66,6 +66,8 @@ fn act(world: &mut World, step: u8, action: u8, a: u8, b: u8) -> Result<(), Refu
             world.deployment(live, "boot", DeploymentCommand::RecordBoot { file: v(file), sha256, client, at, then_disk })
         }
         36..=38 => world.installer(live, a, b),
+        39 => world.device(device, DeviceCommand::AttachDevice { parent: device_id((n + 1) % DEVICES) }),
+        40 => world.device(device, DeviceCommand::DetachDevice { parent: device_id((n + 1) % DEVICES), deployment: None }),
         22 | 23 => world.record(n, facts(n, b)),
         24 => world.change(n, change(n, b)),
         25 => {
@@ -335,7 +337,7 @@ fn the_histories_reach_every_type_of_event() {
     assert!(missing.is_empty(), "no history has {missing:?}");
 }
 
-const EVENT_TYPES: [&str; 71] = [
+const EVENT_TYPES: [&str; 73] = [
     "DriftFound",
     "DriftRepairOrdered",
     "DriftRepairFailed",
@@ -369,6 +371,8 @@ const EVENT_TYPES: [&str; 71] = [
     "DiskSharesRemoved",
     "OperatingSystemRemoved",
     "SubDevicesDetached",
+    "DeviceAttached",
+    "DeviceDetached",
     "UptimeReset",
     "RemarkAdded",
     "AddressAssigned",

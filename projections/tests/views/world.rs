@@ -317,7 +317,7 @@ impl World {
         let command = match plugin.as_str() {
             "clean" => {
                 let keeps = Keeps { ip: started.ip, hostname: started.hostname };
-                Some(DeviceCommand::CleanDevice { deployment, live, keeps, remark_until: v("2027-01-15") })
+                Some(DeviceCommand::CleanDevice { deployment, live, keeps, remark_until: v("2027-01-15"), parts: vec![] })
             }
             "role" => Some(DeviceCommand::AssignRole { deployment, live, venture: started.venture, role: started.role }),
             "dns" => {

@@ -1,13 +1,15 @@
 //! Everything that the rules of an import's rows need, looked up at once.
 
 use super::super::execute::Failure;
+use super::super::facts::deploying_parts;
 use super::read::Row;
+use crate::store::append::Precondition;
 use bootledger_aggregates::boot_image::BootImage;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::site::SiteSpec;
-use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
@@ -32,6 +34,10 @@ pub(super) struct Known {
     pub(super) holders: HashMap<(&'static str, String), Holder>,
     /// The management addresses that the rows name as a server's own.
     pub(super) managed: HashMap<Ipv4Addr, DeviceId>,
+    /// The sub-devices of the rows' devices that are being deployed, by name.
+    pub(super) deploying_parts: Vec<(DeviceId, String, DeploymentId)>,
+    /// What makes sure that the other sub-devices are not.
+    pub(super) idle_parts: Vec<Precondition>,
 }
 
 impl Known {
@@ -59,7 +65,10 @@ impl Known {
             devices,
             holders: HashMap::new(),
             managed: HashMap::new(),
+            deploying_parts: vec![],
+            idle_parts: vec![],
         };
+        (known.deploying_parts, known.idle_parts) = deploying_parts(views, known.devices.values()).await?;
         let named: Vec<Ipv4Addr> = rows.iter().filter_map(|row| row.ip).collect();
         for some in named.chunks(CHUNK) {
             known.managed.extend(devices::managed_at(views, some).await?);

@@ -91,6 +91,7 @@ pub(super) async fn plan(
     let of_catalogue =
         |((aggregate_type, aggregate_id), sequence)| Precondition::Sequence { aggregate_type, aggregate_id, sequence };
     planned.preconditions.extend(used.into_iter().map(of_catalogue));
+    planned.preconditions.extend(known.idle_parts.iter().cloned());
     planned.chosen = free.given();
     Ok(if errors.is_empty() { Ok(planned) } else { Err(errors) })
 }
@@ -185,9 +186,9 @@ impl Common<'_> {
                     site: Some(network.spec.site.clone()),
                     macs: vec![row.mac],
                     verified: true,
-                    decommissioned: false,
+                    ..DeviceFacts::default()
                 },
-                bootledger_projections::devices::Device::deployment_facts,
+                |device| DeviceFacts { deploying_parts: self.deploying_parts(device.id), ..device.deployment_facts() },
             )),
             holders: self.known.holders_of(claims),
             managed: self.known.managed.get(&ip).copied(),
@@ -252,7 +253,14 @@ impl Common<'_> {
             venture: row.venture.clone(),
             role: row.role.clone(),
             boot_image,
+            notes: row.notes.clone(),
         }))
+    }
+
+    /// The sub-devices of a device that are being deployed.
+    fn deploying_parts(&self, device: DeviceId) -> Vec<(String, DeploymentId)> {
+        let parts = self.known.deploying_parts.iter().filter(|(parent, ..)| *parent == device);
+        parts.map(|(_, name, deployment)| (name.clone(), *deployment)).collect()
     }
 
     /// The row's network and address: the named ones, else the device's own, else the next free.

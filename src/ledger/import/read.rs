@@ -1,15 +1,23 @@
 //! Reading the CSV text: every error of every cell, with row and column.
 
+mod cell;
+mod header;
+#[cfg(test)]
+mod spreadsheets;
+mod table;
+
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_web::commands::RowError;
+use header::Header;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
+use table::{Line, Table};
 
 /// The columns in the order that a file without a header line has them.
 const COLUMNS: [&str; 10] =
@@ -24,7 +32,7 @@ const MOST: usize = 100_000;
 /// A row as it was written; what may be worked out is optional.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
-    /// The line of the file, from 1.
+    /// The row of the file as a spreadsheet shows it, from 1.
     pub(super) line: u64,
     pub(super) mac: MacAddress,
     pub(super) management_ip: Option<Ipv4Addr>,
@@ -36,6 +44,8 @@ pub(super) struct Row {
     pub(super) ip: Option<Ipv4Addr>,
     pub(super) rack: Option<Name>,
     pub(super) serial: Option<Text>,
+    /// What was passed over, and why.
+    pub(super) notes: Vec<String>,
 }
 
 /// An error about a cell.
@@ -51,71 +61,67 @@ pub(super) struct Content {
     pub(super) errors: Vec<RowError>,
 }
 
+/// How many lines may stand before a header line: a title, an author, a date.
+const TITLE: usize = 10;
+
 /// Reads a file to its end, whatever is wrong with it.
 pub(super) fn content(csv: &[u8]) -> Content {
-    let csv = csv.strip_prefix(b"\xef\xbb\xbf").unwrap_or(csv);
-    let first: &[u8] = csv.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.is_empty()).unwrap_or_default();
-    // A separator of the other kind may be in a cell; the one that is there more often separates.
-    let pieces = |separator: u8| first.split(|byte| *byte == separator).count();
-    let delimiter = if pieces(b';') >= pieces(b',') { b';' } else { b',' };
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(csv);
+    let whole_file = |rule: &str, message: String| Content { rows: vec![], errors: vec![error(0, "", rule, message)] };
+    let table = match Table::of(csv) {
+        Ok(table) => table,
+        Err(why) => return whole_file("csv_unreadable", why),
+    };
     let mut errors = vec![];
     let mut rows = vec![];
     let mut whole = true;
-    let mut order: Option<Vec<Option<usize>>> = None;
-    let mut record = csv::ByteRecord::new();
+    let mut header = None;
+    // Lines whose meaning is not known yet: a header may follow.
+    let mut before: Vec<Line> = vec![];
     let mut read = 0;
-    loop {
-        match reader.read_byte_record(&mut record) {
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(error) => {
-                errors.push(self::error(0, "", "csv_unreadable", format!("the file is no CSV: {error}")));
+    for line in table.rows() {
+        let line = match line {
+            Ok(line) => line,
+            Err(why) => {
+                errors.push(error(0, "", "csv_unreadable", format!("the file cannot be read as CSV: {why}")));
                 whole = false;
                 break;
             }
-        }
-        let line = record.position().map_or(0, csv::Position::line);
-        if record.iter().all(<[u8]>::is_empty) {
+        };
+        if !has_values(&line) {
             continue;
         }
         read += 1;
         if read > MOST {
             let message = format!("a file may have {MOST} rows; split it, and import its parts one after the other");
-            errors.push(error(line, "", "csv_too_long", message));
+            errors.push(error(line.number, "", "csv_too_long", message));
             whole = false;
             break;
         }
-        let mut cells = Vec::with_capacity(record.len());
-        let mut readable = true;
-        for (index, cell) in record.iter().enumerate() {
-            if let Ok(cell) = std::str::from_utf8(cell) {
-                cells.push(cell.trim());
-            } else {
-                readable = false;
-                let column = COLUMNS.get(index).copied().unwrap_or_default();
-                errors.push(error(line, column, "not_utf8", "the cell is not UTF-8; save the file as UTF-8"));
-            }
-        }
-        if !readable {
+        if let Some(order) = &header {
+            read_line(&line, order, &mut rows, &mut errors);
             continue;
         }
-        let Some(order) = &order else {
-            match header(line, &cells) {
-                Header::None => {
-                    order = Some((0..COLUMNS.len()).map(Some).collect());
-                    read_row(line, &cells, order.as_deref().unwrap_or_default(), &mut rows, &mut errors);
-                }
-                Header::Found(found) => {
-                    order = Some(found);
-                    read = 0;
-                }
-                Header::Wrong(errors) => return Content { rows: vec![], errors },
+        match texts(&line).map_or(Header::None, |cells| header::read(line.number, &cells)) {
+            Header::Found(order) => {
+                (read, header) = (0, Some(Order::Named(order)));
+                before.clear();
             }
-            continue;
-        };
-        read_row(line, &cells, order, &mut rows, &mut errors);
+            Header::Wrong(errors) => return Content { rows: vec![], errors },
+            // A row of its own, so that no header follows; or one too many for a title.
+            Header::None if has_mac(&line) || before.len() == TITLE => {
+                for line in before.drain(..).chain([line]) {
+                    read_line(&line, &Order::Usual, &mut rows, &mut errors);
+                }
+                header = Some(Order::Usual);
+            }
+            Header::None => before.push(line),
+        }
+    }
+    for line in before {
+        read_line(&line, &Order::Usual, &mut rows, &mut errors);
+    }
+    if let Some(error) = foreign(&rows, &errors, header.as_ref()) {
+        return Content { rows: vec![], errors: vec![error] };
     }
     repeated(&rows, |row| Some(row.mac), "mac", &mut errors);
     repeated(&rows, |row| row.ip, "ip", &mut errors);
@@ -131,66 +137,132 @@ pub(super) fn content(csv: &[u8]) -> Content {
     Content { rows, errors }
 }
 
-enum Header {
-    /// The first line is a row already.
-    None,
+/// Where the columns are.
+enum Order {
+    /// As the documentation lists them.
+    Usual,
     /// For each of `COLUMNS`, its place in the file.
-    Found(Vec<Option<usize>>),
-    Wrong(Vec<RowError>),
+    Named(Vec<Option<usize>>),
 }
 
-/// A first line is a header if its first cell or any other is the name `mac`.
-fn header(line: u64, cells: &[&str]) -> Header {
-    let names: Vec<String> = cells.iter().map(|cell| cell.to_lowercase().replace([' ', '-'], "_")).collect();
-    if !names.iter().any(|name| name == "mac") {
-        return Header::None;
+impl Order {
+    fn place(&self, column: usize) -> Option<usize> {
+        match self {
+            Self::Usual => Some(column),
+            Self::Named(places) => places.get(column).copied().flatten(),
+        }
     }
-    let mut wrong: Vec<RowError> = names
+}
+
+/// Whether a line has more than empty cells, and is no comment.
+fn has_values(line: &Line) -> bool {
+    let cell = |cell: &Vec<u8>| std::str::from_utf8(cell).map_or(!cell.is_empty(), |cell| !cell::value(cell).is_empty());
+    let comment = line.cells.first().is_some_and(|first| {
+        // An error of a formula begins with the same sign.
+        first.starts_with(b"#") && !std::str::from_utf8(first).is_ok_and(|first| cell::spoilt(first.trim()).is_some())
+    });
+    !comment && line.cells.iter().any(cell)
+}
+
+fn texts(line: &Line) -> Option<Vec<&str>> {
+    line.cells.iter().map(|cell| std::str::from_utf8(cell).ok().map(cell::value)).collect()
+}
+
+fn has_mac(line: &Line) -> bool {
+    line.cells
         .iter()
-        .filter(|name| !COLUMNS.contains(&name.as_str()))
-        .map(|name| {
-            error(line, name, "column_unknown", format!("there is no column {name:?}; the columns are {}", COLUMNS.join(", ")))
-        })
-        .collect();
-    for name in COLUMNS {
-        let times = names.iter().filter(|other| *other == name).count();
-        if times > 1 {
-            wrong.push(error(line, name, "column_repeated", format!("the column {name} is there {times} times")));
-        }
-    }
-    for name in ["venture", "role"] {
-        if !names.iter().any(|other| other == name) {
-            wrong.push(error(line, name, "column_missing", format!("the column {name} is missing")));
-        }
-    }
-    if !wrong.is_empty() {
-        return Header::Wrong(wrong);
-    }
-    Header::Found(COLUMNS.iter().map(|column| names.iter().position(|name| name == column)).collect())
+        .any(|cell| std::str::from_utf8(cell).is_ok_and(|cell| cell::mac(cell::value(cell)).parse::<MacAddress>().is_ok()))
 }
 
-fn read_row(line: u64, cells: &[&str], order: &[Option<usize>], rows: &mut Vec<Row>, errors: &mut Vec<RowError>) {
-    let headed = order.iter().enumerate().any(|(index, place)| *place != Some(index));
-    let width = if headed { order.iter().flatten().max().map_or(0, |last| last + 1) } else { COLUMNS.len() };
-    if cells.len() > width || (!headed && cells.len() < NEEDED) {
-        let message = format!("the row has {} columns; it needs {NEEDED} to {width}: {}", cells.len(), COLUMNS.join("; "));
-        errors.push(error(line, "", "column_count", message));
+/// One error for a file in which no row is one of ours, in place of one for each row.
+fn foreign(rows: &[Row], errors: &[RowError], order: Option<&Order>) -> Option<RowError> {
+    let strange = |error: &&RowError| ["column_count", "mac_invalid"].contains(&error.broken.rule.as_str());
+    let first = errors.iter().find(strange)?;
+    let lines: HashSet<u64> = errors.iter().map(|error| error.row).collect();
+    let all_strange = errors.iter().filter(strange).map(|error| error.row).collect::<HashSet<_>>() == lines;
+    if !rows.is_empty() || !all_strange || matches!(order, Some(Order::Named(_))) {
+        return None;
+    }
+    let message = format!(
+        "no row of the file has a MAC address where one belongs; in row {}: {}. Name the columns in a first row, or put them in this \
+         order: {}",
+        first.row,
+        first.broken.message,
+        COLUMNS.join("; ")
+    );
+    Some(error(0, "", "csv_foreign", message))
+}
+
+fn read_line(line: &Line, order: &Order, rows: &mut Vec<Row>, errors: &mut Vec<RowError>) {
+    let number = line.number;
+    let before = errors.len();
+    let width = match order {
+        Order::Usual => COLUMNS.len(),
+        Order::Named(places) => places.iter().flatten().max().map_or(0, |last| last + 1),
+    };
+    let filled = line.cells.iter().rposition(|cell| std::str::from_utf8(cell).map_or(true, |cell| !cell::value(cell).is_empty()));
+    let filled = filled.map_or(0, |last| last + 1);
+    if filled > width || (matches!(order, Order::Usual) && line.cells.len() < NEEDED) {
+        let has = filled.max(line.cells.len().min(width));
+        let message = format!("the row has {has} columns; it needs {NEEDED} to {width}: {}", COLUMNS.join("; "));
+        errors.push(error(number, "", "column_count", message));
         return;
     }
+    let mut cells = [""; COLUMNS.len()];
+    for (column, value) in cells.iter_mut().enumerate() {
+        let Some(cell) = order.place(column).and_then(|place| line.cells.get(place)) else { continue };
+        let name = COLUMNS.get(column).copied().unwrap_or_default();
+        let Ok(cell) = std::str::from_utf8(cell) else {
+            errors.push(error(number, name, "not_utf8", "the cell is not UTF-8; save the file as UTF-8"));
+            continue;
+        };
+        *value = cell::value(cell);
+        if cell::is_blank(value) {
+            *value = "";
+        } else if let Some(why) = cell::spoilt(value) {
+            errors.push(error(number, name, &format!("{name}_invalid"), why));
+            *value = "";
+        }
+    }
+    if errors.len() == before {
+        read_row(number, cells, rows, errors);
+    }
+}
+
+fn read_row(line: u64, cells: [&str; COLUMNS.len()], rows: &mut Vec<Row>, errors: &mut Vec<RowError>) {
     let before = errors.len();
-    let cell = |index: usize| order.get(index).copied().flatten().and_then(|place| cells.get(place)).copied().unwrap_or_default();
-    let mac = needed(line, 0, cell(0), errors);
-    let management_ip = optional(line, 1, cell(1), errors);
-    let network = optional(line, 2, cell(2), errors);
-    let venture = needed(line, 3, cell(3), errors);
-    let role = needed(line, 4, cell(4), errors);
-    let boot_image = optional(line, 5, cell(5), errors);
-    let hostname = optional(line, 6, cell(6), errors);
-    let ip = optional(line, 7, cell(7), errors);
-    let rack = optional(line, 8, cell(8), errors);
-    let serial = optional(line, 9, cell(9), errors);
+    let [mac, management_ip, network, venture, role, boot_image, hostname, ip, rack, serial] = cells;
+    let mut notes = vec![];
+    let serial = match cell::serial(serial) {
+        _ if serial.is_empty() => None,
+        cell::Serial::Number(number) => optional(line, 9, &number, errors),
+        cell::Serial::PassedOver(why) => {
+            notes.push(why);
+            None
+        }
+        cell::Serial::Spoilt(why) => {
+            errors.push(error(line, "serial", "serial_invalid", why));
+            None
+        }
+    };
+    if cell::is_scientific(mac) {
+        let why = format!(
+            "{mac} is a number that a spreadsheet made of a MAC address; format the column as text, or write it with colons"
+        );
+        errors.push(error(line, "mac", "mac_invalid", why));
+        return;
+    }
+    let mac = needed(line, 0, &cell::mac(mac), errors);
+    let management_ip = optional(line, 1, cell::address(management_ip), errors);
+    let network = optional(line, 2, network, errors);
+    let venture = needed(line, 3, venture, errors);
+    let role = needed(line, 4, role, errors);
+    let boot_image = optional(line, 5, boot_image, errors);
+    let hostname = optional(line, 6, hostname.strip_suffix('.').unwrap_or(hostname), errors);
+    let ip = optional(line, 7, cell::address(ip), errors);
+    let rack = optional(line, 8, rack, errors);
     if let (Some(mac), Some(venture), Some(role), true) = (mac, venture, role, errors.len() == before) {
-        rows.push(Row { line, mac, management_ip, network, venture, role, boot_image, hostname, ip, rack, serial });
+        rows.push(Row { line, mac, management_ip, network, venture, role, boot_image, hostname, ip, rack, serial, notes });
     }
 }
 
@@ -199,9 +271,13 @@ fn optional<T: FromStr<Err: std::fmt::Display>>(line: u64, index: usize, cell: &
         return None;
     }
     let column = COLUMNS[index];
-    cell.parse()
-        .map_err(|why: T::Err| errors.push(error(line, column, &format!("{column}_invalid"), format!("{cell:?}: {why}"))))
-        .ok()
+    let why = |why: T::Err| {
+        let why = why.to_string();
+        // Most say themselves what they are about.
+        let message = if why.contains(cell) { why } else { format!("{cell:?}: {why}") };
+        error(line, column, &format!("{column}_invalid"), message)
+    };
+    cell.parse().map_err(|error| errors.push(why(error))).ok()
 }
 
 fn needed<T: FromStr<Err: std::fmt::Display>>(line: u64, index: usize, cell: &str, errors: &mut Vec<RowError>) -> Option<T> {
@@ -348,8 +424,10 @@ mod tests {
     }
 
     #[test]
-    fn thousands_of_errors_are_all_told() {
-        let csv = "x;y;z\n".repeat(5_000);
+    fn thousands_of_errors_are_all_told_but_a_file_that_is_none_of_ours_is_one_error() {
+        let csv = format!("{GOOD}\n{}", "x;y;z\n".repeat(5_000));
         assert_eq!(told(csv.as_bytes()).len(), 5_000);
+        let csv = "x;y;z\n".repeat(5_000);
+        assert_eq!(told(csv.as_bytes()), [(0, String::new(), "csv_foreign".to_owned())]);
     }
 }

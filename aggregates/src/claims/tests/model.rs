@@ -152,6 +152,7 @@ impl Model {
             macs,
             verified: state["verified"] == true,
             decommissioned: matches!(self.devices.get(&device), Some(Device::Decommissioned)),
+            ..DeviceFacts::default()
         });
         let wanted = [
             Claim::Ip(request.ip),
@@ -184,7 +185,7 @@ impl Model {
         let effect = match plugin {
             "clean" => {
                 let keeps = Keeps { ip: started.ip, hostname: started.hostname };
-                Some(DeviceCommand::CleanDevice { deployment, live, keeps, remark_until: parsed("2026-03-01") })
+                Some(DeviceCommand::CleanDevice { deployment, live, keeps, remark_until: parsed("2026-03-01"), parts: vec![] })
             }
             "role" => Some(DeviceCommand::AssignRole { deployment, live, venture: started.venture, role: started.role }),
             "dns" => {

@@ -196,6 +196,11 @@ sampled!(device: DeviceEvent {
         DeviceEvent::OperatingSystemRemoved { operating_system: parsed("Debian 12"), deployment: deployment_id(1) },
     ],
     SubDevicesDetached => [DeviceEvent::SubDevicesDetached { devices: vec![device_id(3)], deployment: deployment_id(1) }],
+    DeviceAttached => [DeviceEvent::DeviceAttached { parent: device_id(3) }],
+    DeviceDetached => [
+        DeviceEvent::DeviceDetached { parent: device_id(3), deployment: Some(deployment_id(1)) },
+        DeviceEvent::DeviceDetached { parent: device_id(3), deployment: None },
+    ],
     UptimeReset => [DeviceEvent::UptimeReset { deployment: deployment_id(1) }],
     RemarkAdded => [
         DeviceEvent::RemarkAdded {

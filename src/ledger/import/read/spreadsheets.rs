@@ -1,0 +1,267 @@
+//! Whatever a spreadsheet makes of a file, it means the same.
+
+use super::{Content, Row, content};
+use proptest::prelude::*;
+use std::fmt::Write;
+
+const HEAD: [&str; 10] = ["mac", "management_ip", "network", "venture", "role", "boot_image", "hostname", "ip", "rack", "serial"];
+
+fn rows(csv: &[u8]) -> Vec<Row> {
+    let Content { rows, errors } = content(csv);
+    assert_eq!(errors, [], "{}", String::from_utf8_lossy(csv));
+    rows
+}
+
+/// What the first error of a file says, where in it.
+fn refusal(csv: &[u8]) -> (u64, String, String) {
+    let Content { errors, .. } = content(csv);
+    let error = errors.into_iter().next().expect("an error");
+    (error.row, error.broken.rule, error.broken.message)
+}
+
+/// A sheet of servers, its cells as text.
+fn sheet() -> impl Strategy<Value = Vec<[String; 10]>> {
+    let cell = |filled: bool, text: String| if filled { text } else { String::new() };
+    let row = (any::<[bool; 6]>(), "[a-z][a-z0-9-]{0,8}").prop_map(move |(filled, word)| (filled, word));
+    proptest::collection::vec(row, 1..6).prop_map(move |rows| {
+        let of = |(n, ([management, network, image, name, ip, rest], word)): (usize, ([bool; 6], String))| {
+            [
+                format!("52:54:00:00:00:{n:02x}"),
+                cell(management, format!("10.9.0.{}", n + 1)),
+                cell(network, word.clone()),
+                "shop".to_owned(),
+                word.clone(),
+                cell(image, "debian-12".to_owned()),
+                cell(name, format!("h{}.dc1.example", 200 + n)),
+                cell(ip, format!("10.0.0.{}", n + 10)),
+                cell(rest, word),
+                cell(rest, format!("SN{n}A7")),
+            ]
+        };
+        rows.into_iter().enumerate().map(of).collect()
+    })
+}
+
+/// What people and programs do to a sheet.
+#[derive(Clone, Debug)]
+struct Style {
+    separator: char,
+    end: &'static str,
+    header: u8,
+    quoted: bool,
+    trailing: usize,
+    empty: usize,
+    upper: bool,
+    around: &'static str,
+    mark: u8,
+    last_end: bool,
+    as_text: u8,
+    mac: u8,
+}
+
+fn style() -> impl Strategy<Value = Style> {
+    let separator = prop_oneof![Just(';'), Just(','), Just('\t'), Just('|')];
+    let end = prop_oneof![Just("\n"), Just("\r\n"), Just("\r")];
+    let around = prop_oneof![Just(""), Just(" "), Just("\u{a0}"), Just("\u{202f}"), Just("\u{200b}"), Just("\u{feff}")];
+    let first = (separator, end, 0..4_u8, any::<bool>(), 0..4_usize, 0..3_usize);
+    let second = (any::<bool>(), around, 0..5_u8, any::<bool>(), 0..3_u8, 0..6_u8);
+    (first, second).prop_map(
+        |((separator, end, header, quoted, trailing, empty), (upper, around, mark, last_end, as_text, mac))| Style {
+            separator,
+            end,
+            header,
+            quoted,
+            trailing,
+            empty,
+            upper,
+            around,
+            mark,
+            last_end,
+            as_text,
+            mac,
+        },
+    )
+}
+
+impl Style {
+    fn mac(&self, mac: &str) -> String {
+        let bare: String = mac.chars().filter(|c| *c != ':').collect();
+        match self.mac {
+            0 => mac.replace(':', "-"),
+            1 => format!("{}.{}.{}", &bare[..4], &bare[4..8], &bare[8..]),
+            2 if self.as_text > 0 => bare,
+            3 => mac.replace(':', " "),
+            4 => mac.split(':').map(|part| part.strip_prefix('0').unwrap_or(part)).collect::<Vec<_>>().join(":"),
+            _ => mac.to_owned(),
+        }
+    }
+
+    fn cell(&self, text: &str) -> String {
+        let text = if self.upper { text.to_uppercase() } else { text.to_owned() };
+        let text = match self.as_text {
+            1 if !text.is_empty() => format!("=\"{text}\""),
+            2 if !text.is_empty() => format!("'{text}"),
+            _ => text,
+        };
+        let text = format!("{}{text}{}", self.around, self.around);
+        if self.quoted || text.contains('"') { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    }
+
+    fn line(&self, cells: &[String]) -> String {
+        let mut line = cells.iter().map(|cell| self.cell(cell)).collect::<Vec<_>>().join(&self.separator.to_string());
+        (0..self.trailing).for_each(|_| line.push(self.separator));
+        line + self.end
+    }
+
+    /// The file, and the number of its first row of a server.
+    fn write(&self, sheet: &[[String; 10]]) -> (Vec<u8>, u64) {
+        let mut text = String::new();
+        let mut number = 1;
+        let between = |text: &mut String, number: &mut u64| {
+            for n in 0..self.empty {
+                let _ = write!(text, "{}{}", if n == 0 { String::new() } else { self.separator.to_string().repeat(4) }, self.end);
+                *number += 1;
+            }
+        };
+        between(&mut text, &mut number);
+        if self.header > 0 {
+            if self.header > 2 {
+                text += &self.line(&["Servers of March".to_owned()]);
+                number += 1;
+            }
+            let names = HEAD.map(|name| if self.header > 1 { name.replace('_', " ").to_uppercase() } else { name.to_owned() });
+            text += &self.line(&names);
+            number += 1;
+            between(&mut text, &mut number);
+        }
+        for cells in sheet {
+            let mut cells = cells.clone();
+            cells[0] = self.mac(&cells[0]);
+            text += &self.line(&cells);
+        }
+        if !self.last_end {
+            text.truncate(text.len() - self.end.len());
+        }
+        let bytes = match self.mark {
+            1 => [b"\xef\xbb\xbf".to_vec(), text.into_bytes()].concat(),
+            2 => [vec![0xff, 0xfe], text.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat(),
+            3 => [vec![0xfe, 0xff], text.encode_utf16().flat_map(u16::to_be_bytes).collect()].concat(),
+            4 => [format!("sep={}{}", self.separator, self.end).into_bytes(), text.into_bytes()].concat(),
+            _ => text.into_bytes(),
+        };
+        (bytes, number)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 3_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_a_spreadsheet_makes_of_a_file_means_the_same(sheet in sheet(), style in style()) {
+        let plain = HEAD.join(";") + "\n" + &sheet.iter().map(|cells| cells.join(";") + "\n").collect::<String>();
+        // A case that people change and machines do not: serial numbers keep theirs.
+        let style = Style { upper: style.upper && sheet.iter().all(|cells| cells[9].chars().all(|c| !c.is_lowercase())), ..style };
+        let (bytes, first) = style.write(&sheet);
+        let expected: Vec<Row> = rows(plain.as_bytes()).into_iter().map(|row| Row { line: row.line - 2 + first, ..row }).collect();
+        let Content { rows, errors } = content(&bytes);
+        prop_assert_eq!(errors, []);
+        prop_assert_eq!(rows, expected);
+    }
+}
+
+#[test]
+fn a_cell_with_line_breaks_is_in_one_row() {
+    let csv = "mac;venture;role;\"serial\r\nnumber\"\r\n52:54:00:00:00:01;shop;web;\"A\r\n\"\r\n\r\nnonsense;shop;web;B\r\n";
+    assert_eq!(refusal(csv.as_bytes()).0, 4);
+    let csv = csv.replace("nonsense", "52:54:00:00:00:02");
+    assert_eq!(rows(csv.as_bytes()).iter().map(|row| row.line).collect::<Vec<_>>(), [2, 4]);
+}
+
+#[test]
+fn what_stands_where_there_is_no_serial_number_is_passed_over_with_the_reason() {
+    for filler in [
+        "To be filled by O.E.M.",
+        "Default string",
+        "System Serial Number",
+        "0000000000",
+        "Not Specified",
+        "XXXXXXXX",
+        "123456789",
+        "None",
+    ] {
+        let found = rows(format!("mac;venture;role;serial\n52:54:00:00:00:01;shop;web;{filler}\n").as_bytes());
+        assert!(found[0].serial.is_none() && found[0].notes[0].contains(filler), "{filler}: {:?}", found[0]);
+    }
+    for blank in ["-", "--", "N/A", "n/a", "#N/A", "?", "—", "(none)"] {
+        let csv = format!("mac;venture;role;serial;ip;network\n52:54:00:00:00:01;shop;web;{blank};{blank};{blank}\n");
+        let found = rows(csv.as_bytes());
+        assert!(found[0].serial.is_none() && found[0].ip.is_none() && found[0].network.is_none(), "{blank}");
+    }
+}
+
+#[test]
+fn what_a_spreadsheet_has_spoilt_is_refused_with_the_reason() {
+    for (serial, word) in [
+        ("1.23457E+11", "rounded"),
+        ("\"1,23457E+11\"", "rounded"),
+        ("7E+12", "rounded"),
+        ("12345678901234500000", "15 digits"),
+        ("\"70,123,456\"", "separators"),
+        ("70.123.456", "separators"),
+        ("01/03/2026", "date"),
+        ("2026-03-01 00:00:00", "date"),
+        ("#REF!", "formula"),
+        ("#NAME?", "formula"),
+        ("#DIV/0!", "formula"),
+    ] {
+        let (row, rule, message) = refusal(format!("mac;venture;role;serial\n52:54:00:00:00:01;shop;web;{serial}\n").as_bytes());
+        assert_eq!((row, rule.as_str()), (2, "serial_invalid"), "{serial}");
+        assert!(message.contains(word), "{serial}: {message}");
+    }
+    for serial in ["7E12", "CZ3412ABCD", "70123456", "1.2.3", "2026-A", "5CG0123E45"] {
+        let found = rows(format!("mac;venture;role;serial\n52:54:00:00:00:01;shop;web;{serial}\n").as_bytes());
+        assert_eq!(found[0].serial.as_ref().map(|serial| serial.as_str()), Some(serial));
+    }
+    let (_, rule, message) = refusal(b"mac;venture;role\n52:54:00:00:00:01;shop;web\n5.254E+11;shop;web\n");
+    assert!(rule == "mac_invalid" && message.contains("spreadsheet"), "{message}");
+}
+
+#[test]
+fn a_file_that_is_none_of_ours_is_one_error_that_says_what_it_is() {
+    let long: Vec<u8> = "first;second\n".repeat(5_000).into_bytes();
+    let files: [(&[u8], &str); 9] = [
+        (b"PK\x03\x04\x14\x00\x06\x00\x08\x00", "workbook"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Excel"),
+        (b"%PDF-1.7\n", "PDF"),
+        (b"<!DOCTYPE html><html>", "HTML"),
+        (b"{\"devices\": []}", "JSON"),
+        (b"\x1f\x8b\x08\x00", "gzip"),
+        (b"mac\x00\x01\x02\x03;venture", "bytes that no text has"),
+        (b"name;address;owner\nweb1;10.0.0.1;ada\nweb2;10.0.0.2;bob\n", "no row of the file"),
+        (&long, "no row of the file"),
+    ];
+    for (file, word) in files {
+        let Content { rows, errors } = content(file);
+        assert!(rows.is_empty() && errors.len() == 1 && errors[0].row == 0, "{word}: {errors:?}");
+        assert!(errors[0].broken.message.contains(word), "{word}: {errors:?}");
+    }
+}
+
+#[test]
+fn headings_of_inventories_are_understood_and_others_are_named_with_the_nearest() {
+    let csv = "Host name,MAC Address,Mgmt IP,Venture,Role,Image,IP Address,Serial No\n\
+               h200.dc1.example.,5254.0000.0001,10.9.0.1/24,shop,web,debian,10.0.0.20/24,A1\n";
+    let found = rows(csv.as_bytes());
+    assert_eq!(found[0].hostname.as_ref().map(ToString::to_string).as_deref(), Some("h200.dc1.example"));
+    assert_eq!(found[0].ip, Some([10, 0, 0, 20].into()));
+    let (_, rule, message) = refusal(b"mac;ventrue;role\n52:54:00:00:00:01;shop;web\n");
+    assert!(rule == "column_unknown" && message.contains("did you mean venture?"), "{message}");
+    let (_, rule, message) = refusal(b"network;venture;role\nprod;shop;web\n");
+    assert!(rule == "column_missing" && message.contains("mac"), "{message}");
+}
+
+#[test]
+fn a_value_is_there_once_in_the_message_about_it() {
+    let (_, _, message) = refusal(b"mac;venture;role;hostname\n52:54:00:00:00:01;shop;web;web_02\n52:54:00:00:00:02;shop;web;\n");
+    assert_eq!(message.matches("web_02").count(), 1, "{message}");
+}

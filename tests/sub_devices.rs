@@ -1,0 +1,126 @@
+//! A chassis and its blades are one relation, whichever of them says it; a deployment of the chassis ends it on both sides.
+
+use crate::support::service::{Service, wait_for};
+use anyhow::{Context, Result, ensure};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+async fn answer(service: &Service, method: Method, path: &str, body: &Value) -> Result<(u16, Value)> {
+    let request = Client::new().request(method, service.url(path)).bearer_auth(service.token()).timeout(PATIENCE);
+    let request = match body {
+        Value::String(csv) => request.header("content-type", "text/csv").body(csv.clone()),
+        json => request.json(json),
+    };
+    let answer = request.send().await?;
+    Ok((answer.status().as_u16(), answer.json().await?))
+}
+
+async fn post(service: &Service, path: &str, body: &Value) -> Result<(u16, Value)> {
+    answer(service, Method::POST, path, body).await
+}
+
+async fn register(service: &Service, body: Value) -> Result<String> {
+    let (status, device) = post(service, "/api/v1/devices", &body).await?;
+    ensure!(status == 201, "{status} {device}");
+    let id = device["id"].as_str().context("an id")?.to_owned();
+    post(service, &format!("/api/v1/devices/{id}/verify"), &json!({})).await?;
+    Ok(id)
+}
+
+async fn device(service: &Service, id: &str) -> Result<Value> {
+    service.get(&format!("/api/v1/devices/{id}")).await
+}
+
+async fn service() -> Result<(Service, String, String)> {
+    let service = Service::start(Ipv4Addr::LOCALHOST).await?;
+    let site = json!({ "domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"], "hostname_template": "h<200,299>.dc1.example" });
+    service.define(&site, &json!({ "cidr": "10.0.0.0/24", "site": "dc1" })).await?;
+    let chassis = json!({ "site": "dc1", "name": "chassis 1", "macs": ["52:54:00:00:00:01"], "venture": "shop", "role": "web" });
+    let chassis = register(&service, chassis).await?;
+    let blade = json!({
+        "site": "dc1", "name": "blade 1", "kind": "blade", "macs": ["52:54:00:00:00:02"], "parent": chassis,
+        "venture": "shop", "role": "web",
+    });
+    let blade = register(&service, blade).await?;
+    Ok((service, chassis, blade))
+}
+
+fn wanted(device: &str) -> Value {
+    json!({ "device": device, "boot_image": "debian", "network": "prod" })
+}
+
+#[tokio::test]
+async fn a_deployment_of_a_chassis_detaches_the_blades_that_say_they_are_parts_of_it() -> Result<()> {
+    let (service, chassis, blade) = service().await?;
+    ensure!(device(&service, &chassis).await?["sub_devices"] == json!([blade]), "the chassis has the blade");
+
+    // While the blade is being deployed, the chassis is not, neither alone nor from a file.
+    let (status, busy) = post(&service, "/api/v1/deployments", &wanted(&blade)).await?;
+    ensure!(status == 201, "{busy}");
+    let (status, refused) = post(&service, "/api/v1/deployments", &wanted(&chassis)).await?;
+    ensure!(status == 422 && refused["errors"][0]["rule"] == "sub_device_deploying", "{status} {refused}");
+    ensure!(refused["detail"].as_str().is_some_and(|detail| detail.contains("blade 1")), "{refused}");
+    let csv = json!("mac;network;venture;role;boot_image\n52:54:00:00:00:01;prod;shop;web;debian\n");
+    let (status, refused) = post(&service, "/api/v1/imports", &csv).await?;
+    let error = &refused["errors"][0];
+    ensure!(status == 422 && error["rule"] == "sub_device_deploying" && error["row"] == 2, "{status} {refused}");
+
+    let busy = busy["id"].as_str().context("an id")?;
+    post(&service, &format!("/api/v1/deployments/{busy}/cancel"), &json!({ "reason": "not this one" })).await?;
+    let before = service.get("/readyz").await?["views_position"].as_i64().context("a position")?;
+    let (status, started) = post(&service, "/api/v1/deployments", &wanted(&chassis)).await?;
+    ensure!(status == 201, "{started}");
+    wait_for("the clean step has detached the blade", PATIENCE, async || {
+        let (chassis, blade) = (device(&service, &chassis).await.ok()?, device(&service, &blade).await.ok()?);
+        (chassis["sub_devices"] == json!([]) && blade["parent"].is_null()).then_some(())
+    })
+    .await?;
+    let events = service.get("/api/v1/events?limit=1000").await?;
+    let of = |kind: &str| {
+        let mut all = events["items"].as_array().into_iter().flatten();
+        all.find(|event| event["event_type"] == kind || event["type"] == kind).cloned().unwrap_or_default().to_string()
+    };
+    ensure!(of("SubDevicesDetached").contains(&blade), "the chassis says so: {events}");
+    ensure!(of("DeviceDetached").contains(&chassis), "the blade says so: {events}");
+    let then = service.get(&format!("/api/v1/devices/{chassis}?at={before}")).await?;
+    ensure!(then["sub_devices"] == json!([blade]), "it was a part before: {then}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_an_inventory_finds_in_a_chassis_and_what_a_blade_says_are_the_same() -> Result<()> {
+    let (service, chassis, blade) = service().await?;
+    let facts = format!("/api/v1/devices/{chassis}/facts");
+    service.put(&facts, &json!({ "sub_devices": [] })).await?;
+    ensure!(device(&service, &blade).await?["parent"].is_null(), "it was not found there");
+    service.put(&facts, &json!({ "sub_devices": [blade, blade] })).await?;
+    ensure!(device(&service, &blade).await?["parent"] == json!(chassis), "it was found there");
+    ensure!(device(&service, &chassis).await?["sub_devices"] == json!([blade]));
+
+    let other = register(
+        &service,
+        json!({ "site": "dc1", "name": "chassis 2", "macs": ["52:54:00:00:00:03"], "venture": "shop", "role": "web" }),
+    )
+    .await?;
+    let unknown = "01920000-0000-7000-8000-000000000009";
+    for (parts, rule) in [
+        (json!([blade]), "device_has_parent"),
+        (json!([unknown]), "device_unknown"),
+        (json!([other]), "device_own_parent"),
+        (json!([chassis]), "device_has_parts"),
+    ] {
+        let path = format!("/api/v1/devices/{other}/facts");
+        let (status, refused) = answer(&service, Method::PUT, &path, &json!({ "sub_devices": parts })).await?;
+        ensure!(status == 422 && refused["errors"][0]["rule"] == rule, "{parts}: {status} {refused}");
+    }
+    for (parent, rule) in [(unknown, "parent_unknown"), (&blade, "parent_is_part")] {
+        let body = json!({ "site": "dc1", "kind": "blade", "macs": ["52:54:00:00:00:04"], "parent": parent });
+        let (status, refused) = post(&service, "/api/v1/devices", &body).await?;
+        ensure!(status == 422 && refused["errors"][0]["rule"] == rule, "{parent}: {status} {refused}");
+    }
+    Ok(())
+}
