@@ -9,6 +9,7 @@ mod devices;
 mod drift;
 mod execute;
 mod facts;
+mod holders;
 pub mod import;
 pub(crate) mod power;
 mod reservations;
@@ -175,7 +176,10 @@ impl Commands for Ledger {
                     // A repeated command may be refused because of what its own first try did, whose commit came after the
                     // key was looked up: then it is done, and not refused.
                     Err(failure @ (Failure::Refused(_) | Failure::Claimed(..))) => {
-                        return self.answered(&context).await?.ok_or_else(|| failure.into());
+                        return match self.answered(&context).await? {
+                            Some(answered) => Ok(answered),
+                            None => Err(self.with_names(failure.into()).await),
+                        };
                     }
                     Err(failure) => return Err(failure.into()),
                 }
@@ -189,7 +193,11 @@ impl Commands for Ledger {
     }
 
     async fn check_deployment(&self, wanted: &NewDeployment) -> Result<Proposed, CommandError> {
-        Ok(self.check(wanted).instrument(info_span!("check deployment", device.id = %wanted.device)).await?)
+        let span = info_span!("check deployment", device.id = %wanted.device);
+        match self.check(wanted).instrument(span).await {
+            Ok(proposed) => Ok(proposed),
+            Err(failure) => Err(self.with_names(failure.into()).await),
+        }
     }
 
     async fn power_state(&self, device: DeviceId, context: Context) -> Result<Power, CommandError> {
@@ -228,6 +236,10 @@ impl Commands for Ledger {
     async fn import(&self, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {
         let span =
             info_span!("import", bytes = csv.len(), dry_run, actor = context.actor, correlation_id = context.correlation_id);
-        import::run(self, csv, dry_run, context).instrument(span).await
+        let mut imported = import::run(self, csv, dry_run, context).instrument(span).await?;
+        if let Imported::Refused(errors) = &mut imported {
+            self.name_holders(errors.iter_mut().map(|error| &mut error.broken)).await;
+        }
+        Ok(imported)
     }
 }

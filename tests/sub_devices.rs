@@ -69,6 +69,11 @@ async fn a_deployment_of_a_chassis_detaches_the_blades_that_say_they_are_parts_o
     let error = &refused["errors"][0];
     ensure!(status == 422 && error["rule"] == "sub_device_deploying" && error["row"] == 2, "{status} {refused}");
 
+    // Holders are named as people call them.
+    let body = json!({ "device": chassis, "boot_image": "debian", "ip": "10.0.0.11", "hostname": "h200.dc1.example" });
+    let (status, refused) = post(&service, "/api/v1/deployments", &body).await?;
+    let detail = refused["detail"].as_str().context("a detail")?;
+    ensure!(status == 422 && detail.contains("held by device blade 1") && !detail.contains(&blade), "{refused}");
     let busy = busy["id"].as_str().context("an id")?;
     post(&service, &format!("/api/v1/deployments/{busy}/cancel"), &json!({ "reason": "not this one" })).await?;
     let before = service.get("/readyz").await?["views_position"].as_i64().context("a position")?;

@@ -13,7 +13,7 @@ use bootledger_aggregates::deployment::event::Stage;
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::command::DeviceCommand;
 use bootledger_aggregates::device::event::DeviceEvent;
-use bootledger_aggregates::rules::Refused;
+use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
@@ -59,7 +59,9 @@ pub(super) async fn reach(ledger: &Ledger, lease: &Lease, sites: &[Entry<SiteSpe
             Err(Failure::Refused(refused)) => return Ok(fail(ledger, lease, &refused.to_string()).await),
             Err(Failure::Claimed(claim, holder)) => {
                 let (kind, value) = claim.parts();
-                return Ok(fail(ledger, lease, &format!("the {kind} {value} is held by {holder}")).await);
+                let mut rule = BrokenRule::new("", "claimed", format!("the {kind} {value} is held by {holder}")).held_by(holder);
+                ledger.name_holders(std::iter::once(&mut rule)).await;
+                return Ok(fail(ledger, lease, &rule.message).await);
             }
             Err(Failure::Other(error)) => return Err(chain(error)),
         }

@@ -220,7 +220,7 @@ fn table(caption: &str, rows: &[PlannedRow]) -> Markup {
                             td data-label="Address" { span { span.mono { (row.ip) } " in " a href=(format!("/networks/{}", row.network)) { (row.network) } } }
                             td data-label="Rack" { @if let Some(rack) = &row.rack { (rack) } }
                             td data-label="Venture, role" { span { (row.venture) " / " (row.role) } }
-                            td data-label="Boot image" { (row.boot_image) }
+                            td data-label="Boot image" { (row.boot_image) @for note in &row.notes { p.quiet { "Passed over: " (note) } } }
                         }
                     }
                 }
