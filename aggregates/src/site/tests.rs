@@ -4,7 +4,7 @@ use super::*;
 use crate::samples::{broken, outcome, parsed, site};
 
 fn define(spec: SiteSpec) -> SiteCommand {
-    SiteCommand::DefineSite { spec: Box::new(spec), secret_problem: None, setting_secrets: SecretProblems::new() }
+    SiteCommand::DefineSite { spec: Box::new(spec), secret_problem: None, setting_secrets: SecretProblems::new(), zones: ZoneFacts::default() }
 }
 
 fn defined() -> Vec<SiteEvent> {
@@ -77,6 +77,7 @@ fn updates_need_zones_and_a_secret_that_can_be_read() {
         spec: Box::new(spec.clone()),
         secret_problem: Some("there is no secret".to_owned()),
         setting_secrets: SecretProblems::new(),
+        zones: ZoneFacts::default(),
     };
     assert_eq!(broken::<Site>(&[], unread), ["secret_missing"]);
     let nowhere = SiteSpec { zones: vec![], hostname_template: None, ..spec };
@@ -91,7 +92,7 @@ fn a_site_refers_only_to_secrets_for_boot_files_that_can_be_read() {
     };
     assert_eq!(broken::<Site>(&[], define(set("bmc"))), ["secret_not_for_boot"]);
     let setting_secrets = SecretProblems::from([(parsed("boot-a"), "there is no secret boot-a".to_owned())]);
-    let unread = SiteCommand::DefineSite { spec: Box::new(set("boot-a")), secret_problem: None, setting_secrets };
+    let unread = SiteCommand::DefineSite { spec: Box::new(set("boot-a")), secret_problem: None, setting_secrets, zones: ZoneFacts::default() };
     assert_eq!(broken::<Site>(&[], unread), ["secret_missing"]);
     assert!(outcome::<Site>(&[], define(set("boot-a"))).is_ok());
 }
