@@ -149,22 +149,59 @@ impl From<ServerName> for String {
 
 impl From<ZoneFields> for Zone {
     fn from(fields: ZoneFields) -> Self {
-        let ZoneFields { name, range, name_servers, mname, rname, refresh, retry, expire, minimum, ttl, serial, serial_floor, records } =
-            fields;
+        let ZoneFields {
+            name,
+            range,
+            name_servers,
+            mname,
+            rname,
+            refresh,
+            retry,
+            expire,
+            minimum,
+            ttl,
+            serial,
+            serial_floor,
+            records,
+        } = fields;
         let name_servers = name_servers.into_iter().map(|server| server.0).collect();
         let mname = mname.map(|server| server.0);
         // Line ends as they are on the machine that sent them would make the same records two texts.
         let records = records.replace("\r\n", "\n");
-        let settings =
-            ZoneSettings { range, name_servers, mname, rname, refresh, retry, expire, minimum, ttl, serial, serial_floor, records };
+        let settings = ZoneSettings {
+            range,
+            name_servers,
+            mname,
+            rname,
+            refresh,
+            retry,
+            expire,
+            minimum,
+            ttl,
+            serial,
+            serial_floor,
+            records,
+        };
         Self { name, settings: Box::new(settings) }
     }
 }
 
 impl From<Zone> for ZoneFields {
     fn from(zone: Zone) -> Self {
-        let ZoneSettings { range, name_servers, mname, rname, refresh, retry, expire, minimum, ttl, serial, serial_floor, records } =
-            *zone.settings;
+        let ZoneSettings {
+            range,
+            name_servers,
+            mname,
+            rname,
+            refresh,
+            retry,
+            expire,
+            minimum,
+            ttl,
+            serial,
+            serial_floor,
+            records,
+        } = *zone.settings;
         let name_servers = name_servers.into_iter().map(ServerName).collect();
         let (name, mname) = (zone.name, mname.map(ServerName));
         Self { name, range, name_servers, mname, rname, refresh, retry, expire, minimum, ttl, serial, serial_floor, records }
@@ -183,7 +220,11 @@ pub enum ZoneForm {
 
 impl Serialize for Zone {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if is_default(&*self.settings) { self.name.serialize(serializer) } else { ZoneFields::from(self.clone()).serialize(serializer) }
+        if is_default(&*self.settings) {
+            self.name.serialize(serializer)
+        } else {
+            ZoneFields::from(self.clone()).serialize(serializer)
+        }
     }
 }
 
@@ -346,7 +387,10 @@ impl Zone {
             }
         }
         if self.mname.is_some() && self.name_servers.is_empty() {
-            problems.push(("name_servers", "mname names the primary, and name_servers is empty; list the zone's name servers".to_owned()));
+            problems.push((
+                "name_servers",
+                "mname names the primary, and name_servers is empty; list the zone's name servers".to_owned(),
+            ));
         }
         let times = [
             ("refresh", self.refresh, 1),
@@ -402,7 +446,9 @@ impl Zone {
                 Err(format!("{name} is for {own} by its name, not for {range}; remove the range, or name a zone of a part of it"))
             }
             (Some(_), _) => Ok(()),
-            (None, Reading::Range(said)) if said != range => Err(format!("{name} says {said}, and the range is {range}; both have to agree")),
+            (None, Reading::Range(said)) if said != range => {
+                Err(format!("{name} says {said}, and the range is {range}; both have to agree"))
+            }
             (None, Reading::Ambiguous(first, second)) if ![first, second].contains(&range) => {
                 Err(format!("{name} says {first} or {second}, and the range is {range}; both have to agree"))
             }
@@ -412,7 +458,9 @@ impl Zone {
             _ => {
                 let above = name.as_str().match_indices('.').find_map(|(at, _)| octets(&name.as_str()[at + 1..]));
                 match above {
-                    Some(above) if !above.holds(range) => Err(format!("{name} is below the zone of {above}, which does not have {range}")),
+                    Some(above) if !above.holds(range) => {
+                        Err(format!("{name} is below the zone of {above}, which does not have {range}"))
+                    }
                     _ => Ok(()),
                 }
             }
@@ -422,7 +470,11 @@ impl Zone {
 
 /// The zone that a record belongs to, of all that are managed, and its name there: the smallest that holds it. Of the same zone
 /// at two sites, the one with settings counts. `reverse` is the address of a PTR record.
-pub fn holding<'a, T: AsRef<Zone> + 'a>(zones: impl IntoIterator<Item = T>, name: &str, reverse: Option<Ipv4Addr>) -> Option<(T, String)> {
+pub fn holding<'a, T: AsRef<Zone> + 'a>(
+    zones: impl IntoIterator<Item = T>,
+    name: &str,
+    reverse: Option<Ipv4Addr>,
+) -> Option<(T, String)> {
     let holding = zones.into_iter().filter_map(|item| {
         let zone = item.as_ref();
         let (size, name) = match reverse {

@@ -236,7 +236,10 @@ fn hostname(request: &StartDeployment) -> Vec<BrokenRule> {
         ));
     }
     if let Some(why) = contradicted(site, &request.hostname, request.ip) {
-        let message = format!("{} cannot have {}: {why}. Choose another name or address, or change that line", request.hostname, request.ip);
+        let message = format!(
+            "{} cannot have {}: {why}. Choose another name or address, or change that line",
+            request.hostname, request.ip
+        );
         broken.push(BrokenRule::new("hostname", "record_conflicts", message));
     }
     broken

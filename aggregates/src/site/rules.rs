@@ -34,29 +34,40 @@ pub(super) fn broken(before: Option<&SiteSpec>, spec: &SiteSpec, facts: &ZoneFac
         }
         let refuse = |field: &str, rule: &str, message: String| BrokenRule::new(&format!("zones.{index}.{field}"), rule, message);
         if spec.zones[..index].iter().any(|other| other.name == zone.name) {
-            broken.push(refuse("name", "zone_listed_twice", format!("the zone {zone} is listed twice; list it once, with all of its fields")));
+            broken.push(refuse(
+                "name",
+                "zone_listed_twice",
+                format!("the zone {zone} is listed twice; list it once, with all of its fields"),
+            ));
         }
         broken.extend(zone.problems().into_iter().map(|(field, message)| refuse(field, "zone_malformed", message)));
         broken.extend(claimed(zone, spec, facts).map(|message| refuse("range", "range_claimed", message)));
         let configured = |(site, other): &(Name, Zone)| (other.name == zone.name && other.has_settings()).then_some(site.clone());
         if let Some(site) = facts.elsewhere.iter().find_map(configured).filter(|_| zone.has_settings()) {
-            let message = format!("the zone {zone} is also managed by site {site}, which states its fields; name only the zone here, or change it there");
+            let message = format!(
+                "the zone {zone} is also managed by site {site}, which states its fields; name only the zone here, or change it there"
+            );
             broken.push(refuse("name", "zone_stated_twice", message).held_by(format!("site {site}")));
         }
         let extra = match zone.extra() {
             Ok(extra) => extra,
             Err(errors) => {
-                broken.extend(errors.into_iter().take(LISTED).map(|error| refuse("records", "record_malformed", error.to_string())));
+                broken.extend(
+                    errors.into_iter().take(LISTED).map(|error| refuse("records", "record_malformed", error.to_string())),
+                );
                 continue;
             }
         };
         let elsewhere = facts.elsewhere.iter().map(|(_, zone)| zone);
         let nested = spec.zones.iter().chain(elsewhere).map(|zone| &zone.name);
-        let nested: Vec<&DomainName> = nested.filter(|other| *other != &zone.name && zone.name.contains(other.as_str())).collect();
+        let nested: Vec<&DomainName> =
+            nested.filter(|other| *other != &zone.name && zone.name.contains(other.as_str())).collect();
         let own: Vec<OwnRecord> = facts.own.iter().filter(|(of, _)| *of == zone.name).map(|(_, own)| own.clone()).collect();
         let errors = check(zone, &extra, &nested, &own);
         broken.extend(errors.into_iter().take(LISTED).map(|error| refuse("records", "record_conflicts", error.to_string())));
-        broken.extend(without_address(zone, &extra).into_iter().map(|message| refuse("name_servers", "name_server_unknown", message)));
+        broken.extend(
+            without_address(zone, &extra).into_iter().map(|message| refuse("name_servers", "name_server_unknown", message)),
+        );
     }
     broken
 }

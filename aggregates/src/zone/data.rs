@@ -55,14 +55,19 @@ impl Data {
             "A" => Self::A(words.value("an IPv4 address such as 192.0.2.1")?),
             "AAAA" => Self::Aaaa(words.value("an IPv6 address such as 2001:db8::1")?),
             "CAA" => {
-                let (flags, tag) = (words.value("flags from 0 to 255")?, words.plain("a tag such as issue")?.to_ascii_lowercase());
+                let (flags, tag) =
+                    (words.value("flags from 0 to 255")?, words.plain("a tag such as issue")?.to_ascii_lowercase());
                 if tag.is_empty() || tag.len() > 15 || !tag.chars().all(|c| c.is_ascii_alphanumeric()) {
-                    return Err(ParseError::new(format!("{tag:?} is not a tag of CAA such as issue, issuewild or iodef (RFC 8659)")));
+                    return Err(ParseError::new(format!(
+                        "{tag:?} is not a tag of CAA such as issue, issuewild or iodef (RFC 8659)"
+                    )));
                 }
                 Self::Caa(flags, tag, words.string()?)
             }
             "CNAME" => Self::Cname(words.name()?),
-            "DS" => Self::Ds(words.value("a key tag")?, words.value("an algorithm")?, words.value("a digest type")?, words.hex()?),
+            "DS" => {
+                Self::Ds(words.value("a key tag")?, words.value("an algorithm")?, words.value("a digest type")?, words.hex()?)
+            }
             "MX" => Self::Mx(words.value("a preference such as 10")?, words.name()?),
             "NAPTR" => Self::Naptr(
                 words.value("an order")?,
@@ -84,9 +89,15 @@ impl Data {
                 }
                 Self::Txt(strings)
             }
-            "SOA" => return Err(ParseError::new("the SOA record is made from the zone's fields mname, rname, refresh, retry, expire, minimum and serial; remove it here")),
+            "SOA" => {
+                return Err(ParseError::new(
+                    "the SOA record is made from the zone's fields mname, rname, refresh, retry, expire, minimum and serial; remove it here",
+                ));
+            }
             "DNSKEY" | "RRSIG" | "NSEC" | "NSEC3" | "NSEC3PARAM" | "CDS" | "CDNSKEY" => {
-                return Err(ParseError::new(format!("{kind} records are made by the DNS server that signs the zone; remove it here")));
+                return Err(ParseError::new(format!(
+                    "{kind} records are made by the DNS server that signs the zone; remove it here"
+                )));
             }
             "SPF" => return Err(ParseError::new("SPF records are out of use (RFC 7208, 3.1); write the same text as TXT")),
             other => return Err(ParseError::new(format!("{other} records are not supported here; the types are {TYPES}"))),
@@ -170,7 +181,10 @@ impl<'a> Words<'a> {
         let digits: String = std::iter::once(first).chain(self.left.by_ref().map(Word::shown)).collect();
         let digits = digits.to_ascii_lowercase();
         if digits.len() % 2 == 1 || digits.len() > 1_024 || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
-            return Err(ParseError::new(format!("{digits:?} in a {} record is not an even number of hexadecimal digits", self.kind)));
+            return Err(ParseError::new(format!(
+                "{digits:?} in a {} record is not an even number of hexadecimal digits",
+                self.kind
+            )));
         }
         Ok(Hex(digits))
     }

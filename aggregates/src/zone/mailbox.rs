@@ -45,9 +45,8 @@ impl FromStr for Mailbox {
         let domain = domain.strip_suffix('.').unwrap_or(domain);
         let domain: Hostname = domain.parse().map_err(|error: ParseError| wrong(&error.to_string()))?;
         // RFC 5322's atext and inner dots; the label of a name has at most 63 octets.
-        let atom = |part: &str| {
-            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c))
-        };
+        let atom =
+            |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c));
         if local.len() > 63 || !local.split('.').all(atom) {
             return Err(wrong("before the @ are 1 to 63 letters, digits, dots and the signs that need no quotes"));
         }
@@ -115,7 +114,17 @@ mod tests {
             assert_eq!((mailbox.to_string().as_str(), mailbox.name().as_str()), (mail, name));
             assert_eq!(mailbox.name().parse(), Ok(mailbox), "both forms are the same address");
         }
-        for text in ["", "hostmaster", "@dc1.example", "a b@dc1.example", "a@b", "a..b@dc1.example", "ä@dc1.example", "a;b@dc1.example", r"a\046b.dc1.example"] {
+        for text in [
+            "",
+            "hostmaster",
+            "@dc1.example",
+            "a b@dc1.example",
+            "a@b",
+            "a..b@dc1.example",
+            "ä@dc1.example",
+            "a;b@dc1.example",
+            r"a\046b.dc1.example",
+        ] {
             assert!(text.parse::<Mailbox>().is_err(), "{text}");
         }
     }

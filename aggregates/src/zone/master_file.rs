@@ -157,7 +157,8 @@ impl Word {
                 octets.extend(c.encode_utf8(&mut [0; 4]).bytes());
                 continue;
             }
-            let wrong = || ParseError::new(format!("{:?} has a \\ that is not before a character or the three digits of one", self.text));
+            let wrong =
+                || ParseError::new(format!("{:?} has a \\ that is not before a character or the three digits of one", self.text));
             let next = characters.next().ok_or_else(wrong)?;
             if !next.is_ascii_digit() {
                 octets.extend(next.encode_utf8(&mut [0; 4]).bytes());
@@ -186,7 +187,10 @@ struct Line {
 /// The records of a text, with names relative to `zone`; each error with its line.
 pub fn read(text: &str, zone: &DomainName) -> Result<Vec<ExtraRecord>, Vec<LineError>> {
     if text.len() > LONGEST {
-        return Err(vec![LineError::new(1, format!("the extra records have {} octets; at most {LONGEST} are possible", text.len()))]);
+        return Err(vec![LineError::new(
+            1,
+            format!("the extra records have {} octets; at most {LONGEST} are possible", text.len()),
+        )]);
     }
     let mut reader = Reader { zone, origin: zone.into(), ttl: None, name: None, records: vec![], errors: vec![] };
     match lines(text) {
@@ -233,7 +237,8 @@ impl Reader<'_> {
             self.name = Some(name);
             words = &words[1..];
         }
-        let name = self.name.clone().ok_or_else(|| ParseError::new("the line begins with a blank, and no line before it has a name"))?;
+        let name =
+            self.name.clone().ok_or_else(|| ParseError::new("the line begins with a blank, and no line before it has a name"))?;
         let mut ttl = None;
         let mut class = false;
         while let Some(word) = words.first() {
@@ -341,7 +346,9 @@ fn split(text: &str, number: usize, mut inside: bool, words: &mut Vec<Word>) -> 
                     match characters.next() {
                         None => return refuse("the quotes are not closed in their line".to_owned()),
                         Some('"') => break,
-                        Some(c) if c.is_control() && c != '\t' => return refuse(format!("{c:?} is not possible; write it as \\ and three digits")),
+                        Some(c) if c.is_control() && c != '\t' => {
+                            return refuse(format!("{c:?} is not possible; write it as \\ and three digits"));
+                        }
                         Some(c) => {
                             word.text.push(c);
                             // An escape is read later; here it must not end the quotes.

@@ -71,8 +71,9 @@ impl FromStr for AddressRange {
         let wrong = || ParseError::new(format!("{text:?} is not a range such as 192.0.2.0/25 or 192.0.2.10-192.0.2.20"));
         if let Some((first, last)) = text.split_once('-') {
             let (first, last) = (first.trim().parse().map_err(|_| wrong())?, last.trim().parse().map_err(|_| wrong())?);
-            return Self::new(first, last)
-                .ok_or_else(|| ParseError::new(format!("the range {text} ends before it begins; write the lower address first")));
+            return Self::new(first, last).ok_or_else(|| {
+                ParseError::new(format!("the range {text} ends before it begins; write the lower address first"))
+            });
         }
         let net: Ipv4Net = text.parse().map_err(|_| wrong())?;
         if net.addr() != net.network() {

@@ -26,7 +26,13 @@ impl OwnRecord {
 }
 
 /// The extra record that contradicts one of a device, and why.
-pub fn conflict<'a>(zone: &Zone, records: &'a [ExtraRecord], name: &str, kind: &str, value: &str) -> Option<(&'a ExtraRecord, String)> {
+pub fn conflict<'a>(
+    zone: &Zone,
+    records: &'a [ExtraRecord],
+    name: &str,
+    kind: &str,
+    value: &str,
+) -> Option<(&'a ExtraRecord, String)> {
     records.iter().find_map(|record| {
         let here = record.name.as_str() == name;
         let why = match &record.data {
@@ -58,12 +64,21 @@ pub fn check(zone: &Zone, records: &[ExtraRecord], nested: &[&DomainName], own: 
     }
     for own in own {
         if let Some((record, why)) = conflict(zone, records, &own.name, &own.kind, &own.value) {
-            let message = format!("{why}; {} has the record {}. Remove the line, or give that device another name", own.holder, own.shown());
+            let message = format!(
+                "{why}; {} has the record {}. Remove the line, or give that device another name",
+                own.holder,
+                own.shown()
+            );
             errors.push(LineError::new(record.line, message));
         }
         let ttl = records.iter().find(|record| record.name.as_str() == own.name && record.data.kind() == own.kind);
         if let Some((record, ttl)) = ttl.and_then(|record| Some((record, record.ttl.filter(|ttl| *ttl != zone.ttl())?))) {
-            let message = format!("the time {ttl} differs from the {} of the record {} of {}; records of one name and type have one", zone.ttl(), own.shown(), own.holder);
+            let message = format!(
+                "the time {ttl} differs from the {} of the record {} of {}; records of one name and type have one",
+                zone.ttl(),
+                own.shown(),
+                own.holder
+            );
             errors.push(LineError::new(record.line, message));
         }
     }
@@ -118,7 +133,10 @@ impl<'a> Records<'a> {
                 return Some(format!("{name} {kind} is already in line {line}"));
             }
             if [other.data.kind(), kind].contains(&"CNAME") {
-                return Some(format!("{name} has {} in line {line}, and an alias (CNAME) has no other records (RFC 1034, 3.6.2)", other.data.kind()));
+                return Some(format!(
+                    "{name} has {} in line {line}, and an alias (CNAME) has no other records (RFC 1034, 3.6.2)",
+                    other.data.kind()
+                ));
             }
             let ttl = |record: &ExtraRecord| record.ttl.unwrap_or(self.zone.ttl());
             if other.data.kind() == kind && ttl(other) != ttl(record) {
@@ -137,8 +155,14 @@ impl<'a> Records<'a> {
         let (name, kind, apex) = (&record.name, record.data.kind(), self.zone.name.as_str());
         if name.as_str() == apex {
             match &record.data {
-                Data::Ns(target) => return Some(format!("the zone's own name servers are the field name_servers; add {target} there and remove the line")),
-                Data::Cname(_) => return Some(format!("{apex} is the zone itself, which has SOA and NS, and so cannot be an alias (CNAME)")),
+                Data::Ns(target) => {
+                    return Some(format!(
+                        "the zone's own name servers are the field name_servers; add {target} there and remove the line"
+                    ));
+                }
+                Data::Cname(_) => {
+                    return Some(format!("{apex} is the zone itself, which has SOA and NS, and so cannot be an alias (CNAME)"));
+                }
                 Data::Ds(..) => return Some("DS belongs into the zone above".to_owned()),
                 _ => {}
             }
@@ -147,7 +171,9 @@ impl<'a> Records<'a> {
             let delegates = matches!(record.data, Data::Ns(_) | Data::Ds(..)) && name.as_str() == owner.as_str();
             let glue = matches!(record.data, Data::A(_) | Data::Aaaa(_)) && self.cut(name).is_some();
             if !delegates && !glue {
-                return Some(format!("{name} is in the zone {owner}, which has a file of its own; add it to that zone's records"));
+                return Some(format!(
+                    "{name} is in the zone {owner}, which has a file of its own; add it to that zone's records"
+                ));
             }
         }
         if let Some(cut) = self.cut(name) {
@@ -158,7 +184,9 @@ impl<'a> Records<'a> {
                 _ => false,
             };
             if !fits {
-                return Some(format!("{name} is delegated by the NS record of {cut}, so that nobody finds {kind} there; it belongs into that zone"));
+                return Some(format!(
+                    "{name} is delegated by the NS record of {cut}, so that nobody finds {kind} there; it belongs into that zone"
+                ));
             }
         } else if matches!(record.data, Data::Ds(..)) {
             return Some(format!("DS needs NS records of {name} beside it"));
@@ -166,7 +194,9 @@ impl<'a> Records<'a> {
         // What BIND checks as `check-names`, and refuses the zone for.
         let host = record.name.wildcard().map_or_else(|| name.clone(), OwnerName::of);
         if matches!(record.data, Data::A(_) | Data::Aaaa(_) | Data::Mx(..)) && !host.is_host() {
-            return Some(format!("{name} cannot have {kind}: the name of a host has only letters, digits and inner hyphens (RFC 1123)"));
+            return Some(format!(
+                "{name} cannot have {kind}: the name of a host has only letters, digits and inner hyphens (RFC 1123)"
+            ));
         }
         if name.wildcard().is_some() && matches!(record.data, Data::Ns(_) | Data::Ds(..)) {
             return Some(format!("a wildcard cannot have {kind} (RFC 4592, 4.2)"));
@@ -195,7 +225,8 @@ impl<'a> Records<'a> {
         }
         // Below a delegation the other servers may know it, unless they are this very host.
         let cut = self.cut(host);
-        let serves = |cut: &OwnerName| self.at(cut).iter().any(|record| matches!(&record.data, Data::Ns(target) if target == host));
+        let serves =
+            |cut: &OwnerName| self.at(cut).iter().any(|record| matches!(&record.data, Data::Ns(target) if target == host));
         if cut.is_some_and(|cut| !serves(cut)) {
             return None;
         }
