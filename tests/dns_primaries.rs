@@ -28,7 +28,9 @@ const USUAL: Kind = Kind {
     algorithm: "hmac-sha256",
     key: "bootledger",
     zones: |zone, file| {
-        format!("zone \"{zone}\" {{ type primary; file \"{file}\"; allow-update {{ key bootledger; }}; allow-transfer {{ key bootledger; }}; }};\n")
+        format!(
+            "zone \"{zone}\" {{ type primary; file \"{file}\"; allow-update {{ key bootledger; }}; allow-transfer {{ key bootledger; }}; }};\n"
+        )
     },
     records: "",
     around: "{zones}",
@@ -49,7 +51,9 @@ fn kinds() -> Vec<Kind> {
         Kind {
             name: "queries need the key, and the name servers are others",
             zones: |zone, file| {
-                format!("zone \"{zone}\" {{ type primary; file \"{file}\"; allow-update {{ key bootledger; }}; allow-query {{ key bootledger; }}; }};\n")
+                format!(
+                    "zone \"{zone}\" {{ type primary; file \"{file}\"; allow-update {{ key bootledger; }}; allow-query {{ key bootledger; }}; }};\n"
+                )
             },
             around: "view one { minimal-responses yes; allow-transfer { key bootledger; };\n{zones}};\n",
             ..USUAL
@@ -57,7 +61,9 @@ fn kinds() -> Vec<Kind> {
         Kind {
             name: "signed zones",
             zones: |zone, file| {
-                format!("zone \"{zone}\" {{ type primary; file \"{file}\"; allow-update {{ key bootledger; }}; dnssec-policy default; inline-signing no; }};\n")
+                format!(
+                    "zone \"{zone}\" {{ type primary; file \"{file}\"; allow-update {{ key bootledger; }}; dnssec-policy default; inline-signing no; }};\n"
+                )
             },
             around: "view one { allow-transfer { key bootledger; };\n{zones}};\n",
             ..USUAL
@@ -73,7 +79,10 @@ fn kinds() -> Vec<Kind> {
             algorithm: "hmac-sha384",
             key: "BootLedger",
             zones: |zone, file| {
-                format!("zone \"{}\" {{ type primary; file \"{file}\"; update-policy {{ grant bootledger zonesub ANY; }}; allow-transfer {{ key bootledger; }}; }};\n", zone.to_uppercase())
+                format!(
+                    "zone \"{}\" {{ type primary; file \"{file}\"; update-policy {{ grant bootledger zonesub ANY; }}; allow-transfer {{ key bootledger; }}; }};\n",
+                    zone.to_uppercase()
+                )
             },
             records: "H200.DC1.EXAMPLE. A 10.0.0.10\n",
             ..USUAL
@@ -89,13 +98,16 @@ impl Kind {
             for (index, zone) in ZONES.iter().enumerate() {
                 let file = folder.join(format!("zone-{view}-{index}"));
                 let records = if view == 0 && index == 0 { self.records } else { "" };
-                let head = format!("$TTL 300\n{zone}. SOA public.example. host.example. 1 3600 600 1209600 60\n{zone}. NS public.example.\n");
+                let head = format!(
+                    "$TTL 300\n{zone}. SOA public.example. host.example. 1 3600 600 1209600 60\n{zone}. NS public.example.\n"
+                );
                 std::fs::write(&file, head + records)?;
                 text.push_str(&(self.zones)(zone, &file.display().to_string()));
             }
         }
         let [zones, others] = texts;
-        Ok(options(folder, port, self.key, self.algorithm, KEY.1) + &self.around.replace("{zones}", &zones).replace("{others}", &others))
+        Ok(options(folder, port, self.key, self.algorithm, KEY.1)
+            + &self.around.replace("{zones}", &zones).replace("{others}", &others))
     }
 }
 
@@ -127,7 +139,8 @@ async fn service(port: u16) -> Result<(Service, String)> {
 }
 
 fn entries(hosts: &[(&str, &str)]) -> Value {
-    let entries: Vec<Value> = hosts.iter().map(|(host, ip)| json!({"hostname": format!("{host}.dc1.example"), "ip": ip})).collect();
+    let entries: Vec<Value> =
+        hosts.iter().map(|(host, ip)| json!({"hostname": format!("{host}.dc1.example"), "ip": ip})).collect();
     json!({ "dns_entries": entries })
 }
 
@@ -154,10 +167,17 @@ async fn every_kind_of_primary_has_the_records_answers_with_them_and_loses_them(
             None => service(dns.port()).await?,
         };
         service.put("/api/v1/sites/dc1", &site(dns.port(), kind.key, kind.algorithm)).await?;
-        service.put(&facts, &entries(&[("h200", "10.0.0.10"), ("h201", "10.0.0.11"), ("h201", "10.0.0.12"), ("x.lab", "10.0.0.13")])).await?;
+        service
+            .put(&facts, &entries(&[("h200", "10.0.0.10"), ("h201", "10.0.0.11"), ("h201", "10.0.0.12"), ("x.lab", "10.0.0.13")]))
+            .await?;
         nothing_pending(&service, kind.name).await.context(kind.name)?;
         let forward = dns.axfr("dc1.example", (kind.algorithm, kind.key))?;
-        for expected in ["h200.dc1.example. A 10.0.0.10", "h201.dc1.example. A 10.0.0.11", "h201.dc1.example. A 10.0.0.12", "x.lab.dc1.example. A 10.0.0.13"] {
+        for expected in [
+            "h200.dc1.example. A 10.0.0.10",
+            "h201.dc1.example. A 10.0.0.11",
+            "h201.dc1.example. A 10.0.0.12",
+            "x.lab.dc1.example. A 10.0.0.13",
+        ] {
             ensure!(forward.iter().any(|record| record.to_lowercase() == expected.to_lowercase()), "{}: {forward:?}", kind.name);
         }
         ensure!(dns.axfr("10.in-addr.arpa", (kind.algorithm, kind.key))?.len() == 4, "{}", kind.name);
@@ -179,7 +199,8 @@ async fn every_kind_of_primary_has_the_records_answers_with_them_and_loses_them(
             let drift = service.post("/api/v1/sites/dc1/drift/check", &json!({})).await?;
             ensure!(drift["items"][0]["nature"] == "missing", "{}: {drift}", kind.name);
             service.post("/api/v1/sites/dc1/drift/repair", &json!({})).await?;
-            let repaired = async || dns.zone("dc1.example").ok()?.contains(&"h201.dc1.example. A 10.0.0.12".to_owned()).then_some(());
+            let repaired =
+                async || dns.zone("dc1.example").ok()?.contains(&"h201.dc1.example. A 10.0.0.12".to_owned()).then_some(());
             wait_for("the record is back", PATIENCE, repaired).await.context(kind.name)?;
         }
         service.put(&facts, &entries(&[])).await?;
@@ -199,7 +220,13 @@ async fn a_wrong_key_secret_or_clock_and_answers_from_elsewhere_are_each_told_in
         ("+1h", "bootledger", KEY.1, "hmac-sha256", &["its clock is 3", "s ahead of this machine's (BADTIME)"]),
     ];
     for (clock, key, secret, algorithm, words) in cases {
-        let zones = |folder: &Path, port: u16| Ok(USUAL.configure(folder, port)?.replace(KEY.1, secret).replace("key bootledger", &format!("key {key}")).replace("hmac-sha256", algorithm));
+        let zones = |folder: &Path, port: u16| {
+            Ok(USUAL
+                .configure(folder, port)?
+                .replace(KEY.1, secret)
+                .replace("key bootledger", &format!("key {key}"))
+                .replace("hmac-sha256", algorithm))
+        };
         let dns = DnsServer::bind_at(clock, zones).await?;
         made = Some(told(made.take(), dns.port(), words).await?);
     }
@@ -220,7 +247,10 @@ async fn a_wrong_key_secret_or_clock_and_answers_from_elsewhere_are_each_told_in
     };
     let secondary = DnsServer::bind(through).await?;
     wait_for("the secondary has the zone", PATIENCE, async || secondary.serial("dc1.example").ok().map(drop)).await?;
-    let words = ["accepts the update of h200.dc1.example A and still answers no record, where 10.0.0.10 is expected", "the key bootledger selects"];
+    let words = [
+        "accepts the update of h200.dc1.example A and still answers no record, where 10.0.0.10 is expected",
+        "the key bootledger selects",
+    ];
     told(made, secondary.port(), &words).await?;
     assert_eq!(primary.zone("dc1.example")?, ["h200.dc1.example. A 10.0.0.10"]);
     Ok(())

@@ -107,8 +107,12 @@ async fn a_secondary_has_each_of_fifty_changes_with_every_serial_policy() -> Res
             std::fs::write(primary.folder().join("new"), &file)?;
             std::fs::rename(primary.folder().join("new"), primary.folder().join("first"))?;
             primary.reload()?;
-            let pulled = wait_for("the secondary has the change", PATIENCE, async || (secondary.transfer(ZONE).ok()? == expected).then_some(()));
-            pulled.await.with_context(|| format!("{policy}, change {change}: {expected:?} and {:?}", secondary.transfer(ZONE)))?;
+            let pulled = wait_for("the secondary has the change", PATIENCE, async || {
+                (secondary.transfer(ZONE).ok()? == expected).then_some(())
+            });
+            pulled
+                .await
+                .with_context(|| format!("{policy}, change {change}: {expected:?} and {:?}", secondary.transfer(ZONE)))?;
         }
         let [least, most] = match policy {
             "position" if round == 0 => [1_000_000_001, 1_000_000_100],

@@ -90,7 +90,7 @@ pub fn check(zone: &Zone, records: &[ExtraRecord], nested: &[&DomainName], own: 
 pub fn without_address(zone: &Zone, records: &[ExtraRecord]) -> Vec<String> {
     let all = Records::new(zone, records);
     let inside = zone.name_servers.iter().filter(|server| zone.name.contains(server.as_str()));
-    inside.filter_map(|server| all.unreachable(&owner(server.as_str()))).collect()
+    inside.filter_map(|server| all.unreachable(&owner(server.as_str()), true)).collect()
 }
 
 /// The records by name.
@@ -211,11 +211,15 @@ impl<'a> Records<'a> {
         if !target.is_host() {
             return Some(format!("{kind} names {target}, which is not the name of a host (RFC 1123)"));
         }
-        if target.is_in(apex) { self.unreachable(target).map(|why| format!("{kind}: {why}")) } else { None }
+        if target.is_in(apex) {
+            self.unreachable(target, matches!(record.data, Data::Ns(_))).map(|why| format!("{kind}: {why}"))
+        } else {
+            None
+        }
     }
 
-    /// Why a host inside the zone that records name cannot be found.
-    fn unreachable(&self, host: &OwnerName) -> Option<String> {
+    /// Why a host inside the zone that records name cannot be found; `serves` is whether it is a name server.
+    fn unreachable(&self, host: &OwnerName, serves: bool) -> Option<String> {
         let here = self.at(host);
         if let Some(alias) = here.iter().find(|record| matches!(record.data, Data::Cname(_))) {
             return Some(format!("{host} is an alias (CNAME) in line {}; name the host itself (RFC 2181, 10.3)", alias.line));
@@ -223,11 +227,8 @@ impl<'a> Records<'a> {
         if here.iter().any(|record| matches!(record.data, Data::A(_) | Data::Aaaa(_))) {
             return None;
         }
-        // Below a delegation the other servers may know it, unless they are this very host.
-        let cut = self.cut(host);
-        let serves =
-            |cut: &OwnerName| self.at(cut).iter().any(|record| matches!(&record.data, Data::Ns(target) if target == host));
-        if cut.is_some_and(|cut| !serves(cut)) {
+        // Below a delegation the other servers know it; but a name server is needed to reach them.
+        if self.cut(host).is_some() && !serves {
             return None;
         }
         Some(format!(

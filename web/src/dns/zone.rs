@@ -360,8 +360,9 @@ mod tests {
                 usize::try_from(state >> 33).expect("a number") % below
             };
             let records: Vec<&str> = (0..1 + next(5)).map(|_| lines[next(lines.len())]).collect();
-            let servers = if next(3) == 0 { serde_json::json!(["ns1.dc1.example"]) } else { serde_json::json!([]) };
-            let (zone, text) = with(serde_json::json!({ "records": records.join("\n"), "name_servers": servers }), own);
+            let servers =
+                [serde_json::json!(["ns1.dc1.example"]), serde_json::json!(["ns.sub.dc1.example"]), serde_json::json!([])];
+            let (zone, text) = with(serde_json::json!({ "records": records.join("\n"), "name_servers": servers[next(3)] }), own);
             let known: Vec<_> = own
                 .iter()
                 .map(|record| bootledger_aggregates::zone::rules::OwnRecord {
