@@ -70,7 +70,7 @@ async fn a_secondary_has_each_of_fifty_changes_with_every_serial_policy() -> Res
         let zone = format!("zone \"{ZONE}\" {{ type secondary; file \"second\"; masterfile-format text; primaries {{ 127.0.0.1 port 1 key {}; }}; }};", KEY.0);
         // Its primary is known once that has a port; until then it answers with what it has of the old one.
         std::fs::write(folder.join("second"), format!("$TTL 60\n{ZONE}. SOA old.example. host.example. 1000000000 3600 600 1209600 60\n{ZONE}. NS old.example.\n"))?;
-        Ok(options(folder, port, "notify no; allow-notify { 127.0.0.1; }; serial-query-rate 1000;") + &zone)
+        Ok([options(folder, port, "notify no; allow-notify { 127.0.0.1; }; serial-query-rate 1000;"), zone].concat())
     })
     .await?;
     assert_eq!(secondary.serial(ZONE)?, 1_000_000_000);
@@ -81,7 +81,8 @@ async fn a_secondary_has_each_of_fifty_changes_with_every_serial_policy() -> Res
             "notify explicit; also-notify {{ 127.0.0.1 port {}; }}; notify-delay 0; notify-rate 1000; startup-notify-rate 1000; ixfr-from-differences yes;",
             secondary.port()
         );
-        Ok(options(folder, port, &more) + &format!("zone \"{ZONE}\" {{ type primary; file \"first\"; }};"))
+        let zone = format!("zone \"{ZONE}\" {{ type primary; file \"first\"; }};");
+        Ok([options(folder, port, &more), zone].concat())
     })
     .await?;
     let conf = secondary.folder().join("named.conf");

@@ -29,7 +29,7 @@ pub const TTL: u32 = 300;
 const MOST_SERVERS: usize = 13;
 
 /// A zone. What is left out has a default.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Zone {
     /// Its name.
     pub name: DomainName,
@@ -38,7 +38,7 @@ pub struct Zone {
 }
 
 /// What a zone has beside its name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ZoneSettings {
     /// The addresses of a reverse zone, where its name does not tell them.
     pub range: Option<AddressRange>,

@@ -289,12 +289,8 @@ fn differing(primary: &Primary, records: &Records, found: &BTreeSet<String>, tak
     };
     let (address, key, name, kind) = (primary.address(), primary.key(), &records.name, records.kind.name());
     let (found, wanted) = (shown(found), shown(&records.wanted));
-    if taken {
-        return format!(
-            "{address} accepts the update of {name} {kind} and still answers {found}, where {wanted} is expected. Its answers come from other records than its updates change: check that the key {key} selects the same view for both (match-clients, allow-query), and that {address} is not a secondary that passes updates on"
-        );
-    }
+    let update = if taken { "accepts the update all the same" } else { "refuses an update that begins from this answer" };
     format!(
-        "{address} answers {found} for {name} {kind}, where {wanted} is expected, and refuses the update because it holds something else. Check whether another program updates the same records, and that the key {key} selects the same view for queries and updates (match-clients)"
+        "{address} answers {found} for {name} {kind}, where {wanted} is expected, and {update}. It answers from other records than it updates: check that the key {key} selects the same view for both (match-clients), that {address} is the zone's primary and not a secondary that passes updates on, and whether another program updates the same records"
     )
 }
