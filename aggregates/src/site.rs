@@ -73,8 +73,9 @@ pub struct DnsUpdates {
 pub struct TsigKey {
     /// The key's name in the DNS server.
     pub name: DomainName,
-    /// How messages are signed.
+    /// How messages are signed: `hmac-sha256`, `hmac-sha384` or `hmac-sha512`.
     #[serde(default)]
+    #[schema(value_type = String, example = "hmac-sha256")]
     pub algorithm: TsigAlgorithm,
     /// The name of the secret that holds the key in base64, as `tsig-keygen` prints it; never the key.
     pub secret: Name,

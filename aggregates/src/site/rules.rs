@@ -32,7 +32,8 @@ pub(super) fn broken(before: Option<&SiteSpec>, spec: &SiteSpec, facts: &ZoneFac
         if known.contains(zone) && known.iter().filter(|known| known.name == zone.name).count() >= same(spec, zone) {
             continue;
         }
-        let refuse = |field: &str, rule: &str, message: String| BrokenRule::new(&format!("zones.{index}.{field}"), rule, message);
+        let refuse =
+            |field: &str, rule: &str, message: String| BrokenRule::new(&format!("zones[{index}].{field}"), rule, message);
         if spec.zones[..index].iter().any(|other| other.name == zone.name) {
             broken.push(refuse(
                 "name",

@@ -128,22 +128,22 @@ fn zones_agree_with_each_other_and_with_those_of_other_sites() {
     };
     let rule = |field: &str, rule: &str| (field.to_owned(), rule.to_owned());
     let alone = |value| refused(&zones(value), ZoneFacts::default());
-    assert_eq!(alone(serde_json::json!(["a.example", "a.example"])), [rule("zones.1.name", "zone_listed_twice")]);
-    assert_eq!(alone(serde_json::json!(["0-25.2.0.192.in-addr.arpa"])), [rule("zones.0.range", "zone_malformed")]);
+    assert_eq!(alone(serde_json::json!(["a.example", "a.example"])), [rule("zones[1].name", "zone_listed_twice")]);
+    assert_eq!(alone(serde_json::json!(["0-25.2.0.192.in-addr.arpa"])), [rule("zones[0].range", "zone_malformed")]);
     let twice = serde_json::json!(["0/25.2.0.192.in-addr.arpa", {"name": "rev.2.0.192.in-addr.arpa", "range": "192.0.2.0/25"}]);
-    assert_eq!(alone(twice), [rule("zones.0.range", "range_claimed"), rule("zones.1.range", "range_claimed")]);
+    assert_eq!(alone(twice), [rule("zones[0].range", "range_claimed"), rule("zones[1].range", "range_claimed")]);
     assert_eq!(alone(serde_json::json!(["2.0.192.in-addr.arpa", "0/25.2.0.192.in-addr.arpa", "0/26.2.0.192.in-addr.arpa"])), []);
     assert_eq!(
         alone(serde_json::json!([{"name": "a.example", "records": "x A 1"}])),
-        [rule("zones.0.records", "record_malformed")]
+        [rule("zones[0].records", "record_malformed")]
     );
     assert_eq!(
         alone(serde_json::json!([{"name": "a.example", "records": "@ CNAME b"}])),
-        [rule("zones.0.records", "record_conflicts")]
+        [rule("zones[0].records", "record_conflicts")]
     );
     assert_eq!(
         alone(serde_json::json!([{"name": "a.example", "name_servers": ["ns.a.example"]}])),
-        [rule("zones.0.name_servers", "name_server_unknown")]
+        [rule("zones[0].name_servers", "name_server_unknown")]
     );
     let elsewhere = |zone: serde_json::Value| ZoneFacts {
         elsewhere: vec![(parsed("dc2"), serde_json::from_value(zone).expect("a zone"))],
@@ -152,7 +152,7 @@ fn zones_agree_with_each_other_and_with_those_of_other_sites() {
     let stated = serde_json::json!({"name": "10.in-addr.arpa", "ttl": 60});
     assert_eq!(
         refused(&zones(serde_json::json!([stated])), elsewhere(stated.clone())),
-        [rule("zones.0.name", "zone_stated_twice")]
+        [rule("zones[0].name", "zone_stated_twice")]
     );
     assert_eq!(
         refused(&zones(serde_json::json!(["10.in-addr.arpa"])), elsewhere(stated)),
@@ -161,7 +161,7 @@ fn zones_agree_with_each_other_and_with_those_of_other_sites() {
     );
     let ours = serde_json::json!(["0/25.2.0.192.in-addr.arpa"]);
     let theirs = serde_json::json!({"name": "r.2.0.192.in-addr.arpa", "range": "192.0.2.64-192.0.2.191"});
-    assert_eq!(refused(&zones(ours), elsewhere(theirs)), [rule("zones.0.range", "range_claimed")]);
+    assert_eq!(refused(&zones(ours), elsewhere(theirs)), [rule("zones[0].range", "range_claimed")]);
 }
 
 #[test]

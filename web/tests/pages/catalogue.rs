@@ -265,7 +265,7 @@ async fn the_fields_of_a_zone_are_changed_in_its_sites_description() {
         ("name_servers", "ns1.dc1.example"),
         ("records", "ns1 A 10.0.0.53\r\n"),
     ];
-    let refused = BrokenRule::new("zones.0.records", "record_malformed", "line 1: no");
+    let refused = BrokenRule::new("zones[0].records", "record_malformed", "line 1: no");
     site.answer(Err(CommandError::Refused(vec![refused])));
     let told = site.ask_as(&bearer, form("/zones/dc1.example/edit", &fields)).await;
     assert_eq!((told.status.as_u16(), texts(&told, "[id='error-records'] .error")), (422, vec!["line 1: no".to_owned()]));

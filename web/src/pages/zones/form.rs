@@ -68,7 +68,7 @@ pub(super) async fn change(
         return Ok(done(&mut backend, &receipt, &format!("/zones/{zone}")).await);
     }
     // The rules name the fields as they are in the site's description.
-    fields.within(&format!("zones.{index}."));
+    fields.within(&format!("zones[{index}]."));
     let reading = backend.read_now().await?;
     let content = shown(&zone, site.sequence, &fields);
     Ok(visit.refused(reading.position, Page::new(&format!("Change {zone}"), Section::Zones, content)))
@@ -191,9 +191,9 @@ mod tests {
     fn only_a_reverse_zone_is_asked_for_its_addresses_and_what_is_wrong_is_at_its_field() {
         let zone: Zone = "dc1.example".parse().expect("a zone");
         let mut fields = Fields::new(pairs(&zone)).with("refresh", "1h");
-        fields.refuse("zones.3.records", "record_malformed", "line 2: no");
+        fields.refuse("zones[3].records", "record_malformed", "line 2: no");
         read(&mut fields);
-        fields.within("zones.3.");
+        fields.within("zones[3].");
         let html = shown(&zone, 7, &fields);
         assert_eq!(attributes(&html, "#field-range", "name").len(), 0);
         assert_eq!(attributes(&html, "#refused a", "href"), ["#field-records", "#field-refresh"]);
