@@ -144,7 +144,8 @@ impl Connection {
         if answer.signature().is_none() {
             return Err(Trouble::Other(format!(
                 "{address} answered without a signature of the key {} ({}); check that the key's name, algorithm and secret are the same there",
-                key.name, answer.response_code
+                key.name,
+                code(answer.response_code)
             )));
         }
         verifier.verify(bytes).map_err(|error| {

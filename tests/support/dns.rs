@@ -40,7 +40,12 @@ pub(crate) struct DnsServer {
 impl DnsServer {
     /// Starts one with these zones, each of which has nothing but its own SOA and NS.
     pub(crate) async fn start(software: Software, zones: &[&str]) -> Result<Self> {
-        let mut server = Self { software, clock: "", child: None, port: free_port()?, folder: tempfile::tempdir()? };
+        Self::start_at(software, "", zones).await
+    }
+
+    /// The same with a clock that differs, such as `+1h`, by Debian's faketime, which BIND does not run with.
+    pub(crate) async fn start_at(software: Software, clock: &'static str, zones: &[&str]) -> Result<Self> {
+        let mut server = Self { software, clock, child: None, port: free_port()?, folder: tempfile::tempdir()? };
         server.configure(zones)?;
         server.resume().await?;
         Ok(server)
@@ -48,12 +53,8 @@ impl DnsServer {
 
     /// Starts BIND with a configuration of one's own, which may have files in its folder. `configure` gets folder and port.
     pub(crate) async fn bind(configure: impl FnOnce(&Path, u16) -> Result<String>) -> Result<Self> {
-        Self::bind_at("", configure).await
-    }
-
-    /// The same with a clock that differs, such as `+1h`, by Debian's faketime.
-    pub(crate) async fn bind_at(clock: &'static str, configure: impl FnOnce(&Path, u16) -> Result<String>) -> Result<Self> {
-        let mut server = Self { software: Software::Bind, clock, child: None, port: free_port()?, folder: tempfile::tempdir()? };
+        let (software, folder) = (Software::Bind, tempfile::tempdir()?);
+        let mut server = Self { software, clock: "", child: None, port: free_port()?, folder };
         let text = configure(server.folder.path(), server.port)?;
         std::fs::write(server.folder.path().join("named.conf"), text)?;
         server.resume().await?;

@@ -79,7 +79,7 @@ fn bind_loads_every_combination_of_extra_records_that_is_accepted() {
         holder: "a device".to_owned(),
     });
     let (mut state, mut accepted, mut refused) = (1_u64, 0, 0);
-    for _ in 0..800 {
+    for _ in 0..250 {
         let mut next = |below: usize| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             usize::try_from(state >> 33).expect("a number") % below
@@ -109,5 +109,5 @@ fn bind_loads_every_combination_of_extra_records_that_is_accepted() {
         let text = render(&file).expect("a file");
         assert_eq!(checked(&text), "zone dc1.example/IN: loaded serial 77\nOK\n", "{text}");
     }
-    assert!(accepted > 150 && refused > 150, "{accepted} accepted, {refused} refused");
+    assert!(accepted > 40 && refused > 40, "{accepted} accepted, {refused} refused");
 }
