@@ -223,8 +223,8 @@ fn now() -> u64 {
 
 /// How the server's clock, which it sends in 48 bits with BADTIME, differs from this machine's.
 fn clocks(other: &[u8]) -> String {
-    let [a, b, c, d, e, f] = *other else { return "its clock differs from this machine's".to_owned() };
-    let (theirs, ours) = (u64::from_be_bytes([0, 0, a, b, c, d, e, f]), now());
+    let Ok(seconds) = <[u8; 6]>::try_from(other) else { return "its clock differs from this machine's".to_owned() };
+    let (theirs, ours) = (seconds.iter().fold(0, |all, octet| all << 8 | u64::from(*octet)), now());
     let (difference, way) = if theirs > ours { (theirs - ours, "ahead of") } else { (ours - theirs, "behind") };
     format!("its clock is {difference} s {way} this machine's")
 }

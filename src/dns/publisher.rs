@@ -283,9 +283,8 @@ async fn settle(primary: &Primary, zone: &Zone, records: &Records, refused: Opti
 
 /// What a primary answers again and again although it was to hold something else; `taken` is whether it took the update.
 fn differing(primary: &Primary, records: &Records, found: &BTreeSet<String>, taken: bool) -> String {
-    let shown = |values: &BTreeSet<String>| match values.is_empty() {
-        true => "no record".to_owned(),
-        false => values.iter().cloned().collect::<Vec<_>>().join(", "),
+    let shown = |values: &BTreeSet<String>| {
+        if values.is_empty() { "no record".to_owned() } else { values.iter().cloned().collect::<Vec<_>>().join(", ") }
     };
     let (address, key, name, kind) = (primary.address(), primary.key(), &records.name, records.kind.name());
     let (found, wanted) = (shown(found), shown(&records.wanted));

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::reverse_zone::reversed;
+use bootledger_aggregates::zone::mailbox::Mailbox;
 use bootledger_aggregates::zone::master_file::ExtraRecord;
 use bootledger_aggregates::zone::rules::conflict;
 use bootledger_aggregates::zone::{self, holding};
@@ -64,7 +65,7 @@ fn head(file: &Zone<'_>, records: &[(DomainName, Data)], text: &mut String) {
     let _ = writeln!(text, "$TTL {}", file.zone.ttl());
     let servers = name_servers(file.zone, records);
     let primary = file.zone.mname.as_ref().map_or_else(|| servers[0].clone(), ToString::to_string);
-    let responsible = file.zone.rname.as_ref().map_or_else(|| format!("hostmaster.{}", file.domain), |mailbox| mailbox.name());
+    let responsible = file.zone.rname.as_ref().map_or_else(|| format!("hostmaster.{}", file.domain), Mailbox::name);
     let [refresh, retry, expire, minimum] = file.zone.soa_times();
     let serial = file.serial;
     let _ = writeln!(text, "{apex}. IN SOA {primary}. {responsible}. {serial} {refresh} {retry} {expire} {minimum}");
@@ -256,7 +257,7 @@ mod tests {
     }
 
     /// The file of dc1.example with these fields, beside the records of devices.
-    fn with(fields: serde_json::Value, records: &[DnsRecord]) -> (zone::Zone, String) {
+    fn with(fields: &serde_json::Value, records: &[DnsRecord]) -> (zone::Zone, String) {
         let mut whole = serde_json::json!({ "name": "dc1.example" });
         whole.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
         let zone: zone::Zone = serde_json::from_value(whole).expect("a zone");
@@ -273,7 +274,7 @@ mod tests {
             "refresh": 7200, "retry": 900, "expire": 604_800, "minimum": 30, "ttl": 600,
             "records": "ns1 A 10.0.0.53\n@ MX 10 mail.example.net.\nh200 A 10.0.0.20\nh200 TXT x\n$TTL 1h\nwww A 10.0.0.80"
         });
-        let (_, text) = with(fields, &forward()[1..2]);
+        let (_, text) = with(&fields, &forward()[1..2]);
         let expected = "; Zone dc1.example, written by Bootledger. Changes made here are lost with the next download.\n\
             $TTL 600\n\
             dc1.example. IN SOA hidden.dc1.example. ada\\.lovelace.dc1.example. 77 7200 900 604800 30\n\
@@ -292,7 +293,7 @@ mod tests {
     #[test]
     fn an_extra_record_that_a_devices_record_contradicts_is_left_as_a_comment() {
         let fields = serde_json::json!({ "records": "h200 CNAME www.example.net.\nh1000 A 10.9.9.9\nx A 10.0.0.1" });
-        let (_, text) = with(fields, &forward());
+        let (_, text) = with(&fields, &forward());
         assert!(
             text.contains("; Not served, line 1: h200.dc1.example. IN CNAME www.example.net.: h200.dc1.example is an alias"),
             "{text}"
