@@ -3,6 +3,7 @@
 //! Nothing of somebody else is ever overwritten or removed: each update carries, as a prerequisite, what the primary is
 //! known to hold, and the primary itself refuses it where that is not so.
 
+mod connection;
 pub(crate) mod drift;
 mod primary;
 mod publisher;

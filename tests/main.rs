@@ -10,6 +10,8 @@ mod databases;
 mod dhcp_agent;
 mod dhcp_clients;
 mod dhcp_reloads;
+mod dns_primaries;
+mod dns_secondaries;
 mod dns_updates;
 mod dnsmasq;
 mod drift;

@@ -25,3 +25,4 @@ pub mod user;
 pub mod values;
 pub mod venture;
 pub mod webhook;
+pub mod zone;

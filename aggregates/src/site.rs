@@ -2,6 +2,7 @@
 //!
 //! `(none) ─DefineSite─► defined ─RetireSite─► retired ─DefineSite─► defined`
 
+pub mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -11,9 +12,10 @@ use crate::values::dhcp_option::DhcpOption;
 use crate::values::hostname::{DomainName, Hostname};
 use crate::values::hostname_template::HostnameTemplate;
 use crate::values::name::Name;
-use crate::values::reverse_zone::pointer_name;
 use crate::values::setting::Settings;
 use crate::values::text::Text;
+use crate::zone::{Zone, ZoneForm, holding};
+use rules::ZoneFacts;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU16;
@@ -32,9 +34,11 @@ pub struct SiteSpec {
     pub boot_url: Option<BootUrl>,
     /// The default domain of the site.
     pub domain: DomainName,
-    /// The DNS zones that Bootledger manages for the site, forward and reverse.
+    /// The DNS zones that Bootledger manages for the site, forward and reverse: each its name, or an object with its name and
+    /// what its file says beside the records of devices.
     #[serde(default)]
-    pub zones: Vec<DomainName>,
+    #[schema(value_type = Vec<ZoneForm>)]
+    pub zones: Vec<Zone>,
     /// How host names are numbered.
     pub hostname_template: Option<HostnameTemplate>,
     /// Options that only entries with a live deployment carry, beside next server and boot file.
@@ -69,8 +73,9 @@ pub struct DnsUpdates {
 pub struct TsigKey {
     /// The key's name in the DNS server.
     pub name: DomainName,
-    /// How messages are signed.
+    /// How messages are signed: `hmac-sha256`, `hmac-sha384` or `hmac-sha512`.
     #[serde(default)]
+    #[schema(value_type = String, example = "hmac-sha256")]
     pub algorithm: TsigAlgorithm,
     /// The name of the secret that holds the key in base64, as `tsig-keygen` prints it; never the key.
     pub secret: Name,
@@ -78,6 +83,7 @@ pub struct TsigKey {
 
 /// How messages are signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
 pub enum TsigAlgorithm {
     /// HMAC with SHA-256.
     #[default]
@@ -89,6 +95,44 @@ pub enum TsigAlgorithm {
     /// HMAC with SHA-512.
     #[serde(rename = "hmac-sha512")]
     HmacSha512,
+}
+
+impl TsigAlgorithm {
+    /// All of them, as they are written.
+    pub const ALL: [(Self, &str); 3] =
+        [(Self::HmacSha256, "hmac-sha256"), (Self::HmacSha384, "hmac-sha384"), (Self::HmacSha512, "hmac-sha512")];
+
+    /// How it is written.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(algorithm, _)| *algorithm == self).map_or("hmac-sha256", |(_, name)| name)
+    }
+}
+
+impl std::str::FromStr for TsigAlgorithm {
+    type Err = crate::values::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // DNS servers write it as a name: HMAC-SHA256, or with a final dot.
+        let name = text.trim().trim_end_matches('.').to_ascii_lowercase();
+        let known = Self::ALL.iter().find(|(_, known)| *known == name).map(|(algorithm, _)| *algorithm);
+        known.ok_or_else(|| {
+            let names = Self::ALL.map(|(_, name)| name).join(", ");
+            let message = match name.as_str() {
+                "hmac-md5" | "hmac-md5.sig-alg.reg.int" | "hmac-sha1" => format!(
+                    "{name} is too weak to sign DNS messages (RFC 8945, 6); make a key for one of {names}: tsig-keygen -a hmac-sha256"
+                ),
+                _ => format!("{text:?} is not one of {names}"),
+            };
+            crate::values::ParseError::new(message)
+        })
+    }
+}
+
+impl TryFrom<String> for TsigAlgorithm {
+    type Error = crate::values::ParseError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
 }
 
 fn dns_port() -> NonZeroU16 {
@@ -139,18 +183,17 @@ impl From<BootUrl> for String {
 
 impl SiteSpec {
     /// The managed zone that `name` belongs to: the longest that contains it.
-    pub fn zone_of(&self, name: &str) -> Option<&DomainName> {
-        self.zones.iter().filter(|zone| zone.contains(name)).max_by_key(|zone| zone.as_str().len())
+    pub fn zone_of(&self, name: &str) -> Option<&Zone> {
+        holding(&self.zones, name, None).map(|(zone, _)| zone)
     }
 
     /// The managed zone that holds an address's PTR record, the smallest of them, and the record's name there.
-    pub fn reverse_zone(&self, ip: Ipv4Addr) -> Option<(&DomainName, String)> {
-        let holding = self.zones.iter().filter_map(|zone| Some((zone, pointer_name(zone, ip)?)));
-        holding.max_by_key(|(zone, _)| zone.as_str().len())
+    pub fn reverse_zone(&self, ip: Ipv4Addr) -> Option<(&Zone, String)> {
+        holding(&self.zones, "", Some(ip))
     }
 
     /// The managed zone that holds a host's A record.
-    pub fn forward_zone(&self, hostname: &Hostname) -> Option<&DomainName> {
+    pub fn forward_zone(&self, hostname: &Hostname) -> Option<&Zone> {
         self.zone_of(hostname.as_str())
     }
 }
@@ -172,6 +215,8 @@ pub enum SiteCommand {
         secret_problem: Option<String>,
         /// What is wrong with the secrets that its settings name.
         setting_secrets: SecretProblems,
+        /// What its zones have to agree with.
+        zones: ZoneFacts,
     },
     /// Takes the site out of use; `used_by` names, looked up, what still belongs to it.
     RetireSite {
@@ -203,7 +248,7 @@ impl Site {
     /// What the command leads to.
     pub fn decide(&self, command: SiteCommand) -> Result<Vec<SiteEvent>, Refused> {
         match command {
-            SiteCommand::DefineSite { spec, secret_problem, setting_secrets } => {
+            SiteCommand::DefineSite { spec, secret_problem, setting_secrets, zones } => {
                 if self.defined.as_ref() == Some(&spec) {
                     return Ok(vec![]);
                 }
@@ -225,6 +270,7 @@ impl Site {
                         )
                     }));
                 }
+                broken.extend(rules::broken(self.defined.as_deref(), &spec, &zones));
                 broken.extend(settings::broken(&spec.settings, &setting_secrets));
                 Refused::unless_empty(broken)?;
                 Ok(vec![SiteEvent::SiteDefined { spec }])

@@ -39,5 +39,6 @@ pub mod tallies;
 pub mod timeline;
 pub mod tokens;
 pub mod webhooks;
+pub mod zone_serials;
 
 pub use error::{Error, Result};

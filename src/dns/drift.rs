@@ -8,9 +8,9 @@ use crate::store::dns::{self, Key, Told, Work};
 use crate::store::drift::Wanted;
 use bootledger_aggregates::drift::{Difference, Nature};
 use bootledger_aggregates::site::{DnsUpdates, SiteSpec};
-use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::zone::Zone;
 use bootledger_projections::catalogue::Entry;
 use futures::future::join_all;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -58,7 +58,7 @@ impl<'a> Comparison<'a> {
             let (site, zone, name) = place(self.sites, name, kind)?;
             (site.key == *self.site).then_some((kind, zone, name))
         };
-        let mut all: Vec<(&Key, &DomainName, Records)> = vec![];
+        let mut all: Vec<(&Key, &Zone, Records)> = vec![];
         for (key, wanted) in sets {
             if let Some((kind, zone, name)) = placed(key) {
                 let (told, answered) = Default::default();
@@ -112,13 +112,13 @@ impl<'a> Comparison<'a> {
         })
     }
 
-    async fn see(&self, zone: &DomainName, records: &Records) -> Result<Option<Difference>, Trouble> {
-        let found = self.primary.ask(&records.name, records.kind).await?;
+    async fn see(&self, zone: &Zone, records: &Records) -> Result<Option<Difference>, Trouble> {
+        let found = self.primary.look(zone, records).await?;
         Ok(difference(&address(self.updates).to_string(), zone, records, &found))
     }
 
     /// Brings a set to what is wanted, from what was seen when that was ordered and from nothing else.
-    async fn repair(&self, key: &Key, zone: &DomainName, records: &Records, ordered: &Difference) -> anyhow::Result<Seen> {
+    async fn repair(&self, key: &Key, zone: &Zone, records: &Records, ordered: &Difference) -> anyhow::Result<Seen> {
         let views = &self.ledger.views;
         match self.see(zone, records).await {
             Ok(Some(now)) if now == *ordered => {}
@@ -155,7 +155,7 @@ fn seen_of(seen: Result<Option<Difference>, Trouble>) -> Seen {
 }
 
 /// In which way what a primary has differs from what it should have, if it does.
-fn difference(server: &str, zone: &DomainName, records: &Records, found: &Found) -> Option<Difference> {
+fn difference(server: &str, zone: &Zone, records: &Records, found: &Found) -> Option<Difference> {
     let Records { name, told, wanted, .. } = records;
     let values = |set: &BTreeSet<String>| set.iter().map(|value| Text::fitted(value)).collect();
     let differs = |nature, message: String| {
@@ -189,7 +189,7 @@ mod tests {
     fn nature(told: &[&str], wanted: &[&str], found: &[&str]) -> Option<Nature> {
         let (told, wanted, answered) = (set(told), set(wanted), set(told));
         let records = Records { name: "h1.dc1.example".to_owned(), kind: Kind::A, told, answered, wanted };
-        let zone = "dc1.example".parse().expect("a zone");
+        let zone: Zone = "dc1.example".parse().expect("a zone");
         difference("10.0.0.53:53", &zone, &records, &Found { values: set(found), alias: None }).map(|found| found.nature)
     }
 
@@ -215,7 +215,7 @@ mod tests {
         let alias = Found { values: set(&[]), alias: Some("www.example".to_owned()) };
         let mut records =
             Records { name: "h1.dc1.example".to_owned(), kind: Kind::A, told: set(&[]), answered: set(&[]), wanted: set(&["1"]) };
-        let zone = "dc1.example".parse().expect("a zone");
+        let zone: Zone = "dc1.example".parse().expect("a zone");
         let told = difference("10.0.0.53:53", &zone, &records, &alias).expect("a difference");
         assert_eq!(told.nature, Nature::Alias);
         assert!(told.message.as_str().contains("alias (CNAME) of www.example"), "{told:?}");

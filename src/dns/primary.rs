@@ -1,49 +1,24 @@
-//! A connection to a zone's primary: signed updates, and questions.
+//! A zone's primary: signed updates, and signed questions about what it holds.
 
-use super::records::{Kind, Update};
+use super::connection::{Connection, FUDGE, code};
+use super::records::{Kind, Records, Update};
 use crate::secrets::Secret;
 use base64::Engine;
 use bootledger_aggregates::site::{DnsUpdates, TsigAlgorithm};
-use bootledger_aggregates::values::hostname::DomainName;
+use bootledger_aggregates::zone::Zone;
 use bootledger_outbound::Guard;
-use futures::StreamExt;
-use hickory_net::NetError;
-use hickory_net::client::Client;
-use hickory_net::proto::ProtoError;
-use hickory_net::proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Message, OpCode, Query, ResponseCode, UpdateMessage};
-use hickory_net::proto::rr::rdata::tsig::TsigAlgorithm as Hmac;
-use hickory_net::proto::rr::rdata::{A, PTR};
-use hickory_net::proto::rr::{DNSClass, Name, RData, Record, RecordType, TSigner};
-use hickory_net::runtime::TokioRuntimeProvider;
-use hickory_net::tcp::TcpClientStream;
-use hickory_net::xfer::{DnsHandle, DnsMultiplexer};
+use hickory_proto::ProtoError;
+use hickory_proto::op::{Message, OpCode, Query, ResponseCode, UpdateMessage};
+use hickory_proto::rr::rdata::tsig::TsigAlgorithm as Hmac;
+use hickory_proto::rr::rdata::{A, PTR};
+use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType, TSigner};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::time::Duration;
-use tracing::warn;
 
-/// How long answers may be kept, in seconds: a redeployed host moves within minutes. The zone files say the same.
-const TTL: u32 = 300;
-/// How long the primary may take to be reached, and to answer.
-const DEADLINE: Duration = Duration::from_secs(5);
-/// How many questions are on their way at once: as many as hickory queues for a connection; one more would fail.
+pub(super) use super::connection::Trouble;
+
+/// How many questions are on their way at once.
 pub(super) const AT_ONCE: usize = 32;
-/// By how many seconds clocks may differ (RFC 8945, 10).
-const FUDGE: u16 = 300;
-
-/// Why an update or a question came to nothing.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Trouble {
-    /// The primary holds something else than the update said: nothing of it was done.
-    #[error("the primary holds something else")]
-    HoldsElse,
-    /// The primary answers nothing any more, in words.
-    #[error("{0}")]
-    Gone(String),
-    /// Anything else, in words.
-    #[error("{0}")]
-    Other(String),
-}
 
 impl From<ProtoError> for Trouble {
     fn from(error: ProtoError) -> Self {
@@ -52,7 +27,7 @@ impl From<ProtoError> for Trouble {
 }
 
 /// What a primary has under a name.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     /// The values of the records that were asked for.
     pub(super) values: BTreeSet<String>,
@@ -60,14 +35,13 @@ pub(super) struct Found {
     pub(super) alias: Option<String>,
 }
 
-/// A connection.
+/// A primary.
 pub(super) struct Primary {
-    client: Client<TokioRuntimeProvider>,
-    address: SocketAddr,
+    connection: Connection,
 }
 
 impl Primary {
-    /// Connects over TCP: updates of many records are larger than a datagram.
+    /// Connects over TCP: updates of many records, and some answers, are larger than a datagram.
     pub(super) async fn connect(updates: &DnsUpdates, secret: &Secret, guard: &Guard) -> Result<Self, Trouble> {
         guard.check(updates.primary).map_err(|refused| Trouble::Other(refused.to_string()))?;
         let key = base64::engine::general_purpose::STANDARD.decode(secret.expose());
@@ -82,21 +56,22 @@ impl Primary {
         let signer = TSigner::new(key, algorithm, name(updates.key.name.as_str())?, FUDGE);
         let signer = signer.map_err(|error| Trouble::Other(format!("the key {} cannot be used: {error}", updates.key.name)))?;
         let address = SocketAddr::new(updates.primary, updates.port.get());
-        let (connecting, sender) = TcpClientStream::new(address, None, Some(DEADLINE), TokioRuntimeProvider::new());
-        let stream =
-            connecting.await.map_err(|error| Trouble::Other(unanswered(address, &format!("it cannot be reached: {error}"))))?;
-        let multiplexer = DnsMultiplexer::new(stream, sender).with_timeout(2 * DEADLINE).with_signer(signer);
-        let (client, background) = Client::from_sender(multiplexer.with_max_active_requests(2 * AT_ONCE));
-        tokio::spawn(background);
-        Ok(Self { client, address })
+        Ok(Self { connection: Connection::open(address, &updates.key, signer).await? })
+    }
+
+    /// The address, and the key that it knows us by.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.connection.address()
+    }
+
+    /// The name of the key.
+    pub(super) fn key(&self) -> &str {
+        self.connection.key().name.as_str()
     }
 
     /// Sends updates of one zone as one message: all are done, or none.
-    pub(super) async fn update(&self, zone: &DomainName, updates: &[Update<'_>]) -> Result<(), Trouble> {
-        let mut message = Message::query();
-        message.metadata.op_code = OpCode::Update;
-        message.metadata.recursion_desired = false;
-        message.add_zone(Query::query(name(zone.as_str())?, RecordType::SOA));
+    pub(super) async fn update(&self, zone: &Zone, updates: &[Update<'_>]) -> Result<(), Trouble> {
+        let mut message = update_of(zone)?;
         for update in updates {
             let owner = name(&update.records.name)?;
             let kind = update.records.kind;
@@ -107,11 +82,7 @@ impl Primary {
             };
             match &update.held {
                 // RFC 2136, 2.4.3: there is no such set.
-                Some(held) if held.is_empty() => {
-                    let mut none = Record::update0(owner.clone(), 0, record_type(kind)).into_record_of_rdata();
-                    none.dns_class = DNSClass::NONE;
-                    message.add_pre_requisite(none);
-                }
+                Some(held) if held.is_empty() => add_prerequisite(&mut message, &owner, record_type(kind), DNSClass::NONE),
                 // 2.4.2: the set is this, to the letter.
                 Some(held) => {
                     for value in held {
@@ -124,38 +95,62 @@ impl Primary {
                 message.add_update(record(value, 0, DNSClass::NONE)?);
             }
             for value in &update.added {
-                message.add_update(record(value, TTL, DNSClass::IN)?);
+                message.add_update(record(value, zone.ttl(), DNSClass::IN)?);
             }
         }
-        let answer = self.send(DnsRequest::new(message, DnsRequestOptions::default())).await?;
+        let answer = self.connection.send(message).await?;
         match answer.response_code {
             ResponseCode::NoError => Ok(()),
             ResponseCode::YXRRSet | ResponseCode::NXRRSet | ResponseCode::YXDomain | ResponseCode::NXDomain => {
                 Err(Trouble::HoldsElse)
             }
-            code => Err(Trouble::Other(format!(
-                "{} refuses updates of zone {zone} ({code}); check there that it is the zone's primary and that the key may update it",
-                self.address
+            refused => Err(Trouble::Other(format!(
+                "{} refuses updates of zone {zone} ({}); check there that it is the zone's primary and that the key {} may update it",
+                self.address(),
+                code(refused),
+                self.key()
             ))),
         }
     }
 
-    /// What the primary itself has: an answer of another server's cache is none.
-    pub(super) async fn ask(&self, owner: &str, kind: Kind) -> Result<Found, Trouble> {
+    /// What the name itself has. What only a wildcard answers with is not there: an update cannot remove it, and a record of
+    /// ours takes its place.
+    pub(super) async fn look(&self, zone: &Zone, records: &Records) -> Result<Found, Trouble> {
+        let found = self.ask(&records.name, records.kind).await?;
+        let as_wanted = found.alias.is_none() && found.values == records.wanted;
+        if as_wanted || found == Found::default() {
+            return Ok(found);
+        }
+        let kind = if found.alias.is_some() { RecordType::CNAME } else { record_type(records.kind) };
+        Ok(if self.has(zone, &records.name, kind).await? { found } else { Found::default() })
+    }
+
+    /// Whether the name itself has records of a type, by the prerequisite of an update that changes nothing (RFC 2136, 2.4.1).
+    async fn has(&self, zone: &Zone, owner: &str, kind: RecordType) -> Result<bool, Trouble> {
+        let mut message = update_of(zone)?;
+        add_prerequisite(&mut message, &name(owner)?, kind, DNSClass::ANY);
+        let answer = self.connection.send(message).await?;
+        // Where that cannot be found out, the answer counts as it is: nothing of others is touched for it.
+        Ok(!matches!(answer.response_code, ResponseCode::NXRRSet | ResponseCode::NXDomain))
+    }
+
+    /// What the primary itself answers: an answer of another server's cache is none.
+    async fn ask(&self, owner: &str, kind: Kind) -> Result<Found, Trouble> {
         let asked = name(owner)?;
-        let mut options = DnsRequestOptions::default();
-        options.recursion_desired = false;
         let mut query = Message::query();
         query.metadata.recursion_desired = false;
         query.add_query(Query::query(asked.clone(), record_type(kind)));
-        let answer = self.send(DnsRequest::new(query, options)).await?;
+        let answer = self.connection.send(query).await?;
         if !matches!(answer.response_code, ResponseCode::NoError | ResponseCode::NXDomain) || !answer.authoritative {
             return Err(Trouble::Other(format!(
-                "{} does not answer for {owner} with authority ({}); check there that it serves the zone",
-                self.address, answer.response_code
+                "{} does not answer for {owner} with authority ({}); check there that it serves the zone, and that the key {} may query it (allow-query, views)",
+                self.address(),
+                code(answer.response_code),
+                self.key()
             )));
         }
         let mut found = Found::default();
+        // Signatures of a signed zone, and what an alias leads to, are answered beside it.
         for record in answer.answers.iter().filter(|record| record.name == asked) {
             match &record.data {
                 RData::A(address) if kind == Kind::A => drop(found.values.insert(address.0.to_string())),
@@ -166,29 +161,21 @@ impl Primary {
         }
         Ok(found)
     }
-
-    async fn send(&self, request: DnsRequest) -> Result<DnsResponse, Trouble> {
-        let silent = |_| Trouble::Gone(unanswered(self.address, &format!("it did not answer within {} s", DEADLINE.as_secs())));
-        let answer = tokio::time::timeout(DEADLINE, self.client.send(request).next()).await.map_err(silent)?;
-        let closed = || Trouble::Gone(unanswered(self.address, "it closed the connection"));
-        answer.ok_or_else(closed)?.map_err(|error| {
-            // Such as an answer without a signature, which is how a key is refused.
-            if !matches!(error, NetError::Proto(_)) {
-                return Trouble::Other(unanswered(self.address, &error.to_string()));
-            }
-            Trouble::Other(format!(
-                "{}: check that the key's name, algorithm and secret, and the clocks, are the same there; {error}",
-                self.address
-            ))
-        })
-    }
 }
 
-/// What everybody reads where nothing at this address answered as a primary does, whatever the reason: it does not tell which
-/// ports of which hosts are open. The log has the details.
-fn unanswered(address: SocketAddr, details: &str) -> String {
-    warn!(primary = %address, details, "a DNS primary did not answer");
-    format!("{address} did not answer as a DNS primary that takes updates. The service's log has the details")
+fn update_of(zone: &Zone) -> Result<Message, Trouble> {
+    let mut message = Message::query();
+    message.metadata.op_code = OpCode::Update;
+    message.metadata.recursion_desired = false;
+    message.add_zone(Query::query(name(zone.name.as_str())?, RecordType::SOA));
+    Ok(message)
+}
+
+/// That a set of records is there (`ANY`), or is not (`NONE`), whatever its values.
+fn add_prerequisite(message: &mut Message, owner: &Name, kind: RecordType, class: DNSClass) {
+    let mut record = Record::update0(owner.clone(), 0, kind).into_record_of_rdata();
+    record.dns_class = class;
+    message.add_pre_requisite(record);
 }
 
 fn record_type(kind: Kind) -> RecordType {

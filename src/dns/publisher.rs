@@ -6,7 +6,7 @@ use crate::heartbeat::Worker;
 use crate::ledger::Ledger;
 use crate::store::dns::{self, Failed, Work};
 use bootledger_aggregates::site::DnsUpdates;
-use bootledger_aggregates::values::hostname::DomainName;
+use bootledger_aggregates::zone::Zone;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
 use futures::StreamExt;
@@ -55,7 +55,7 @@ impl From<Trouble> for Outcome {
 /// The work for one zone at one primary.
 struct Job<'a> {
     updates: &'a DnsUpdates,
-    zone: &'a DomainName,
+    zone: &'a Zone,
     all: Vec<(&'a Work, Records)>,
 }
 
@@ -106,7 +106,7 @@ impl Publisher {
             return Ok(0);
         }
         let sites = catalogue::sites(views, At::Now).await?;
-        let mut jobs: BTreeMap<(String, &DomainName), Job<'_>> = BTreeMap::new();
+        let mut jobs: BTreeMap<(String, &str), Job<'_>> = BTreeMap::new();
         let mut nowhere = vec![];
         for piece in &work {
             let kind = Kind::of(&piece.key.1);
@@ -116,7 +116,11 @@ impl Publisher {
                 continue;
             };
             let Some(updates) = &site.spec.dns_updates else { continue };
-            let job = jobs.entry((address(updates).to_string(), zone)).or_insert_with(|| Job { updates, zone, all: vec![] });
+            let job = jobs.entry((address(updates).to_string(), zone.name.as_str())).or_insert_with(|| Job {
+                updates,
+                zone,
+                all: vec![],
+            });
             let records = Records { name, kind, told: BTreeSet::new(), answered: BTreeSet::new(), wanted: piece.wanted.clone() };
             job.all.push((piece, records));
         }
@@ -202,7 +206,7 @@ pub(crate) fn address(updates: &DnsUpdates) -> SocketAddr {
 }
 
 /// Brings sets of records to the primary, and asks it for each; outcomes in their order.
-async fn publish(primary: &Primary, zone: &DomainName, all: &[(&Work, Records)]) -> Vec<Outcome> {
+async fn publish(primary: &Primary, zone: &Zone, all: &[(&Work, Records)]) -> Vec<Outcome> {
     // Those that change, in as few messages as possible. Where one of a message is not as expected, nothing of the message
     // is done, and each of its sets is looked at by itself.
     let changing: Vec<Update<'_>> = all
@@ -238,13 +242,14 @@ fn key(records: &Records) -> (&str, &'static str) {
 }
 
 /// Asks the primary for a set, and goes on from what it holds until that is what is wanted.
-async fn settle(primary: &Primary, zone: &DomainName, records: &Records, refused: Option<&String>) -> Outcome {
+async fn settle(primary: &Primary, zone: &Zone, records: &Records, refused: Option<&String>) -> Outcome {
     if let Some(problem) = refused {
         return Outcome::Trouble(problem.clone());
     }
     let (name, kind) = (&records.name, records.kind.name());
-    for _ in 0..TRIES {
-        let found = match primary.ask(name, records.kind).await {
+    let mut taken = None;
+    for attempt in 0..=TRIES {
+        let found = match primary.look(zone, records).await {
             Ok(found) => found,
             Err(trouble) => return trouble.into(),
         };
@@ -264,10 +269,27 @@ async fn settle(primary: &Primary, zone: &DomainName, records: &Records, refused
             }
             Step::Update(update) => update,
         };
-        match primary.update(zone, &[update]).await {
-            Ok(()) | Err(Trouble::HoldsElse) => {}
-            Err(trouble) => return trouble.into(),
+        if let (Some(taken), true) = (taken, attempt == TRIES) {
+            return Outcome::Trouble(differing(primary, records, &found.values, taken));
         }
+        taken = match primary.update(zone, &[update]).await {
+            Ok(()) => Some(true),
+            Err(Trouble::HoldsElse) => Some(false),
+            Err(trouble) => return trouble.into(),
+        };
     }
-    Outcome::Trouble(format!("{name} {kind} changes at the primary of {zone} again and again; is somebody else updating it?"))
+    Outcome::Trouble(format!("the records {name} {kind} at {} are not settled yet", primary.address()))
+}
+
+/// What a primary answers again and again although it was to hold something else; `taken` is whether it took the update.
+fn differing(primary: &Primary, records: &Records, found: &BTreeSet<String>, taken: bool) -> String {
+    let shown = |values: &BTreeSet<String>| {
+        if values.is_empty() { "no record".to_owned() } else { values.iter().cloned().collect::<Vec<_>>().join(", ") }
+    };
+    let (address, key, name, kind) = (primary.address(), primary.key(), &records.name, records.kind.name());
+    let (found, wanted) = (shown(found), shown(&records.wanted));
+    let update = if taken { "accepts the update all the same" } else { "refuses an update that begins from this answer" };
+    format!(
+        "{address} answers {found} for {name} {kind}, where {wanted} is expected, and {update}. It answers from other records than it updates: check that the key {key} selects the same view for both (match-clients), that {address} is the zone's primary and not a secondary that passes updates on, and whether another program updates the same records"
+    )
 }

@@ -1,8 +1,8 @@
 //! A set of records at its primary: what is to change there, and whether it may.
 
 use bootledger_aggregates::site::SiteSpec;
-use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::reverse_zone::reversed;
+use bootledger_aggregates::zone::{Zone, holding};
 use bootledger_projections::catalogue::Entry;
 use std::collections::BTreeSet;
 
@@ -94,20 +94,23 @@ impl Records {
     }
 }
 
+/// A zone with the site that manages it.
+struct OfSite<'a>(&'a Entry<SiteSpec>, &'a Zone);
+
+impl AsRef<Zone> for OfSite<'_> {
+    fn as_ref(&self) -> &Zone {
+        self.1
+    }
+}
+
 /// Where a row of the views belongs: its site, its zone, and its name there. `None` where no site updates its zone.
-pub(crate) fn place<'a>(
-    sites: &'a [Entry<SiteSpec>],
-    name: &str,
-    kind: Kind,
-) -> Option<(&'a Entry<SiteSpec>, &'a DomainName, String)> {
-    let places = sites.iter().filter_map(|site| {
-        let (zone, name) = match kind {
-            Kind::A => (site.spec.zone_of(name)?, name.to_owned()),
-            Kind::Ptr => site.spec.reverse_zone(reversed(name)?)?,
-        };
-        Some((site, zone, name))
-    });
-    let (site, zone, name) = places.max_by_key(|(_, zone, _)| zone.as_str().len())?;
+pub(crate) fn place<'a>(sites: &'a [Entry<SiteSpec>], name: &str, kind: Kind) -> Option<(&'a Entry<SiteSpec>, &'a Zone, String)> {
+    let zones = sites.iter().flat_map(|site| site.spec.zones.iter().map(move |zone| OfSite(site, zone)));
+    let reverse = match kind {
+        Kind::A => None,
+        Kind::Ptr => Some(reversed(name)?),
+    };
+    let (OfSite(site, zone), name) = holding(zones, name, reverse)?;
     site.spec.dns_updates.is_some().then_some((site, zone, name))
 }
 

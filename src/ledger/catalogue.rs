@@ -6,17 +6,22 @@ use super::execute::Failure;
 use super::facts::site_exists;
 use crate::store::repository::Terms;
 use bootledger_aggregates::boot_image::{BootImage, BootImageCommand};
+use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::dhcp_server::{DhcpServer, DhcpServerCommand};
 use bootledger_aggregates::network::{Network, NetworkCommand, NetworkSpec};
 use bootledger_aggregates::rack::{Rack, RackCommand};
 use bootledger_aggregates::secret::{Secret, SecretCommand};
 use bootledger_aggregates::settings::{self, SecretProblems};
-use bootledger_aggregates::site::{Site, SiteCommand};
+use bootledger_aggregates::site::rules::ZoneFacts;
+use bootledger_aggregates::site::{Site, SiteCommand, SiteSpec};
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::reverse_zone::reversed;
 use bootledger_aggregates::venture::{Venture, VentureCommand, VentureSpec};
 use bootledger_aggregates::webhook::{Webhook, WebhookCommand};
+use bootledger_aggregates::zone::rules::OwnRecord;
+use bootledger_aggregates::zone::{Zone, holding};
 use bootledger_projections::at::At;
-use bootledger_projections::{catalogue, holdings, log, site_uses};
+use bootledger_projections::{catalogue, dns_records, holdings, log, site_uses};
 use bootledger_web::commands::{Command, Context, Kind, Receipt};
 
 impl Ledger {
@@ -37,6 +42,7 @@ impl Ledger {
                     spec: spec.clone(),
                     secret_problem,
                     setting_secrets: self.secret_problems(settings::secrets(&spec.settings)),
+                    zones: self.zone_facts(key, spec).await?,
                 };
                 self.run::<Site>(key, command, terms, context).await
             }
@@ -109,6 +115,28 @@ impl Ledger {
             }
             other => unreachable_command(other),
         }
+    }
+
+    /// What a site's zones have to agree with.
+    async fn zone_facts(&self, key: &Name, spec: &SiteSpec) -> Result<ZoneFacts, Failure> {
+        let sites = catalogue::sites(&self.views, At::Now).await?;
+        let others = sites.into_iter().filter(|site| site.key != *key);
+        let elsewhere: Vec<(Name, Zone)> =
+            others.flat_map(|site| site.spec.zones.into_iter().map(move |zone| (site.key.clone(), zone))).collect();
+        let all = || spec.zones.iter().chain(elsewhere.iter().map(|(_, zone)| zone));
+        let mut own = vec![];
+        // Only extra records can contradict those of devices.
+        for zone in spec.zones.iter().filter(|zone| !zone.records.is_empty()) {
+            for record in dns_records::of_zone(&self.views, &zone.above(), At::Now).await? {
+                let reverse = if record.r#type == "PTR" { reversed(&record.name) } else { None };
+                let Some((holder, name)) = holding(all(), &record.name, reverse) else { continue };
+                if holder.name == zone.name {
+                    let (kind, value, holder) = (record.r#type, record.value, Holder::Device(record.device).to_string());
+                    own.push((zone.name.clone(), OwnRecord { name, kind, value, holder }));
+                }
+            }
+        }
+        Ok(ZoneFacts { elsewhere, own })
     }
 
     /// What is wrong with these secrets.

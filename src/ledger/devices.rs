@@ -13,6 +13,7 @@ use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::register::{BrokenRuleOf, DeviceChange, DeviceSpec, RegisterFacts};
 use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::settings;
+use bootledger_aggregates::site::rules::contradicted;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::setting::SettingValue;
@@ -41,6 +42,7 @@ impl Ledger {
             }
             Command::RecordFacts(id, facts) => {
                 let (live, preconditions) = live(&self.views, *id).await?;
+                self.refuse_contradicted(facts).await?;
                 let held = self.held_by_others(*id, facts).await?;
                 let command = DeviceCommand::RecordFacts { facts: facts.clone(), held, live };
                 match &facts.sub_devices {
@@ -232,6 +234,25 @@ impl Ledger {
             (Some(entry), Some(role)) if !entry.spec.roles.contains_key(role) => Some(BrokenRuleOf::Role),
             _ => None,
         })
+    }
+
+    /// Refuses records that a zone's extra records contradict: no DNS server would load the zone with both.
+    async fn refuse_contradicted(&self, facts: &Facts) -> Result<(), Failure> {
+        let Some(entries) = facts.dns_entries.as_ref().filter(|entries| !entries.is_empty()) else { return Ok(()) };
+        let mut sites = catalogue::sites(&self.views, At::Now).await?;
+        sites.retain(|site| site.spec.zones.iter().any(|zone| !zone.records.is_empty()));
+        let mut broken = vec![];
+        for entry in entries {
+            let why = sites.iter().find_map(|site| contradicted(&site.spec, &entry.hostname, entry.ip));
+            broken.extend(why.map(|why| {
+                let message = format!(
+                    "{} cannot have {}: {why}. Name another host or address, or change that line",
+                    entry.hostname, entry.ip
+                );
+                BrokenRule::new("dns_entries", "record_conflicts", message)
+            }));
+        }
+        Ok(Refused::unless_empty(broken)?)
     }
 
     async fn held_by_others(&self, id: DeviceId, facts: &Facts) -> Result<Vec<(Claim, Holder)>, Failure> {

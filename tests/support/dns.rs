@@ -2,6 +2,7 @@
 
 use super::process::wait_for;
 use anyhow::{Context, Result, ensure};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -15,6 +16,9 @@ use tokio::sync::watch;
 /// The key that all of them take updates with: its name, and 32 bytes in base64.
 pub(crate) const KEY: (&str, &str) = ("bootledger", "c2VjcmV0IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMgbG8=");
 
+/// The library of Debian's package libfaketime for programs with threads, which the loader finds by itself.
+const FAKETIME: &str = "/usr/$LIB/faketime/libfaketimeMT.so.1";
+
 /// A server's software.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Software {
@@ -26,6 +30,8 @@ pub(crate) enum Software {
 /// A DNS server; killed when dropped.
 pub(crate) struct DnsServer {
     software: Software,
+    /// How its clock differs; empty where it does not.
+    clock: &'static str,
     child: Option<Child>,
     port: u16,
     folder: TempDir,
@@ -34,10 +40,52 @@ pub(crate) struct DnsServer {
 impl DnsServer {
     /// Starts one with these zones, each of which has nothing but its own SOA and NS.
     pub(crate) async fn start(software: Software, zones: &[&str]) -> Result<Self> {
-        let mut server = Self { software, child: None, port: free_port()?, folder: tempfile::tempdir()? };
+        Self::start_at(software, "", zones).await
+    }
+
+    /// The same with a clock that differs, such as `+1h`, by Debian's faketime, which BIND does not run with.
+    pub(crate) async fn start_at(software: Software, clock: &'static str, zones: &[&str]) -> Result<Self> {
+        let mut server = Self { software, clock, child: None, port: free_port()?, folder: tempfile::tempdir()? };
         server.configure(zones)?;
         server.resume().await?;
         Ok(server)
+    }
+
+    /// Starts BIND with a configuration of one's own, which may have files in its folder. `configure` gets folder and port.
+    pub(crate) async fn bind(configure: impl FnOnce(&Path, u16) -> Result<String>) -> Result<Self> {
+        let (software, folder) = (Software::Bind, tempfile::tempdir()?);
+        let mut server = Self { software, clock: "", child: None, port: free_port()?, folder };
+        let text = configure(server.folder.path(), server.port)?;
+        std::fs::write(server.folder.path().join("named.conf"), text)?;
+        server.resume().await?;
+        Ok(server)
+    }
+
+    /// The folder with its files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Has it read its files again.
+    pub(crate) fn reload(&self) -> Result<()> {
+        let child = self.child.as_ref().context("it does not run")?;
+        run(Command::new("kill").args(["-HUP", &child.id().to_string()]))
+    }
+
+    /// All records of a zone as a transfer has them: `NAME TTL TYPE DATA`, each once, in order.
+    pub(crate) fn transfer(&self, zone: &str) -> Result<BTreeSet<String>> {
+        let key = format!("hmac-sha256:{}:{}", KEY.0, KEY.1);
+        let output = Command::new("dig")
+            .args(["@127.0.0.1", "-p", &self.port.to_string(), "-y", &key, zone, "AXFR", "+noall", "+answer"])
+            .output()?;
+        ensure!(output.status.success(), "{}", told(&output));
+        let text = String::from_utf8(output.stdout)?;
+        let records = text.lines().filter(|line| !line.starts_with(';')).filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let (name, ttl, _) = (words.next()?, words.next()?, words.next()?);
+            Some(format!("{name} {ttl} {}", words.collect::<Vec<_>>().join(" ")))
+        });
+        Ok(records.collect())
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -62,6 +110,9 @@ impl DnsServer {
             Software::Knot => program("knotd", &["-c", &at("knot.conf")]),
             Software::PowerDns => program("pdns_server", &[&format!("--config-dir={}", self.folder.path().display())]),
         };
+        if !self.clock.is_empty() {
+            command.env("LD_PRELOAD", FAKETIME).env("FAKETIME", self.clock).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.child = Some(command.spawn().context("the DNS server cannot be started")?);
         let up = wait_for("the DNS server answers", Duration::from_secs(30), async || {
@@ -84,7 +135,12 @@ impl DnsServer {
 
     /// The A and PTR records of a zone, as `NAME TYPE VALUE`, by a zone transfer.
     pub(crate) fn zone(&self, zone: &str) -> Result<Vec<String>> {
-        let key = format!("hmac-sha256:{}:{}", KEY.0, KEY.1);
+        self.axfr(zone, ("hmac-sha256", KEY.0))
+    }
+
+    /// The same with a key of this algorithm and name.
+    pub(crate) fn axfr(&self, zone: &str, (algorithm, name): (&str, &str)) -> Result<Vec<String>> {
+        let key = format!("{algorithm}:{name}:{}", KEY.1);
         let output = Command::new("dig")
             .args(["@127.0.0.1", "-p", &self.port.to_string(), "-y", &key, zone, "AXFR", "+noall", "+answer"])
             .output()?;

@@ -8,6 +8,7 @@ use crate::network::{NetworkSpec, Reserved};
 use crate::rules::{BrokenRule, Refused};
 use crate::settings::Resolution;
 use crate::site::SiteSpec;
+use crate::site::rules::contradicted;
 use crate::values::hostname::{Hostname, reverse_name};
 use crate::values::ids::{DeploymentId, DeviceId, ImportId};
 use crate::values::mac_address::MacAddress;
@@ -242,6 +243,13 @@ fn hostname(request: &StartDeployment) -> Vec<BrokenRule> {
             "reverse_zone_not_managed",
             format!("no zone of the site holds the PTR record {}; its zones are {}", reverse_name(request.ip), zones()),
         ));
+    }
+    if let Some(why) = contradicted(site, &request.hostname, request.ip) {
+        let message = format!(
+            "{} cannot have {}: {why}. Choose another name or address, or change that line",
+            request.hostname, request.ip
+        );
+        broken.push(BrokenRule::new("hostname", "record_conflicts", message));
     }
     broken
 }

@@ -4,7 +4,12 @@ use super::*;
 use crate::samples::{broken, outcome, parsed, site};
 
 fn define(spec: SiteSpec) -> SiteCommand {
-    SiteCommand::DefineSite { spec: Box::new(spec), secret_problem: None, setting_secrets: SecretProblems::new() }
+    SiteCommand::DefineSite {
+        spec: Box::new(spec),
+        secret_problem: None,
+        setting_secrets: SecretProblems::new(),
+        zones: ZoneFacts::default(),
+    }
 }
 
 fn defined() -> Vec<SiteEvent> {
@@ -77,6 +82,7 @@ fn updates_need_zones_and_a_secret_that_can_be_read() {
         spec: Box::new(spec.clone()),
         secret_problem: Some("there is no secret".to_owned()),
         setting_secrets: SecretProblems::new(),
+        zones: ZoneFacts::default(),
     };
     assert_eq!(broken::<Site>(&[], unread), ["secret_missing"]);
     let nowhere = SiteSpec { zones: vec![], hostname_template: None, ..spec };
@@ -91,7 +97,87 @@ fn a_site_refers_only_to_secrets_for_boot_files_that_can_be_read() {
     };
     assert_eq!(broken::<Site>(&[], define(set("bmc"))), ["secret_not_for_boot"]);
     let setting_secrets = SecretProblems::from([(parsed("boot-a"), "there is no secret boot-a".to_owned())]);
-    let unread = SiteCommand::DefineSite { spec: Box::new(set("boot-a")), secret_problem: None, setting_secrets };
+    let unread = SiteCommand::DefineSite {
+        spec: Box::new(set("boot-a")),
+        secret_problem: None,
+        setting_secrets,
+        zones: ZoneFacts::default(),
+    };
     assert_eq!(broken::<Site>(&[], unread), ["secret_missing"]);
     assert!(outcome::<Site>(&[], define(set("boot-a"))).is_ok());
+}
+
+#[test]
+fn zones_agree_with_each_other_and_with_those_of_other_sites() {
+    let zones = |zones: serde_json::Value| SiteSpec {
+        zones: serde_json::from_value(zones).expect("zones"),
+        hostname_template: None,
+        ..site()
+    };
+    let refused = |spec: &SiteSpec, facts: ZoneFacts| {
+        let command = SiteCommand::DefineSite {
+            spec: Box::new(spec.clone()),
+            secret_problem: None,
+            setting_secrets: SecretProblems::new(),
+            zones: facts,
+        };
+        match outcome::<Site>(&[], command) {
+            Ok(_) => vec![],
+            Err(refused) => refused.0.into_iter().map(|broken| (broken.field, broken.rule)).collect::<Vec<_>>(),
+        }
+    };
+    let rule = |field: &str, rule: &str| (field.to_owned(), rule.to_owned());
+    let alone = |value| refused(&zones(value), ZoneFacts::default());
+    assert_eq!(alone(serde_json::json!(["a.example", "a.example"])), [rule("zones[1].name", "zone_listed_twice")]);
+    assert_eq!(alone(serde_json::json!(["0-25.2.0.192.in-addr.arpa"])), [rule("zones[0].range", "zone_malformed")]);
+    let twice = serde_json::json!(["0/25.2.0.192.in-addr.arpa", {"name": "rev.2.0.192.in-addr.arpa", "range": "192.0.2.0/25"}]);
+    assert_eq!(alone(twice), [rule("zones[0].range", "range_claimed"), rule("zones[1].range", "range_claimed")]);
+    assert_eq!(alone(serde_json::json!(["2.0.192.in-addr.arpa", "0/25.2.0.192.in-addr.arpa", "0/26.2.0.192.in-addr.arpa"])), []);
+    assert_eq!(
+        alone(serde_json::json!([{"name": "a.example", "records": "x A 1"}])),
+        [rule("zones[0].records", "record_malformed")]
+    );
+    assert_eq!(
+        alone(serde_json::json!([{"name": "a.example", "records": "@ CNAME b"}])),
+        [rule("zones[0].records", "record_conflicts")]
+    );
+    assert_eq!(
+        alone(serde_json::json!([{"name": "a.example", "name_servers": ["ns.a.example"]}])),
+        [rule("zones[0].name_servers", "name_server_unknown")]
+    );
+    let elsewhere = |zone: serde_json::Value| ZoneFacts {
+        elsewhere: vec![(parsed("dc2"), serde_json::from_value(zone).expect("a zone"))],
+        own: vec![],
+    };
+    let stated = serde_json::json!({"name": "10.in-addr.arpa", "ttl": 60});
+    assert_eq!(
+        refused(&zones(serde_json::json!([stated])), elsewhere(stated.clone())),
+        [rule("zones[0].name", "zone_stated_twice")]
+    );
+    assert_eq!(
+        refused(&zones(serde_json::json!(["10.in-addr.arpa"])), elsewhere(stated)),
+        [],
+        "one of the two states the fields"
+    );
+    let ours = serde_json::json!(["0/25.2.0.192.in-addr.arpa"]);
+    let theirs = serde_json::json!({"name": "r.2.0.192.in-addr.arpa", "range": "192.0.2.64-192.0.2.191"});
+    assert_eq!(refused(&zones(ours), elsewhere(theirs)), [rule("zones[0].range", "range_claimed")]);
+}
+
+#[test]
+fn a_zone_from_before_a_rule_stays_while_the_site_changes() {
+    let old = SiteSpec { zones: vec![parsed("dc1.example"), parsed("0-25.2.0.192.in-addr.arpa")], ..site() };
+    let given = [SiteEvent::SiteDefined { spec: Box::new(old.clone()) }];
+    assert!(outcome::<Site>(&given, define(SiteSpec { next_server: None, ..old.clone() })).is_ok());
+    let changed = SiteSpec { zones: [old.zones.clone(), vec![parsed("1-26.2.0.192.in-addr.arpa")]].concat(), ..old };
+    assert_eq!(broken::<Site>(&given, define(changed)), ["range_claimed"], "1-26 can only mean 1 to 26, and that is taken");
+}
+
+#[test]
+fn weak_algorithms_are_refused_with_the_way_out() {
+    for (text, words) in [("hmac-md5", "tsig-keygen -a hmac-sha256"), ("hmac-sha1", "too weak"), ("sha256", "is not one of")] {
+        let error = text.parse::<TsigAlgorithm>().expect_err("refused").to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    assert_eq!("HMAC-SHA512.".parse(), Ok(TsigAlgorithm::HmacSha512));
 }

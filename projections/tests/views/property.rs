@@ -141,6 +141,7 @@ fn describe(world: &mut World, a: u8, b: u8) {
                 spec: Box::new(site_spec(site, &format!("site {b}"))),
                 secret_problem: None,
                 setting_secrets: std::collections::BTreeMap::new(),
+                zones: bootledger_aggregates::site::rules::ZoneFacts::default(),
             },
         ),
         1 => world.define_network("dc1-prod", site),

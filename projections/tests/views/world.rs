@@ -91,6 +91,7 @@ impl World {
                     spec: Box::new(site_spec(site, "")),
                     secret_problem: None,
                     setting_secrets: std::collections::BTreeMap::new(),
+                    zones: bootledger_aggregates::site::rules::ZoneFacts::default(),
                 },
             );
             world.define_network(&format!("{site}-prod"), site);

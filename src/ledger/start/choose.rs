@@ -12,6 +12,7 @@ use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::site::SiteSpec;
+use bootledger_aggregates::site::rules::taken;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry};
@@ -226,7 +227,9 @@ impl Ledger {
         if let Some(hostname) = &wanted.hostname {
             return Ok(Ok(hostname.clone()));
         }
-        if let Some(name) = wanted.suggested.hostname.as_ref().filter(|name| !choosing.hostnames.contains(*name))
+        let taken = site.map(|site| taken(&site.spec)).unwrap_or_default();
+        let open = |name: &&Hostname| !choosing.hostnames.contains(*name) && !taken.contains(*name);
+        if let Some(name) = wanted.suggested.hostname.as_ref().filter(open)
             && self.may_have(Claim::Hostname(name.clone()), device, reservation.as_deref_mut()).await?
         {
             return Ok(Ok(name.clone()));
@@ -237,7 +240,7 @@ impl Ledger {
         loop {
             let generation = self.reservations.generation();
             self.forget_shown();
-            let mut excluded = choosing.hostnames.clone();
+            let mut excluded = &choosing.hostnames | &taken;
             let mut undecided = false;
             if reservation.is_some() {
                 let (reserved, of_names) = self.reservations.hostnames();

@@ -2,28 +2,29 @@
 
 use anyhow::{Context, Result};
 use bootledger_aggregates::values::hostname::DomainName;
-use bootledger_aggregates::values::reverse_zone::{pointer_name, reversed};
+use bootledger_aggregates::values::reverse_zone::reversed;
+use bootledger_aggregates::zone::mailbox::Mailbox;
+use bootledger_aggregates::zone::master_file::ExtraRecord;
+use bootledger_aggregates::zone::rules::conflict;
+use bootledger_aggregates::zone::{self, holding};
 use bootledger_projections::dns_records::DnsRecord;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
-/// How long answers may be kept, in seconds: a redeployed host moves within minutes.
-const TTL: u32 = 300;
-
 /// What a zone's file says.
 #[derive(Clone, Debug)]
 pub struct Zone<'a> {
     /// The zone.
-    pub name: &'a DomainName,
-    /// The domain of the site that manages it, whose hostmaster is responsible.
+    pub zone: &'a zone::Zone,
+    /// The domain of the site that manages it, whose hostmaster is responsible where the zone names nobody.
     pub domain: &'a DomainName,
-    /// Every zone that is managed; a record belongs to the longest that contains it.
-    pub managed: &'a [DomainName],
+    /// Every zone that is managed; a record belongs to the smallest that contains it.
+    pub managed: &'a [zone::Zone],
     /// The records of this zone, and of others inside it.
     pub records: &'a [DnsRecord],
-    /// The position of the last event that may have changed the file.
-    pub changed: i64,
+    /// The serial number.
+    pub serial: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,40 +33,106 @@ enum Data {
     Ptr(DomainName),
 }
 
+impl Data {
+    /// The type, and the value without a final dot.
+    fn parts(&self) -> (&'static str, String) {
+        match self {
+            Self::A(address) => ("A", address.to_string()),
+            Self::Ptr(host) => ("PTR", host.to_string()),
+        }
+    }
+}
+
 /// Writes the file. Fails on a record that no projector writes.
-pub fn render(zone: &Zone<'_>) -> Result<String> {
-    let records = records(zone)?;
-    let mut text = String::with_capacity(512 + records.len() * 64);
-    let apex = zone.name;
-    let name_server = format!("ns.{apex}");
-    let has_name_server = records.iter().any(|(name, data)| name.as_str() == name_server && matches!(data, Data::A(_)));
-    // A name server inside the zone is only one with an address; without any, the file names none that exists, and
-    // whoever serves it knows its own servers.
-    let name_server = if has_name_server { name_server } else { "localhost".to_owned() };
-    let _ = writeln!(text, "; Zone {apex}, written by Bootledger. Changes made here are lost with the next download.");
-    let _ = writeln!(text, "$TTL {TTL}");
-    let _ =
-        writeln!(text, "{apex}. IN SOA {name_server}. hostmaster.{}. {} 3600 600 1209600 60", zone.domain, serial(zone.changed));
-    let _ = writeln!(text, "{apex}. IN NS {name_server}.");
-    for (name, data) in records {
+pub fn render(file: &Zone<'_>) -> Result<String> {
+    let records = records(file)?;
+    let mut text = String::with_capacity(512 + records.len() * 64 + file.zone.records.len() * 2);
+    head(file, &records, &mut text);
+    for (name, data) in &records {
         let _ = match data {
             Data::A(address) => writeln!(text, "{name}. IN A {address}"),
             Data::Ptr(host) => writeln!(text, "{name}. IN PTR {host}."),
         };
     }
+    extra(file.zone, &records, &mut text);
     Ok(text)
 }
 
-/// A position as a serial number: positions only grow, and serials go on from 0 after 2^32 (RFC 1982).
-fn serial(position: i64) -> u32 {
-    u32::try_from(position.rem_euclid(1 << 32)).unwrap_or_default()
+/// The lines that every zone begins with.
+fn head(file: &Zone<'_>, records: &[(DomainName, Data)], text: &mut String) {
+    let apex = &file.zone.name;
+    let _ = writeln!(text, "; Zone {apex}, written by Bootledger. Changes made here are lost with the next download.");
+    let _ = writeln!(text, "$TTL {}", file.zone.ttl());
+    let servers = name_servers(file.zone, records);
+    let primary = file.zone.mname.as_ref().map_or_else(|| servers[0].clone(), ToString::to_string);
+    let responsible = file.zone.rname.as_ref().map_or_else(|| format!("hostmaster.{}", file.domain), Mailbox::name);
+    let [refresh, retry, expire, minimum] = file.zone.soa_times();
+    let serial = file.serial;
+    let _ = writeln!(text, "{apex}. IN SOA {primary}. {responsible}. {serial} {refresh} {retry} {expire} {minimum}");
+    for server in servers {
+        let _ = writeln!(text, "{apex}. IN NS {server}.");
+    }
+}
+
+/// The zone's name servers; never none.
+fn name_servers(zone: &zone::Zone, records: &[(DomainName, Data)]) -> Vec<String> {
+    if !zone.name_servers.is_empty() {
+        return zone.name_servers.iter().map(ToString::to_string).collect();
+    }
+    // A name server inside the zone is only one with an address; without any, the file names none that exists, and
+    // whoever serves it knows its own servers.
+    let usual = format!("ns.{}", zone.name);
+    let has_address = records.iter().any(|(name, data)| name.as_str() == usual && matches!(data, Data::A(_)));
+    vec![if has_address { usual } else { "localhost".to_owned() }]
+}
+
+/// The extra records. One that a device's record contradicts would make servers refuse the whole file: it is left as a comment,
+/// and the zone's page names it. Such a pair is refused when either is saved, so that only two changes at the same moment leave one.
+fn extra(zone: &zone::Zone, records: &[(DomainName, Data)], text: &mut String) {
+    if zone.records.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "; The zone's extra records.");
+    let extra = match zone.extra() {
+        Ok(extra) => extra,
+        Err(errors) => {
+            for error in errors {
+                let _ = writeln!(text, "; Not served: {error}");
+            }
+            return;
+        }
+    };
+    let contradicted = contradicted(zone, &extra, records);
+    let known: BTreeSet<(&str, &str, String)> =
+        records.iter().map(|(name, data)| (name.as_str(), data.parts().0, data.parts().1)).collect();
+    for (index, record) in extra.iter().enumerate() {
+        let (name, kind, data) = (&record.name, record.data.kind(), record.data.to_string());
+        let ttl = record.ttl.map_or(String::new(), |ttl| format!("{ttl} "));
+        if let Some((_, why)) = contradicted.iter().find(|(contradicted, _)| *contradicted == index) {
+            let _ = writeln!(text, "; Not served, line {}: {name}. {ttl}IN {kind} {data}: {why}", record.line);
+        } else if !known.contains(&(name.as_str(), kind, data.trim_end_matches('.').to_owned())) {
+            let _ = writeln!(text, "{name}. {ttl}IN {kind} {data}");
+        }
+    }
+}
+
+/// The places of the extra records that a device's record contradicts, and why.
+fn contradicted(zone: &zone::Zone, extra: &[ExtraRecord], records: &[(DomainName, Data)]) -> Vec<(usize, String)> {
+    let mut found = vec![];
+    for (name, data) in records {
+        let (kind, value) = data.parts();
+        if let Some((record, why)) = conflict(zone, extra, name.as_str(), kind, &value) {
+            found.extend(extra.iter().position(|other| std::ptr::eq(other, record)).map(|index| (index, why)));
+        }
+    }
+    found
 }
 
 /// The zone's own records in an order that no database's collation decides, each once however many devices it is for.
-fn records(zone: &Zone<'_>) -> Result<Vec<(DomainName, Data)>> {
+fn records(file: &Zone<'_>) -> Result<Vec<(DomainName, Data)>> {
     let mut records = BTreeSet::new();
-    for record in zone.records {
-        let Some(name) = own_name(zone, record) else { continue };
+    for record in file.records {
+        let Some(name) = name_in_zone(&file.zone.name, file.managed, record) else { continue };
         let damaged = || format!("the views have a record {} {} {:?}", record.name, record.r#type, record.value);
         let data = match record.r#type.as_str() {
             "A" => Data::A(record.value.parse().with_context(damaged)?),
@@ -78,19 +145,11 @@ fn records(zone: &Zone<'_>) -> Result<Vec<(DomainName, Data)>> {
     Ok(records.into_iter().map(|(_, name, data)| (name, data)).collect())
 }
 
-fn own_name(zone: &Zone<'_>, record: &DnsRecord) -> Option<String> {
-    name_in_zone(zone.name, zone.managed, record)
-}
-
 /// The record's name in a zone; `None` where it belongs to another: the smallest that holds it has it.
-pub(crate) fn name_in_zone(zone: &DomainName, managed: &[DomainName], record: &DnsRecord) -> Option<String> {
-    let name_in = |managed: &DomainName| match reversed(&record.name) {
-        Some(ip) if record.r#type == "PTR" => pointer_name(managed, ip),
-        _ => managed.contains(&record.name).then(|| record.name.clone()),
-    };
-    let holding = managed.iter().filter_map(|managed| Some((managed, name_in(managed)?)));
-    let (smallest, name) = holding.max_by_key(|(managed, _)| managed.as_str().len())?;
-    (smallest == zone).then_some(name)
+pub(crate) fn name_in_zone(zone: &DomainName, managed: &[zone::Zone], record: &DnsRecord) -> Option<String> {
+    let reverse = reversed(&record.name).filter(|_| record.r#type == "PTR");
+    let (smallest, name) = holding(managed, &record.name, reverse)?;
+    (smallest.name == *zone).then_some(name)
 }
 
 /// The key that names are ordered by: label by label from the right, numbers as numbers.
@@ -117,17 +176,17 @@ mod tests {
     }
 
     fn zone(name: &str, records: &[DnsRecord]) -> String {
-        let managed = ["dc1.example", "lab.dc1.example", "0.10.in-addr.arpa", "0/25.2.0.192.in-addr.arpa"].map(domain);
-        let zone =
-            Zone { name: &domain(name), domain: &domain("dc1.example"), managed: &managed, records, changed: 4_294_967_296 + 77 };
-        render(&zone).expect("a zone")
+        let managed = ["dc1.example", "lab.dc1.example", "0.10.in-addr.arpa", "0/25.2.0.192.in-addr.arpa"];
+        let managed = managed.map(|zone| zone.parse().expect("a zone"));
+        let zone = name.parse().expect("a zone");
+        render(&Zone { zone: &zone, domain: &domain("dc1.example"), managed: &managed, records, serial: 77 }).expect("a zone")
     }
 
     fn check(name: &str, text: &str) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("zone");
         std::fs::write(&file, text).expect("a file");
-        let output = Command::new("named-checkzone").arg(name).arg(&file).output();
+        let output = Command::new("named-checkzone").args(["-i", "local", "-k", "fail", name]).arg(&file).output();
         let output = output.expect("named-checkzone, which is in Debian's package bind9-utils");
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(output.status.success(), "{said}\n{text}");
@@ -190,15 +249,60 @@ mod tests {
             record("h1.dc1.example", "A", "h2"),
             record("h1.dc1.example", "PTR", "a b"),
         ] {
-            let managed = [domain("dc1.example")];
-            let zone = Zone {
-                name: &managed[0],
-                domain: &managed[0],
-                managed: &managed,
-                records: std::slice::from_ref(&record),
-                changed: 1,
-            };
+            let managed: [zone::Zone; 1] = ["dc1.example".parse().expect("a zone")];
+            let records = std::slice::from_ref(&record);
+            let zone = Zone { zone: &managed[0], domain: &managed[0].name, managed: &managed, records, serial: 1 };
             assert!(render(&zone).is_err(), "{record:?}");
         }
+    }
+
+    /// The file of dc1.example with these fields, beside the records of devices.
+    fn with(fields: &serde_json::Value, records: &[DnsRecord]) -> (zone::Zone, String) {
+        let mut whole = serde_json::json!({ "name": "dc1.example" });
+        whole.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+        let zone: zone::Zone = serde_json::from_value(whole).expect("a zone");
+        let managed = [zone.clone()];
+        let file = Zone { zone: &zone, domain: &domain("dc1.example"), managed: &managed, records, serial: 77 };
+        let text = render(&file).expect("a zone");
+        (zone, text)
+    }
+
+    #[test]
+    fn a_zone_names_its_servers_and_who_is_responsible_and_has_its_extra_records() {
+        let fields = serde_json::json!({
+            "name_servers": ["ns1.dc1.example", "ns2.example.net"], "mname": "hidden.dc1.example", "rname": "ada.lovelace@dc1.example",
+            "refresh": 7200, "retry": 900, "expire": 604_800, "minimum": 30, "ttl": 600,
+            "records": "ns1 A 10.0.0.53\n@ MX 10 mail.example.net.\nh200 A 10.0.0.20\nh200 TXT x\n$TTL 1h\nwww A 10.0.0.80"
+        });
+        let (_, text) = with(&fields, &forward()[1..2]);
+        let expected = "; Zone dc1.example, written by Bootledger. Changes made here are lost with the next download.\n\
+            $TTL 600\n\
+            dc1.example. IN SOA hidden.dc1.example. ada\\.lovelace.dc1.example. 77 7200 900 604800 30\n\
+            dc1.example. IN NS ns1.dc1.example.\n\
+            dc1.example. IN NS ns2.example.net.\n\
+            h200.dc1.example. IN A 10.0.0.20\n\
+            ; The zone's extra records.\n\
+            ns1.dc1.example. IN A 10.0.0.53\n\
+            dc1.example. IN MX 10 mail.example.net.\n\
+            h200.dc1.example. IN TXT \"x\"\n\
+            www.dc1.example. 3600 IN A 10.0.0.80\n";
+        assert_eq!(text, expected);
+        assert_eq!(check("dc1.example", &text), "zone dc1.example/IN: loaded serial 77\nOK\n");
+    }
+
+    #[test]
+    fn an_extra_record_that_a_devices_record_contradicts_is_left_as_a_comment() {
+        let fields = serde_json::json!({ "records": "h200 CNAME www.example.net.\nh1000 A 10.9.9.9\nx A 10.0.0.1" });
+        let (_, text) = with(&fields, &forward());
+        assert!(
+            text.contains("; Not served, line 1: h200.dc1.example. IN CNAME www.example.net.: h200.dc1.example is an alias"),
+            "{text}"
+        );
+        assert!(text.contains("; Not served, line 2: h1000.dc1.example. IN A 10.9.9.9"), "{text}");
+        assert!(
+            text.contains("\nh200.dc1.example. IN A 10.0.0.20\n") && text.contains("\nx.dc1.example. IN A 10.0.0.1\n"),
+            "{text}"
+        );
+        check("dc1.example", &text);
     }
 }

@@ -129,6 +129,15 @@ impl Fields {
         self.broken.push(ProblemError::new(name, rule, message));
     }
 
+    /// Takes a prefix off the fields that something is wrong with: those of a part are named from the whole by the rules.
+    pub(crate) fn within(&mut self, prefix: &str) {
+        for error in &mut self.broken {
+            if let Some(field) = error.field.strip_prefix(prefix) {
+                error.field = field.to_owned();
+            }
+        }
+    }
+
     /// What is wrong so far.
     pub(crate) fn broken(&self) -> &[ProblemError] {
         &self.broken

@@ -1,5 +1,6 @@
 //! DNS zones: their records, what their primary has otherwise, and what it has not taken yet.
 
+mod form;
 mod view;
 
 use super::catalogue::entry::{self, Parts};
@@ -9,7 +10,8 @@ use super::kit::action::Allowed;
 use super::live::Topic;
 use crate::application::Application;
 use crate::auth::level::Level;
-use crate::dns::zone::name_in_zone;
+use crate::dns::routes::find;
+use crate::dns::zone::{Zone as File, name_in_zone, render};
 use crate::error::Error;
 use crate::request::backend::Backend;
 use crate::request::page::{self, USUAL};
@@ -18,14 +20,14 @@ use crate::request::reading::Reading;
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::drift::{RecordType, Subject};
-use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::hostname::DomainName;
-use bootledger_aggregates::values::reverse_zone::{above, pointer_name, reversed};
+use bootledger_aggregates::values::reverse_zone::reversed;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::zone::holding;
 use bootledger_projections::at::At;
-use bootledger_projections::catalogue::{self, Entry};
+use bootledger_projections::catalogue;
 use bootledger_projections::dns_records::{self, DnsRecord};
-use bootledger_projections::{devices, dns_updates, drift};
+use bootledger_projections::{devices, dns_updates, drift, zone_serials};
 use futures::future::FutureExt;
 use maud::html;
 use serde::Deserialize;
@@ -36,6 +38,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/zones").get(index))
         .service(resource("/zones/{zone:.+}/live/{since}").get(live))
+        .service(resource("/zones/{zone:.+}/edit").get(form::edit).post(form::change))
         .service(resource("/zones/{zone:.+}").get(show));
 }
 
@@ -61,7 +64,7 @@ async fn index(visit: Visit, mut backend: Backend) -> Result<HttpResponse, Error
     let all = sites.iter().flat_map(|site| {
         site.spec.zones.iter().map(move |zone| view::Row { site: &site.key, zone, updates: site.spec.dns_updates.is_some() })
     });
-    let mut rows: Vec<_> = all.filter(|row| row.zone.as_str().contains(&q) || row.site.as_str().contains(&q)).collect();
+    let mut rows: Vec<_> = all.filter(|row| row.zone.name.as_str().contains(&q) || row.site.as_str().contains(&q)).collect();
     rows.sort_by_key(view::Row::place);
     rows.retain(|row| query.after.as_ref().is_none_or(|after| row.place() > *after));
     rows.truncate(USUAL as usize + 1);
@@ -81,17 +84,6 @@ struct OneQuery {
     after: Option<String>,
 }
 
-/// A zone and the site that manages it.
-async fn find(reading: &mut Reading<'_>, zone: &DomainName) -> Result<(Entry<SiteSpec>, Vec<DomainName>), Error> {
-    let at = reading.at;
-    let sites = catalogue::sites(reading.connection(), at).await?;
-    let managed = sites.iter().flat_map(|site| site.spec.zones.iter().cloned()).collect();
-    let site = sites.into_iter().find(|site| site.spec.zones.contains(zone));
-    let site =
-        site.ok_or_else(|| Error::NotFound(format!("no site manages the zone {zone}; add it to the zones of its site")))?;
-    Ok((site, managed))
-}
-
 async fn parts(
     reading: &mut Reading<'_>,
     application: &Application,
@@ -99,27 +91,32 @@ async fn parts(
     may: &Allowed,
     now: Timestamp,
 ) -> Result<Parts, Error> {
-    let (site, _) = find(reading, zone).await?;
+    let (zone, site, managed) = &find(reading, zone).await?;
     let secret = site.spec.dns_updates.as_ref().map(|updates| &updates.key.secret);
     let secret_problem = secret.filter(|_| reading.at == At::Now).and_then(|secret| application.commands.secret_problem(secret));
-    let zones = site.spec.zones.clone();
+    let zones = &site.spec.zones;
     let of_zone = |subject: &Subject| match subject {
         Subject::Dns { name, record } => {
-            let smallest = match reversed(name.as_str()).filter(|_| *record == RecordType::Ptr) {
-                Some(ip) => zones.iter().filter(|zone| pointer_name(zone, ip).is_some()).max_by_key(|zone| zone.as_str().len()),
-                None => zones.iter().filter(|zone| zone.contains(name.as_str())).max_by_key(|zone| zone.as_str().len()),
-            };
-            smallest == Some(zone)
+            let reverse = reversed(name.as_str()).filter(|_| *record == RecordType::Ptr);
+            holding(zones, name.as_str(), reverse).is_some_and(|(smallest, _)| smallest.name == zone.name)
         }
         Subject::Dhcp { .. } => false,
     };
+    let at = reading.at;
+    let serial = zone_serials::of_zone(reading.connection(), zone, at).await?;
+    // Without extra records, only the usual name server's address matters to what is shown.
+    let only = zone.records.is_empty().then(|| format!("ns.{}", zone.name));
+    let filter = dns_records::Filter { zone: Some(zone.above()), name: only, ..dns_records::Filter::default() };
+    let records = dns_records::list(reading.connection(), &filter, at, i64::MAX).await?;
+    let file = render(&File { zone, domain: &site.spec.domain, managed, records: &records, serial })?;
     let found = differences::some_of_site(reading, &site.key, now, of_zone).await?;
     let pending = match reading.at {
-        At::Now => Some(dns_updates::in_zone(reading.connection(), &above(zone), SHOWN_UPDATES).await?),
+        At::Now => Some(dns_updates::in_zone(reading.connection(), &zone.above(), SHOWN_UPDATES).await?),
         At::Position(_) => None,
     };
     Ok(vec![
-        ("facts", view::facts(zone, &site, secret_problem.as_deref())),
+        ("facts", view::facts(zone, site, secret_problem.as_deref())),
+        ("soa", view::soa(zone, &site.spec.domain, serial, &file)),
         ("updates", view::updates(&site.spec, pending.as_deref(), now)),
         ("drift", differences::card(&site.key, &found, now, may, &format!("/zones/{zone}"))),
     ])
@@ -138,7 +135,7 @@ async fn show(
     let records = records(&mut reading, &zone, &query).await?;
     let page_path = format!("/zones/{zone}");
     let content = html! {
-        (view::heading(&zone))
+        (view::heading(&zone, &visit.may_change(&reading, Level::Administrator)))
         (entry::shown(&parts))
         (view::records(&visit, &page_path, &records))
     };
@@ -155,10 +152,10 @@ async fn show(
 
 /// A page of a zone's records, with what their devices are called.
 async fn records(reading: &mut Reading<'_>, zone: &DomainName, query: &OneQuery) -> Result<view::Records, Error> {
-    let (at, (_, managed)) = (reading.at, find(reading, zone).await?);
+    let (at, (known, _, managed)) = (reading.at, find(reading, zone).await?);
     let filter = dns_records::Filter {
-        zone: Some(above(zone)),
-        r#type: Some(if view::is_reverse(zone) { "PTR" } else { "A" }.to_owned()),
+        zone: Some(known.above()),
+        r#type: Some(if known.is_reverse() { "PTR" } else { "A" }.to_owned()),
         q: query.q.clone(),
         after: query.after.clone(),
         ..dns_records::Filter::default()

@@ -7,4 +7,5 @@ mod data_centre;
 #[path = "../api/support.rs"]
 mod support;
 mod waiting;
+mod zone_files;
 mod zones;

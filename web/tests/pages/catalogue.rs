@@ -251,6 +251,35 @@ async fn a_zone_has_its_records_with_their_devices() {
 }
 
 #[actix_web::test]
+async fn the_fields_of_a_zone_are_changed_in_its_sites_description() {
+    let site = data_centre().await;
+    let bearer = site.bearer(Scope::Administrator).await;
+    let page = site.ask_as(&bearer, get("/zones/dc1.example")).await;
+    assert!(texts(&page, "#soa").concat().contains("localhost"), "{}", page.text);
+    let shown = site.ask_as(&bearer, get("/zones/dc1.example/edit")).await;
+    let sequence = attributes(&shown, "input[name=sequence]", "value").remove(0);
+    let fields = [
+        ("key", "k"),
+        ("sequence", sequence.as_str()),
+        ("serial", "date"),
+        ("name_servers", "ns1.dc1.example"),
+        ("records", "ns1 A 10.0.0.53\r\n"),
+    ];
+    let refused = BrokenRule::new("zones[0].records", "record_malformed", "line 1: no");
+    site.answer(Err(CommandError::Refused(vec![refused])));
+    let told = site.ask_as(&bearer, form("/zones/dc1.example/edit", &fields)).await;
+    assert_eq!((told.status.as_u16(), texts(&told, "[id='error-records'] .error")), (422, vec!["line 1: no".to_owned()]));
+    site.answer(Ok(done("dc1")));
+    let changed = site.ask_as(&bearer, form("/zones/dc1.example/edit", &fields)).await;
+    assert_eq!((changed.status.as_u16(), changed.header("location")), (303, "/zones/dc1.example"));
+    let commands = site.domain.asked.lock().expect("no panic");
+    let (Command::DefineSite(key, spec), _) = commands.last().expect("a command") else { panic!("{commands:?}") };
+    let expected =
+        json!({"name": "dc1.example", "name_servers": ["ns1.dc1.example"], "serial": "date", "records": "ns1 A 10.0.0.53"});
+    assert_eq!((key.as_str(), serde_json::to_value(&spec.zones[0]).expect("JSON")), ("dc1", expected));
+}
+
+#[actix_web::test]
 async fn a_dhcp_server_tells_what_it_holds_up() {
     let site = data_centre().await;
     let defined = json!({"type": "DhcpServerDefined", "spec": {"site": "dc1", "address": null, "kind": "dnsmasq"}});

@@ -15,6 +15,7 @@ use crate::values::setting::Settings;
 use crate::venture::puppet::{Classes, Parameters};
 use crate::venture::{RoleSpec, VentureEvent, VentureSpec};
 use crate::webhook::{WebhookEvent, WebhookSpec};
+use crate::zone::Zone;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -45,6 +46,18 @@ fn least_site() -> SiteSpec {
         dns_updates: None,
         settings: Settings::new(),
     }
+}
+
+fn every_zone_field() -> Vec<Zone> {
+    let zones = serde_json::json!([
+        "0.10.in-addr.arpa",
+        {
+            "name": "0-25.2.0.192.in-addr.arpa", "range": "192.0.2.0/25", "name_servers": ["ns1.dc2.example", "ns2.example.net"],
+            "mname": "primary.dc2.example", "rname": "ada.lovelace@dc2.example", "refresh": 7200, "retry": 900, "expire": 604_800,
+            "minimum": 30, "ttl": 600, "serial": "date", "serial_floor": 2_026_010_100, "records": "@ TXT \"a\"\n"
+        }
+    ]);
+    serde_json::from_value(zones).expect("zones")
 }
 
 fn full_network() -> NetworkSpec {
@@ -134,6 +147,7 @@ sampled!(site: SiteEvent {
     SiteDefined => [
         SiteEvent::SiteDefined { spec: Box::new(SiteSpec { dhcp_header: every_option(), dns_updates: Some(updates()), ..samples::site() }) },
         SiteEvent::SiteDefined { spec: Box::new(least_site()) },
+        SiteEvent::SiteDefined { spec: Box::new(SiteSpec { zones: every_zone_field(), ..least_site() }) },
         SiteEvent::SiteDefined { spec: Box::new(SiteSpec { settings: set(), ..least_site() }) },
     ],
     SiteRetired => [SiteEvent::SiteRetired {}],

@@ -8,6 +8,7 @@ use crate::pages::form::Fields;
 use crate::settings::Known;
 use bootledger_aggregates::site::{DnsUpdates, SiteSpec, TsigAlgorithm, TsigKey};
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::zone::Zone;
 use maud::{Markup, html};
 
 const PRIMARY: &str = "dns_updates.primary";
@@ -15,6 +16,9 @@ const PORT: &str = "dns_updates.port";
 const KEY: &str = "dns_updates.key.name";
 const ALGORITHM: &str = "dns_updates.key.algorithm";
 const SECRET: &str = "dns_updates.key.secret";
+
+/// The fields of the zones that have any but a name, which this form carries along: each zone's page has a form for them.
+const ZONE_FIELDS: &str = "zone_fields";
 
 const NAMES: [&str; 13] = [
     "name",
@@ -32,17 +36,6 @@ const NAMES: [&str; 13] = [
     settings::FIELD,
 ];
 
-const ALGORITHMS: [(TsigAlgorithm, &str); 3] = [
-    (TsigAlgorithm::HmacSha256, "hmac-sha256"),
-    (TsigAlgorithm::HmacSha384, "hmac-sha384"),
-    (TsigAlgorithm::HmacSha512, "hmac-sha512"),
-];
-
-/// What an algorithm is called.
-pub(super) fn algorithm(wanted: TsigAlgorithm) -> &'static str {
-    ALGORITHMS.iter().find(|(known, _)| *known == wanted).map_or("hmac-sha256", |(_, name)| name)
-}
-
 /// The values of a new site before anybody changes them.
 pub(super) fn usual() -> Pairs {
     vec![pair(PORT, 53), pair(ALGORITHM, "hmac-sha256")]
@@ -54,6 +47,7 @@ pub(super) fn pairs(spec: &SiteSpec) -> Pairs {
         pair("name", &spec.name),
         pair("domain", &spec.domain),
         lines("zones", &spec.zones),
+        pair(ZONE_FIELDS, zone_fields(&spec.zones)),
         maybe("hostname_template", spec.hostname_template.as_ref()),
         maybe("next_server", spec.next_server.as_ref()),
         pair("boot_url", spec.boot_url.as_ref().map_or("", |url| url.as_str())),
@@ -65,7 +59,7 @@ pub(super) fn pairs(spec: &SiteSpec) -> Pairs {
             pair(PRIMARY, updates.primary),
             pair(PORT, updates.port),
             pair(KEY, &updates.key.name),
-            pair(ALGORITHM, algorithm(updates.key.algorithm)),
+            pair(ALGORITHM, updates.key.algorithm.name()),
             pair(SECRET, &updates.key.secret),
         ]),
         None => pairs.extend(usual()),
@@ -76,7 +70,7 @@ pub(super) fn pairs(spec: &SiteSpec) -> Pairs {
 /// The site that a form says; `None` where a field is wrong.
 pub(super) fn read(fields: &mut Fields) -> Option<SiteSpec> {
     let (name, domain) = (fields.read("name"), fields.required("domain", "The domain"));
-    let (zones, hostname_template) = (fields.read_list("zones"), fields.read("hostname_template"));
+    let (zones, hostname_template) = (zones(fields), fields.read("hostname_template"));
     let (next_server, boot_url) = (fields.read::<Address>("next_server"), fields.read("boot_url"));
     let dhcp_header = options::read(fields, "dhcp_header");
     let settings = settings::read(fields);
@@ -95,29 +89,48 @@ pub(super) fn read(fields: &mut Fields) -> Option<SiteSpec> {
     })
 }
 
+/// The zones that have any but a name, as a text.
+fn zone_fields(zones: &[Zone]) -> String {
+    let stated: Vec<&Zone> = zones.iter().filter(|zone| zone.has_settings()).collect();
+    if stated.is_empty() { String::new() } else { serde_json::to_string(&stated).unwrap_or_default() }
+}
+
+/// The zones that are listed, each with the fields that it had.
+fn zones(fields: &mut Fields) -> Vec<Zone> {
+    let carried = fields.text(ZONE_FIELDS).to_owned();
+    let stated: Vec<Zone> = match serde_json::from_str(&carried) {
+        Ok(stated) => stated,
+        Err(_) if carried.is_empty() => vec![],
+        Err(_) => {
+            fields.refuse("zones", "malformed", "the form is damaged: the fields of the zones cannot be read; load it again");
+            vec![]
+        }
+    };
+    let listed: Vec<Zone> = fields.read_list("zones");
+    listed.into_iter().map(|zone| stated.iter().find(|stated| stated.name == zone.name).cloned().unwrap_or(zone)).collect()
+}
+
 fn updates(fields: &mut Fields) -> Option<DnsUpdates> {
     let primary = fields.required::<AnyAddress>(PRIMARY, "The primary's address");
     let (port, name) = (fields.required::<Port>(PORT, "The primary's port"), fields.required(KEY, "The key's name"));
     let secret = fields.required::<Name>(SECRET, "The name of the secret");
-    let chosen = fields.text(ALGORITHM).to_owned();
-    let algorithm = ALGORITHMS.iter().find(|(_, name)| *name == chosen).map(|(algorithm, _)| *algorithm);
-    if algorithm.is_none() {
-        fields.refuse(ALGORITHM, "malformed", format!("{chosen:?} is not one of hmac-sha256, hmac-sha384, hmac-sha512"));
-    }
+    let algorithm = fields.required::<TsigAlgorithm>(ALGORITHM, "The key's algorithm");
     let key = TsigKey { name: name?, algorithm: algorithm?, secret: secret? };
     Some(DnsUpdates { primary: primary?.0, port: port?.0, key })
 }
 
 /// The form.
 pub(super) fn view(target: &Target, fields: &Fields, known: &Known) -> Markup {
-    let algorithms: Vec<(String, String)> = ALGORITHMS.iter().map(|(_, name)| ((*name).to_owned(), (*name).to_owned())).collect();
+    let algorithms: Vec<(String, String)> =
+        TsigAlgorithm::ALL.iter().map(|(_, name)| ((*name).to_owned(), (*name).to_owned())).collect();
     let inner = html! {
         (field(fields, "name", "Title", "For people, such as the town and the hall.").text())
         div.pair {
             (needed(fields, "domain", "Domain", "The default domain of its hosts, such as dc1.example.").text())
             (field(fields, "hostname_template", "Host name template", "How host names are numbered, best first: h<200,299>.dc1.example|h<400,499>.dc1.example.").text())
         }
-        (field(fields, "zones", "DNS zones", "One a line: the zones that Bootledger manages, forward and reverse, such as dc1.example and 0.10.in-addr.arpa.").list())
+        (field(fields, "zones", "DNS zones", "One a line: the zones that Bootledger manages, forward and reverse, such as dc1.example and 0.10.in-addr.arpa. A zone's own page has its name servers, serial numbers and extra records.").list())
+        input type="hidden" name=(ZONE_FIELDS) value=(fields.text(ZONE_FIELDS));
         fieldset {
             legend { "Booting" }
             div.pair {
@@ -154,7 +167,7 @@ mod tests {
     fn every_field_of_a_site_comes_back_from_its_form() {
         let full = json!({
             "name": "First \"hall\"", "next_server": "10.0.0.2", "boot_url": "http://10.0.0.1:8080", "domain": "dc1.example",
-            "zones": ["dc1.example", "0/25.2.0.192.in-addr.arpa"], "hostname_template": "h<200,299>.dc1.example|h<400,499>.dc1.example",
+            "zones": [{"name": "dc1.example", "serial": "date", "records": "a A 10.0.0.1\nb TXT \"<x>\""}, "0/25.2.0.192.in-addr.arpa"], "hostname_template": "h<200,299>.dc1.example|h<400,499>.dc1.example",
             "dhcp_header": [{"name": "root-path", "value": {"text": "/srv"}}],
             "dns_updates": {"primary": "10.0.0.53", "port": 5353, "key": {"name": "dc1-key", "algorithm": "hmac-sha512", "secret": "dc1-tsig"}},
             "settings": {"time_zone": "Europe/Berlin", "ntp_servers": ["10.0.0.3"]}

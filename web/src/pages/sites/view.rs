@@ -1,6 +1,5 @@
 //! Views of sites.
 
-use super::form::algorithm;
 use crate::pages::catalogue::{SITE, list, options};
 use crate::pages::kit::action::{self, Allowed, Look};
 use crate::pages::kit::badge::{Tone, badge};
@@ -57,7 +56,7 @@ pub(super) fn table(
 pub(super) fn facts(site: &Entry<SiteSpec>, free: &[Hostname], secret_problem: Option<&str>) -> Markup {
     let spec = &site.spec;
     let none = |words: &str| html! { span.quiet { (words) } };
-    let zone = |zone: &bootledger_aggregates::values::hostname::DomainName| {
+    let zone = |zone: &bootledger_aggregates::zone::Zone| {
         html! { a href=(format!("/zones/{zone}")) { (zone) } }
     };
     card(
@@ -86,7 +85,7 @@ pub(super) fn facts(site: &Entry<SiteSpec>, free: &[Hostname], secret_problem: O
                 ("DNS updates", html! {
                     @match &spec.dns_updates {
                         Some(updates) => {
-                            "to " code { (updates.primary) } " port " (updates.port) ", key " code { (updates.key.name) } " (" (algorithm(updates.key.algorithm)) "), secret " code { (updates.key.secret) }
+                            "to " code { (updates.primary) } " port " (updates.port) ", key " code { (updates.key.name) } " (" (updates.key.algorithm.name()) "), secret " code { (updates.key.secret) }
                         }
                         None => (none("no primary: records are only in the zone files")),
                     }

@@ -1,6 +1,7 @@
 //! Views of DNS zones.
 
 use crate::pages::frame::Visit;
+use crate::pages::kit::action::{self, Allowed, Look};
 use crate::pages::kit::badge::{Tone, badge};
 use crate::pages::kit::block::{self, card};
 use crate::pages::kit::list as lists;
@@ -10,6 +11,7 @@ use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::zone::Zone;
 use bootledger_projections::catalogue::Entry;
 use bootledger_projections::dns_records::DnsRecord;
 use bootledger_projections::dns_updates::DnsUpdate;
@@ -22,7 +24,7 @@ pub(super) struct Row<'a> {
     /// The site that manages it.
     pub(super) site: &'a Name,
     /// The zone.
-    pub(super) zone: &'a DomainName,
+    pub(super) zone: &'a Zone,
     /// Whether a primary takes updates of it.
     pub(super) updates: bool,
 }
@@ -45,8 +47,8 @@ pub(super) struct Records {
 }
 
 /// Whether a zone is of addresses, so that its records are PTR records; those of others are A records.
-pub(super) fn is_reverse(zone: &DomainName) -> bool {
-    matches!(zone.as_str(), "arpa" | "in-addr.arpa") || zone.as_str().ends_with(".in-addr.arpa")
+pub(super) fn is_reverse(zone: &Zone) -> bool {
+    zone.is_reverse()
 }
 
 /// The list's content.
@@ -96,20 +98,24 @@ pub(super) fn list(
 }
 
 /// The heading of a zone's page.
-pub(super) fn heading(zone: &DomainName) -> Markup {
-    let file = format!("/dns/zones/{zone}");
-    block::heading(&[("DNS zones", "/zones")], &html! { (zone) }, &block::link_button(&file, "download", "Master file"))
+pub(super) fn heading(zone: &DomainName, may: &Allowed) -> Markup {
+    let (file, form) = (format!("/dns/zones/{zone}"), format!("/zones/{zone}/edit"));
+    let links = html! {
+        (action::link("change", &form, Look::Usual, "pencil", "Change", may))
+        (block::link_button(&file, "download", "Master file"))
+    };
+    block::heading(&[("DNS zones", "/zones")], &html! { (zone) }, &links)
 }
 
 /// What a zone is.
-pub(super) fn facts(zone: &DomainName, site: &Entry<SiteSpec>, secret_problem: Option<&str>) -> Markup {
+pub(super) fn facts(zone: &Zone, site: &Entry<SiteSpec>, secret_problem: Option<&str>) -> Markup {
     card(
         "facts",
         "Description",
         &html! {
             (block::facts(&[
                 ("Site", html! { a href=(format!("/sites/{}", site.key)) { (site.key) } }),
-                ("Direction", html! { @if is_reverse(zone) { "addresses to names (PTR)" } @else { "names to addresses (A)" } }),
+                ("Direction", html! { @if is_reverse(zone) { "addresses to names (PTR)" @if let Some(range) = zone.addresses() { ": " code { (range) } } } @else { "names to addresses (A)" } }),
                 ("Primary", html! {
                     @match &site.spec.dns_updates {
                         Some(updates) => { code { (updates.primary) } " port " (updates.port) ", signed with the key " code { (updates.key.name) } }
@@ -118,6 +124,44 @@ pub(super) fn facts(zone: &DomainName, site: &Entry<SiteSpec>, secret_problem: O
                 }),
             ]))
             @if let Some(problem) = secret_problem { (block::note(Tone::Bad, &html! { p { strong { "The primary cannot be told anything: " } (problem) } })) }
+        },
+    )
+}
+
+/// What the zone's file says beside the records of devices. `file` is all of it.
+pub(super) fn soa(zone: &Zone, domain: &DomainName, serial: u32, file: &str) -> Markup {
+    let of_type = |kind: &str| -> Vec<String> {
+        let head = format!("{}. IN {kind} ", zone.name);
+        file.lines().filter_map(|line| line.strip_prefix(&head)).map(str::to_owned).collect()
+    };
+    let servers: Vec<String> = of_type("NS").iter().map(|server| server.trim_end_matches('.').to_owned()).collect();
+    let left_out: Vec<&str> = file.lines().filter_map(|line| line.strip_prefix("; Not served")).collect();
+    let [refresh, retry, expire, minimum] = zone.soa_times();
+    let extra = zone.extra().map_or(0, |extra| extra.len());
+    card(
+        "soa",
+        "Zone file",
+        &html! {
+            (block::facts(&[
+                ("Name servers", html! {
+                    @for (index, server) in servers.iter().enumerate() { @if index > 0 { ", " } code { (server) } }
+                    @if zone.name_servers.is_empty() { " " span.quiet { "by default; list those that serve the zone" } }
+                }),
+                ("Primary (SOA)", html! { code { (zone.mname.as_ref().map_or_else(|| servers.first().cloned().unwrap_or_default(), ToString::to_string)) } }),
+                ("Responsible", html! { (zone.rname.as_ref().map_or_else(|| format!("hostmaster@{domain}"), ToString::to_string)) }),
+                ("Times", html! { "refresh " (refresh) " s, retry " (retry) " s, expire " (expire) " s, minimum " (minimum) " s; TTL " (zone.ttl()) " s" }),
+                ("Serial number", html! {
+                    code { (serial) } " by " (zone.serial.name())
+                    @if let Some(floor) = zone.serial_floor { ", above " code { (floor) } }
+                }),
+                ("Extra records", html! { @if extra == 0 { span.quiet { "none" } } @else { (extra) } }),
+            ]))
+            @if !left_out.is_empty() {
+                (block::note(Tone::Bad, &html! {
+                    p { strong { "Not in the file, because records of devices contradict them:" } }
+                    @for line in &left_out { p { (line.trim_start_matches([',', ' ', ':'])) } }
+                }))
+            }
         },
     )
 }

@@ -1,0 +1,512 @@
+//! A DNS zone that a site manages: its name, what its file says beside the records of devices, and which addresses it is for.
+//!
+//! A zone that has nothing but a name is written as the name.
+
+pub mod data;
+pub mod mailbox;
+pub mod master_file;
+pub mod range;
+pub mod rules;
+pub mod serial;
+#[cfg(test)]
+mod tests;
+
+use crate::values::hostname::{DomainName, Hostname, reverse_name};
+use mailbox::Mailbox;
+use master_file::{ExtraRecord, LONGEST_TTL, LineError};
+use range::AddressRange;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+use serial::SerialPolicy;
+use std::fmt;
+use std::net::Ipv4Addr;
+use utoipa::ToSchema;
+
+/// How long answers may be kept by default, in seconds: a redeployed host moves within minutes.
+pub const TTL: u32 = 300;
+/// The most name servers.
+const MOST_SERVERS: usize = 13;
+
+/// A zone. What is left out has a default.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Zone {
+    /// Its name.
+    pub name: DomainName,
+    /// The rest.
+    pub settings: Box<ZoneSettings>,
+}
+
+/// What a zone has beside its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ZoneSettings {
+    /// The addresses of a reverse zone, where its name does not tell them.
+    pub range: Option<AddressRange>,
+    /// The zone's name servers.
+    pub name_servers: Vec<Hostname>,
+    /// The primary that the SOA record names.
+    pub mname: Option<Hostname>,
+    /// Who is responsible.
+    pub rname: Option<Mailbox>,
+    /// SOA: after how many seconds a secondary looks again.
+    pub refresh: Option<u32>,
+    /// SOA: after how many seconds it tries again.
+    pub retry: Option<u32>,
+    /// SOA: after how many seconds it stops answering.
+    pub expire: Option<u32>,
+    /// SOA: how many seconds it may be kept that there is no such record.
+    pub minimum: Option<u32>,
+    /// How many seconds answers may be kept.
+    pub ttl: Option<u32>,
+    /// Where serial numbers come from.
+    pub serial: SerialPolicy,
+    /// The serial number that they go on above.
+    pub serial_floor: Option<u32>,
+    /// Extra records, in the form of a master file.
+    pub records: String,
+}
+
+/// A zone's fields, as they are stored and sent.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ZoneFields {
+    /// Its name.
+    pub name: DomainName,
+    /// The addresses of a reverse zone, where its name does not tell them: `192.0.2.0/25` or `192.0.2.10-192.0.2.20`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "192.0.2.0/25")]
+    range: Option<AddressRange>,
+    /// The zone's name servers. By default `ns.` and the zone's name, where that host has an address, else `localhost`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>, example = json!(["ns1.dc1.example", "ns2.example.net"]))]
+    name_servers: Vec<ServerName>,
+    /// The primary that the SOA record names; by default the first of the name servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    mname: Option<ServerName>,
+    /// The mail address of who is responsible; by default `hostmaster` at the site's domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "hostmaster@dc1.example")]
+    rname: Option<Mailbox>,
+    /// SOA: after how many seconds a secondary looks for changes; 3600 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh: Option<u32>,
+    /// SOA: after how many seconds it tries again; 600 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry: Option<u32>,
+    /// SOA: after how many seconds without the primary it stops answering; 1209600 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expire: Option<u32>,
+    /// SOA: how many seconds it may be kept that a record does not exist; 60 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    minimum: Option<u32>,
+    /// How many seconds answers may be kept; 300 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ttl: Option<u32>,
+    /// Where serial numbers come from: the position of the last change in the log, its time in seconds since 1970, or its day
+    /// in UTC and two digits. Another policy goes on from the last number, and never lowers it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    serial: SerialPolicy,
+    /// The serial number that they go on above: what the secondaries of an older zone have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    serial_floor: Option<u32>,
+    /// Extra records in the form of a master file (RFC 1035), with names relative to the zone.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schema(example = "ns1 A 10.0.0.53\n@ MX 10 mail.example.net.")]
+    records: String,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// A name server's name; a final dot, as master files have it, is taken off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ServerName(pub Hostname);
+
+impl std::str::FromStr for ServerName {
+    type Err = crate::values::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        text.strip_suffix('.').unwrap_or(text).parse().map(Self)
+    }
+}
+
+impl TryFrom<String> for ServerName {
+    type Error = crate::values::ParseError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ServerName> for String {
+    fn from(name: ServerName) -> Self {
+        name.0.into()
+    }
+}
+
+impl From<ZoneFields> for Zone {
+    fn from(fields: ZoneFields) -> Self {
+        let ZoneFields {
+            name,
+            range,
+            name_servers,
+            mname,
+            rname,
+            refresh,
+            retry,
+            expire,
+            minimum,
+            ttl,
+            serial,
+            serial_floor,
+            records,
+        } = fields;
+        let name_servers = name_servers.into_iter().map(|server| server.0).collect();
+        let mname = mname.map(|server| server.0);
+        // Line ends as they are on the machine that sent them would make the same records two texts.
+        let records = records.replace("\r\n", "\n");
+        let settings = ZoneSettings {
+            range,
+            name_servers,
+            mname,
+            rname,
+            refresh,
+            retry,
+            expire,
+            minimum,
+            ttl,
+            serial,
+            serial_floor,
+            records,
+        };
+        Self { name, settings: Box::new(settings) }
+    }
+}
+
+impl From<Zone> for ZoneFields {
+    fn from(zone: Zone) -> Self {
+        let ZoneSettings {
+            range,
+            name_servers,
+            mname,
+            rname,
+            refresh,
+            retry,
+            expire,
+            minimum,
+            ttl,
+            serial,
+            serial_floor,
+            records,
+        } = *zone.settings;
+        let name_servers = name_servers.into_iter().map(ServerName).collect();
+        let (name, mname) = (zone.name, mname.map(ServerName));
+        Self { name, range, name_servers, mname, rname, refresh, retry, expire, minimum, ttl, serial, serial_floor, records }
+    }
+}
+
+/// How a zone is described: its name alone, or its fields.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum ZoneForm {
+    /// A name.
+    Name(String),
+    /// The fields of a zone.
+    Fields(ZoneFields),
+}
+
+impl Serialize for Zone {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if is_default(&*self.settings) {
+            self.name.serialize(serializer)
+        } else {
+            ZoneFields::from(self.clone()).serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Zone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Form;
+
+        impl<'de> Visitor<'de> for Form {
+            type Value = Zone;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a zone such as \"dc1.example\", or an object with its `name`")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Zone, E> {
+                text.parse::<DomainName>().map(Zone::from).map_err(E::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Zone, A::Error> {
+                ZoneFields::deserialize(MapAccessDeserializer::new(map)).map(Zone::from)
+            }
+        }
+
+        deserializer.deserialize_any(Form)
+    }
+}
+
+impl From<DomainName> for Zone {
+    fn from(name: DomainName) -> Self {
+        Self { name, settings: Box::default() }
+    }
+}
+
+impl std::str::FromStr for Zone {
+    type Err = crate::values::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(|name: DomainName| name.into())
+    }
+}
+
+impl std::ops::Deref for Zone {
+    type Target = ZoneSettings;
+
+    fn deref(&self) -> &ZoneSettings {
+        &self.settings
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(f)
+    }
+}
+
+/// How a reverse zone's name is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// As these addresses.
+    Range(AddressRange),
+    /// As the first or the second ones.
+    Ambiguous(AddressRange, AddressRange),
+    /// As none.
+    Nothing,
+}
+
+impl Zone {
+    /// Whether it has anything but a name.
+    pub fn has_settings(&self) -> bool {
+        !is_default(&*self.settings)
+    }
+
+    /// How long answers may be kept, in seconds.
+    pub fn ttl(&self) -> u32 {
+        self.settings.ttl.unwrap_or(TTL)
+    }
+
+    /// Whether its records are PTR records.
+    pub fn is_reverse(&self) -> bool {
+        let under = |top: &str| self.name.as_str().strip_suffix(top).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        self.range.is_some() || ["in-addr.arpa", "ip6.arpa", "arpa"].into_iter().any(under)
+    }
+
+    /// The addresses that it has PTR records of.
+    pub fn addresses(&self) -> Option<AddressRange> {
+        self.range.or_else(|| match self.reading() {
+            // What was stored before the range could be stated was read as first and last address.
+            Reading::Range(range) | Reading::Ambiguous(range, _) => Some(range),
+            Reading::Nothing => None,
+        })
+    }
+
+    /// How its name is read where no range is stated.
+    pub fn reading(&self) -> Reading {
+        if let Some(range) = octets(self.name.as_str()) {
+            return Reading::Range(range);
+        }
+        let Some((part, above)) = self.name.as_str().split_once('.') else { return Reading::Nothing };
+        let Some(network) = octets(above).filter(|network| network.size() == 256) else { return Reading::Nothing };
+        let address = |last: u8| Ipv4Addr::from(u32::from(network.first()) | u32::from(last));
+        let block = |first: &str, length: &str, lengths: std::ops::RangeInclusive<u32>| {
+            let (first, length): (u8, u32) = (first.parse().ok()?, length.parse().ok()?);
+            let size = 1_u16 << 32_u32.checked_sub(length).filter(|_| lengths.contains(&length))?;
+            let last = u8::try_from(u16::from(first) + size - 1).ok()?;
+            u16::from(first).is_multiple_of(size).then(|| AddressRange::new(address(first), address(last)))?
+        };
+        if let Some((first, length)) = part.split_once('/') {
+            return block(first, length, 25..=31).map_or(Reading::Nothing, Reading::Range);
+        }
+        let Some((first, last)) = part.split_once('-') else { return Reading::Nothing };
+        let ends = || {
+            let (first, last): (u8, u8) = (first.parse().ok()?, last.parse().ok()?);
+            AddressRange::new(address(first), address(last)).filter(|_| first < last)
+        };
+        match (ends(), block(first, last, 24..=32)) {
+            (Some(ends), Some(block)) if ends != block => Reading::Ambiguous(ends, block),
+            (Some(range), _) | (None, Some(range)) => Reading::Range(range),
+            (None, None) => Reading::Nothing,
+        }
+    }
+
+    /// The name under which the zone has the PTR record of an address; `None` where the zone is not for that address.
+    ///
+    /// A zone of whole octets, such as `0.10.in-addr.arpa`, has it under the address's own reverse name. Every other has it
+    /// under the last octet, such as `20.0/25.2.0.192.in-addr.arpa`, and the zone above refers there (RFC 2317).
+    pub fn pointer_name(&self, ip: Ipv4Addr) -> Option<String> {
+        if let Some(range) = octets(self.name.as_str()) {
+            return range.contains(ip).then(|| reverse_name(ip));
+        }
+        self.addresses()?.contains(ip).then(|| format!("{}.{}", ip.octets()[3], self.name))
+    }
+
+    /// The zone whose names the zone's PTR records have in the views, where each has its address's own reverse name.
+    pub fn above(&self) -> DomainName {
+        let network = self.addresses().filter(|_| octets(self.name.as_str()).is_none());
+        let above = network.map(|range| {
+            let [a, b, c, _] = range.first().octets();
+            format!("{c}.{b}.{a}.in-addr.arpa")
+        });
+        above.and_then(|above| above.parse().ok()).unwrap_or_else(|| self.name.clone())
+    }
+
+    /// The extra records; each error with its line.
+    pub fn extra(&self) -> Result<Vec<ExtraRecord>, Vec<LineError>> {
+        master_file::read(&self.records, &self.name)
+    }
+
+    /// What is wrong with a zone by itself: field and sentence.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = vec![];
+        if let Err(problem) = self.range_problem() {
+            problems.push(("range", problem));
+        }
+        if self.name_servers.len() > MOST_SERVERS {
+            problems.push(("name_servers", format!("a zone has at most {MOST_SERVERS} name servers")));
+        }
+        for (index, server) in self.name_servers.iter().enumerate() {
+            if self.name_servers[..index].contains(server) {
+                problems.push(("name_servers", format!("{server} is listed twice")));
+            }
+        }
+        if self.mname.is_some() && self.name_servers.is_empty() {
+            problems.push((
+                "name_servers",
+                "mname names the primary, and name_servers is empty; list the zone's name servers".to_owned(),
+            ));
+        }
+        let times = [
+            ("refresh", self.refresh, 1),
+            ("retry", self.retry, 1),
+            ("expire", self.expire, 1),
+            ("minimum", self.minimum, 0),
+            ("ttl", self.settings.ttl, 0),
+        ];
+        for (field, time, least) in times {
+            if time.is_some_and(|time| !(least..=LONGEST_TTL).contains(&time)) {
+                problems.push((field, format!("{field} is from {least} to {LONGEST_TTL} seconds (RFC 2181, 8)")));
+            }
+        }
+        let [refresh, retry, expire, _] = self.soa_times();
+        if u64::from(expire) < u64::from(refresh) + u64::from(retry) {
+            let message = format!(
+                "expire ({expire}) is shorter than refresh ({refresh}) and retry ({retry}) together, so secondaries would stop answering before they try again"
+            );
+            problems.push(("expire", message));
+        }
+        problems
+    }
+
+    /// SOA: refresh, retry, expire, minimum.
+    pub fn soa_times(&self) -> [u32; 4] {
+        let or = |value: Option<u32>, default| value.unwrap_or(default);
+        [or(self.refresh, 3600), or(self.retry, 600), or(self.expire, 1_209_600), or(self.minimum, 60)]
+    }
+
+    fn range_problem(&self) -> Result<(), String> {
+        let (name, under) = (&self.name, |top: &str| self.name.as_str().ends_with(top));
+        let reading = self.reading();
+        let Some(range) = self.range else {
+            return match reading {
+                Reading::Ambiguous(ends, block) => Err(format!(
+                    "{name} can mean the addresses {} to {} or {block}; say which one: \"range\": \"{block}\", or \"range\": \"{}-{}\"",
+                    ends.first(),
+                    ends.last(),
+                    ends.first(),
+                    ends.last()
+                )),
+                Reading::Nothing if under(".in-addr.arpa") => Err(format!(
+                    "the name {name} does not say which addresses it is for; state them, such as \"range\": \"192.0.2.0/25\""
+                )),
+                _ => Ok(()),
+            };
+        };
+        if under("ip6.arpa") {
+            return Err(format!("{name} is for IPv6 addresses, whose names say them; remove the range"));
+        }
+        match (octets(name.as_str()), reading) {
+            (Some(own), _) if own != range => {
+                Err(format!("{name} is for {own} by its name, not for {range}; remove the range, or name a zone of a part of it"))
+            }
+            (Some(_), _) => Ok(()),
+            (None, Reading::Range(said)) if said != range => {
+                Err(format!("{name} says {said}, and the range is {range}; both have to agree"))
+            }
+            (None, Reading::Ambiguous(first, second)) if ![first, second].contains(&range) => {
+                Err(format!("{name} says {first} or {second}, and the range is {range}; both have to agree"))
+            }
+            _ if !range.is_of_one_24() => Err(format!(
+                "{range} is more than one /24, and the zone's names have only the last octet; use zones of whole octets, such as 2.0.192.in-addr.arpa"
+            )),
+            _ => {
+                let above = name.as_str().match_indices('.').find_map(|(at, _)| octets(&name.as_str()[at + 1..]));
+                match above {
+                    Some(above) if !above.holds(range) => {
+                        Err(format!("{name} is below the zone of {above}, which does not have {range}"))
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// The zone that a record belongs to, of all that are managed, and its name there: the smallest that holds it. Of the same zone
+/// at two sites, the one with settings counts. `reverse` is the address of a PTR record.
+pub fn holding<'a, T: AsRef<Zone> + 'a>(
+    zones: impl IntoIterator<Item = T>,
+    name: &str,
+    reverse: Option<Ipv4Addr>,
+) -> Option<(T, String)> {
+    let holding = zones.into_iter().filter_map(|item| {
+        let zone = item.as_ref();
+        let (size, name) = match reverse {
+            Some(ip) => (zone.addresses()?.size(), zone.pointer_name(ip)?),
+            None => (0, (zone.range.is_none() && zone.name.contains(name)).then(|| name.to_owned())?),
+        };
+        let place = (std::cmp::Reverse(size), zone.name.as_str().len(), zone.has_settings());
+        Some((place, item, name))
+    });
+    holding.max_by_key(|(place, ..)| *place).map(|(_, item, name)| (item, name))
+}
+
+impl AsRef<Zone> for Zone {
+    fn as_ref(&self) -> &Zone {
+        self
+    }
+}
+
+/// The addresses of a zone of whole octets.
+fn octets(zone: &str) -> Option<AddressRange> {
+    if zone == "in-addr.arpa" || zone == "arpa" {
+        return AddressRange::new(Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST);
+    }
+    let (mut first, mut last) = ([0; 4], [255; 4]);
+    for (index, label) in zone.strip_suffix(".in-addr.arpa")?.rsplit('.').enumerate() {
+        let octet: u8 = label.parse().ok()?;
+        // A name such as 01.0.10.in-addr.arpa is not the address's.
+        if octet.to_string() != label {
+            return None;
+        }
+        *first.get_mut(index)? = octet;
+        *last.get_mut(index)? = octet;
+    }
+    AddressRange::new(first.into(), last.into())
+}
