@@ -136,7 +136,9 @@ async fn every_network_of_a_vlan_is_served(format: Format, newer: bool) -> Resul
 
     // On the interface of the server, which has an address in the first network of its VLAN.
     for case in cases.iter().filter(|case| case.vlan == Some(NEAR)) {
-        for answer in wire.lease(case.mac(), &options).await.with_context(|| format!("{format}: {}\n{}", case.name, dhcp.log()))? {
+        for answer in
+            wire.lease(case.mac(), &options).await.with_context(|| format!("{format}: {}\n{}", case.name, dhcp.log()))?
+        {
             if let Err(error) = is_of(&answer, case) {
                 wrong.push(format!("{}, {:?}: {error:#}", case.name, answer.kind));
             }

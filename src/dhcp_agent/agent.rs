@@ -2,6 +2,7 @@
 
 use super::disk::{self, Disk, Loaded};
 use super::hearing::Ears;
+use super::kea::Changes;
 use super::listening::Watch;
 use super::server::Server;
 use super::service::{Delivery, Fetched, Place, Report, Service};
@@ -21,6 +22,9 @@ const BETWEEN_STEPS: Duration = Duration::from_millis(200);
 
 /// The pause after a reload: changes that arrive meanwhile are loaded together.
 const BETWEEN_RELOADS: Duration = Duration::from_millis(500);
+
+/// The most hosts that are changed one by one. Beyond, reading the whole file takes less time.
+const MOST_CHANGES: usize = 1_000;
 
 /// One DHCP server's agent.
 #[derive(Debug)]
@@ -326,17 +330,20 @@ impl Agent {
     /// the rest of the file is as it was, and the server has taken each host.
     async fn change(&mut self, bytes: &[u8], revision: Sha256) -> Result<Changed> {
         let Some(had) = self.loaded else { return Ok(Changed::Nothing) };
+        let Some(served) = self.server.served_text(had.revision) else { return Ok(Changed::Nothing) };
         let begun = Instant::now();
+        let changes = std::str::from_utf8(bytes).ok().and_then(|new| Changes::between(&served, new));
+        let Some(changes) = changes.filter(|changes| changes.count() <= MOST_CHANGES) else { return Ok(Changed::Nothing) };
         self.disk.forget()?;
-        let changes = match self.server.change(had.revision, bytes, revision).await {
-            None => return self.disk.note(had).map(|()| Changed::Nothing),
-            Some(Ok(changes)) => changes,
-            Some(Err(said)) => {
-                tracing::warn!(said, "the server refused a change of single reservations; it reads its whole file instead");
-                return Ok(Changed::Unclear);
-            }
-        };
-        tracing::info!(changes, milliseconds = begun.elapsed().as_secs_f64() * 1e3, "reservations are changed");
+        if let Err(said) = self.server.change(&changes, revision).await {
+            tracing::warn!(said, "the server refused a change of single reservations; it reads its whole file instead");
+            return Ok(Changed::Unclear);
+        }
+        tracing::info!(
+            changes = changes.count(),
+            milliseconds = begun.elapsed().as_secs_f64() * 1e3,
+            "the server runs changed reservations"
+        );
         // Should anything fail from here on, nothing is known to be loaded, and the whole file is.
         self.loaded = None;
         let file = match self.server.file(bytes, revision).await? {

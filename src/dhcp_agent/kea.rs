@@ -2,7 +2,7 @@
 //! connection, both JSON. Knows nothing of files but what must be in a document so that the socket stays, and so that
 //! Kea can be asked which one it runs.
 
-pub(crate) mod changes;
+mod changes;
 mod document;
 mod hosts;
 #[cfg(test)]
@@ -12,6 +12,7 @@ mod version;
 use super::command;
 use anyhow::Result;
 use bootledger_aggregates::values::sha256::Sha256;
+pub(crate) use changes::Changes;
 use document::Form;
 use serde::Deserialize;
 use serde_json::Value;
@@ -85,7 +86,7 @@ struct Answer {
 
 /// Why there is no answer that could be used.
 #[derive(Debug)]
-struct Failure {
+pub(crate) struct Failure {
     message: String,
     /// Whether nobody listens at the socket.
     away: bool,

@@ -1,8 +1,7 @@
 //! How a DHCP server is made to use a file: by commands, or, for Kea, over its control socket.
 
 use super::hearing::{Deaf, Ears, Hearing};
-use super::kea::changes::Changes;
-use super::kea::{Kea, Trouble};
+use super::kea::{Changes, Kea, Trouble};
 use super::{Arguments, Kind, command};
 use anyhow::{Result, ensure};
 use bootledger_aggregates::values::sha256::Sha256;
@@ -10,6 +9,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where Kea has its control socket on Debian.
@@ -44,7 +44,11 @@ impl Server {
         let socket = arguments.kea_socket.as_deref().unwrap_or_else(|| Path::new(KEA_SOCKET));
         ensure!(arguments.kind == Kind::Kea, "--kea-socket is for Kea alone, and --kind says that this server is another");
         ensure!(socket.is_absolute(), "--kea-socket must be the whole path, from / on, as Kea's own configuration has it");
-        Ok(Self::Kea { kea: Kea::new(socket.to_owned(), limit, arguments.kea_hosts), check: check.map(command::with_file), limit })
+        Ok(Self::Kea {
+            kea: Kea::new(socket.to_owned(), limit, arguments.kea_hosts),
+            check: check.map(command::with_file),
+            limit,
+        })
     }
 
     /// What the server's file has to hold so that it runs this revision. The inner error is why that cannot be known now.
@@ -77,13 +81,20 @@ impl Server {
         }
     }
 
-    /// Has the server change single hosts, from the revision that it runs to another one. `None` where it cannot do that, or more
-    /// than hosts has changed, and nothing was done; the inner error is why the server may now run anything.
-    pub(crate) async fn change(&self, runs: Sha256, bytes: &[u8], revision: Sha256) -> Option<Result<usize, String>> {
-        let Self::Kea { kea, .. } = self else { return None };
-        let (old, new) = (kea.served_text(runs)?, std::str::from_utf8(bytes).ok()?);
-        let changes = Changes::between(&old, new).filter(|changes| changes.count() <= Kea::MOST_CHANGES)?;
-        Some(kea.change(&changes, revision).await.map(|()| changes.count()))
+    /// What the server runs, where that is this revision and its hosts can be changed one by one.
+    pub(crate) fn served_text(&self, runs: Sha256) -> Option<Arc<str>> {
+        match self {
+            Self::Commands { .. } => None,
+            Self::Kea { kea, .. } => kea.served_text(runs),
+        }
+    }
+
+    /// Has the server change single hosts. The error is why the server may now run anything.
+    pub(crate) async fn change(&self, changes: &Changes<'_>, revision: Sha256) -> Result<(), String> {
+        match self {
+            Self::Commands { .. } => Err("this server has no commands for single hosts".to_owned()),
+            Self::Kea { kea, .. } => kea.change(changes, revision).await,
+        }
     }
 
     /// Has a file checked, which lies at this path as well. The inner error is what is wrong with it.

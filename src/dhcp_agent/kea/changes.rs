@@ -108,11 +108,7 @@ impl<'a> Part<'a> {
                 part.other.push(line);
                 continue;
             };
-            let host = Host {
-                subnet: subnet?,
-                mac: rest.get(..rest.find('"')?)?,
-                text: line.strip_suffix(',').unwrap_or(line),
-            };
+            let host = Host { subnet: subnet?, mac: rest.get(..rest.find('"')?)?, text: line.strip_suffix(',').unwrap_or(line) };
             if !host.text.ends_with('}') || part.hosts.insert((host.subnet, host.mac), host).is_some() {
                 return None;
             }

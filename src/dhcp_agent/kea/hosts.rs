@@ -73,9 +73,6 @@ struct OptionName {
 }
 
 impl Kea {
-    /// The most changes that are made by commands. Beyond, reading the file takes less time.
-    pub(crate) const MOST_CHANGES: usize = 1_000;
-
     /// Makes these changes, after which Kea runs this revision. The error is why they are not all made: then nobody knows what
     /// Kea runs, and its mark says so.
     pub(crate) async fn change(&self, changes: &Changes<'_>, revision: Sha256) -> Result<(), String> {
@@ -106,7 +103,8 @@ impl Kea {
     }
 
     async fn set_mark(&self, revision: &str) -> Result<(), String> {
-        let mark: Box<RawValue> = serde_json::from_str(&format!("{{\"subnet-id\":0,{}", &mark(revision)[1..])).map_err(unwritable)?;
+        let mark: Box<RawValue> =
+            serde_json::from_str(&format!("{{\"subnet-id\":0,{}", &mark(revision)[1..])).map_err(unwritable)?;
         let arguments = raw(&json!({ "reservation": mark, "operation-target": "memory" }))?;
         Ok(self.ask("reservation-update", Some(&*arguments)).await.map(drop)?)
     }
@@ -125,7 +123,7 @@ impl Kea {
 
     /// How many reservations there are, all of them as they should be.
     async fn compared(&self, document: &str) -> Result<usize, String> {
-        // A document of another form cannot be compared, and is never changed by commands.
+        // A document of another form cannot be compared, and commands never change it.
         let Some(wanted) = changes::hosts(document) else { return Ok(0) };
         let (mut seen, mut differences) = (0, vec![]);
         let mut page = json!({ "limit": PAGE, "operation-target": "memory" });
@@ -137,12 +135,16 @@ impl Kea {
             let read: Page = serde_json::from_value(answer.arguments)
                 .map_err(|error| format!("Kea lists its reservations in an unknown form: {error}"))?;
             for is in read.hosts.iter().filter(|host| host.subnet_id != 0) {
-                seen += 1;
                 let mac = is.hw_address.as_str();
-                match wanted.get(&(is.subnet_id, mac)).map(|host| serde_json::from_str::<Reservation>(host.text)) {
-                    None => differences.push(format!("{mac} is not to be there")),
-                    Some(Ok(wanted)) if (Reservation { subnet_id: is.subnet_id, ..wanted }) == *is => {}
-                    Some(_) => differences.push(format!("{mac} is otherwise")),
+                let Some(host) = wanted.get(&(is.subnet_id, mac)) else {
+                    differences.push(format!("{mac} was added"));
+                    continue;
+                };
+                seen += 1;
+                let mut should = serde_json::from_str::<Reservation>(host.text).map_err(unwritable)?;
+                should.subnet_id = is.subnet_id;
+                if should != *is {
+                    differences.push(format!("{mac} was changed"));
                 }
             }
             let Some(next) = read.next.filter(|_| !read.hosts.is_empty()) else { break };
@@ -156,8 +158,8 @@ impl Kea {
         differences.truncate(NAMED);
         let named = if count == 0 { String::new() } else { format!(": {}", differences.join(", ")) };
         Err(command::fitted(&format!(
-            "Kea's reservations are not those that were written: {count} are otherwise or more, {missing} are missing{named}. Another \
-             program may have changed them"
+            "Kea's reservations are not those that were written: {missing} are missing, {count} were changed or added{named}. \
+             Another program may have changed them"
         )))
     }
 }

@@ -46,6 +46,7 @@ async fn refused(answers: Vec<&'static str>) -> String {
     kea.reload(Some(disk::revision(b"wanted"))).await.expect_err("it is not well")
 }
 
+const VERSION: &str = r#"{ "result": 0, "text": "3.0.4" }"#;
 const DONE: &str = r#"{ "result": 0, "text": "Configuration successful." }"#;
 
 /// A document as it came, and as a Kea of this version reads it.
@@ -154,7 +155,7 @@ async fn a_kea_that_read_another_file_does_not_run_what_it_should() {
     let said = refused(vec![DONE, r#"{ "arguments": { "server-tag": "" }, "result": 0 }"#]).await;
     assert!(said.contains("does not run the one that was written"), "{said}");
     let other = r#"{ "arguments": { "server-tag": "of-another" }, "result": 0 }"#;
-    let (_folder, kea) = kea(Some(Listener::Answers(vec![other])));
+    let (_folder, kea) = kea(Some(Listener::Answers(vec![VERSION, other])));
     assert!(matches!(kea.status(disk::revision(b"wanted")).await, Err(Trouble::Other(said)) if said.contains("of-another")));
 }
 
@@ -164,7 +165,7 @@ async fn status(errors: &str) -> Status {
     let tag = format!(r#"{{ "arguments": {{ "server-tag": "{revision}" }}, "result": 0 }}"#);
     let sockets =
         format!(r#"{{ "arguments": {{ "sockets": {{ "errors": [ {errors} ], "status": "retrying" }} }}, "result": 0 }}"#);
-    let (_folder, kea) = kea(Some(Listener::Answers(vec![tag.leak(), sockets.leak()])));
+    let (_folder, kea) = kea(Some(Listener::Answers(vec![VERSION, tag.leak(), sockets.leak()])));
     kea.status(revision).await.expect("it answers")
 }
 

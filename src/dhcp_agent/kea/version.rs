@@ -53,7 +53,8 @@ mod tests {
     fn versions_are_read_as_kea_writes_them_and_compared_by_number() {
         let version = |text: &str| Version::parse(text).unwrap_or_else(|| panic!("{text}"));
         assert!(version("2.2.0") < Version::CONTROL_SOCKETS && version("2.7.1") < Version::CONTROL_SOCKETS);
-        for new in ["2.7.2", "3.0.4", "2.10.0", "3.1", "10.0.0", "3.0.4 (3.0.4 (tarball))", "2.7.9-git (isc2025)", "3.3.1\nmore"] {
+        for new in ["2.7.2", "3.0.4", "2.10.0", "3.1", "10.0.0", "3.0.4 (3.0.4 (tarball))", "2.7.9-git (isc2025)", "3.3.1\nmore"]
+        {
             assert!(version(new).has_control_sockets(), "{new}");
         }
         assert_eq!(version("3.1").to_string(), "3.1.0");

@@ -32,11 +32,7 @@ impl DhcpServer {
 
     /// The Kea that `scripts/newer-kea` has unpacked here.
     pub(super) fn newer_kea(network: &Network, folder: &Path, configuration: &Path, unpacked: &Path) -> Result<Self> {
-        let script = format!(
-            "hooks={}\n{}",
-            shell_quoted(&unpacked.join("hooks").to_string_lossy()),
-            include_str!("kea.sh")
-        );
+        let script = format!("hooks={}\n{}", shell_quoted(&unpacked.join("hooks").to_string_lossy()), include_str!("kea.sh"));
         Self::write_scripts(network, folder, configuration, &unpacked.join("kea-dhcp4"), &script)
     }
 
@@ -107,7 +103,10 @@ impl DhcpServer {
 /// A server that is installed on this machine.
 fn installed(program: &str) -> Result<PathBuf> {
     let installed = ["/usr/sbin", "/usr/local/sbin"].map(|bin| Path::new(bin).join(program));
-    installed.into_iter().find(|path| path.exists()).with_context(|| format!("there is no {program}; has `scripts/setup test` run?"))
+    installed
+        .into_iter()
+        .find(|path| path.exists())
+        .with_context(|| format!("there is no {program}; has `scripts/setup test` run?"))
 }
 
 async fn run_shell(command: &str) -> Result<()> {
