@@ -14,7 +14,7 @@ use bootledger_aggregates::values::sha256::Sha256;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -110,22 +110,30 @@ impl Kea {
     }
 
     /// Compares Kea's reservations with those of the document that it was given, where it is time for that. The error names the
-    /// first differences.
+    /// first differences. A Kea that does not answer is another matter, and has none.
     pub(crate) async fn compare(&self) -> Result<(), String> {
         let Some(served) = self.served().filter(|served| served.compare_at <= tokio::time::Instant::now()) else { return Ok(()) };
-        let compared = self.compared(&served.text).await;
-        if let Ok(count) = &compared {
-            let wait = COMPARED + COMPARED_EACH * u32::try_from(*count).unwrap_or(u32::MAX);
-            self.compare_later(wait);
+        // A document of another form cannot be compared, and commands never change it.
+        let Some(wanted) = changes::hosts(&served.text) else { return Ok(()) };
+        let differences = match self.differences(&wanted).await {
+            Ok(differences) => differences,
+            Err(error) => {
+                tracing::debug!(error, "Kea's reservations could not be compared");
+                self.compare_later(COMPARED);
+                return Ok(());
+            }
+        };
+        if differences.is_some() {
+            // The next look makes sure.
+            return differences.map_or(Ok(()), Err);
         }
-        compared.map(drop)
+        self.compare_later(COMPARED + COMPARED_EACH * u32::try_from(wanted.len()).unwrap_or(u32::MAX));
+        Ok(())
     }
 
-    /// How many reservations there are, all of them as they should be.
-    async fn compared(&self, document: &str) -> Result<usize, String> {
-        // A document of another form cannot be compared, and commands never change it.
-        let Some(wanted) = changes::hosts(document) else { return Ok(0) };
-        let (mut seen, mut differences) = (0, vec![]);
+    /// What is different; `None` where nothing is. The error is why Kea's reservations are not known.
+    async fn differences(&self, wanted: &HashMap<(u32, &str), Host<'_>>) -> Result<Option<String>, String> {
+        let (mut seen, mut others) = (0, vec![]);
         let mut page = json!({ "limit": PAGE, "operation-target": "memory" });
         loop {
             let answer = self.ask_for("reservation-get-page", Some(&*raw(&page)?), &[0, 3]).await?;
@@ -137,30 +145,30 @@ impl Kea {
             for is in read.hosts.iter().filter(|host| host.subnet_id != 0) {
                 let mac = is.hw_address.as_str();
                 let Some(host) = wanted.get(&(is.subnet_id, mac)) else {
-                    differences.push(format!("{mac} was added"));
+                    others.push(format!("{mac} was added"));
                     continue;
                 };
                 seen += 1;
                 let mut should = serde_json::from_str::<Reservation>(host.text).map_err(unwritable)?;
                 should.subnet_id = is.subnet_id;
                 if should != *is {
-                    differences.push(format!("{mac} was changed"));
+                    others.push(format!("{mac} was changed"));
                 }
             }
             let Some(next) = read.next.filter(|_| !read.hosts.is_empty()) else { break };
             page = json!({ "limit": PAGE, "operation-target": "memory", "from": next.from, "source-index": next.source_index });
         }
         let missing = wanted.len().saturating_sub(seen);
-        if differences.is_empty() && missing == 0 {
-            return Ok(seen);
+        if others.is_empty() && missing == 0 {
+            return Ok(None);
         }
-        let count = differences.len();
-        differences.truncate(NAMED);
-        let named = if count == 0 { String::new() } else { format!(": {}", differences.join(", ")) };
-        Err(command::fitted(&format!(
+        let count = others.len();
+        others.truncate(NAMED);
+        let named = if count == 0 { String::new() } else { format!(": {}", others.join(", ")) };
+        Ok(Some(command::fitted(&format!(
             "Kea's reservations are not those that were written: {missing} are missing, {count} were changed or added{named}. \
              Another program may have changed them"
-        )))
+        ))))
     }
 }
 

@@ -124,7 +124,7 @@ fn an_interface_has_one_address_in_a_vlan_and_that_of_its_live_deployment_wins()
 
 #[test]
 fn a_large_vlan_takes_dnsmasq_a_bounded_number_of_lines_with_every_router_among_them() {
-    for (networks, prefix) in [(2, 16), (3, 20), (40, 24), (200, 28)] {
+    for (networks, prefix) in [(2, 16), (3, 20), (60, 26)] {
         let specs: Vec<(String, NetworkSpec)> = (0..networks)
             .map(|n| {
                 let more = json!({ "vlan": 7, "gateway": format!("10.{n}.0.9") });
