@@ -125,6 +125,7 @@ async fn start_agents(service: &Service, arguments: &ServeArguments) -> Result<J
             check_command: (!installed(checker)).then(|| "true".to_owned()),
             reload_command: Some("true".to_owned()),
             kea_socket: None,
+            kea_hosts: false,
             command_timeout: 60,
             wait: 30,
             once: false,

@@ -75,6 +75,12 @@ pub struct Arguments {
     #[arg(long, env = "BOOTLEDGER_KEA_SOCKET", value_name = "PATH", conflicts_with = "reload_command")]
     pub kea_socket: Option<PathBuf>,
 
+    /// Change single reservations of a running Kea by its host commands, and have it read its whole file only when something else
+    /// has changed, and once at the agent's start. Needs Kea 2.7.7 or later with `libdhcp_host_cmds.so` and
+    /// `libdhcp_lease_cmds.so` among its hook libraries
+    #[arg(long, env = "BOOTLEDGER_KEA_HOSTS", conflicts_with = "reload_command")]
+    pub kea_hosts: bool,
+
     /// How many seconds one of these commands, or an answer of Kea, may take
     #[arg(long, env = "BOOTLEDGER_COMMAND_TIMEOUT", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub command_timeout: u64,

@@ -39,10 +39,15 @@ async fn set_network(service: &Service, lab: &Lab, other: Value) -> Result<()> {
 
 /// Has a server deployed that is waited for until it may boot, and gives its address.
 async fn deploy(service: &Service) -> Result<String> {
-    let device = json!({ "site": "dc1", "macs": [MAC], "serial": "VM-1", "venture": "shop", "role": "web" });
+    deploy_another(service, MAC, "prod").await
+}
+
+/// Has another server deployed, in this network.
+async fn deploy_another(service: &Service, mac: &str, network: &str) -> Result<String> {
+    let device = json!({ "site": "dc1", "macs": [mac], "serial": mac, "venture": "shop", "role": "web" });
     let device = service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
     service.post(&format!("/api/v1/devices/{device}/verify"), &json!({})).await?;
-    let deployment = json!({ "device": device, "boot_image": "debian", "network": "prod" });
+    let deployment = json!({ "device": device, "boot_image": "debian", "network": network });
     let deployment = service.post("/api/v1/deployments", &deployment).await?;
     let path = format!("/api/v1/deployments/{}", deployment["id"].as_str().context("an id")?);
     wait_for("the deployment is in progress", agent::PATIENCE, async || {
@@ -67,10 +72,23 @@ async fn start_kea(lab: &Lab) -> Result<(DhcpServer, PathBuf, PathBuf)> {
     Ok((lab.start_kea(&configuration).await?, configuration, socket))
 }
 
+/// The same with a Kea of today; `None` where there is none.
+async fn start_newer_kea(lab: &Lab) -> Result<Option<(DhcpServer, PathBuf, PathBuf)>> {
+    let (configuration, socket) = (lab.folder().join("served.conf"), lab.folder().join("kea-dhcp4").join("socket"));
+    let first = json!({ "Dhcp4": { "control-sockets": [{ "socket-type": "unix", "socket-name": socket }] } });
+    tokio::fs::write(&configuration, first.to_string()).await?;
+    Ok(lab.start_newer_kea(&configuration).await?.map(|kea| (kea, configuration, socket)))
+}
+
 /// What Kea itself answers on its socket.
 async fn ask_kea(socket: &Path, command: &str) -> Result<Value> {
+    tell_kea(socket, &json!({ "command": command })).await
+}
+
+/// The same for a command with arguments.
+async fn tell_kea(socket: &Path, command: &Value) -> Result<Value> {
     let mut stream = UnixStream::connect(socket).await.with_context(|| format!("{} is away", socket.display()))?;
-    stream.write_all(json!({ "command": command }).to_string().as_bytes()).await?;
+    stream.write_all(command.to_string().as_bytes()).await?;
     let mut answer = vec![];
     stream.read_to_end(&mut answer).await?;
     Ok(serde_json::from_slice(&answer)?)
@@ -81,7 +99,8 @@ async fn kea_runs(socket: &Path, revision: &str, words: &[&str]) -> Result<()> {
     let running = ask_kea(socket, "config-get").await?["arguments"]["Dhcp4"].take();
     let text = running.to_string();
     ensure!(running["server-tag"] == *revision, "Kea does not run {revision}: {text}");
-    ensure!(running["control-socket"]["socket-name"] == *socket.to_string_lossy(), "the socket is lost: {text}");
+    let sockets = [&running["control-socket"]["socket-name"], &running["control-sockets"][0]["socket-name"]];
+    ensure!(sockets.iter().any(|name| **name == *socket.to_string_lossy()), "the socket is lost: {text}");
     for words in words {
         ensure!(text.contains(words), "Kea does not run {words:?}: {text}");
     }
@@ -122,6 +141,115 @@ async fn kea_is_kept_by_its_control_socket_alone() -> Result<()> {
     ensure!(newest != revision);
     kea_runs(&socket, &newest, &[MAC, "192.0.2.9"]).await?;
     client_gets(&lab, &ip, "ntpsrv=192.0.2.9").await
+}
+
+/// How often Kea has read its whole configuration.
+fn loads(kea: &DhcpServer) -> usize {
+    kea.log().matches("DHCP4_CONFIG_COMPLETE").count()
+}
+
+#[tokio::test]
+async fn single_reservations_are_changed_without_a_reload_and_stay_after_a_restart() -> Result<()> {
+    const FILE: &str = "/dhcp/dc1/kea.json";
+    const OTHER_MAC: &str = "52:54:00:00:0d:02";
+    let lab = Lab::new().await?;
+    let service = service(&lab, "kea").await?;
+    let Some((kea, configuration, socket)) = start_newer_kea(&lab).await? else { return Ok(()) };
+    let options = ["--kea-hosts", "--kea-socket", socket.to_str().context("a path")?];
+    let _agent = agent::start(&service, ("dhcp-1", "dc1", "kea"), &configuration, &options).await?;
+    agent::confirms(&service, "dhcp-1", FILE).await?;
+    let loaded = loads(&kea);
+
+    // Two servers come, and both boot; the second also while the first is there.
+    let first = deploy(&service).await?;
+    agent::confirms(&service, "dhcp-1", FILE).await?;
+    client_gets(&lab, &first, "").await?;
+    let second = deploy_another(&service, OTHER_MAC, "prod").await?;
+    let revision = agent::confirms(&service, "dhcp-1", FILE).await?;
+    let told = lab.ask_dhcp(OTHER_MAC, "-O bootfile -x 93:0007").await?.join("\n");
+    ensure!(told.contains(&format!("ip={second}")) && told.contains("boot_file=snponly.efi"), "it does not boot:\n{told}");
+    ensure!(loads(&kea) == loaded, "Kea has read its whole file again:\n{}", kea.log());
+    let file = tokio::fs::read_to_string(&configuration).await?;
+    ensure!(file.contains(&revision) && file.contains(&first) && file.contains(&second), "the file is behind: {file}");
+
+    // An address that another server gets is not kept by a lease.
+    let deployments = service.get("/api/v1/deployments").await?;
+    let deployment = deployments["items"].as_array().context("deployments")?.iter().find(|one| one["ip"] == *first);
+    let path = format!("/api/v1/deployments/{}", deployment.context("the first")?["id"].as_str().context("an id")?);
+    service.post(&format!("{path}/cancel"), &json!({ "reason": "a test" })).await?;
+    agent::confirms(&service, "dhcp-1", FILE).await?;
+
+    // Something else has changed: the whole file is read.
+    ensure!(loads(&kea) == loaded, "Kea has read its whole file again");
+    set_network(&service, &lab, json!({ "dns_servers": ["192.0.2.53"] })).await?;
+    agent::confirms(&service, "dhcp-1", FILE).await?;
+    ensure!(loads(&kea) == loaded + 1, "Kea was to read its whole file: {}", kea.log());
+
+    // What another program changes is found, reported and put right.
+    let which = json!({ "subnet-id": u32::from(lab.server_address(0)) & 0xffff_ff00, "identifier-type": "hw-address",
+        "identifier": OTHER_MAC, "operation-target": "memory" });
+    let deleted = tell_kea(&socket, &json!({ "command": "reservation-del", "arguments": which })).await?;
+    ensure!(deleted["result"] == 0, "{deleted}");
+    agent::reports(&service, "dhcp-1", "Kea's reservations are not those that were written: 1 are missing").await?;
+    let revision = agent::confirms(&service, "dhcp-1", FILE).await?;
+    let found = tell_kea(&socket, &json!({ "command": "reservation-get", "arguments": which })).await?;
+    ensure!(found["arguments"]["ip-address"] == *second, "{found}");
+
+    // A Kea that is started again has everything.
+    ask_kea(&socket, "shutdown").await?;
+    wait_for("Kea is gone", agent::PATIENCE, async || ask_kea(&socket, "status-get").await.is_err().then_some(())).await?;
+    kea.reload().await?;
+    kea_runs(&socket, &revision, &[OTHER_MAC, &second, "192.0.2.53"]).await?;
+    let told = lab.ask_dhcp(OTHER_MAC, "").await?.join("\n");
+    ensure!(told.contains(&format!("ip={second}")), "{told}");
+    agent::confirms(&service, "dhcp-1", FILE).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_kea_that_is_upgraded_gets_its_file_in_its_own_words() -> Result<()> {
+    const FILE: &str = "/dhcp/dc1/kea.json";
+    let lab = Lab::new().await?;
+    let service = service(&lab, "kea").await?;
+    // Another network of the VLAN, for which Kea 2.2 and 3 have different words.
+    set_network(&service, &lab, json!({ "vlan": 12 })).await?;
+    let [a, _, c, _] = lab.host_address().octets();
+    let gateway = format!("{a}.214.{c}.1");
+    let other = json!({ "cidr": format!("{a}.214.{c}.0/24"), "site": "dc1", "gateway": gateway, "vlan": 12 });
+    service.put("/api/v1/networks/prod-2", &other).await?;
+    let (_kea, configuration, socket) = start_kea(&lab).await?;
+    let options = ["--kea-socket", socket.to_str().context("a path")?];
+    let _agent = agent::start(&service, ("dhcp-1", "dc1", "kea"), &configuration, &options).await?;
+    let ip = deploy_another(&service, MAC, "prod-2").await?;
+    let revision = agent::confirms(&service, "dhcp-1", FILE).await?;
+    kea_runs(&socket, &revision, &[MAC, &ip]).await?;
+    let file = tokio::fs::read_to_string(&configuration).await?;
+    ensure!(file.contains("\"control-socket\":") && file.contains("\"only-if-required\":"), "{file}");
+    // Host commands are not for this Kea, and what it runs stays.
+    let mut hosts = options.to_vec();
+    hosts.push("--kea-hosts");
+    let stranger = lab.folder().join("hosts");
+    tokio::fs::create_dir_all(&stranger).await?;
+    let with_hosts = agent::start(&service, ("dhcp-1", "dc1", "kea"), &stranger.join("kea.conf"), &hosts).await?;
+    agent::reports(&service, "dhcp-1", "--kea-hosts needs Kea 2.7.7 or later").await?;
+    drop(with_hosts);
+    kea_runs(&socket, &revision, &[MAC, &ip]).await?;
+
+    ask_kea(&socket, "shutdown").await?;
+    wait_for("Kea is gone", agent::PATIENCE, async || ask_kea(&socket, "status-get").await.is_err().then_some(())).await?;
+    let Some(_newer) = lab.start_newer_kea(&configuration).await? else { return Ok(()) };
+    let written = "\"control-sockets\":";
+    wait_for("the file is written again", agent::PATIENCE, async || {
+        tokio::fs::read_to_string(&configuration).await.ok().filter(|file| file.contains(written)).map(drop)
+    })
+    .await?;
+    let file = tokio::fs::read_to_string(&configuration).await?;
+    ensure!(file.contains("\"only-in-additional-list\":") && !file.contains("\"only-if-required\":"), "{file}");
+    let revision = agent::confirms(&service, "dhcp-1", FILE).await?;
+    kea_runs(&socket, &revision, &[MAC, &ip]).await?;
+    let told = lab.ask_dhcp(MAC, "-O bootfile -x 93:0007").await?.join("\n");
+    ensure!(told.contains(&format!("ip={ip}")) && told.contains("boot_file=snponly.efi"), "it does not boot:\n{told}");
+    ensure!(told.contains(&format!("router={gateway}")), "{told}");
+    Ok(())
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ mod puppet;
 mod read_only;
 mod security;
 mod settings;
+mod shared_vlans;
 mod silent_database;
 mod starvation;
 mod sub_devices;

@@ -117,6 +117,7 @@ impl Fleet {
                 check_command: Some("true".to_owned()),
                 reload_command: Some(format!("echo >>'{}'", counter.display())),
                 kea_socket: None,
+                kea_hosts: false,
                 command_timeout: 60,
                 wait: 30,
                 once: false,

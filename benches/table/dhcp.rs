@@ -18,12 +18,12 @@ const SITES: [u32; 2] = [10_000, 100_000];
 const ALLOWED: f64 = 1.0;
 
 /// The hosts of one network of the site.
-const IN_A_NETWORK: u32 = 65_000;
+pub(crate) const IN_A_NETWORK: u32 = 65_000;
 
 /// Writes each site in each format, and has the real server check it.
 pub(crate) async fn measure(folder: &Path, report: &mut Report) -> Result<()> {
     for hosts in SITES {
-        let configuration = site(hosts)?;
+        let configuration = site(hosts, None)?;
         for format in [Format::Isc, Format::Kea, Format::Dnsmasq] {
             let begun = Instant::now();
             let text = format.render(&configuration)?;
@@ -45,8 +45,8 @@ pub(crate) async fn measure(folder: &Path, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// A site with so many hosts; every tenth has a live deployment.
-fn site(hosts: u32) -> Result<Configuration> {
+/// A site with so many hosts; every tenth has a live deployment, and so has the one that is given with its name.
+pub(crate) fn site(hosts: u32, changed: Option<(u32, &str)>) -> Result<Configuration> {
     let site = json!({
         "next_server": "10.0.0.1", "boot_url": null, "domain": "dc1.example", "zones": [], "hostname_template": null,
         "dhcp_header": [{ "name": "root-path", "value": { "text": "/srv/install" } }],
@@ -61,9 +61,12 @@ fn site(hosts: u32) -> Result<Configuration> {
         Ok(SiteEntry {
             ip: Ipv4Addr::from((10 << 24) + ((n / IN_A_NETWORK) << 16) + 10 + n % IN_A_NETWORK),
             mac: format!("525400{n:06x}").parse()?,
-            hostname: Some(format!("h{n}.dc1.example").parse()?),
+            hostname: Some(match changed.filter(|(changed, _)| *changed == n) {
+                Some((_, name)) => name.parse()?,
+                None => format!("h{n}.dc1.example").parse()?,
+            }),
             network: format!("n{}", n / IN_A_NETWORK).parse()?,
-            live: n % 10 == 0,
+            live: n % 10 == 0 || changed.is_some_and(|(changed, _)| changed == n),
         })
     });
     let (networks, entries): (Vec<_>, Vec<_>) = (networks.collect::<Result<_>>()?, entries.collect::<Result<_>>()?);

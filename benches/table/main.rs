@@ -11,6 +11,7 @@ mod catalogue;
 mod cluster;
 mod dhcp;
 mod dns;
+mod kea_hosts;
 mod log;
 mod pages;
 mod report;
@@ -32,7 +33,8 @@ use cluster::Cluster;
 use report::Report;
 
 /// The parts, in the order in which they run.
-const PARTS: [&str; 11] = ["tftp", "dhcp", "dns", "append", "agents", "slow", "bulk", "bulk-large", "webhooks", "large", "pages"];
+const PARTS: [&str; 12] =
+    ["tftp", "dhcp", "kea", "dns", "append", "agents", "slow", "bulk", "bulk-large", "webhooks", "large", "pages"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -52,6 +54,9 @@ fn main() -> Result<()> {
         }
         if wanted("dhcp") {
             dhcp::measure(cluster.folder(), &mut report).await?;
+        }
+        if wanted("kea") {
+            kea_hosts::measure(cluster.folder(), &mut report).await?;
         }
         if wanted("dns") {
             dns::measure(&cluster, &mut report).await?;

@@ -2,6 +2,7 @@
 
 use super::disk::{self, Disk, Loaded};
 use super::hearing::Ears;
+use super::kea::Changes;
 use super::listening::Watch;
 use super::server::Server;
 use super::service::{Delivery, Fetched, Place, Report, Service};
@@ -21,6 +22,9 @@ const BETWEEN_STEPS: Duration = Duration::from_millis(200);
 
 /// The pause after a reload: changes that arrive meanwhile are loaded together.
 const BETWEEN_RELOADS: Duration = Duration::from_millis(500);
+
+/// The most hosts that are changed one by one. Beyond, reading the whole file takes less time.
+const MOST_CHANGES: usize = 1_000;
 
 /// One DHCP server's agent.
 #[derive(Debug)]
@@ -53,6 +57,17 @@ struct Failure {
     times: u32,
     message: String,
     again: Instant,
+}
+
+/// What came of changing single hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Changed {
+    /// The server runs what it should.
+    All,
+    /// It runs what it ran before.
+    Nothing,
+    /// Nobody knows what it runs.
+    Unclear,
 }
 
 /// What a step came to.
@@ -114,6 +129,13 @@ impl Agent {
         }
         // A server whose file was changed by somebody else does not run what it should after its next restart.
         if self.loaded.is_some() && self.disk.loaded()?.map(|loaded| loaded.revision) != self.loaded.map(|loaded| loaded.revision)
+        {
+            self.loaded = None;
+        }
+        // The same for one that was upgraded, and reads its file in other words; and reservations can be changed one by one only
+        // after all of them are known.
+        if let Some(loaded) = self.loaded
+            && (self.server.needs_all(loaded.revision) || self.server.is_otherwise(self.disk.configuration()).await)
         {
             self.loaded = None;
         }
@@ -264,11 +286,18 @@ impl Agent {
 
     /// Makes the server run these bytes. The inner error is why it does not; it then runs what it ran before.
     async fn load(&mut self, bytes: &[u8], revision: Sha256) -> Result<Result<(), String>> {
-        let file = self.server.file(bytes, revision)?;
+        let changed = self.change(bytes, revision).await?;
+        if changed == Changed::All {
+            return Ok(Ok(()));
+        }
+        let file = match self.server.file(bytes, revision).await? {
+            Ok(file) => file,
+            Err(said) => return self.refused(said, changed).await,
+        };
         let candidate = self.disk.write_candidate(&file)?;
         if let Err(said) = self.server.check(&file, candidate).await? {
             self.disk.drop_candidate()?;
-            return Ok(Err(said));
+            return self.refused(said, changed).await;
         }
         // From here until the server has loaded something, nobody knows what it runs.
         self.disk.forget()?;
@@ -277,6 +306,7 @@ impl Agent {
             let loaded = Loaded { revision, file: disk::revision(&file), confirmed: None };
             self.disk.note(loaded)?;
             self.loaded = Some(loaded);
+            self.server.serves(bytes, revision);
             return Ok(Ok(()));
         };
         let had = self.loaded.take();
@@ -292,6 +322,57 @@ impl Agent {
         if let Some(known) = known {
             self.disk.note(known)?;
             self.loaded = Some(known);
+        }
+        Ok(Err(said))
+    }
+
+    /// Has the server change single hosts, where only those have changed, and brings its file in step. Its checker is not asked:
+    /// the rest of the file is as it was, and the server has taken each host.
+    async fn change(&mut self, bytes: &[u8], revision: Sha256) -> Result<Changed> {
+        let Some(had) = self.loaded else { return Ok(Changed::Nothing) };
+        let Some(served) = self.server.served_text(had.revision) else { return Ok(Changed::Nothing) };
+        let begun = Instant::now();
+        let changes = std::str::from_utf8(bytes).ok().and_then(|new| Changes::between(&served, new));
+        let Some(changes) = changes.filter(|changes| changes.count() <= MOST_CHANGES) else { return Ok(Changed::Nothing) };
+        self.disk.forget()?;
+        if let Err(said) = self.server.change(&changes, revision).await {
+            tracing::warn!(said, "the server refused a change of single reservations; it reads its whole file instead");
+            return Ok(Changed::Unclear);
+        }
+        tracing::info!(
+            changes = changes.count(),
+            milliseconds = begun.elapsed().as_secs_f64() * 1e3,
+            "the server runs changed reservations"
+        );
+        // Should anything fail from here on, nothing is known to be loaded, and the whole file is.
+        self.loaded = None;
+        let file = match self.server.file(bytes, revision).await? {
+            Ok(file) => file,
+            Err(_) => return Ok(Changed::Unclear),
+        };
+        self.disk.write_candidate(&file)?;
+        self.disk.accept_candidate()?;
+        let loaded = Loaded { revision, file: disk::revision(&file), confirmed: None };
+        self.disk.note(loaded)?;
+        self.loaded = Some(loaded);
+        self.server.serves(bytes, revision);
+        self.settled = Duration::ZERO;
+        Ok(Changed::All)
+    }
+
+    /// A configuration is refused before it was put in place. Where some hosts have changed by then, the server reads its old
+    /// file.
+    async fn refused(&mut self, said: String, changed: Changed) -> Result<Result<(), String>> {
+        if changed != Changed::Unclear {
+            return Ok(Err(said));
+        }
+        let had = self.loaded.take();
+        if let Err(again) = self.server.reload(had.map(|had| had.revision)).await? {
+            return Ok(Err(format!("{said}; and the old configuration cannot be loaded either: {again}")));
+        }
+        if let Some(had) = had {
+            self.disk.note(had)?;
+            self.loaded = Some(had);
         }
         Ok(Err(said))
     }

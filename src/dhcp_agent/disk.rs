@@ -56,6 +56,11 @@ impl Disk {
         Ok(Self { candidate: beside("candidate"), previous: beside("previous"), note: beside("loaded"), configuration })
     }
 
+    /// The file that the server reads.
+    pub(crate) fn configuration(&self) -> &Path {
+        &self.configuration
+    }
+
     /// The hash of the file that the server would read now.
     pub(crate) fn revision(&self) -> Result<Option<Sha256>> {
         Ok(read(&self.configuration)?.map(|bytes| revision(&bytes)))

@@ -222,6 +222,13 @@ fn networks(kind: Kind, text: &str) -> Vec<Ipv4Net> {
     struct Server {
         #[serde(default)]
         subnet4: Vec<Subnet>,
+        #[serde(default, rename = "shared-networks")]
+        shared: Vec<Shared>,
+    }
+    #[derive(Deserialize)]
+    struct Shared {
+        #[serde(default)]
+        subnet4: Vec<Subnet>,
     }
     #[derive(Deserialize)]
     struct Subnet {
@@ -230,7 +237,10 @@ fn networks(kind: Kind, text: &str) -> Vec<Ipv4Net> {
     let masked = |address: &str, mask: &str| Ipv4Net::with_netmask(address.parse().ok()?, mask.parse().ok()?).ok();
     match kind {
         Kind::Kea => serde_json::from_str::<Document>(text)
-            .map(|document| document.dhcp4.subnet4.into_iter().map(|subnet| subnet.subnet.trunc()).collect())
+            .map(|document| {
+                let shared = document.dhcp4.shared.into_iter().flat_map(|shared| shared.subnet4);
+                document.dhcp4.subnet4.into_iter().chain(shared).map(|subnet| subnet.subnet.trunc()).collect()
+            })
             .unwrap_or_default(),
         Kind::Isc => {
             let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -347,7 +357,7 @@ mod tests {
     #[test]
     fn networks_are_read_out_of_what_the_service_writes() {
         let expected: Vec<Ipv4Net> = vec!["10.0.0.0/24".parse().expect("a network"), "10.9.0.0/16".parse().expect("a network")];
-        let kea = r#"{"Dhcp4":{"control-socket":{},"subnet4":[{"id":1,"subnet":"10.0.0.0/24","reservations":[]},{"subnet":"10.9.0.0/16"}]}}"#;
+        let kea = r#"{"Dhcp4":{"control-socket":{},"subnet4":[{"id":1,"subnet":"10.0.0.0/24","reservations":[]}],"shared-networks":[{"name":"vlan 1","subnet4":[{"subnet":"10.9.0.0/16"}]}]}}"#;
         let isc = "option x;\nsubnet 10.0.0.0 netmask 255.255.255.0 {\n}\n  subnet 10.9.0.0 netmask 255.255.0.0 {\n}\n";
         let dnsmasq = "port=0\ndhcp-range=set:net/a,10.0.0.0,static,255.255.255.0,3600\ndhcp-range=set:b,10.9.0.0,static,255.255.0.0,3600\n";
         assert_eq!(networks(Kind::Kea, kea), expected);

@@ -2,27 +2,38 @@
 //! connection, both JSON. Knows nothing of files but what must be in a document so that the socket stays, and so that
 //! Kea can be asked which one it runs.
 
+mod changes;
+mod document;
+mod hosts;
 #[cfg(test)]
 mod tests;
+mod version;
 
 use super::command;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bootledger_aggregates::values::sha256::Sha256;
-use serde::{Deserialize, Serialize};
+pub(crate) use changes::Changes;
+use document::Form;
+use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::{RawValue, to_raw_value};
-use std::collections::BTreeMap;
+use serde_json::value::RawValue;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::time::Instant;
+use version::Version;
 
-/// The largest answer that is read, in bytes. Those to our commands have some hundred.
-const LARGEST: u64 = 1024 * 1024;
+/// The largest answer that is read, in bytes. A page of reservations may have some hundred thousand.
+const LARGEST: u64 = 16 * 1024 * 1024;
 
 /// How long Kea may take to say how it is. While it reads a large configuration it says nothing, which is no trouble.
 const STATUS_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long after Kea was given reservations they are compared for the first time.
+const FIRST_COMPARED: Duration = Duration::from_secs(15);
 
 /// How many of its errors are looked at.
 const MOST_ERRORS: usize = 256;
@@ -38,13 +49,26 @@ pub(crate) struct Kea {
     socket: PathBuf,
     /// How long a command may take, from the connection to the last byte of its answer.
     limit: Duration,
+    /// Whether single reservations are changed by commands.
+    hosts: bool,
+    known: Mutex<Known>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct ControlSocket<'a> {
-    socket_type: &'static str,
-    socket_name: &'a Path,
+/// What is known of the Kea that runs.
+#[derive(Debug, Default)]
+struct Known {
+    version: Option<Version>,
+    /// What it runs; kept only where reservations are changed by commands.
+    served: Option<Served>,
+}
+
+/// A document of the service that Kea runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    revision: Sha256,
+    text: Arc<str>,
+    /// When Kea's reservations are compared with it.
+    compare_at: Instant,
 }
 
 /// An answer as Kea gives it. `result` is 0 for success.
@@ -62,7 +86,7 @@ struct Answer {
 
 /// Why there is no answer that could be used.
 #[derive(Debug)]
-struct Failure {
+pub(crate) struct Failure {
     message: String,
     /// Whether nobody listens at the socket.
     away: bool,
@@ -110,22 +134,73 @@ pub(crate) enum Trouble {
 }
 
 impl Kea {
-    pub(crate) fn new(socket: PathBuf, limit: Duration) -> Self {
-        Self { socket, limit }
+    pub(crate) fn new(socket: PathBuf, limit: Duration, hosts: bool) -> Self {
+        Self { socket, limit, hosts, known: Mutex::default() }
     }
 
-    /// The service's document with what only this machine knows: the control socket, which Kea would close without it, and
-    /// the revision as `server-tag`, by which Kea can be asked what it runs, at no cost even with 100,000 reservations. Kea
-    /// itself uses the tag only with a configuration database, which is never part of the document.
-    pub(crate) fn document(&self, bytes: &[u8], revision: Sha256) -> Result<Vec<u8>> {
-        let mut document: BTreeMap<String, BTreeMap<String, &RawValue>> =
-            serde_json::from_slice(bytes).context("what the service sent is no configuration of Kea")?;
-        let socket = to_raw_value(&ControlSocket { socket_type: "unix", socket_name: &self.socket })?;
-        let tag = to_raw_value(&revision)?;
-        let server = document.get_mut("Dhcp4").context("what the service sent is no configuration of Kea's DHCPv4 server")?;
-        server.insert("control-socket".to_owned(), &socket);
-        server.insert("server-tag".to_owned(), &tag);
-        Ok(serde_json::to_vec(&document)?)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Nothing is ever left half-done in there.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The service's document as this Kea reads it, which is asked for its version.
+    pub(crate) async fn document(&self, bytes: &[u8], revision: Sha256) -> Result<Result<Vec<u8>, String>> {
+        let version = match self.version().await {
+            Ok(version) => version,
+            Err(failure) => return Ok(Err(failure.message)),
+        };
+        Form { socket: &self.socket, version, hosts: self.hosts }.document(bytes, revision).map(Ok)
+    }
+
+    /// Whether a file that begins so is written for another Kea than the one that was last seen running, or for other options
+    /// of the agent.
+    pub(crate) fn is_otherwise(&self, beginning: &str) -> bool {
+        let Some(version) = self.known().version else { return false };
+        let head = Form { socket: &self.socket, version, hosts: self.hosts }.head();
+        head.is_ok_and(|head| !beginning.starts_with(&head))
+    }
+
+    /// The version of the Kea that runs.
+    async fn version(&self) -> Result<Version, Failure> {
+        let answer = self.ask("version-get", None).await?;
+        let version = Version::parse(&answer.text)
+            .ok_or_else(|| format!("Kea gives its version in an unknown form: {}", command::fitted(&answer.text)))?;
+        self.known().version = Some(version);
+        Ok(version)
+    }
+
+    /// Finds out which Kea runs, where that is not known yet. One that does not answer is asked again later.
+    pub(crate) async fn meet(&self) {
+        if self.known().version.is_none() {
+            let _ = tokio::time::timeout(self.limit.min(STATUS_LIMIT), self.version()).await;
+        }
+    }
+
+    /// Whether reservations are changed by commands.
+    pub(crate) fn changes_hosts(&self) -> bool {
+        self.hosts
+    }
+
+    /// Notes which document of the service Kea runs.
+    pub(crate) fn serves(&self, bytes: &[u8], revision: Sha256) {
+        let text = std::str::from_utf8(bytes).ok().filter(|_| self.hosts);
+        self.known().served =
+            text.map(|text| Served { revision, text: Arc::from(text), compare_at: Instant::now() + FIRST_COMPARED });
+    }
+
+    /// What Kea runs, where that is this revision.
+    pub(crate) fn served_text(&self, revision: Sha256) -> Option<Arc<str>> {
+        self.served().filter(|served| served.revision == revision).map(|served| served.text)
+    }
+
+    fn served(&self) -> Option<Served> {
+        self.known().served.clone()
+    }
+
+    fn compare_later(&self, wait: Duration) {
+        if let Some(served) = &mut self.known().served {
+            served.compare_at = Instant::now() + wait;
+        }
     }
 
     /// Has Kea try a document without using it. The error is what it says against it.
@@ -144,7 +219,7 @@ impl Kea {
             return Ok(());
         }
         Err(format!(
-            "Kea has read its configuration again, but does not run the one that was written (its server-tag is {tag:?}); \
+            "Kea has read its configuration again, but does not run the one that was written (it says that it runs {tag:?}); \
              is it started with another file (`kea-dhcp4 -c`) than --config?"
         ))
     }
@@ -152,6 +227,8 @@ impl Kea {
     /// What Kea says of itself, if it runs this configuration.
     pub(crate) async fn status(&self, expected: Sha256) -> Result<Status, Trouble> {
         let asked = async {
+            // It may be another Kea than before.
+            self.version().await?;
             let tag = self.tag().await?;
             if tag != expected.to_string() {
                 return Ok(Err(tag));
@@ -162,7 +239,7 @@ impl Kea {
             Ok(Ok(Ok(answer))) => answer,
             Ok(Ok(Err(tag))) => {
                 return Err(Trouble::Other(format!(
-                    "Kea runs another configuration than was written (its server-tag is {tag:?})."
+                    "Kea runs another configuration than was written (it says that it runs {tag:?})."
                 )));
             }
             Ok(Err(Failure { message, away: true })) => {
@@ -180,13 +257,22 @@ impl Kea {
         Ok(Status { pid, errors })
     }
 
+    /// The revision that Kea runs, as far as it says one.
     async fn tag(&self) -> Result<String, Failure> {
+        if self.hosts {
+            return self.mark().await;
+        }
         let answer = self.ask("server-tag-get", None).await?;
         Ok(answer.arguments["server-tag"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Sends a command. The error is Kea's, or says what is wrong with the socket.
     async fn ask(&self, command: &str, arguments: Option<&RawValue>) -> Result<Answer, Failure> {
+        self.ask_for(command, arguments, &[0]).await
+    }
+
+    /// Sends a command of which these results are no error.
+    async fn ask_for(&self, command: &str, arguments: Option<&RawValue>, accepted: &[i64]) -> Result<Answer, Failure> {
         let socket = self.socket.display();
         let exchanged = tokio::time::timeout(self.limit, exchange(&self.socket, command, arguments)).await;
         let (bytes, pid) = exchanged.map_err(|_| {
@@ -201,7 +287,7 @@ impl Kea {
         })?;
         answer.pid = pid;
         match answer.result {
-            0 => Ok(answer),
+            result if accepted.contains(&result) => Ok(answer),
             _ if answer.text.is_empty() => {
                 Err(format!("Kea refuses `{command}` with result {}, and says nothing", answer.result).into())
             }
@@ -217,7 +303,7 @@ async fn exchange(socket: &Path, command: &str, arguments: Option<&RawValue>) ->
         away: matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused),
         message: format!(
             "Kea's control socket {path} cannot be reached: {error}; does Kea run, with this path in the `control-socket` of its \
-             configuration, and may the agent open it?"
+             configuration (from 2.7.2 on in `control-sockets`), and may the agent open it?"
         ),
     })?;
     let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());

@@ -1,16 +1,22 @@
 //! How a DHCP server is made to use a file: by commands, or, for Kea, over its control socket.
 
 use super::hearing::{Deaf, Ears, Hearing};
-use super::kea::{Kea, Trouble};
+use super::kea::{Changes, Kea, Trouble};
 use super::{Arguments, Kind, command};
 use anyhow::{Result, ensure};
 use bootledger_aggregates::values::sha256::Sha256;
 use std::borrow::Cow;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where Kea has its control socket on Debian.
 const KEA_SOCKET: &str = "/run/kea/kea4-ctrl-socket";
+
+/// How much of a file says whom it is written for.
+const BEGINNING: u64 = 8 * 1024;
 
 /// The server that an agent keeps.
 #[derive(Debug)]
@@ -27,6 +33,10 @@ impl Server {
         let limit = Duration::from_secs(arguments.command_timeout);
         let check = arguments.check_command.as_deref();
         let reload = arguments.reload_command.as_deref().or(arguments.kind.reload_command());
+        ensure!(
+            arguments.kind == Kind::Kea || !arguments.kea_hosts,
+            "--kea-hosts is for Kea alone, and --kind says that this server is another"
+        );
         if let (Some(reload), None) = (reload, &arguments.kea_socket) {
             let check = command::with_file(check.unwrap_or_else(|| arguments.kind.check_command()));
             return Ok(Self::Commands { check, reload: reload.to_owned(), limit });
@@ -34,14 +44,56 @@ impl Server {
         let socket = arguments.kea_socket.as_deref().unwrap_or_else(|| Path::new(KEA_SOCKET));
         ensure!(arguments.kind == Kind::Kea, "--kea-socket is for Kea alone, and --kind says that this server is another");
         ensure!(socket.is_absolute(), "--kea-socket must be the whole path, from / on, as Kea's own configuration has it");
-        Ok(Self::Kea { kea: Kea::new(socket.to_owned(), limit), check: check.map(command::with_file), limit })
+        Ok(Self::Kea {
+            kea: Kea::new(socket.to_owned(), limit, arguments.kea_hosts),
+            check: check.map(command::with_file),
+            limit,
+        })
     }
 
-    /// What the server's file has to hold so that it runs this revision.
-    pub(crate) fn file<'a>(&self, bytes: &'a [u8], revision: Sha256) -> Result<Cow<'a, [u8]>> {
+    /// What the server's file has to hold so that it runs this revision. The inner error is why that cannot be known now.
+    pub(crate) async fn file<'a>(&self, bytes: &'a [u8], revision: Sha256) -> Result<Result<Cow<'a, [u8]>, String>> {
         match self {
-            Self::Commands { .. } => Ok(Cow::Borrowed(bytes)),
-            Self::Kea { kea, .. } => Ok(Cow::Owned(kea.document(bytes, revision)?)),
+            Self::Commands { .. } => Ok(Ok(Cow::Borrowed(bytes))),
+            Self::Kea { kea, .. } => Ok(kea.document(bytes, revision).await?.map(Cow::Owned)),
+        }
+    }
+
+    /// Whether the server's file is written for another version of the server than the one that runs: it was upgraded, or the
+    /// agent has other options than before.
+    pub(crate) async fn is_otherwise(&self, file: &Path) -> bool {
+        let Self::Kea { kea, .. } = self else { return false };
+        kea.meet().await;
+        let mut beginning = vec![];
+        let read = File::open(file).and_then(|file| file.take(BEGINNING).read_to_end(&mut beginning));
+        read.is_ok() && kea.is_otherwise(&String::from_utf8_lossy(&beginning))
+    }
+
+    /// Whether the server can be told single changes, which it cannot be before it has read a whole file once.
+    pub(crate) fn needs_all(&self, revision: Sha256) -> bool {
+        matches!(self, Self::Kea { kea, .. } if kea.changes_hosts() && kea.served_text(revision).is_none())
+    }
+
+    /// Notes what the server runs.
+    pub(crate) fn serves(&self, bytes: &[u8], revision: Sha256) {
+        if let Self::Kea { kea, .. } = self {
+            kea.serves(bytes, revision);
+        }
+    }
+
+    /// What the server runs, where that is this revision and its hosts can be changed one by one.
+    pub(crate) fn served_text(&self, runs: Sha256) -> Option<Arc<str>> {
+        match self {
+            Self::Commands { .. } => None,
+            Self::Kea { kea, .. } => kea.served_text(runs),
+        }
+    }
+
+    /// Has the server change single hosts. The error is why the server may now run anything.
+    pub(crate) async fn change(&self, changes: &Changes<'_>, revision: Sha256) -> Result<(), String> {
+        match self {
+            Self::Commands { .. } => Err("this server has no commands for single hosts".to_owned()),
+            Self::Kea { kea, .. } => kea.change(changes, revision).await,
         }
     }
 
@@ -68,6 +120,9 @@ impl Server {
     /// each question.
     pub(crate) async fn hearing(&self, ears: &mut Ears, revision: Sha256, closely: bool) -> Hearing {
         let Self::Kea { kea, .. } = self else { return look(ears).await };
+        if let Err(message) = kea.compare().await {
+            return Deaf::found(message, true);
+        }
         if !closely && ears.knows_server() {
             let seen = look(ears).await;
             if !matches!(seen, Hearing::Deaf(_)) {

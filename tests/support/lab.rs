@@ -37,7 +37,7 @@ pub(crate) use clients::Program;
 pub(crate) use dhcp::DhcpServer;
 pub(crate) use disk::LOCAL_DISK_BOOTED;
 pub(crate) use installer::{INSTALLED, Installer};
-pub(crate) use message::{Kind as MessageKind, Message, Options};
+pub(crate) use message::{Kind as MessageKind, Message, Options, Relay};
 pub(crate) use vm::{Firmware, Vm, VmOptions};
 pub(crate) use wire::Wire;
 
@@ -106,6 +106,21 @@ impl Lab {
     /// Starts Kea's `DHCPv4` server on the bridge. The configuration may be rewritten in place later.
     pub(crate) async fn start_kea(&self, configuration: &Path) -> Result<DhcpServer> {
         DhcpServer::kea(&self.network, &self.folder, configuration)?.started().await
+    }
+
+    /// Starts a Kea of today (3.0 or later) on the bridge, in place of this machine's own. `None`, with the reason printed,
+    /// where it cannot be had; in CI that is an error.
+    pub(crate) async fn start_newer_kea(&self, configuration: &Path) -> Result<Option<DhcpServer>> {
+        let unpacked = crate::support::target().join("lab/kea");
+        if !unpacked.join("kea-dhcp4").exists() {
+            let missing = fs::read_to_string(unpacked.join("missing")).unwrap_or_default();
+            let reason = format!("no newer Kea, has `scripts/setup test` run? {}", missing.trim());
+            anyhow::ensure!(std::env::var_os("CI").is_none(), reason);
+            eprintln!("SKIPPED: {reason}");
+            return Ok(None);
+        }
+        let server = DhcpServer::newer_kea(&self.network, &self.folder, configuration, &unpacked)?;
+        server.started().await.map(Some)
     }
 
     /// Starts dnsmasq on the bridge. The configuration may be rewritten in place later.
@@ -222,6 +237,19 @@ impl Lab {
     pub(crate) async fn client_port(&self, mac: &str) -> Result<Wire> {
         let client = self.network.add_client(mac)?;
         Wire::open(&client, CLIENT).await
+    }
+
+    /// Makes the client's namespace of [`client_port`](Self::client_port) the router of another network, with this address in it: its
+    /// messages then reach the DHCP server as a relay's.
+    pub(crate) async fn route_through_client(&self, network: &str, relay: Ipv4Addr) -> Result<()> {
+        let (server, client, here) = (self.namespace(), self.network.client(), self.network.address(199));
+        let bits = network.split_once('/').map_or("24", |(_, bits)| bits).to_owned();
+        let commands = [
+            format!("ip -n {client} address replace {here}/24 dev {CLIENT}"),
+            format!("ip -n {client} address add {relay}/{bits} dev {CLIENT}"),
+            format!("ip -n {server} route replace {network} via {here}"),
+        ];
+        tokio::task::spawn_blocking(move || commands.iter().try_for_each(|one| command::run(one).map(drop))).await?
     }
 
     /// Runs a DHCP client of an operating system on the [`client_port`](Self::client_port) until it has its address, ends it,

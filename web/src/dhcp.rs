@@ -13,4 +13,8 @@ pub(crate) mod revision;
 pub mod routes;
 
 #[cfg(test)]
+mod quoting_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vlan_tests;

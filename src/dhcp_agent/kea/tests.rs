@@ -38,7 +38,7 @@ fn kea(listener: Option<Listener>) -> (TempDir, Kea) {
             }
         });
     }
-    (folder, Kea::new(path, Duration::from_secs(1)))
+    (folder, Kea::new(path, Duration::from_secs(1), false))
 }
 
 async fn refused(answers: Vec<&'static str>) -> String {
@@ -46,25 +46,68 @@ async fn refused(answers: Vec<&'static str>) -> String {
     kea.reload(Some(disk::revision(b"wanted"))).await.expect_err("it is not well")
 }
 
+const VERSION: &str = r#"{ "result": 0, "text": "3.0.4" }"#;
 const DONE: &str = r#"{ "result": 0, "text": "Configuration successful." }"#;
+
+/// A document as it came, and as a Kea of this version reads it.
+fn document(version: &str, hosts: bool, came: &str) -> Result<String> {
+    let version = Version::parse(version).expect("a version");
+    let form = Form { socket: Path::new("/run/kea/kea4-ctrl-socket"), version, hosts };
+    Ok(String::from_utf8(form.document(came.as_bytes(), disk::revision(came.as_bytes()))?)?)
+}
 
 #[test]
 fn a_document_keeps_every_value_as_it_came_and_gets_socket_and_tag() {
-    let kea = Kea::new("/run/kea/kea4-ctrl-socket".into(), Duration::from_secs(1));
     let came = r#"{ "Dhcp4": { "valid-lifetime": 3600, "subnet4": [
   {"id":1, "reservations": [ {"hostname":"\u00e4"} ]}
 ], "control-socket": {"socket-name":"/somewhere/else"} } }"#;
     let revision = disk::revision(came.as_bytes());
-    let document = String::from_utf8(kea.document(came.as_bytes(), revision).expect("a document")).expect("text");
-    let expected = format!(
-        "{{\"Dhcp4\":{{\"control-socket\":{{\"socket-type\":\"unix\",\"socket-name\":\"/run/kea/kea4-ctrl-socket\"}},\
-         \"server-tag\":\"{revision}\",\"subnet4\":[\n  {{\"id\":1, \"reservations\": [ {{\"hostname\":\"\\u00e4\"}} ]}}\n],\
-         \"valid-lifetime\":3600}}}}"
+    let rest = format!(
+        "\"subnet4\":[\n  {{\"id\":1, \"reservations\": [ {{\"hostname\":\"\\u00e4\"}} ]}}\n],\n\"valid-lifetime\":3600,\n\
+         \"server-tag\":\"{revision}\"\n}}}}\n"
     );
-    assert_eq!(document, expected);
-    for nothing in ["", "[]", "{}", "{\"Dhcp6\":{}}", "subnet 10.0.0.0 {}"] {
-        assert!(kea.document(nothing.as_bytes(), revision).is_err(), "{nothing}");
+    let socket = "{\"socket-type\":\"unix\",\"socket-name\":\"/run/kea/kea4-ctrl-socket\"}";
+    let old = format!("{{\"Dhcp4\":{{\n\"control-socket\":{socket},\n{rest}");
+    assert_eq!(document("2.2.0", false, came).expect("a document"), old);
+    let new = format!("{{\"Dhcp4\":{{\n\"control-sockets\":[{socket}],\n{rest}");
+    assert_eq!(document("3.0.4", false, came).expect("a document"), new);
+    for nothing in ["", "[]", "{}", "{\"Dhcp6\":{}}", "{\"Dhcp4\":{},\"Dhcp6\":{}}", "subnet 10.0.0.0 {}"] {
+        assert!(document("3.0.4", false, nothing).is_err(), "{nothing}");
     }
+}
+
+#[test]
+fn classes_that_are_looked_at_late_have_the_names_of_the_kea_that_reads_them() {
+    let came = r#"{"Dhcp4":{"client-classes":[{"name":"a","only-if-required":true}],
+        "shared-networks":[{"subnet4":[{"require-client-classes":["a"],"user-context":{"x":"\"require-client-classes\":"}}]}]}}"#;
+    let old = document("2.7.3", false, came).expect("a document");
+    assert!(old.contains("\"only-if-required\":true") && old.contains("\"require-client-classes\":[\"a\"]"), "{old}");
+    let new = document("2.7.4", false, came).expect("a document");
+    assert!(new.contains("\"only-in-additional-list\":true") && new.contains("\"evaluate-additional-classes\":[\"a\"]"), "{new}");
+    assert!(new.contains(r#"\"require-client-classes\":"#), "a text stays as it is: {new}");
+}
+
+#[test]
+fn host_commands_take_their_libraries_a_mark_and_a_kea_that_has_them() {
+    let came = r#"{"Dhcp4":{"subnet4":[]}}"#;
+    let written = document("3.0.4", true, came).expect("a document");
+    let read: Value = serde_json::from_str(&written).expect("JSON");
+    let revision = disk::revision(came.as_bytes()).to_string();
+    assert_eq!(read["Dhcp4"]["reservations"][0]["user-context"]["bootledger-revision"], revision);
+    assert_eq!(read["Dhcp4"]["hooks-libraries"][0]["library"], "libdhcp_host_cmds.so");
+    let said = document("2.2.0", true, came).expect_err("it has no host commands").to_string();
+    assert!(said.contains("needs Kea 2.7.7 or later") && said.contains("this Kea is 2.2.0"), "{said}");
+}
+
+#[tokio::test]
+async fn a_file_for_another_kea_is_known_by_its_beginning() {
+    let (_folder, kea) = kea(Some(Listener::Answers(vec![r#"{"result":0,"text":"3.0.4"}"#])));
+    assert!(!kea.is_otherwise("{}"), "which Kea runs is not known yet");
+    kea.meet().await;
+    let head = Form { socket: &kea.socket, version: Version::parse("3.0.4").expect("a version"), hosts: false }.head();
+    assert!(!kea.is_otherwise(&head.expect("a head")));
+    let head = Form { socket: &kea.socket, version: Version::parse("2.2.0").expect("a version"), hosts: false }.head();
+    assert!(kea.is_otherwise(&head.expect("a head")) && kea.is_otherwise("{}"));
 }
 
 #[tokio::test]
@@ -112,7 +155,7 @@ async fn a_kea_that_read_another_file_does_not_run_what_it_should() {
     let said = refused(vec![DONE, r#"{ "arguments": { "server-tag": "" }, "result": 0 }"#]).await;
     assert!(said.contains("does not run the one that was written"), "{said}");
     let other = r#"{ "arguments": { "server-tag": "of-another" }, "result": 0 }"#;
-    let (_folder, kea) = kea(Some(Listener::Answers(vec![other])));
+    let (_folder, kea) = kea(Some(Listener::Answers(vec![VERSION, other])));
     assert!(matches!(kea.status(disk::revision(b"wanted")).await, Err(Trouble::Other(said)) if said.contains("of-another")));
 }
 
@@ -122,7 +165,7 @@ async fn status(errors: &str) -> Status {
     let tag = format!(r#"{{ "arguments": {{ "server-tag": "{revision}" }}, "result": 0 }}"#);
     let sockets =
         format!(r#"{{ "arguments": {{ "sockets": {{ "errors": [ {errors} ], "status": "retrying" }} }}, "result": 0 }}"#);
-    let (_folder, kea) = kea(Some(Listener::Answers(vec![tag.leak(), sockets.leak()])));
+    let (_folder, kea) = kea(Some(Listener::Answers(vec![VERSION, tag.leak(), sockets.leak()])));
     kea.status(revision).await.expect("it answers")
 }
 

@@ -23,15 +23,21 @@ pub(crate) struct DhcpServer {
 
 impl DhcpServer {
     pub(super) fn isc(network: &Network, folder: &Path, configuration: &Path) -> Result<Self> {
-        Self::write_scripts(network, folder, configuration, "dhcpd", include_str!("dhcpd.sh"))
+        Self::write_scripts(network, folder, configuration, &installed("dhcpd")?, include_str!("dhcpd.sh"))
     }
 
     pub(super) fn kea(network: &Network, folder: &Path, configuration: &Path) -> Result<Self> {
-        Self::write_scripts(network, folder, configuration, "kea-dhcp4", include_str!("kea.sh"))
+        Self::write_scripts(network, folder, configuration, &installed("kea-dhcp4")?, include_str!("kea.sh"))
+    }
+
+    /// The Kea that `scripts/newer-kea` has unpacked here.
+    pub(super) fn newer_kea(network: &Network, folder: &Path, configuration: &Path, unpacked: &Path) -> Result<Self> {
+        let script = format!("hooks={}\n{}", shell_quoted(&unpacked.join("hooks").to_string_lossy()), include_str!("kea.sh"));
+        Self::write_scripts(network, folder, configuration, &unpacked.join("kea-dhcp4"), &script)
     }
 
     pub(super) fn dnsmasq(network: &Network, folder: &Path, configuration: &Path) -> Result<Self> {
-        Self::write_scripts(network, folder, configuration, "dnsmasq", include_str!("dnsmasq.sh"))
+        Self::write_scripts(network, folder, configuration, &installed("dnsmasq")?, include_str!("dnsmasq.sh"))
     }
 
     /// A shell command that checks a configuration file given as one more argument, or without one the served file.
@@ -64,13 +70,10 @@ impl DhcpServer {
         Ok(self)
     }
 
-    fn write_scripts(network: &Network, folder: &Path, configuration: &Path, program: &str, body: &str) -> Result<Self> {
+    fn write_scripts(network: &Network, folder: &Path, configuration: &Path, installed: &Path, body: &str) -> Result<Self> {
+        let program = installed.file_name().context("a program's name")?;
         let folder = folder.join(program);
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-        let installed = ["/usr/sbin", "/usr/local/sbin"].map(|bin| Path::new(bin).join(program));
-        let Some(installed) = installed.iter().find(|path| path.exists()) else {
-            bail!("there is no {program}; has `scripts/setup test` run?");
-        };
         // AppArmor's profiles know a server by its path and keep it in its system folders. A copy has none to obey.
         let binary = folder.join(program);
         fs::copy(installed, &binary).with_context(|| format!("copying {}", installed.display()))?;
@@ -95,6 +98,15 @@ impl DhcpServer {
         };
         Ok(Self { check: script("check")?, reload: script("reload")?, log })
     }
+}
+
+/// A server that is installed on this machine.
+fn installed(program: &str) -> Result<PathBuf> {
+    let installed = ["/usr/sbin", "/usr/local/sbin"].map(|bin| Path::new(bin).join(program));
+    installed
+        .into_iter()
+        .find(|path| path.exists())
+        .with_context(|| format!("there is no {program}; has `scripts/setup test` run?"))
 }
 
 async fn run_shell(command: &str) -> Result<()> {

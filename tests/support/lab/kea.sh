@@ -4,15 +4,21 @@
 # where it does not (leases, before 2.7) by a mount that only this process sees, as `ip netns exec` gives it mounts of its own.
 # Whoever runs the tests may open its control socket, where Kea runs as root.
 # A check runs in there, too: Kea refuses a configuration whose interfaces it cannot find.
+#
+# Kea 3 takes a control socket only in a folder that others may not enter, and hook libraries only from its own folder.
 mkdir -p "$folder/leases"
+chmod 750 "$folder"
 # shellcheck disable=SC2016
 settle='mount -t tmpfs lab /var/lib && mkdir /var/lib/kea && mount --bind "$0/leases" /var/lib/kea || exit 1
 umask 0
 export KEA_PIDFILE_DIR="$0" KEA_LOCKFILE_DIR="$0" KEA_CONTROL_SOCKET_DIR="$0" KEA_LOGGER_DESTINATION=stdout
+export KEA_DHCP_DATA_DIR="$0" KEA_LOG_FILE_DIR="$0"
+[ -z "$1" ] || export KEA_HOOKS_PATH="$1"
+shift
 exec "$@"'
 check() {
     # shellcheck disable=SC2086
-    $sudo ip netns exec "$namespace" sh -c "$settle" "$folder" "$program" -t "$1"
+    $sudo ip netns exec "$namespace" sh -c "$settle" "$folder" "${hooks:-}" "$program" -t "$1"
 }
 [ $action = check ] && { check "${1:-$configuration}"; exit; }
 
@@ -25,5 +31,5 @@ if running; then
     exit 0
 fi
 # shellcheck disable=SC2086
-start $sudo ip netns exec "$namespace" sh -c "$settle" "$folder" "$program" -c "$configuration"
+start $sudo ip netns exec "$namespace" sh -c "$settle" "$folder" "${hooks:-}" "$program" -c "$configuration"
 await DHCP4_STARTED 'DHCP4_INIT_FAIL|DHCP4_CONFIG_LOAD_FAIL|DHCP4_OPEN_SOCKET_FAIL' || complain "kea-dhcp4 does not run"

@@ -39,6 +39,15 @@ pub(crate) struct Message {
     pub(crate) options: Options,
 }
 
+/// A relay (RFC 1542, 4.1): it sends its clients' messages on to a server, which answers to the relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Relay {
+    /// `giaddr`: the relay's address in its clients' network.
+    pub(crate) address: Ipv4Addr,
+    /// The DHCP server.
+    pub(crate) server: Ipv4Addr,
+}
+
 const ETHERNET: usize = 14;
 const UDP: usize = 8;
 /// BOOTP's fields, up to the options.
@@ -89,14 +98,19 @@ impl Message {
         })
     }
 
-    /// The frame of a client's broadcast that has no address yet. It wants its answer as a broadcast, too.
-    pub(super) fn broadcast(kind: Kind, mac: [u8; 6], transaction: u32, options: &Options) -> Vec<u8> {
+    /// The frame of a client's broadcast that has no address yet, or what a relay makes of it. The client wants its answer as a
+    /// broadcast, too.
+    pub(super) fn frame(kind: Kind, mac: [u8; 6], transaction: u32, options: &Options, relay: Option<&Relay>) -> Vec<u8> {
         let mut message = vec![0; FIELDS];
         // A request, over Ethernet, whose addresses have 6 bytes.
         message[..3].copy_from_slice(&[1, 1, 6]);
         message[4..8].copy_from_slice(&transaction.to_be_bytes());
         message[10] = 0x80;
         message[28..34].copy_from_slice(&mac);
+        if let Some(relay) = relay {
+            message[3] = 1; // hops
+            message[24..28].copy_from_slice(&relay.address.octets());
+        }
         message.extend(COOKIE);
         message.extend([MESSAGE_KIND, 1, kind as u8]);
         for (code, value) in options {
@@ -107,7 +121,7 @@ impl Message {
         // BOOTP's smallest message (RFC 951), which some relays and servers insist on.
         message.resize(message.len().max(300), 0);
 
-        let mut udp = vec![0, 68, 0, 67];
+        let mut udp = vec![0, if relay.is_some() { 67 } else { 68 }, 0, 67];
         udp.extend(length(message.len() + UDP));
         udp.extend([0, 0]); // no checksum
         udp.extend(message);
@@ -115,8 +129,8 @@ impl Message {
         let mut ip = vec![0x45, 0];
         ip.extend(length(udp.len() + 20));
         ip.extend([0, 0, 0, 0, 64, 17, 0, 0]);
-        ip.extend([0; 4]);
-        ip.extend([255; 4]);
+        ip.extend(relay.map_or([0; 4], |relay| relay.address.octets()));
+        ip.extend(relay.map_or([255; 4], |relay| relay.server.octets()));
         let checksum = checksum(&ip);
         ip[10..12].copy_from_slice(&checksum);
 

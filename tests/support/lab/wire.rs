@@ -11,7 +11,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::{Instant, timeout_at};
 
 use super::command::privileged;
-use super::message::{Kind, Message, Options};
+use super::message::{Kind, Message, Options, Relay};
 
 /// How long a server may take to answer on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -22,6 +22,7 @@ pub(crate) struct Wire {
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
     transactions: u32,
+    relay: Option<Relay>,
 }
 
 impl Wire {
@@ -31,7 +32,7 @@ impl Wire {
         let mut program = Command::from(command).kill_on_drop(true).spawn().context("cannot start Python")?;
         let input = program.stdin.take().context("its input")?;
         let output = BufReader::new(program.stdout.take().context("its output")?).lines();
-        let mut wire = Self { _program: program, input, output, transactions: 0x5000_0000 };
+        let mut wire = Self { _program: program, input, output, transactions: 0x5000_0000, relay: None };
         let first = wire.output.next_line().await?;
         anyhow::ensure!(first.as_deref() == Some("ready"), "the interface cannot be opened: {first:?}");
         Ok(wire)
@@ -52,10 +53,15 @@ impl Wire {
         Message::read(&frame)
     }
 
+    /// Has all further messages sent as by a relay, which has them from its clients.
+    pub(crate) fn relay(&mut self, relay: Option<Relay>) {
+        self.relay = relay;
+    }
+
     /// Sends a message of a client without an address, and returns its transaction's number.
     pub(crate) async fn send(&mut self, kind: Kind, mac: [u8; 6], options: &Options) -> Result<u32> {
         self.transactions += 1;
-        let frame = Message::broadcast(kind, mac, self.transactions, options);
+        let frame = Message::frame(kind, mac, self.transactions, options, self.relay.as_ref());
         let mut line = frame.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         line.push('\n');
         self.input.write_all(line.as_bytes()).await?;

@@ -11,7 +11,7 @@ use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::dhcp_entries::SiteEntry;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::net::Ipv4Addr;
 
@@ -100,7 +100,7 @@ pub struct Network {
     pub spec: NetworkSpec,
     /// The domain of its hosts: its own, else the site's.
     pub domain: DomainName,
-    /// Its entries: no address and no interface twice.
+    /// Its entries: no address and no interface twice, in all networks of its VLAN.
     pub entries: Vec<SiteEntry>,
 }
 
@@ -135,23 +135,69 @@ impl Configuration {
                 entries: vec![],
             })
             .collect();
-        let mut places: HashMap<Name, Vec<SiteEntry>> = networks.iter().map(|network| (network.name.clone(), vec![])).collect();
+        networks.sort_by(|a, b| (a.spec.cidr, &a.name).cmp(&(b.spec.cidr, &b.name)));
+        let places: HashMap<Name, usize> =
+            networks.iter().enumerate().map(|(place, network)| (network.name.clone(), place)).collect();
+        // Networks of one VLAN are looked at together.
+        let mut segments: BTreeMap<(Option<u16>, usize), Vec<SiteEntry>> = BTreeMap::new();
         for entry in entries {
-            if let Some(place) = places.get_mut(&entry.network) {
-                place.push(entry);
+            if let Some(place) = places.get(&entry.network).copied()
+                && networks[place].spec.cidr.contains(&entry.ip)
+            {
+                let vlan = networks[place].spec.vlan;
+                segments.entry((vlan, if vlan.is_some() { 0 } else { place })).or_default().push(entry);
+            }
+        }
+        for entry in segments.into_values().flat_map(without_repeats) {
+            if let Some(place) = places.get(&entry.network) {
+                networks[*place].entries.push(entry);
             }
         }
         for network in &mut networks {
-            let cidr = network.spec.cidr;
             network.spec.dhcp_options = usable(&network.spec.dhcp_options);
-            let mut entries = places.remove(&network.name).unwrap_or_default();
-            entries.retain(|entry| cidr.contains(&entry.ip));
-            network.entries = without_repeats(entries);
         }
-        networks.sort_by(|a, b| (a.spec.cidr, &a.name).cmp(&(b.spec.cidr, &b.name)));
         let files = boot_files(spec, base_url);
         let boot = Boot { next_server: spec.next_server, files, options: usable(&spec.dhcp_header) };
         Self { site, networks, boot }
+    }
+}
+
+/// A broadcast domain, as far as the catalogue says which networks are in one.
+#[derive(Clone, Debug)]
+pub(crate) struct Segment<'a> {
+    /// The number of the VLAN that several networks share; `None` for a network that shares none.
+    pub(crate) shared_vlan: Option<u16>,
+    /// Its networks, by address.
+    pub(crate) networks: Vec<&'a Network>,
+}
+
+impl Segment<'_> {
+    /// What the shared network is called: no network can have this name, since it has a space.
+    pub(crate) fn shared_name(&self) -> Option<String> {
+        self.shared_vlan.map(|vlan| format!("vlan {vlan}"))
+    }
+}
+
+impl Configuration {
+    /// The networks by broadcast domain, in the order of their first address: networks of the site with the same VLAN share
+    /// one, and a network without a VLAN is one of its own. A server hears a client of any of them on the same interface, or
+    /// through the same relay, so that every format has to say which networks belong together.
+    pub(crate) fn segments(&self) -> Vec<Segment<'_>> {
+        let mut segments: Vec<Segment<'_>> = vec![];
+        let mut places: HashMap<u16, usize> = HashMap::new();
+        for network in &self.networks {
+            if let Some(place) = network.spec.vlan.and_then(|vlan| places.get(&vlan)) {
+                let segment = &mut segments[*place];
+                segment.shared_vlan = network.spec.vlan;
+                segment.networks.push(network);
+                continue;
+            }
+            if let Some(vlan) = network.spec.vlan {
+                places.insert(vlan, segments.len());
+            }
+            segments.push(Segment { shared_vlan: None, networks: vec![network] });
+        }
+        segments
     }
 }
 
@@ -162,9 +208,10 @@ impl Network {
     }
 }
 
-/// Sorts by address and keeps one entry an address and an interface: Kea refuses a file with two of either, dnsmasq one with
-/// two of an address, and with it the whole site. Networks share no addresses, so each is looked at alone. The one with a
-/// live deployment wins, then the lower address; facts about old servers may repeat.
+/// Sorts the entries of a broadcast domain by address and keeps one entry an address and an interface: Kea refuses a file with
+/// two of either in a network, dnsmasq one with two of an address, and with it the whole site. An interface with addresses in
+/// two networks of one VLAN would get either of them, as the server likes. The one with a live deployment wins, then the
+/// lower address; facts about old servers may repeat.
 fn without_repeats(mut entries: Vec<SiteEntry>) -> Vec<SiteEntry> {
     entries.sort_by(|a, b| (!a.live, a.ip, a.mac, &a.hostname).cmp(&(!b.live, b.ip, b.mac, &b.hostname)));
     let (mut ips, mut macs) = (HashSet::with_capacity(entries.len()), HashSet::with_capacity(entries.len()));

@@ -11,17 +11,25 @@ mod options;
 mod tests;
 
 use super::boot_file::{BootFile, Client, HTTP_CLIENT, IPXE, hexadecimal};
-use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network};
+use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, Segment};
 use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
 use bootledger_projections::dhcp_entries::SiteEntry;
 use std::fmt::Write;
+use std::net::Ipv4Addr;
 
 /// The tag of hosts with a live deployment.
 const LIVE: &str = "boot/live";
 
 /// The tag of clients that say which architecture they have in option 93, whose vendor class then does not count.
 const ARCHITECTURE: &str = "client/architecture";
+
+/// How many lines say which networks share a VLAN, for one VLAN: two networks of 4,094 addresses, or three of 2,046, with all of
+/// their addresses. dnsmasq goes through these lines for each message.
+const MOST_SHARED: usize = 16_384;
+
+/// How many addresses of a network are named at least, whatever that comes to.
+const LEAST_SHARED: usize = 8;
 
 /// Writes the configuration. The same configuration gives the same bytes. Refused where an option cannot be told to dnsmasq,
 /// with all such options: it would otherwise be left out, or mean something else.
@@ -32,6 +40,9 @@ pub fn render(configuration: &Configuration) -> Result<String, Refused> {
     file.live(&configuration.boot);
     for network in &configuration.networks {
         file.network(network);
+    }
+    for segment in configuration.segments() {
+        file.shared(&segment);
     }
     Refused::unless_empty(file.broken)?;
     Ok(file.text)
@@ -145,6 +156,25 @@ dhcp-option=encap:175,176,1b
         }
     }
 
+    /// Says which networks are reachable through the same interface or relay. dnsmasq knows both by one address of theirs, its
+    /// own on the interface or the one that a relay names (`giaddr`), and compares all of it (dnsmasq(8), `--shared-network`).
+    /// Which addresses these are, the catalogue does not say, so that every address of a network is named that can be one.
+    fn shared(&mut self, segment: &Segment<'_>) {
+        let others = segment.networks.len().saturating_sub(1);
+        if others == 0 {
+            return;
+        }
+        let each = (MOST_SHARED / (segment.networks.len() * others)).max(LEAST_SHARED);
+        line!(self, "\n# The networks of {} share an interface or relay.", segment.shared_name().unwrap_or_default());
+        for network in &segment.networks {
+            for address in own_or_relay(network).take(each) {
+                for other in segment.networks.iter().filter(|other| other.name != network.name) {
+                    line!(self, "shared-network={address},{}", other.spec.cidr.network());
+                }
+            }
+        }
+    }
+
     /// dnsmasq tells a host the first label of its name. Where what follows is not the domain that the network is told, the
     /// host is told its whole name as an option of its own.
     fn host(&mut self, entry: &SiteEntry, domain: &str) {
@@ -181,6 +211,19 @@ dhcp-option=encap:175,176,1b
             }
         }
     }
+}
+
+/// The addresses of a network, the likeliest of a relay or a DHCP server first: the router's, then from both ends inwards.
+fn own_or_relay(network: &Network) -> impl Iterator<Item = Ipv4Addr> {
+    let cidr = network.spec.cidr;
+    let ends = u32::from(cidr.prefix_len() < 31);
+    let (first, last) = (u32::from(cidr.network()).saturating_add(ends), u32::from(cidr.broadcast()).saturating_sub(ends));
+    let gateway = network.spec.gateway;
+    let inwards = (0..=last.saturating_sub(first) / 2).flat_map(move |step| {
+        let (low, high) = (first.saturating_add(step), last.saturating_sub(step));
+        std::iter::once(low).chain((high > low).then_some(high))
+    });
+    gateway.into_iter().chain(inwards.map(Ipv4Addr::from).filter(move |address| Some(*address) != gateway))
 }
 
 /// The domain that the hosts of a network are told.

@@ -1,6 +1,7 @@
 //! `isc.conf`: what ISC dhcpd reads (dhcpd.conf(5), dhcp-options(5)).
 //!
-//! Hosts are declared outside the networks, as dhcpd.conf(5) advises; their address says which network they are in. Those
+//! Networks of one VLAN are in one `shared-network`: dhcpd then takes all of them for reachable through the same interface
+//! or relay. Hosts are declared outside the networks, as dhcpd.conf(5) advises; their address says which network they are in. Those
 //! with a live deployment are in a group, which alone names boot files and the next server, and only for clients that boot
 //! from the network: without these statements dhcpd leaves both fields empty.
 //! Everything that a person may have written goes through `quoted`; nothing else is free text.
@@ -11,13 +12,24 @@ use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
 use bootledger_projections::dhcp_entries::SiteEntry;
 use std::fmt::Write;
 
+/// Appends one line. Writing to a `String` cannot fail.
+macro_rules! line {
+    ($text:expr, $($format:tt)*) => {
+        let _ = writeln!($text, $($format)*);
+    };
+}
+
 /// Writes the configuration. The same configuration gives the same bytes.
 pub fn render(configuration: &Configuration) -> String {
     let hosts: usize = configuration.networks.iter().map(|network| network.entries.len()).sum();
     let mut text = String::with_capacity(2048 + configuration.networks.len() * 512 + hosts * 256);
     head(&mut text, configuration);
-    for one in &configuration.networks {
-        network(&mut text, one);
+    for segment in configuration.segments() {
+        let shared_name = segment.shared_name();
+        let name = shared_name.as_deref().or_else(|| segment.networks.first().map(|network| network.name.as_str()));
+        line!(text, "\nshared-network {} {{", quoted(name.unwrap_or_default()));
+        segment.networks.iter().for_each(|one| network(&mut text, one));
+        text.push_str("}\n");
     }
     let entries = || configuration.networks.iter().flat_map(|network| &network.entries);
     if entries().any(|entry| entry.live) {
@@ -28,13 +40,6 @@ pub fn render(configuration: &Configuration) -> String {
     }
     entries().filter(|entry| !entry.live).for_each(|entry| host(&mut text, entry));
     text
-}
-
-/// Appends one line. Writing to a `String` cannot fail.
-macro_rules! line {
-    ($text:expr, $($format:tt)*) => {
-        let _ = writeln!($text, $($format)*);
-    };
 }
 
 fn head(text: &mut String, configuration: &Configuration) {
@@ -64,7 +69,6 @@ option client-architecture code 93 = string;
 
 fn network(text: &mut String, network: &Network) {
     let cidr = network.spec.cidr;
-    line!(text, "\nshared-network {} {{", quoted(network.name.as_str()));
     line!(text, "    subnet {} netmask {} {{", cidr.network(), cidr.netmask());
     if let Some(gateway) = network.spec.gateway.filter(|_| !network.overrides("routers")) {
         line!(text, "        option routers {gateway};");
@@ -78,7 +82,7 @@ fn network(text: &mut String, network: &Network) {
     for one in &network.spec.dhcp_options {
         line!(text, "        {}", option(one));
     }
-    text.push_str("        deny unknown-clients;\n    }\n}\n");
+    text.push_str("        deny unknown-clients;\n    }\n");
 }
 
 /// What hosts with a live deployment get; a group says it once for all of them.

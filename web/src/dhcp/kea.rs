@@ -2,10 +2,14 @@
 //!
 //! Subnets have no pools, so that a client without a reservation gets nothing, and leases are kept in memory only:
 //! the reservations alone decide who has an address. A lease that outlived a change would keep an address
-//! from its new owner; this way every reload, hence every change, forgets it.
+//! from its new owner; this way every reload, and so every change, forgets it. Networks of one VLAN are one shared network:
+//! Kea then looks for a client's reservation in all of them, and gives the options of the one that has it.
+//!
+//! The agent relies on the lines (`src/dhcp_agent/kea/changes.rs` of the program): a reservation is a line of its own, after
+//! the line with the `id` of its subnet. Where it finds another form, it has Kea read the whole file.
 
 use super::boot_file::{Client, HTTP_CLIENT, IPXE, hexadecimal};
-use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, search_list};
+use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, Segment, search_list};
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_projections::dhcp_entries::SiteEntry;
@@ -49,15 +53,45 @@ pub fn render(configuration: &Configuration) -> String {
     let _ = writeln!(text, "{{\n\"Dhcp4\": {{\n  \"user-context\": {{ \"comment\": {} }},", json(&comment));
     text.push_str(HEAD);
     let _ = writeln!(text, "  \"valid-lifetime\": {LEASE_SECONDS},");
-    client_classes(&mut text, &configuration.boot);
-    text.push_str("  \"subnet4\": [");
-    let options: Vec<OptionData> = configuration.boot.options.iter().map(option).collect();
-    for (index, network) in configuration.networks.iter().enumerate() {
-        text.push_str(if index == 0 { "\n" } else { ",\n" });
-        subnet(&mut text, network, &options);
+    let segments = configuration.segments();
+    let late = segments.iter().any(|segment| segment.shared_vlan.is_some());
+    client_classes(&mut text, &configuration.boot, late);
+    let scope = Scope {
+        live: configuration.boot.options.iter().map(option).collect(),
+        required: if late { configuration.boot.files.iter().map(|file| file.name).collect() } else { vec![] },
+    };
+    let (shared, alone): (Vec<Segment<'_>>, Vec<Segment<'_>>) =
+        segments.into_iter().partition(|segment| segment.shared_vlan.is_some());
+    if !shared.is_empty() {
+        text.push_str("  \"shared-networks\": [");
+        for (index, segment) in shared.iter().enumerate() {
+            text.push_str(if index == 0 { "\n" } else { ",\n" });
+            let name = segment.shared_name().unwrap_or_default();
+            let _ = write!(text, "    {{ \"name\": {}, \"subnet4\": [", json(&name));
+            subnets(&mut text, segment.networks.iter().copied(), &scope);
+            text.push_str("\n    ] }");
+        }
+        text.push_str("\n  ],\n");
     }
+    text.push_str("  \"subnet4\": [");
+    subnets(&mut text, alone.iter().flat_map(|segment| segment.networks.iter().copied()), &scope);
     text.push_str("\n  ]\n}\n}\n");
     text
+}
+
+fn subnets<'a>(text: &mut String, networks: impl Iterator<Item = &'a Network>, scope: &Scope) {
+    for (index, network) in networks.enumerate() {
+        text.push_str(if index == 0 { "\n" } else { ",\n" });
+        subnet(text, network, scope);
+    }
+}
+
+/// What all subnets have in common.
+struct Scope {
+    /// The options of hosts with a live deployment.
+    live: Vec<OptionData>,
+    /// The classes that Kea looks at only once it knows a client's address; see [`client_classes`].
+    required: Vec<&'static str>,
 }
 
 /// The class of clients whose reservation has a live deployment: the reservation itself puts them into it. Boot file and next
@@ -75,11 +109,17 @@ struct ClientClass<'a> {
     boot_file_name: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     option_data: Vec<OptionData>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    only_if_required: bool,
 }
 
 /// A class for each kind of client that boots from the network, of those with a live deployment. A client is in one of them at
 /// most, so that their order, in which Kea looks for a boot file, does not matter.
-fn client_classes(text: &mut String, boot: &Boot) {
+///
+/// With shared networks, Kea puts a client into the classes of its reservation only after it has given it the address, so that
+/// these classes, which depend on that, are looked at `late`: for the subnet of that address, which requires them. From 2.7.4 on
+/// Kea has other names for the two settings, which the agent writes (ARM, "Additional Classification").
+fn client_classes(text: &mut String, boot: &Boot, late: bool) {
     let _ = write!(text, "  \"client-classes\": [\n    {{\"name\":{}}}", json(&LIVE));
     let mut earlier: Vec<&str> = vec![];
     for file in &boot.files {
@@ -102,6 +142,7 @@ fn client_classes(text: &mut String, boot: &Boot) {
             next_server: boot.next_server,
             boot_file_name: file.field(),
             option_data,
+            only_if_required: late,
         };
         let _ = write!(text, ",\n    {}", json(&class));
         earlier.push(file.name);
@@ -153,7 +194,7 @@ impl OptionData {
     }
 }
 
-fn subnet(text: &mut String, network: &Network, live: &[OptionData]) {
+fn subnet(text: &mut String, network: &Network, scope: &Scope) {
     let spec = &network.spec;
     let mut options = vec![];
     if let Some(gateway) = spec.gateway.filter(|_| !network.overrides("routers")) {
@@ -168,15 +209,19 @@ fn subnet(text: &mut String, network: &Network, live: &[OptionData]) {
     options.extend(spec.dhcp_options.iter().map(option));
     let _ = write!(
         text,
-        "    {{\n      \"id\": {},\n      \"subnet\": {},\n      \"user-context\": {{ \"network\": {} }},\n      \"option-data\": {},\n      \"reservations\": [",
+        "    {{\n      \"id\": {},\n      \"subnet\": {},\n      \"user-context\": {{ \"network\": {} }},\n      \"option-data\": {},\n",
         subnet_id(spec.cidr),
         json(&spec.cidr),
         json(&network.name),
         json(&options),
     );
+    if !scope.required.is_empty() {
+        let _ = writeln!(text, "      \"require-client-classes\": {},", json(&scope.required));
+    }
+    text.push_str("      \"reservations\": [");
     for (index, entry) in network.entries.iter().enumerate() {
         text.push_str(if index == 0 { "\n        " } else { ",\n        " });
-        text.push_str(&reservation(entry, live));
+        text.push_str(&reservation(entry, &scope.live));
     }
     text.push_str("\n      ]\n    }");
 }

@@ -1,0 +1,110 @@
+//! Kea's file: the service's document with what only this machine knows, in the words of this machine's Kea.
+//!
+//! What the agent adds comes first, so that the beginning of a file says whether it is written for the Kea that runs, and the
+//! revision last. Every value in between stays as it came.
+
+use super::hosts::MARK;
+use super::version::Version;
+use anyhow::{Context, Result, ensure};
+use bootledger_aggregates::values::sha256::Sha256;
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The settings that are the agent's.
+const OWN: [&str; 5] = ["control-socket", "control-sockets", "hooks-libraries", "server-tag", "reservations"];
+
+/// Settings of client classes that have another name from 2.7.4 on. In JSON, a key and its colon are never part of a text:
+/// there, the quotes would have a backslash each.
+const RENAMED: [(&str, &str); 2] = [
+    ("\"only-if-required\":", "\"only-in-additional-list\":"),
+    ("\"require-client-classes\":", "\"evaluate-additional-classes\":"),
+];
+
+/// What a document is written for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form<'a> {
+    /// The path of the control socket, as Kea's own configuration has it.
+    pub(crate) socket: &'a Path,
+    /// Which Kea it is.
+    pub(crate) version: Version,
+    /// Whether its reservations are changed by commands.
+    pub(crate) hosts: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct ControlSocket<'a> {
+    socket_type: &'static str,
+    socket_name: &'a Path,
+}
+
+impl Form<'_> {
+    /// What every document of this form begins with.
+    pub(crate) fn head(&self) -> Result<String> {
+        let socket = serde_json::to_string(&ControlSocket { socket_type: "unix", socket_name: self.socket })?;
+        let mut head = if self.version.has_control_sockets() {
+            format!("{{\"Dhcp4\":{{\n\"control-sockets\":[{socket}],\n")
+        } else {
+            format!("{{\"Dhcp4\":{{\n\"control-socket\":{socket},\n")
+        };
+        if self.hosts {
+            // By their names, Kea finds them in the only folder that it takes them from.
+            let libraries = ["libdhcp_host_cmds.so", "libdhcp_lease_cmds.so"].map(|name| json!({ "library": name }));
+            head.push_str(&format!("\"hooks-libraries\":{},\n", json!(libraries)));
+        }
+        Ok(head)
+    }
+
+    /// The service's document with the control socket, which Kea would close without it, and the revision as `server-tag`, by
+    /// which Kea can be asked what it runs, at no cost even with 100,000 reservations. Kea itself uses the tag only with a
+    /// configuration database, which is never part of the document. Where commands change the reservations, they change a
+    /// reservation that has the revision, too: see [`hosts`](super::hosts).
+    pub(crate) fn document(&self, bytes: &[u8], revision: Sha256) -> Result<Vec<u8>> {
+        ensure!(
+            !self.hosts || self.version.has_host_commands(),
+            "--kea-hosts needs Kea {} or later, the first with host commands of its own; this Kea is {}. Start the agent without \
+             it, or upgrade Kea",
+            Version::HOST_COMMANDS,
+            self.version
+        );
+        let mut document: BTreeMap<String, BTreeMap<String, &RawValue>> =
+            serde_json::from_slice(bytes).context("what the service sent is no configuration of Kea")?;
+        let server = document.remove("Dhcp4").context("what the service sent is no configuration of Kea's DHCPv4 server")?;
+        ensure!(document.is_empty(), "what the service sent configures more than Kea's DHCPv4 server");
+        let mut text = String::with_capacity(bytes.len() + 2048);
+        text.push_str(&self.head()?);
+        let rename = self.version.has_additional_classes()
+            && server.get("client-classes").is_some_and(|classes| classes.get().contains(RENAMED[0].0));
+        for (key, value) in server.iter().filter(|(key, _)| !OWN.contains(&key.as_str())) {
+            text.push_str(&serde_json::to_string(key)?);
+            text.push(':');
+            text.push_str(&if rename { renamed(value.get()) } else { Cow::Borrowed(value.get()) });
+            text.push_str(",\n");
+        }
+        if self.hosts {
+            text.push_str(&format!("\"reservations\":[{}],\n", mark(&revision.to_string())));
+        }
+        text.push_str(&format!("\"server-tag\":\"{revision}\"\n}}}}\n"));
+        Ok(text.into_bytes())
+    }
+}
+
+/// The reservation that says which revision the reservations are. It is of no client: the document has the reservations of
+/// subnets looked up, and no others.
+pub(crate) fn mark(revision: &str) -> String {
+    json!({ "hw-address": MARK, "user-context": { "bootledger-revision": revision } }).to_string()
+}
+
+fn renamed(value: &str) -> Cow<'_, str> {
+    let mut value = Cow::Borrowed(value);
+    for (old, new) in RENAMED {
+        if value.contains(old) {
+            value = Cow::Owned(value.replace(old, new));
+        }
+    }
+    value
+}
