@@ -17,6 +17,9 @@ pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Where the event log is: the same options as after the subcommand.
+    #[command(flatten)]
+    pub store: StoreArguments,
     /// How the log is written.
     #[arg(long, global = true, env = "BOOTLEDGER_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
@@ -75,25 +78,25 @@ pub enum Command {
     Postgres(StoreArguments),
 }
 
-/// Where the event log is.
+/// Where the event log is. These options are taken anywhere on the command line; where one is given twice, the last counts.
 #[derive(Clone, Debug, Args)]
 pub struct StoreArguments {
     /// The PostgreSQL database; without it, an embedded server is started in the data directory.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
     /// Where the embedded PostgreSQL, boot files and keys are kept.
-    #[arg(long, env = "BOOTLEDGER_DATA_DIR", default_value = "data", value_name = "FOLDER")]
+    #[arg(long, global = true, env = "BOOTLEDGER_DATA_DIR", default_value = "data", value_name = "FOLDER")]
     pub data_dir: PathBuf,
     /// The folder of `initdb` and `postgres` for the embedded server; searched for by default.
-    #[arg(long, env = "BOOTLEDGER_POSTGRES_BIN", value_name = "FOLDER")]
+    #[arg(long, global = true, env = "BOOTLEDGER_POSTGRES_BIN", value_name = "FOLDER")]
     pub postgres_bin: Option<PathBuf>,
     /// The folder of secrets, a file each; those that are not there are looked for in the environment, as
     /// `BOOTLEDGER_SECRET_NAME`.
-    #[arg(long, env = "BOOTLEDGER_SECRETS_DIR", value_name = "FOLDER")]
+    #[arg(long, global = true, env = "BOOTLEDGER_SECRETS_DIR", value_name = "FOLDER")]
     pub secrets_dir: Option<PathBuf>,
     /// A network that management controllers, webhook receivers and DNS primaries may be in although it is this machine's, the
     /// link's, of many machines, or a metadata service's; may be repeated.
-    #[arg(long, env = "BOOTLEDGER_OUTBOUND_ALLOW", value_delimiter = ',', value_name = "CIDR")]
+    #[arg(long, global = true, env = "BOOTLEDGER_OUTBOUND_ALLOW", value_delimiter = ',', value_name = "CIDR")]
     pub outbound_allow: Vec<IpNet>,
 }
 
@@ -178,5 +181,92 @@ impl ServeArguments {
             Some(url) => Ok(url.clone()),
             None => Ok(format!("http://{}", self.boot_listen.unwrap_or(self.listen)).parse()?),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    /// Every subcommand that does something, as its words.
+    fn leaves(command: &clap::Command, words: &[String], found: &mut Vec<Vec<String>>) {
+        let mut subcommands = command.get_subcommands().filter(|one| one.get_name() != "help").peekable();
+        if subcommands.peek().is_none() {
+            found.push(words.to_vec());
+        }
+        for subcommand in subcommands {
+            leaves(subcommand, &[words, &[subcommand.get_name().to_owned()]].concat(), found);
+        }
+    }
+
+    fn all() -> Vec<Vec<String>> {
+        let mut found = vec![];
+        leaves(&Arguments::command(), &[], &mut found);
+        found
+    }
+
+    const COMMON: [(&str, &str); 7] = [
+        ("--database-url", "postgres://a/b"),
+        ("--data-dir", "elsewhere"),
+        ("--postgres-bin", "bin"),
+        ("--secrets-dir", "secrets"),
+        ("--outbound-allow", "10.0.0.0/8"),
+        ("--log", "debug"),
+        ("--log-format", "json"),
+    ];
+
+    #[test]
+    fn the_common_options_are_taken_before_between_and_after_the_words_of_every_subcommand() {
+        let leaves = all();
+        assert!(leaves.iter().any(|words| words.join(" ") == "token create"), "{leaves:?}");
+        for words in leaves {
+            for (option, value) in COMMON {
+                for place in 0..=words.len() {
+                    let mut line = vec!["bootledger".to_owned()];
+                    line.extend(words[..place].iter().cloned());
+                    line.extend([option.to_owned(), value.to_owned()]);
+                    line.extend(words[place..].iter().cloned());
+                    // What the subcommand itself needs is not given here.
+                    if let Err(error) = Arguments::try_parse_from(&line) {
+                        let missing = [ErrorKind::MissingRequiredArgument, ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand];
+                        assert!(missing.contains(&error.kind()), "{line:?}: {error}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_common_option_reaches_the_subcommand_wherever_it_stands() {
+        for line in [
+            "bootledger --data-dir there token list",
+            "bootledger token --data-dir there list",
+            "bootledger token list --data-dir there",
+            "bootledger --data-dir here token list --data-dir there",
+        ] {
+            let arguments = Arguments::try_parse_from(line.split(' ')).expect(line);
+            let Command::Token(token) = &arguments.command else { panic!("{line}") };
+            assert!(format!("{token:?}").contains("data_dir: \"there\""), "{line}: {token:?}");
+        }
+        let arguments = Arguments::try_parse_from(["bootledger", "--data-dir", "there", "serve"]).expect("serve");
+        let Command::Serve(serve) = arguments.command else { panic!("serve") };
+        assert_eq!(serve.store.data_dir, PathBuf::from("there"));
+    }
+
+    #[test]
+    fn every_subcommand_has_a_help_that_says_what_it_does() {
+        fn look(command: &mut clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty(), "{path} has no description");
+            drop(command.render_long_help());
+            for subcommand in command.get_subcommands_mut() {
+                look(subcommand, &path);
+            }
+        }
+        Arguments::command().debug_assert();
+        look(&mut Arguments::command(), "");
     }
 }

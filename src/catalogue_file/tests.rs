@@ -1,0 +1,5 @@
+//! Tests of catalogue files: what is read, what is applied, and what is written.
+
+mod database;
+mod fields;
+mod reading;
