@@ -48,7 +48,10 @@ pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     let tool = Tool::open(&arguments.store).await?;
     // What was changed since the first start stays.
     let catalogue = Files::of_text("the demo's catalogue", CATALOGUE, Path::new("."))?;
-    catalogue.import(&tool, Arc::clone(&service.application.files), Existing::Kept).await?;
+    let report = catalogue.import(&tool, Arc::clone(&service.application.files), Existing::Kept).await?;
+    for refused in report.refusals() {
+        tracing::warn!("not in the demo: {refused}");
+    }
     let mut web = Web::bind(&service, &arguments)?;
     if arguments.boot_listen.is_none() {
         web.listen_ahead(BOOT_NETWORK)?;

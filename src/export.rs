@@ -33,7 +33,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FOLDER", requires = "catalogue")]
     contents: Option<PathBuf>,
     /// Where boot files are stored, as for `serve`.
-    #[arg(long, env = "BOOTLEDGER_FILES", value_name = "FOLDER|URL", requires = "catalogue")]
+    #[arg(long, env = "BOOTLEDGER_FILES", value_name = "FOLDER|URL")]
     files: Option<String>,
 }
 

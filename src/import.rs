@@ -38,6 +38,9 @@ pub struct Arguments {
     idempotency_key: Option<String>,
 }
 
+/// How many refusals are repeated at the end of a report.
+const REPEATED: usize = 100;
+
 const HELP: &str = "\
 Examples:
   bootledger import --catalogue catalogue.yaml --dry-run   shows each field that would change, old and new
@@ -66,10 +69,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     let tool = Tool::open(&arguments.store).await?;
     let done = if arguments.dry_run && catalogue.is_some() {
-        let trial = Trial::open(&tool.database, &tool.ledger).await?;
-        let done = import(&arguments, &tool, Some(&trial), catalogue.as_ref(), csv.as_deref()).await;
-        trial.close().await?;
-        done
+        tried(&arguments, &tool, catalogue.as_ref(), csv.as_deref()).await
     } else {
         import(&arguments, &tool, None, catalogue.as_ref(), csv.as_deref()).await
     };
@@ -77,6 +77,14 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     let whole = done?;
     closed?;
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Imports into a copy; whether nothing would be refused.
+async fn tried(arguments: &Arguments, tool: &Tool, catalogue: Option<&Files>, csv: Option<&[u8]>) -> Result<bool> {
+    let trial = Trial::open(&tool.database, &tool.ledger).await?;
+    let done = import(arguments, tool, Some(&trial), catalogue, csv).await;
+    trial.close().await.context("the copy of the dry run cannot be removed; the next dry run removes it")?;
+    done
 }
 
 /// Whether nothing was refused.
@@ -94,8 +102,17 @@ async fn import(
             Some(trial) => catalogue.dry_run((trial.views.clone(), trial.ledger.clone()), Arc::clone(&files)).await?,
             None => catalogue.import(tool, files, Existing::Changed).await?,
         };
-        println!("{report}");
+        print!("{report}");
         whole = report.is_whole();
+        let refused = report.refusals();
+        if !whole {
+            let what = if arguments.dry_run { "would be refused" } else { "refused" };
+            eprintln!("{} {what}:", if refused.len() == 1 { "1 entry".to_owned() } else { format!("{} entries", refused.len()) });
+        }
+        refused.iter().take(REPEATED).for_each(|line| eprintln!("{line}"));
+        if refused.len() > REPEATED {
+            eprintln!("and {} more, which are listed above", refused.len() - REPEATED);
+        }
     }
     let Some(csv) = csv else { return Ok(whole) };
     if !whole {

@@ -74,6 +74,20 @@ impl Report {
         self.count(Status::Refused) == 0
     }
 
+    /// What was refused, a line each with its place, for the end of a long report.
+    pub fn refusals(&self) -> Vec<String> {
+        let refused = self.outcomes.iter().filter(|outcome| outcome.status == Status::Refused);
+        let line = |outcome: &Outcome| {
+            let why = outcome.refusals.iter().map(|refusal| {
+                let colon = if refusal.field.is_empty() { "" } else { ": " };
+                format!("{}{colon}{}", refusal.field, refusal.message)
+            });
+            let why = why.collect::<Vec<_>>().join("; ");
+            invisible::shown(&format!("{}: {} {}: {why}", outcome.place, outcome.kind.one(), outcome.name)).into_owned()
+        };
+        refused.map(line).collect()
+    }
+
     /// The counts of one kind, in the order of the table.
     fn counts(&self, kind: Option<Kind>) -> [usize; 4] {
         let of = |status| {
@@ -98,12 +112,10 @@ impl fmt::Display for Report {
             }
         }
         row(f, "all", self.counts(None))?;
-        match (self.dry_run, self.is_whole()) {
-            (true, true) => write!(f, "Dry run: nothing was changed"),
-            (true, false) => write!(f, "Dry run: nothing was changed. What would be refused is listed above with the reason"),
-            (false, true) => Ok(()),
-            (false, false) => write!(f, "Not everything is as the files say: what was refused is listed above with the reason"),
+        if self.dry_run {
+            writeln!(f, "Dry run: nothing was changed")?;
         }
+        Ok(())
     }
 }
 

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// How many things are looked up in one query.
-const CHUNK: usize = 5_000;
+const CHUNK: usize = 500;
 
 /// The devices in use that hold some labels.
 #[derive(Default)]

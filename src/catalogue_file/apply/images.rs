@@ -60,8 +60,9 @@ impl Import<'_> {
             return Ok(came);
         }
         if !self.dry_run {
-            for file in image.files.values() {
-                self.store(file).await?;
+            for (name, file) in &image.files {
+                let expected = files.get(name).map(|file| file.sha256);
+                self.store(file, expected).await.with_context(|| format!("boot image {}, file {name}", image.name))?;
             }
         }
         let mut together = held.map(|held| held.files).unwrap_or_default();
@@ -130,10 +131,10 @@ impl Import<'_> {
         Ok(Ok(BootFile { kind: file.kind, sha256, size, template: file.template, settings }))
     }
 
-    async fn store(&self, file: &File) -> Result<()> {
+    async fn store(&self, file: &File, expected: Option<Sha256>) -> Result<()> {
         match &file.content {
             FileContent::Text(text) => drop(self.contents.store_bytes(Bytes::from(text.clone())).await?),
-            FileContent::Path(path) => drop(store_file(&self.contents, path).await?),
+            FileContent::Path(path) => drop(store_file(&self.contents, path, expected).await?),
             FileContent::Stored { .. } => {}
         }
         Ok(())
@@ -182,7 +183,8 @@ async fn hash(path: &Path) -> Result<(Sha256, u64), String> {
     }
 }
 
-async fn store_file(contents: &Contents, path: &Path) -> Result<Sha256> {
+/// Stores a file; one that has changed since it was hashed is an error.
+async fn store_file(contents: &Contents, path: &Path, expected: Option<Sha256>) -> Result<Sha256> {
     let file = tokio::fs::File::open(path).await.with_context(|| format!("{} cannot be read", path.display()))?;
     let parts = stream::try_unfold(file, |mut file| async move {
         let mut part = vec![0; PART];
@@ -190,5 +192,5 @@ async fn store_file(contents: &Contents, path: &Path) -> Result<Sha256> {
         part.truncate(read);
         Ok::<_, std::io::Error>((read > 0).then(|| (Bytes::from(part), file)))
     });
-    Ok(contents.store(parts, LARGEST, None).await?.sha256)
+    Ok(contents.store(parts, LARGEST, expected).await?.sha256)
 }

@@ -305,7 +305,7 @@ async fn a_file_with_an_error_changes_nothing_and_does_not_say_that_it_did() -> 
     let place = Place::create().await?;
     let wrong = SMALL.replace("rack: r1", "rack-no: r1");
     let error = format!("{:#}", place.import(&wrong).await.expect_err("an unknown field"));
-    assert!(error.starts_with("catalogue.yaml, line 5, column 42: devices[0] (A): there is no field `rack-no`."), "{error}");
+    assert!(error.starts_with("catalogue.yaml, line 5, column 39: devices[0] (A): there is no field `rack-no`."), "{error}");
     assert!(error.ends_with("1 error; nothing was imported"), "{error}");
     assert_eq!(place.position().await?, 0);
     Ok(())
