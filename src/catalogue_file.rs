@@ -14,6 +14,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 mod value;
+mod write;
 mod yaml;
 
 pub use export::{Exported, export};
@@ -120,7 +121,13 @@ impl Files {
         self.run(parts, files, false, true).await
     }
 
-    async fn run(&self, (views, ledger): (Pool, Ledger), files: Arc<dyn ObjectStore>, only_new: bool, dry_run: bool) -> Result<Report> {
+    async fn run(
+        &self,
+        (views, ledger): (Pool, Ledger),
+        files: Arc<dyn ObjectStore>,
+        only_new: bool,
+        dry_run: bool,
+    ) -> Result<Report> {
         let target = Target { views, ledger };
         // A command that meets a conflict waits for views that show it.
         let (stopping, stop) = watch::channel(false);

@@ -1,5 +1,7 @@
 //! The program's arguments, which may also come from the environment (`BOOTLEDGER_…`, `.env`).
 
+mod help;
+
 use crate::administrator::Given;
 use crate::openid::OpenidArguments;
 use crate::outbound::Outbound;
@@ -12,7 +14,7 @@ use std::path::PathBuf;
 
 /// Deploys physical servers and remembers everything.
 #[derive(Debug, Parser)]
-#[command(name = "bootledger", version, about, propagate_version = true)]
+#[command(name = "bootledger", version, about, propagate_version = true, after_help = help::ALL)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -41,34 +43,47 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Runs the service with a small data centre to try it: one device is ready to deploy.
+    #[command(after_help = help::DEMO)]
     Demo(ServeArguments),
     /// Runs the service: web, API, boot, projector, reactor.
+    #[command(after_help = help::SERVE)]
     Serve(ServeArguments),
     /// Works once on all plugin runs that are due, then exits; for cron.
+    #[command(after_help = help::DEPLOY)]
     Deploy(StoreArguments),
-    /// Starts a deployment for every row of a CSV file, or loads a catalogue.
+    /// Starts a deployment for every row of a CSV file, or imports catalogue files.
     Import(crate::import::Arguments),
     /// Lists the library of boot images, and adds and updates images from it.
+    #[command(after_help = help::IMAGE)]
     Image(crate::image::command::Arguments),
-    /// Keeps one DHCP server's configuration current, and confirms it.
+    /// Keeps the configuration of one DHCP server up to date, and confirms it.
+    #[command(after_help = help::DHCP_AGENT)]
     DhcpAgent(crate::dhcp_agent::Arguments),
     /// Shows which key the service's instances share, and records another one where it was lost.
+    #[command(after_help = help::KEY)]
     Key(crate::key::Arguments),
-    /// Makes, lists and revokes access tokens.
+    /// Creates, lists and revokes access tokens.
+    #[command(after_help = help::TOKEN)]
     Token(crate::token::Arguments),
-    /// Makes, lists, disables and enables users, and sets their passwords.
+    /// Creates, lists, disables and enables users, and sets their passwords.
+    #[command(after_help = help::USER)]
     User(crate::accounts::command::Arguments),
-    /// Asks a device's management controller about its power, or gives it an order.
+    /// Shows or changes a device's power through its management controller.
+    #[command(after_help = help::POWER)]
     Power(crate::power::command::Arguments),
-    /// Shows what a site's DNS primary and DHCP servers have otherwise than they should, and has it checked or repaired.
+    /// Shows where a site's DNS primary and DHCP servers differ from the expected state, and checks or repairs them.
+    #[command(after_help = help::DRIFT)]
     Drift(crate::drift::command::Arguments),
-    /// Says how webhooks are doing, and pings, pauses, resumes, moves and retires them.
+    /// Shows the state of webhooks, and pings, pauses, resumes, moves and retires them.
+    #[command(after_help = help::WEBHOOK)]
     Webhook(crate::webhooks::command::Arguments),
-    /// Writes the event log as JSON lines, one event each.
+    /// Writes the event log as JSON lines, or the catalogue as a file that can be imported.
     Export(crate::export::Arguments),
     /// Checks the hash chain of the log, or of an export of it.
+    #[command(after_help = help::VERIFY)]
     Verify(crate::verify::Arguments),
-    /// Builds the views anew beside the old ones, and switches to them.
+    /// Builds new views beside the old ones, and switches to them.
+    #[command(after_help = help::REBUILD)]
     Rebuild(crate::rebuild::Arguments),
     /// Keeps the embedded PostgreSQL; started by the service itself.
     #[command(hide = true)]
@@ -261,6 +276,12 @@ mod tests {
             let path = format!("{path} {}", command.get_name());
             let about = command.get_about().map(ToString::to_string).unwrap_or_default();
             assert!(!about.is_empty(), "{path} has no description");
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let is_first = path.split_whitespace().count() == 2;
+            assert!(
+                !is_first || command.is_hide_set() || help.contains("Example") && help.contains(&path[1..]),
+                "{path} has no example"
+            );
             drop(command.render_long_help());
             for subcommand in command.get_subcommands_mut() {
                 look(subcommand, &path);

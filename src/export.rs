@@ -110,7 +110,8 @@ async fn catalogue(arguments: &Arguments, tool: &Tool) -> Result<()> {
     );
     let contents = Contents::new(crate::files::open(arguments.files.as_deref(), &arguments.store.data_dir)?);
     // At a position also where the present is wanted: so all of it is of one moment.
-    let exported = catalogue_file::export(pool, &contents, At::Position(position), arguments.contents.as_deref(), &heading).await?;
+    let exported =
+        catalogue_file::export(pool, &contents, At::Position(position), arguments.contents.as_deref(), &heading).await?;
     for remark in &exported.remarks {
         eprintln!("{remark}");
     }

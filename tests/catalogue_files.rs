@@ -49,7 +49,10 @@ async fn a_file_is_tried_imported_changed_and_exported_beside_the_running_servic
     // What is refused is on standard error, and in the exit code; what is wrong has its line.
     let wider = moved.replace("networks: {", "networks: { other: { cidr: 10.0.0.0/16, site: dc1 },");
     let refused = import(&wider, &[]).await.expect_err("overlapping networks").to_string();
-    ensure!(refused.contains("catalogue.yaml, line 3, column 13: network other: cidr: 10.0.0.0/16 shares addresses"), "{refused}");
+    ensure!(
+        refused.contains("catalogue.yaml, line 3, column 13: network other: cidr: 10.0.0.0/16 shares addresses"),
+        "{refused}"
+    );
     let before = position(&service).await?;
     let wrong = import(&moved.replace("rack: r2", "rak: r2"), &[]).await.expect_err("an unknown field").to_string();
     ensure!(wrong.contains("line 5, column 45: devices[0] (A): there is no field `rak`. Did you mean `rack`?"), "{wrong}");

@@ -82,10 +82,14 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
     let again = files.import(&tool, Arc::clone(&store), Existing::Changed).await?;
     let unchanged = begun.elapsed().as_secs_f64();
     tool.close().await.context("closing")?;
-    for (what, status, of) in [("dry run", Status::Created, &planned), ("import", Status::Created, &imported), ("again", Status::Unchanged, &again)] {
+    for (what, status, of) in
+        [("dry run", Status::Created, &planned), ("import", Status::Created, &imported), ("again", Status::Unchanged, &again)]
+    {
         ensure!(of.count(status) == 10_000, "{what}: {of}");
     }
-    for (what, seconds, target) in [("dry run", tried, TARGET), ("import", took, TARGET), ("the same file again", unchanged, AGAIN)] {
+    for (what, seconds, target) in
+        [("dry run", tried, TARGET), ("import", took, TARGET), ("the same file again", unchanged, AGAIN)]
+    {
         report.add(Row {
             what: format!("catalogue file of 10,000 entries: {what}"),
             measured: format!("{seconds:.1} s"),

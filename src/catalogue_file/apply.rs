@@ -116,7 +116,8 @@ impl<'a> Import<'a> {
                     let first = &report.outcomes[place];
                     let mut outcome = self.outcome(entry, came);
                     // What the first try changed already belongs to the outcome.
-                    let done = first.changes.iter().filter(|change| outcome.changes.iter().all(|other| other.field != change.field));
+                    let done =
+                        first.changes.iter().filter(|change| outcome.changes.iter().all(|other| other.field != change.field));
                     outcome.changes = done.cloned().chain(outcome.changes.clone()).collect();
                     if outcome.status == Status::Unchanged {
                         outcome.status = Status::Changed;

@@ -3,6 +3,7 @@
 
 use super::apply::held;
 use super::kinds::{self, Kind};
+use super::write;
 use anyhow::{Context, Result};
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -43,7 +44,8 @@ pub async fn export(views: &Pool, contents: &Contents, at: At, folder: Option<&P
             _ => {
                 let mut entries = Map::new();
                 for (name, json) in held(views, kind, at).await? {
-                    let json = if kind == Kind::BootImage { image(contents, &name, json, folder, &mut remarks).await? } else { json };
+                    let json =
+                        if kind == Kind::BootImage { image(contents, &name, json, folder, &mut remarks).await? } else { json };
                     entries.insert(name, tidied(json));
                 }
                 Value::Object(entries)
@@ -60,7 +62,7 @@ pub async fn export(views: &Pool, contents: &Contents, at: At, folder: Option<&P
             venture["roles"][role_name] = tidied(role);
         }
     }
-    let yaml = serde_norway::to_string(&Value::Object(sections)).context("the catalogue cannot be written as YAML")?;
+    let yaml = write::document(&sections);
     let heading: String = heading.lines().map(|line| format!("# {line}\n")).collect();
     Ok(Exported { text: format!("{heading}{yaml}"), remarks })
 }
@@ -83,12 +85,19 @@ fn tidied(entry: Value) -> Value {
     }
 }
 
-async fn image(contents: &Contents, image: &str, mut json: Value, folder: Option<&Path>, remarks: &mut Vec<String>) -> Result<Value> {
+async fn image(
+    contents: &Contents,
+    image: &str,
+    mut json: Value,
+    folder: Option<&Path>,
+    remarks: &mut Vec<String>,
+) -> Result<Value> {
     let Some(Value::Object(files)) = json.get_mut("files").map(Value::take) else { return Ok(json) };
     let mut written = Map::new();
     for (name, file) in files {
         let described = format!("the file {name} of the boot image {image}");
-        let file = self::file(contents, (image, &name), &described, file, folder, remarks).await.with_context(|| described.clone())?;
+        let file =
+            self::file(contents, (image, &name), &described, file, folder, remarks).await.with_context(|| described.clone())?;
         written.insert(name, file);
     }
     json["files"] = Value::Object(written);
@@ -108,7 +117,7 @@ async fn file(
     let mut json = json!({ "kind": file["kind"], "template": file["template"] });
     if size <= LARGEST_TEXT {
         let text = match contents.read_whole(sha256, size).await {
-            Ok(content) => String::from_utf8(content.to_vec()).ok().filter(|text| is_plain(text)),
+            Ok(content) => String::from_utf8(content.to_vec()).ok().filter(|text| !text.contains('\0')),
             Err(StoreError::Missing(_)) => None,
             Err(error) => return Err(error.into()),
         };
@@ -122,8 +131,11 @@ async fn file(
         (Ok(mut content), Some(folder)) => {
             // Names are safe as names of files, by their own rules.
             let path = folder.join(image).join(name);
-            tokio::fs::create_dir_all(folder.join(image)).await.with_context(|| format!("{} cannot be made", folder.display()))?;
-            let mut target = tokio::fs::File::create(&path).await.with_context(|| format!("{} cannot be written", path.display()))?;
+            tokio::fs::create_dir_all(folder.join(image))
+                .await
+                .with_context(|| format!("{} cannot be made", folder.display()))?;
+            let mut target =
+                tokio::fs::File::create(&path).await.with_context(|| format!("{} cannot be written", path.display()))?;
             while let Some(part) = content.try_next().await? {
                 target.write_all(&part).await.with_context(|| format!("{} cannot be written", path.display()))?;
             }
@@ -131,7 +143,9 @@ async fn file(
             json["path"] = path.to_str().context("the folder's name is not UTF-8")?.into();
         }
         (Ok(_), None) => {
-            remarks.push(format!("{described} is named by its hash only; another service needs its content, which --contents writes"));
+            remarks.push(format!(
+                "{described} is named by its hash only; another service needs its content, which --contents writes"
+            ));
             (json["sha256"], json["size"]) = (file["sha256"].clone(), file["size"].clone());
         }
         (Err(StoreError::Missing(_)), _) => {
@@ -141,11 +155,6 @@ async fn file(
         (Err(error), _) => return Err(error.into()),
     }
     Ok(json)
-}
-
-/// Whether a text is the same after it was written as YAML and read again.
-fn is_plain(text: &str) -> bool {
-    !text.starts_with('\u{feff}') && !text.chars().any(|c| (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}'))
 }
 
 async fn all_devices(views: &Pool, at: At, remarks: &mut Vec<String>) -> Result<Vec<Value>> {

@@ -128,7 +128,10 @@ impl Kind {
             Self::Device => {
                 let mut fields = shape::fields::<DeviceSpec>();
                 // Ids differ from one service to the next: in a file, a device is named by what is on its label.
-                fields.insert("parent".to_owned(), Field::optional(Shape::Either(vec![Shape::Text(vec![]), Shape::Fields(identity())])));
+                fields.insert(
+                    "parent".to_owned(),
+                    Field::optional(Shape::Either(vec![Shape::Text(vec![]), Shape::Fields(identity())])),
+                );
                 let of_change = shape::fields::<DeviceChange>();
                 for name in ["venture", "role"] {
                     fields.extend(of_change.get(name).map(|field| (name.to_owned(), field.clone())));
@@ -238,10 +241,12 @@ pub(super) fn typed<T: DeserializeOwned + Serialize>(value: Value) -> Result<(T,
 
 /// The value at a path such as `dns_updates.key.name` or `macs[0]`.
 fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
-    let pointer: String = path.replace('[', ".").replace(']', "").split('.').filter(|part| !part.is_empty()).fold(
-        String::new(),
-        |pointer, part| format!("{pointer}/{}", part.replace('~', "~0").replace('/', "~1")),
-    );
+    let pointer: String = path
+        .replace('[', ".")
+        .replace(']', "")
+        .split('.')
+        .filter(|part| !part.is_empty())
+        .fold(String::new(), |pointer, part| format!("{pointer}/{}", part.replace('~', "~0").replace('/', "~1")));
     value.pointer(&pointer)
 }
 

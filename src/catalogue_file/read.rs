@@ -1,7 +1,7 @@
 //! Catalogue files as entries that can be imported, or everything that is wrong with them. Nothing here knows a database.
 
 use super::kinds::{self, Kind, Label, Wrong};
-use super::shape::{Field, Shape};
+use super::shape::Shape;
 use super::value::Reading;
 use super::yaml::{self, Content, Node, Pair, Place, Problem, shortened};
 use bootledger_aggregates::boot_image::{BootImageSpec, FileKind};
@@ -14,6 +14,7 @@ use bootledger_web::commands::Command;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 /// A text that is read, and where the paths in it begin.
 #[derive(Debug)]
@@ -43,7 +44,11 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) enum What {
     /// All of it is in a command.
-    Defined { command: Box<Command>, json: Value, parent: Option<Name> },
+    Defined {
+        command: Box<Command>,
+        json: Value,
+        parent: Option<Name>,
+    },
     Image(Box<Image>),
     Device(Box<Device>),
 }
@@ -70,7 +75,10 @@ pub(super) enum FileContent {
     Text(String),
     Path(PathBuf),
     /// It is in the store of files already.
-    Stored { sha256: Sha256, size: u64 },
+    Stored {
+        sha256: Sha256,
+        size: u64,
+    },
 }
 
 /// A device with the fields that are given; the others stay as they are.
@@ -89,7 +97,10 @@ impl Device {
     /// What names it.
     pub(super) fn labels(&self) -> impl Iterator<Item = Label> + '_ {
         let numbers = [self.spec.serial.clone().map(Label::Serial), self.spec.asset.clone().map(Label::Asset)];
-        let filled = numbers.into_iter().flatten().filter(|label| !matches!(label, Label::Serial(text) | Label::Asset(text) if text.is_empty()));
+        let filled = numbers
+            .into_iter()
+            .flatten()
+            .filter(|label| !matches!(label, Label::Serial(text) | Label::Asset(text) if text.is_empty()));
         filled.chain(self.spec.macs.iter().copied().map(Label::Mac))
     }
 }
@@ -97,7 +108,7 @@ impl Device {
 /// Reads the files, or says all that is wrong.
 pub(super) fn read(sources: &[Source]) -> Result<Entries, Vec<Problem>> {
     let mut reader = Reader {
-        fields: Kind::ALL.into_iter().map(|kind| (kind, kind.fields())).collect(),
+        shapes: Kind::ALL.into_iter().map(|kind| (kind, Rc::new(Shape::Fields(kind.fields())))).collect(),
         folders: sources.iter().map(|source| source.folder.clone()).collect(),
         entries: vec![],
         named: HashMap::new(),
@@ -131,7 +142,7 @@ pub(super) fn read(sources: &[Source]) -> Result<Entries, Vec<Problem>> {
 }
 
 struct Reader {
-    fields: BTreeMap<Kind, BTreeMap<String, Field>>,
+    shapes: BTreeMap<Kind, Rc<Shape>>,
     folders: Vec<PathBuf>,
     entries: Vec<Entry>,
     /// Where each thing was first.
@@ -147,7 +158,8 @@ impl Reader {
         let sections: Vec<(Kind, &str)> =
             Kind::ALL.into_iter().filter(|kind| *kind != Kind::Role).map(|kind| (kind, kind.section())).collect();
         let Content::Mapping(pairs) = &document.content else {
-            let message = format!("{} is written here, where the sections of a catalogue belong, such as `sites:`", document.what());
+            let message =
+                format!("{} is written here, where the sections of a catalogue belong, such as `sites:`", document.what());
             self.problems.push(Problem::new(document.place, message));
             return;
         };
@@ -195,7 +207,11 @@ impl Reader {
         match parsed {
             Ok(name) => Some(name),
             Err(error) => {
-                let message = if error.to_string().contains(&pair.key) { error.to_string() } else { format!("`{}`: {error}", shortened(&pair.key)) };
+                let message = if error.to_string().contains(&pair.key) {
+                    error.to_string()
+                } else {
+                    format!("`{}`: {error}", shortened(&pair.key))
+                };
                 self.reading(path).problem(pair.place, message);
                 None
             }
@@ -208,7 +224,8 @@ impl Reader {
         if first == place {
             return true;
         }
-        let message = format!("the {} {name} is given twice, first {}. Keep one of them", kind.one(), self.described(first, place));
+        let message =
+            format!("the {} {name} is given twice, first {}. Keep one of them", kind.one(), self.described(first, place));
         self.reading(path).problem(place, message);
         false
     }
@@ -221,7 +238,7 @@ impl Reader {
 
     /// An entry's value by the fields of its kind, with the problems it has.
     fn entry(&mut self, kind: Kind, path: &[&str], pair: &Pair) -> Option<(Value, usize)> {
-        let shape = Shape::Fields(self.fields.get(&kind).cloned().unwrap_or_default());
+        let shape = self.shapes.get(&kind).cloned().unwrap_or(Rc::new(Shape::Any));
         let before = self.problems.len();
         let empty = Node::empty(pair.value.place);
         let node = if pair.value.is_null() { &empty } else { &*pair.value };
@@ -260,7 +277,8 @@ impl Reader {
             let path = ["ventures", name.as_str(), "roles"];
             let Some(role) = self.name(&path, pair) else { continue };
             if self.is_new(Kind::Role, &format!("{name}/{role}"), pair.place, &path) {
-                let spec = roles.get(&pair.key).cloned().filter(|spec| !spec.is_null()).unwrap_or_else(|| Value::Object(Map::new()));
+                let spec =
+                    roles.get(&pair.key).cloned().filter(|spec| !spec.is_null()).unwrap_or_else(|| Value::Object(Map::new()));
                 self.define(Kind::Role, &role, Some(name), spec, pair, &["ventures", name.as_str(), "roles", role.as_str()]);
             }
         }
@@ -282,7 +300,10 @@ impl Reader {
                 let path = ["boot_images", name.as_str(), "files"];
                 let Some(file) = self.name(&path, pair) else { continue };
                 if let Some(first) = named.get(&file) {
-                    let message = format!("the file {file} is given twice, first {}. Keep one of them", self.described(first.place, pair.place));
+                    let message = format!(
+                        "the file {file} is given twice, first {}. Keep one of them",
+                        self.described(first.place, pair.place)
+                    );
                     self.reading(&path).problem(pair.place, message);
                     continue;
                 }
@@ -317,7 +338,10 @@ impl Reader {
                 FileContent::Stored { sha256, size }
             }
             _ => {
-                reading.problem(pair.place, "give the content in one of three ways: `text`, `path`, or `sha256` and `size` of a content in the store");
+                reading.problem(
+                    pair.place,
+                    "give the content in one of three ways: `text`, `path`, or `sha256` and `size` of a content in the store",
+                );
                 return None;
             }
         };
@@ -330,7 +354,8 @@ impl Reader {
 
     fn devices(&mut self, node: &Node) {
         let Content::List(items) = &node.content else {
-            let message = format!("{} is written here, where a list of devices belongs: `- {{ site: dc1, serial: … }}`", node.what());
+            let message =
+                format!("{} is written here, where a list of devices belongs: `- {{ site: dc1, serial: … }}`", node.what());
             return self.reading(&["devices"]).problem(node.place, message);
         };
         for (n, item) in items.iter().enumerate() {
@@ -343,7 +368,8 @@ impl Reader {
             if let Some(device) = self.device(&named, &pair) {
                 let mut labels = device.labels().peekable();
                 if labels.peek().is_none() {
-                    self.reading(&[&named]).problem(item.place, "a device needs a serial number, an asset number or a MAC address");
+                    self.reading(&[&named])
+                        .problem(item.place, "a device needs a serial number, an asset number or a MAC address");
                     continue;
                 }
                 let labels: Vec<Label> = labels.collect();
@@ -351,7 +377,10 @@ impl Reader {
                 let name = name.unwrap_or_else(|| labels[0].to_string());
                 let first = labels.iter().find_map(|label| Some((label, *self.labelled.get(label)?)));
                 if let Some((label, first)) = first {
-                    let message = format!("the {label} is that of another device too, {}. A device is given once, with all its fields", self.described(first, item.place));
+                    let message = format!(
+                        "the {label} is that of another device too, {}. A device is given once, with all its fields",
+                        self.described(first, item.place)
+                    );
                     self.reading(&[&named]).problem(item.place, message);
                     continue;
                 }
@@ -376,12 +405,16 @@ impl Reader {
         match fields.get("parent") {
             // An id, as the API has it.
             Some(Value::String(text)) if text.parse::<DeviceId>().is_err() => {
-                let message = format!("`{}` is no device. Write what is on its label: {{ serial: … }}, {{ asset: … }} or {{ mac: … }}", shortened(text));
+                let message = format!(
+                    "`{}` is no device. Write what is on its label: {{ serial: … }}, {{ asset: … }} or {{ mac: … }}",
+                    shortened(text)
+                );
                 self.reading(&[named, "parent"]).problem(place("parent"), message);
                 return None;
             }
             Some(Value::Object(label)) => {
-                let label = parent_label(label).map_err(|message| self.reading(&[named, "parent"]).problem(place("parent"), message));
+                let label =
+                    parent_label(label).map_err(|message| self.reading(&[named, "parent"]).problem(place("parent"), message));
                 parent = Some(label.ok()?);
                 fields.remove("parent");
                 given.retain(|field| field != "parent");

@@ -146,8 +146,12 @@ impl Outcome {
         for change in &self.changes {
             let (old, new) = (shown(change.old.as_ref()), shown(change.new.as_ref()));
             let _ = write!(text, "\n  {}: {old} → {new}", change.field);
-            let refused: Vec<&str> =
-                self.refusals.iter().filter(|refusal| refusal.is_about(&change.field)).map(|refusal| refusal.message.as_str()).collect();
+            let refused: Vec<&str> = self
+                .refusals
+                .iter()
+                .filter(|refusal| refusal.is_about(&change.field))
+                .map(|refusal| refusal.message.as_str())
+                .collect();
             if !refused.is_empty() {
                 let _ = write!(text, " – refused: {}", invisible::shown(&refused.join("; ")));
             } else if self.status == Status::Refused && !all && !dry_run {

@@ -90,11 +90,8 @@ impl Schemas {
         }
         if let Some(choices) = schema["oneOf"].as_array().or(schema["anyOf"].as_array()) {
             let nullable = choices.iter().any(|choice| choice["type"] == "null");
-            let mut shapes: Vec<Shape> = choices
-                .iter()
-                .filter(|choice| choice["type"] != "null")
-                .map(|choice| self.shape(choice, depth + 1).0)
-                .collect();
+            let mut shapes: Vec<Shape> =
+                choices.iter().filter(|choice| choice["type"] != "null").map(|choice| self.shape(choice, depth + 1).0).collect();
             return match shapes.len() {
                 1 => (shapes.remove(0), nullable),
                 _ => (Shape::Either(shapes), nullable),
@@ -111,7 +108,9 @@ impl Schemas {
         let of_types = types(schema).into_iter().filter(|one| *one != "null").collect::<Vec<_>>();
         match of_types[..] {
             ["object"] => match (schema["properties"].as_object(), &schema["additionalProperties"]) {
-                (Some(properties), _) if !properties.is_empty() => Shape::Fields(self.fields(properties, &schema["required"], depth)),
+                (Some(properties), _) if !properties.is_empty() => {
+                    Shape::Fields(self.fields(properties, &schema["required"], depth))
+                }
                 (_, additional @ Value::Object(_)) => Shape::Mapping(inner(additional)),
                 _ => Shape::Any,
             },

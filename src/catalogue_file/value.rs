@@ -73,7 +73,10 @@ impl Reading<'_> {
     fn filled(&mut self, node: &Node, shape: &Shape) -> Value {
         // A Puppet class without parameters is written as nothing.
         if node.is_null() && !matches!(shape, Shape::Any | Shape::Mapping(_)) {
-            self.problem(node.place, "there is no value here. Write one, or remove the entry; the text `null` or `~` needs quotes");
+            self.problem(
+                node.place,
+                "there is no value here. Write one, or remove the entry; the text `null` or `~` needs quotes",
+            );
             return Value::Null;
         }
         if node.is_null() {
@@ -156,8 +159,11 @@ impl Reading<'_> {
                 Value::Null
             }
             ([_, ..], Content::Scalar { .. }) if fitting.iter().all(|shape| matches!(shape, Shape::Text(_))) => {
-                let choices: Vec<String> =
-                    fitting.iter().filter_map(|shape| if let Shape::Text(choices) = shape { Some(choices.clone()) } else { None }).flatten().collect();
+                let choices: Vec<String> = fitting
+                    .iter()
+                    .filter_map(|shape| if let Shape::Text(choices) = shape { Some(choices.clone()) } else { None })
+                    .flatten()
+                    .collect();
                 self.value(node, &Shape::Text(choices))
             }
             ([_, ..], _) => self.any(node),
@@ -192,7 +198,10 @@ impl Reading<'_> {
                 "false" | "False" | "FALSE" => Value::Bool(false),
                 _ if boolean(text).is_some() => {
                     let meant = boolean(text).unwrap_or_default();
-                    self.problem(node.place, format!("`{text}` is a text in YAML 1.2 and {meant} in YAML 1.1. Write \"{text}\" in quotes, or {meant}"));
+                    self.problem(
+                        node.place,
+                        format!("`{text}` is a text in YAML 1.2 and {meant} in YAML 1.1. Write \"{text}\" in quotes, or {meant}"),
+                    );
                     Value::Null
                 }
                 _ => match decimal(text) {
@@ -282,9 +291,9 @@ fn is_unclear_number(text: &str) -> bool {
     let unsigned = text.trim_start_matches(['+', '-']);
     let all = |text: &str, allowed: fn(char) -> bool| !text.is_empty() && text.chars().all(allowed);
     let digits = |c: char| c.is_ascii_digit() || c == '_';
-    let based = ["0x", "0o", "0b"].iter().any(|base| {
-        unsigned.strip_prefix(base).is_some_and(|rest| all(rest, |c| c.is_ascii_hexdigit() || c == '_'))
-    });
+    let based = ["0x", "0o", "0b"]
+        .iter()
+        .any(|base| unsigned.strip_prefix(base).is_some_and(|rest| all(rest, |c| c.is_ascii_hexdigit() || c == '_')));
     let plain = unsigned.starts_with(|c: char| c.is_ascii_digit())
         && all(unsigned, |c| c.is_ascii_digit() || matches!(c, '_' | '.'))
         && unsigned.matches('.').count() <= 1;
@@ -301,7 +310,8 @@ pub(super) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     let distances = known.iter().map(|known| (distance(&written, &plain(known)), *known));
     let near = distances.min_by_key(|(distance, _)| *distance)?;
     let contains = || {
-        let inside = |known: &&&str| written.len() >= 4 && (known.contains(&written) || (known.len() >= 4 && written.contains(**known)));
+        let inside =
+            |known: &&&str| written.len() >= 4 && (known.contains(&written) || (known.len() >= 4 && written.contains(**known)));
         known.iter().find(inside).copied()
     };
     if near.0 <= 1 + written.len() / 4 { Some(near.1) } else { contains() }

@@ -50,7 +50,10 @@ pub(super) struct Node {
 #[derive(Clone, Debug)]
 pub(super) enum Content {
     /// A text as it was written; whether it was without quotes.
-    Scalar { text: String, plain: bool },
+    Scalar {
+        text: String,
+        plain: bool,
+    },
     List(Vec<Rc<Node>>),
     Mapping(Vec<Pair>),
 }
@@ -105,14 +108,8 @@ pub(super) fn read(text: &str, file: usize) -> Result<(Vec<Rc<Node>>, Vec<Proble
     if let Some(problem) = control_character(text, file) {
         return Err(problem);
     }
-    let mut reader = Reader {
-        parser: Parser::new_from_str(text),
-        file,
-        anchored: HashMap::new(),
-        depth: 0,
-        nodes: 0,
-        problems: vec![],
-    };
+    let mut reader =
+        Reader { parser: Parser::new_from_str(text), text, file, anchored: HashMap::new(), depth: 0, nodes: 0, problems: vec![] };
     let mut documents = vec![];
     loop {
         match reader.next()? {
@@ -140,13 +137,16 @@ fn control_character(text: &str, file: usize) -> Option<Problem> {
     let message = if code == 0 {
         "this is a binary file, not text. Save the catalogue as UTF-8 text".to_owned()
     } else {
-        format!("the control character U+{code:04X} is not allowed in YAML. Remove it, or write it as \"\\x{code:02X}\" in double quotes")
+        format!(
+            "the control character U+{code:04X} is not allowed in YAML. Remove it, or write it as \"\\x{code:02X}\" in double quotes"
+        )
     };
     Some(Problem::new(Place { file, line, column }, message))
 }
 
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
+    text: &'a str,
     file: usize,
     anchored: HashMap<usize, Rc<Node>>,
     depth: usize,
@@ -159,11 +159,24 @@ impl<'a> Reader<'a> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => {
-                let place = Place { file: self.file, line: error.marker().line(), column: error.marker().col() + 1 };
+                let mut place = Place { file: self.file, line: error.marker().line(), column: error.marker().col() + 1 };
+                if error.info().contains("tab") {
+                    // The parser stops before the line that it cannot read.
+                    place = self.tab_after(place).unwrap_or(place);
+                }
                 Err(Problem::new(place, format!("this is not valid YAML: {}", explained(error.info()))))
             }
             None => Ok((Event::StreamEnd, Span::default())),
         }
+    }
+
+    /// The first tab in an indentation, from a line on.
+    fn tab_after(&self, place: Place) -> Option<Place> {
+        let mut lines = self.text.lines().enumerate().skip(place.line.saturating_sub(1));
+        lines.find_map(|(n, line)| {
+            let column = line.find(|c| c != ' ').filter(|at| line[*at..].starts_with('\t'))? + 1;
+            Some(Place { line: n + 1, column, ..place })
+        })
     }
 
     fn place(&self, span: &Span) -> Place {
@@ -283,7 +296,10 @@ impl<'a> Reader<'a> {
         let mut known: HashSet<String> = pairs.iter().map(|pair| pair.key.clone()).collect();
         for source in sources {
             let Content::Mapping(more) = &source.content else {
-                return Err(Problem::new(value.place, format!("`<<` takes a mapping or a list of mappings, not {}", source.what())));
+                return Err(Problem::new(
+                    value.place,
+                    format!("`<<` takes a mapping or a list of mappings, not {}", source.what()),
+                ));
             };
             for pair in more {
                 if known.insert(pair.key.clone()) {
@@ -317,6 +333,9 @@ impl<'a> Reader<'a> {
 
 /// What the parser says, with what usually causes it.
 fn explained(info: &str) -> String {
+    if info.contains("recursion limit") {
+        return "lists and mappings are too many levels deep here".to_owned();
+    }
     let advice = if info.contains("tab") {
         ". YAML is indented with spaces only: replace the tab"
     } else if info.contains("mapping values are not allowed") || info.contains("simple key") {

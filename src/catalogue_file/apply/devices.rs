@@ -17,10 +17,14 @@ use bootledger_web::commands::Command;
 use futures::StreamExt;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::LazyLock;
 use uuid::Uuid;
 
 /// How many things are looked up in one query.
 const CHUNK: usize = 500;
+
+/// Fields that make sense only together: where one is refused, so are the others.
+const TOGETHER: [&[&str]; 2] = [&["venture", "role"], &["site", "rack", "position"]];
 
 /// The devices in use that hold some labels.
 #[derive(Default)]
@@ -35,7 +39,8 @@ impl Known {
         let labels: Vec<&Label> = labels.iter().collect();
         for some in labels.chunks(CHUNK) {
             let claims: Vec<Claim> = some.iter().map(|label| claim(label)).collect();
-            let mut of_claims: HashMap<(&str, String), &Label> = some.iter().map(|label| (claim(label).parts(), *label)).collect();
+            let mut of_claims: HashMap<(&str, String), &Label> =
+                some.iter().map(|label| (claim(label).parts(), *label)).collect();
             for (claim, holder) in crate::ledger::holders(views, &claims).await.map_err(crate::administrator::shown)? {
                 if let (Holder::Device(id), Some(label)) = (holder, of_claims.remove(&claim.parts())) {
                     known.by_label.insert(label.clone(), id);
@@ -84,7 +89,10 @@ impl Import<'_> {
         let mut waiting: Vec<usize> = (0..all.len()).collect();
         // Parents before their parts: what waits for a device of the same file is taken in a later round.
         while !waiting.is_empty() {
-            let labels = waiting.iter().filter_map(|place| device_of(all[*place].0)).flat_map(|device| device.labels().chain(device.parent.clone()));
+            let labels = waiting
+                .iter()
+                .filter_map(|place| device_of(all[*place].0))
+                .flat_map(|device| device.labels().chain(device.parent.clone()));
             let known = Known::look_up(&self.target.views, &labels.collect()).await?;
             let coming: BTreeSet<Label> = waiting
                 .iter()
@@ -110,7 +118,10 @@ impl Import<'_> {
             }
             if due.is_empty() {
                 for place in later {
-                    all[place].1.refusals.push(Refusal { field: "parent".to_owned(), message: "the device that it is a part of cannot be imported".to_owned() });
+                    all[place].1.refusals.push(Refusal {
+                        field: "parent".to_owned(),
+                        message: "the device that it is a part of cannot be imported".to_owned(),
+                    });
                 }
                 break;
             }
@@ -134,7 +145,7 @@ impl Import<'_> {
         let mut applied = vec![];
         while let Some(done) = done.next().await {
             let (due, (came, id)) = done?;
-            if let Some(id) = id.filter(|_| came.applied) {
+            if let Some(id) = id.filter(|_| came.applied || !came.changes.is_empty()) {
                 applied.push((due, id));
             }
             all[due.place].1 = came;
@@ -180,7 +191,8 @@ impl Import<'_> {
         let id = held.id;
         let held = kinds::device(held);
         let mut came = Came { changes: differing(&held, &due.given), ..Came::default() };
-        let mut fields: BTreeSet<&str> = came.changes.iter().map(|change| change.field.split('.').next().unwrap_or_default()).collect();
+        let mut fields: BTreeSet<&str> =
+            came.changes.iter().map(|change| change.field.split('.').next().unwrap_or_default()).collect();
         let verifies = fields.remove("verified").then_some(due.device.verified).flatten();
         if verifies == Some(false) {
             match self.execute(Command::UnverifyDevice(id)).await? {
@@ -198,11 +210,19 @@ impl Import<'_> {
                     break;
                 }
                 Err(refusals) => {
-                    let before = change.len();
-                    change.retain(|field, _| !refusals.iter().any(|refusal| refusal.is_about(field)));
+                    let about = |field: &str| refusals.iter().any(|refusal| refusal.is_about(field));
+                    let with = |field: &str| {
+                        TOGETHER.iter().any(|group| group.contains(&field) && group.iter().any(|other| about(other)))
+                    };
+                    let any = change.keys().any(|field| about(field) || with(field));
                     // Where the reason is about no field that changes, nothing of the rest can be applied either.
-                    if change.len() == before {
-                        change.clear();
+                    let gone = change.keys().filter(|field| !any || about(field) || with(field)).cloned().collect::<Vec<_>>();
+                    for field in gone {
+                        change.remove(&field);
+                        if !about(&field) {
+                            let why = refusals.iter().map(|refusal| refusal.message.as_str()).collect::<Vec<_>>().join("; ");
+                            came.refusals.push(Refusal { field, message: format!("not changed, because {why}") });
+                        }
                     }
                     came.refusals.extend(refusals);
                 }
@@ -265,7 +285,8 @@ fn found(device: &Device, known: &Known) -> Result<Option<DeviceId>, Refusal> {
     let holders: BTreeMap<DeviceId, Label> =
         device.labels().filter_map(|label| Some((*known.by_label.get(&label)?, label))).collect();
     if holders.len() > 1 {
-        let held: Vec<String> = holders.iter().map(|(id, label)| format!("the {label} is that of {}", known.called(*id))).collect();
+        let held: Vec<String> =
+            holders.iter().map(|(id, label)| format!("the {label} is that of {}", known.called(*id))).collect();
         return Err(refused(format!("this is not one device: {}. Correct the file, or the devices first", held.join(", "))));
     }
     Ok(holders.keys().next().copied())
@@ -302,14 +323,18 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 /// The command's fields for those that change, and why others cannot.
-fn change_of(fields: &BTreeSet<&str>, given: &Map<String, Value>, held: &Map<String, Value>) -> (Map<String, Value>, Vec<Refusal>) {
-    let known = shape::fields::<DeviceChange>();
+fn change_of(
+    fields: &BTreeSet<&str>,
+    given: &Map<String, Value>,
+    held: &Map<String, Value>,
+) -> (Map<String, Value>, Vec<Refusal>) {
+    static KNOWN: LazyLock<BTreeMap<String, shape::Field>> = LazyLock::new(shape::fields::<DeviceChange>);
     let (mut change, mut refusals) = (Map::new(), vec![]);
     for field in fields {
         let mut refuse = |message: &str| refusals.push(Refusal { field: (*field).to_owned(), message: message.to_owned() });
         let value = given.get(*field).cloned().unwrap_or_default();
         match (*field, is_nothing(&value)) {
-            _ if !known.contains_key(*field) => {
+            _ if !KNOWN.contains_key(*field) => {
                 refuse("this is set when a device is registered. To change it, decommission the device and register it again");
             }
             ("settings", _) => {

@@ -55,7 +55,8 @@ impl Import<'_> {
         let (files, refusals) = self.files(image, &spec.settings).await?;
         let old = held.as_ref().map(|held| described(held, image)).transpose()?;
         let new = wanted(&spec, &files);
-        let mut came = Came { changes: differences(old.as_ref(), Some(&new)), created: old.is_none(), refusals, ..Came::default() };
+        let mut came =
+            Came { changes: differences(old.as_ref(), Some(&new)), created: old.is_none(), refusals, ..Came::default() };
         if !came.refusals.is_empty() || came.changes.is_empty() {
             return Ok(came);
         }
@@ -120,7 +121,9 @@ impl Import<'_> {
                     Ok(content) => content.into(),
                     Err(error) => return Ok(Err(unreadable(path, &error))),
                 },
-                FileContent::Stored { .. } => self.contents.read_whole(sha256, size).await.context("the store of boot files cannot be read")?,
+                FileContent::Stored { .. } => {
+                    self.contents.read_whole(sha256, size).await.context("the store of boot files cannot be read")?
+                }
             };
             let Ok(text) = std::str::from_utf8(&content) else { return Ok(Err("a template is UTF-8 text".to_owned())) };
             settings = match check_template(text, declared) {

@@ -105,7 +105,8 @@ impl Place {
 fn told(report: &Report) -> Vec<String> {
     let outcomes = report.outcomes.iter().filter(|outcome| outcome.status != Status::Unchanged);
     let told = outcomes.map(|outcome| {
-        let refusals: Vec<String> = outcome.refusals.iter().map(|refusal| format!(" [{}: {}]", refusal.field, refusal.message)).collect();
+        let refusals: Vec<String> =
+            outcome.refusals.iter().map(|refusal| format!(" [{}: {}]", refusal.field, refusal.message)).collect();
         format!("{} {} {:?}{}", outcome.kind.one(), outcome.name, outcome.status, refusals.concat())
     });
     told.collect()
@@ -153,7 +154,8 @@ async fn every_field_of_every_kind_is_created_changed_exported_and_recognised() 
     for kind in Kind::ALL {
         for path in paths(kind) {
             // A content is compared by its hash, and the parts of a mapping of any keys one by one.
-            let path = ["text", "path"].into_iter().fold(path, |path, end| path.replace(&format!("files.*.{end}"), "files.*.sha256"));
+            let path =
+                ["text", "path"].into_iter().fold(path, |path, end| path.replace(&format!("files.*.{end}"), "files.*.sha256"));
             let begins = |field: &str| {
                 let field = if kind == Kind::BootImage && field.starts_with("files.") {
                     format!("files.*.{}", field.rsplit('.').next().unwrap_or_default())
@@ -162,7 +164,11 @@ async fn every_field_of_every_kind_is_created_changed_exported_and_recognised() 
                 };
                 field == path || field.starts_with(&format!("{path}."))
             };
-            assert!(changed.iter().any(|(section, field)| *section == kind.section() && begins(field)), "{}.{path} changes: {report}", kind.section());
+            assert!(
+                changed.iter().any(|(section, field)| *section == kind.section() && begins(field)),
+                "{}.{path} changes: {report}",
+                kind.section()
+            );
         }
     }
     let refused: BTreeSet<(&str, &str)> = report
@@ -170,7 +176,7 @@ async fn every_field_of_every_kind_is_created_changed_exported_and_recognised() 
         .iter()
         .flat_map(|outcome| outcome.refusals.iter().map(|refusal| (outcome.kind.section(), refusal.field.as_str())))
         .collect();
-    assert_eq!(refused, BTreeSet::from([("devices", "kind"), ("devices", "parent"), ("devices", "role")]), "{report}");
+    assert_eq!(refused, BTreeSet::from([("devices", "kind"), ("devices", "parent")]), "{report}");
     let after = place.everything().await?;
     assert_ne!(before, after);
     let position = place.position().await?;
@@ -205,10 +211,13 @@ devices:
 async fn a_device_that_was_imported_before_changes_its_rack_controller_and_state_field_by_field() -> Result<()> {
     let place = Place::create().await?;
     place.import(SMALL).await?;
-    let changed = SMALL.replace("rack: r1", "rack: r2").replace("10.0.0.5", "10.0.0.6").replace("verified: true", "verified: false");
+    let changed =
+        SMALL.replace("rack: r1", "rack: r2").replace("10.0.0.5", "10.0.0.6").replace("verified: true", "verified: false");
     let report = place.import(&changed).await?;
-    let fields: Vec<String> = report.outcomes.last().context("a device")?.changes.iter().map(|change| format!("{change:?}")).collect();
-    let change = |field: &str, old: Value, new: Value| format!("Change {{ field: {field:?}, old: Some({old:?}), new: Some({new:?}) }}");
+    let fields: Vec<String> =
+        report.outcomes.last().context("a device")?.changes.iter().map(|change| format!("{change:?}")).collect();
+    let change =
+        |field: &str, old: Value, new: Value| format!("Change {{ field: {field:?}, old: Some({old:?}), new: Some({new:?}) }}");
     assert_eq!(
         fields,
         [
@@ -218,10 +227,15 @@ async fn a_device_that_was_imported_before_changes_its_rack_controller_and_state
         ]
     );
     let device = &place.everything().await?["devices A"];
-    assert_eq!((&device["rack"], &device["management"]["address"], &device["verified"]), (&json!("r2"), &json!("10.0.0.6"), &json!(false)));
+    assert_eq!(
+        (&device["rack"], &device["management"]["address"], &device["verified"]),
+        (&json!("r2"), &json!("10.0.0.6"), &json!(false))
+    );
     // What a file does not give stays; what it may not change is refused alone.
     place.import(&SMALL.replace("role: web, verified: true", "verified: true")).await?;
-    let report = place.import(&SMALL.replace("role: web", "role: db").replace("rack: r1, ", "rack: r2, name: B, ").replace("name: A, ", "")).await?;
+    let report = place
+        .import(&SMALL.replace("role: web", "role: db").replace("rack: r1, ", "rack: r2, name: B, ").replace("name: A, ", ""))
+        .await?;
     let outcome = report.outcomes.last().context("a device")?;
     assert_eq!(outcome.status, Status::Refused);
     assert_eq!(outcome.refusals.iter().map(|refusal| refusal.field.as_str()).collect::<Vec<_>>(), ["role"]);
@@ -232,6 +246,21 @@ async fn a_device_that_was_imported_before_changes_its_rack_controller_and_state
     assert!(text.contains("role: web → db – refused: the device is verified"), "{text}");
     assert!(text.contains("rack: r1 → r2 – applied"), "{text}");
     assert!(text.contains("device B: refused (catalogue.yaml, line 5, column 5)"), "{text}");
+    // A venture and its role go together, and nothing is passed over without a word.
+    let bare = SMALL.replace("venture: shop, role: web, verified: true", "venture: bare, verified: false");
+    let bare = bare.replace("ventures: {", "ventures: { bare: {},").replace("name: A", "name: C");
+    let report = place.import(&bare).await?;
+    let outcome = report.outcomes.last().context("a device")?;
+    assert_eq!(
+        outcome.refusals.iter().map(|refusal| refusal.field.as_str()).collect::<Vec<_>>(),
+        ["venture", "role"],
+        "{report}"
+    );
+    assert!(
+        report.to_string().contains("venture: shop → bare – refused: not changed, because venture bare has no role web"),
+        "{report}"
+    );
+    assert!(place.everything().await?.contains_key("devices C"), "{report}");
     let refused = place.import(&SMALL.replace("rack: r1", "rack: ~").replace("serial: S1", "serial: ~")).await?;
     assert!(refused.to_string().contains("rack: r2 → nothing – refused: a device keeps it once it has one"), "{refused}");
     assert_eq!(place.everything().await?["devices A"].get("serial"), None);
@@ -291,7 +320,11 @@ devices:
 #[tokio::test]
 async fn entries_that_wait_for_each_other_are_tried_again() -> Result<()> {
     let place = Place::create().await?;
-    let networks = |a: &str, b: &str| format!("sites: {{ dc1: {{ domain: d.example }} }}\nnetworks: {{ a: {{ cidr: {a}, site: dc1 }}, b: {{ cidr: {b}, site: dc1 }} }}\n");
+    let networks = |a: &str, b: &str| {
+        format!(
+            "sites: {{ dc1: {{ domain: d.example }} }}\nnetworks: {{ a: {{ cidr: {a}, site: dc1 }}, b: {{ cidr: {b}, site: dc1 }} }}\n"
+        )
+    };
     place.import(&networks("10.0.0.0/25", "10.0.0.128/25")).await?;
     // `a` can only grow when `b` is gone from there.
     let report = place.import(&networks("10.0.0.0/24", "10.0.1.0/24")).await?;
@@ -317,7 +350,8 @@ async fn what_is_there_can_be_left_as_it_is_and_the_past_exported() -> Result<()
     place.import(SMALL).await?;
     let position = place.position().await?;
     let first = place.export(At::Now, None).await?.text;
-    let other = SMALL.replace("rack: r1", "rack: r2").replace("r2: { site: dc1 }", "r2: { site: dc1, units: 10 }, r3: { site: dc1 }");
+    let other =
+        SMALL.replace("rack: r1", "rack: r2").replace("r2: { site: dc1 }", "r2: { site: dc1, units: 10 }, r3: { site: dc1 }");
     place.files(&other)?.import(&place.tool, place.files.clone(), Existing::Kept).await?;
     let everything = place.everything().await?;
     assert_eq!((&everything["devices A"]["rack"], &everything["racks r2"]["units"]), (&json!("r1"), &json!(42)));
@@ -342,7 +376,8 @@ async fn a_dry_run_beside_a_service_at_work_keeps_out_of_its_way() -> Result<()>
     ensure!(report.count(Status::Created) == 2, "{report}");
     // The service goes on meanwhile, and its log is its own.
     let spec: NetworkSpec = serde_json::from_value(json!({ "cidr": "10.9.0.0/24", "site": "dc1" }))?;
-    let receipt = place.tool.ledger.execute(Command::DefineNetwork("n".parse()?, Box::new(spec)), by("test")).await.map_err(shown)?;
+    let receipt =
+        place.tool.ledger.execute(Command::DefineNetwork("n".parse()?, Box::new(spec)), by("test")).await.map_err(shown)?;
     assert_eq!(receipt.position, known + 1);
     trial.close().await?;
     assert_eq!(place.position().await?, known + 1);
