@@ -271,6 +271,31 @@ mod tests {
     }
 
     #[test]
+    fn every_example_of_a_help_is_a_command_line_that_is_taken() {
+        let all = Arguments::command();
+        let helps: Vec<String> = std::iter::once(&all)
+            .chain(all.get_subcommands())
+            .filter_map(|command| command.get_after_help().map(ToString::to_string))
+            .collect();
+        let mut examples = 0;
+        for line in helps.iter().flat_map(|help| help.lines()).filter_map(|line| Some(&line[line.find("bootledger ")?..])) {
+            // What the example explains, writes to a file or runs next is not its own.
+            let own = ["   ", " > ", " && "].iter().fold(line, |line, end| line.split(end).next().unwrap_or_default());
+            let quoted = own.split('"').enumerate();
+            let words: Vec<String> = quoted
+                .flat_map(|(n, part)| {
+                    if n % 2 == 1 { vec![part.to_owned()] } else { part.split_whitespace().map(ToOwned::to_owned).collect() }
+                })
+                .collect();
+            if let Err(error) = Arguments::try_parse_from(&words) {
+                panic!("{line}: {error}");
+            }
+            examples += 1;
+        }
+        assert!(examples > 20, "{examples}");
+    }
+
+    #[test]
     fn every_subcommand_has_a_help_that_says_what_it_does() {
         fn look(command: &mut clap::Command, path: &str) {
             let path = format!("{path} {}", command.get_name());
@@ -283,7 +308,7 @@ mod tests {
                 "{path} has no example"
             );
             drop(command.render_long_help());
-            for subcommand in command.get_subcommands_mut() {
+            for subcommand in command.get_subcommands_mut().filter(|one| one.get_name() != "help") {
                 look(subcommand, &path);
             }
         }

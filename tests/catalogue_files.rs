@@ -60,7 +60,7 @@ async fn a_file_is_tried_imported_changed_and_exported_beside_the_running_servic
     assert_eq!(position(&service).await?, before);
 
     let exported = service.run(&["export", "--catalogue", "--files", store]).await?;
-    ensure!(exported.contains("serial: '70123456'"), "{exported}");
+    ensure!(exported.contains("serial: \"70123456\""), "{exported}");
     let again = import(&exported, &[]).await?;
     ensure!(again.contains("all                     0        0          5        0"), "{again}");
     assert_eq!(position(&service).await?, before);

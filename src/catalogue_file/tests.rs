@@ -2,4 +2,5 @@
 
 mod database;
 mod fields;
+mod properties;
 mod reading;

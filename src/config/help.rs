@@ -34,11 +34,11 @@ Examples:
 
 pub(super) const DHCP_AGENT: &str = "\
 Example:
-  bootledger dhcp-agent --help lists what it needs; docs/dhcp-agent.md has a complete example for each server";
+  bootledger dhcp-agent --server-name kea-dc1 --site dc1 --kind kea --url http://10.0.0.2:8080 --token-file kea-dc1.token --config /etc/kea/kea-dhcp4.conf";
 
 pub(super) const KEY: &str = "\
 Example:
-  bootledger key show";
+  bootledger key check";
 
 pub(super) const TOKEN: &str = "\
 Examples:
