@@ -178,8 +178,9 @@ fn text_of(bytes: Vec<u8>, name: &str) -> Result<String> {
     ensure!(!utf16, "{name}, line 1, column 1: the file is UTF-16. Save it as UTF-8\n1 error; nothing was imported");
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let column = String::from_utf8_lossy(before).rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let before = String::from_utf8_lossy(before);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         anyhow::anyhow!(
             "{name}, line {line}, column {column}: the file is not UTF-8 text. Save it as UTF-8\n1 error; nothing was imported"
         )

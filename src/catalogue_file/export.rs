@@ -63,7 +63,7 @@ pub async fn export(views: &Pool, contents: &Contents, at: At, folder: Option<&P
         }
     }
     let yaml = write::document(&sections);
-    let heading: String = heading.lines().map(|line| format!("# {line}\n")).collect();
+    let heading: String = heading.lines().flat_map(|line| ["# ", line, "\n"]).collect();
     Ok(Exported { text: format!("{heading}{yaml}"), remarks })
 }
 

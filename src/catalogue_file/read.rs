@@ -191,7 +191,7 @@ impl Reader {
                 continue;
             }
             match kind {
-                Kind::BootImage => self.image(name, pair),
+                Kind::BootImage => self.image(&name, pair),
                 Kind::Venture => self.venture(&name, pair),
                 _ => {
                     if let Some((value, _)) = self.entry(kind, &[section, name.as_str()], pair) {
@@ -284,7 +284,7 @@ impl Reader {
         }
     }
 
-    fn image(&mut self, name: Name, pair: &Pair) {
+    fn image(&mut self, name: &Name, pair: &Pair) {
         let path = ["boot_images", name.as_str()];
         let Some((mut value, before)) = self.entry(Kind::BootImage, &path, pair) else { return };
         let files = value.as_object_mut().and_then(|fields| fields.remove("files"));

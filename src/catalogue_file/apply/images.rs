@@ -69,16 +69,15 @@ impl Import<'_> {
         let mut together = held.map(|held| held.files).unwrap_or_default();
         together.extend(files);
         let command = Command::ReplaceBootImage { image: image.name.clone(), spec: Box::new(spec), files: together, revision };
-        match self.execute(command).await? {
-            Err(refusals) => came.refusals = refusals,
-            Ok(_) => {
-                came.applied = true;
-                self.target.catch_up().await?;
-                let now = catalogue::boot_image(&self.target.views, &image.name, At::Now).await?;
-                let now = now.map(|now| described(&now.spec, image)).transpose()?;
-                came.refusals = left(now.as_ref(), Some(&new));
-            }
+        if let Err(refusals) = self.execute(command).await? {
+            came.refusals = refusals;
+            return Ok(came);
         }
+        came.applied = true;
+        self.target.catch_up().await?;
+        let now = catalogue::boot_image(&self.target.views, &image.name, At::Now).await?;
+        let now = now.map(|now| described(&now.spec, image)).transpose()?;
+        came.refusals = left(now.as_ref(), Some(&new));
         Ok(came)
     }
 
