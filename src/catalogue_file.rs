@@ -1,207 +1,188 @@
-//! A catalogue as a YAML file: sites, racks, networks, DHCP servers, ventures with roles, boot
-//! images with files, devices, webhooks, scopes of secrets. Loaded again, only what changed is written.
+//! A catalogue as YAML files: sites, racks, networks, DHCP servers, boot images with files, ventures with roles, devices,
+//! webhooks, scopes of secrets. Importing creates and changes, and says what became of each entry; exporting writes the
+//! present catalogue in the same form.
+//!
+//! A file is read as a whole before anything happens: one with errors changes nothing. Nothing is ever removed because a file
+//! does not name it.
 
-use crate::administrator::{by, shown};
+mod apply;
+mod export;
+mod kinds;
+mod read;
+pub mod report;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod value;
+mod write;
+mod yaml;
+
+pub use export::{Exported, export};
+
+use crate::ledger::Ledger;
+use crate::projector;
 use crate::tool::Tool;
-use anyhow::{Context as _, Result, ensure};
-use bootledger_aggregates::boot_image::{BootFile, BootImageSpec, FileKind};
-use bootledger_aggregates::claims::Claim;
-use bootledger_aggregates::device::register::DeviceSpec;
-use bootledger_aggregates::dhcp_server::DhcpServerSpec;
-use bootledger_aggregates::network::NetworkSpec;
-use bootledger_aggregates::rack::RackSpec;
-use bootledger_aggregates::secret::SecretSpec;
-use bootledger_aggregates::site::SiteSpec;
-use bootledger_aggregates::values::ids::DeviceId;
-use bootledger_aggregates::values::name::Name;
-use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
-use bootledger_aggregates::webhook::WebhookSpec;
-use bootledger_projections::at::At;
-use bootledger_projections::{catalogue as views, devices};
-use bootledger_web::boot::settings::Declared;
+use anyhow::{Context as _, Result, bail, ensure};
+use apply::{Import, Target};
+use bootledger_projections::pool::Pool;
 use bootledger_web::boot::store::Contents;
-use bootledger_web::boot::template::check_template;
-use bootledger_web::commands::{Command, Commands, Receipt};
+use bootledger_web::health::vitals::Pulse;
 use object_store::ObjectStore;
-use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use read::{Entries, Source};
+use report::Report;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::io::AsyncReadExt;
+use tokio::sync::watch;
 
-/// The file's content.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Catalogue {
-    sites: BTreeMap<Name, SiteSpec>,
-    racks: BTreeMap<Name, RackSpec>,
-    networks: BTreeMap<Name, NetworkSpec>,
-    dhcp_servers: BTreeMap<Name, DhcpServerSpec>,
-    boot_images: BTreeMap<Name, Image>,
-    ventures: BTreeMap<Name, Venture>,
-    devices: Vec<Device>,
-    webhooks: BTreeMap<Name, WebhookSpec>,
-    secrets: BTreeMap<Name, SecretSpec>,
+/// The most bytes of all files together. Kernels and the like are not in them.
+const LARGEST: u64 = 64 << 20;
+
+/// How many errors of the files are shown.
+const SHOWN: usize = 100;
+
+/// What catalogue files say, read and found to be without errors.
+#[derive(Debug)]
+pub struct Files {
+    entries: Entries,
+    names: Vec<String>,
 }
 
-/// A venture with its roles.
-#[derive(Debug, Deserialize)]
-struct Venture {
-    #[serde(flatten)]
-    spec: VentureSpec,
-    #[serde(default)]
-    roles: BTreeMap<Name, RoleSpec>,
+/// How an import treats what is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// It becomes what the files say.
+    #[default]
+    Changed,
+    /// It stays as it is: only what is new is created.
+    Kept,
 }
 
-/// A boot image with its files.
-#[derive(Debug, Deserialize)]
-struct Image {
-    #[serde(flatten)]
-    spec: BootImageSpec,
-    #[serde(default)]
-    files: BTreeMap<Name, File>,
-}
-
-/// A file: its text, or the path of its content beside the catalogue.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    kind: FileKind,
-    #[serde(default)]
-    template: bool,
-    text: Option<String>,
-    path: Option<std::path::PathBuf>,
-}
-
-/// A device, which is registered when none of its MACs and serial number is known.
-#[derive(Debug, Deserialize)]
-struct Device {
-    #[serde(flatten)]
-    spec: DeviceSpec,
-    venture: Option<Name>,
-    role: Option<Name>,
-    #[serde(default)]
-    verified: bool,
-}
-
-/// Loads a file. Returns how many entries it has.
-pub async fn load(tool: &Tool, files: Arc<dyn ObjectStore>, file: &Path) -> Result<usize> {
-    let text = tokio::fs::read_to_string(file).await.with_context(|| format!("{} cannot be read", file.display()))?;
-    let folder = file.parent().unwrap_or(Path::new("."));
-    load_text(tool, files, &text, folder).await.with_context(|| format!("{} was loaded only in part", file.display()))
-}
-
-/// Loads a catalogue's text; paths in it are relative to `folder`.
-pub async fn load_text(tool: &Tool, files: Arc<dyn ObjectStore>, text: &str, folder: &Path) -> Result<usize> {
-    // Through JSON, so that the file has the same forms as the API, not YAML's tags for variants.
-    let value: serde_json::Value = serde_norway::from_str(text).context("the catalogue is no valid YAML")?;
-    let catalogue: Catalogue = serde_json::from_value(value).context("the catalogue has not the form of one")?;
-    let contents = Contents::new(files);
-    let mut entries = 0;
-    for (key, spec) in catalogue.sites {
-        define(tool, &mut entries, "site", &key, Command::DefineSite(key.clone(), Box::new(spec))).await?;
-    }
-    for (key, spec) in catalogue.secrets {
-        define(tool, &mut entries, "secret", &key, Command::DefineSecret(key.clone(), Box::new(spec))).await?;
-    }
-    for (key, spec) in catalogue.webhooks {
-        define(tool, &mut entries, "webhook", &key, Command::DefineWebhook(key.clone(), Box::new(spec))).await?;
-    }
-    for (key, spec) in catalogue.racks {
-        define(tool, &mut entries, "rack", &key, Command::DefineRack(key.clone(), spec)).await?;
-    }
-    for (key, spec) in catalogue.networks {
-        define(tool, &mut entries, "network", &key, Command::DefineNetwork(key.clone(), Box::new(spec))).await?;
-    }
-    for (key, spec) in catalogue.dhcp_servers {
-        define(tool, &mut entries, "DHCP server", &key, Command::DefineDhcpServer(key.clone(), spec)).await?;
-    }
-    for (key, image) in catalogue.boot_images {
-        // A setting that a template still uses cannot go before the template's new version is there.
-        let known = views::boot_image(&tool.database.pool, &key, At::Now).await?;
-        let first = known.as_ref().map_or_else(|| image.spec.clone(), |known| known.spec.keeping_used(image.spec.clone()));
-        let declared = first.settings.clone();
-        define(tool, &mut entries, "boot image", &key, Command::DefineBootImage(key.clone(), first.clone())).await?;
-        for (name, file) in image.files {
-            let file =
-                store(&contents, file, folder, &declared).await.with_context(|| format!("boot image {key}, file {name}"))?;
-            let command = Command::PutBootFile { image: key.clone(), name: name.clone(), file };
-            define(tool, &mut entries, "boot file", &name, command).await?;
-        }
-        if first != image.spec {
-            let command = Command::DefineBootImage(key.clone(), image.spec);
-            execute(tool, command).await.with_context(|| format!("boot image {key}"))?;
-        }
-    }
-    // A parent comes before its parts, however they are called.
-    let mut waiting: Vec<(Name, Venture)> = catalogue.ventures.into_iter().collect();
-    while !waiting.is_empty() {
-        let names: Vec<Name> = waiting.iter().map(|(name, _)| name.clone()).collect();
-        let (ready, rest): (Vec<_>, Vec<_>) = waiting
-            .into_iter()
-            .partition(|(_, venture)| venture.spec.parent.as_ref().is_none_or(|parent| !names.contains(parent)));
-        ensure!(!ready.is_empty(), "the ventures {names:?} are parts of each other");
-        for (key, venture) in ready {
-            define(tool, &mut entries, "venture", &key, Command::DefineVenture(key.clone(), venture.spec)).await?;
-            for (role, spec) in venture.roles {
-                let command = Command::DefineRole { venture: key.clone(), role: role.clone(), spec };
-                define(tool, &mut entries, "role", &role, command).await?;
+impl Files {
+    /// Reads files, and of folders the files whose names end in `.yaml` or `.yml`; `-` is the standard input.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, each with file, line and column.
+    pub async fn read(paths: &[PathBuf]) -> Result<Self> {
+        let mut sources = vec![];
+        let mut left = LARGEST;
+        for path in paths {
+            for file in files_of(path).await? {
+                let (name, folder) = if file == Path::new("-") {
+                    ("the standard input".to_owned(), PathBuf::from("."))
+                } else {
+                    (file.display().to_string(), file.parent().unwrap_or(Path::new(".")).to_owned())
+                };
+                let bytes = read_file(&file, left).await.with_context(|| format!("{name} cannot be read"))?;
+                left -= bytes.len() as u64;
+                sources.push(Source { text: text_of(bytes, &name)?, name, folder });
             }
         }
-        waiting = rest;
+        Self::parse(&sources)
     }
-    for device in catalogue.devices {
-        register(tool, device).await?;
-        entries += 1;
+
+    /// Reads the text of one file; paths in it begin in `folder`.
+    ///
+    /// # Errors
+    /// As [`Files::read`].
+    pub fn of_text(name: &str, text: &str, folder: &Path) -> Result<Self> {
+        Self::parse(&[Source { name: name.to_owned(), text: text.to_owned(), folder: folder.to_owned() }])
     }
-    Ok(entries)
+
+    fn parse(sources: &[Source]) -> Result<Self> {
+        let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+        let problems = match read::read(sources) {
+            Ok(entries) => return Ok(Self { entries, names }),
+            Err(problems) => problems,
+        };
+        let name = |file: usize| names.get(file).map_or("", String::as_str);
+        let lines = problems.iter().take(SHOWN);
+        let lines = lines.map(|problem| format!("{}, {}: {}", name(problem.place.file), problem.place, problem.message));
+        let more = problems.len().saturating_sub(SHOWN);
+        let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
+        let count = if problems.len() == 1 { "1 error".to_owned() } else { format!("{} errors", problems.len()) };
+        bail!("{}{more}\n{count}; nothing was imported", lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// Brings the catalogue to what the files say.
+    ///
+    /// # Errors
+    /// Where the database or the store of files fails. What was refused is in the report.
+    pub async fn import(&self, tool: &Tool, files: Arc<dyn ObjectStore>, existing: Existing) -> Result<Report> {
+        let parts = (tool.database.pool.clone(), tool.ledger.clone());
+        self.run(parts, files, existing == Existing::Kept, false).await
+    }
+
+    /// Says what an import would do, tried on a copy of log and views.
+    ///
+    /// # Errors
+    /// As [`Files::import`], and where no copy can be made.
+    pub async fn dry_run(&self, parts: (Pool, Ledger), files: Arc<dyn ObjectStore>) -> Result<Report> {
+        self.run(parts, files, false, true).await
+    }
+
+    async fn run(
+        &self,
+        (views, ledger): (Pool, Ledger),
+        files: Arc<dyn ObjectStore>,
+        only_new: bool,
+        dry_run: bool,
+    ) -> Result<Report> {
+        let target = Target { views, ledger };
+        // A command that meets a conflict waits for views that show it.
+        let (stopping, stop) = watch::channel(false);
+        let projector = tokio::spawn(projector::run(target.views.clone(), target.ledger.feed.clone(), Pulse::default(), stop));
+        let import = Import::new(&target, Contents::new(files), self.names.clone(), (only_new, dry_run));
+        let report = import.run(&self.entries).await;
+        stopping.send_replace(true);
+        projector.await.context("the projector ended")?;
+        report
+    }
 }
 
-async fn define(tool: &Tool, entries: &mut usize, what: &str, key: &Name, command: Command) -> Result<()> {
-    execute(tool, command).await.with_context(|| format!("{what} {key}"))?;
-    *entries += 1;
-    Ok(())
-}
-
-async fn execute(tool: &Tool, command: Command) -> Result<Receipt> {
-    let receipt = tool.ledger.execute(command, by("catalogue file")).await.map_err(shown)?;
-    tool.catch_up().await?;
-    Ok(receipt)
-}
-
-async fn store(contents: &Contents, file: File, folder: &Path, declared: &Declared) -> Result<BootFile> {
-    let content = match (file.text, file.path) {
-        (Some(text), None) => text.into_bytes(),
-        (None, Some(path)) => {
-            let path = folder.join(path);
-            tokio::fs::read(&path).await.with_context(|| format!("{} cannot be read", path.display()))?
+/// A file, or the catalogue files of a folder by name.
+async fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
+    if path == Path::new("-") {
+        return Ok(vec![path.to_owned()]);
+    }
+    let metadata = tokio::fs::metadata(path).await.with_context(|| format!("{} cannot be read", path.display()))?;
+    if !metadata.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut folder = tokio::fs::read_dir(path).await.with_context(|| format!("{} cannot be read", path.display()))?;
+    let mut files = vec![];
+    while let Some(entry) = folder.next_entry().await? {
+        let file = entry.path();
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        let is_yaml = file.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+        if is_yaml && !hidden && tokio::fs::metadata(&file).await.is_ok_and(|metadata| metadata.is_file()) {
+            files.push(file);
         }
-        _ => anyhow::bail!("give either `text` or `path`"),
-    };
-    let settings = if file.template {
-        check_template(std::str::from_utf8(&content).context("a template is UTF-8 text")?, declared)?
-    } else {
-        BTreeSet::new()
-    };
-    let stored = contents.store_bytes(content.into()).await?;
-    Ok(BootFile { kind: file.kind, sha256: stored.sha256, size: stored.size, template: file.template, settings })
+    }
+    ensure!(!files.is_empty(), "the folder {} has no file whose name ends in .yaml or .yml", path.display());
+    files.sort();
+    Ok(files)
 }
 
-async fn register(tool: &Tool, device: Device) -> Result<DeviceId> {
-    let named = device.spec.macs.first().map_or_else(|| format!("{:?}", device.spec.serial), ToString::to_string);
-    let known = devices::by_macs(&tool.database.pool, &device.spec.macs, At::Now).await?;
-    let by_serial = device.spec.serial.clone().map(Claim::Serial);
-    let held = crate::ledger::holders(&tool.database.pool, by_serial.as_slice()).await?;
-    if let Some(known) = known.iter().find(|known| !known.decommissioned) {
-        return Ok(known.id);
-    }
-    if let [(_, bootledger_aggregates::claims::Holder::Device(id)), ..] = held[..] {
-        return Ok(id);
-    }
-    let command = Command::RegisterDevice { spec: Box::new(device.spec), venture: device.venture, role: device.role };
-    let receipt = execute(tool, command).await.with_context(|| format!("device {named}"))?;
-    let id: DeviceId = receipt.id.parse()?;
-    if device.verified {
-        execute(tool, Command::VerifyDevice(id)).await.with_context(|| format!("device {named}"))?;
-    }
-    Ok(id)
+async fn read_file(path: &Path, left: u64) -> Result<Vec<u8>> {
+    let mut bytes = vec![];
+    let path = if path == Path::new("-") { Path::new("/dev/stdin") } else { path };
+    tokio::fs::File::open(path).await?.take(left + 1).read_to_end(&mut bytes).await?;
+    ensure!(bytes.len() as u64 <= left, "catalogue files have at most {LARGEST} bytes together. Name large boot files by `path`");
+    Ok(bytes)
+}
+
+/// The bytes as text.
+fn text_of(bytes: Vec<u8>, name: &str) -> Result<String> {
+    let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    ensure!(!utf16, "{name}, line 1, column 1: the file is UTF-16. Save it as UTF-8\n1 error; nothing was imported");
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let before = String::from_utf8_lossy(before);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        anyhow::anyhow!(
+            "{name}, line {line}, column {column}: the file is not UTF-8 text. Save it as UTF-8\n1 error; nothing was imported"
+        )
+    })
 }

@@ -1,5 +1,7 @@
 //! The program's arguments, which may also come from the environment (`BOOTLEDGER_…`, `.env`).
 
+mod help;
+
 use crate::administrator::Given;
 use crate::openid::OpenidArguments;
 use crate::outbound::Outbound;
@@ -12,11 +14,14 @@ use std::path::PathBuf;
 
 /// Deploys physical servers and remembers everything.
 #[derive(Debug, Parser)]
-#[command(name = "bootledger", version, about, propagate_version = true)]
+#[command(name = "bootledger", version, about, propagate_version = true, after_help = help::ALL)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Where the event log is: the same options as after the subcommand.
+    #[command(flatten)]
+    pub store: StoreArguments,
     /// How the log is written.
     #[arg(long, global = true, env = "BOOTLEDGER_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
@@ -38,34 +43,47 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Runs the service with a small data centre to try it: one device is ready to deploy.
+    #[command(after_help = help::DEMO)]
     Demo(ServeArguments),
     /// Runs the service: web, API, boot, projector, reactor.
+    #[command(after_help = help::SERVE)]
     Serve(ServeArguments),
     /// Works once on all plugin runs that are due, then exits; for cron.
+    #[command(after_help = help::DEPLOY)]
     Deploy(StoreArguments),
-    /// Starts a deployment for every row of a CSV file, or loads a catalogue.
+    /// Starts a deployment for every row of a CSV file, or imports catalogue files.
     Import(crate::import::Arguments),
     /// Lists the library of boot images, and adds and updates images from it.
+    #[command(after_help = help::IMAGE)]
     Image(crate::image::command::Arguments),
-    /// Keeps one DHCP server's configuration current, and confirms it.
+    /// Keeps the configuration of one DHCP server up to date, and confirms it.
+    #[command(after_help = help::DHCP_AGENT)]
     DhcpAgent(crate::dhcp_agent::Arguments),
     /// Shows which key the service's instances share, and records another one where it was lost.
+    #[command(after_help = help::KEY)]
     Key(crate::key::Arguments),
-    /// Makes, lists and revokes access tokens.
+    /// Creates, lists and revokes access tokens.
+    #[command(after_help = help::TOKEN)]
     Token(crate::token::Arguments),
-    /// Makes, lists, disables and enables users, and sets their passwords.
+    /// Creates, lists, disables and enables users, and sets their passwords.
+    #[command(after_help = help::USER)]
     User(crate::accounts::command::Arguments),
-    /// Asks a device's management controller about its power, or gives it an order.
+    /// Shows or changes a device's power through its management controller.
+    #[command(after_help = help::POWER)]
     Power(crate::power::command::Arguments),
-    /// Shows what a site's DNS primary and DHCP servers have otherwise than they should, and has it checked or repaired.
+    /// Shows where a site's DNS primary and DHCP servers differ from the expected state, and checks or repairs them.
+    #[command(after_help = help::DRIFT)]
     Drift(crate::drift::command::Arguments),
-    /// Says how webhooks are doing, and pings, pauses, resumes, moves and retires them.
+    /// Shows the state of webhooks, and pings, pauses, resumes, moves and retires them.
+    #[command(after_help = help::WEBHOOK)]
     Webhook(crate::webhooks::command::Arguments),
-    /// Writes the event log as JSON lines, one event each.
+    /// Writes the event log as JSON lines, or the catalogue as a file that can be imported.
     Export(crate::export::Arguments),
     /// Checks the hash chain of the log, or of an export of it.
+    #[command(after_help = help::VERIFY)]
     Verify(crate::verify::Arguments),
-    /// Builds the views anew beside the old ones, and switches to them.
+    /// Builds new views beside the old ones, and switches to them.
+    #[command(after_help = help::REBUILD)]
     Rebuild(crate::rebuild::Arguments),
     /// Keeps the embedded PostgreSQL; started by the service itself.
     #[command(hide = true)]
@@ -75,25 +93,25 @@ pub enum Command {
     Postgres(StoreArguments),
 }
 
-/// Where the event log is.
+/// Where the event log is. These options are taken anywhere on the command line; where one is given twice, the last counts.
 #[derive(Clone, Debug, Args)]
 pub struct StoreArguments {
     /// The PostgreSQL database; without it, an embedded server is started in the data directory.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
     /// Where the embedded PostgreSQL, boot files and keys are kept.
-    #[arg(long, env = "BOOTLEDGER_DATA_DIR", default_value = "data", value_name = "FOLDER")]
+    #[arg(long, global = true, env = "BOOTLEDGER_DATA_DIR", default_value = "data", value_name = "FOLDER")]
     pub data_dir: PathBuf,
     /// The folder of `initdb` and `postgres` for the embedded server; searched for by default.
-    #[arg(long, env = "BOOTLEDGER_POSTGRES_BIN", value_name = "FOLDER")]
+    #[arg(long, global = true, env = "BOOTLEDGER_POSTGRES_BIN", value_name = "FOLDER")]
     pub postgres_bin: Option<PathBuf>,
     /// The folder of secrets, a file each; those that are not there are looked for in the environment, as
     /// `BOOTLEDGER_SECRET_NAME`.
-    #[arg(long, env = "BOOTLEDGER_SECRETS_DIR", value_name = "FOLDER")]
+    #[arg(long, global = true, env = "BOOTLEDGER_SECRETS_DIR", value_name = "FOLDER")]
     pub secrets_dir: Option<PathBuf>,
     /// A network that management controllers, webhook receivers and DNS primaries may be in although it is this machine's, the
     /// link's, of many machines, or a metadata service's; may be repeated.
-    #[arg(long, env = "BOOTLEDGER_OUTBOUND_ALLOW", value_delimiter = ',', value_name = "CIDR")]
+    #[arg(long, global = true, env = "BOOTLEDGER_OUTBOUND_ALLOW", value_delimiter = ',', value_name = "CIDR")]
     pub outbound_allow: Vec<IpNet>,
 }
 
@@ -178,5 +196,123 @@ impl ServeArguments {
             Some(url) => Ok(url.clone()),
             None => Ok(format!("http://{}", self.boot_listen.unwrap_or(self.listen)).parse()?),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    /// Every subcommand that does something, as its words.
+    fn leaves(command: &clap::Command, words: &[String], found: &mut Vec<Vec<String>>) {
+        let mut subcommands = command.get_subcommands().filter(|one| one.get_name() != "help").peekable();
+        if subcommands.peek().is_none() {
+            found.push(words.to_vec());
+        }
+        for subcommand in subcommands {
+            leaves(subcommand, &[words, &[subcommand.get_name().to_owned()]].concat(), found);
+        }
+    }
+
+    fn all() -> Vec<Vec<String>> {
+        let mut found = vec![];
+        leaves(&Arguments::command(), &[], &mut found);
+        found
+    }
+
+    const COMMON: [(&str, &str); 7] = [
+        ("--database-url", "postgres://a/b"),
+        ("--data-dir", "elsewhere"),
+        ("--postgres-bin", "bin"),
+        ("--secrets-dir", "secrets"),
+        ("--outbound-allow", "10.0.0.0/8"),
+        ("--log", "debug"),
+        ("--log-format", "json"),
+    ];
+
+    #[test]
+    fn the_common_options_are_taken_before_between_and_after_the_words_of_every_subcommand() {
+        let leaves = all();
+        assert!(leaves.iter().any(|words| words.join(" ") == "token create"), "{leaves:?}");
+        for words in leaves {
+            for (option, value) in COMMON {
+                for place in 0..=words.len() {
+                    let mut line = vec!["bootledger".to_owned()];
+                    line.extend(words[..place].iter().cloned());
+                    line.extend([option.to_owned(), value.to_owned()]);
+                    line.extend(words[place..].iter().cloned());
+                    // What the subcommand itself needs is not given here.
+                    if let Err(error) = Arguments::try_parse_from(&line) {
+                        let missing = [ErrorKind::MissingRequiredArgument, ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand];
+                        assert!(missing.contains(&error.kind()), "{line:?}: {error}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_common_option_reaches_the_subcommand_wherever_it_stands() {
+        for line in [
+            "bootledger --data-dir there token list",
+            "bootledger token --data-dir there list",
+            "bootledger token list --data-dir there",
+            "bootledger --data-dir here token list --data-dir there",
+        ] {
+            let arguments = Arguments::try_parse_from(line.split(' ')).expect(line);
+            let Command::Token(token) = &arguments.command else { panic!("{line}") };
+            assert!(format!("{token:?}").contains("data_dir: \"there\""), "{line}: {token:?}");
+        }
+        let arguments = Arguments::try_parse_from(["bootledger", "--data-dir", "there", "serve"]).expect("serve");
+        let Command::Serve(serve) = arguments.command else { panic!("serve") };
+        assert_eq!(serve.store.data_dir, PathBuf::from("there"));
+    }
+
+    #[test]
+    fn every_example_of_a_help_is_a_command_line_that_is_taken() {
+        let all = Arguments::command();
+        let helps: Vec<String> = std::iter::once(&all)
+            .chain(all.get_subcommands())
+            .filter_map(|command| command.get_after_help().map(ToString::to_string))
+            .collect();
+        let mut examples = 0;
+        for line in helps.iter().flat_map(|help| help.lines()).filter_map(|line| Some(&line[line.find("bootledger ")?..])) {
+            // What the example explains, writes to a file or runs next is not its own.
+            let own = ["   ", " > ", " && "].iter().fold(line, |line, end| line.split(end).next().unwrap_or_default());
+            let quoted = own.split('"').enumerate();
+            let words: Vec<String> = quoted
+                .flat_map(|(n, part)| {
+                    if n % 2 == 1 { vec![part.to_owned()] } else { part.split_whitespace().map(ToOwned::to_owned).collect() }
+                })
+                .collect();
+            if let Err(error) = Arguments::try_parse_from(&words) {
+                panic!("{line}: {error}");
+            }
+            examples += 1;
+        }
+        assert!(examples > 20, "{examples}");
+    }
+
+    #[test]
+    fn every_subcommand_has_a_help_that_says_what_it_does() {
+        fn look(command: &mut clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty(), "{path} has no description");
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let is_first = path.split_whitespace().count() == 2;
+            assert!(
+                !is_first || command.is_hide_set() || help.contains("Example") && help.contains(&path[1..]),
+                "{path} has no example"
+            );
+            drop(command.render_long_help());
+            for subcommand in command.get_subcommands_mut().filter(|one| one.get_name() != "help") {
+                look(subcommand, &path);
+            }
+        }
+        Arguments::command().debug_assert();
+        look(&mut Arguments::command(), "");
     }
 }

@@ -2,7 +2,7 @@
 //! folder, and a command that deploys a server.
 
 use crate::administrator::{by, shown};
-use crate::catalogue_file;
+use crate::catalogue_file::{Existing, Files};
 use crate::config::ServeArguments;
 use crate::secrets::Secret;
 use crate::serve::{Addresses, Web, reached, signals, start, stop, wait};
@@ -46,7 +46,12 @@ pub async fn run(mut arguments: ServeArguments) -> Result<()> {
     let Some(mut service) = start(&arguments, &mut signals).await? else { return Ok(()) };
     let administrator = ensure_administrator(&service, &arguments).await?;
     let tool = Tool::open(&arguments.store).await?;
-    catalogue_file::load_text(&tool, Arc::clone(&service.application.files), CATALOGUE, Path::new(".")).await?;
+    // What was changed since the first start stays.
+    let catalogue = Files::of_text("the demo's catalogue", CATALOGUE, Path::new("."))?;
+    let report = catalogue.import(&tool, Arc::clone(&service.application.files), Existing::Kept).await?;
+    for refused in report.refusals() {
+        tracing::warn!("not in the demo: {refused}");
+    }
     let mut web = Web::bind(&service, &arguments)?;
     if arguments.boot_listen.is_none() {
         web.listen_ahead(BOOT_NETWORK)?;

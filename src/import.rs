@@ -1,74 +1,153 @@
-//! `bootledger import`: starts a deployment for every row of a CSV file, or for none; or loads a catalogue.
+//! `bootledger import`: starts a deployment for every row of a CSV file, or for none; or imports catalogue files.
 
 use crate::administrator::{by, shown};
-use crate::catalogue_file;
+use crate::catalogue_file::{Existing, Files};
 use crate::config::StoreArguments;
+use crate::ledger::Ledger;
 use crate::tool::Tool;
-use anyhow::{Context, Result};
+use crate::trial::Trial;
+use anyhow::{Context, Result, bail};
 use bootledger_web::commands::{Commands, Imported, PlannedRow};
 use bootledger_web::request::fingerprint::{Fingerprint, IdempotencyKey};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-/// Which file.
+/// What is imported, and how.
 #[derive(Debug, Args)]
+#[command(after_help = HELP)]
 pub struct Arguments {
     #[command(flatten)]
     store: StoreArguments,
-    /// The CSV file.
-    #[arg(required_unless_present = "catalogue")]
+    /// The CSV file of deployments.
+    #[arg(required_unless_present = "catalogue", value_name = "CSV")]
     file: Option<PathBuf>,
-    /// Shows what would be started, and starts nothing.
+    /// Shows what would be created, changed, refused and started, and changes nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Loads sites, racks, networks, DHCP servers, ventures, boot images and devices from this YAML file first.
-    #[arg(long, value_name = "FILE")]
-    catalogue: Option<PathBuf>,
+    /// Imports this YAML file, or the YAML files of this folder, before the CSV file; `-` is the standard input. May be
+    /// repeated: the files are read as one.
+    #[arg(long, value_name = "FILE|FOLDER")]
+    catalogue: Vec<PathBuf>,
     /// Where boot files are stored, as for `serve`.
     #[arg(long, env = "BOOTLEDGER_FILES", value_name = "FOLDER|URL")]
     files: Option<String>,
-    /// Started again with the same key and file, nothing is started twice.
+    /// An import of deployments that is repeated with the same key and file starts nothing twice.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
 }
 
-/// Does it; the exit code says whether anything was refused.
+/// How many refusals are repeated at the end of a report.
+const REPEATED: usize = 100;
+
+const HELP: &str = "\
+Examples:
+  bootledger import --catalogue catalogue.yaml --dry-run   shows each field that would change, old and new
+  bootledger import --catalogue catalogue.yaml             creates and changes; the same file again changes nothing
+  bootledger import deployments.csv                        starts a deployment for every row, or for none
+
+Exit codes:
+  0  everything is as the files say, or with --dry-run would be
+  1  something was refused, with the reason; or nothing could be done
+  2  the command line is wrong";
+
+/// Imports; the exit code says whether anything was refused.
 pub async fn run(arguments: Arguments) -> Result<ExitCode> {
-    let tool = Tool::open(&arguments.store).await?;
-    if let Some(file) = &arguments.catalogue {
-        let files = crate::files::open(arguments.files.as_deref(), &arguments.store.data_dir)?;
-        let loaded = catalogue_file::load(&tool, files, file).await?;
-        println!("{loaded} entries of the catalogue loaded");
+    if let Some(file) = &arguments.file
+        && file.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
+    {
+        bail!("{} is a catalogue file. Write --catalogue before it", file.display());
     }
-    let mut code = ExitCode::SUCCESS;
-    if let Some(file) = &arguments.file {
-        let csv = tokio::fs::read(file).await.with_context(|| format!("{} cannot be read", file.display()))?;
-        let mut context = by("command line");
-        // As the same file in a request, so that a key means the same here and there.
-        let request = Fingerprint::of("POST", "/api/v1/imports", "", b"text/csv", &csv);
-        context.idempotency_key = arguments.idempotency_key.map(|key| IdempotencyKey { key, request });
-        match tool.ledger.import(&csv, arguments.dry_run, context).await.map_err(shown)? {
-            Imported::Planned(rows) => {
-                rows.iter().for_each(show);
-                println!("{} deployments would be started", rows.len());
-            }
-            Imported::Started { import, rows, receipt } => {
-                rows.iter().for_each(show);
-                println!("import {import}: {} deployments started at position {}", rows.len(), receipt.position);
-                tool.catch_up().await?;
-            }
-            Imported::Refused(errors) => {
-                for error in &errors {
-                    eprintln!("row {}, {}: {}", error.row, error.column, error.broken.message);
-                }
-                eprintln!("{} errors; nothing was started", errors.len());
-                code = ExitCode::FAILURE;
-            }
+    let catalogue = match &arguments.catalogue[..] {
+        [] => None,
+        paths => Some(Files::read(paths).await?),
+    };
+    let csv = match &arguments.file {
+        Some(file) => Some(tokio::fs::read(file).await.with_context(|| format!("{} cannot be read", file.display()))?),
+        None => None,
+    };
+    let tool = Tool::open(&arguments.store).await?;
+    let done = if arguments.dry_run && catalogue.is_some() {
+        tried(&arguments, &tool, catalogue.as_ref(), csv.as_deref()).await
+    } else {
+        import(&arguments, &tool, None, catalogue.as_ref(), csv.as_deref()).await
+    };
+    let closed = tool.close().await;
+    let whole = done?;
+    closed?;
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Imports into a copy; whether nothing would be refused.
+async fn tried(arguments: &Arguments, tool: &Tool, catalogue: Option<&Files>, csv: Option<&[u8]>) -> Result<bool> {
+    let trial = Trial::open(&tool.database, &tool.ledger).await?;
+    let done = import(arguments, tool, Some(&trial), catalogue, csv).await;
+    trial.close().await.context("the copy of the dry run cannot be removed; the next dry run removes it")?;
+    done
+}
+
+/// Whether nothing was refused.
+async fn import(
+    arguments: &Arguments,
+    tool: &Tool,
+    trial: Option<&Trial>,
+    catalogue: Option<&Files>,
+    csv: Option<&[u8]>,
+) -> Result<bool> {
+    let mut whole = true;
+    if let Some(catalogue) = catalogue {
+        let files = crate::files::open(arguments.files.as_deref(), &arguments.store.data_dir)?;
+        let report = match trial {
+            Some(trial) => catalogue.dry_run((trial.views.clone(), trial.ledger.clone()), Arc::clone(&files)).await?,
+            None => catalogue.import(tool, files, Existing::Changed).await?,
+        };
+        print!("{report}");
+        whole = report.is_whole();
+        let refused = report.refusals();
+        if !whole {
+            let what = if arguments.dry_run { "would be refused" } else { "refused" };
+            eprintln!("{} {what}:", if refused.len() == 1 { "1 entry".to_owned() } else { format!("{} entries", refused.len()) });
+        }
+        refused.iter().take(REPEATED).for_each(|line| eprintln!("{line}"));
+        if refused.len() > REPEATED {
+            eprintln!("and {} more, which are listed above", refused.len() - REPEATED);
         }
     }
-    tool.close().await?;
-    Ok(code)
+    let Some(csv) = csv else { return Ok(whole) };
+    if !whole {
+        let file = arguments.file.as_deref().unwrap_or(Path::new(""));
+        eprintln!("{}: no deployment was started, since the catalogue is not as its files say", file.display());
+        return Ok(false);
+    }
+    deployments(arguments, tool, trial.map_or(&tool.ledger, |trial| &trial.ledger), csv).await
+}
+
+/// Starts a deployment for every row, or for none; whether it was all.
+async fn deployments(arguments: &Arguments, tool: &Tool, ledger: &Ledger, csv: &[u8]) -> Result<bool> {
+    let mut context = by("command line");
+    // As the same file in a request, so that a key means the same here and there.
+    let request = Fingerprint::of("POST", "/api/v1/imports", "", b"text/csv", csv);
+    context.idempotency_key = arguments.idempotency_key.clone().map(|key| IdempotencyKey { key, request });
+    match ledger.import(csv, arguments.dry_run, context).await.map_err(shown)? {
+        Imported::Planned(rows) => {
+            rows.iter().for_each(show);
+            println!("{} deployments would be started", rows.len());
+        }
+        Imported::Started { import, rows, receipt } => {
+            rows.iter().for_each(show);
+            println!("import {import}: {} deployments started at position {}", rows.len(), receipt.position);
+            tool.catch_up().await?;
+        }
+        Imported::Refused(errors) => {
+            for error in &errors {
+                eprintln!("row {}, {}: {}", error.row, error.column, error.broken.message);
+            }
+            eprintln!("{} errors; nothing was started", errors.len());
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn show(row: &PlannedRow) {

@@ -43,5 +43,6 @@ pub mod telemetry;
 pub mod tftp;
 pub mod token;
 pub mod tool;
+pub mod trial;
 pub mod verify;
 pub mod webhooks;

@@ -11,6 +11,7 @@ mod catalogue;
 mod cluster;
 mod dhcp;
 mod dns;
+mod files;
 mod kea_hosts;
 mod log;
 mod pages;
@@ -33,8 +34,8 @@ use cluster::Cluster;
 use report::Report;
 
 /// The parts, in the order in which they run.
-const PARTS: [&str; 12] =
-    ["tftp", "dhcp", "kea", "dns", "append", "agents", "slow", "bulk", "bulk-large", "webhooks", "large", "pages"];
+const PARTS: [&str; 13] =
+    ["tftp", "dhcp", "kea", "dns", "append", "agents", "slow", "files", "bulk", "bulk-large", "webhooks", "large", "pages"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -69,6 +70,9 @@ fn main() -> Result<()> {
         }
         if wanted("slow") {
             slow::measure(&cluster, &mut report).await?;
+        }
+        if wanted("files") {
+            files::measure(&cluster, &mut report).await?;
         }
         if wanted("bulk") {
             bulk::measure(&cluster, &mut report, 10_000).await?;

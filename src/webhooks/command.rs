@@ -24,12 +24,12 @@ pub struct Arguments {
 enum Action {
     /// Lists the webhooks in use, and how each is doing.
     List,
-    /// Sends the receiver a signed message that is no event, and tells what it answers.
+    /// Sends the receiver a signed test message, and shows its answer.
     Ping {
         /// The webhook.
         name: Name,
     },
-    /// Has it told nothing until it is resumed; nothing is lost.
+    /// Pauses deliveries until the webhook is resumed; no event is lost.
     Pause {
         /// The webhook.
         name: Name,
@@ -37,12 +37,12 @@ enum Action {
         #[arg(long, default_value = "", hide_default_value = true)]
         reason: Text,
     },
-    /// Has it told again, from where it was.
+    /// Resumes deliveries after the last delivered event.
     Resume {
         /// The webhook.
         name: Name,
     },
-    /// Gives up an event that it fails to take, so that the later ones of the same aggregate go on.
+    /// Skips an event whose delivery fails, so that later events of the same aggregate are delivered.
     Skip {
         /// The webhook.
         name: Name,
@@ -52,7 +52,7 @@ enum Action {
         #[arg(long)]
         reason: Text,
     },
-    /// Has it told everything behind a position, also what it was told before.
+    /// Delivers all events after a position, including those that were delivered before.
     Position {
         /// The webhook.
         name: Name,

@@ -1,0 +1,359 @@
+//! Devices: found by their MAC addresses and numbers, registered where they are not known, and else changed in the fields that
+//! the file gives. A field that may not change is refused alone, with the reason; the others are applied.
+
+use super::{AT_ONCE, Came, Import, refused};
+use crate::catalogue_file::kinds::{self, Label};
+use crate::catalogue_file::read::{Device, Entry, What};
+use crate::catalogue_file::report::{Change, Refusal, Report, differences};
+use crate::catalogue_file::shape;
+use anyhow::Result;
+use bootledger_aggregates::claims::{Claim, Holder};
+use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec};
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_projections::at::At;
+use bootledger_projections::devices;
+use bootledger_projections::pool::Pool;
+use bootledger_web::commands::Command;
+use futures::StreamExt;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::LazyLock;
+use uuid::Uuid;
+
+/// How many things are looked up in one query.
+const CHUNK: usize = 500;
+
+/// Fields that make sense only together: where one is refused, so are the others.
+const TOGETHER: [&[&str]; 2] = [&["venture", "role"], &["site", "rack", "position"]];
+
+/// The devices in use that hold some labels.
+#[derive(Default)]
+struct Known {
+    by_label: HashMap<Label, DeviceId>,
+    by_id: HashMap<DeviceId, devices::Device>,
+}
+
+impl Known {
+    async fn look_up(views: &Pool, labels: &BTreeSet<Label>) -> Result<Self> {
+        let mut known = Self::default();
+        let labels: Vec<&Label> = labels.iter().collect();
+        for some in labels.chunks(CHUNK) {
+            let claims: Vec<Claim> = some.iter().map(|label| claim(label)).collect();
+            let mut of_claims: HashMap<(&str, String), &Label> =
+                some.iter().map(|label| (claim(label).parts(), *label)).collect();
+            for (claim, holder) in crate::ledger::holders(views, &claims).await.map_err(crate::administrator::shown)? {
+                if let (Holder::Device(id), Some(label)) = (holder, of_claims.remove(&claim.parts())) {
+                    known.by_label.insert(label.clone(), id);
+                }
+            }
+        }
+        let ids: Vec<DeviceId> = known.by_label.values().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        known.add(views, &ids).await?;
+        Ok(known)
+    }
+
+    async fn add(&mut self, views: &Pool, ids: &[DeviceId]) -> Result<()> {
+        for some in ids.chunks(CHUNK) {
+            let found = devices::find_many(views, some, At::Now).await?;
+            self.by_id.extend(found.into_iter().map(|device| (device.id, device)));
+        }
+        Ok(())
+    }
+
+    fn called(&self, id: DeviceId) -> String {
+        self.by_id.get(&id).map_or_else(|| id.to_string(), devices::Device::called)
+    }
+}
+
+fn claim(label: &Label) -> Claim {
+    match label {
+        Label::Serial(serial) => Claim::Serial(serial.clone()),
+        Label::Asset(asset) => Claim::Asset(asset.clone()),
+        Label::Mac(mac) => Claim::Mac(*mac),
+    }
+}
+
+/// A device of the file with what is to be done.
+struct Due<'e> {
+    place: usize,
+    device: &'e Device,
+    id: Option<DeviceId>,
+    /// What is given, with the parent's id.
+    given: Map<String, Value>,
+    parent: Option<DeviceId>,
+}
+
+impl Import<'_> {
+    pub(super) async fn devices<'e>(&self, entries: Vec<&'e Entry>) -> Result<Vec<(&'e Entry, Came)>> {
+        let mut all: Vec<(&Entry, Came)> = entries.into_iter().map(|entry| (entry, Came::default())).collect();
+        let mut waiting: Vec<usize> = (0..all.len()).collect();
+        // Parents before their parts: what waits for a device of the same file is taken in a later round.
+        while !waiting.is_empty() {
+            let labels = waiting
+                .iter()
+                .filter_map(|place| device_of(all[*place].0))
+                .flat_map(|device| device.labels().chain(device.parent.clone()));
+            let known = Known::look_up(&self.target.views, &labels.collect()).await?;
+            let coming: BTreeSet<Label> = waiting
+                .iter()
+                .filter_map(|place| device_of(all[*place].0))
+                .flat_map(Device::labels)
+                .filter(|label| !known.by_label.contains_key(label))
+                .collect();
+            let (mut due, mut later) = (vec![], vec![]);
+            for place in std::mem::take(&mut waiting) {
+                let Some(device) = device_of(all[place].0) else { continue };
+                let parent = device.parent.as_ref().map(|label| known.by_label.get(label).copied().ok_or(label));
+                match parent.transpose() {
+                    Err(label) if coming.contains(label) && device.labels().all(|own| own != *label) => later.push(place),
+                    Err(label) => {
+                        let message = format!("no device in use has the {label}, and none of the files has it");
+                        all[place].1.refusals.push(Refusal { field: "parent".to_owned(), message });
+                    }
+                    Ok(parent) => match found(device, &known) {
+                        Ok(id) => due.push(Due { place, device, id, given: given(device, parent), parent }),
+                        Err(refusal) => all[place].1.refusals.push(refusal),
+                    },
+                }
+            }
+            if due.is_empty() {
+                for place in later {
+                    all[place].1.refusals.push(Refusal {
+                        field: "parent".to_owned(),
+                        message: "the device that it is a part of cannot be imported".to_owned(),
+                    });
+                }
+                break;
+            }
+            self.due(due, &known, &mut all).await?;
+            waiting = later;
+        }
+        Ok(all)
+    }
+
+    async fn due(&self, due: Vec<Due<'_>>, known: &Known, all: &mut [(&Entry, Came)]) -> Result<()> {
+        let mut done = futures::stream::iter(due.iter().map(async |due| {
+            let held = due.id.and_then(|id| known.by_id.get(&id));
+            let came = match held {
+                Some(_) if self.only_new => (Came::default(), due.id),
+                Some(held) => (self.change(due, held).await?, due.id),
+                None => self.register(due).await?,
+            };
+            anyhow::Ok((due, came))
+        }))
+        .buffer_unordered(AT_ONCE);
+        let mut applied = vec![];
+        while let Some(done) = done.next().await {
+            let (due, (came, id)) = done?;
+            if let Some(id) = id.filter(|_| came.applied || !came.changes.is_empty()) {
+                applied.push((due, id));
+            }
+            all[due.place].1 = came;
+        }
+        drop(done);
+        if applied.is_empty() {
+            return Ok(());
+        }
+        // No field is passed over in silence: what was given is compared with what the catalogue now has.
+        self.target.catch_up().await?;
+        let mut now = Known::default();
+        now.add(&self.target.views, &applied.iter().map(|(_, id)| *id).collect::<Vec<_>>()).await?;
+        for (due, id) in applied {
+            let held = now.by_id.get(&id).map(kinds::device).unwrap_or_default();
+            let came = &mut all[due.place].1;
+            for change in differing(&held, &due.given) {
+                if !came.refusals.iter().any(|refusal| refusal.field.is_empty() || refusal.is_about(&change.field)) {
+                    let message = "the catalogue did not take this over".to_owned();
+                    came.refusals.push(Refusal { field: change.field, message });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn register(&self, due: &Due<'_>) -> Result<(Came, Option<DeviceId>)> {
+        let Device { spec, venture, role, verified, .. } = due.device;
+        let spec = DeviceSpec { parent: due.parent.or(spec.parent), ..spec.clone() };
+        let register = Command::RegisterDevice { spec: Box::new(spec), venture: venture.clone(), role: role.clone() };
+        let mut came = Came { created: true, ..Came::default() };
+        let id: DeviceId = match self.execute(register).await? {
+            Ok(receipt) => receipt.id.parse()?,
+            Err(refusals) => return Ok((Came { refusals, ..came }, None)),
+        };
+        came.applied = true;
+        if *verified == Some(true) {
+            came.refusals.extend(about("verified", self.execute(Command::VerifyDevice(id)).await?.err()));
+        }
+        Ok((came, Some(id)))
+    }
+
+    async fn change(&self, due: &Due<'_>, held: &devices::Device) -> Result<Came> {
+        let id = held.id;
+        let held = kinds::device(held);
+        let mut came = Came { changes: differing(&held, &due.given), ..Came::default() };
+        let mut fields: BTreeSet<&str> =
+            came.changes.iter().map(|change| change.field.split('.').next().unwrap_or_default()).collect();
+        let verifies = fields.remove("verified").then_some(due.device.verified).flatten();
+        if verifies == Some(false) {
+            match self.execute(Command::UnverifyDevice(id)).await? {
+                Ok(_) => came.applied = true,
+                Err(refusals) => came.refusals.extend(about("verified", Some(refusals))),
+            }
+        }
+        let (mut change, refusals) = change_of(&fields, &due.given, &held);
+        came.refusals.extend(refusals);
+        while !change.is_empty() {
+            let command = Command::ChangeDevice(id, Box::new(serde_json::from_value(Value::Object(change.clone()))?));
+            match self.execute(command).await? {
+                Ok(_) => {
+                    came.applied = true;
+                    break;
+                }
+                Err(refusals) => {
+                    let about = |field: &str| refusals.iter().any(|refusal| refusal.is_about(field));
+                    let with = |field: &str| {
+                        TOGETHER.iter().any(|group| group.contains(&field) && group.iter().any(|other| about(other)))
+                    };
+                    let any = change.keys().any(|field| about(field) || with(field));
+                    // Where the reason is about no field that changes, nothing of the rest can be applied either.
+                    let gone = change.keys().filter(|field| !any || about(field) || with(field)).cloned().collect::<Vec<_>>();
+                    for field in gone {
+                        change.remove(&field);
+                        if !about(&field) {
+                            let why = refusals.iter().map(|refusal| refusal.message.as_str()).collect::<Vec<_>>().join("; ");
+                            came.refusals.push(Refusal { field, message: format!("not changed, because {why}") });
+                        }
+                    }
+                    came.refusals.extend(refusals);
+                }
+            }
+        }
+        if verifies == Some(true) {
+            match self.execute(Command::VerifyDevice(id)).await? {
+                Ok(_) => came.applied = true,
+                Err(refusals) => came.refusals.extend(about("verified", Some(refusals))),
+            }
+        }
+        Ok(came)
+    }
+
+    /// Puts names in the place of devices' ids in reasons.
+    pub(super) async fn name_holders(&self, report: &mut Report) -> Result<()> {
+        let ids: BTreeSet<DeviceId> = report
+            .outcomes
+            .iter()
+            .flat_map(|outcome| &outcome.refusals)
+            .flat_map(|refusal| refusal.message.split_whitespace().filter_map(id_in))
+            .map(|(_, id)| id)
+            .collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut known = Known::default();
+        known.add(&self.target.views, &ids.into_iter().collect::<Vec<_>>()).await?;
+        for refusal in report.outcomes.iter_mut().flat_map(|outcome| &mut outcome.refusals) {
+            let named: Vec<(String, String)> = refusal
+                .message
+                .split_whitespace()
+                .filter_map(id_in)
+                .filter(|(_, id)| known.by_id.contains_key(id))
+                .map(|(word, id)| (word.to_owned(), known.called(id)))
+                .collect();
+            for (word, name) in named {
+                refusal.message = refusal.message.replace(&word, &name);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A word that is an id, with the id.
+fn id_in(word: &str) -> Option<(&str, DeviceId)> {
+    let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    (word.len() == 36).then(|| word.parse::<Uuid>().ok()).flatten().map(|id| (word, DeviceId(id)))
+}
+
+fn device_of(entry: &Entry) -> Option<&Device> {
+    match &entry.what {
+        What::Device(device) => Some(device),
+        _ => None,
+    }
+}
+
+/// The device that holds what is on the label.
+fn found(device: &Device, known: &Known) -> Result<Option<DeviceId>, Refusal> {
+    let holders: BTreeMap<DeviceId, Label> =
+        device.labels().filter_map(|label| Some((*known.by_label.get(&label)?, label))).collect();
+    if holders.len() > 1 {
+        let held: Vec<String> =
+            holders.iter().map(|(id, label)| format!("the {label} is that of {}", known.called(*id))).collect();
+        return Err(refused(format!("this is not one device: {}. Correct the file, or the devices first", held.join(", "))));
+    }
+    Ok(holders.keys().next().copied())
+}
+
+fn given(device: &Device, parent: Option<DeviceId>) -> Map<String, Value> {
+    let mut given = device.given.clone();
+    given.extend(parent.map(|parent| ("parent".to_owned(), json!(parent))));
+    given
+}
+
+/// The fields that are given and differ.
+fn differing(held: &Map<String, Value>, given: &Map<String, Value>) -> Vec<Change> {
+    let something = |value: &&Value| !is_nothing(value);
+    let mut changes = vec![];
+    for (field, value) in given {
+        for change in differences(held.get(field).filter(something), Some(value).filter(something)) {
+            let path = if change.field.is_empty() { field.clone() } else { format!("{field}.{}", change.field) };
+            changes.push(Change { field: path, ..change });
+        }
+    }
+    changes
+}
+
+/// Whether a value says no more than that there is none.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
+}
+
+/// The command's fields for those that change, and why others cannot.
+fn change_of(
+    fields: &BTreeSet<&str>,
+    given: &Map<String, Value>,
+    held: &Map<String, Value>,
+) -> (Map<String, Value>, Vec<Refusal>) {
+    static KNOWN: LazyLock<BTreeMap<String, shape::Field>> = LazyLock::new(shape::fields::<DeviceChange>);
+    let (mut change, mut refusals) = (Map::new(), vec![]);
+    for field in fields {
+        let mut refuse = |message: &str| refusals.push(Refusal { field: (*field).to_owned(), message: message.to_owned() });
+        let value = given.get(*field).cloned().unwrap_or_default();
+        match (*field, is_nothing(&value)) {
+            _ if !KNOWN.contains_key(*field) => {
+                refuse("this is set when a device is registered. To change it, decommission the device and register it again");
+            }
+            ("settings", _) => {
+                let empty = Map::new();
+                let held = held.get("settings").and_then(Value::as_object).unwrap_or(&empty);
+                let mut settings: Map<String, Value> = held.keys().map(|name| (name.clone(), Value::Null)).collect();
+                settings.extend(value.as_object().cloned().unwrap_or_default());
+                change.insert("settings".to_owned(), Value::Object(settings));
+            }
+            ("name" | "serial" | "asset", true) => drop(change.insert((*field).to_owned(), json!(""))),
+            ("macs", true) => drop(change.insert("macs".to_owned(), json!([]))),
+            (_, true) => refuse("a device keeps it once it has one; give another value, or leave the field out"),
+            _ => drop(change.insert((*field).to_owned(), value)),
+        }
+    }
+    (change, refusals)
+}
+
+fn about(field: &str, refusals: Option<Vec<Refusal>>) -> Vec<Refusal> {
+    let of_field = |refusal: Refusal| Refusal { field: field.to_owned(), message: refusal.message };
+    refusals.into_iter().flatten().map(of_field).collect()
+}

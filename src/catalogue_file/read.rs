@@ -1,0 +1,370 @@
+//! Catalogue files as entries that can be imported, or everything that is wrong with them. Nothing here knows a database.
+
+mod devices;
+
+use super::kinds::{self, Kind, Label, Wrong};
+use super::shape::Shape;
+use super::value::Reading;
+use super::yaml::{self, Content, Node, Pair, Place, Problem, shortened};
+use bootledger_aggregates::boot_image::{BootImageSpec, FileKind};
+use bootledger_aggregates::device::register::DeviceSpec;
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_web::commands::Command;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+/// A text that is read, and where the paths in it begin.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// As messages name it.
+    pub(super) name: String,
+    pub(super) text: String,
+    pub(super) folder: PathBuf,
+}
+
+/// Everything that the files say.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    pub(super) entries: Vec<Entry>,
+}
+
+/// What a file says of one thing.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) kind: Kind,
+    /// As the report names it; within its kind.
+    pub(super) name: String,
+    pub(super) place: Place,
+    pub(super) what: What,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    /// All of it is in a command.
+    Defined {
+        command: Box<Command>,
+        json: Value,
+        parent: Option<Name>,
+    },
+    Image(Box<Image>),
+    Device(Box<Device>),
+}
+
+/// A boot image with the files that are named.
+#[derive(Debug)]
+pub(super) struct Image {
+    pub(super) name: Name,
+    pub(super) spec: BootImageSpec,
+    pub(super) files: BTreeMap<Name, File>,
+}
+
+/// A boot file and where its content is.
+#[derive(Clone, Debug)]
+pub(super) struct File {
+    pub(super) kind: FileKind,
+    pub(super) template: bool,
+    pub(super) content: FileContent,
+    pub(super) place: Place,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum FileContent {
+    Text(String),
+    Path(PathBuf),
+    /// It is in the store of files already.
+    Stored {
+        sha256: Sha256,
+        size: u64,
+    },
+}
+
+/// A device with the fields that are given; the others stay as they are.
+#[derive(Debug)]
+pub(super) struct Device {
+    pub(super) spec: DeviceSpec,
+    /// The fields that are given, in the form that is compared; null for those that are to be nothing.
+    pub(super) given: Map<String, Value>,
+    pub(super) venture: Option<Name>,
+    pub(super) role: Option<Name>,
+    pub(super) verified: Option<bool>,
+    pub(super) parent: Option<Label>,
+}
+
+impl Device {
+    /// What names it.
+    pub(super) fn labels(&self) -> impl Iterator<Item = Label> + '_ {
+        let numbers = [self.spec.serial.clone().map(Label::Serial), self.spec.asset.clone().map(Label::Asset)];
+        let filled = numbers
+            .into_iter()
+            .flatten()
+            .filter(|label| !matches!(label, Label::Serial(text) | Label::Asset(text) if text.is_empty()));
+        filled.chain(self.spec.macs.iter().copied().map(Label::Mac))
+    }
+}
+
+/// Reads the files, or says all that is wrong.
+pub(super) fn read(sources: &[Source]) -> Result<Entries, Vec<Problem>> {
+    let mut reader = Reader {
+        shapes: Kind::ALL.into_iter().map(|kind| (kind, Rc::new(Shape::Fields(kind.fields())))).collect(),
+        folders: sources.iter().map(|source| source.folder.clone()).collect(),
+        entries: vec![],
+        named: HashMap::new(),
+        labelled: HashMap::new(),
+        problems: vec![],
+        several: sources.len() > 1,
+        names: sources.iter().map(|source| source.name.clone()).collect(),
+    };
+    for (number, source) in sources.iter().enumerate() {
+        match yaml::read(&source.text, number) {
+            Ok((documents, problems)) => {
+                reader.problems.extend(problems);
+                if documents.is_empty() {
+                    let place = Place { file: number, line: 1, column: 1 };
+                    let message = "the file is empty. Write sections such as `sites:`, or `{}` where there is to be nothing";
+                    reader.problems.push(Problem::new(place, message));
+                }
+                for document in documents {
+                    reader.document(&document);
+                }
+            }
+            Err(problem) => reader.problems.push(problem),
+        }
+    }
+    let Reader { entries, mut problems, .. } = reader;
+    if problems.is_empty() {
+        return Ok(Entries { entries });
+    }
+    problems.sort_by_key(|problem| problem.place);
+    Err(problems)
+}
+
+struct Reader {
+    shapes: BTreeMap<Kind, Rc<Shape>>,
+    folders: Vec<PathBuf>,
+    entries: Vec<Entry>,
+    /// Where each thing was first.
+    named: HashMap<(Kind, String), Place>,
+    labelled: HashMap<Label, Place>,
+    problems: Vec<Problem>,
+    several: bool,
+    names: Vec<String>,
+}
+
+impl Reader {
+    fn document(&mut self, document: &Node) {
+        let sections: Vec<(Kind, &str)> =
+            Kind::ALL.into_iter().filter(|kind| *kind != Kind::Role).map(|kind| (kind, kind.section())).collect();
+        let Content::Mapping(pairs) = &document.content else {
+            let message =
+                format!("{} is written here, where the sections of a catalogue belong, such as `sites:`", document.what());
+            self.problems.push(Problem::new(document.place, message));
+            return;
+        };
+        for pair in pairs {
+            match sections.iter().find(|(_, section)| *section == pair.key) {
+                _ if pair.value.is_null() && sections.iter().any(|(_, section)| *section == pair.key) => {}
+                Some((Kind::Device, _)) => self.devices(&pair.value),
+                Some((kind, section)) => self.section(*kind, section, &pair.value),
+                None => {
+                    let names = sections.iter().map(|(_, section)| *section);
+                    Reading { problems: &mut self.problems, path: vec![] }.unknown(&pair.key, pair.place, names);
+                }
+            }
+        }
+    }
+
+    fn reading(&mut self, path: &[&str]) -> Reading<'_> {
+        Reading { problems: &mut self.problems, path: path.iter().map(|name| (*name).to_owned()).collect() }
+    }
+
+    fn section(&mut self, kind: Kind, section: &str, node: &Node) {
+        let Content::Mapping(pairs) = &node.content else {
+            let message = format!("{} is written here, where names with their {section} belong, as `name: {{ … }}`", node.what());
+            return self.reading(&[section]).problem(node.place, message);
+        };
+        for pair in pairs {
+            let Some(name) = self.name(&[section], pair) else { continue };
+            if !self.is_new(kind, name.as_str(), pair.place, &[section]) {
+                continue;
+            }
+            match kind {
+                Kind::BootImage => self.image(&name, pair),
+                Kind::Venture => self.venture(&name, pair),
+                _ => {
+                    if let Some((value, _)) = self.entry(kind, &[section, name.as_str()], pair) {
+                        self.define(kind, &name, None, value, pair, &[section, name.as_str()]);
+                    }
+                }
+            }
+        }
+    }
+
+    fn name(&mut self, path: &[&str], pair: &Pair) -> Option<Name> {
+        let parsed = bootledger_aggregates::values::invisible::refuse(&pair.key).and_then(|()| pair.key.parse::<Name>());
+        match parsed {
+            Ok(name) => Some(name),
+            Err(error) => {
+                let message = if error.to_string().contains(&pair.key) {
+                    error.to_string()
+                } else {
+                    format!("`{}`: {error}", shortened(&pair.key))
+                };
+                self.reading(path).problem(pair.place, message);
+                None
+            }
+        }
+    }
+
+    /// Notes where a thing is; a problem where it was before.
+    fn is_new(&mut self, kind: Kind, name: &str, place: Place, path: &[&str]) -> bool {
+        let first = *self.named.entry((kind, name.to_owned())).or_insert(place);
+        if first == place {
+            return true;
+        }
+        let message =
+            format!("the {} {name} is given twice, first {}. Keep one of them", kind.one(), self.described(first, place));
+        self.reading(path).problem(place, message);
+        false
+    }
+
+    /// Where something was first, as the end of a sentence.
+    fn described(&self, first: Place, place: Place) -> String {
+        let file = self.names.get(first.file).filter(|_| self.several && first.file != place.file);
+        file.map_or_else(|| format!("in line {}", first.line), |file| format!("in {file}, line {}", first.line))
+    }
+
+    /// An entry's value by the fields of its kind, with the problems it has.
+    fn entry(&mut self, kind: Kind, path: &[&str], pair: &Pair) -> Option<(Value, usize)> {
+        let shape = self.shapes.get(&kind).cloned().unwrap_or(Rc::new(Shape::Any));
+        let before = self.problems.len();
+        let empty = Node::empty(pair.value.place);
+        let node = if pair.value.is_null() { &empty } else { &*pair.value };
+        let value = self.reading(path).value(node, &shape);
+        (self.problems.len() == before).then_some((value, before))
+    }
+
+    fn define(&mut self, kind: Kind, name: &Name, venture: Option<&Name>, value: Value, pair: &Pair, path: &[&str]) {
+        let parent = value["parent"].as_str().and_then(|parent| parent.parse().ok());
+        match kind.define(name, venture, value) {
+            Ok((command, json)) => {
+                let name = venture.map_or_else(|| name.to_string(), |venture| format!("{venture}/{name}"));
+                let what = What::Defined { command: Box::new(command), json, parent };
+                self.entries.push(Entry { kind, name, place: pair.place, what });
+            }
+            Err(wrong) => self.wrong(path, &pair.value, pair.place, &wrong),
+        }
+    }
+
+    /// A problem that a type found, at the place of the value.
+    fn wrong(&mut self, path: &[&str], node: &Node, place: Place, wrong: &Wrong) {
+        let place = place_of(node, &wrong.path).unwrap_or(place);
+        let mut reading = self.reading(path);
+        reading.path.extend((!wrong.path.is_empty()).then(|| wrong.path.clone()));
+        reading.problem(place, &wrong.message);
+    }
+
+    fn venture(&mut self, name: &Name, pair: &Pair) {
+        let path = ["ventures", name.as_str()];
+        let Some((mut value, _)) = self.entry(Kind::Venture, &path, pair) else { return };
+        let roles = value.as_object_mut().and_then(|fields| fields.remove("roles"));
+        self.define(Kind::Venture, name, None, value, pair, &path);
+        let Some(Value::Object(roles)) = roles else { return };
+        let Some(Node { content: Content::Mapping(pairs), .. }) = pair.value.get("roles").map(|node| &**node) else { return };
+        for pair in pairs {
+            let path = ["ventures", name.as_str(), "roles"];
+            let Some(role) = self.name(&path, pair) else { continue };
+            if self.is_new(Kind::Role, &format!("{name}/{role}"), pair.place, &path) {
+                let spec =
+                    roles.get(&pair.key).cloned().filter(|spec| !spec.is_null()).unwrap_or_else(|| Value::Object(Map::new()));
+                self.define(Kind::Role, &role, Some(name), spec, pair, &["ventures", name.as_str(), "roles", role.as_str()]);
+            }
+        }
+    }
+
+    fn image(&mut self, name: &Name, pair: &Pair) {
+        let path = ["boot_images", name.as_str()];
+        let Some((mut value, before)) = self.entry(Kind::BootImage, &path, pair) else { return };
+        let files = value.as_object_mut().and_then(|fields| fields.remove("files"));
+        let spec = match kinds::typed::<BootImageSpec>(value) {
+            Ok((spec, _)) => spec,
+            Err(wrong) => return self.wrong(&path, &pair.value, pair.place, &wrong),
+        };
+        let mut named: BTreeMap<Name, File> = BTreeMap::new();
+        if let (Some(Value::Object(files)), Some(Node { content: Content::Mapping(pairs), .. })) =
+            (files, pair.value.get("files").map(|node| &**node))
+        {
+            for pair in pairs {
+                let path = ["boot_images", name.as_str(), "files"];
+                let Some(file) = self.name(&path, pair) else { continue };
+                if let Some(first) = named.get(&file) {
+                    let message = format!(
+                        "the file {file} is given twice, first {}. Keep one of them",
+                        self.described(first.place, pair.place)
+                    );
+                    self.reading(&path).problem(pair.place, message);
+                    continue;
+                }
+                let read = self.file(&path, &file, files.get(&pair.key).unwrap_or(&Value::Null), pair);
+                named.extend(read.map(|read| (file, read)));
+            }
+        }
+        if self.problems.len() == before {
+            let what = What::Image(Box::new(Image { name: name.clone(), spec, files: named }));
+            self.entries.push(Entry { kind: Kind::BootImage, name: name.to_string(), place: pair.place, what });
+        }
+    }
+
+    fn file(&mut self, path: &[&str], name: &Name, value: &Value, pair: &Pair) -> Option<File> {
+        let folder = self.folders.get(pair.place.file).cloned().unwrap_or_default();
+        let mut reading = self.reading(path);
+        reading.path.push(name.to_string());
+        let text = |field: &str| value[field].as_str().map(ToOwned::to_owned);
+        let content = match (text("text"), text("path"), text("sha256")) {
+            (Some(text), None, None) => FileContent::Text(text),
+            (None, Some(path), None) if !path.is_empty() => FileContent::Path(folder.join(path)),
+            (None, None, Some(sha256)) => {
+                let Ok(sha256) = sha256.parse::<Sha256>() else {
+                    let place = place_of(&pair.value, "sha256").unwrap_or(pair.place);
+                    reading.problem(place, format!("`{}` is not a SHA-256 in 64 hexadecimal digits", shortened(&sha256)));
+                    return None;
+                };
+                let Some(size) = value["size"].as_u64() else {
+                    reading.problem(pair.place, "a file by its `sha256` needs its `size` in bytes");
+                    return None;
+                };
+                FileContent::Stored { sha256, size }
+            }
+            _ => {
+                reading.problem(
+                    pair.place,
+                    "give the content in one of three ways: `text`, `path`, or `sha256` and `size` of a content in the store",
+                );
+                return None;
+            }
+        };
+        if !matches!(content, FileContent::Stored { .. }) && !value["size"].is_null() {
+            reading.problem(pair.place, "`size` belongs to `sha256` only. Remove it");
+        }
+        let kind = serde_json::from_value(value["kind"].clone()).ok()?;
+        Some(File { kind, template: value["template"].as_bool().unwrap_or_default(), content, place: pair.place })
+    }
+}
+
+/// The place of the value at a path such as `dns_updates.key.name` or `macs[0]`, or of the nearest one above it.
+fn place_of(node: &Node, path: &str) -> Option<Place> {
+    let mut node = node;
+    let mut place = None;
+    for part in path.split(['.', '[']).map(|part| part.trim_end_matches(']')).filter(|part| !part.is_empty()) {
+        let next = match &node.content {
+            Content::List(items) => part.parse::<usize>().ok().and_then(|n| items.get(n)),
+            _ => node.get(part),
+        };
+        let Some(next) = next else { break };
+        node = next;
+        place = Some(node.place);
+    }
+    place
+}

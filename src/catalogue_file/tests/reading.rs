@@ -1,0 +1,421 @@
+//! What is read from YAML as people and programs write it: it means what was written, or its place is named.
+
+use super::super::kinds::Kind;
+use super::super::read::{self, Entries, Source, What};
+use super::super::yaml::Problem;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+pub(super) fn read(text: &str) -> Result<Entries, Vec<Problem>> {
+    read_all(&[text])
+}
+
+fn read_all(texts: &[&str]) -> Result<Entries, Vec<Problem>> {
+    let source = |(n, text): (usize, &&str)| Source {
+        name: format!("file{n}.yaml"),
+        text: (*text).to_owned(),
+        folder: PathBuf::from("."),
+    };
+    read::read(&texts.iter().enumerate().map(source).collect::<Vec<_>>())
+}
+
+/// The problems of a text, as `line:column message`.
+#[track_caller]
+fn problems(text: &str) -> Vec<String> {
+    let problems = read(text).err().unwrap_or_else(|| panic!("{text:?} was read"));
+    problems.iter().map(|problem| format!("{}:{} {}", problem.place.line, problem.place.column, problem.message)).collect()
+}
+
+#[track_caller]
+fn problem(text: &str) -> String {
+    let all = problems(text);
+    assert_eq!(all.len(), 1, "{text:?}: {all:?}");
+    all.into_iter().next().expect("one")
+}
+
+/// What a device's field becomes.
+#[track_caller]
+fn device(fields: &str) -> Value {
+    let text = format!("devices:\n  - site: dc1\n    asset: X\n    {fields}\n");
+    let entries = read(&text).unwrap_or_else(|problems| panic!("{text}: {problems:?}"));
+    match &entries.entries[0].what {
+        What::Device(device) => Value::Object(device.given.clone()),
+        _ => panic!("no device"),
+    }
+}
+
+fn refused_device(fields: &str) -> String {
+    problem(&format!("devices:\n  - site: dc1\n    asset: X\n    {fields}\n"))
+}
+
+#[track_caller]
+fn network(fields: &str) -> Result<Value, Vec<Problem>> {
+    let entries = read(&format!("networks:\n  n:\n    cidr: 10.0.0.0/24\n    site: dc1\n    {fields}\n"))?;
+    match &entries.entries[0].what {
+        What::Defined { json, .. } => Ok(json.clone()),
+        _ => panic!("no network"),
+    }
+}
+
+#[test]
+fn a_text_is_what_was_written_whatever_it_looks_like() {
+    for text in [
+        "70123456",
+        "0012",
+        "1e5",
+        "0x1F",
+        "0o17",
+        "1_000",
+        "no",
+        "yes",
+        "NO",
+        "on",
+        "y",
+        "true",
+        "False",
+        "2026-11-30",
+        "12:30:45",
+        "1.50",
+        "+5",
+        ".5",
+        ".inf",
+        "99999999999999999999999",
+        "52:54",
+        "=",
+        "a: b".trim_end_matches(": b"),
+    ] {
+        assert_eq!(device(&format!("serial: {text}"))["serial"], json!(text), "{text}");
+        assert_eq!(device(&format!("serial: \"{text}\""))["serial"], json!(text), "{text}");
+        assert_eq!(device(&format!("serial: '{text}'"))["serial"], json!(text), "{text}");
+        assert_eq!(device(&format!("serial: !!str {text}"))["serial"], json!(text), "{text}");
+        assert_eq!(device(&format!("name: {text}"))["name"], json!(text), "{text}");
+    }
+    let macs = json!(["52:54:00:12:34:56", "52:54:00:aa:bb:01"]);
+    for list in [
+        "[52:54:00:12:34:56, 52:54:00:AA:BB:01]",
+        "\n    - 52:54:00:12:34:56\n    - 525400aabb01",
+        "[\"52-54-00-12-34-56\", 5254.00aa.bb01]",
+    ] {
+        assert_eq!(device(&format!("macs: {list}"))["macs"], macs, "{list}");
+    }
+    // A MAC address of digits alone is a number for most readers of YAML.
+    assert_eq!(device("macs: [525400123456]")["macs"], json!(["52:54:00:12:34:56"]));
+}
+
+#[test]
+fn a_number_is_decimal_quoted_or_not_and_nothing_else() {
+    for written in ["120", "\"120\"", "'120'"] {
+        assert_eq!(network(&format!("vlan: {written}")).expect(written)["vlan"], json!(120), "{written}");
+    }
+    assert!(
+        refused_device("position: 07").contains("4:15 devices[0] (X).position: `07` begins with 0"),
+        "{}",
+        refused_device("position: 07")
+    );
+    assert!(refused_device("position: 010").contains("Write 10"));
+    for (written, said) in [
+        ("0x1F", "whole number such as 42"),
+        ("1e1", "whole number"),
+        ("1.0", "whole number"),
+        ("1_0", "whole number"),
+        ("ten", "whole number"),
+        ("+5", "whole number"),
+        ("[1]", "a list is written here"),
+        ("99999999999999999999", "too large"),
+        ("70000", "too large"),
+        ("-1", "too small"),
+        ("{ a: 1 }", "a mapping is written here"),
+        ("1:30", "whole number"),
+    ] {
+        let message = refused_device(&format!("position: {written}"));
+        assert!(message.starts_with("4:15 ") && message.contains(said), "{written}: {message}");
+    }
+}
+
+#[test]
+fn true_and_false_are_read_in_the_words_of_every_version_of_yaml() {
+    for (word, value) in [
+        ("true", true),
+        ("yes", true),
+        ("On", true),
+        ("TRUE", true),
+        ("\"yes\"", true),
+        ("false", false),
+        ("no", false),
+        ("OFF", false),
+    ] {
+        assert_eq!(device(&format!("verified: {word}"))["verified"], json!(value), "{word}");
+    }
+    for word in ["1", "y", "maybe", "[true]"] {
+        let message = refused_device(&format!("verified: {word}"));
+        assert!(message.starts_with("4:15 ") && message.contains("true or false"), "{message}");
+    }
+    assert!(refused_device("verified: ~").contains("there is no value here"), "{}", refused_device("verified: ~"));
+}
+
+#[test]
+fn a_setting_of_no_known_type_is_refused_where_versions_of_yaml_differ() {
+    let setting = |value: &str| network_setting(value);
+    for (written, value) in [
+        ("42", json!(42)),
+        ("true", json!(true)),
+        ("/dev/sda", json!("/dev/sda")),
+        ("\"no\"", json!("no")),
+        ("[a, \"1\"]", json!(["a", "1"])),
+        ("2026-11-30", json!("2026-11-30")),
+        ("{ secret: boot-root }", json!({ "secret": "boot-root" })),
+        ("-1", json!(-1)),
+    ] {
+        assert_eq!(setting(written).expect(written), value, "{written}");
+    }
+    for written in ["no", "Yes", "on", "010", "0x10", "1_000", "1.5.", ".inf", "+7", "1E5_"] {
+        match setting(written) {
+            Ok(value) => assert_eq!(value, json!(written), "{written} is a text in every version"),
+            Err(problems) => {
+                assert_eq!((problems[0].place.line, problems[0].place.column), (2, 44), "{written}");
+                assert!(problems[0].message.contains("in quotes"), "{}", problems[0].message);
+            }
+        }
+    }
+    for written in ["no", "Yes", "on", "010", "0x10", "1_000", ".inf", "+7"] {
+        assert!(setting(written).is_err(), "{written}");
+    }
+}
+
+fn network_setting(value: &str) -> Result<Value, Vec<Problem>> {
+    let entries = read(&format!("sites:\n  dc1: {{ domain: a.example, settings: {{ x: {value} }} }}\n"))?;
+    match &entries.entries[0].what {
+        What::Defined { json, .. } => Ok(json["settings"]["x"].clone()),
+        _ => panic!("no site"),
+    }
+}
+
+#[test]
+fn nothing_is_written_as_nothing_and_a_field_that_must_be_there_is_missed() {
+    for nothing in ["", "~", "null", "NULL"] {
+        assert_eq!(device(&format!("rack: {nothing}"))["rack"], Value::Null, "{nothing}");
+        assert_eq!(network(&format!("gateway: {nothing}")).expect(nothing).get("gateway"), None);
+        let message = problem(&format!("networks:\n  n: {{ site: dc1, cidr: {nothing} }}\n"));
+        assert!(message.contains("networks.n.cidr: there is no value here"), "{message}");
+        let message = refused_device(&format!("macs: [52:54:00:00:00:01, {}]", if nothing.is_empty() { "~" } else { nothing }));
+        assert!(message.contains("macs[1]: there is no value here"), "{message}");
+    }
+    assert_eq!(device("serial: \"null\"")["serial"], json!("null"));
+    assert_eq!(problem("networks:\n  n:\n    site: dc1\n"), "3:5 networks.n: `cidr` is missing");
+    for empty in ["networks:\n  n:\n", "networks:\n  n: {}\n"] {
+        let all = problems(empty);
+        assert!(
+            all.len() == 2 && all.iter().all(|problem| problem.starts_with("2:") && problem.ends_with("is missing")),
+            "{all:?}"
+        );
+    }
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_what_was_probably_meant() {
+    let cases = [
+        (
+            "sites:\n  dc1:\n    domain: a.example\n    zone: [a.example]\n",
+            "4:5 sites.dc1: there is no field `zone`. Did you mean `zones`?",
+        ),
+        ("site:\n  dc1: {}\n", "1:1 there is no field `site`. Did you mean `sites`?"),
+        ("racks:\n  r1: { site: dc1, Units: 42 }\n", "2:20 racks.r1: there is no field `Units`. Did you mean `units`?"),
+        (
+            "devices:\n  - { serial: A, site: dc1, rack-position: 4 }\n",
+            "2:29 devices[0] (A): there is no field `rack-position`. Did you mean `position`?",
+        ),
+        (
+            "devices:\n  - { serial: A, site: dc1, management: { address: 10.0.0.1, user: root } }\n",
+            "2:62 devices[0] (A).management: there is no field `user`.",
+        ),
+        (
+            "sites:\n  dc1: { domain: a.example, dns_updates: { primary: 10.0.0.1, key: { name: k, secrets: s, secret: s } } }\n",
+            "2:79 sites.dc1.dns_updates.key: there is no field `secrets`. Did you mean `secret`?",
+        ),
+        ("ventures:\n  v:\n    roles:\n      r: { image: x }\n", "4:12 ventures.v.roles.r: there is no field `image`."),
+        (
+            "boot_images:\n  i:\n    files:\n      f: { kind: kernel, txt: a }\n",
+            "4:26 boot_images.i.files.f: there is no field `txt`. Did you mean `text`?",
+        ),
+        ("dhcp-servers:\n  k: {}\n", "1:1 there is no field `dhcp-servers`. Did you mean `dhcp_servers`?"),
+    ];
+    for (text, expected) in cases {
+        let all = problems(text);
+        assert!(all.iter().any(|problem| problem.starts_with(expected)), "{text}: {all:?}");
+    }
+}
+
+#[test]
+fn what_a_type_refuses_is_named_with_its_line_and_value() {
+    let cases = [
+        ("networks:\n  n:\n    site: dc1\n    cidr: 10.0.0.0/33\n", "4:11 networks.n.cidr: `10.0.0.0/33`: "),
+        (
+            "networks:\n  n: { site: dc1, cidr: 10.0.0.0/24, dns_servers: [10.0.0.1, 10.0.0.300] }\n",
+            "2:62 networks.n.dns_servers[1]: `10.0.0.300`: ",
+        ),
+        (
+            "dhcp_servers:\n  k: { site: dc1, kind: keaa }\n",
+            "2:25 dhcp_servers.k.kind: `keaa` is not one of isc, kea, dnsmasq. Did you mean `kea`?",
+        ),
+        ("devices:\n  - site: dc1\n    macs: [nonsense]\n", "3:12 devices[0].macs[0]: \"nonsense\" is not a MAC address"),
+        ("sites:\n  dc1: { domain: \"-\" }\n", "2:18 sites.dc1.domain: "),
+        ("racks:\n  Not a name: { site: dc1 }\n", "2:3 racks: \"Not a name\" is not a name"),
+        (
+            "racks:\n  r: { site: dc1, description: [a] }\n",
+            "2:32 racks.r.description: a list is written here, where a text belongs",
+        ),
+        ("racks: [r1]\n", "1:8 racks: a list is written here, where names with their racks belong"),
+        ("devices: { d: {} }\n", "1:10 devices: a mapping is written here, where a list of devices belongs"),
+        ("- a\n", "1:1 a list is written here, where the sections of a catalogue belong"),
+        ("hello\n", "1:1 `hello` is written here, where the sections"),
+        ("devices:\n  - { site: dc1 }\n", "2:5 devices[0]: a device needs a serial number"),
+        (
+            "devices:\n  - { site: dc1, serial: A, parent: B }\n",
+            "2:37 devices[0] (A).parent: `B` is no device. Write what is on its label",
+        ),
+        (
+            "sites:\n  d: { domain: a.example, dhcp_header: [{ name: x, value: { adresses: [10.0.0.1] } }] }\n",
+            "2:61 sites.d.dhcp_header[0].value: there is no field `adresses`. Did you mean `addresses`?",
+        ),
+    ];
+    for (text, expected) in cases {
+        let all = problems(text);
+        assert!(all.iter().any(|problem| problem.starts_with(expected)), "{text}: {all:?}");
+    }
+}
+
+#[test]
+fn the_same_thing_twice_is_refused_with_both_places() {
+    assert_eq!(
+        problem("racks:\n  r: { site: dc1, units: 4, site: dc2 }\n"),
+        "2:29 `site` is given twice, first in line 2. Remove one of them"
+    );
+    assert_eq!(
+        problem("racks:\n  r: { site: dc1 }\nracks:\n  s: { site: dc1 }\n"),
+        "3:1 `racks` is given twice, first in line 1. Remove one of them"
+    );
+    // Names are read without regard to case.
+    assert_eq!(
+        problem("racks:\n  r1: { site: dc1 }\n  R1: { site: dc1 }\n"),
+        "3:3 racks: the rack r1 is given twice, first in line 2. Keep one of them"
+    );
+    let twice = "devices:\n  - { site: dc1, serial: A, macs: [52:54:00:00:00:01] }\n  - { site: dc1, serial: B, macs: [\"525400000001\"] }\n";
+    assert_eq!(
+        problem(twice),
+        "3:5 devices[1] (B): the MAC address 52:54:00:00:00:01 is that of another device too, in line 2. A device is given once, with all its fields"
+    );
+    let files = ["racks: { r1: { site: dc1 } }\n", "racks: { r1: { site: dc1 } }\n"];
+    let problems = read_all(&files).expect_err("the same rack in two files");
+    assert!(problems[0].message.contains("first in file0.yaml, line 1"), "{problems:?}");
+    assert_eq!(problems[0].place.file, 1);
+    let entries = read_all(&["racks: { r1: { site: dc1 } }", "racks: { r2: { site: dc1 } }"]).expect("two files");
+    assert_eq!(entries.entries.len(), 2);
+}
+
+#[test]
+fn files_are_read_as_editors_and_programs_write_them() {
+    let text = "sites:\n  dc1:\n    domain: a.example\n    name: Poznań\n";
+    let with = |from: &str, to: &str| text.replace(from, to);
+    for text in [
+        text.to_owned(),
+        format!("\u{feff}{text}"),
+        with("\n", "\r\n"),
+        format!("\u{feff}{}", with("\n", "\r\n")),
+        with("\n", "\r"),
+        format!("---\n{text}"),
+        format!("%YAML 1.2\n---\n{text}...\n"),
+        format!("---\n---\n{text}---\n"),
+        format!("# a comment\n{text}"),
+        text.trim_end().to_owned(),
+        "{\"sites\":{\"dc1\":{\"domain\":\"a.example\",\"name\":\"Pozna\\u0144\"}}}".to_owned(),
+        "{\n\t\"sites\": {\n\t\t\"dc1\": {\n\t\t\t\"domain\": \"a.example\", \"name\": \"Poznań\"\n\t\t}\n\t}\n}\n".to_owned(),
+    ] {
+        let entries = read(&text).unwrap_or_else(|problems| panic!("{text:?}: {problems:?}"));
+        let What::Defined { json, .. } = &entries.entries[0].what else { panic!("no site") };
+        assert_eq!((&json["domain"], &json["name"]), (&json!("a.example"), &json!("Poznań")), "{text:?}");
+    }
+    let several =
+        read("sites: { a: { domain: a.example } }\n---\nsites: { b: { domain: b.example } }\nracks: { r: { site: a } }\n")
+            .expect("documents");
+    assert_eq!(
+        several.entries.iter().map(|entry| (entry.kind, entry.place.line)).collect::<Vec<_>>(),
+        [(Kind::Site, 1), (Kind::Site, 3), (Kind::Rack, 4)]
+    );
+    for empty in ["", "\n", "# nothing\n", "---\n", "\u{feff}", "~\n"] {
+        assert!(problem(empty).starts_with("1:1 the file is empty"), "{empty:?}");
+    }
+    for nothing in ["{}\n", "sites:\n", "sites: {}\ndevices: []\n"] {
+        assert!(read(nothing).expect(nothing).entries.is_empty(), "{nothing:?}");
+    }
+}
+
+#[test]
+fn what_is_no_yaml_is_refused_at_its_line() {
+    let cases = [
+        ("sites:\n\tdc1: {}\n", 2, "tab"),
+        ("sites:\n  dc1:\n    domain: a.example\n\t  name: x\n", 4, "tab"),
+        ("sites:\n  dc1: { domain: a.example\n", 3, "not valid YAML"),
+        ("sites:\n  dc1:\n    name: a: b\n", 3, "quotes"),
+        ("sites:\n  dc1:\n    name: \"open\n", 3, "not valid YAML"),
+        ("sites:\n  dc1: *none\n", 2, "anchor"),
+        ("sites:\n  dc1: { domain: a.example, name: a\u{0}b }\n", 2, "binary file"),
+        ("sites:\n  dc1: { domain: a.example, name: a\u{7}b }\n", 2, "control character U+0007"),
+        ("sites:\n  ? [a, b]\n  : {}\n", 2, "cannot be a key"),
+        ("sites:\n  ~: {}\n", 0, ""),
+        ("sites:\n  dc1: !!binary aGVsbG8=\n", 2, "tag"),
+        ("sites:\n  dc1: !site { domain: a.example }\n", 2, "tag"),
+        ("sites: &a { x: *a }\n", 1, "inside the value"),
+    ];
+    for (text, line, said) in cases.into_iter().filter(|(_, line, _)| *line > 0) {
+        let all = problems(text);
+        assert!(
+            all.iter().any(|problem| problem.starts_with(&format!("{line}:")) && problem.contains(said)),
+            "{text:?}: {all:?}"
+        );
+    }
+}
+
+#[test]
+fn what_nobody_sees_is_refused_but_in_the_content_of_boot_files() {
+    for (text, at) in [
+        ("sites:\n  dc1: { domain: a.example, name: \"a\u{200b}b\" }\n", "2:35"),
+        ("sites:\n  dc1: { domain: a.example, name: \"a\\u202eb\" }\n", "2:35"),
+        ("sites:\n  dc1: { domain: a.example, settings: { x: \"a\u{202e}\" } }\n", "2:44"),
+        ("sites:\n  d\u{ad}c1: { domain: a.example }\n", "2:3"),
+        ("devices:\n  - { site: dc1, serial: \"A\u{feff}\" }\n", "2:26"),
+        ("ventures:\n  v: { puppet_parameters: { \"a\u{200d}\": 1 } }\n", "2:29"),
+    ] {
+        let message = problem(text);
+        assert!(message.starts_with(at) && message.contains("invisible character U+"), "{message}");
+    }
+    read("boot_images: { i: { files: { f: { kind: other, text: \"a\\u200bb\" } } } }\n").expect("a file's own content");
+}
+
+#[test]
+fn aliases_and_merges_are_written_out_and_bombs_are_not() {
+    let text = "racks:\n  a: &rack { site: dc1, units: 40 }\n  b: *rack\n  c: { <<: *rack, units: 41 }\n";
+    let entries = read(text).expect("aliases");
+    let units: Vec<Value> = entries
+        .entries
+        .iter()
+        .map(|entry| if let What::Defined { json, .. } = &entry.what { json["units"].clone() } else { Value::Null })
+        .collect();
+    assert_eq!(units, [json!(40), json!(40), json!(41)]);
+    let mut bomb = "x0: &x0 [a, a, a, a, a, a, a, a, a, a]\n".to_owned();
+    for n in 1..12 {
+        bomb += &format!("x{n}: &x{n} [{}]\n", vec![format!("*x{}", n - 1); 10].join(", "));
+    }
+    let message = problem(&bomb);
+    assert!(message.contains("aliases written out"), "{message}");
+    let deep = format!("sites: {}{}\n", "[".repeat(10_000), "]".repeat(10_000));
+    assert!(problem(&deep).contains("levels deep"), "{}", problem(&deep));
+    let merges = "racks:\n  a: { <<: 5, site: dc1 }\n";
+    assert!(problem(merges).contains("`<<` takes a mapping"), "{}", problem(merges));
+}
+
+#[test]
+fn every_error_of_a_file_is_told_at_once_in_order() {
+    let text = "racks:\n  r: { site: dc1, units: x }\nsites:\n  s: { domain: a.example, zone: b }\ndevices:\n  - { site: dc1, serial: A, position: 07 }\n";
+    let lines: Vec<String> = problems(text).iter().map(|problem| problem[..1].to_owned()).collect();
+    assert_eq!(lines, ["2", "4", "6"]);
+}

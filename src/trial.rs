@@ -1,0 +1,125 @@
+//! A copy of log and views in which commands can be tried: they meet the rules that they would meet in the service, and
+//! nothing of them is left.
+//!
+//! The copy is a schema of the same database, as a rebuild's is, which the search path of the trial's connections finds first.
+//! Streams are not copied: a view shows the log up to the moment of the copy, and behind it what the trial appends to a table
+//! of its own. Notices do not leave the trial. Whoever tries holds a lease; what a trial left that was interrupted, the next
+//! one removes.
+
+use crate::database::Database;
+use crate::feed::Feed;
+use crate::ledger::Ledger;
+use crate::store::EventLog;
+use anyhow::{Context, Result, bail};
+use bootledger_projections::pool::{Limits, Pool};
+use sqlx::{Connection, Executor, PgConnection};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The schema of the copy.
+const SCHEMA: &str = "import_trial";
+
+/// What a trial's connections find first. Functions of the system come last, so that the trial's own one goes before them.
+const SEARCH_PATH: &str = "import_trial, views, public, pg_catalog";
+
+/// The advisory lock of whoever tries.
+const LEASE: i64 = 7_267_832_002;
+
+/// Tables whose rows no rule asks about: history, which is long, and secrets, which are nobody's business here.
+const EMPTY: [&str; 7] =
+    ["timeline", "commands", "token_secrets", "user_passwords", "session_secrets", "service_key", "known_clients"];
+
+/// How long a statement of a trial may take.
+const STATEMENT: Duration = Duration::from_secs(30);
+
+/// A copy, and what it is used through.
+pub struct Trial {
+    /// The copied views.
+    pub views: Pool,
+    /// The rules over the copy.
+    pub ledger: Ledger,
+    connection: PgConnection,
+    stopping: watch::Sender<bool>,
+}
+
+impl Trial {
+    /// Copies what there is now.
+    ///
+    /// # Errors
+    /// Where the database takes no writes, or another trial is under way.
+    pub async fn open(database: &Database, ledger: &Ledger) -> Result<Self> {
+        if let Some(why) = &database.read_only {
+            bail!("a dry run works on a copy inside the database, and {why}. Run it where the database can be written");
+        }
+        let mut connection = database.pool.connect_beside().await?;
+        let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LEASE).fetch_one(&mut connection).await?;
+        if !alone {
+            bail!("another dry run is under way in this database. Wait until it has ended");
+        }
+        copy(&mut connection).await.context("log and views cannot be copied for a dry run")?;
+        let sessions = database.sessions.clone().with([("search_path", SEARCH_PATH), ("synchronous_commit", "off")]);
+        let limits = Limits { connections: 8, acquire: Duration::from_secs(10), statement: STATEMENT };
+        let views = Pool::new(sessions.clone(), limits);
+        let (stopping, stop) = watch::channel(false);
+        let mut copied = ledger.clone();
+        copied.feed = Feed::start(views.clone(), stop).await?;
+        copied.log = EventLog::start(views.clone(), sessions);
+        copied.views = views.clone();
+        Ok(Self { views, ledger: copied, connection, stopping })
+    }
+
+    /// Removes the copy.
+    pub async fn close(mut self) -> Result<()> {
+        self.stopping.send_replace(true);
+        drop(self.ledger);
+        self.views.close_within(Duration::from_secs(5)).await;
+        self.connection.execute(format!("DROP SCHEMA IF EXISTS {SCHEMA} CASCADE").as_str()).await?;
+        Ok(self.connection.close().await?)
+    }
+}
+
+async fn copy(connection: &mut PgConnection) -> Result<()> {
+    // The names of tables are looked up without the views' schema before the public one.
+    connection.execute("SET synchronous_commit = off").await?;
+    let mut transaction = connection.begin().await?;
+    transaction.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
+    transaction.execute(format!("DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA}").as_str()).await?;
+    for (table, source, columns, temporal) in tables(&mut transaction).await? {
+        let create = format!("CREATE TABLE {SCHEMA}.{table} (LIKE {source} INCLUDING ALL)");
+        transaction.execute(create.as_str()).await?;
+        if EMPTY.contains(&table.as_str()) {
+            continue;
+        }
+        // Rules ask about now.
+        let now = if temporal { " WHERE valid_to IS NULL" } else { "" };
+        let fill = format!("INSERT INTO {SCHEMA}.{table} ({columns}) SELECT {columns} FROM {source}{now}");
+        transaction.execute(fill.as_str()).await.with_context(|| format!("table {table}"))?;
+        transaction.execute(format!("ANALYZE {SCHEMA}.{table}").as_str()).await?;
+    }
+    let last: i64 = sqlx::query_scalar("SELECT position FROM public.log_head").fetch_one(&mut *transaction).await?;
+    let events = format!(
+        "CREATE TABLE {SCHEMA}.new_events (LIKE public.events INCLUDING ALL);
+         CREATE VIEW {SCHEMA}.events AS
+             SELECT * FROM public.events WHERE position <= {last} UNION ALL SELECT * FROM {SCHEMA}.new_events;
+         CREATE FUNCTION {SCHEMA}.append_event() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN INSERT INTO {SCHEMA}.new_events SELECT NEW.*; RETURN NEW; END $$;
+         CREATE TRIGGER append INSTEAD OF INSERT ON {SCHEMA}.events FOR EACH ROW EXECUTE FUNCTION {SCHEMA}.append_event();
+         CREATE FUNCTION {SCHEMA}.pg_notify(text, text) RETURNS void LANGUAGE sql AS 'SELECT';"
+    );
+    transaction.execute(events.as_str()).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Each table with its full name, its columns that are not computed, and whether it has rows of the past.
+async fn tables(connection: &mut PgConnection) -> Result<Vec<(String, String, String, bool)>> {
+    let rows = sqlx::query_as(
+        "SELECT quote_ident(c.relname), quote_ident(n.nspname) || '.' || quote_ident(c.relname),
+                string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.attgenerated = ''),
+                bool_or(a.attname = 'valid_to')
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+          WHERE n.nspname IN ('views', 'public') AND c.relkind = 'r' AND c.relname NOT IN ('events', '_sqlx_migrations')
+          GROUP BY n.nspname, c.relname ORDER BY c.relname",
+    );
+    Ok(rows.fetch_all(connection).await?)
+}
