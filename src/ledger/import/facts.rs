@@ -1,9 +1,11 @@
 //! Everything that the rules of an import's rows need, looked up at once.
 
+use super::super::controllers::{Owner, owners};
 use super::super::execute::Failure;
 use super::read::Row;
 use bootledger_aggregates::boot_image::BootImage;
 use bootledger_aggregates::claims::{Claim, Holder};
+use bootledger_aggregates::device::controller::{Endpoint, Host};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::site::SiteSpec;
@@ -32,6 +34,8 @@ pub(super) struct Known {
     pub(super) holders: HashMap<(&'static str, String), Holder>,
     /// The management addresses that the rows name as a server's own.
     pub(super) managed: HashMap<Ipv4Addr, DeviceId>,
+    /// The devices that have a controller which a row names.
+    pub(super) controllers: Vec<Owner>,
 }
 
 impl Known {
@@ -59,10 +63,16 @@ impl Known {
             devices,
             holders: HashMap::new(),
             managed: HashMap::new(),
+            controllers: vec![],
         };
         let named: Vec<Ipv4Addr> = rows.iter().filter_map(|row| row.ip).collect();
         for some in named.chunks(CHUNK) {
             known.managed.extend(devices::managed_at(views, some).await?);
+        }
+        let hosts: Vec<Host> = rows.iter().filter_map(|row| row.management_ip.clone()).collect();
+        for some in hosts.chunks(CHUNK) {
+            let endpoints: Vec<Endpoint> = some.iter().map(Endpoint::usual).collect();
+            known.controllers.extend(owners(views, some, &endpoints).await?);
         }
         let live = known.devices.values().map(|device| Claim::Deployment(device.id));
         let named = rows.iter().flat_map(|row| {

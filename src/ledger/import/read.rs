@@ -1,5 +1,6 @@
 //! Reading the CSV text: every error of every cell, with row and column.
 
+use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -27,7 +28,7 @@ pub(super) struct Row {
     /// The line of the file, from 1.
     pub(super) line: u64,
     pub(super) mac: MacAddress,
-    pub(super) management_ip: Option<Ipv4Addr>,
+    pub(super) management_ip: Option<Host>,
     pub(super) network: Option<Name>,
     pub(super) venture: Name,
     pub(super) role: Name,
@@ -119,6 +120,7 @@ pub(super) fn content(csv: &[u8]) -> Content {
     }
     repeated(&rows, |row| Some(row.mac), "mac", &mut errors);
     repeated(&rows, |row| row.ip, "ip", &mut errors);
+    repeated(&rows, |row| row.management_ip.clone(), "management_ip", &mut errors);
     repeated(&rows, |row| row.hostname.clone(), "hostname", &mut errors);
     repeated(&rows, |row| row.serial.clone(), "serial", &mut errors);
     managed(&rows, &mut errors);
@@ -180,7 +182,13 @@ fn read_row(line: u64, cells: &[&str], order: &[Option<usize>], rows: &mut Vec<R
     let before = errors.len();
     let cell = |index: usize| order.get(index).copied().flatten().and_then(|place| cells.get(place)).copied().unwrap_or_default();
     let mac = needed(line, 0, cell(0), errors);
-    let management_ip = optional(line, 1, cell(1), errors);
+    let management_ip = optional::<Host>(line, 1, cell(1), errors).filter(|host| {
+        if host.address().is_none() {
+            let message = format!("{host} is a host name; give an address here, or set the name at the device");
+            errors.push(error(line, "management_ip", "management_ip_invalid", message));
+        }
+        host.address().is_some()
+    });
     let network = optional(line, 2, cell(2), errors);
     let venture = needed(line, 3, cell(3), errors);
     let role = needed(line, 4, cell(4), errors);
@@ -214,7 +222,7 @@ fn needed<T: FromStr<Err: std::fmt::Display>>(line: u64, index: usize, cell: &st
 
 /// Tells every row whose address is the management address of a row.
 fn managed(rows: &[Row], errors: &mut Vec<RowError>) {
-    let managed: HashMap<Ipv4Addr, u64> = rows.iter().filter_map(|row| Some((row.management_ip?, row.line))).collect();
+    let managed: HashMap<Ipv4Addr, u64> = rows.iter().filter_map(|row| Some((row.management_ip.as_ref()?.ipv4()?, row.line))).collect();
     for row in rows {
         let Some((ip, line)) = row.ip.and_then(|ip| Some((ip, managed.get(&ip)?))) else { continue };
         let message = format!("{ip} is the management address in row {line}");
