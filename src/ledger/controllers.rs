@@ -75,12 +75,12 @@ pub(super) fn clash(owners: &[Owner], device: DeviceId, management: &Management,
 }
 
 impl Ledger {
-    /// What is wrong with a management controller that is to be saved, and what no other device can have then.
+    /// Which rule the address of a management controller breaks, whose it is already, and what no other device can have.
     pub(super) async fn sharing(
         &self,
         device: DeviceId,
         management: &Management,
-    ) -> Result<(Vec<BrokenRule>, Vec<Endpoint>), Failure> {
+    ) -> Result<(Vec<BrokenRule>, Option<BrokenRule>, Vec<Endpoint>), Failure> {
         // A name without an address is said where its credentials are checked.
         let addresses = resolve(&management.address).await.unwrap_or_default();
         let mut broken = vec![];
@@ -90,7 +90,7 @@ impl Ledger {
         let endpoints = management.endpoints(&addresses);
         let hosts: Vec<Host> = addresses.into_iter().map(Host::from).chain([management.address.clone()]).collect();
         let owners = owners(&self.views, &hosts, &endpoints).await?;
-        broken.extend(clash(&owners, device, management, &endpoints));
-        Ok((broken, endpoints))
+        let shared = clash(&owners, device, management, &endpoints);
+        Ok((broken, shared, endpoints))
     }
 }

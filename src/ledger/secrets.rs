@@ -102,7 +102,7 @@ impl Ledger {
         level: Level,
     ) -> Result<Looked, Failure> {
         let Some(management) = management else { return Ok(Looked::default()) };
-        let (mut broken, endpoints) = self.sharing(device, management).await?;
+        let (mut broken, shared, endpoints) = self.sharing(device, management).await?;
         let plain = management.protocol == ManagementProtocol::Redfish && management.access.tls == Tls::Off;
         if plain && level < Level::Administrator {
             let message = "without TLS, the credentials can be read on the way: only an administrator can set this to off. Choose \
@@ -120,6 +120,10 @@ impl Ledger {
             Some(_) => self.credentials(site, management).await?.err().map(|denied| denied.words(level)),
             None => None,
         };
+        // Whose it is already is told to those who may have it at all.
+        if broken.is_empty() && credentials.is_none() {
+            broken.extend(shared);
+        }
         Ok(Looked { secret_problem: credentials, problems: broken, endpoints })
     }
 

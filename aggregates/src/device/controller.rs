@@ -4,6 +4,7 @@ use super::event::{Management, ManagementProtocol};
 use super::management::Tls;
 use crate::values::ParseError;
 use crate::values::hostname::Hostname;
+use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -257,8 +258,9 @@ impl Management {
         let port = self.port();
         let usual = if redfish { matches!(port, 80 | 443) } else { port == 623 };
         let path = self.access.path.as_ref().filter(|_| redfish).map(BasePath::as_str).unwrap_or_default();
-        let system = self.access.system.as_ref().filter(|_| redfish).map(|system| system.as_str().trim_matches('/').to_lowercase());
-        let system = system.filter(|system| !system.is_empty());
+        // A link that was copied whole means the system at its end.
+        let last = |system: &Text| system.as_str().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_lowercase();
+        let system = self.access.system.as_ref().filter(|_| redfish).map(last).filter(|system| !system.is_empty());
         let resolved = addresses.iter().take(MOST_ADDRESSES).map(|address| Host::from(*address));
         let mut hosts: Vec<Host> = std::iter::once(self.address.clone()).chain(resolved).collect();
         hosts.sort();
@@ -354,6 +356,7 @@ mod tests {
             (true, json!({"address": "10.0.9.1", "protocol": "redfish"}), json!({"address": "10.0.9.1", "protocol": "redfish", "tls": "off"})),
             (true, json!({"address": "10.0.9.1", "protocol": "redfish"}), json!({"address": "10.0.9.1", "protocol": "redfish", "system": "1"})),
             (true, json!({"address": "10.0.9.1", "protocol": "redfish", "system": "A"}), json!({"address": "10.0.9.1", "protocol": "redfish", "system": "a"})),
+            (true, json!({"address": "10.0.9.1", "protocol": "redfish", "system": "A"}), json!({"address": "10.0.9.1", "protocol": "redfish", "system": "/redfish/v1/Systems/A/"})),
             (true, json!({"address": "10.0.9.1", "protocol": "redfish", "port": 8443}), json!({"address": "10.0.9.1", "protocol": "redfish", "port": 8443, "tls": "off"})),
             (true, named.clone(), json!({"address": "BMC1.example."})),
             (true, named.clone(), json!({"address": "10.0.9.7"})),

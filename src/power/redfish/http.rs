@@ -189,7 +189,7 @@ impl Http {
                 let led = if redirects < REDIRECTS {
                     self.follow(&url, location)
                 } else {
-                    Err(format!("it is the {}. in a row", REDIRECTS + 1))
+                    Err(format!("there are more than {REDIRECTS} in a row"))
                 };
                 match led {
                     Ok(next) => url = next,
@@ -379,7 +379,7 @@ impl Http {
     fn not_followed(&self, status: StatusCode, why: &str) -> Trouble {
         let why = self.redact(why);
         self.unanswered(format!(
-            "the management controller {} answered with a redirect ({status}), which is not followed: {why}",
+            "the management controller {} answered with a redirect ({status}) that is not followed: {why}",
             self.host
         ))
     }
