@@ -207,11 +207,11 @@ async fn it_is_known_whether_a_failed_order_may_have_been_carried_out() {
     }
     let none = cycle_of(|method, path| {
         let (status, headers, body) = well_behaved(method, path)?;
-        Some((status, headers, body.replace("ForceRestart", "GracefulRestart")))
+        Some((status, headers, body.replace("ForceRestart", "GracefulRestart").replace("ForceOff", "GracefulShutdown")))
     });
     let none = none.await;
     assert!(
-        !none.uncertain && none.reason.contains("none of ForceRestart, PowerCycle for the server, only On, ForceOff"),
+        !none.uncertain && none.reason.contains("none of ForceRestart, PowerCycle for the server, only On, GracefulShutdown"),
         "{none:?}"
     );
 }

@@ -120,7 +120,11 @@ pub(super) fn content(csv: &[u8]) -> Content {
     }
     repeated(&rows, |row| Some(row.mac), "mac", &mut errors);
     repeated(&rows, |row| row.ip, "ip", &mut errors);
-    repeated(&rows, |row| row.management_ip.clone(), "management_ip", &mut errors);
+    // A server that is there twice has its controller twice: that is one mistake.
+    let mut servers = HashSet::new();
+    let twice: HashSet<u64> = rows.iter().filter(|row| !servers.insert(row.mac)).map(|row| row.line).collect();
+    let controller = |row: &Row| row.management_ip.clone().filter(|_| !twice.contains(&row.line));
+    repeated(&rows, controller, "management_ip", &mut errors);
     repeated(&rows, |row| row.hostname.clone(), "hostname", &mut errors);
     repeated(&rows, |row| row.serial.clone(), "serial", &mut errors);
     managed(&rows, &mut errors);
