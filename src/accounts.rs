@@ -10,8 +10,8 @@ use crate::ledger::Ledger;
 use anyhow::Result;
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::PasswordId;
-use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::user_name::UserName;
 use bootledger_web::auth::password::Password;
 use bootledger_web::commands::{Command, Commands, Context, NewPassword};
 use uuid::Uuid;
@@ -24,7 +24,7 @@ pub async fn new_password(password: &Password, one_time: bool) -> Result<NewPass
 /// Makes a user with a password.
 pub async fn create(
     ledger: &Ledger,
-    name: Name,
+    name: UserName,
     (display_name, role): (Text, Role),
     (password, one_time): (&Password, bool),
     context: Context,

@@ -4,6 +4,7 @@
 mod accounts;
 mod catalogue;
 mod context;
+mod controllers;
 mod deployments;
 mod devices;
 mod drift;
@@ -172,7 +173,8 @@ impl Commands for Ledger {
                         self.feed.saw_appended(receipt.position);
                         return Ok(receipt);
                     }
-                    Err(Failure::Conflict) => self.catch_up().await?,
+                    // Another device was faster with the controller: the rules name it once the views show it.
+                    Err(Failure::Conflict | Failure::Claimed(Claim::Controller(_), _)) => self.catch_up().await?,
                     // A repeated command may be refused because of what its own first try did, whose commit came after the
                     // key was looked up: then it is done, and not refused.
                     Err(failure @ (Failure::Refused(_) | Failure::Claimed(..))) => {

@@ -2,6 +2,7 @@
 //!
 //! The provider is asked what it is (discovery) at every sign-in: those are rare, and keys that it has replaced count at once.
 
+mod claims;
 mod roles;
 mod settings;
 
@@ -181,8 +182,11 @@ impl Provider {
         Ok(Claims { subject, claims })
     }
 
-    fn is_enough(&self, claims: &Map<String, Value>) -> bool {
-        claims.contains_key(&self.name_claim) && claims.contains_key(self.roles.claim())
+    fn is_enough(&self, said: &Map<String, Value>) -> bool {
+        let has = |claim: &str| claims::find(said, claim).is_some();
+        // Whether an address is verified belongs to it.
+        let verified = self.name_claim != "email" || said.contains_key("email_verified");
+        has(&self.name_claim) && has(self.roles.claim()) && verified
     }
 
     async fn userinfo(&self, endpoint: &str, access_token: &str) -> Result<Map<String, Value>> {
@@ -206,7 +210,15 @@ struct Claims {
 
 impl Claims {
     fn text(&self, name: &str) -> Option<&str> {
-        self.claims.get(name).and_then(Value::as_str)
+        claims::find(&self.claims, name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
+    }
+}
+
+impl Claims {
+    /// The name of a person whose provider sends it in parts.
+    fn full_name(&self) -> String {
+        let parts = ["given_name", "family_name"].into_iter().filter_map(|part| self.text(part));
+        parts.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -229,15 +241,28 @@ impl IdentityProvider for Provider {
     async fn finish(&self, code: String, pending: &Pending) -> Result<Identity, ProviderError> {
         let said = self.claims(code, pending).await?;
         let name = said.text(&self.name_claim).ok_or_else(|| {
-            ProviderError::Missing(format!("the provider {} does not tell the claim {}", self.label, self.name_claim))
+            ProviderError::Missing(format!(
+                "the provider {} does not send the claim {claim} as a text; it sends {}. Have it send {claim}, or name another claim \
+                 with --openid-name-claim, such as email with --openid-scope profile,email",
+                self.label,
+                claims::names(&said.claims),
+                claim = self.name_claim
+            ))
         })?;
+        if claims::is_unverified(&said.claims, &self.name_claim) {
+            return Err(ProviderError::Missing(format!(
+                "the provider {} does not say that your e-mail address is verified (claim email_verified), so that it is not taken as \
+                 your user name. Have the address verified there, or name another claim with --openid-name-claim",
+                self.label
+            )));
+        }
         let fitting = |text: &str| {
             let missing = |_| ProviderError::Missing(format!("the provider {} names you in a way that is too long", self.label));
             text.parse::<Text>().map_err(missing)
         };
         Ok(Identity {
             name: name.to_owned(),
-            display_name: said.text("name").unwrap_or_default().to_owned(),
+            display_name: said.text("name").map_or_else(|| said.full_name(), str::to_owned),
             role: self.roles.of(&said.claims),
             link: Link { issuer: fitting(self.issuer.as_str())?, subject: fitting(&said.subject)? },
         })

@@ -9,15 +9,17 @@ mod ipmi;
 mod pinned;
 mod questions;
 mod redfish;
+mod resolve;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use credentials::{Credentials, NOT_ALLOWED, Terms};
 pub(crate) use questions::{Questions, Unanswered};
+pub(crate) use resolve::resolve;
 
+use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::device::event::{Management, ManagementProtocol};
 use bootledger_aggregates::device::power::{PowerAction, PowerState};
-use std::net::Ipv4Addr;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -53,7 +55,7 @@ impl Trouble {
     }
 
     /// Nothing at this address answered as a controller with this protocol does.
-    fn unanswered(address: Ipv4Addr, protocol: &str, reason: impl Into<String>) -> Self {
+    fn unanswered(address: &Host, protocol: &str, reason: impl Into<String>) -> Self {
         let shown = format!(
             "the management controller {address} did not answer as {protocol}. An administrator sees the details when they ask \
              for its power, and in the service's log"
@@ -74,15 +76,27 @@ pub(crate) enum Controller {
 impl Controller {
     /// The controller of a device, with credentials that may be sent to it.
     pub(crate) fn of(management: &Management, credentials: Credentials) -> Result<Self, Trouble> {
-        let address = management.address;
         Ok(match management.protocol {
-            ManagementProtocol::Ipmi => Self::Ipmi(ipmi::Ipmi::new(address, &management.access, credentials)?),
-            ManagementProtocol::Redfish => Self::Redfish(redfish::Redfish::new(address, &management.access, credentials)?),
+            ManagementProtocol::Ipmi => Self::Ipmi(ipmi::Ipmi::new(management, credentials)?),
+            ManagementProtocol::Redfish => Self::Redfish(redfish::Redfish::new(management, credentials)?),
         })
     }
 
     /// Whether the server has power.
     pub(crate) async fn state(&self) -> Result<PowerState, Trouble> {
+        let state = self.look().await;
+        self.close().await;
+        state
+    }
+
+    /// Ends what the requests have opened.
+    async fn close(&self) {
+        if let Self::Redfish(redfish) = self {
+            redfish.close().await;
+        }
+    }
+
+    async fn look(&self) -> Result<PowerState, Trouble> {
         match self {
             Self::Ipmi(ipmi) => ipmi.state().await,
             Self::Redfish(redfish) => redfish.state().await,
@@ -92,7 +106,13 @@ impl Controller {
     /// Has the next boot, and only that, be one from the network, if it shall; then does the action, and reads back what
     /// the power is. What is as it should be is left alone: a server that is on is not told to be on.
     pub(crate) async fn carry_out(&self, action: PowerAction, network_boot: bool) -> Result<PowerState, Trouble> {
-        let found = self.state().await?;
+        let done = self.act(action, network_boot).await;
+        self.close().await;
+        done
+    }
+
+    async fn act(&self, action: PowerAction, network_boot: bool) -> Result<PowerState, Trouble> {
+        let found = self.look().await?;
         if network_boot {
             match self {
                 Self::Ipmi(ipmi) => ipmi.boot_from_network_once().await?,
@@ -105,9 +125,17 @@ impl Controller {
             (PowerAction::Cycle, PowerState::Off) => PowerAction::On,
             (action, _) => action,
         };
-        match self {
-            Self::Ipmi(ipmi) => ipmi.set(action).await?,
-            Self::Redfish(redfish) => redfish.set(action).await?,
+        let done = match self {
+            Self::Ipmi(ipmi) => ipmi.set(action).await,
+            Self::Redfish(redfish) => redfish.set(action).await,
+        };
+        if let Err(trouble) = done {
+            // What is wanted may have come about in the meantime: controllers refuse to switch on what is on.
+            let switches = action != PowerAction::Cycle && !trouble.uncertain;
+            return match self.look().await {
+                Ok(state) if switches && state == wanted => Ok(state),
+                _ => Err(trouble),
+            };
         }
         self.read_back(action, wanted).await
     }
@@ -116,7 +144,7 @@ impl Controller {
         let begun = Instant::now();
         loop {
             sleep(LOOK).await;
-            let state = self.state().await;
+            let state = self.look().await;
             match &state {
                 Ok(state) if *state == wanted => return Ok(*state),
                 _ if begun.elapsed() < READ_BACK => {}
@@ -143,10 +171,10 @@ impl Controller {
         Trouble { slow: true, ..Trouble::unanswered(self.address(), protocol, reason) }
     }
 
-    fn address(&self) -> Ipv4Addr {
+    fn address(&self) -> &Host {
         match self {
-            Self::Ipmi(ipmi) => ipmi.address(),
-            Self::Redfish(redfish) => redfish.address(),
+            Self::Ipmi(ipmi) => ipmi.host(),
+            Self::Redfish(redfish) => redfish.host(),
         }
     }
 }

@@ -7,6 +7,7 @@ mod boot_loaders;
 mod browser;
 mod bulk;
 mod catalogue_files;
+mod controllers;
 mod databases;
 mod dhcp_agent;
 mod dhcp_clients;

@@ -117,3 +117,71 @@ async fn where_the_provider_is_away_a_password_still_does() -> Result<()> {
     Person::signed_in(&service, "ada", "correct horse battery").await?;
     Ok(())
 }
+
+/// What people are called at Entra, Okta and others, on every page and path that has their names.
+#[tokio::test]
+async fn people_with_the_names_of_real_providers_sign_in_and_are_managed() -> Result<()> {
+    let provider = Provider::start().await?;
+    let service = start(provider.url()).await?;
+    let known = async |subject: &str, name: &str, groups: &[&str]| {
+        provider.knows(subject, &json!({"preferred_username": name, "given_name": "Ada", "groups": groups})).await
+    };
+    for (subject, name, stored, segment) in [
+        ("s-1", "Ada@Corp.Example", "ada@corp.example", "ada@corp.example"),
+        ("s-2", "CORP\\Ada", "corp\\ada", "corp%5Cada"),
+        (
+            "s-3",
+            "ada_partner.example#EXT#@corp.example",
+            "ada_partner.example#ext#@corp.example",
+            "ada_partner.example%23ext%23@corp.example",
+        ),
+        ("s-4", "Ada M. O'Neil+dc", "ada m. o'neil+dc", "ada%20m.%20o%27neil%2Bdc"),
+    ] {
+        known(subject, name, &["dc-ops"]).await?;
+        let mut person = Person::new(&service)?;
+        let (page, _) = through(&mut person, &provider, Some(subject)).await?;
+        ensure!((page.status, page.location.as_str()) == (StatusCode::SEE_OTHER, "/settings"), "{name}: {page:?}");
+        let user = service.get(&format!("/api/v1/users/{segment}")).await?;
+        ensure!(user["name"] == stored, "{user}");
+        // What the person does is on record by that name.
+        service.post(&format!("/api/v1/users/{segment}/disable"), &json!({})).await?;
+        let (page, _) = through(&mut Person::new(&service)?, &provider, Some(subject)).await?;
+        refused(&page, "user is disabled")?;
+        service.post(&format!("/api/v1/users/{segment}/enable"), &json!({})).await?;
+        ensure!(service.run(&["user", "list"]).await?.contains(stored), "the command line lists {stored}");
+    }
+    // An administrator's pages lead to each.
+    known("s-9", "root@corp.example", &["dc-admins"]).await?;
+    let mut root = Person::new(&service)?;
+    through(&mut root, &provider, Some("s-9")).await?;
+    let list = root.look("/settings/users").await?.text;
+    for segment in ["ada@corp.example", "corp%5Cada", "ada_partner.example%23ext%23@corp.example", "ada%20m.%20o%27neil%2Bdc"] {
+        ensure!(list.contains(&format!("href=\"/settings/users/{segment}\"")), "{segment}: {list}");
+        ensure!(root.look(&format!("/settings/users/{segment}")).await?.status == StatusCode::OK, "{segment}");
+    }
+
+    // Who is called something else keeps the user; who is called as somebody else is refused.
+    known("s-1", "ada.lovelace@corp.example", &["dc-ops"]).await?;
+    let (page, _) = through(&mut Person::new(&service)?, &provider, Some("s-1")).await?;
+    ensure!(page.status == StatusCode::SEE_OTHER, "{page:?}");
+    let renamed = service.get("/api/v1/users?q=ada.lovelace").await?;
+    ensure!(renamed["items"].as_array().is_some_and(Vec::is_empty), "{renamed}");
+    known("s-5", "ADA@corp.example", &["dc-ops"]).await?;
+    let (page, _) = through(&mut Person::new(&service)?, &provider, Some("s-5")).await?;
+    refused(&page, "somebody else to the provider")?;
+
+    // What is missing is said by the names of the claims, and nothing of what they say.
+    provider.knows("s-6", &json!({"email": "secret@corp.example", "groups": ["dc-ops"]})).await?;
+    let (page, _) = through(&mut Person::new(&service)?, &provider, Some("s-6")).await?;
+    refused(&page, "does not send the claim preferred_username")?;
+    ensure!(page.text.contains("--openid-name-claim") && !page.text.contains("secret@corp"), "{page:?}");
+    provider.knows("s-7", &json!({"preferred_username": "bob", "_claim_names": {"groups": "src1"}})).await?;
+    let (page, _) = through(&mut Person::new(&service)?, &provider, Some("s-7")).await?;
+    refused(&page, "you are in more groups than the provider puts into a token")?;
+    known("s-8", "carol", &["secret-group"]).await?;
+    let (page, _) = through(&mut Person::new(&service)?, &provider, Some("s-8")).await?;
+    refused(&page, "gives you no role here: the one value of its claim groups gives none")?;
+    ensure!(!page.text.contains("secret-group"), "{page:?}");
+    service.run(&["rebuild", "--compare"]).await?;
+    Ok(())
+}

@@ -9,10 +9,19 @@ const SOURCES: [&str; 8] = ["aggregates", "images", "outbound", "projections", "
 
 #[test]
 fn every_test_that_the_threat_model_names_exists() -> Result<()> {
+    named_tests_exist("docs/security.md", 50)
+}
+
+#[test]
+fn every_test_that_the_table_of_controllers_names_exists() -> Result<()> {
+    named_tests_exist("docs/controllers.md", 20)
+}
+
+fn named_tests_exist(page: &str, least: usize) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(root.join("docs/security.md")).context("docs/security.md")?;
+    let text = std::fs::read_to_string(root.join(page)).context(page.to_owned())?;
     let named: BTreeSet<&str> = text.split('`').skip(1).step_by(2).filter(|word| is_sentence(word)).collect();
-    ensure!(named.len() > 50, "only {} tests are named", named.len());
+    ensure!(named.len() > least, "only {} tests are named", named.len());
     let mut tests = BTreeSet::new();
     for folder in SOURCES {
         collect(&root.join(folder), &mut tests)?;

@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::device::controller::Endpoint;
 use crate::values::hostname::Hostname;
 use crate::values::ids::{DeploymentId, DeviceId};
 use crate::values::mac_address::MacAddress;
@@ -32,6 +33,8 @@ pub enum Claim {
     Asset(Text),
     /// A device's one live deployment.
     Deployment(DeviceId),
+    /// A management controller, or one of the systems that it manages.
+    Controller(Endpoint),
 }
 
 impl Claim {
@@ -44,6 +47,7 @@ impl Claim {
             Self::Serial(serial) => ("serial", serial.to_string()),
             Self::Asset(asset) => ("asset", asset.to_string()),
             Self::Deployment(device) => ("deployment", device.to_string()),
+            Self::Controller(endpoint) => ("controller", endpoint.to_string()),
         }
     }
 }

@@ -9,6 +9,7 @@
 pub mod allowed;
 pub mod clean;
 pub mod command;
+pub mod controller;
 pub mod event;
 pub mod facts;
 pub mod management;
@@ -25,6 +26,7 @@ use crate::values::name::Name;
 use crate::values::setting::Settings;
 use crate::values::text::Text;
 use command::DeviceCommand;
+use controller::Endpoint;
 use event::{DeviceEvent, DhcpEntry, DnsEntry, Management, RemovedBecause};
 use power::{LastRestart, PowerOrder, Standing};
 use serde::{Deserialize, Serialize};
@@ -73,6 +75,9 @@ pub struct Registered {
     /// Its own settings of boot images.
     #[serde(default)]
     settings: Settings,
+    /// What no other device can have of its management controller.
+    #[serde(default)]
+    endpoints: BTreeSet<Endpoint>,
     /// The order to its management controller that has no report yet.
     #[serde(default)]
     ordered: Option<PowerOrder>,
@@ -175,6 +180,7 @@ impl Device {
                     management: spec.management,
                     parent: spec.parent,
                     settings: spec.settings,
+                    endpoints: spec.endpoints.into_iter().collect(),
                     ..Registered::default()
                 }));
             }
@@ -215,7 +221,7 @@ impl Registered {
 
     /// Whether the address is the management controller's, whose entries no deployment touches.
     fn manages(&self, ip: Ipv4Addr) -> bool {
-        self.management.as_ref().is_some_and(|management| management.address == ip)
+        self.management.as_ref().is_some_and(|management| management.address.ipv4() == Some(ip))
     }
 
     /// The addresses that the device holds: its own and those of its DHCP entries.

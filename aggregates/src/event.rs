@@ -21,6 +21,7 @@ use crate::user::UserEvent;
 use crate::values::ids::{DeploymentId, DeviceId, SessionId, TokenId};
 use crate::values::name::Name;
 use crate::values::timestamp::Timestamp;
+use crate::values::user_name::UserName;
 use crate::venture::VentureEvent;
 use crate::webhook::WebhookEvent;
 use serde::de::DeserializeOwned;
@@ -66,7 +67,7 @@ pub enum Event {
     /// Of an access token.
     Token(TokenId, TokenEvent),
     /// Of a person who signs in.
-    User(Name, UserEvent),
+    User(UserName, UserEvent),
     /// Of a person's session.
     Session(SessionId, SessionEvent),
     /// Of a difference between a server and the views.

@@ -53,6 +53,9 @@ pub enum OutOfScope {
     /// Its address is in none of the networks.
     #[error("the secret {0} may not be sent to the address {1}")]
     Address(Name, IpAddr),
+    /// Its name has no address, so that nothing says whether it is in the networks.
+    #[error("the secret {0} may not be sent to {1}, whose address is not known")]
+    Unresolved(Name, String),
     /// Its protocol is none of the protocols.
     #[error("the secret {0} may not be sent by {1}")]
     Protocol(Name, &'static str),
@@ -68,25 +71,26 @@ pub enum OutOfScope {
 }
 
 impl SecretSpec {
-    /// Whether the secret, whose name is `name`, may be sent to the controller of a device in this site.
+    /// Whether the secret, whose name is `name`, may be sent to the controller of a device in this site, which is at these
+    /// addresses.
     ///
     /// # Errors
     /// Where it may not: the first reason.
-    pub fn check(&self, name: &Name, site: &Name, management: &Management) -> Result<(), OutOfScope> {
+    pub fn check(&self, name: &Name, site: &Name, management: &Management, addresses: &[IpAddr]) -> Result<(), OutOfScope> {
         let name = || name.clone();
-        let (address, protocol) = (IpAddr::V4(management.address), management.protocol);
+        let protocol = management.protocol;
         let plain = protocol == ManagementProtocol::Redfish && management.access.tls == Tls::Off;
-        let usual = match protocol {
-            ManagementProtocol::Ipmi => 623,
-            ManagementProtocol::Redfish if plain => 80,
-            ManagementProtocol::Redfish => 443,
-        };
-        let port = management.access.port.unwrap_or(usual);
+        let (usual, port) = (management.usual_port(), management.port());
         if !self.sites.contains(site) {
             return Err(OutOfScope::Site(name(), site.clone()));
         }
-        if !self.networks.iter().any(|network| network.contains(&address)) {
-            return Err(OutOfScope::Address(name(), address));
+        if addresses.is_empty() {
+            return Err(OutOfScope::Unresolved(name(), management.address.to_string()));
+        }
+        // Whichever of the addresses of a host name the connection leads to, it has to be in scope.
+        let outside = |address: &&IpAddr| !self.networks.iter().any(|network| network.contains(*address));
+        if let Some(address) = addresses.iter().find(outside) {
+            return Err(OutOfScope::Address(name(), *address));
         }
         if !self.protocols.contains(&protocol) {
             return Err(OutOfScope::Protocol(name(), protocol.as_str()));

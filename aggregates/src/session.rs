@@ -6,8 +6,8 @@
 mod tests;
 
 use crate::rules::{Refused, aggregate, domain_event};
-use crate::values::name::Name;
 use crate::values::text::Text;
+use crate::values::user_name::UserName;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -36,7 +36,7 @@ pub enum Method {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionSpec {
     /// The person.
-    pub user: Name,
+    pub user: UserName,
     /// How the person signed in.
     pub method: Method,
     /// The address that the person signed in from.

@@ -15,6 +15,7 @@ pub mod sha256;
 mod tests;
 pub mod text;
 pub mod timestamp;
+pub mod user_name;
 
 /// Why a text is not a value of the wanted type: a sentence for the person who typed it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

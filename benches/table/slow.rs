@@ -88,7 +88,7 @@ async fn managed(service: &Process, port: u16) -> Result<Vec<String>> {
     service.put("/api/v1/secrets/bmc", &scope).await?;
     let mut ids = vec![];
     for n in 0..HANGING {
-        let management = json!({ "address": "127.0.0.1", "protocol": "redfish", "credentials": "bmc", "port": port, "tls": "sha256:".to_owned() + &"ab".repeat(32) });
+        let management = json!({ "address": "127.0.0.1", "protocol": "redfish", "credentials": "bmc", "port": port, "system": n.to_string(), "tls": "sha256:".to_owned() + &"ab".repeat(32) });
         let device = json!({ "site": "dc1", "macs": [format!("52:54:02:00:00:{n:02x}")], "management": management });
         ids.push(service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned());
     }

@@ -7,10 +7,10 @@ use crate::pool::Connection;
 use bootledger_aggregates::session::{EndReason, SessionSpec};
 use bootledger_aggregates::user::{Link, Role, SignIn};
 use bootledger_aggregates::values::ids::SessionId;
-use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::values::user_name::UserName;
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use std::net::IpAddr;
@@ -87,7 +87,7 @@ pub struct Credentials {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Live {
     /// Whose it is.
-    pub name: Name,
+    pub name: UserName,
     /// The user.
     pub user: UserView,
     /// Whether neither the session is ended nor the user disabled.
@@ -132,7 +132,7 @@ fn user(spec: serde_json::Value) -> sqlx::Result<UserView> {
 }
 
 /// What a sign-in of this user is checked against, as the views show it now.
-pub async fn credentials(connection: &mut Connection, name: &Name) -> sqlx::Result<Option<Credentials>> {
+pub async fn credentials(connection: &mut Connection, name: &UserName) -> sqlx::Result<Option<Credentials>> {
     let row = sqlx::query!(
         r#"SELECT catalogue.spec, catalogue.retired, catalogue.sequence, user_passwords.phc AS "phc?"
            FROM catalogue
@@ -147,7 +147,7 @@ pub async fn credentials(connection: &mut Connection, name: &Name) -> sqlx::Resu
 }
 
 /// Whether a user has signed in with a password from this network before.
-pub async fn has_signed_in_from(executor: impl PgExecutor<'_>, name: &Name, network: IpAddr) -> sqlx::Result<bool> {
+pub async fn has_signed_in_from(executor: impl PgExecutor<'_>, name: &UserName, network: IpAddr) -> sqlx::Result<bool> {
     let found = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM known_clients WHERE user_name = $1 AND network = $2) AS "known!""#,
         name.as_str(),
@@ -187,7 +187,7 @@ pub async fn live(connection: &mut Connection, session: SessionId) -> sqlx::Resu
 /// Up to `limit` sessions, the newest first, behind `after`: of one user or of all, only live ones or all.
 pub async fn sessions(
     executor: impl PgExecutor<'_>,
-    of: Option<&Name>,
+    of: Option<&UserName>,
     live: bool,
     at: At,
     after: Option<SessionId>,
@@ -205,7 +205,7 @@ pub async fn sessions(
              AND ($4::text IS NULL OR c.key < $4)
            ORDER BY c.key DESC LIMIT $5"#,
         at.position(),
-        of.map(Name::as_str),
+        of.map(UserName::as_str),
         live,
         after.map(|id| id.to_string()),
         limit,
@@ -222,7 +222,7 @@ pub async fn sessions(
 }
 
 /// The live sessions of a user; with `before`, those that began before that position.
-pub async fn live_of(executor: impl PgExecutor<'_>, name: &Name, before: Option<i64>) -> Result<Vec<SessionId>> {
+pub async fn live_of(executor: impl PgExecutor<'_>, name: &UserName, before: Option<i64>) -> Result<Vec<SessionId>> {
     let keys = sqlx::query_scalar!(
         "SELECT key FROM catalogue
          WHERE kind = 'session' AND valid_to IS NULL AND NOT retired AND spec -> 'session' ->> 'user' = $1
@@ -246,8 +246,20 @@ pub async fn over(executor: impl PgExecutor<'_>, idle: Timestamp, now: Timestamp
     Ok(ids.fetch_all(executor).await?.into_iter().map(SessionId).collect())
 }
 
+/// The user who is this one to the provider, whatever the provider calls them now.
+pub async fn linked(executor: impl PgExecutor<'_>, link: &Link) -> Result<Option<UserName>> {
+    let key = sqlx::query_scalar!(
+        "SELECT key FROM catalogue
+         WHERE kind = 'user' AND valid_to IS NULL AND spec #>> '{link,subject}' = $1 AND spec #>> '{link,issuer}' = $2
+         ORDER BY key LIMIT 1",
+        link.subject.as_str(),
+        link.issuer.as_str()
+    );
+    Ok(key.fetch_optional(executor).await?.map(|key| key.parse()).transpose()?)
+}
+
 /// The administrators who may sign in, by name, with how many events each has had.
-pub async fn administrators(executor: impl PgExecutor<'_>) -> Result<Vec<(Name, i64)>> {
+pub async fn administrators(executor: impl PgExecutor<'_>) -> Result<Vec<(UserName, i64)>> {
     let rows = sqlx::query!(
         "SELECT key, sequence FROM catalogue
          WHERE kind = 'user' AND valid_to IS NULL AND NOT retired AND spec ->> 'role' = 'administrator' ORDER BY key"

@@ -11,6 +11,7 @@ use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::secret::SecretSpec;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::token::Scope;
+use bootledger_aggregates::values::ParseError;
 use bootledger_aggregates::values::ids::TokenId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::str::FromStr;
 use utoipa::ToSchema;
 
 /// Something of the catalogue, its description as JSON.
@@ -41,9 +43,9 @@ pub struct Item {
 
 /// Something of the catalogue, its description read.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct Entry<T> {
+pub struct Entry<T, K = Name> {
     /// Its key among those of its kind.
-    pub key: Name,
+    pub key: K,
     /// How many events it has had.
     pub sequence: i64,
     /// Whether it is out of use.
@@ -139,6 +141,11 @@ pub struct Paused {
 impl Item {
     /// The item with its description read.
     pub fn read<T: DeserializeOwned>(self) -> Result<Entry<T>> {
+        self.read_as()
+    }
+
+    /// The same, for a kind whose keys are no names.
+    pub fn read_as<T: DeserializeOwned, K: FromStr<Err = ParseError>>(self) -> Result<Entry<T, K>> {
         let spec = serde_json::from_value(self.spec)?;
         Ok(Entry { key: self.key.parse()?, sequence: self.sequence, retired: self.retired, spec })
     }

@@ -4,6 +4,7 @@ use crate::at::At;
 use crate::convert::{address, addresses, inet, optional, parsed};
 use crate::error::{Error, Result};
 use bootledger_aggregates::deployment::start::DeviceFacts;
+use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::device::event::{DeviceKind, Management, ManagementProtocol};
 use bootledger_aggregates::device::management::Access;
 use bootledger_aggregates::values::ParseError;
@@ -144,6 +145,7 @@ struct Raw {
     rack_position: Option<i32>,
     macs: Vec<String>,
     management_address: Option<IpNet>,
+    management_host: Option<String>,
     management_protocol: Option<String>,
     management_credentials: Option<String>,
     management_access: Option<String>,
@@ -175,7 +177,8 @@ impl TryFrom<Raw> for Device {
             _ => ManagementProtocol::Ipmi,
         };
         let credentials = optional(raw.management_credentials)?;
-        let management = raw.management_address.map(address).transpose()?;
+        let by_address = raw.management_address.map(|address| Host::from(address.addr()));
+        let management = by_address.map_or_else(|| optional::<Host>(raw.management_host), |host| Ok(Some(host)))?;
         let access = raw.management_access.map_or_else(|| Ok(Access::default()), |access| serde_json::from_str(&access))?;
         Ok(Self {
             id: DeviceId(raw.id),
@@ -213,7 +216,7 @@ macro_rules! devices {
     ($at:expr, $condition:literal $(+ $more:literal)* $(, $argument:expr)*) => {
         sqlx::query_as!(
             Raw,
-            r#"SELECT id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
+            r#"SELECT id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address, management_host,
                     management_protocol, management_credentials, management_access::text AS "management_access", parent, venture, role, verified, decommissioned,
                     addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, settings::text AS settings,
                     sub_devices, remarks, registered_at, changed_at
@@ -279,6 +282,19 @@ pub async fn management_addresses_in(executor: impl PgExecutor<'_>, network: Ipv
         IpNet::V4(network)
     );
     rows.fetch_all(executor).await?.into_iter().map(address).collect()
+}
+
+/// The devices in use whose controllers are at any of these hosts, in no order.
+pub async fn controlled_at(executor: impl PgExecutor<'_>, hosts: &[Host]) -> Result<Vec<Device>> {
+    let addresses: Vec<IpNet> = hosts.iter().filter_map(Host::address).map(IpNet::from).collect();
+    let names: Vec<String> = hosts.iter().filter(|host| host.address().is_none()).map(ToString::to_string).collect();
+    let rows = devices!(
+        At::Now,
+        "NOT decommissioned AND (management_address = ANY($2) OR management_host = ANY($3))",
+        &addresses,
+        &names
+    );
+    rows.fetch_all(executor).await?.into_iter().map(Device::try_from).collect()
 }
 
 /// Which of these are the management addresses of devices in use.

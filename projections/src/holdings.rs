@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 /// Something that is held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Holding {
-    /// What kind of thing: `ip`, `hostname`, `mac`, `serial`, `asset`, `deployment`.
+    /// What kind of thing: `ip`, `hostname`, `mac`, `serial`, `asset`, `deployment`, `controller`.
     pub kind: String,
     /// Which.
     pub value: String,
@@ -71,6 +71,12 @@ pub async fn holders(executor: impl PgExecutor<'_>, things: &[(&str, String)], a
     let kinds: Vec<String> = things.iter().map(|(kind, _)| (*kind).to_owned()).collect();
     let values: Vec<String> = things.iter().map(|(_, value)| value.clone()).collect();
     let rows = holdings!(at, "(kind, value) IN (SELECT * FROM UNNEST($2::text[], $3::text[]))", &kinds, &values);
+    rows.fetch_all(executor).await?.into_iter().map(Holding::try_from).collect()
+}
+
+/// What is held of these controllers, whichever their systems.
+pub async fn controllers(executor: impl PgExecutor<'_>, bases: &[String]) -> Result<Vec<Holding>> {
+    let rows = holdings!(At::Now, "kind = 'controller' AND split_part(value, '#', 1) = ANY($2)", bases);
     rows.fetch_all(executor).await?.into_iter().map(Holding::try_from).collect()
 }
 

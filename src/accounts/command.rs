@@ -6,8 +6,8 @@ use crate::config::StoreArguments;
 use crate::tool::Tool;
 use anyhow::{Context as _, Result};
 use bootledger_aggregates::user::{Role, SignIn};
-use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::user_name::UserName;
 use bootledger_projections::accounts::UserView;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
@@ -30,7 +30,7 @@ enum Action {
     /// Makes a user, and prints a one-time password, which is shown only now and changed at the first sign-in.
     Create {
         /// What the user signs in as, as events will name the actor.
-        name: Name,
+        name: UserName,
         /// What the user may do: viewer, operator, administrator.
         #[arg(long, default_value = "viewer")]
         role: Role,
@@ -46,7 +46,7 @@ enum Action {
     /// Sets a password, and ends the user's sessions. Prints a one-time password, unless one comes from the standard input.
     Passwd {
         /// The user.
-        name: Name,
+        name: UserName,
         /// The password is the first line of the standard input; it need not be changed.
         #[arg(long)]
         password_stdin: bool,
@@ -54,24 +54,24 @@ enum Action {
     /// Gives a user another role.
     Role {
         /// The user.
-        name: Name,
+        name: UserName,
         /// What the user may do: viewer, operator, administrator.
         role: Role,
     },
     /// Lets a user in no longer, and ends the user's sessions.
     Disable {
         /// The user.
-        name: Name,
+        name: UserName,
     },
     /// Lets a user in again.
     Enable {
         /// The user.
-        name: Name,
+        name: UserName,
     },
     /// Ends a lock-out after failed attempts to sign in.
     Unlock {
         /// The user.
-        name: Name,
+        name: UserName,
     },
 }
 
@@ -113,7 +113,7 @@ async fn act(tool: &Tool, action: Action) -> Result<()> {
 }
 
 /// The password of the standard input, or a new one.
-fn wanted(from_stdin: bool, name: &Name) -> Result<Password> {
+fn wanted(from_stdin: bool, name: &UserName) -> Result<Password> {
     if !from_stdin {
         return Ok(Password::one_time());
     }
@@ -139,7 +139,7 @@ async fn list(tool: &Tool) -> Result<()> {
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.key.clone());
         for item in page {
-            let user = item.read::<UserView>()?;
+            let user = item.read_as::<UserView, UserName>()?;
             let state = if user.retired { "disabled" } else { "enabled" };
             let how = match user.spec.sign_in {
                 SignIn::Password { one_time: false, .. } => "with a password",

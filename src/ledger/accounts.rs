@@ -10,8 +10,8 @@ use crate::store::repository::Terms;
 use bootledger_aggregates::session::{EndReason, GRACE_SECONDS, LONGEST_SECONDS, Method, Session, SessionCommand, SessionSpec};
 use bootledger_aggregates::user::{SignIn, User, UserCommand};
 use bootledger_aggregates::values::ids::SessionId;
-use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_aggregates::values::user_name::UserName;
 use bootledger_projections::accounts;
 use bootledger_web::auth::network;
 use bootledger_web::commands::{Command, CommandError, Context, NewPassword, Receipt};
@@ -66,14 +66,14 @@ impl Ledger {
     }
 
     /// Keeps a password's hash. It comes first: a user whose password has none could never sign in.
-    async fn remember(&self, user: &Name, password: &NewPassword) -> Result<SignIn, Failure> {
+    async fn remember(&self, user: &UserName, password: &NewPassword) -> Result<SignIn, Failure> {
         secrets::remember_password(&self.views, password.id, user, password.hash.phc()).await?;
         Ok(SignIn::Password { password: password.id, one_time: password.one_time })
     }
 
     /// How many other administrators may sign in. One of them is the witness: that one must not be changed meanwhile, so
     /// that of two administrators who disable each other at the same moment one stays.
-    async fn other_administrators(&self, user: &Name) -> Result<(usize, Vec<Precondition>), Failure> {
+    async fn other_administrators(&self, user: &UserName) -> Result<(usize, Vec<Precondition>), Failure> {
         let mut others = accounts::administrators(&self.views).await?;
         others.retain(|(name, _)| name != user);
         let witness = others.first().map(|(name, sequence)| Precondition::Sequence {
@@ -118,7 +118,7 @@ impl Ledger {
     /// Changes a user and ends the sessions but one, together.
     async fn change_and_end(
         &self,
-        user: &Name,
+        user: &UserName,
         command: UserCommand,
         (reason, keep): (EndReason, Option<SessionId>),
         preconditions: Vec<Precondition>,

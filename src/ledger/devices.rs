@@ -1,5 +1,6 @@
 //! Commands of devices.
 
+use super::controllers::Looked;
 use super::execute::Failure;
 use super::facts::{holders, live, rack_exists, site_exists};
 use super::{Ledger, context};
@@ -88,8 +89,7 @@ impl Ledger {
             .chain(spec.serial.iter().cloned().map(Claim::Serial))
             .chain(spec.asset.iter().cloned().map(Claim::Asset))
             .collect();
-        let (secret_problem, management_problems) =
-            self.management_problems(&spec.site, spec.management.as_ref(), context.level).await?;
+        let looked = self.management_problems(&spec.site, id, spec.management.as_ref(), context.level).await?;
         let facts = RegisterFacts {
             site_exists: site_exists(&self.views, &spec.site).await?,
             rack_exists: match &spec.rack {
@@ -98,8 +98,9 @@ impl Ledger {
             },
             held: holders(&self.views, &claims).await?,
             unknown: self.unknown_role(venture, role).await?,
-            secret_problem,
-            management_problems,
+            secret_problem: looked.secret_problem,
+            management_problems: looked.problems,
+            endpoints: looked.endpoints,
             setting_secrets: self.secret_problems(settings::secrets(&spec.settings)),
             deploying: vec![],
             device: id,
@@ -184,11 +185,16 @@ impl Ledger {
         let views = &self.views;
         let device = devices::find(views, id, At::Now).await?;
         let site = change.site.clone().or_else(|| device.as_ref().map(|device| device.site.clone()));
-        let (secret_problem, management_problems) = match &site {
-            Some(site) => self.management_problems(site, change.management.as_ref(), context.level).await?,
+        // What it has already is not judged again: devices of before that rule may share theirs.
+        let old = device.as_ref().and_then(|device| device.management.as_ref());
+        let mut looked = match &site {
+            Some(site) => self.management_problems(site, id, change.management.as_ref(), context.level).await?,
             // There is no such device: the aggregate says so.
-            None => (None, vec![]),
+            None => Looked::default(),
         };
+        if change.management.as_ref() == old {
+            looked.problems.retain(|broken| broken.rule != "controller_shared");
+        }
         let claims: Vec<Claim> = change
             .macs
             .iter()
@@ -217,8 +223,9 @@ impl Ledger {
                 let role = change.role.clone().or_else(|| device.as_ref().and_then(|device| device.role.clone()));
                 self.unknown_role(venture.as_ref(), role.as_ref()).await?
             },
-            secret_problem,
-            management_problems,
+            secret_problem: looked.secret_problem,
+            management_problems: looked.problems,
+            endpoints: looked.endpoints,
             setting_secrets: self.secret_problems(change.settings.values().flatten().filter_map(SettingValue::secret)),
             deploying: live.map(|deployment| deployment.mac).into_iter().collect(),
             device: id,

@@ -2,8 +2,9 @@
 //! that names a secret.
 
 use super::Ledger;
+use super::controllers::Looked;
 use super::execute::Failure;
-use crate::power::{Controller, Credentials, NOT_ALLOWED, Terms, Trouble};
+use crate::power::{Controller, Credentials, NOT_ALLOWED, Terms, Trouble, resolve};
 use crate::store::draft::Draft;
 use crate::store::repository::Terms as StoreTerms;
 use bootledger_aggregates::device::Device;
@@ -11,6 +12,7 @@ use bootledger_aggregates::device::event::{Management, ManagementProtocol};
 use bootledger_aggregates::device::management::Tls;
 use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::secret::{Secret, SecretCommand, SecretSpec};
+use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
@@ -67,7 +69,12 @@ impl Ledger {
             Some(name) => (self.scope(name).await?, self.used_by(name).await?),
             None => (None, vec![]),
         };
-        let terms = Terms { site, scope: scope.as_ref(), used_by: &used_by, guard: &self.outbound.guard };
+        let addresses = match resolve(&management.address).await {
+            Ok(addresses) => addresses,
+            Err(reason) => return Ok(Err(Denied { reason })),
+        };
+        let guard = &self.outbound.guard;
+        let terms = Terms { site, scope: scope.as_ref(), used_by: &used_by, guard, addresses: &addresses };
         let credentials = Credentials::for_controller(&self.secrets, management, terms);
         Ok(credentials.map_err(|reason| Denied { reason }))
     }
@@ -90,14 +97,12 @@ impl Ledger {
     pub(super) async fn management_problems(
         &self,
         site: &Name,
+        device: DeviceId,
         management: Option<&Management>,
         level: Level,
-    ) -> Result<(Option<String>, Vec<BrokenRule>), Failure> {
-        let Some(management) = management else { return Ok((None, vec![])) };
-        let mut broken = vec![];
-        if let Err(refused) = self.outbound.guard.check(management.address.into()) {
-            broken.push(BrokenRule::new("management.address", "address_not_allowed", refused.to_string()));
-        }
+    ) -> Result<Looked, Failure> {
+        let Some(management) = management else { return Ok(Looked::default()) };
+        let (mut broken, shared, endpoints) = self.sharing(device, management).await?;
         let plain = management.protocol == ManagementProtocol::Redfish && management.access.tls == Tls::Off;
         if plain && level < Level::Administrator {
             let message = "without TLS, the credentials can be read on the way: only an administrator can set this to off. Choose \
@@ -115,7 +120,11 @@ impl Ledger {
             Some(_) => self.credentials(site, management).await?.err().map(|denied| denied.words(level)),
             None => None,
         };
-        Ok((credentials, broken))
+        // Whose it is already is told to those who may have it at all.
+        if broken.is_empty() && credentials.is_none() {
+            broken.extend(shared);
+        }
+        Ok(Looked { secret_problem: credentials, problems: broken, endpoints })
     }
 
     /// Sets the scope of a secret.

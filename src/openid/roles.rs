@@ -1,8 +1,15 @@
 //! Which role the provider's words give.
 
+use super::claims::{find, is_overage, names};
 use anyhow::{Context, Result, ensure};
 use bootledger_aggregates::user::Role;
 use serde_json::{Map, Value};
+
+/// Claims whose text is a list with spaces between: OAuth's `scope` (RFC 8693) and what is written like it.
+const LISTS: [&str; 5] = ["scope", "scp", "roles", "permissions", "entitlements"];
+
+/// The most values that the log tells of.
+const MOST_LOGGED: usize = 20;
 
 /// Which values of which claim give which role. Whoever has several of them has the highest; whoever has none has no role.
 #[derive(Clone, Debug)]
@@ -22,6 +29,7 @@ impl Roles {
         };
         let values = mapping.iter().map(pair).collect::<Result<Vec<_>>>()?;
         ensure!(!values.is_empty(), "without --openid-role VALUE=ROLE, nobody who signs in through the provider has a role");
+        ensure!(values.iter().all(|(value, _)| !value.is_empty()), "--openid-role has an empty VALUE");
         Ok(Self { claim, values })
     }
 
@@ -30,15 +38,65 @@ impl Roles {
         &self.claim
     }
 
-    /// The role of somebody with these claims.
-    pub(super) fn of(&self, claims: &Map<String, Value>) -> Option<Role> {
-        let said: Vec<&str> = match claims.get(&self.claim)? {
-            Value::String(one) => vec![one],
-            Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
-            _ => vec![],
-        };
-        self.values.iter().filter(|(value, _)| said.contains(&value.as_str())).map(|(_, role)| *role).max()
+    /// The role of somebody with these claims. `Err` says why there is none, and what to do: for the person and whoever
+    /// runs the provider.
+    pub(super) fn of(&self, claims: &Map<String, Value>) -> Result<Role, String> {
+        let claim = &self.claim;
+        let found = find(claims, claim);
+        let said = found.map(|found| self.said(found)).unwrap_or_default();
+        let given = self.values.iter().filter(|(value, _)| said.iter().any(|said| is_same(value, said))).map(|(_, role)| *role);
+        if let Some(role) = given.max() {
+            return Ok(role);
+        }
+        if is_overage(claims, claim) {
+            return Err(format!(
+                "you are in more groups than the provider puts into a token, so that it sends none in the claim {claim}. Have it send                  app roles (--openid-role-claim roles), or only the groups that are assigned to the application"
+            ));
+        }
+        match found {
+            None => Err(format!(
+                "it does not send the claim {claim}; it sends {}. Have it send {claim}, or name another claim with --openid-role-claim",
+                names(claims)
+            )),
+            Some(_) if said.is_empty() => Err(format!("its claim {claim} has no values")),
+            Some(_) => {
+                let some: Vec<&str> = said.iter().take(MOST_LOGGED).map(String::as_str).collect();
+                tracing::info!(claim, values = ?some, count = said.len(), "no value of the role claim gives a role");
+                let count =
+                    if said.len() == 1 { "the one value".to_owned() } else { format!("none of the {} values", said.len()) };
+                let gives = if said.len() == 1 { "gives none" } else { "gives one" };
+                Err(format!("{count} of its claim {claim} {gives}. Which values give a role is set with --openid-role"))
+            }
+        }
     }
+
+    /// The values of a claim: a list, or one text, which may be a list with spaces between.
+    fn said(&self, found: &Value) -> Vec<String> {
+        match found {
+            Value::String(one) => {
+                let words: Vec<&str> = one.split_whitespace().collect();
+                let list = LISTS.contains(&self.claim.rsplit('.').next().unwrap_or_default());
+                // A group's name may have spaces. It is a list where all of its words are values that are known here.
+                let known = |word: &&str| self.values.iter().any(|(value, _)| is_same(value, word));
+                let mut said = vec![one.trim().to_owned()];
+                if words.len() > 1 && (list || words.iter().all(known)) {
+                    said.extend(words.into_iter().map(str::to_owned));
+                }
+                said.retain(|value| !value.is_empty());
+                said
+            }
+            Value::Array(several) => several.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            _ => vec![],
+        }
+    }
+}
+
+/// Whether a value is the one that gives a role: to the letter. Keycloak writes a group as a path from the top, so that
+/// `/dc-ops` is `dc-ops`; and the ids of Entra's groups are the same in capitals.
+fn is_same(value: &str, said: &str) -> bool {
+    let top = said.strip_prefix('/').filter(|name| !name.contains('/'));
+    let id = value.len() == 36 && uuid::Uuid::try_parse(value).is_ok() && value.eq_ignore_ascii_case(said);
+    value == said || top == Some(value) || id
 }
 
 #[cfg(test)]
@@ -46,10 +104,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn of(claim: &str, mapping: &[&str], claims: &Value) -> Result<Role, String> {
+        let mapping: Vec<String> = mapping.iter().map(|text| (*text).to_owned()).collect();
+        let claims = claims.as_object().cloned().expect("an object");
+        Roles::new(claim.to_owned(), &mapping).expect("roles").of(&claims)
+    }
+
     fn role(groups: &Value) -> Option<Role> {
-        let mapping = ["ops=operator", "cn=dc,ou=it=administrator", "staff=viewer"].map(str::to_owned);
-        let claims = json!({ "groups": groups }).as_object().cloned().expect("an object");
-        Roles::new("groups".to_owned(), &mapping).expect("roles").of(&claims)
+        of("groups", &["ops=operator", "cn=dc,ou=it=administrator", "staff=viewer"], &json!({ "groups": groups })).ok()
     }
 
     #[test]
@@ -64,8 +126,60 @@ mod tests {
 
     #[test]
     fn a_mapping_that_gives_nothing_is_told() {
-        for wrong in [vec![], vec!["ops".to_owned()], vec!["ops=root".to_owned()]] {
+        for wrong in [vec![], vec!["ops".to_owned()], vec!["ops=root".to_owned()], vec!["=viewer".to_owned()]] {
             assert!(Roles::new("groups".to_owned(), &wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    /// What Entra, Okta, Keycloak, Google and Authentik put into an ID token, as their documentation shows it.
+    #[test]
+    fn roles_of_every_provider_are_read() {
+        let guid = "3FA85F64-5717-4562-B3FC-2C963F66AFA6";
+        let guids = [format!("{guid}=operator")];
+        let entra = json!({"oid": "o", "tid": "t", "preferred_username": "ada@corp.example", "groups": [guid.to_lowercase()]});
+        assert_eq!(of("groups", &[&guids[0]], &entra), Ok(Role::Operator));
+        let app_roles = json!({"preferred_username": "ada@corp.example", "roles": ["Bootledger.Operator"]});
+        assert_eq!(of("roles", &["Bootledger.Operator=operator"], &app_roles), Ok(Role::Operator));
+        let okta = json!({"preferred_username": "ada@corp.example", "groups": ["Everyone", "DC Ops"]});
+        assert_eq!(of("groups", &["DC Ops=operator"], &okta), Ok(Role::Operator));
+        let keycloak = json!({
+            "preferred_username": "ada", "groups": ["/dc-ops", "/it/dc-admins"], "realm_access": {"roles": ["dc-staff"]},
+            "resource_access": {"boot.ledger": {"roles": ["administrator"]}},
+        });
+        assert_eq!(of("groups", &["dc-ops=operator", "dc-admins=administrator"], &keycloak), Ok(Role::Operator));
+        assert_eq!(of("groups", &["/it/dc-admins=administrator"], &keycloak), Ok(Role::Administrator));
+        assert_eq!(of("realm_access.roles", &["dc-staff=viewer"], &keycloak), Ok(Role::Viewer));
+        let by_client = of("resource_access.boot.ledger.roles", &["administrator=administrator"], &keycloak);
+        assert_eq!(by_client, Ok(Role::Administrator));
+        let authentik = json!({"preferred_username": "ada", "groups": ["authentik Admins", "dc-ops"], "email_verified": false});
+        assert_eq!(of("groups", &["dc-ops=operator"], &authentik), Ok(Role::Operator));
+        for (claim, value) in
+            [("scope", "openid dc-ops"), ("roles", "x dc-ops"), ("groups", "dc-ops dc-staff"), ("a.scp", "dc-ops y")]
+        {
+            let claims = if claim == "a.scp" { json!({"a": {"scp": value}}) } else { json!({ claim: value }) };
+            assert_eq!(of(claim, &["dc-ops=operator", "dc-staff=viewer"], &claims), Ok(Role::Operator), "{claim}");
+        }
+        // The name of one group, as AD FS sends it, is no list.
+        assert!(of("groups", &["dc-ops=operator"], &json!({"groups": "dc-ops interns"})).is_err());
+        assert!(of("groups", &["dc-ops=operator"], &json!({"groups": ["dc-ops interns"]})).is_err());
+    }
+
+    #[test]
+    fn why_there_is_no_role_says_what_came_instead_and_no_values() {
+        let google = json!({"sub": "1", "hd": "corp.example", "email": "ada@corp.example", "email_verified": true});
+        let told = of("groups", &["dc-ops=operator"], &google).expect_err("no groups");
+        assert!(told.starts_with("it does not send the claim groups; it sends email, email_verified, hd, sub."), "{told}");
+        for overage in [
+            json!({"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://graph.example"}}}),
+            json!({"hasgroups": true}),
+            json!({"hasgroups": "true"}),
+        ] {
+            let told = of("groups", &["dc-ops=operator"], &overage).expect_err("overage");
+            assert!(told.contains("more groups than") && told.contains("--openid-role-claim roles"), "{told}");
+        }
+        let told = of("groups", &["dc-ops=operator"], &json!({"groups": ["s3cret", "b"]})).expect_err("others");
+        assert!(told.starts_with("none of the 2 values of its claim groups gives one") && !told.contains("s3cret"), "{told}");
+        let told = of("groups", &["dc-ops=operator"], &json!({"groups": []})).expect_err("none");
+        assert_eq!(told, "its claim groups has no values");
     }
 }

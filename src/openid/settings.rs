@@ -19,10 +19,10 @@ pub struct OpenidArguments {
     /// What is asked for beside `openid`.
     #[arg(long, env = "BOOTLEDGER_OPENID_SCOPE", value_delimiter = ',', default_value = "profile", value_name = "SCOPE")]
     pub openid_scope: Vec<String>,
-    /// The claim that is the user's name.
+    /// The claim that is the user's name; the path to it where it is within another one.
     #[arg(long, env = "BOOTLEDGER_OPENID_NAME_CLAIM", default_value = "preferred_username", value_name = "CLAIM")]
     pub openid_name_claim: String,
-    /// The claim that says which role.
+    /// The claim that says which role; the path to it where it is within another one, such as `realm_access.roles`.
     #[arg(long, env = "BOOTLEDGER_OPENID_ROLE_CLAIM", default_value = "groups", value_name = "CLAIM")]
     pub openid_role_claim: String,
     /// A value of that claim and the role that it gives, such as `dc-ops=operator`; may be repeated. Whoever has none is

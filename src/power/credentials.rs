@@ -10,6 +10,7 @@ use bootledger_aggregates::device::event::Management;
 use bootledger_aggregates::secret::{SecretSpec, is_for_boot_files};
 use bootledger_aggregates::values::name::Name;
 use bootledger_outbound::Guard;
+use std::net::IpAddr;
 
 /// What everybody but administrators learns where credentials cannot be used, whatever the reason: the answers for a secret
 /// that is missing, damaged, or not for this controller are the same, so that they do not tell which secrets there are.
@@ -28,6 +29,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) used_by: &'a [String],
     /// Which addresses may be connected to.
     pub(crate) guard: &'a Guard,
+    /// The addresses that the controller's host stands for: those that will be connected to.
+    pub(crate) addresses: &'a [IpAddr],
 }
 
 /// Whom a controller knows us as.
@@ -35,17 +38,21 @@ pub(crate) struct Terms<'a> {
 pub(crate) struct Credentials {
     pub(super) user: String,
     pub(super) password: Secret,
+    /// Where they may be sent.
+    pub(super) addresses: Vec<IpAddr>,
 }
 
 impl Credentials {
     /// The credentials for a controller, where its address may be connected to and the secret may be sent there. `Err` is a
     /// sentence for administrators and the log, which says what to do, and nothing of the secret's content.
     pub(crate) fn for_controller(secrets: &Secrets, management: &Management, terms: Terms<'_>) -> Result<Self, String> {
-        let address = management.address;
+        let address = &management.address;
         let Some(name) = &management.credentials else {
             return Err(format!("the management controller {address} has no credentials; name a secret for it"));
         };
-        terms.guard.check(address.into()).map_err(|refused| refused.to_string())?;
+        for address in terms.addresses {
+            terms.guard.check(*address).map_err(|refused| refused.to_string())?;
+        }
         if is_for_boot_files(name) {
             return Err(format!("the secret {name} is for boot files, and is sent to no controller. Name another secret"));
         }
@@ -58,10 +65,10 @@ impl Credentials {
                  Settings, Secrets, or with PUT /api/v1/secrets/{name}"
             ));
         };
-        scope.check(name, terms.site, management).map_err(|problem| {
+        scope.check(name, terms.site, management, terms.addresses).map_err(|problem| {
             format!("{problem}. Change the controller's settings, or the secret's scope under Settings, Secrets")
         })?;
-        Self::read(secrets, name)
+        Ok(Self { addresses: terms.addresses.to_vec(), ..Self::read(secrets, name)? })
     }
 
     fn read(secrets: &Secrets, name: &Name) -> Result<Self, String> {
@@ -69,7 +76,7 @@ impl Credentials {
         let (user, password) = secret.expose().split_once(':').unwrap_or_default();
         let printable = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
         if printable(user) && printable(password) {
-            Ok(Self { user: user.to_owned(), password: Secret::new(password) })
+            Ok(Self { user: user.to_owned(), password: Secret::new(password), addresses: vec![] })
         } else {
             Err(format!("the secret {name} is not of the form user:password on one line, which management controllers need"))
         }
@@ -133,10 +140,11 @@ mod tests {
                 credentials: Some(name.parse().expect("a name")),
                 access: Access::default(),
             };
-            Credentials::for_controller(&secrets, &management, terms).map(drop)
+            let addresses = [address.parse().expect("an address")];
+            Credentials::for_controller(&secrets, &management, Terms { addresses: &addresses, ..terms }).map(drop)
         };
         let site = "dc1".parse().expect("a name");
-        let terms = Terms { site: &site, scope: Some(&scope), used_by: &[], guard: &guard };
+        let terms = Terms { site: &site, scope: Some(&scope), used_by: &[], guard: &guard, addresses: &[] };
         assert_eq!(ask("10.0.9.7", "bmc", terms), Ok(()));
         let used = ["webhook chat".to_owned()];
         for (what, words, refused) in [

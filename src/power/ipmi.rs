@@ -2,9 +2,11 @@
 //! read; its arguments, which everybody can, have the user's name and no password.
 
 use super::{Credentials, Trouble};
-use bootledger_aggregates::device::management::{Access, BootMode};
+use bootledger_aggregates::device::controller::Host;
+use bootledger_aggregates::device::event::Management;
+use bootledger_aggregates::device::management::BootMode;
 use bootledger_aggregates::device::power::{PowerAction, PowerState};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
@@ -22,25 +24,32 @@ const LONGEST: (usize, usize) = (16, 20);
 /// A controller that speaks IPMI.
 #[derive(Debug)]
 pub(crate) struct Ipmi {
-    address: Ipv4Addr,
+    host: Host,
+    /// What the host stood for when it was checked: names are not looked up again.
+    address: IpAddr,
     port: u16,
     boot_mode: BootMode,
     credentials: Credentials,
 }
 
 impl Ipmi {
-    pub(super) fn new(address: Ipv4Addr, access: &Access, credentials: Credentials) -> Result<Self, Trouble> {
+    pub(super) fn new(management: &Management, credentials: Credentials) -> Result<Self, Trouble> {
+        let host = management.address.clone();
         if credentials.user.len() > LONGEST.0 || credentials.password.expose().len() > LONGEST.1 {
             return Err(Trouble::certain(format!(
-                "IPMI takes a user name of at most {} bytes and a password of at most {}, and those for {address} are longer",
+                "IPMI takes a user name of at most {} bytes and a password of at most {}, and those for {host} are longer",
                 LONGEST.0, LONGEST.1
             )));
         }
-        Ok(Self { address, port: access.port.unwrap_or(623), boot_mode: access.boot_mode.unwrap_or(BootMode::Bios), credentials })
+        let Some(address) = credentials.addresses.first().copied() else {
+            return Err(Trouble::certain(format!("the address of the management controller {host} is not known")));
+        };
+        let boot_mode = management.access.boot_mode.unwrap_or(BootMode::Bios);
+        Ok(Self { host, address, port: management.port(), boot_mode, credentials })
     }
 
-    pub(super) fn address(&self) -> Ipv4Addr {
-        self.address
+    pub(super) fn host(&self) -> &Host {
+        &self.host
     }
 
     pub(super) async fn state(&self) -> Result<PowerState, Trouble> {
@@ -66,7 +75,7 @@ impl Ipmi {
             Some(true) => Ok(()),
             Some(false) => Err(Trouble::certain(format!(
                 "the management controller {} did not take the order to boot from the network once: it keeps the boot flags {}",
-                self.address,
+                self.host,
                 flags.unwrap_or_default()
             ))),
             None => Err(self.strange(&told)),
@@ -136,16 +145,16 @@ impl Ipmi {
     fn silent(&self) -> Trouble {
         let reason = format!(
             "the management controller {} did not answer by IPMI (UDP port {}) within {} s",
-            self.address,
+            self.host,
             self.port,
             LIMIT.as_secs()
         );
-        Trouble { slow: true, ..Trouble::unanswered(self.address, "IPMI", reason) }
+        Trouble { slow: true, ..Trouble::unanswered(&self.host, "IPMI", reason) }
     }
 
     /// What `ipmitool` complains of, in words.
     fn told(&self, errors: &str) -> Trouble {
-        let (address, user) = (self.address, &self.credentials.user);
+        let (address, user) = (&self.host, &self.credentials.user);
         let has = |text: &str| errors.contains(text);
         if has("RAKP 2 HMAC is invalid") || has("unauthorized name") || has("Invalid user name") {
             return Trouble::certain(format!("the management controller {address} refused user {user}: wrong name or password"));
@@ -168,17 +177,14 @@ impl Ipmi {
     }
 
     fn silent_certain(&self) -> Trouble {
-        let (address, port) = (self.address, self.port);
+        let (address, port) = (&self.host, self.port);
         let reason = format!("the management controller {address} does not answer by IPMI (UDP port {port})");
         Trouble::unanswered(address, "IPMI", reason)
     }
 
     fn strange(&self, told: &str) -> Trouble {
         let told: String = told.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(120).collect();
-        Trouble::certain(format!(
-            "what ipmitool said about the management controller {} is not understood: {told:?}",
-            self.address
-        ))
+        Trouble::certain(format!("what ipmitool said about the management controller {} is not understood: {told:?}", self.host))
     }
 }
 

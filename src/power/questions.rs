@@ -5,6 +5,7 @@
 //! `reboot` among them, are not questions: they have limits of their own.
 
 use super::{Controller, Trouble};
+use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::device::event::Management;
 use bootledger_aggregates::device::power::PowerState;
 use bootledger_aggregates::values::ids::DeviceId;
@@ -12,7 +13,6 @@ use bootledger_aggregates::values::timestamp::Timestamp;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -53,7 +53,7 @@ pub(crate) struct Questions {
 #[derive(Default)]
 struct State {
     /// The question that a controller is being asked.
-    under_way: HashMap<Ipv4Addr, (Management, Answer)>,
+    under_way: HashMap<Host, (Management, Answer)>,
     callers: HashMap<String, usize>,
     heard: HashMap<DeviceId, (PowerState, Timestamp)>,
 }
@@ -111,12 +111,12 @@ impl Questions {
         let many = || Unanswered::Busy(format!("{OVERALL} management controllers are being asked already; try again"));
         let permit = Arc::clone(&self.overall).try_acquire_owned().map_err(|_| many())?;
         let controller = controller.take().ok_or_else(many)?;
-        let answer = self.begin(management.address, controller, permit);
-        state.under_way.insert(management.address, (management.clone(), answer.clone()));
+        let answer = self.begin(management.address.clone(), controller, permit);
+        state.under_way.insert(management.address.clone(), (management.clone(), answer.clone()));
         Ok(Next::Answer(answer))
     }
 
-    fn begin(&self, address: Ipv4Addr, controller: Controller, permit: OwnedSemaphorePermit) -> Answer {
+    fn begin(&self, address: Host, controller: Controller, permit: OwnedSemaphorePermit) -> Answer {
         let ended = Ended { questions: self.clone(), address, _permit: permit };
         let task = tokio::spawn(async move {
             let _ended = ended;
@@ -177,7 +177,7 @@ impl Drop for Place {
 /// Ends a question, however its task ends.
 struct Ended {
     questions: Questions,
-    address: Ipv4Addr,
+    address: Host,
     _permit: OwnedSemaphorePermit,
 }
 

@@ -1,10 +1,14 @@
 //! Controllers that misbehave: silent, slow, refusing, redirecting, talking nonsense. Those that behave are real ones, in
 //! `tests/power.rs`.
 
+mod quirks;
+mod stub;
+
 use super::*;
 use crate::secrets::Secrets;
-use bootledger_aggregates::device::management::{Access, Tls};
+use bootledger_aggregates::device::management::{Access, BootMode, Tls};
 use bootledger_outbound::Guard;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -12,22 +16,33 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 const PASSWORD: &str = "sesame";
 
 fn controller(protocol: ManagementProtocol, access: Access) -> Controller {
+    let management = Management { protocol, ..management("127.0.0.1", access) };
+    allowed(&management, &[Ipv4Addr::LOCALHOST.into()])
+}
+
+/// A controller at this host, by Redfish.
+fn management(address: &str, access: Access) -> Management {
+    let (address, credentials) = (address.parse().expect("a host"), Some("bmc".parse().expect("a name")));
+    Management { address, protocol: ManagementProtocol::Redfish, credentials, access }
+}
+
+/// The controller, which is allowed at these addresses, to which its host has been looked up.
+fn allowed(management: &Management, addresses: &[IpAddr]) -> Controller {
     drop(rustls::crypto::ring::default_provider().install_default());
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("bmc"), format!("admin:{PASSWORD}\n")).expect("a file");
-    let credentials = Some("bmc".parse().expect("a name"));
-    let management = Management { address: Ipv4Addr::LOCALHOST, protocol, credentials, access };
     let scope = format!(
-        r#"{{"networks": ["127.0.0.0/8"], "protocols": ["ipmi", "redfish"], "sites": ["dc1"], "plain_http": true, "ports": [{}]}}"#,
+        r#"{{"networks": ["127.0.0.0/8", "::1/128"], "protocols": ["ipmi", "redfish"], "sites": ["dc1"], "plain_http": true, "ports": [{}]}}"#,
         management.access.port.expect("a port")
     );
     let scope = serde_json::from_str(&scope).expect("a scope");
-    let guard = Guard::new(vec!["127.0.0.0/8".parse().expect("a network")], "--outbound-allow");
+    let guard =
+        Guard::new(["127.0.0.0/8", "::1/128"].map(|network| network.parse().expect("a network")).into(), "--outbound-allow");
     let site = "dc1".parse().expect("a name");
-    let terms = Terms { site: &site, scope: Some(&scope), used_by: &[], guard: &guard };
+    let terms = Terms { site: &site, scope: Some(&scope), used_by: &[], guard: &guard, addresses };
     let secrets = Secrets::new(Some(folder.path().to_owned()));
-    let credentials = Credentials::for_controller(&secrets, &management, terms).expect("credentials");
-    Controller::of(&management, credentials).expect("a controller")
+    let credentials = Credentials::for_controller(&secrets, management, terms).expect("credentials");
+    Controller::of(management, credentials).expect("a controller")
 }
 
 fn redfish(port: u16, tls: Tls) -> Controller {
@@ -193,11 +208,11 @@ async fn it_is_known_whether_a_failed_order_may_have_been_carried_out() {
     }
     let none = cycle_of(|method, path| {
         let (status, headers, body) = well_behaved(method, path)?;
-        Some((status, headers, body.replace("ForceRestart", "GracefulRestart")))
+        Some((status, headers, body.replace("ForceRestart", "GracefulRestart").replace("ForceOff", "GracefulShutdown")))
     });
     let none = none.await;
     assert!(
-        !none.uncertain && none.reason.contains("none of ForceRestart, PowerCycle for the server, only On, ForceOff"),
+        !none.uncertain && none.reason.contains("none of ForceRestart, PowerCycle for the server, only On, GracefulShutdown"),
         "{none:?}"
     );
 }
@@ -282,7 +297,7 @@ async fn questions_to_one_controller_are_one_at_a_time_and_each_caller_has_a_lim
     let port = silent.local_addr().expect("an address").port();
     let questions = Questions::default();
     let management = |system: &str| Management {
-        address: Ipv4Addr::LOCALHOST,
+        address: Ipv4Addr::LOCALHOST.into(),
         protocol: ManagementProtocol::Redfish,
         credentials: Some("bmc".parse().expect("a name")),
         access: Access { port: Some(port), tls: Tls::Off, system: Some(system.parse().expect("a text")), ..Access::default() },

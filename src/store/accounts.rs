@@ -1,9 +1,9 @@
 //! The hashes of passwords and of sessions' secrets, and where people have signed in from. The passwords and secrets themselves are nowhere.
 
 use bootledger_aggregates::values::ids::{PasswordId, SessionId};
-use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::values::user_name::UserName;
 use bootledger_projections::pool::Pool;
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use std::net::IpAddr;
 const NETWORKS: i64 = 64;
 
 /// Remembers the hash of a password. Before an event of the user names it, it lets nobody in.
-pub async fn remember_password(pool: &Pool, id: PasswordId, user: &Name, phc: &str) -> Result<(), sqlx::Error> {
+pub async fn remember_password(pool: &Pool, id: PasswordId, user: &UserName, phc: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO user_passwords (password, user_name, phc) VALUES ($1, $2, $3) ON CONFLICT (password) DO NOTHING",
         id.0,
@@ -58,7 +58,7 @@ pub async fn remember_session(
 }
 
 /// Remembers where a user has signed in from.
-pub async fn remember_client(pool: &Pool, user: &Name, network: IpAddr, now: Timestamp) -> Result<(), sqlx::Error> {
+pub async fn remember_client(pool: &Pool, user: &UserName, network: IpAddr, now: Timestamp) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO known_clients (user_name, network, last_used) VALUES ($1, $2, $3)
          ON CONFLICT (user_name, network) DO UPDATE SET last_used = greatest(known_clients.last_used, excluded.last_used)",

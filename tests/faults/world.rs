@@ -76,14 +76,14 @@ impl World {
             sandbox,
         };
         world.define().await?;
-        world.servers = world.register(servers, &Value::Null).await?;
-        let management = json!({
-            "address": "127.0.0.1", "protocol": "redfish", "credentials": "bmc", "port": world.controller.address().port(),
-            "tls": world.emulator.fingerprint,
+        world.servers = world.register(servers, &[]).await?;
+        let doors = doors(MANAGED, world.controller.address()).await?;
+        let scope = json!({ "networks": ["127.0.0.1/32"], "protocols": ["redfish"], "ports": doors, "sites": ["dc1"] });
+        let fingerprint = world.emulator.fingerprint.clone();
+        let management = doors.iter().map(|port| {
+            json!({ "address": "127.0.0.1", "protocol": "redfish", "credentials": "bmc", "port": port, "tls": fingerprint })
         });
-        let scope = json!({
-            "networks": ["127.0.0.1/32"], "protocols": ["redfish"], "ports": [world.controller.address().port()], "sites": ["dc1"],
-        });
+        let management: Vec<Value> = management.collect();
         world.service.put("/api/v1/secrets/bmc", &scope).await?;
         world.managed = world.register(MANAGED, &management).await?;
         let token = world.service.run(&["token", "create", "agent", "--dhcp-server", "kea-1"]).await?;
@@ -113,12 +113,12 @@ impl World {
     }
 
     /// Registers and verifies so many servers; their ids.
-    async fn register(&self, count: usize, management: &Value) -> Result<Vec<String>> {
-        let kind = if management.is_null() { 1 } else { 2 };
+    async fn register(&self, count: usize, management: &[Value]) -> Result<Vec<String>> {
+        let kind = if management.is_empty() { 1 } else { 2 };
         let register = async |n: usize| {
             let mac = format!("52:54:0{kind}:00:{:02x}:{:02x}", n >> 8, n & 255);
             let mut device = json!({ "site": "dc1", "macs": [mac], "venture": "shop", "role": "web" });
-            if !management.is_null() {
+            if let Some(management) = management.get(n) {
                 device["management"] = management.clone();
             }
             let id = self.service.post("/api/v1/devices", &device).await?["id"].as_str().context("an id")?.to_owned();
@@ -225,4 +225,23 @@ async fn glance(what: &str, answer: impl std::future::Future<Output = Result<Val
 
 fn socket(postgres: &postgres::Service) -> PathBuf {
     postgres.socket_directory().join(".s.PGSQL.5432")
+}
+
+/// Ports that all lead to one controller: two devices cannot have the same port.
+async fn doors(count: usize, to: std::net::SocketAddr) -> Result<Vec<u16>> {
+    let mut ports = vec![];
+    for _ in 0..count {
+        let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
+        ports.push(listener.local_addr()?.port());
+        tokio::spawn(async move {
+            while let Ok((mut inside, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    if let Ok(mut outside) = tokio::net::TcpStream::connect(to).await {
+                        drop(tokio::io::copy_bidirectional(&mut inside, &mut outside).await);
+                    }
+                });
+            }
+        });
+    }
+    Ok(ports)
 }

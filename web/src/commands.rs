@@ -30,6 +30,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::values::user_name::UserName;
 use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
 use bootledger_aggregates::webhook::WebhookSpec;
 use bootledger_projections::cause::Cause;
@@ -186,21 +187,21 @@ pub enum Command {
     RevokeToken(TokenId),
 
     /// Makes a user, who signs in with this password, or through the `OpenID` Connect provider.
-    CreateUser { name: Name, display_name: Text, role: Role, password: Option<NewPassword> },
+    CreateUser { name: UserName, display_name: Text, role: Role, password: Option<NewPassword> },
     /// Somebody comes from the `OpenID` Connect provider, with what it says of them.
-    AdmitUser { name: Name, display_name: Text, role: Role, link: Link },
+    AdmitUser { name: UserName, display_name: Text, role: Role, link: Link },
     /// Gives a user another role.
-    ChangeUserRole { user: Name, role: Role },
+    ChangeUserRole { user: UserName, role: Role },
     /// Gives a user another password, and ends their sessions but one.
-    SetPassword { user: Name, password: NewPassword, keep: Option<SessionId> },
+    SetPassword { user: UserName, password: NewPassword, keep: Option<SessionId> },
     /// Lets a user in no longer, and ends their sessions.
-    DisableUser(Name),
+    DisableUser(UserName),
     /// Lets a user in again.
-    EnableUser(Name),
+    EnableUser(UserName),
     /// Attempts to sign in as a user have to wait: from one address, or everywhere that the user has not signed in from before.
-    LockOut { user: Name, client: Option<IpAddr>, everywhere: bool, at: Timestamp },
+    LockOut { user: UserName, client: Option<IpAddr>, everywhere: bool, at: Timestamp },
     /// Attempts to sign in as a user need not wait any more.
-    UnlockUser(Name),
+    UnlockUser(UserName),
     /// Begins a session of a user who has had `user_sequence` events when they proved who they are.
     StartSession { session: SessionId, spec: Box<SessionSpec>, secret_sha256: Sha256, user_sequence: i64 },
     /// Ends a session.

@@ -88,6 +88,7 @@ fn a_device_takes_and_gives_back_what_its_events_say() {
             ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device"]),
             ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device"]),
             ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device"]),
+            ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device", "take controller [fd00::9:1] for device"]),
             (
                 "DeviceChanged",
                 &[
@@ -95,6 +96,14 @@ fn a_device_takes_and_gives_back_what_its_events_say() {
                     "release asset A-1 of device",
                     "take mac 52:54:00:00:00:03 for device",
                     "take serial S-2 for device",
+                ]
+            ),
+            (
+                "DeviceChanged",
+                &[
+                    "release controller [fd00::9:1] of device",
+                    "take controller 10.0.9.1:8443/rack1/node7#1 for device",
+                    "take controller bmc1.example:8443/rack1/node7#1 for device",
                 ]
             ),
             (

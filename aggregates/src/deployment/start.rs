@@ -279,6 +279,11 @@ pub fn held_claim(claim: &Claim, holder: Holder, device: DeviceId) -> Option<Bro
             ("device", "already_deploying", format!("the device has a live {holder}; wait for it or cancel it"))
         }
         Claim::Deployment(_) => return None,
+        Claim::Controller(endpoint) => (
+            "management.address",
+            "controller_claimed",
+            format!("the management controller {endpoint} is that of {holder}; correct the address"),
+        ),
     };
     Some(BrokenRule::new(field, rule, what).held_by(holder.to_string()))
 }

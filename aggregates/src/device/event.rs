@@ -1,5 +1,6 @@
 //! What happened to a device. The JSON of these is stored for ever.
 
+use super::controller::Host;
 use super::facts::FactsRecorded;
 use super::management::Access;
 use super::power::{PowerAction, PowerOrder, PowerState, Restart};
@@ -31,9 +32,10 @@ pub enum DeviceKind {
 /// How a device is managed out of band.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Management {
-    /// The address of its management controller; never cleaned, may be shared.
-    #[schema(value_type = String)]
-    pub address: Ipv4Addr,
+    /// The address or host name of its management controller. No deployment cleans it. Several devices can share it where
+    /// each names its own system.
+    #[schema(value_type = String, example = "10.0.9.1")]
+    pub address: Host,
     /// How to talk to it.
     #[serde(default)]
     pub protocol: ManagementProtocol,
@@ -313,7 +315,8 @@ impl DeviceEvent {
             Self::DeviceRegistered(spec) => {
                 let macs = spec.macs.iter().copied().map(Claim::Mac);
                 let numbers = spec.serial.iter().cloned().map(Claim::Serial).chain(spec.asset.iter().cloned().map(Claim::Asset));
-                macs.chain(numbers).map(take).collect()
+                let endpoints = spec.endpoints.iter().cloned().map(Claim::Controller);
+                macs.chain(numbers).chain(endpoints).map(take).collect()
             }
             Self::DeviceChanged(change) => {
                 let (released, taken) = change.claims();

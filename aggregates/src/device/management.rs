@@ -1,5 +1,6 @@
 //! How a management controller is reached, beyond its address: what differs from one maker to the next.
 
+use super::controller::BasePath;
 use crate::values::ParseError;
 use crate::values::sha256::Sha256;
 use crate::values::text::Text;
@@ -17,6 +18,9 @@ pub struct Access {
     /// Redfish: the id of the server's system, where the controller has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<Text>,
+    /// Redfish: what precedes `/redfish/v1` in its URLs, where a gateway serves several controllers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<BasePath>,
     /// Redfish: how the controller proves who it is: `verify`, `sha256:` and its certificate's fingerprint, or `off`.
     #[serde(default, skip_serializing_if = "Tls::is_verify")]
     #[schema(value_type = String, example = "verify")]

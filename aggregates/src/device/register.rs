@@ -1,5 +1,6 @@
 //! Registering a device and changing its description.
 
+use super::controller::Endpoint;
 use super::event::{DeviceEvent, DeviceKind, Management};
 use super::{Registered, allowed};
 use crate::claims::{Claim, Holder};
@@ -49,6 +50,10 @@ pub struct DeviceSpec {
     /// Its own settings of boot images, which go before those of role, venture and site.
     #[serde(default, skip_serializing_if = "Settings::is_empty")]
     pub settings: Settings,
+    /// What no other device can have of its management controller: the service finds that out, a caller leaves it out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(ignore)]
+    pub endpoints: Vec<Endpoint>,
 }
 
 /// What changes of a device; what is left out stays.
@@ -109,6 +114,12 @@ pub struct DeviceChanged {
     /// Settings that are now these; null for those that it has no longer.
     #[serde(default, skip_serializing_if = "SettingsChange::is_empty")]
     pub settings: SettingsChange,
+    /// What other devices can have again of the management controller that it had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints_released: Vec<Endpoint>,
+    /// What no other device can have of its management controller now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints_taken: Vec<Endpoint>,
 }
 
 /// The JSON of a text that replaces another: `{"old": …, "new": …}`.
@@ -145,6 +156,8 @@ impl DeviceChanged {
         };
         replace(&self.serial, Claim::Serial);
         replace(&self.asset, Claim::Asset);
+        released.extend(self.endpoints_released.iter().cloned().map(Claim::Controller));
+        taken.extend(self.endpoints_taken.iter().cloned().map(Claim::Controller));
         (released, taken)
     }
 }
@@ -165,6 +178,8 @@ pub struct RegisterFacts {
     /// What else is wrong with its management controller: an address that is never connected to, or a setting that its caller
     /// may not choose.
     pub management_problems: Vec<BrokenRule>,
+    /// What no other device can have of its management controller.
+    pub endpoints: Vec<Endpoint>,
     /// What is wrong with the secrets that its settings name.
     pub setting_secrets: SecretProblems,
     /// Interfaces that the live deployment boots from.
@@ -260,7 +275,12 @@ pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Ve
     if spec.parent.is_some_and(|parent| parent == facts.device) {
         broken.push(BrokenRule::new("parent", "device_own_parent", "a device is not a part of itself"));
     }
+    if !spec.endpoints.is_empty() {
+        let message = "the service finds out which management controllers a device has; leave this out";
+        broken.push(BrokenRule::new("endpoints", "field_unknown", message));
+    }
     Refused::unless_empty(broken)?;
+    spec.endpoints.clone_from(&facts.endpoints);
     Ok(vec![DeviceEvent::DeviceRegistered(Box::new(spec))])
 }
 
@@ -280,7 +300,7 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
         new.map(|new| (old.clone().unwrap_or_default(), new)).filter(|(old, new)| old != new)
     };
     let wanted: BTreeSet<MacAddress> = change.macs.map_or_else(|| device.macs.clone(), |macs| macs.into_iter().collect());
-    let changed = DeviceChanged {
+    let mut changed = DeviceChanged {
         name: change.name.filter(|name| device.name != *name),
         serial: replaced(change.serial, &device.serial),
         asset: replaced(change.asset, &device.asset),
@@ -291,7 +311,13 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
         macs_removed: device.macs.difference(&wanted).copied().collect(),
         management: change.management.filter(|management| device.management.as_ref() != Some(management)),
         settings: settings_changed,
+        ..DeviceChanged::default()
     };
+    if changed.management.is_some() {
+        let endpoints: BTreeSet<Endpoint> = facts.endpoints.iter().cloned().collect();
+        changed.endpoints_released = device.endpoints.difference(&endpoints).cloned().collect();
+        changed.endpoints_taken = endpoints.difference(&device.endpoints).cloned().collect();
+    }
     let stays = |old: &Option<Text>, pair: &Option<(Text, Text)>| pair.as_ref().map_or(old.is_some(), |(_, new)| !new.is_empty());
     let numbered = stays(&device.serial, &changed.serial) || stays(&device.asset, &changed.asset);
     broken.extend(identified(numbered || !wanted.is_empty()));
@@ -366,4 +392,6 @@ pub(super) fn evolve(device: &mut Registered, change: DeviceChanged) {
     settings::apply(&mut device.settings, change.settings);
     device.macs.extend(change.macs_added);
     device.macs.retain(|mac| !change.macs_removed.contains(mac));
+    device.endpoints.extend(change.endpoints_taken);
+    device.endpoints.retain(|endpoint| !change.endpoints_released.contains(endpoint));
 }

@@ -39,6 +39,7 @@ fn spec() -> DeviceSpec {
         }),
         parent: None,
         settings: crate::values::setting::Settings::new(),
+        endpoints: vec![],
     }
 }
 

@@ -68,6 +68,21 @@ fn secrets_for_other_things_are_no_controllers() {
     assert_eq!(broken::<Secret>(&[], used), ["secret_used_elsewhere", "site_unknown"]);
 }
 
+/// A host name stands for whatever addresses it has: none, or one outside, is not in scope.
+#[test]
+fn all_addresses_of_a_host_name_have_to_be_in_scope() {
+    let access = Access { tls: Tls::Verify, ..Access::default() };
+    let management =
+        Management { address: parsed("bmc1.example"), protocol: ManagementProtocol::Redfish, credentials: None, access };
+    let check = |addresses: &[IpAddr]| spec().check(&parsed("bmc-dc1"), &parsed("dc1"), &management, addresses);
+    assert_eq!(check(&[parsed("10.20.12.9"), parsed("10.20.12.10")]), Ok(()));
+    assert_eq!(
+        check(&[parsed("10.20.12.9"), parsed("10.20.13.9")]),
+        Err(OutOfScope::Address(parsed("bmc-dc1"), parsed("10.20.13.9")))
+    );
+    assert_eq!(check(&[]), Err(OutOfScope::Unresolved(parsed("bmc-dc1"), "bmc1.example".to_owned())));
+}
+
 /// Every combination of what fits and what does not: only the one that fits in all is allowed.
 #[test]
 fn a_controller_has_to_fit_all_of_a_scope() {
@@ -85,7 +100,7 @@ fn a_controller_has_to_fit_all_of_a_scope() {
                             && matches!(port, None | Some(443))
                             && site == "dc1"
                             && tls == Tls::Verify;
-                        let checked = spec().check(&name, &parsed(site), &management);
+                        let checked = spec().check(&name, &parsed(site), &management, &[parsed(address)]);
                         assert_eq!(checked.is_ok(), fits, "{management:?} in {site}: {checked:?}");
                         allowed += usize::from(fits);
                     }
@@ -105,7 +120,7 @@ fn named_ports_replace_the_usual_ones_and_plain_http_is_named_too() {
         credentials: None,
         access: Access { port, tls, ..Access::default() },
     };
-    let check = |spec: &SecretSpec, port, tls| spec.check(&name, &parsed("dc1"), &of(port, tls));
+    let check = |spec: &SecretSpec, port, tls| spec.check(&name, &parsed("dc1"), &of(port, tls), &[parsed("10.20.12.9")]);
     let other = SecretSpec { ports: [8443].into(), ..spec() };
     assert_eq!(check(&other, None, Tls::Verify), Err(OutOfScope::Port(name.clone(), 443)));
     assert_eq!(check(&other, Some(8443), Tls::Verify), Ok(()));

@@ -174,7 +174,7 @@ async fn holdings(connection: &mut PgConnection, keys: &Keys, state: &mut State)
 
 /// The kind of a claim as the domain spells it.
 fn kind(text: &str) -> Option<&'static str> {
-    ["ip", "hostname", "mac", "serial", "asset", "deployment"].into_iter().find(|kind| *kind == text)
+    ["ip", "hostname", "mac", "serial", "asset", "deployment", "controller"].into_iter().find(|kind| *kind == text)
 }
 
 async fn things(connection: &mut PgConnection, keys: &Keys, state: &mut State) -> Result<()> {

@@ -212,16 +212,19 @@ impl World {
             position: None,
             macs: vec![mac(n), mac(n + 100)],
             management: Some(Management {
-                address: Ipv4Addr::new(10, 0, 9, n),
+                address: Ipv4Addr::new(10, 0, 9, n).into(),
                 protocol: ManagementProtocol::Redfish,
                 credentials: Some(v("bmc")),
                 access: Access { port: n.is_multiple_of(2).then_some(8443), ..Access::default() },
             }),
             parent: None,
             settings: own_settings(n),
+            endpoints: vec![],
         };
         let held = self.holders([Claim::Mac(mac(n)), Claim::Mac(mac(n + 100)), Claim::Serial(v(&format!("SN{n}")))]);
-        let facts = RegisterFacts { site_exists: true, rack_exists: true, held, device: id, ..RegisterFacts::default() };
+        let endpoints = spec.management.as_ref().map(|management| management.endpoints(&[])).unwrap_or_default();
+        let facts =
+            RegisterFacts { site_exists: true, rack_exists: true, held, device: id, endpoints, ..RegisterFacts::default() };
         self.device(id, DeviceCommand::RegisterDevice { spec: Box::new(spec), facts })?;
         let (venture, role) = (Some(v("shop")), Some(v("web")));
         self.change(n, DeviceChange { venture, role, ..DeviceChange::default() })?;
@@ -233,8 +236,16 @@ impl World {
         let serial = change.serial.iter().cloned().map(Claim::Serial);
         let held = self.holders(serial.chain(change.macs.iter().flatten().copied().map(Claim::Mac)));
         let deploying = self.live(id).and_then(|live| self.started(live)).map(|started| started.mac).into_iter().collect();
-        let facts =
-            RegisterFacts { site_exists: true, rack_exists: true, held, device: id, deploying, ..RegisterFacts::default() };
+        let endpoints = change.management.as_ref().map(|management| management.endpoints(&[])).unwrap_or_default();
+        let facts = RegisterFacts {
+            site_exists: true,
+            rack_exists: true,
+            held,
+            device: id,
+            deploying,
+            endpoints,
+            ..RegisterFacts::default()
+        };
         self.device(id, DeviceCommand::ChangeDevice { change: Box::new(change), facts })
     }
 

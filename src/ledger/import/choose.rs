@@ -5,6 +5,7 @@ use super::super::reservations::Reservations;
 use super::facts::{self, Known};
 use super::read::Row;
 use bootledger_aggregates::claims::Claim;
+use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::name::Name;
@@ -53,7 +54,7 @@ impl Free {
         let mut wanted: HashMap<&Name, usize> = HashMap::new();
         let mut named: HashSet<Ipv4Addr> = HashSet::new();
         for row in rows {
-            named.extend(row.ip.iter().chain(&row.management_ip));
+            named.extend(row.ip.into_iter().chain(row.management_ip.as_ref().and_then(Host::ipv4)));
             if row.ip.is_none() {
                 for network in networks_of(row, known) {
                     *wanted.entry(network).or_default() += 1;

@@ -1,11 +1,13 @@
 //! Everything that the rules of an import's rows need, looked up at once.
 
+use super::super::controllers::{Owner, owners};
 use super::super::execute::Failure;
 use super::super::facts::deploying_parts;
 use super::read::Row;
 use crate::store::append::Precondition;
 use bootledger_aggregates::boot_image::BootImage;
 use bootledger_aggregates::claims::{Claim, Holder};
+use bootledger_aggregates::device::controller::{Endpoint, Host};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::site::SiteSpec;
@@ -38,6 +40,8 @@ pub(super) struct Known {
     pub(super) deploying_parts: Vec<(DeviceId, String, DeploymentId)>,
     /// What makes sure that the other sub-devices are not.
     pub(super) idle_parts: Vec<Precondition>,
+    /// The devices that have a controller which a row names.
+    pub(super) controllers: Vec<Owner>,
 }
 
 impl Known {
@@ -67,11 +71,17 @@ impl Known {
             managed: HashMap::new(),
             deploying_parts: vec![],
             idle_parts: vec![],
+            controllers: vec![],
         };
         (known.deploying_parts, known.idle_parts) = deploying_parts(views, known.devices.values()).await?;
         let named: Vec<Ipv4Addr> = rows.iter().filter_map(|row| row.ip).collect();
         for some in named.chunks(CHUNK) {
             known.managed.extend(devices::managed_at(views, some).await?);
+        }
+        let hosts: Vec<Host> = rows.iter().filter_map(|row| row.management_ip.clone()).collect();
+        for some in hosts.chunks(CHUNK) {
+            let endpoints: Vec<Endpoint> = some.iter().map(Endpoint::usual).collect();
+            known.controllers.extend(owners(views, some, &endpoints).await?);
         }
         let live = known.devices.values().map(|device| Claim::Deployment(device.id));
         let named = rows.iter().flat_map(|row| {

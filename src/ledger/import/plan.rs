@@ -1,5 +1,6 @@
 //! The plan of an import: for each row its device, its deployment and their events, or its errors.
 
+use super::super::controllers::clash;
 use super::super::execute::Failure;
 use super::super::start::{image_facts, standard_plan};
 use super::super::{Ledger, context};
@@ -321,7 +322,7 @@ impl Common<'_> {
         rack: Option<&Name>,
         site: &Name,
     ) -> Result<Result<Option<Draft<Device>>, Refused>, Failure> {
-        let management = row.management_ip.map(|address| Management {
+        let management = row.management_ip.clone().map(|address| Management {
             address,
             protocol: ManagementProtocol::default(),
             credentials: None,
@@ -329,7 +330,12 @@ impl Common<'_> {
         });
         let claims = row.serial.clone().map(Claim::Serial);
         let held = self.known.holders_of(claims).into_iter().filter(|(_, holder)| *holder != Holder::Device(id)).collect();
-        let facts = RegisterFacts { site_exists: true, rack_exists: true, held, device: id, ..RegisterFacts::default() };
+        let mut facts = RegisterFacts { site_exists: true, rack_exists: true, held, device: id, ..RegisterFacts::default() };
+        let present = self.known.devices.get(&row.mac).and_then(|known| known.management.as_ref());
+        if let Some(management) = management.as_ref().filter(|new| present.is_none_or(|old| old.address != new.address)) {
+            facts.endpoints = management.endpoints(&[]);
+            facts.management_problems.extend(clash(&self.known.controllers, id, management, &facts.endpoints));
+        }
         if let Some(known) = self.known.devices.get(&row.mac) {
             let changed = DeviceChange {
                 serial: row.serial.clone().filter(|serial| known.serial.as_ref() != Some(serial)),
@@ -356,6 +362,7 @@ impl Common<'_> {
             management,
             parent: None,
             settings: Settings::new(),
+            endpoints: vec![],
         };
         let role = DeviceChange { venture: Some(row.venture.clone()), role: Some(row.role.clone()), ..DeviceChange::default() };
         let mut draft = Draft::<Device>::fresh(id.to_string());
@@ -371,7 +378,7 @@ impl Common<'_> {
 fn column_of(field: &str) -> String {
     match field {
         "device" | "macs" => "mac".to_owned(),
-        "management" => "management_ip".to_owned(),
+        "management" | "management.address" => "management_ip".to_owned(),
         other => other.to_owned(),
     }
 }

@@ -6,6 +6,7 @@ mod header;
 mod spreadsheets;
 mod table;
 
+use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -35,7 +36,7 @@ pub(super) struct Row {
     /// The row of the file as a spreadsheet shows it, from 1.
     pub(super) line: u64,
     pub(super) mac: MacAddress,
-    pub(super) management_ip: Option<Ipv4Addr>,
+    pub(super) management_ip: Option<Host>,
     pub(super) network: Option<Name>,
     pub(super) venture: Name,
     pub(super) role: Name,
@@ -125,6 +126,11 @@ pub(super) fn content(csv: &[u8]) -> Content {
     }
     repeated(&rows, |row| Some(row.mac), "mac", &mut errors);
     repeated(&rows, |row| row.ip, "ip", &mut errors);
+    // A server that is there twice has its controller twice: that is one mistake.
+    let mut servers = HashSet::new();
+    let twice: HashSet<u64> = rows.iter().filter(|row| !servers.insert(row.mac)).map(|row| row.line).collect();
+    let controller = |row: &Row| row.management_ip.clone().filter(|_| !twice.contains(&row.line));
+    repeated(&rows, controller, "management_ip", &mut errors);
     repeated(&rows, |row| row.hostname.clone(), "hostname", &mut errors);
     repeated(&rows, |row| row.serial.clone(), "serial", &mut errors);
     managed(&rows, &mut errors);
@@ -253,7 +259,13 @@ fn read_row(line: u64, cells: [&str; COLUMNS.len()], rows: &mut Vec<Row>, errors
         return;
     }
     let mac = needed(line, 0, &cell::mac(mac), errors);
-    let management_ip = optional(line, 1, cell::address(management_ip), errors);
+    let management_ip = optional::<Host>(line, 1, cell::address(management_ip), errors).filter(|host| {
+        if host.address().is_none() {
+            let message = format!("{host} is a host name; give an address here, or set the name at the device");
+            errors.push(error(line, "management_ip", "management_ip_invalid", message));
+        }
+        host.address().is_some()
+    });
     let network = optional(line, 2, network, errors);
     let venture = needed(line, 3, venture, errors);
     let role = needed(line, 4, role, errors);
@@ -290,7 +302,8 @@ fn needed<T: FromStr<Err: std::fmt::Display>>(line: u64, index: usize, cell: &st
 
 /// Tells every row whose address is the management address of a row.
 fn managed(rows: &[Row], errors: &mut Vec<RowError>) {
-    let managed: HashMap<Ipv4Addr, u64> = rows.iter().filter_map(|row| Some((row.management_ip?, row.line))).collect();
+    let managed: HashMap<Ipv4Addr, u64> =
+        rows.iter().filter_map(|row| Some((row.management_ip.as_ref()?.ipv4()?, row.line))).collect();
     for row in rows {
         let Some((ip, line)) = row.ip.and_then(|ip| Some((ip, managed.get(&ip)?))) else { continue };
         let message = format!("{ip} is the management address in row {line}");

@@ -101,7 +101,7 @@ pub(super) async fn look_up(
 
 /// The stored kind as the constant that `Claim::parts` gives.
 fn kind(stored: &str) -> Result<&'static str, sqlx::Error> {
-    ["ip", "hostname", "mac", "serial", "asset", "deployment"]
+    ["ip", "hostname", "mac", "serial", "asset", "deployment", "controller"]
         .into_iter()
         .find(|known| *known == stored)
         .ok_or_else(|| sqlx::Error::Decode(format!("claims.kind {stored:?} is unknown").into()))

@@ -15,8 +15,8 @@ use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::session::EndReason;
 use bootledger_aggregates::values::ids::SessionId;
-use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::values::user_name::UserName;
 use bootledger_projections::accounts::{self, Listed, SessionView};
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
@@ -34,7 +34,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 pub struct SessionQuery {
     /// Those of this user; others than your own only for administrators.
     #[param(value_type = Option<String>)]
-    user: Option<Name>,
+    user: Option<UserName>,
     /// Also those that have ended.
     all: Option<bool>,
     /// How many, 1 to 1000; 100 where it is left out.

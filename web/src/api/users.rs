@@ -18,9 +18,9 @@ use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::session::Method;
 use bootledger_aggregates::user::{Role, SignIn};
 use bootledger_aggregates::values::ids::PasswordId;
-use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::values::user_name::UserName;
 use bootledger_projections::accounts::{LockedOut, UserView};
 use bootledger_projections::catalogue::{self, Item};
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,7 @@ impl UserAnswer {
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
     /// What the user signs in as.
-    name: Name,
+    name: UserName,
     /// For people.
     #[serde(default)]
     display_name: Text,
@@ -122,7 +122,7 @@ pub struct UserChange {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PasswordMade {
     /// Whose it is.
-    name: Name,
+    name: UserName,
     /// The password that was made; it is shown this once. Null where one was given.
     one_time_password: Option<String>,
 }
@@ -144,23 +144,23 @@ pub(crate) async fn index(
     Ok(reading.answer(&Page { items, next }))
 }
 
-async fn find(reading: &mut Reading<'_>, name: &Name) -> Result<UserAnswer, Error> {
+async fn find(reading: &mut Reading<'_>, name: &UserName) -> Result<UserAnswer, Error> {
     let at = reading.at;
     let item = catalogue::find(reading.connection(), "user", name.as_str(), at).await?;
     UserAnswer::of(item.ok_or_else(|| Error::NotFound(format!("there is no user {name}")))?)
 }
 
 /// One user.
-#[utoipa::path(get, path = "/api/v1/users/{name}", tag = "users", params(("name" = Name, Path, description = "The user")),
+#[utoipa::path(get, path = "/api/v1/users/{name}", tag = "users", params(("name" = UserName, Path, description = "The user")),
     responses((status = 200, body = UserAnswer)))]
-pub(crate) async fn show(_: Administrator, Path(name): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+pub(crate) async fn show(_: Administrator, Path(name): Path<UserName>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let body = find(&mut reading, &name).await?;
     Ok(reading.answer(&body))
 }
 
 /// A password that is wanted, as a command is given it, and its text where it was made here.
-pub(crate) async fn made(wanted: Option<&str>, one_time: bool, name: &Name) -> Result<(NewPassword, Option<String>), Error> {
+pub(crate) async fn made(wanted: Option<&str>, one_time: bool, name: &UserName) -> Result<(NewPassword, Option<String>), Error> {
     let password = match wanted {
         Some(text) => Password::chosen(text, name.as_str())?,
         None => Password::one_time(),
@@ -198,7 +198,7 @@ pub(crate) async fn create(caller: Administrator, mut backend: Backend, Json(new
     let command = Command::CreateUser { name: name.clone(), display_name, role, password };
     let receipt = backend.execute(command, caller.context()).await?;
     let shown = backend.reach(receipt.position).await;
-    let location = format!("/api/v1/users/{name}");
+    let location = format!("/api/v1/users/{}", name.in_url());
     let body = PasswordMade { name, one_time_password: told };
     let mut response = HttpResponse::Created().insert_header((LOCATION, location)).json(body);
     if shown {
@@ -209,11 +209,11 @@ pub(crate) async fn create(caller: Administrator, mut backend: Backend, Json(new
 
 /// Sets a user's password and ends the user's sessions. A password that is made is in this answer and nowhere else.
 #[utoipa::path(post, path = "/api/v1/users/{name}/password", tag = "users", request_body = WantedPassword,
-    params(("name" = Name, Path, description = "The user")), responses((status = 200, body = PasswordMade)))]
+    params(("name" = UserName, Path, description = "The user")), responses((status = 200, body = PasswordMade)))]
 pub(crate) async fn set_password(
     caller: Administrator,
     mut backend: Backend,
-    Path(name): Path<Name>,
+    Path(name): Path<UserName>,
     OptionalJson(wanted): OptionalJson<WantedPassword>,
 ) -> Result<HttpResponse, Error> {
     without_key(&caller)?;
@@ -229,7 +229,7 @@ pub(crate) async fn set_password(
     Ok(response)
 }
 
-async fn changed(caller: &Caller, backend: &mut Backend, name: &Name, command: Command) -> Result<HttpResponse, Error> {
+async fn changed(caller: &Caller, backend: &mut Backend, name: &UserName, command: Command) -> Result<HttpResponse, Error> {
     let change = Change::make(backend, caller, command).await?;
     match change.shown(backend).await {
         Ok(mut reading) => {
@@ -242,11 +242,11 @@ async fn changed(caller: &Caller, backend: &mut Backend, name: &Name, command: C
 
 /// Gives a user another role. The last administrator keeps it.
 #[utoipa::path(patch, path = "/api/v1/users/{name}", tag = "users", request_body = UserChange,
-    params(("name" = Name, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
+    params(("name" = UserName, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
 pub(crate) async fn change(
     caller: Administrator,
     mut backend: Backend,
-    Path(name): Path<Name>,
+    Path(name): Path<UserName>,
     Json(UserChange { role }): Json<UserChange>,
 ) -> Result<HttpResponse, Error> {
     changed(&caller, &mut backend, &name, Command::ChangeUserRole { user: name.clone(), role }).await
@@ -254,21 +254,33 @@ pub(crate) async fn change(
 
 /// Lets a user in no longer, and ends the user's sessions. The last administrator stays.
 #[utoipa::path(post, path = "/api/v1/users/{name}/disable", tag = "users",
-    params(("name" = Name, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
-pub(crate) async fn disable(caller: Administrator, mut backend: Backend, Path(name): Path<Name>) -> Result<HttpResponse, Error> {
+    params(("name" = UserName, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
+pub(crate) async fn disable(
+    caller: Administrator,
+    mut backend: Backend,
+    Path(name): Path<UserName>,
+) -> Result<HttpResponse, Error> {
     changed(&caller, &mut backend, &name, Command::DisableUser(name.clone())).await
 }
 
 /// Lets a user in again.
 #[utoipa::path(post, path = "/api/v1/users/{name}/enable", tag = "users",
-    params(("name" = Name, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
-pub(crate) async fn enable(caller: Administrator, mut backend: Backend, Path(name): Path<Name>) -> Result<HttpResponse, Error> {
+    params(("name" = UserName, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
+pub(crate) async fn enable(
+    caller: Administrator,
+    mut backend: Backend,
+    Path(name): Path<UserName>,
+) -> Result<HttpResponse, Error> {
     changed(&caller, &mut backend, &name, Command::EnableUser(name.clone())).await
 }
 
 /// Ends a lock-out: attempts to sign in as the user need not wait any more.
 #[utoipa::path(post, path = "/api/v1/users/{name}/unlock", tag = "users",
-    params(("name" = Name, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
-pub(crate) async fn unlock(caller: Administrator, mut backend: Backend, Path(name): Path<Name>) -> Result<HttpResponse, Error> {
+    params(("name" = UserName, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
+pub(crate) async fn unlock(
+    caller: Administrator,
+    mut backend: Backend,
+    Path(name): Path<UserName>,
+) -> Result<HttpResponse, Error> {
     changed(&caller, &mut backend, &name, Command::UnlockUser(name.clone())).await
 }

@@ -4,7 +4,7 @@
 //! administrators do; the other has everybody else, by network. The first is served before the other.
 
 use super::throttle::network;
-use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::user_name::UserName;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -21,7 +21,7 @@ pub(crate) enum Turn {
     /// What administrators and commands do.
     Trusted,
     /// A user at an address that the user has signed in from before.
-    Known(Name),
+    Known(UserName),
     /// Somebody at an address; none where the connection has none.
     Client(Option<IpAddr>),
 }
@@ -30,7 +30,7 @@ pub(crate) enum Turn {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Group {
     Trusted,
-    Known(Name),
+    Known(UserName),
     Network(Option<IpAddr>),
 }
 

@@ -5,7 +5,7 @@ use super::throttle::{LockOut, Slowed};
 use crate::application::Application;
 use crate::commands::{Command, Context};
 use crate::error::Error;
-use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::user_name::UserName;
 use std::net::IpAddr;
 use tokio::sync::Semaphore;
 
@@ -19,7 +19,7 @@ impl From<Slowed> for Error {
 }
 
 /// Records a lock-out behind the answer, so that the time that the answer takes says nothing about who has an account.
-pub(super) fn record(application: &Application, correlation_id: String, user: Name, client: Option<IpAddr>, what: LockOut) {
+pub(super) fn record(application: &Application, correlation_id: String, user: UserName, client: Option<IpAddr>, what: LockOut) {
     let commands = application.commands.clone();
     let client = client.filter(|_| what == LockOut::Address);
     let command = Command::LockOut { user: user.clone(), client, everywhere: what == LockOut::Name, at: (application.now)() };

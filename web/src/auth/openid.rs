@@ -16,8 +16,8 @@ use anyhow::anyhow;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bootledger_aggregates::session::Method;
-use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::user_name::UserName;
 use bootledger_projections::accounts;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
@@ -94,11 +94,19 @@ async fn admit(
     label: &str,
     Identity { name: called, display_name, role, link }: Identity,
 ) -> Result<HeaderValue, Error> {
-    let name: Name = called.parse().map_err(|error| {
+    let name: UserName = called.parse().map_err(|error| {
         unauthorized(&format!("the provider {label} calls you {called:?}, which cannot be a user name here: {error}"))
     })?;
-    let role = role.ok_or_else(|| {
-        unauthorized(&format!("the provider {label} knows you as {name}, but gives you no role here; ask whoever runs it"))
+    // The provider may call the same person something else than before: the user is whom it linked then.
+    let known = {
+        let mut connection = application.views.acquire().await?;
+        accounts::linked(&mut connection, &link).await?
+    };
+    let name = known.unwrap_or(name);
+    let role = role.map_err(|why| {
+        unauthorized(&format!(
+            "the provider {label} knows you as {name}, but gives you no role here: {why}. Ask whoever runs the provider or Bootledger"
+        ))
     })?;
     let context = sign_in::context(request, &name);
     let command = Command::AdmitUser { name: name.clone(), display_name: Text::fitted(&display_name), role, link };

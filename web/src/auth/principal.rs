@@ -14,6 +14,7 @@ use bootledger_aggregates::values::ids::{SessionId, TokenId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::values::user_name::UserName;
 use futures::future::{FutureExt, LocalBoxFuture};
 
 /// Who asks.
@@ -42,7 +43,7 @@ pub struct Bearer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedIn {
     /// The user's name.
-    pub name: Name,
+    pub name: UserName,
     /// The person's name; may be empty.
     pub display_name: Text,
     /// What the person may do.

@@ -31,8 +31,8 @@ pub struct Identity {
     pub name: String,
     /// The person's name.
     pub display_name: String,
-    /// What the person may do; none where nothing that the provider says gives a role.
-    pub role: Option<Role>,
+    /// What the person may do, or why nothing that the provider says gives a role: for the person and whoever runs it.
+    pub role: Result<Role, String>,
     /// Who the person is to the provider.
     pub link: Link,
 }

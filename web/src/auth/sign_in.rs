@@ -18,9 +18,9 @@ use anyhow::anyhow;
 use bootledger_aggregates::session::{EndReason, Method, SessionSpec};
 use bootledger_aggregates::user::SignIn;
 use bootledger_aggregates::values::ids::SessionId;
-use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::user_name::UserName;
 use bootledger_projections::accounts::{self, Credentials};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -48,7 +48,7 @@ pub(crate) async fn with_password(
     password: String,
 ) -> Result<Started, Error> {
     let client = client::any_address(request, &application.trusted_proxies).ok();
-    let parsed: Option<Name> = name.parse().ok();
+    let parsed: Option<UserName> = name.parse().ok();
     let (found, known) = match &parsed {
         Some(name) => look_up(application, name, client).await?,
         None => (None, false),
@@ -82,7 +82,11 @@ pub(crate) async fn with_password(
 }
 
 /// What a sign-in is checked against, and whether the user has signed in from there before.
-async fn look_up(application: &Application, name: &Name, client: Option<IpAddr>) -> Result<(Option<Credentials>, bool), Error> {
+async fn look_up(
+    application: &Application,
+    name: &UserName,
+    client: Option<IpAddr>,
+) -> Result<(Option<Credentials>, bool), Error> {
     let mut connection = application.views.acquire().await?;
     let found = accounts::credentials(&mut connection, name).await?;
     let known = match client {
@@ -96,7 +100,7 @@ async fn look_up(application: &Application, name: &Name, client: Option<IpAddr>)
 pub(crate) async fn start(
     request: &HttpRequest,
     application: &Application,
-    name: &Name,
+    name: &UserName,
     user: &Credentials,
     method: Method,
 ) -> Result<HeaderValue, Error> {
@@ -158,7 +162,7 @@ async fn begin(
 }
 
 /// The context of what a user does to their own account.
-pub(crate) fn context(request: &HttpRequest, name: &Name) -> Context {
+pub(crate) fn context(request: &HttpRequest, name: &UserName) -> Context {
     Context {
         actor: format!("user {name}"),
         correlation_id: correlation::of(request),

@@ -6,7 +6,7 @@
 
 use crate::error::Error;
 use bootledger_aggregates::values::ids::TokenId;
-use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::user_name::UserName;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,7 +32,7 @@ pub(crate) enum Who {
     /// The bearer of a token.
     Token(TokenId),
     /// A user, with all their sessions.
-    User(Name),
+    User(UserName),
     /// An address that nobody signed in from. An IPv6 address has the share of its /64 network.
     Address(IpAddr),
     /// What is made once for all who want it, such as a DHCP configuration and a live page. Whoever is the first to want it

@@ -1,6 +1,7 @@
 //! Every event of a device.
 
 use super::sampled;
+use crate::device::controller::Endpoint;
 use crate::device::event::{DeviceEvent, DeviceKind, DhcpEntry, DnsEntry, Management, ManagementProtocol, RemovedBecause};
 use crate::device::facts::FactsRecorded;
 use crate::device::management::{Access, BootMode, Tls};
@@ -21,9 +22,14 @@ fn access() -> Access {
     Access {
         port: Some(8443),
         system: Some(parsed("System.Embedded.1")),
+        path: None,
         tls: Tls::Pinned(Sha256::new([0xab; 32])),
         boot_mode: Some(BootMode::Uefi),
     }
+}
+
+fn endpoint(text: &str) -> Endpoint {
+    text.to_owned().try_into().expect("an endpoint")
 }
 
 fn order(action: PowerAction, restart: Option<Restart>) -> PowerOrder {
@@ -62,6 +68,7 @@ fn spec() -> DeviceSpec {
         management: Some(management(ManagementProtocol::Redfish)),
         parent: Some(device_id(2)),
         settings: Settings::new(),
+        endpoints: vec![],
     }
 }
 
@@ -78,6 +85,7 @@ fn least_spec(kind: DeviceKind) -> DeviceSpec {
         management: Some(Management { credentials: None, ..management(ManagementProtocol::Ipmi) }),
         parent: None,
         settings: Settings::new(),
+        endpoints: vec![],
     }
 }
 
@@ -93,6 +101,8 @@ fn changed() -> DeviceChanged {
         macs_removed: vec![parsed("52:54:00:00:00:01")],
         management: Some(management(ManagementProtocol::Ipmi)),
         settings: SettingsChange::new(),
+        endpoints_released: vec![],
+        endpoints_taken: vec![],
     }
 }
 
@@ -140,6 +150,11 @@ sampled!(device: DeviceEvent {
             settings: settings(serde_json::json!({ "disk": "/dev/sda" })),
             ..least_spec(DeviceKind::Virtual)
         })),
+        DeviceEvent::DeviceRegistered(Box::new(DeviceSpec {
+            management: Some(Management { address: parsed("fd00::9:1"), ..management(ManagementProtocol::Redfish) }),
+            endpoints: vec![endpoint("[fd00::9:1]")],
+            ..least_spec(DeviceKind::Physical)
+        })),
     ],
     DeviceChanged => [
         DeviceEvent::DeviceChanged(Box::new(changed())),
@@ -150,6 +165,16 @@ sampled!(device: DeviceEvent {
         })),
         DeviceEvent::DeviceChanged(Box::new(DeviceChanged {
             management: Some(Management { access: access(), ..management(ManagementProtocol::Redfish) }),
+            ..DeviceChanged::default()
+        })),
+        DeviceEvent::DeviceChanged(Box::new(DeviceChanged {
+            management: Some(Management {
+                address: parsed("bmc1.example"),
+                access: Access { path: Some(parsed("/rack1/node7")), ..access() },
+                ..management(ManagementProtocol::Redfish)
+            }),
+            endpoints_released: vec![endpoint("[fd00::9:1]")],
+            endpoints_taken: vec![endpoint("10.0.9.1:8443/rack1/node7#1"), endpoint("bmc1.example:8443/rack1/node7#1")],
             ..DeviceChanged::default()
         })),
     ],

@@ -5,10 +5,10 @@ use crate::project::state::State;
 use bootledger_aggregates::session::{EndReason, Method, SessionEvent, SessionSpec};
 use bootledger_aggregates::user::{SignIn, UserEvent};
 use bootledger_aggregates::values::ids::SessionId;
-use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::user_name::UserName;
 use serde::Deserialize;
 
-pub(super) fn user(name: &Name, event: &UserEvent, by: &str) -> String {
+pub(super) fn user(name: &UserName, event: &UserEvent, by: &str) -> String {
     match event {
         UserEvent::UserCreated { role, sign_in: SignIn::Password { .. }, .. } => {
             format!("User {name} ({role}) was created{by}")

@@ -18,6 +18,7 @@ use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
+use ipnet::IpNet;
 use sqlx::PgConnection;
 use std::net::Ipv4Addr;
 
@@ -77,20 +78,21 @@ pub(super) async fn devices(connection: &mut PgConnection, Written { ended, begu
         "INSERT INTO devices (id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
                               management_protocol, management_credentials, management_access, parent, venture, role, verified, decommissioned,
                               addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, sub_devices,
-                              remarks, registered_at, changed_at, valid_from, valid_to, settings)
+                              remarks, registered_at, changed_at, valid_from, valid_to, settings, management_host)
          SELECT id, sequence, kind, name, serial, asset, site, rack, rack_position, macs::text[], management_address,
                 management_protocol, management_credentials, management_access, parent, venture, role, verified, decommissioned,
                 addresses::inet[], hostnames::text[], operating_system, software::text[], disk_shares::text[],
-                uptime_seconds, sub_devices::uuid[], remarks::text[], registered_at, changed_at, valid_from, valid_to, settings
+                uptime_seconds, sub_devices::uuid[], remarks::text[], registered_at, changed_at, valid_from, valid_to, settings,
+                management_host
          FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                      $9::integer[], $10::text[], $11::inet[], $12::text[], $13::text[], $14::uuid[], $15::text[], $16::text[],
                      $17::bool[], $18::bool[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::bigint[],
                      $25::text[], $26::text[], $27::timestamptz[], $28::timestamptz[], $29::bigint[], $30::bigint[], $31::jsonb[],
-                     $32::jsonb[])
+                     $32::jsonb[], $33::text[])
               AS d (id, sequence, kind, name, serial, asset, site, rack, rack_position, macs, management_address,
                     management_protocol, management_credentials, parent, venture, role, verified, decommissioned,
                     addresses, hostnames, operating_system, software, disk_shares, uptime_seconds, sub_devices,
-                    remarks, registered_at, changed_at, valid_from, valid_to, management_access, settings)",
+                    remarks, registered_at, changed_at, valid_from, valid_to, management_access, settings, management_host)",
         column!(begun, (id, ..) => id.0),
         column!(begun, (_, row, ..) => row.sequence),
         column!(begun, (_, row, ..) => kind_text(row.kind)) as _,
@@ -101,7 +103,7 @@ pub(super) async fn devices(connection: &mut PgConnection, Written { ended, begu
         column!(begun, (_, row, ..) => row.rack.as_ref().map(Name::as_str)) as _,
         column!(begun, (_, row, ..) => row.rack_position) as _,
         column!(begun, (_, row, ..) => array_literal(&row.macs)),
-        column!(begun, (_, row, ..) => row.management.as_ref().map(|management| inet(management.address))) as _,
+        column!(begun, (_, row, ..) => row.management.as_ref().and_then(|m| m.address.address()).map(IpNet::from)) as _,
         column!(begun, (_, row, ..) => row.management.as_ref().map(|management| protocol_text(management.protocol))) as _,
         column!(begun, (_, row, ..) => row.management.as_ref().and_then(|m| m.credentials.as_ref().map(Name::as_str))) as _,
         column!(begun, (_, row, ..) => row.parent.map(|id| id.0)) as _,
@@ -122,7 +124,8 @@ pub(super) async fn devices(connection: &mut PgConnection, Written { ended, begu
         column!(begun, (_, _, from, _) => *from),
         column!(begun, (_, _, _, to) => *to) as _,
         &accesses as _,
-        &settings as _
+        &settings as _,
+        column!(begun, (_, row, ..) => row.management.as_ref().filter(|m| m.address.address().is_none()).map(|m| m.address.to_string())) as _
     )
     .execute(connection)
     .await?;

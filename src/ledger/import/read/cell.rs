@@ -180,7 +180,7 @@ pub(super) fn mac(value: &str) -> Cow<'_, str> {
 /// An address without the length of its network, as `ip address` shows it.
 pub(super) fn address(value: &str) -> &str {
     match value.split_once('/') {
-        Some((address, length)) if length.parse::<u8>().is_ok_and(|length| length <= 32) => address,
+        Some((address, length)) if length.parse::<u8>().is_ok_and(|length| length <= 128) => address,
         _ => value,
     }
 }

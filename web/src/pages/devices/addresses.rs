@@ -6,6 +6,7 @@ use crate::pages::kit::block;
 use crate::pages::live::Region;
 use crate::request::reading::Reading;
 use bootledger_aggregates::claims::Holder;
+use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_projections::catalogue::{self, Entry};
 use bootledger_projections::devices::Device;
@@ -19,7 +20,7 @@ use std::net::Ipv4Addr;
 pub(super) struct Held {
     /// Its addresses with the networks that they lie in.
     addresses: Vec<(Ipv4Addr, Option<Entry<NetworkSpec>>)>,
-    management: Option<Ipv4Addr>,
+    management: Option<Host>,
     /// Its DNS records.
     pub(super) records: Vec<DnsRecord>,
     /// Its DHCP entries.
@@ -39,7 +40,7 @@ impl Held {
         let entries = dhcp_entries::Filter { device: Some(device.id), ..Default::default() };
         Ok(Self {
             addresses,
-            management: device.management.as_ref().map(|management| management.address),
+            management: device.management.as_ref().map(|management| management.address.clone()),
             records: dns_records::list(reading.connection(), &records, at, 1_000).await?,
             entries: dhcp_entries::list(reading.connection(), &entries, at, 1_000).await?,
             holdings: holdings::of_holder(reading.connection(), Holder::Device(device.id), at).await?,
@@ -89,7 +90,7 @@ fn addresses(held: &Held) -> Markup {
                 }
             }
         }
-        @if let Some(address) = held.management { p { "Its management controller has " span.mono { (address) } ", which is never given to anybody else." } }
+        @if let Some(address) = &held.management { p { "Its management controller has " span.mono { (address) } ", which is never given to anybody else." } }
     };
     block::card("addresses", "Addresses", &content)
 }
@@ -158,6 +159,7 @@ pub(super) fn kind(kind: &str) -> &str {
         "mac" => "Interface",
         "serial" => "Serial number",
         "asset" => "Asset number",
+        "controller" => "Management controller",
         other => other,
     }
 }
@@ -177,7 +179,7 @@ mod tests {
         };
         let held = Held {
             addresses: vec![([10, 0, 0, 11].into(), None)],
-            management: Some([10, 0, 9, 1].into()),
+            management: Some(std::net::Ipv4Addr::new(10, 0, 9, 1).into()),
             records: vec![record],
             entries: vec![],
             holdings: vec![],

@@ -17,8 +17,8 @@ use actix_web::web::{Payload, ServiceConfig, resource};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use bootledger_aggregates::session::Method;
 use bootledger_aggregates::values::ids::SessionId;
-use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::values::user_name::UserName;
 use bootledger_projections::accounts::{self, Listed};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -33,7 +33,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Query {
-    user: Option<Name>,
+    user: Option<UserName>,
     all: Option<bool>,
     after: Option<SessionId>,
 }
@@ -124,7 +124,7 @@ pub(super) fn table(sessions: &[Listed], own: Option<SessionId>, allowed: &Allow
                 tbody {
                     @for Listed { id, view, times } in sessions {
                         tr id=(format!("session-{id}")) {
-                            @if whose { th scope="row" { a href=(format!("/settings/users/{}", view.session.user)) { (view.session.user) } } }
+                            @if whose { th scope="row" { a href=(format!("/settings/users/{}", view.session.user.in_url())) { (view.session.user) } } }
                             td data-label="Began" { (moment(view.started_at)) }
                             td data-label="From" { div { @if let Some(client) = view.session.client { (client) } @else { span.quiet { "unknown" } } @if view.session.method == Method::OpenidConnect { " " span.quiet { "OpenID Connect" } } } }
                             td data-label="Browser" { span title=(view.session.user_agent) { (browser(view.session.user_agent.as_str())) } }

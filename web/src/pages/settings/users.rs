@@ -23,8 +23,8 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::session::Method;
 use bootledger_aggregates::user::{Role, SignIn};
-use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::user_name::UserName;
 use bootledger_projections::accounts::{self, LockedOut, UserView};
 use bootledger_projections::catalogue::{self, Entry, Item};
 use maud::{Markup, html};
@@ -59,7 +59,7 @@ async fn index(_: Administrator, visit: Visit, mut backend: Backend) -> Result<H
     let mut found = catalogue::list(reading.connection(), "user", at, query.after.as_deref(), limit, query.q.as_deref()).await?;
     let more = found.len() > SHOWN;
     found.truncate(SHOWN);
-    let users = found.into_iter().map(Item::read).collect::<Result<Vec<Entry<UserView>>, _>>()?;
+    let users = found.into_iter().map(Item::read_as).collect::<Result<Vec<Entry<UserView, UserName>>, _>>()?;
     let allowed = visit.may_change(&reading, Level::Administrator);
     let first = query.after.as_ref().map(|_| visit.with("", None));
     let next = users.last().filter(|_| more).map(|last| visit.with("after", Some(last.key.as_str())));
@@ -86,7 +86,7 @@ fn signs_in(sign_in: SignIn) -> &'static str {
     }
 }
 
-fn table(users: &[Entry<UserView>]) -> Markup {
+fn table(users: &[Entry<UserView, UserName>]) -> Markup {
     if users.is_empty() {
         return empty("No user has this name.", &html! { a href="/settings/users" { "Show all users" } });
     }
@@ -97,7 +97,7 @@ fn table(users: &[Entry<UserView>]) -> Markup {
                 tbody {
                     @for user in users {
                         tr {
-                            th scope="row" { a href=(format!("/settings/users/{}", user.key)) { (user.key) } }
+                            th scope="row" { a href=(format!("/settings/users/{}", user.key.in_url())) { (user.key) } }
                             td data-label="Name" { (user.spec.display_name) }
                             td data-label="Role" { (user.spec.role) }
                             td data-label="State" { (state(user.retired)) }
@@ -146,7 +146,7 @@ fn form(fields: &Fields) -> Markup {
 }
 
 async fn create(caller: Administrator, visit: Visit, mut backend: Backend, mut fields: Fields) -> Result<HttpResponse, Error> {
-    let name: Option<Name> = fields.required("name", "A user name");
+    let name: Option<UserName> = fields.required("name", "A user name");
     let display_name: Text = fields.read("display_name").unwrap_or_default();
     let role: Option<Role> = fields.required("role", "A role");
     let method = if fields.text("sign_in") == "openid_connect" { Method::OpenidConnect } else { Method::Password };
@@ -162,7 +162,7 @@ async fn create(caller: Administrator, visit: Visit, mut backend: Backend, mut f
         match backend.execute(command, caller.context()).await {
             Ok(receipt) => match told {
                 Some(password) => return Ok(tell(visit, &mut backend, &receipt, &name, "The user was added", &password).await),
-                None => return Ok(done(&mut backend, &receipt, &format!("/settings/users/{name}")).await),
+                None => return Ok(done(&mut backend, &receipt, &format!("/settings/users/{}", name.in_url())).await),
             },
             Err(error) => fields.refused(error)?,
         }
@@ -172,9 +172,16 @@ async fn create(caller: Administrator, visit: Visit, mut backend: Backend, mut f
 }
 
 /// The page with a password that was made.
-async fn tell(visit: Visit, backend: &mut Backend, receipt: &Receipt, name: &Name, what: &str, password: &str) -> HttpResponse {
+async fn tell(
+    visit: Visit,
+    backend: &mut Backend,
+    receipt: &Receipt,
+    name: &UserName,
+    what: &str,
+    password: &str,
+) -> HttpResponse {
     let advice = "Give it to the person in a way that nobody else reads. It has to be changed at the first sign-in.";
-    let path = format!("/settings/users/{name}");
+    let path = format!("/settings/users/{}", name.in_url());
     let what = html! { (what) ". The one-time password of " strong { (name) } ":" };
     let told = secret::told(backend, receipt, &what, (password, advice), ("To the user", &path)).await;
     let content = html! {
@@ -184,17 +191,18 @@ async fn tell(visit: Visit, backend: &mut Backend, receipt: &Receipt, name: &Nam
     visit.shown(backend.position(), Page::new("One-time password", Section::Settings, content))
 }
 
-async fn show(_: Administrator, visit: Visit, Path(name): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
+async fn show(_: Administrator, visit: Visit, Path(name): Path<UserName>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let content = view(&visit, &name, &mut reading, &[]).await?;
-    let page = Page { json: Some(format!("/api/v1/users/{name}")), ..Page::new(name.as_str(), Section::Settings, content) };
+    let page =
+        Page { json: Some(format!("/api/v1/users/{}", name.in_url())), ..Page::new(name.as_str(), Section::Settings, content) };
     visit.answer(reading, page).await
 }
 
-async fn view(visit: &Visit, name: &Name, reading: &mut Reading<'_>, errors: &[ProblemError]) -> Result<Markup, Error> {
+async fn view(visit: &Visit, name: &UserName, reading: &mut Reading<'_>, errors: &[ProblemError]) -> Result<Markup, Error> {
     let at = reading.at;
     let item = catalogue::find(reading.connection(), "user", name.as_str(), at).await?;
-    let user: Entry<UserView> = item.ok_or_else(|| Error::NotFound(format!("there is no user {name}")))?.read()?;
+    let user: Entry<UserView, UserName> = item.ok_or_else(|| Error::NotFound(format!("there is no user {name}")))?.read_as()?;
     let live = accounts::sessions(reading.connection(), Some(name), true, at, None, 100).await?;
     let administrators = accounts::administrators(reading.connection()).await?;
     let allowed = visit.may_change(reading, Level::Administrator);
@@ -228,8 +236,8 @@ fn locked_out(locked_out: Option<LockedOut>) -> Markup {
     }
 }
 
-fn actions(user: &Entry<UserView>, last: bool, allowed: &Allowed) -> Markup {
-    let path = |what: &str| format!("/settings/users/{}/{what}", user.key);
+fn actions(user: &Entry<UserView, UserName>, last: bool, allowed: &Allowed) -> Markup {
+    let path = |what: &str| format!("/settings/users/{}/{what}", user.key.in_url());
     let disable = match allowed {
         Ok(()) if last => Err("The last administrator who may sign in stays. Make somebody else administrator first.".to_owned()),
         other => other.clone(),
@@ -246,11 +254,11 @@ fn actions(user: &Entry<UserView>, last: bool, allowed: &Allowed) -> Markup {
     }
 }
 
-fn role(user: &Entry<UserView>, allowed: &Allowed, errors: &[ProblemError]) -> Markup {
+fn role(user: &Entry<UserView, UserName>, allowed: &Allowed, errors: &[ProblemError]) -> Markup {
     let field = Field { name: "role", label: "Role", value: user.spec.role.as_str(), required: true, errors, ..Field::default() };
     html! {
         @match allowed {
-            Ok(()) => form.form method="post" action=(format!("/settings/users/{}/role", user.key)) {
+            Ok(()) => form.form method="post" action=(format!("/settings/users/{}/role", user.key.in_url())) {
                 (once())
                 (field.select(None, &roles()))
                 button type="submit" { "Change the role" }
@@ -265,12 +273,12 @@ async fn act(
     caller: &Administrator,
     visit: Visit,
     backend: &mut Backend,
-    name: &Name,
+    name: &UserName,
     mut fields: Fields,
     command: Command,
 ) -> Result<HttpResponse, Error> {
     match backend.execute(command, fields.context(caller)).await {
-        Ok(receipt) => Ok(done(backend, &receipt, &format!("/settings/users/{name}")).await),
+        Ok(receipt) => Ok(done(backend, &receipt, &format!("/settings/users/{}", name.in_url())).await),
         Err(error) => {
             fields.refused(error)?;
             refuse(visit, backend, name, fields.broken()).await
@@ -278,7 +286,7 @@ async fn act(
     }
 }
 
-async fn refuse(visit: Visit, backend: &mut Backend, name: &Name, errors: &[ProblemError]) -> Result<HttpResponse, Error> {
+async fn refuse(visit: Visit, backend: &mut Backend, name: &UserName, errors: &[ProblemError]) -> Result<HttpResponse, Error> {
     let mut reading = backend.read_now().await?;
     let content = view(&visit, name, &mut reading, errors).await?;
     Ok(visit.refused(reading.position, Page::new(name.as_str(), Section::Settings, content)))
@@ -288,7 +296,7 @@ async fn change_role(
     caller: Administrator,
     visit: Visit,
     mut backend: Backend,
-    Path(name): Path<Name>,
+    Path(name): Path<UserName>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let Some(role) = fields.required("role", "A role") else {
@@ -301,7 +309,7 @@ async fn reset_password(
     caller: Administrator,
     visit: Visit,
     mut backend: Backend,
-    Path(name): Path<Name>,
+    Path(name): Path<UserName>,
     mut fields: Fields,
 ) -> Result<HttpResponse, Error> {
     let (password, told) = made(None, true, &name).await?;
@@ -323,7 +331,7 @@ async fn disable(
     caller: Administrator,
     visit: Visit,
     mut backend: Backend,
-    Path(name): Path<Name>,
+    Path(name): Path<UserName>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
     act(&caller, visit, &mut backend, &name, fields, Command::DisableUser(name.clone())).await
@@ -333,7 +341,7 @@ async fn unlock(
     caller: Administrator,
     visit: Visit,
     mut backend: Backend,
-    Path(name): Path<Name>,
+    Path(name): Path<UserName>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
     act(&caller, visit, &mut backend, &name, fields, Command::UnlockUser(name.clone())).await
@@ -343,7 +351,7 @@ async fn enable(
     caller: Administrator,
     visit: Visit,
     mut backend: Backend,
-    Path(name): Path<Name>,
+    Path(name): Path<UserName>,
     fields: Fields,
 ) -> Result<HttpResponse, Error> {
     act(&caller, visit, &mut backend, &name, fields, Command::EnableUser(name.clone())).await

@@ -2,6 +2,7 @@
 
 use super::view::FIELDS;
 use crate::pages::form::Fields;
+use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::device::event::{Management, ManagementProtocol};
 use bootledger_aggregates::device::management::{Access, BootMode};
 use bootledger_aggregates::device::register::DeviceChange;
@@ -40,6 +41,7 @@ pub(super) fn current(device: &Device) -> Vec<(&'static str, String)> {
         ),
         ("management.port", access.port.map(|port| port.to_string()).unwrap_or_default()),
         ("management.system", optional(access.system.as_ref())),
+        ("management.path", access.path.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("management.tls", if access.tls == Access::default().tls { String::new() } else { access.tls.to_string() }),
         (
             "management.boot_mode",
@@ -63,14 +65,12 @@ pub(super) fn number(fields: &mut Fields, name: &str, words: &str) -> Option<u16
 
 pub(super) fn management(fields: &mut Fields) -> Option<Management> {
     let text = fields.text("management.address").to_owned();
-    let address = text.parse().ok();
-    if !text.is_empty() && address.is_none() {
-        fields.refuse("management.address", "malformed", format!("{text:?} is not an IPv4 address such as 10.0.0.7"));
-    }
+    let address = fields.read::<Host>("management.address");
     let credentials = fields.read::<Name>("management.credentials");
     let access = Access {
         port: number(fields, "management.port", "a port, 1 to 65535"),
         system: fields.read::<Text>("management.system"),
+        path: fields.read("management.path"),
         tls: fields.read("management.tls").unwrap_or_default(),
         boot_mode: match fields.text("management.boot_mode") {
             "bios" => Some(BootMode::Bios),

@@ -14,7 +14,7 @@ use bootledger_projections::devices::Device;
 use maud::{Markup, html};
 
 /// The fields in order.
-pub(super) const FIELDS: [&str; 18] = [
+pub(super) const FIELDS: [&str; 19] = [
     "kind",
     "name",
     "serial",
@@ -29,6 +29,7 @@ pub(super) const FIELDS: [&str; 18] = [
     "management.credentials",
     "management.port",
     "management.system",
+    "management.path",
     "management.tls",
     "management.boot_mode",
     "parent",
@@ -142,7 +143,7 @@ fn managed(form: &Form<'_>) -> Markup {
         fieldset {
             legend { "How its power is switched" }
             div.pair {
-                (form.text("management.address", "Address of the management controller", "Without one, its power is seen to by hand."))
+                (form.text("management.address", "Address of the management controller", "An IPv4 or IPv6 address, or a host name. Without one, power is managed manually."))
                 (form.field("management.protocol", "Protocol", "", true, |field| field.select(None, &protocols)))
             }
             (form.text("management.credentials", "Credentials", "The name of a secret of the form user:password; never the password itself."))
@@ -151,6 +152,7 @@ fn managed(form: &Form<'_>) -> Markup {
                 div.pair {
                     (form.text("management.port", "Port", "623 for IPMI and 443 for Redfish where it is left out."))
                     (form.text("management.system", "System", "Redfish: the id of the server's system, where there are several."))
+                    (form.text("management.path", "Path", "Redfish: what precedes /redfish/v1 in the URLs of a gateway, such as /rack1/node7."))
                     (form.text("management.tls", "Trust", "Redfish: verify, off, or sha256: and the certificate's fingerprint."))
                     (form.field("management.boot_mode", "Firmware boots as", "", false, |field| field.select(Some("As it is"), &modes)))
                 }

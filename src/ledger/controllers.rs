@@ -1,0 +1,96 @@
+//! Which devices have which management controllers: two devices with the same one would switch each other's server.
+//!
+//! What a device has is claimed, so that of two registrations at the same moment one is refused. Devices of before that
+//! have no claims; they are found by their settings.
+
+use super::Ledger;
+use super::execute::Failure;
+use crate::power::resolve;
+use bootledger_aggregates::claims::Holder;
+use bootledger_aggregates::device::controller::{Endpoint, Host};
+use bootledger_aggregates::device::event::Management;
+use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_projections::at::At;
+use bootledger_projections::pool::Pool;
+use bootledger_projections::{devices, holdings};
+use std::collections::HashMap;
+
+/// What was looked up of a management controller that is to be saved.
+#[derive(Default)]
+pub(super) struct Looked {
+    /// What is wrong with the secret of its credentials, if anything.
+    pub(super) secret_problem: Option<String>,
+    /// What else is wrong.
+    pub(super) problems: Vec<BrokenRule>,
+    /// What no other device can have.
+    pub(super) endpoints: Vec<Endpoint>,
+}
+
+/// A device that has a controller.
+#[derive(Clone, Debug)]
+pub(super) struct Owner {
+    device: DeviceId,
+    called: String,
+    endpoints: Vec<Endpoint>,
+}
+
+/// The devices in use that have something of these controllers.
+pub(super) async fn owners(views: &Pool, hosts: &[Host], endpoints: &[Endpoint]) -> Result<Vec<Owner>, Failure> {
+    let mut bases: Vec<String> = endpoints.iter().map(|endpoint| endpoint.base().to_owned()).collect();
+    bases.sort();
+    bases.dedup();
+    let mut claimed: HashMap<DeviceId, Vec<Endpoint>> = HashMap::new();
+    for holding in holdings::controllers(views, &bases).await? {
+        if let (Holder::Device(device), Ok(endpoint)) = (holding.holder, Endpoint::try_from(holding.value)) {
+            claimed.entry(device).or_default().push(endpoint);
+        }
+    }
+    let mut found = devices::controlled_at(views, hosts).await?;
+    let known: Vec<DeviceId> = found.iter().map(|device| device.id).collect();
+    let more: Vec<DeviceId> = claimed.keys().copied().filter(|device| !known.contains(device)).collect();
+    if !more.is_empty() {
+        found.extend(devices::find_many(views, &more, At::Now).await?);
+    }
+    let owner = |device: devices::Device| {
+        let mut endpoints = device.management.as_ref().map(|management| management.endpoints(&[])).unwrap_or_default();
+        endpoints.extend(claimed.remove(&device.id).unwrap_or_default());
+        Owner { device: device.id, called: device.called(), endpoints }
+    };
+    Ok(found.into_iter().map(owner).collect())
+}
+
+/// The rule that a controller breaks which another device has.
+pub(super) fn clash(owners: &[Owner], device: DeviceId, management: &Management, endpoints: &[Endpoint]) -> Option<BrokenRule> {
+    let clashes = |owner: &&Owner| {
+        owner.device != device && owner.endpoints.iter().any(|one| endpoints.iter().any(|other| one.clashes(other)))
+    };
+    let owner = owners.iter().find(clashes)?;
+    let (address, called) = (&management.address, &owner.called);
+    let message = format!(
+        "{address} is the management controller of {called}: an order to one device would switch the other. Correct the address, or \
+         that of {called}. Where one Redfish controller manages several servers, name the system of each in management.system"
+    );
+    Some(BrokenRule::new("management.address", "controller_shared", message).held_by(Holder::Device(owner.device).to_string()))
+}
+
+impl Ledger {
+    /// Which rule the address of a management controller breaks, whose it is already, and what no other device can have.
+    pub(super) async fn sharing(
+        &self,
+        device: DeviceId,
+        management: &Management,
+    ) -> Result<(Vec<BrokenRule>, Option<BrokenRule>, Vec<Endpoint>), Failure> {
+        // A name without an address is said where its credentials are checked.
+        let addresses = resolve(&management.address).await.unwrap_or_default();
+        let mut broken = vec![];
+        if let Some(refused) = addresses.iter().find_map(|address| self.outbound.guard.check(*address).err()) {
+            broken.push(BrokenRule::new("management.address", "address_not_allowed", refused.to_string()));
+        }
+        let endpoints = management.endpoints(&addresses);
+        let hosts: Vec<Host> = addresses.into_iter().map(Host::from).chain([management.address.clone()]).collect();
+        let owners = owners(&self.views, &hosts, &endpoints).await?;
+        let shared = clash(&owners, device, management, &endpoints);
+        Ok((broken, shared, endpoints))
+    }
+}

@@ -1,0 +1,90 @@
+//! What a provider says of a person, and where in it something is.
+
+use serde_json::{Map, Value};
+
+/// The deepest claim that is looked for, as a path of names with dots between.
+const DEEPEST: usize = 8;
+
+/// The most names of claims that are told.
+const MOST_TOLD: usize = 30;
+
+/// A claim by its name, or by the path to it: `realm_access.roles` is `roles` within `realm_access`. Names may have dots
+/// themselves, as URLs and clients of Keycloak do: a name as it is goes before a path.
+pub(super) fn find<'c>(claims: &'c Map<String, Value>, path: &str) -> Option<&'c Value> {
+    within(claims, path, DEEPEST)
+}
+
+fn within<'c>(claims: &'c Map<String, Value>, path: &str, depth: usize) -> Option<&'c Value> {
+    if let Some(found) = claims.get(path) {
+        return Some(found);
+    }
+    if depth == 0 {
+        return None;
+    }
+    let dots = path.match_indices('.').map(|(place, _)| place);
+    dots.filter_map(|place| within(claims.get(&path[..place])?.as_object()?, &path[place + 1..], depth - 1)).next()
+}
+
+/// The names of the claims, and never what they say: what a person can name to whoever runs the provider.
+pub(super) fn names(claims: &Map<String, Value>) -> String {
+    let mut names: Vec<&str> = claims.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    let more = names.len().saturating_sub(MOST_TOLD);
+    names.truncate(MOST_TOLD);
+    let told: String = names.join(", ").chars().filter(|c| !c.is_control()).take(600).collect();
+    if more == 0 { told } else { format!("{told} and {more} more") }
+}
+
+/// Whether the provider left groups out since they are too many for a token (Entra: "groups overage claim").
+pub(super) fn is_overage(claims: &Map<String, Value>, claim: &str) -> bool {
+    let elsewhere = claims.get("_claim_names").and_then(Value::as_object).is_some_and(|names| names.contains_key(claim));
+    let hinted =
+        claim == "groups" && claims.get("hasgroups").is_some_and(|has| matches!(has, Value::Bool(true)) || has == "true");
+    elsewhere || hinted
+}
+
+/// What may be a person's name although the provider does not say that it is the person's: an e-mail address without
+/// `email_verified`.
+pub(super) fn is_unverified(claims: &Map<String, Value>, name_claim: &str) -> bool {
+    let verified = claims.get("email_verified").is_some_and(|verified| *verified == true || *verified == "true");
+    name_claim == "email" && !verified
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn claims(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().expect("an object")
+    }
+
+    #[test]
+    fn a_claim_is_found_by_its_name_or_by_the_path_to_it() {
+        let claims = claims(json!({
+            "groups": ["a"], "https://corp.example/roles": ["b"], "realm_access": {"roles": ["c"]},
+            "resource_access": {"bootledger.prod": {"roles": ["d"]}}, "a.b": {"c.d": 1}, "a": {"b": {"c": {"d": 2}}},
+        }));
+        for (path, value) in [
+            ("groups", Some(json!(["a"]))),
+            ("https://corp.example/roles", Some(json!(["b"]))),
+            ("realm_access.roles", Some(json!(["c"]))),
+            ("resource_access.bootledger.prod.roles", Some(json!(["d"]))),
+            ("a.b.c.d", Some(json!(2))),
+            ("realm_access.groups", None),
+            ("groups.roles", None),
+            ("", None),
+            (".", None),
+            (&".".repeat(500), None),
+        ] {
+            assert_eq!(find(&claims, path), value.as_ref(), "{path}");
+        }
+    }
+
+    #[test]
+    fn names_are_told_and_what_they_say_is_not() {
+        assert_eq!(names(&claims(json!({"sub": "s3cret", "aud": "x"}))), "aud, sub");
+        let many: Map<String, Value> = (0..40).map(|n| (format!("c{n:02}"), Value::Null)).collect();
+        assert!(names(&many).ends_with("c29 and 10 more"));
+    }
+}

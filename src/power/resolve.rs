@@ -1,0 +1,33 @@
+//! The addresses that a controller's host stands for. They are looked up once for each order, checked, and connected to: a
+//! name that means something else a moment later changes nothing.
+
+use bootledger_aggregates::device::controller::Host;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// How long a name may take.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// The most addresses of one name that are used.
+const MOST: usize = 16;
+
+/// The addresses, sorted. `Err` says why there are none, for administrators and the log.
+pub(crate) async fn resolve(host: &Host) -> Result<Vec<IpAddr>, String> {
+    let name = match host {
+        Host::Address(address) => return Ok(vec![*address]),
+        Host::Name(name) => name,
+    };
+    let what = format!("the host name {name} of the management controller");
+    let looked_up = tokio::time::timeout(LIMIT, tokio::net::lookup_host((name.as_str(), 0))).await;
+    let found = looked_up
+        .map_err(|_| format!("{what} was not looked up within {} s", LIMIT.as_secs()))?
+        .map_err(|error| format!("{what} cannot be looked up: {error}. Correct the name, its DNS record, or give an address"))?;
+    let mut addresses: Vec<IpAddr> = found.map(|address| address.ip().to_canonical()).collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses.truncate(MOST);
+    if addresses.is_empty() {
+        return Err(format!("{what} has no address. Correct the name, its DNS record, or give an address"));
+    }
+    Ok(addresses)
+}
