@@ -143,7 +143,7 @@ fn dnsmasq_configuration_reads_as_documented() {
 fn only_live_entries_have_boot_files() {
     for format in FORMATS {
         let text = render(format, &small());
-        assert_eq!(text.matches("undionly.kpxe").count(), 1, "{format}");
+        assert_eq!(text.matches("undionly.kpxe").count(), 2, "{format}: over TFTP and over HTTP");
         assert_eq!(text.matches("/srv/install").count(), 1, "{format}");
     }
     let dnsmasq = render(Format::Dnsmasq, &small());
@@ -202,7 +202,7 @@ fn without_a_next_server_no_boot_loader_is_named_over_tftp() {
     for format in FORMATS {
         let text = render(format, &with);
         check(format, &text).unwrap_or_else(|said| panic!("{format}: {said}"));
-        assert!(!text.contains("undionly.kpxe") && !text.contains("next-server"), "{text}");
+        assert!(!text.contains("\"undionly.kpxe") && !text.contains("next-server"), "{text}");
         assert!(text.contains("http://10.0.0.1:8080/boot/loaders/snponly.efi"), "{text}");
     }
 }
