@@ -40,7 +40,8 @@ pub struct Readiness {
     /// Webhooks that fail to take events, or cannot be sent any; `GET /api/v1/webhooks` says why.
     webhooks: Vec<webhooks::FailingWebhook>,
     /// Kinds of firmware that the service has no boot loader for, such as "UEFI, 64-bit ARM (architectures 11, 19;
-    /// ipxe-arm64.efi)": DHCP names no boot file to them. They need a file in the folder of `--loaders`.
+    /// ipxe-arm64.efi)". DHCP names no boot file to them, unless the service has no folder of boot loaders and so leaves TFTP to
+    /// another server. They need a file in the folder of `--loaders`.
     boot_loaders_missing: Vec<String>,
     /// What is wrong, for people; empty where nothing is.
     reasons: Vec<String>,
