@@ -103,11 +103,11 @@ impl Loaders {
     /// # Errors
     /// Where the name leads out of the folder, or to nothing that can be read.
     pub fn open(&self, name: impl AsRef<[u8]>) -> Result<Loader, LoaderError> {
-        let places = name::places(name.as_ref())?;
+        let name = name::read(name.as_ref())?;
         let exact = |_: &Path, place: &name::Place| Some(place.iter().collect::<PathBuf>());
-        let nearest = |folder: &Path, place: &name::Place| folder::nearest(folder, place);
+        let nearest = |folder: &Path, place: &name::Place| folder::nearest(folder, place, name.ran_over);
         for find in [&exact as &dyn Fn(&Path, &name::Place) -> Option<PathBuf>, &nearest] {
-            for (folder, place) in self.0.paths.iter().flat_map(|folder| places.iter().map(move |place| (folder, place))) {
+            for (folder, place) in self.0.paths.iter().flat_map(|folder| name.places.iter().map(move |place| (folder, place))) {
                 let Some(found) = find(folder, place) else { continue };
                 match folder::open(folder, &found) {
                     Err(LoaderError::Missing) => {}
@@ -230,12 +230,20 @@ mod tests {
             (b"snponly.efi\xff\x01\x04junk", 6),
             // What comes behind option 67 in the message: here option 60.
             (b"/snponly.efi<\x09PXEClient\xff", 6),
+            (b"/snponly.efi< PXEClient:Arch:00007:UNDI:003016\xff\x01", 6),
             (b"SNPONLY.EFI.SIG\x80\x81", 9),
         ] {
             assert_eq!(loaders.open(name).expect("a file").size, size, "{}", name.escape_ascii());
         }
-        for name in ["snponly.efi2", "snponly.efi.txt", "snponly.efi/x", "snponly.ef"] {
-            assert!(matches!(loaders.open(name), Err(LoaderError::Missing)), "{name}");
+        for name in [
+            &b"snponly.efi2"[..],
+            b"snponly.efi.txt",
+            b"snponly.efi/x",
+            b"snponly.ef",
+            b"snponly.efi.txt\xff",
+            b"snponly.efi< x\n",
+        ] {
+            assert!(matches!(loaders.open(name), Err(LoaderError::Missing)), "{}", name.escape_ascii());
         }
     }
 

@@ -94,7 +94,9 @@ fn answer(request: &HttpRequest, loader: Loader, media_type: HeaderValue) -> Htt
     let begin = |status: StatusCode| -> HttpResponseBuilder {
         let mut answer = HttpResponse::build(status);
         answer.insert_header((ETAG, etag.clone())).insert_header((CACHE_CONTROL, "no-cache"));
-        answer.insert_header((ACCEPT_RANGES, HeaderValue::from_static("bytes"))).insert_header((CONTENT_TYPE, media_type.clone()));
+        answer
+            .insert_header((ACCEPT_RANGES, HeaderValue::from_static("bytes")))
+            .insert_header((CONTENT_TYPE, media_type.clone()));
         if let Some(modified) = loader.modified {
             answer.insert_header((LAST_MODIFIED, actix_web::http::header::HttpDate::from(modified)));
         }
