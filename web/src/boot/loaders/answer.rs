@@ -43,7 +43,7 @@ pub(in super::super) async fn loader(request: HttpRequest, application: Data<App
         Err(error) => Err(LoaderError::Unreadable(io::Error::other(error))),
     };
     match opened {
-        Ok(loader) => answer(&request, loader, media_type),
+        Ok(loader) => answer(&request, loader, &media_type),
         Err(LoaderError::Missing) => {
             let name = shown(&asked);
             if let Some(loaders) = application.loaders.as_ref().filter(|loaders| loaders.may_log()) {
@@ -89,7 +89,7 @@ fn media_type(name: &[u8]) -> HeaderValue {
 
 /// The file, or the part of it that was requested. A client that continues a broken download names the file that it began with
 /// (`If-Match`, `If-Range`), and is told where that has changed.
-fn answer(request: &HttpRequest, loader: Loader, media_type: HeaderValue) -> HttpResponse {
+fn answer(request: &HttpRequest, loader: Loader, media_type: &HeaderValue) -> HttpResponse {
     let etag = etag(&loader);
     let begin = |status: StatusCode| -> HttpResponseBuilder {
         let mut answer = HttpResponse::build(status);

@@ -5,7 +5,7 @@
 //! EDK II has in `MdePkg/Include/IndustryStandard/Dhcp.h`. A family is listed where iPXE is built for it (its `src/arch`, and
 //! `.github/workflows/build.yml`). For all other numbers there is no iPXE: NEC's PC98 (1), Itanium (2), Alpha, ARC and Intel's lean
 //! client (3 to 5), `XScale` (8), EFI byte code over HTTP (17), PowerPC (12 to 14), U-Boot with files of its own (21 to 24), 128-bit
-//! RISC-V (29, 30), s390 (31, 32), MIPS (33, 34), Sunway (35, 36), 32-bit LoongArch (37, 38), Raspberry Pi's own boot (41).
+//! RISC-V (29, 30), s390 (31, 32), MIPS (33, 34), Sunway (35, 36), 32-bit `LoongArch` (37, 38), Raspberry Pi's own boot (41).
 
 use std::fmt;
 

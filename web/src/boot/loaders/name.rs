@@ -24,6 +24,9 @@ const LONGEST: usize = 1024;
 /// The most folders and files in a name.
 const PARTS: usize = 16;
 
+/// What stands for a byte that is no text, in firmware that makes text of everything (U+FFFD).
+const REPLACED: &[u8] = "\u{fffd}".as_bytes();
+
 /// A place below a folder: the names of folders, and of a file. No part is empty, `.` or `..`, and none has a slash.
 pub(super) type Place = Vec<OsString>;
 
@@ -49,8 +52,9 @@ pub(super) fn read(name: &[u8]) -> Result<Name, LoaderError> {
         return Err(LoaderError::Outside);
     }
     // No file's name has such bytes: it ended before them.
-    let end = bare.iter().position(is_no_text).unwrap_or(bare.len());
-    let ran_over = end < bare.len() || name.trim_ascii_end().last().is_some_and(|last| *last > 0 && is_no_text(last));
+    let end = bare.iter().position(|byte| is_no_text(*byte)).unwrap_or(bare.len());
+    let sent = name.trim_ascii_end();
+    let ran_over = end < bare.len() || sent.ends_with(REPLACED) || sent.last().is_some_and(|last| *last > 0 && is_no_text(*last));
     let name: Vec<u8> =
         bare.get(..end).unwrap_or_default().iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect();
     let parts = parts(within_server(&name))?;
@@ -70,7 +74,6 @@ fn bare(name: &[u8]) -> &[u8] {
     let mut name = name.trim_ascii_start();
     loop {
         name = match name {
-            // 0xEF 0xBF 0xBD stands for a byte that is no text, in firmware that makes text of everything.
             [rest @ .., 0xef, 0xbf, 0xbd] | [rest @ .., 0..=b' ' | 0x7f | 0xff] => rest,
             [b'"', rest @ .., b'"'] | [b'\'', rest @ .., b'\''] => rest.trim_ascii_start(),
             _ => return name,
@@ -118,8 +121,8 @@ fn without_query(place: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
     (!matches!(&last[..], b"" | b"." | b"..")).then_some(place)
 }
 
-fn is_no_text(byte: &u8) -> bool {
-    byte.is_ascii_control() || *byte == 0xff
+fn is_no_text(byte: u8) -> bool {
+    byte.is_ascii_control() || byte == 0xff
 }
 
 fn is_address(text: &[u8]) -> bool {
