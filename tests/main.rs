@@ -39,6 +39,7 @@ mod silent_database;
 mod starvation;
 mod sub_devices;
 mod support;
+mod vm_arm64;
 mod vm_boots;
 mod vm_debian_installer;
 mod vm_deploys;

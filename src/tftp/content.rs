@@ -72,7 +72,7 @@ mod tests {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(bytes).expect("a written file");
         let size = bytes.len() as u64;
-        (Content::new(Loader { file: file.try_clone().expect("a file"), size }), file)
+        (Content::new(Loader { file: file.try_clone().expect("a file"), size, modified: None }), file)
     }
 
     #[tokio::test]

@@ -2,8 +2,9 @@
 
 use super::content::Content;
 use super::counters::Counters;
-use super::options::{Agreement, agree};
-use super::packet::{self, Code, DATA_HEADER, Packet, Request};
+use super::opening::{Opening, open};
+use super::options::Agreement;
+use super::packet::{self, Code, DATA_HEADER, Malformed, Packet};
 use super::patience::{Due, Patience};
 use super::sampled::Sampled;
 use super::window::{Step, Window};
@@ -77,7 +78,7 @@ pub(super) struct Transfer {
 }
 
 /// How many times the bytes of its request a refusal may have: it may go to a machine that has requested nothing.
-const LARGEST_REFUSAL: usize = 3;
+pub(super) const LARGEST_REFUSAL: usize = 3;
 
 /// How often options are repeated to a client that has not answered at all. They are as small as the request. GRUB, for one,
 /// never repeats its acknowledgement.
@@ -92,34 +93,28 @@ const ASKED_AGAIN: u32 = 4;
 
 impl Transfer {
     /// Refuses a request in words.
-    pub(super) async fn refuse(&self, code: Code, why: &str) -> Outcome {
+    pub(super) async fn refuse(&self, code: Code, why: &str) {
         // An error packet is sent once and never acknowledged (RFC 1350, 7).
         let limit = LARGEST_REFUSAL * self.asked_with;
         drop(self.socket.send(&packet::error(code, why, limit)).await);
-        Outcome::Refused
     }
 
-    /// Sends the file.
-    pub(super) async fn run(&self, request: Request) -> Outcome {
-        if request.mode != "octet" {
-            return self.refuse(Code::NotDefined, "files are sent in octet (binary) mode only").await;
-        }
-        let (loaders, name) = (self.loaders.clone(), request.file);
-        let opened = tokio::task::spawn_blocking(move || loaders.open(&name)).await;
-        let loader = match opened.unwrap_or_else(|error| Err(LoaderError::Unreadable(io::Error::other(error)))) {
-            Ok(loader) => loader,
-            Err(error @ LoaderError::Outside) => return self.refuse(Code::AccessViolation, &error.to_string()).await,
-            Err(LoaderError::Missing) => {
-                self.refuse(Code::FileNotFound, "no such file").await;
-                return Outcome::Missing;
+    /// Answers the first packet of a client.
+    pub(super) async fn run(&self, packet: Result<Packet, Malformed>) -> Outcome {
+        let loaders = self.loaders.clone();
+        let opened = tokio::task::spawn_blocking(move || open(&loaders, &packet)).await;
+        match opened.unwrap_or_else(|error| Opening::Fail(LoaderError::Unreadable(io::Error::other(error)))) {
+            Opening::Send(loader, agreement) => match self.send(Content::new(loader), &agreement).await {
+                Ok(outcome) => outcome,
+                Err(error) if is_gone(&error) => Outcome::Silent,
+                Err(error) => self.fail("the file could not be sent; the service's log says why", &error).await,
+            },
+            Opening::Refuse(code, why, outcome) => {
+                self.refuse(code, &why).await;
+                outcome
             }
-            Err(error) => return self.fail(&error.to_string(), &error).await,
-        };
-        let agreement = agree(&request.options, loader.size);
-        match self.send(Content::new(loader), &agreement).await {
-            Ok(outcome) => outcome,
-            Err(error) if is_gone(&error) => Outcome::Silent,
-            Err(error) => self.fail("the file could not be sent; the service's log says why", &error).await,
+            Opening::Fail(error) => self.fail(&error.to_string(), &error).await,
+            Opening::Nothing => Outcome::Refused,
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) enum Firmware {
     UefiPxe,
     /// UEFI that boots over HTTP, with its PXE switched off.
     UefiHttp,
+    /// UEFI on 64-bit ARM processors, with PXE of its own. It has no disk, and its settings last until it is switched off.
+    Arm64,
 }
 
 /// How a virtual server is built. The default switches off instead of rebooting.
@@ -63,10 +65,15 @@ impl Vm {
         // An earlier server of this MAC may have left it, as root, with text that must not count.
         fs::remove_file(&console).ok();
 
-        let mut command = privileged(&format!("ip netns exec {} qemu-system-x86_64", network.namespace()));
+        let (program, machine) = match options.firmware {
+            Firmware::Arm64 => ("qemu-system-aarch64", "virt"),
+            Firmware::Bios | Firmware::UefiPxe | Firmware::UefiHttp => ("qemu-system-x86_64", "pc,graphics=off"),
+        };
+        let mut command = privileged(&format!("ip netns exec {} {program}", network.namespace()));
         // Some machines offer a KVM on which a guest hangs, so nobody gets it who has not asked for it.
         let accelerator = std::env::var("BOOTLEDGER_LAB_ACCELERATOR").unwrap_or_else(|_| "tcg".to_owned());
-        command.args(["-machine", "pc,graphics=off", "-accel", &accelerator]);
+        let accelerator = if options.firmware == Firmware::Arm64 { "tcg" } else { &accelerator };
+        command.args(["-machine", machine, "-accel", accelerator]);
         command.args(["-m", &options.memory_megabytes.to_string(), "-display", "none", "-vga", "none", "-monitor", "none"]);
         command.args(["-serial", &format!("file:{}", console.display())]);
         if let Some(idle) = options.idle_card {
@@ -83,6 +90,7 @@ impl Vm {
             Firmware::Bios => bios(mac, &file("disk"), empty)?,
             Firmware::UefiPxe => uefi(mac, &file("uefi"), empty)?,
             Firmware::UefiHttp => [uefi(mac, &file("uefi"), empty)?, without_pxe()].concat(),
+            Firmware::Arm64 => arm64(mac),
         });
         if !options.reboots {
             command.arg("-no-reboot");
@@ -201,6 +209,15 @@ fn uefi(mac: &str, folder: &Path, empty: Option<String>) -> Result<Vec<String>> 
          -device virtio-net-pci,netdev=port,mac={mac},romfile=,bootindex=1 {disk} \
          -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n"
     )))
+}
+
+/// The firmware of Debian's package `qemu-efi-aarch64`, on a processor that QEMU emulates fast.
+fn arm64(mac: &str) -> Vec<String> {
+    words(&format!(
+        "-cpu cortex-a57 -bios /usr/share/qemu-efi-aarch64/QEMU_EFI.fd \
+         -device virtio-net-pci,netdev=port,mac={mac},romfile=,bootindex=1 -device virtio-rng-pci \
+         -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n"
+    ))
 }
 
 /// Has the firmware begin with its boot over HTTP, which otherwise comes after PXE has failed.

@@ -2,11 +2,11 @@
 //!
 //! It knows no format's syntax. It makes sure that no server refuses the whole file because of two entries.
 
-use super::boot_file::{BootFile, boot_files};
+use super::boot_file::{BootFile, BootSource, boot_files};
 use bootledger_aggregates::dhcp_server::DhcpKind;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rules::Refused;
-use bootledger_aggregates::site::{BootUrl, SiteSpec};
+use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::name::Name;
@@ -117,11 +117,11 @@ pub struct Boot {
 
 impl Configuration {
     /// The configuration of a site with these networks and entries, given in any order. Networks without DHCP, and
-    /// entries of no network with DHCP, are left out. `base_url` counts where the site has no boot URL of its own.
+    /// entries of no network with DHCP, are left out. `source` says what its servers boot.
     pub fn new(
         site: Name,
         spec: &SiteSpec,
-        base_url: &BootUrl,
+        source: impl Into<BootSource>,
         networks: impl IntoIterator<Item = (Name, NetworkSpec)>,
         entries: impl IntoIterator<Item = SiteEntry>,
     ) -> Self {
@@ -156,7 +156,7 @@ impl Configuration {
         for network in &mut networks {
             network.spec.dhcp_options = usable(&network.spec.dhcp_options);
         }
-        let files = boot_files(spec, base_url);
+        let files = boot_files(spec, &source.into());
         let boot = Boot { next_server: spec.next_server, files, options: usable(&spec.dhcp_header) };
         Self { site, networks, boot }
     }

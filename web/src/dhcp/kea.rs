@@ -145,7 +145,10 @@ fn client_classes(text: &mut String, boot: &Boot, late: bool) {
             only_if_required: late,
         };
         let _ = write!(text, ",\n    {}", json(&class));
-        earlier.push(file.name);
+        // A client has one architecture, so that only the others may be of two kinds.
+        if file.client.architectures().is_empty() {
+            earlier.push(file.name);
+        }
     }
     text.push_str("\n  ],\n");
 }
