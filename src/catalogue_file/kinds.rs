@@ -322,6 +322,7 @@ pub(super) fn device(device: &Device) -> Map<String, Value> {
         management: device.management.clone(),
         parent: device.parent,
         settings: device.settings.clone(),
+        endpoints: vec![],
     };
     let mut json = described(spec);
     json.extend(device.venture.iter().map(|venture| ("venture".to_owned(), json!(venture))));

@@ -385,13 +385,13 @@ macro_rules! small {
     ($function:ident, $field:ident, $variant:ident, $command:ty) => {
         impl World {
             pub(crate) fn $function(&mut self, name: &str, command: $command) {
-                let name: Name = v(name);
-                let aggregate = self.$field.entry(name.clone()).or_default();
+                let key: Name = v(name);
+                let aggregate = self.$field.entry(key).or_default();
                 let events = aggregate.decide(command).unwrap_or_default();
                 for event in &events {
                     aggregate.apply(event.clone());
                 }
-                self.accept("token root", events.into_iter().map(|event| Event::$variant(name.clone(), event)).collect());
+                self.accept("token root", events.into_iter().map(|event| Event::$variant(v(name), event)).collect());
             }
         }
     };
