@@ -9,6 +9,7 @@ mod devices;
 mod drift;
 mod execute;
 mod facts;
+mod guard;
 pub mod import;
 pub(crate) mod power;
 mod reservations;
@@ -109,7 +110,10 @@ impl Ledger {
             | Command::RecordFacts(..)
             | Command::VerifyDevice(_)
             | Command::UnverifyDevice(_)
-            | Command::DecommissionDevice { .. } => self.device_command(command, context).await,
+            | Command::DecommissionDevice { .. } => {
+                let (preconditions, _) = self.guard(command).await?;
+                self.device_command(command, preconditions, context).await
+            }
             Command::StartDeployment(wanted) => self.start_deployment(wanted, choosing, context).await,
             Command::CancelDeployment { .. }
             | Command::MarkDone { .. }
@@ -139,7 +143,10 @@ impl Ledger {
             | Command::UnlockUser(_)
             | Command::StartSession { .. }
             | Command::EndSession { .. } => self.account_command(command, context).await,
-            _ => self.catalogue_command(command, context).await,
+            _ => {
+                let (preconditions, _) = self.guard(command).await?;
+                self.catalogue_command(command, preconditions, context).await
+            }
         }
     }
 }

@@ -101,6 +101,11 @@ impl NetworkSpec {
         }
     }
 
+    /// Whether `ip` is below the addresses that may be given; only of interest where it is reserved.
+    pub fn is_in_bottom_margin(&self, ip: Ipv4Addr) -> bool {
+        u64::from(u32::from(ip)) < self.range().start
+    }
+
     /// How many addresses may be given.
     pub fn capacity(&self) -> u64 {
         let given = self.range();
