@@ -34,7 +34,7 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::pool::Pool;
 use bootledger_web::commands::{
-    BootSecret, Command, CommandError, Commands, Concern, Context, Imported, NewDeployment, Ping, Power, Proposed, Receipt,
+    BootSecret, Command, CommandError, Commands, Concern, Context, Imported, NewDeployment, Ping, Power, Preview, Proposed, Receipt,
 };
 use reservations::Reservations;
 use std::time::Duration;
@@ -81,6 +81,8 @@ pub struct Ledger {
     /// How many orders to management controllers are under way.
     pub(crate) orders: watch::Sender<usize>,
     reservations: Reservations,
+    /// Whether nothing is appended: commands are only decided.
+    dry: bool,
 }
 
 impl Ledger {
@@ -88,7 +90,7 @@ impl Ledger {
     pub fn new(log: EventLog, views: impl Into<Pool>, feed: Feed, now: fn() -> Timestamp, secrets: Secrets) -> Self {
         let (outbound, questions) = (Outbound::default(), Questions::default());
         let (orders, reservations) = (watch::Sender::new(0), Reservations::default());
-        Self { log, views: views.into(), feed, now, secrets, outbound, questions, orders, reservations }
+        Self { log, views: views.into(), feed, now, secrets, outbound, questions, orders, reservations, dry: false }
     }
 
     /// The same, connecting to what the administrator of the machine allows.
@@ -197,6 +199,11 @@ impl Commands for Ledger {
 
     async fn check_deployment(&self, wanted: &NewDeployment) -> Result<Proposed, CommandError> {
         Ok(self.check(wanted).instrument(info_span!("check deployment", device.id = %wanted.device)).await?)
+    }
+
+    async fn preview(&self, command: Command, context: Context) -> Result<Preview, CommandError> {
+        let span = info_span!("preview", command.name = context::name(&command), actor = context.actor);
+        Ok(self.weigh_only(&command, &context).instrument(span).await?)
     }
 
     async fn power_state(&self, device: DeviceId, context: Context) -> Result<Power, CommandError> {

@@ -107,6 +107,17 @@ impl Held {
         self.addresses.iter().copied().chain(self.leases.iter().map(|(ip, _)| *ip)).chain(live).collect()
     }
 
+    /// What it gives back when it goes out of use, in words.
+    pub fn released(&self) -> Vec<String> {
+        let leased = self.held_leases();
+        let addresses = self.held_addresses().into_iter().map(|ip| {
+            let reserved = if leased.iter().any(|(leased, _)| *leased == ip) { " with its reservation" } else { "" };
+            format!("the address {ip} of {} is given back{reserved}", self.called)
+        });
+        let names = self.held_names().into_iter().map(|(name, _)| format!("the name {name} of {} is given back", self.called));
+        addresses.chain(names).collect()
+    }
+
     /// Every name that it holds, with its address.
     fn held_names(&self) -> BTreeSet<(Hostname, Ipv4Addr)> {
         let live = self.live.iter().map(|live| (live.hostname.clone(), live.ip));

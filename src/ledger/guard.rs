@@ -6,18 +6,19 @@
 //! one of both be decided again.
 
 use super::Ledger;
+use super::devices::unreachable_command;
 use super::execute::Failure;
 use crate::store::append::Precondition;
 use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::register::DeviceChange;
-use bootledger_aggregates::placement::{Catalogue, Change, Consequences, Held, Scope, Weighing, unserved};
+use bootledger_aggregates::placement::{Catalogue, Change, Consequences, Held, NAMED, Scope, Weighing, unserved};
 use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
 use bootledger_projections::pool::Connection;
 use bootledger_projections::{catalogue, checkpoint, held};
-use bootledger_web::commands::{Command, Kind};
+use bootledger_web::commands::{Command, Context, Kind, Preview};
 use std::net::Ipv4Addr;
 
 /// What is done about a command before it is decided.
@@ -30,7 +31,7 @@ pub(super) enum Guarded {
     /// Entries that it adds must be served.
     Facts(DeviceId),
     /// It cannot leave anything without a place, and why.
-    Harmless(&'static str),
+    Harmless(#[cfg_attr(not(test), expect(dead_code, reason = "for whoever reads the list, and the tests"))] &'static str),
 }
 
 /// What is done about each command. A new command does not compile without an answer here; docs/catalogue-changes.md has them
@@ -153,6 +154,41 @@ impl Ledger {
             }
         }
         Ok((preconditions, consequences))
+    }
+
+    /// What a command would do, decided as ever; nothing is appended.
+    pub(super) async fn weigh_only(&self, command: &Command, context: &Context) -> Result<Preview, Failure> {
+        let dry = Self { dry: true, ..self.clone() };
+        let (mut moves, mut moved) = match guarded(command) {
+            Guarded::Weighed(_) | Guarded::Device(_) | Guarded::Facts(_) => {
+                let (preconditions, consequences) = dry.guard(command).await?;
+                match command {
+                    Command::ChangeDevice(..) | Command::RecordFacts(..) => {
+                        dry.device_command(command, preconditions, context).await?
+                    }
+                    _ => dry.catalogue_command(command, preconditions, context).await?,
+                };
+                (consequences.moved, consequences.moved_count)
+            }
+            Guarded::Harmless(_) => {
+                match command {
+                    Command::DecommissionDevice { .. } => dry.device_command(command, vec![], context).await?,
+                    Command::DefineBootImage(..) | Command::DefineSecret(..) | Command::Retire(..) => {
+                        dry.catalogue_command(command, vec![], context).await?
+                    }
+                    other => unreachable_command(other)?,
+                };
+                (vec![], 0)
+            }
+        };
+        if let Command::DecommissionDevice { device, .. } = command {
+            let connection = &mut self.views.acquire().await?;
+            let held = held::of_devices(connection, &[*device]).await?;
+            let released: Vec<String> = held.iter().flat_map(Held::released).collect();
+            moved += released.len();
+            moves.extend(released.into_iter().take(NAMED));
+        }
+        Ok(Preview { moves, moved })
     }
 
     async fn weigh(&self, change: &Change) -> Result<(Vec<Precondition>, Consequences), Failure> {

@@ -7,6 +7,7 @@ mod boot_file;
 pub mod configuration;
 pub mod dnsmasq;
 pub mod held;
+pub mod last_good;
 pub mod isc;
 pub mod kea;
 pub(crate) mod revision;

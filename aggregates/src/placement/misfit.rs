@@ -43,7 +43,7 @@ pub enum Misfit {
     /// A name is in a zone that is not published.
     Unpublished { hostname: Hostname },
     /// The network gives its hosts another domain than the name's.
-    Domain { hostname: Hostname, network: Name, domain: DomainName },
+    Domain { hostname: Hostname, ip: Ipv4Addr, network: Name, domain: DomainName },
     /// A live deployment's venture or role is not in use.
     LiveRole { venture: Name, role: Name },
     /// A live deployment's boot image is not in use.
@@ -79,6 +79,7 @@ impl Misfit {
             (Self::NoZone { hostname: old }, Self::Unpublished { hostname } | Self::Domain { hostname, .. })
             | (Self::Domain { hostname: old, .. }, Self::Domain { hostname, .. }) => old == hostname,
             (Self::Interface { ip: old, mac: old_mac }, Self::Interface { ip, mac }) => (old, old_mac) == (ip, mac),
+            (Self::NoNetwork { ip: old } | Self::OtherSite { ip: old, .. }, Self::Domain { ip, .. }) => old == ip,
             (Self::NoNetwork { ip: old } | Self::OtherSite { ip: old, .. }, _) => self.address() == Some(*old),
             (old, new) if old.address().is_some() => {
                 std::mem::discriminant(old) == std::mem::discriminant(new) && old.address() == new.address()
@@ -167,7 +168,7 @@ impl Misfit {
             Self::Unpublished { hostname } => {
                 format!("{hostname}, the name of {called}, would not be published any more: its zone's site would have no DNS primary")
             }
-            Self::Domain { hostname, network, domain } => format!(
+            Self::Domain { hostname, network, domain, .. } => format!(
                 "{hostname}, the name of {called}, would not be in the domain {domain} that network {network} would give the server"
             ),
             Self::LiveRole { venture, role } => {
@@ -362,7 +363,7 @@ fn name(places: &Places<'_>, hostname: Hostname, ip: Ipv4Addr, found: &mut BTree
         && let Some(domain) = domain_of(places, spec)
         && !domain.contains(hostname.as_str())
     {
-        found.insert(Misfit::Domain { hostname, network: network.clone(), domain: domain.clone() });
+        found.insert(Misfit::Domain { hostname, ip, network: network.clone(), domain: domain.clone() });
     }
 }
 
