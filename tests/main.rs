@@ -6,6 +6,7 @@ mod api_description;
 mod boot_loaders;
 mod browser;
 mod bulk;
+mod catalogue_changes;
 mod databases;
 mod dhcp_agent;
 mod dhcp_clients;

@@ -240,10 +240,14 @@ impl<'a> Weighing<'a> {
     }
 }
 
-/// The DHCP entries of a device that no network of the catalogue serves.
+/// The DHCP entries of a device that no network of its site serves.
 pub fn unserved(catalogue: &Catalogue, held: &Held) -> Vec<BrokenRule> {
-    let places = Places::of(catalogue);
-    let found = misfits(&places, held);
+    let found = misfits(&Places::of(catalogue), held);
     let unserved = found.iter().filter(|misfit| misfit.is_unserved());
     unserved.map(|misfit| BrokenRule::new("dhcp_entries", misfit.rule(), misfit.sentence(&held.called))).collect()
+}
+
+/// Whatever of a device has no place, in words.
+pub fn without_place(catalogue: &Catalogue, held: &Held) -> Vec<String> {
+    misfits(&Places::of(catalogue), held).iter().map(|misfit| misfit.sentence(&held.called)).collect()
 }

@@ -210,7 +210,7 @@ impl Ledger {
     async fn networks_of(&self, device: &Device) -> Result<Vec<Entry<NetworkSpec>>, Failure> {
         let networks = catalogue::networks(&self.views, At::Now).await?.into_iter();
         let reaches =
-            |spec: &NetworkSpec| spec.site == device.site && device.rack.as_ref().is_some_and(|rack| spec.racks.contains(rack));
+            |spec: &NetworkSpec| spec.site == device.site && spec.dhcp && device.rack.as_ref().is_some_and(|rack| spec.racks.contains(rack));
         Ok(networks.filter(|entry| !entry.retired && reaches(&entry.spec)).collect())
     }
 
