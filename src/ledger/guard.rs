@@ -219,19 +219,33 @@ impl Ledger {
         Ok((nothing(scope).0, consequences))
     }
 
-    /// The scope of something new that nobody can rely on yet; `None` where it is known, or may take something from others.
-    /// A catalogue of thousands is loaded without being read thousands of times.
+    /// The scope of a change that cannot take anything away: the thing is new, or stays as it is. `None` for others.
+    /// A catalogue of thousands is loaded, once or again, without being read thousands of times.
     async fn of_new(&self, connection: &mut Connection, change: &Change) -> Result<Option<Scope>, Failure> {
-        let (kind, key) = match change {
-            Change::Rack(key, Some(_)) => ("rack", key),
-            Change::Network(key, Some(_)) => ("network", key),
-            Change::DhcpServer(key, Some(_)) => ("dhcp_server", key),
+        let nobodys = || Some(change.scope(&Catalogue::default()));
+        let same = |unchanged: bool| unchanged.then(Scope::default);
+        Ok(match change {
+            Change::Rack(key, Some(spec)) => match catalogue::rack(&mut *connection, key, At::Now).await? {
+                Some(entry) if !entry.retired => same(entry.spec == *spec),
+                _ => nobodys(),
+            },
+            Change::Network(key, Some(spec)) => match catalogue::network(&mut *connection, key, At::Now).await? {
+                Some(entry) if !entry.retired => same(entry.spec == **spec),
+                _ => nobodys(),
+            },
+            Change::DhcpServer(key, Some(spec)) => match catalogue::dhcp_server(&mut *connection, key, At::Now).await? {
+                Some(entry) if !entry.retired => same(entry.spec.spec == *spec),
+                _ => nobodys(),
+            },
+            Change::Site(key, Some(spec)) => match catalogue::site(&mut *connection, key, At::Now).await? {
+                Some(entry) if !entry.retired => same(entry.spec == **spec),
+                // A new zone may take names from a wider one.
+                _ => None,
+            },
             // Nobody relies on the description of a venture or role: what is in use names them.
-            Change::Venture(_, Some(_)) | Change::Role(_, _, Some(_)) => return Ok(Some(Scope::default())),
-            _ => return Ok(None),
-        };
-        let known = catalogue::find(&mut *connection, kind, key.as_str(), At::Now).await?.is_some_and(|item| !item.retired);
-        Ok((!known).then(|| change.scope(&Catalogue::default())))
+            Change::Venture(_, Some(_)) | Change::Role(_, _, Some(_)) => Some(Scope::default()),
+            _ => None,
+        })
     }
 
     /// Weighs the change of a device's place.

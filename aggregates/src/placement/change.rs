@@ -113,7 +113,7 @@ impl Change {
                     scope.ranges.extend(spec.iter().map(|spec| spec.cidr));
                     return scope;
                 };
-                scope.ranges.extend(spec.iter().map(|spec| spec.cidr));
+                scope.ranges.extend(spec.iter().map(|spec| spec.cidr).filter(|cidr| *cidr != old.cidr));
                 let relied_on = |spec: &NetworkSpec| NetworkSpec { dns_servers: vec![], dhcp_options: vec![], ip_only_done: true, ..spec.clone() };
                 if spec.as_deref().map(relied_on) != Some(relied_on(old)) {
                     scope.ranges.insert(old.cidr);
