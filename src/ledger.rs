@@ -34,7 +34,8 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::pool::Pool;
 use bootledger_web::commands::{
-    BootSecret, Command, CommandError, Commands, Concern, Context, Imported, NewDeployment, Ping, Power, Preview, Proposed, Receipt,
+    BootSecret, Command, CommandError, Commands, Concern, Context, Imported, NewDeployment, Ping, Power, Preview, Proposed,
+    Receipt,
 };
 use reservations::Reservations;
 use std::time::Duration;

@@ -326,7 +326,8 @@ fn nothing_left(spec: &NetworkSpec) -> Option<BrokenRule> {
     let cidr = spec.cidr;
     let count = if hosts == 1 { "1 host address".to_owned() } else { format!("{hosts} host addresses") };
     if bare.capacity() == 0 {
-        let message = format!("{cidr} has {count}, and that is the gateway: no address is left for a server. Use a wider network");
+        let message =
+            format!("{cidr} has {count}, and that is the gateway: no address is left for a server. Use a wider network");
         return Some(BrokenRule::new("gateway", "network_without_addresses", message));
     }
     let gateway = if spec.gateway.is_some() { " beside the gateway" } else { "" };

@@ -10,8 +10,8 @@ use crate::holdings;
 use crate::pool::Connection;
 use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::placement::{Catalogue, Held, Live, Scope};
-use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::hostname::Hostname;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::reverse_zone::above;
@@ -125,10 +125,7 @@ pub async fn of_devices(connection: &mut Connection, ids: &[DeviceId]) -> Result
 
 type By<T> = BTreeMap<DeviceId, BTreeSet<T>>;
 
-async fn leases(
-    connection: &mut Connection,
-    ids: &[DeviceId],
-) -> Result<By<(Ipv4Addr, MacAddress)>> {
+async fn leases(connection: &mut Connection, ids: &[DeviceId]) -> Result<By<(Ipv4Addr, MacAddress)>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query!("SELECT device, ip, mac FROM dhcp_entries WHERE device = ANY($1) AND valid_to IS NULL", &ids);
     let mut found = By::new();
@@ -138,13 +135,12 @@ async fn leases(
     Ok(found)
 }
 
-async fn records(
-    connection: &mut Connection,
-    ids: &[DeviceId],
-) -> Result<By<(Hostname, Ipv4Addr)>> {
+async fn records(connection: &mut Connection, ids: &[DeviceId]) -> Result<By<(Hostname, Ipv4Addr)>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let rows =
-        sqlx::query!("SELECT device, name, value FROM dns_records WHERE device = ANY($1) AND type = 'A' AND valid_to IS NULL", &ids);
+    let rows = sqlx::query!(
+        "SELECT device, name, value FROM dns_records WHERE device = ANY($1) AND type = 'A' AND valid_to IS NULL",
+        &ids
+    );
     let mut found = By::new();
     for row in rows.fetch_all(&mut *connection).await? {
         // The projector writes no others; a damaged row is told by whoever publishes it.
@@ -169,7 +165,8 @@ pub async fn networks_at(connection: &mut Connection, ips: &[Ipv4Addr]) -> Resul
 
 /// The sequences of these things of the catalogue, by kind and key; unknown ones are left out.
 pub async fn sequences(connection: &mut Connection, things: &[(&'static str, Name)]) -> Result<Vec<(&'static str, Name, i64)>> {
-    let (kinds, keys): (Vec<String>, Vec<String>) = things.iter().map(|(kind, key)| ((*kind).to_owned(), key.to_string())).unzip();
+    let (kinds, keys): (Vec<String>, Vec<String>) =
+        things.iter().map(|(kind, key)| ((*kind).to_owned(), key.to_string())).unzip();
     let rows = sqlx::query!(
         r#"SELECT kind AS "kind!", key AS "key!", sequence AS "sequence!" FROM catalogue
             WHERE valid_to IS NULL AND (kind, key) IN (SELECT * FROM UNNEST($1::text[], $2::text[]))"#,

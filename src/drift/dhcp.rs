@@ -141,7 +141,8 @@ impl Checker {
 /// The difference of a server whose site has entries that no network serves.
 fn held_back(server: &Name, strays: &[Stray]) -> Seen {
     let problem = strays.first().map(|stray| stray.problem.as_str()).unwrap_or_default();
-    let message = format!("is not given the present configuration, which has no network for {}: {problem}", strays::named(strays));
+    let message =
+        format!("is not given the present configuration, which has no network for {}: {problem}", strays::named(strays));
     let expected = strays.iter().take(10).map(|stray| Text::fitted(&stray.named())).collect();
     let (server, message) = (Text::fitted(server.as_str()), Text::fitted(&message));
     Seen::Differs(Difference { nature: Nature::HeldBack, server, expected, found: vec![], message })

@@ -66,7 +66,9 @@ pub(super) fn guarded(command: &Command) -> Guarded {
             Harmless("live deployments keep the revision of the image that they were started with")
         }
         C::DefineSecret(..) => Harmless("taking the permission to use a secret back must always be possible"),
-        C::DecommissionDevice { .. } => Harmless("refused with a live deployment, and else gives back, as events, all that the device holds"),
+        C::DecommissionDevice { .. } => {
+            Harmless("refused with a live deployment, and else gives back, as events, all that the device holds")
+        }
         C::RegisterDevice { .. } | C::VerifyDevice(_) => Harmless("it holds nothing yet, or nothing that changes"),
         C::UnverifyDevice(_) => Harmless("refused with a live deployment"),
         C::StartDeployment(_)
@@ -287,10 +289,12 @@ impl Ledger {
         let ips: Vec<Ipv4Addr> = added.iter().map(|entry| entry.ip).collect();
         let preconditions = self.networks_stay(connection, &ips).await?;
         let before = held::catalogue(connection, At::Now).await?;
-        let named = added.iter().filter(|entry| !before.networks.get(&entry.network).is_some_and(|spec| spec.cidr.contains(&entry.ip)));
+        let named =
+            added.iter().filter(|entry| !before.networks.get(&entry.network).is_some_and(|spec| spec.cidr.contains(&entry.ip)));
         let mut broken: Vec<BrokenRule> = named
             .map(|entry| {
-                let message = format!("{} does not lie in a network {} in use; name the network of the address", entry.ip, entry.network);
+                let message =
+                    format!("{} does not lie in a network {} in use; name the network of the address", entry.ip, entry.network);
                 BrokenRule::new("dhcp_entries", "network_of_entry", message)
             })
             .collect();

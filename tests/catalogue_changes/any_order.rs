@@ -167,8 +167,10 @@ fn keeps(what: &Step, before: &BTreeMap<DeviceId, Vec<String>>, after: &BTreeMap
     for (device, lost) in after {
         let known = before.get(device).cloned().unwrap_or_default();
         let new: Vec<_> = lost.iter().filter(|sentence| !known.contains(sentence)).collect();
-        let never = ["would lie in no network", "would not be served", "where the device is not", "which the device would not have"];
-        let worst = new.iter().any(|sentence| never.iter().any(|words| sentence.contains(words) && !sentence.contains("no DHCP server")));
+        let never =
+            ["would lie in no network", "would not be served", "where the device is not", "which the device would not have"];
+        let worst =
+            new.iter().any(|sentence| never.iter().any(|words| sentence.contains(words) && !sentence.contains("no DHCP server")));
         ensure!(!worst && (begins || new.is_empty()), "{what:?} leaves without a place: {new:?}");
     }
     Ok(())
@@ -205,7 +207,8 @@ fn check(format: Format, text: &str) -> Result<()> {
     };
     // AppArmor knows a server by its path and keeps it in its system folders; a copy may read this one.
     let copy = folder.path().join(program);
-    let installed = ["/usr/sbin", "/usr/local/sbin"].map(|bin| Path::new(bin).join(program)).into_iter().find(|path| path.exists());
+    let installed =
+        ["/usr/sbin", "/usr/local/sbin"].map(|bin| Path::new(bin).join(program)).into_iter().find(|path| path.exists());
     std::fs::copy(installed.ok_or_else(|| anyhow::anyhow!("{program} is not installed"))?, &copy)?;
     let folders = ["KEA_PIDFILE_DIR", "KEA_LOCKFILE_DIR", "KEA_CONTROL_SOCKET_DIR"].map(|variable| (variable, folder.path()));
     let output = std::process::Command::new(&copy).args(arguments).arg(&file).envs(folders).output()?;

@@ -17,26 +17,46 @@ fn taking(devices: [bootledger_aggregates::values::ids::DeviceId; 2]) -> Vec<(&'
     vec![
         ("narrowed", to_network(json!({"cidr": "10.20.0.0/26"})), "10.20.0.100, held by R640 no. 1, would lie in no network"),
         ("moved", to_network(json!({"cidr": "10.21.0.0/24", "gateway": "10.21.0.1"})), "10.20.0.101, held by R640 no. 2"),
-        ("gateway", to_network(json!({"gateway": "10.20.0.100"})), "10.20.0.100, held by R640 no. 1, is the gateway of network prod"),
+        (
+            "gateway",
+            to_network(json!({"gateway": "10.20.0.100"})),
+            "10.20.0.100, held by R640 no. 1, is the gateway of network prod",
+        ),
         ("margin", to_network(json!({"margin_bottom": 120})), "is in the bottom margin of network prod"),
         ("no DHCP", to_network(json!({"dhcp": false})), "network prod would have no DHCP"),
         ("other site", to_network(json!({"site": "dc2", "racks": ["x1"]})), "would lie in network prod of site dc2"),
         ("other racks", to_network(json!({"racks": ["r2"]})), "would not reach the device's rack r1"),
         ("VLAN", to_network(json!({"vlan": 7})), "R640 no. 2 is being deployed at 10.20.0.101 on VLAN 120"),
-        ("domain", to_site(json!({"domain": "corp.example"})), "h1.dc1.example, the name of R640 no. 1, would not be in the domain"),
+        (
+            "domain",
+            to_site(json!({"domain": "corp.example"})),
+            "h1.dc1.example, the name of R640 no. 1, would not be in the domain",
+        ),
         ("zones", to_site(json!({"zones": []})), "h1.dc1.example, the name of R640 no. 1, would be in no zone"),
         ("reverse zone", to_site(json!({"zones": ["dc1.example"]})), "101.0.20.10.in-addr.arpa"),
         ("next server", to_site(json!({"next_server": null})), "site dc1 would have no next server"),
-        ("rack's site", Command::DefineRack(key("r1"), read(json!({"site": "dc2"}))), "R640 no. 1 of site dc1 would be in rack r1"),
+        (
+            "rack's site",
+            Command::DefineRack(key("r1"), read(json!({"site": "dc2"}))),
+            "R640 no. 1 of site dc1 would be in rack r1",
+        ),
         ("retired site", retire(Kind::Site, "dc1"), "rack r1 refers to site dc1"),
         ("retired rack", retire(Kind::Rack, "r1"), "network prod refers to rack r1"),
         ("retired network", retire(Kind::Network, "prod"), "10.20.0.100, held by R640 no. 1, would lie in no network"),
         ("retired server", retire(Kind::DhcpServer, "kea-1"), "site dc1 would have no DHCP server"),
         ("server's site", Command::DefineDhcpServer(key("kea-1"), read(json!({"site": "dc2", "kind": "kea"}))), "no DHCP server"),
         ("retired venture", retire(Kind::Venture, "shop"), "R640 no. 1 belongs to venture shop"),
-        ("retired role", Command::RetireRole { venture: key("shop"), role: key("web") }, "R640 no. 2 is being deployed for the role web"),
+        (
+            "retired role",
+            Command::RetireRole { venture: key("shop"), role: key("web") },
+            "R640 no. 2 is being deployed for the role web",
+        ),
         ("retired image", retire(Kind::BootImage, "debian"), "role web of venture shop refers to boot image debian"),
-        ("device's site", change(json!({"site": "dc2", "rack": "x1"})), "lie in network prod of site dc1, where the device is not"),
+        (
+            "device's site",
+            change(json!({"site": "dc2", "rack": "x1"})),
+            "lie in network prod of site dc1, where the device is not",
+        ),
         ("device's rack", change(json!({"rack": "r2"})), "would not reach the device's rack r2"),
         ("device's interface", change(json!({"macs": [mac(9)]})), "has a DHCP entry"),
         ("strange entry", Command::RecordFacts(devices[0], read(strange)), "10.99.0.1 does not lie in a network nowhere"),
@@ -69,7 +89,13 @@ async fn what_takes_nothing_away_is_done_and_says_beforehand_what_moves() -> Res
     let changes = [
         (to_network(json!({"cidr": "10.20.0.0/23", "dns_servers": ["10.20.0.3"]})), 0),
         (to_network(json!({"cidr": "10.20.0.0/23", "vlan": 121})), 1),
-        (Command::DefineSite(key("dc1"), read(site(&json!({"zones": ["dc1.example", "10.in-addr.arpa", "20.10.in-addr.arpa"]})))), 1),
+        (
+            Command::DefineSite(
+                key("dc1"),
+                read(site(&json!({"zones": ["dc1.example", "10.in-addr.arpa", "20.10.in-addr.arpa"]}))),
+            ),
+            1,
+        ),
         (Command::DefineDhcpServer(key("kea-2"), read(json!({"site": "dc1", "kind": "kea"}))), 0),
         (Command::Retire(Kind::DhcpServer, key("kea-1")), 0),
         (Command::Retire(Kind::Rack, key("r2")), 0),
@@ -91,7 +117,10 @@ async fn what_takes_nothing_away_is_done_and_says_beforehand_what_moves() -> Res
     }
     let reason = key("it is broken");
     let preview = books.ledger.preview(Command::DecommissionDevice { device, reason }, context()).await?;
-    ensure!(preview.moves.iter().any(|what| what.contains("10.20.0.100 of R640 no. 1 is given back with its reservation")), "{preview:?}");
+    ensure!(
+        preview.moves.iter().any(|what| what.contains("10.20.0.100 of R640 no. 1 is given back with its reservation")),
+        "{preview:?}"
+    );
     Ok(())
 }
 

@@ -7,9 +7,9 @@ mod boot_file;
 pub mod configuration;
 pub mod dnsmasq;
 pub mod held;
-pub mod last_good;
 pub mod isc;
 pub mod kea;
+pub mod last_good;
 pub(crate) mod revision;
 pub mod routes;
 

@@ -195,7 +195,9 @@ fn address(request: &StartDeployment) -> Vec<BrokenRule> {
     match network.reserved(ip) {
         None if !network.dhcp => refuse(
             "network_without_dhcp",
-            format!("network {name} has no DHCP, so the server would not get {ip}; turn DHCP on for the network, or choose another"),
+            format!(
+                "network {name} has no DHCP, so the server would not get {ip}; turn DHCP on for the network, or choose another"
+            ),
         ),
         None => vec![],
         Some(Reserved::Outside) => {

@@ -194,14 +194,18 @@ fn a_margin_that_leaves_no_address_is_refused_with_the_reason() {
     let margin = |cidr: &str, bottom, top| NetworkSpec { margin_bottom: bottom, margin_top: top, ..written(cidr) };
     assert_eq!(
         refused(margin("10.99.6.0/29", 10, 0)),
-        ["margin_bottom: 10.99.6.0/29 has 6 host addresses, and its margins of 10 and 0 leave none for a server. Make them smaller: together they take 10"]
+        [
+            "margin_bottom: 10.99.6.0/29 has 6 host addresses, and its margins of 10 and 0 leave none for a server. Make them smaller: together they take 10"
+        ]
     );
     assert_eq!(refused(margin("10.99.6.0/30", 1, 1)).len(), 1);
     assert_eq!(refused(margin("10.99.6.0/31", 0, 2)).len(), 1);
     assert_eq!(refused(margin("10.0.0.0/8", u32::MAX, u32::MAX)).len(), 1);
     assert_eq!(refused(margin("10.99.6.0/31", 0, 1)), [""; 0]);
     let gateway = |cidr: &str, gateway: &str, bottom| NetworkSpec { gateway: Some(parsed(gateway)), ..margin(cidr, bottom, 0) };
-    assert!(refused(gateway("10.99.6.7/32", "10.99.6.7", 0))[0].starts_with("gateway: 10.99.6.7/32 has 1 host address, and that"));
+    assert!(
+        refused(gateway("10.99.6.7/32", "10.99.6.7", 0))[0].starts_with("gateway: 10.99.6.7/32 has 1 host address, and that")
+    );
     assert_eq!(refused(gateway("10.99.6.0/31", "10.99.6.0", 0)), [""; 0]);
     assert!(refused(gateway("10.99.6.0/29", "10.99.6.6", 5))[0].contains("leave none for a server beside the gateway"));
 }

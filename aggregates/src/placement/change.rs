@@ -1,8 +1,8 @@
 //! The changes of the catalogue, and what each may be about.
 
+use super::Catalogue;
 use super::misfit::{Dangling, Misfit};
 use super::uses::Use;
-use super::Catalogue;
 use crate::dhcp_server::DhcpServerSpec;
 use crate::network::NetworkSpec;
 use crate::rack::RackSpec;
@@ -114,7 +114,12 @@ impl Change {
                     return scope;
                 };
                 scope.ranges.extend(spec.iter().map(|spec| spec.cidr).filter(|cidr| *cidr != old.cidr));
-                let relied_on = |spec: &NetworkSpec| NetworkSpec { dns_servers: vec![], dhcp_options: vec![], ip_only_done: true, ..spec.clone() };
+                let relied_on = |spec: &NetworkSpec| NetworkSpec {
+                    dns_servers: vec![],
+                    dhcp_options: vec![],
+                    ip_only_done: true,
+                    ..spec.clone()
+                };
                 if spec.as_deref().map(relied_on) != Some(relied_on(old)) {
                     scope.ranges.insert(old.cidr);
                     let kept = spec.as_ref().map(|spec| spec.racks.clone()).unwrap_or_default();
@@ -143,7 +148,8 @@ impl Change {
 
     fn scope_of_site(&self, name: &Name, spec: Option<&SiteSpec>, before: &Catalogue, scope: &mut Scope) {
         let old = before.sites.get(name);
-        let zones = |spec: Option<&SiteSpec>| spec.map(|spec| spec.zones.iter().cloned().collect::<BTreeSet<_>>()).unwrap_or_default();
+        let zones =
+            |spec: Option<&SiteSpec>| spec.map(|spec| spec.zones.iter().cloned().collect::<BTreeSet<_>>()).unwrap_or_default();
         let (were, are) = (zones(old), zones(spec));
         let changed: Vec<_> = were.symmetric_difference(&are).collect();
         let updates = |spec: Option<&SiteSpec>| spec.and_then(|spec| spec.dns_updates.as_ref().map(|updates| updates.primary));

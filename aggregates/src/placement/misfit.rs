@@ -140,7 +140,9 @@ impl Misfit {
     pub fn sentence(&self, called: &str) -> String {
         match self {
             Self::Site { site } => format!("{called} would be in site {site}, which would not be in use"),
-            Self::Rack { rack, site } => format!("{called} of site {site} would be in rack {rack}, which would not be in that site"),
+            Self::Rack { rack, site } => {
+                format!("{called} of site {site} would be in rack {rack}, which would not be in that site")
+            }
             Self::Unit { rack, position } => format!("{called} is in unit {position} of rack {rack}, which would not have it"),
             Self::Role { venture, role: None } => format!("{called} belongs to venture {venture}, which would not be in use"),
             Self::Role { venture, role: Some(role) } => {
@@ -160,13 +162,17 @@ impl Misfit {
             Self::NoServer { ip, site } => {
                 format!("the reservation of {ip} for {called} would not be served: site {site} would have no DHCP server")
             }
-            Self::Interface { ip, mac } => format!("the reservation of {ip} for {called} is for {mac}, which the device would not have"),
+            Self::Interface { ip, mac } => {
+                format!("the reservation of {ip} for {called} is for {mac}, which the device would not have")
+            }
             Self::NoZone { hostname } => format!("{hostname}, the name of {called}, would be in no zone of any site"),
             Self::NoReverseZone { ip } => {
                 format!("the PTR record {} of {called} would be in no zone of any site", reverse_name(*ip))
             }
             Self::Unpublished { hostname } => {
-                format!("{hostname}, the name of {called}, would not be published any more: its zone's site would have no DNS primary")
+                format!(
+                    "{hostname}, the name of {called}, would not be published any more: its zone's site would have no DNS primary"
+                )
             }
             Self::Domain { hostname, network, domain, .. } => format!(
                 "{hostname}, the name of {called}, would not be in the domain {domain} that network {network} would give the server"
@@ -279,7 +285,8 @@ impl<'a> Places<'a> {
 
     /// The site and the zone of an address' PTR record.
     fn reverse_zone(&self, ip: Ipv4Addr) -> Option<(&'a SiteSpec, &'a DomainName)> {
-        let of = |site: &'a SiteSpec| site.zones.iter().filter(|zone| pointer_name(zone, ip).is_some()).map(move |zone| (site, zone));
+        let of =
+            |site: &'a SiteSpec| site.zones.iter().filter(|zone| pointer_name(zone, ip).is_some()).map(move |zone| (site, zone));
         self.catalogue.sites.values().flat_map(of).max_by_key(|(_, zone)| zone.as_str().len())
     }
 }
@@ -381,7 +388,8 @@ fn live(places: &Places<'_>, held: &Held, found: &mut BTreeSet<Misfit>) {
     if !catalogue.boot_images.contains(&live.boot_image) {
         found.insert(Misfit::LiveImage { boot_image: live.boot_image.clone() });
     }
-    let network = catalogue.networks.get(&live.network).filter(|network| network.site == held.site && network.cidr.contains(&live.ip));
+    let network =
+        catalogue.networks.get(&live.network).filter(|network| network.site == held.site && network.cidr.contains(&live.ip));
     if network.is_none() {
         found.insert(Misfit::LiveNetwork { network: live.network.clone() });
     }

@@ -38,15 +38,18 @@ fn merge(value: &mut Value, change: Value) {
 fn catalogue() -> Catalogue {
     let image = |image: &str| json!({ "default_boot_image": image });
     Catalogue {
-        sites: [
-            (name("dc1"), site(json!({}))),
-            (name("dc2"), site(json!({"domain": "dc2.example", "zones": ["dc2.example"]}))),
-        ]
-        .into(),
-        racks: [("r1", "dc1"), ("r2", "dc1"), ("x1", "dc2")].map(|(rack, site)| (name(rack), read(json!({ "site": site })))).into(),
+        sites: [(name("dc1"), site(json!({}))), (name("dc2"), site(json!({"domain": "dc2.example", "zones": ["dc2.example"]})))]
+            .into(),
+        racks: [("r1", "dc1"), ("r2", "dc1"), ("x1", "dc2")]
+            .map(|(rack, site)| (name(rack), read(json!({ "site": site }))))
+            .into(),
         networks: [(name("prod"), network(json!({})))].into(),
         dhcp_servers: [(name("kea-1"), read(json!({"site": "dc1", "kind": "kea"})))].into(),
-        ventures: [(name("shop"), (read(image("debian")), [(name("web"), read(json!({}))), (name("db"), read(json!({})))].into()))].into(),
+        ventures: [(
+            name("shop"),
+            (read(image("debian")), [(name("web"), read(json!({}))), (name("db"), read(json!({})))].into()),
+        )]
+        .into(),
         boot_images: [name("debian"), name("alma")].into(),
     }
 }
@@ -124,18 +127,50 @@ fn matrix() -> Vec<(&'static str, Change, [&'static [&'static str]; 3])> {
     vec![
         ("the same network", to_network(json!({})), [&[], &[], &[]]),
         ("a wider network", to_network(json!({"cidr": "10.20.0.0/22"})), [&[], &[], &[]]),
-        ("a narrower network", to_network(json!({"cidr": "10.20.0.0/24"})), [&["cidr address_held"], &["cidr address_held", "site deployment_live"], &[]]),
-        ("a network elsewhere", to_network(json!({"cidr": "10.30.0.0/23", "gateway": null})), [&["cidr address_held"], &["cidr address_held", "site deployment_live"], &[]]),
+        (
+            "a narrower network",
+            to_network(json!({"cidr": "10.20.0.0/24"})),
+            [&["cidr address_held"], &["cidr address_held", "site deployment_live"], &[]],
+        ),
+        (
+            "a network elsewhere",
+            to_network(json!({"cidr": "10.30.0.0/23", "gateway": null})),
+            [&["cidr address_held"], &["cidr address_held", "site deployment_live"], &[]],
+        ),
         ("the gateway at a server", to_network(json!({"gateway": "10.20.1.50"})), [&["gateway address_held"], &[], &[]]),
         ("another gateway", to_network(json!({"gateway": "10.20.1.254"})), [&[], &[], &[]]),
-        ("a margin over a server", to_network(json!({"margin_bottom": 400})), [&["margin_bottom address_held"], &["margin_bottom address_held"], &[]]),
-        ("a margin over both from above", to_network(json!({"margin_top": 250})), [&["margin_top address_held"], &["margin_top address_held"], &[]]),
+        (
+            "a margin over a server",
+            to_network(json!({"margin_bottom": 400})),
+            [&["margin_bottom address_held"], &["margin_bottom address_held"], &[]],
+        ),
+        (
+            "a margin over both from above",
+            to_network(json!({"margin_top": 250})),
+            [&["margin_top address_held"], &["margin_top address_held"], &[]],
+        ),
         ("no DHCP", to_network(json!({"dhcp": false})), [&["dhcp reservation_held"], &["dhcp reservation_held"], &[]]),
-        ("a network of another site", to_network(json!({"site": "dc2", "racks": []})), [&["site address_held", "site reservation_held", "domain name_held"], &["domain name_held", "site address_held", "site deployment_live", "site reservation_held"], &[]]),
-        ("a network of other racks", to_network(json!({"racks": ["r2"]})), [&["racks address_held"], &["racks address_held"], &[]]),
+        (
+            "a network of another site",
+            to_network(json!({"site": "dc2", "racks": []})),
+            [
+                &["site address_held", "site reservation_held", "domain name_held"],
+                &["domain name_held", "site address_held", "site deployment_live", "site reservation_held"],
+                &[],
+            ],
+        ),
+        (
+            "a network of other racks",
+            to_network(json!({"racks": ["r2"]})),
+            [&["racks address_held"], &["racks address_held"], &[]],
+        ),
         ("another VLAN", to_network(json!({"vlan": 121})), [&[], &["vlan deployment_live"], &[]]),
         ("other resolvers", to_network(json!({"dns_servers": ["10.20.0.3"], "ip_only_done": false})), [&[], &[], &[]]),
-        ("a domain of its own", to_network(json!({"domain": "other.example"})), [&["domain name_held"], &["domain name_held"], &[]]),
+        (
+            "a domain of its own",
+            to_network(json!({"domain": "other.example"})),
+            [&["domain name_held"], &["domain name_held"], &[]],
+        ),
         ("a wider domain", to_network(json!({"domain": "example"})), [&[], &[], &[]]),
         ("no network", Change::Network(name("prod"), None), [&["address_held"], &["address_held", "deployment_live"], &[]]),
         ("the same site", to_site(json!({})), [&[], &[], &[]]),
@@ -146,23 +181,51 @@ fn matrix() -> Vec<(&'static str, Change, [&'static [&'static str]; 3])> {
         ("no primary", to_site(json!({"dns_updates": null})), [&["dns_updates name_held"], &["dns_updates name_held"], &[]]),
         ("no next server", to_site(json!({"next_server": null})), [&[], &["next_server deployment_live"], &[]]),
         ("another next server", to_site(json!({"next_server": "10.20.0.4", "boot_url": "http://10.20.0.4"})), [&[], &[], &[]]),
-        ("no site", Change::Site(name("dc1"), None), [
-            &["device_placed", "dhcp_server_in_site", "name_held", "network_in_site", "rack_in_site"],
-            &["deployment_live", "device_placed", "dhcp_server_in_site", "name_held", "network_in_site", "rack_in_site"],
-            &["device_placed", "dhcp_server_in_site", "network_in_site", "rack_in_site"],
-        ]),
+        (
+            "no site",
+            Change::Site(name("dc1"), None),
+            [
+                &["device_placed", "dhcp_server_in_site", "name_held", "network_in_site", "rack_in_site"],
+                &["deployment_live", "device_placed", "dhcp_server_in_site", "name_held", "network_in_site", "rack_in_site"],
+                &["device_placed", "dhcp_server_in_site", "network_in_site", "rack_in_site"],
+            ],
+        ),
         ("a higher rack", rack(json!({"site": "dc1", "units": 48})), [&[], &[], &[]]),
-        ("a lower rack", rack(json!({"site": "dc1", "units": 39})), [&["units device_placed"], &["units device_placed"], &["units device_placed"]]),
-        ("a rack of another site", rack(json!({"site": "dc2"})), [&["rack_of_network", "site device_placed"], &["rack_of_network", "site device_placed"], &["rack_of_network", "site device_placed"]]),
-        ("no rack", Change::Rack(name("r1"), None), [&["device_placed", "rack_of_network"], &["device_placed", "rack_of_network"], &["device_placed", "rack_of_network"]]),
+        (
+            "a lower rack",
+            rack(json!({"site": "dc1", "units": 39})),
+            [&["units device_placed"], &["units device_placed"], &["units device_placed"]],
+        ),
+        (
+            "a rack of another site",
+            rack(json!({"site": "dc2"})),
+            [
+                &["rack_of_network", "site device_placed"],
+                &["rack_of_network", "site device_placed"],
+                &["rack_of_network", "site device_placed"],
+            ],
+        ),
+        (
+            "no rack",
+            Change::Rack(name("r1"), None),
+            [&["device_placed", "rack_of_network"], &["device_placed", "rack_of_network"], &["device_placed", "rack_of_network"]],
+        ),
         ("another kind of server", server(json!({"site": "dc1", "kind": "isc"})), [&[], &[], &[]]),
-        ("a server of another site", server(json!({"site": "dc2", "kind": "kea"})), [&["site reservation_held"], &["site reservation_held"], &[]]),
+        (
+            "a server of another site",
+            server(json!({"site": "dc2", "kind": "kea"})),
+            [&["site reservation_held"], &["site reservation_held"], &[]],
+        ),
         ("no server", Change::DhcpServer(name("kea-1"), None), [&["reservation_held"], &["reservation_held"], &[]]),
         ("another default image", venture(json!({"default_boot_image": "alma"})), [&[], &[], &[]]),
         ("no venture", Change::Venture(name("shop"), None), [&["device_placed"], &["deployment_live", "device_placed"], &[]]),
         ("another role", role(Some(json!({"description": "web servers"}))), [&[], &[], &[]]),
         ("no role", role(None), [&["device_placed"], &["deployment_live", "device_placed"], &[]]),
-        ("no default image", Change::RetireBootImage(name("debian")), [&["default_boot_image"], &["default_boot_image", "deployment_live"], &["default_boot_image"]]),
+        (
+            "no default image",
+            Change::RetireBootImage(name("debian")),
+            [&["default_boot_image"], &["default_boot_image", "deployment_live"], &["default_boot_image"]],
+        ),
         ("no other image", Change::RetireBootImage(name("alma")), [&[], &[], &[]]),
     ]
 }
@@ -197,7 +260,12 @@ fn the_scope_of_a_change_has_whatever_it_takes() {
             assert!(!beyond || in_scope(&held), "{what}: {} is not looked at, {scope:?}", held.called);
         }
         if of_live.iter().any(|rule| !none.contains(*rule)) && !of_live.iter().all(|rule| of_idle.contains(rule)) {
-            let started = [Use::Site(name("dc1")), Use::Venture(name("shop")), Use::BootImage(name("debian")), Use::Address([10, 20, 1, 60].into())];
+            let started = [
+                Use::Site(name("dc1")),
+                Use::Venture(name("shop")),
+                Use::BootImage(name("debian")),
+                Use::Address([10, 20, 1, 60].into()),
+            ];
             assert!(started.iter().any(|one| scope.concerns(one)), "{what}: a start in the meantime is missed");
         }
     }
@@ -223,7 +291,8 @@ fn a_long_list_is_cut_and_says_how_many_more_there_are() {
     let (change, before) = (to_network(json!({"cidr": "10.20.0.0/24"})), catalogue());
     let mut weighing = Weighing::of(&change, &before);
     weighing.weigh((0..100).map(|n| {
-        let held = Held { addresses: [Ipv4Addr::new(10, 20, 1, n)].into(), leases: BTreeSet::new(), records: BTreeSet::new(), ..done() };
+        let held =
+            Held { addresses: [Ipv4Addr::new(10, 20, 1, n)].into(), leases: BTreeSet::new(), records: BTreeSet::new(), ..done() };
         (held.clone(), held)
     }));
     let found = weighing.consequences();
@@ -257,10 +326,18 @@ fn what_has_no_place_already_keeps_nobody_from_changing_the_rest() {
         weighing.weigh([(done(), done())]);
         weighing.consequences().count
     };
-    for change in [json!({"cidr": "10.20.0.0/25"}), json!({"cidr": "10.20.0.0/23"}), json!({"cidr": "10.20.0.0/24", "dhcp": false})] {
+    for change in
+        [json!({"cidr": "10.20.0.0/25"}), json!({"cidr": "10.20.0.0/23"}), json!({"cidr": "10.20.0.0/24", "dhcp": false})]
+    {
         assert_eq!(invalidated(&to_network(change.clone())), 0, "{change}");
     }
-    assert_eq!(invalidated(&Change::Network(name("spare"), Some(Box::new(network(json!({"cidr": "10.20.1.0/24", "site": "dc2", "racks": []})))))), 0);
+    assert_eq!(
+        invalidated(&Change::Network(
+            name("spare"),
+            Some(Box::new(network(json!({"cidr": "10.20.1.0/24", "site": "dc2", "racks": []}))))
+        )),
+        0
+    );
     assert!(invalidated(&to_site(json!({"zones": []}))) > 0, "its name still has a place to lose");
 }
 

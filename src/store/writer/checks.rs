@@ -107,9 +107,10 @@ impl Known {
                 Precondition::Unclaimed(claim) => self.check_holder(claim, None)?,
                 Precondition::Unused { after, scope } => {
                     if self.used.as_ref().is_none_or(|used| used.concerns(*after, scope)) {
-                        let (aggregate_type, aggregate_id) = batch.events.first().map_or_else(Default::default, |event| {
-                            (event.aggregate_type.clone(), event.aggregate_id.clone())
-                        });
+                        let (aggregate_type, aggregate_id) = batch
+                            .events
+                            .first()
+                            .map_or_else(Default::default, |event| (event.aggregate_type.clone(), event.aggregate_id.clone()));
                         return Err(Rejection::Conflict { aggregate_type, aggregate_id });
                     }
                 }

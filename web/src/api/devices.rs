@@ -1,7 +1,7 @@
 //! Devices: registering, describing, checking and retiring servers.
 
-use crate::api::deployments::Reason;
 use crate::api::catalogue::{ChangeMode, preview};
+use crate::api::deployments::Reason;
 use crate::auth::caller::{Operator, Viewer};
 use crate::commands::Command;
 use crate::error::Error;

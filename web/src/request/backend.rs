@@ -35,7 +35,10 @@ use crate::boot::render;
 use crate::boot::store::{Contents, StoreError};
 use crate::boot::target::Target;
 use crate::boot::upload::{self, Description, UploadError};
-use crate::commands::{BootSecret, Command, CommandError, Commands, Concern, Context, Imported, NewDeployment, Ping, Power, Preview, Proposed, Receipt};
+use crate::commands::{
+    BootSecret, Command, CommandError, Commands, Concern, Context, Imported, NewDeployment, Ping, Power, Preview, Proposed,
+    Receipt,
+};
 use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
 use crate::library::ImageLibrary;
