@@ -198,7 +198,7 @@ impl<'a> Weighing<'a> {
                 let sentence = misfit.sentence(&then.called);
                 self.add(BrokenRule::new(self.change.field(&misfit), misfit.rule(), sentence).held_by(holder));
             }
-            self.weigh_vlan(&then);
+            self.weigh_live(&then);
             for one in moves(&old, &now, &new, &then) {
                 self.found.moved_count += 1;
                 if self.found.moved.len() < NAMED {
@@ -210,15 +210,17 @@ impl<'a> Weighing<'a> {
         self.after = after;
     }
 
-    /// A server that boots now is on the VLAN that it was told of.
-    fn weigh_vlan(&mut self, held: &Held) {
-        let (Some(live), Some((from, to))) = (&held.live, self.change.vlan(self.before)) else { return };
-        if self.before.networks.get(self.change.key()).is_some_and(|network| network.cidr.contains(&live.ip)) {
-            let message = format!(
-                "{} is being deployed at {} on VLAN {from}, and would be expected on VLAN {to}; wait for the deployment or cancel it",
-                held.called, live.ip
-            );
-            self.add(BrokenRule::new("vlan", "deployment_live", message).held_by(format!("deployment {}", live.id)));
+    /// A server that boots now keeps to what it was told.
+    fn weigh_live(&mut self, held: &Held) {
+        let Some(live) = &held.live else { return };
+        let network = self.before.networks.get(self.change.key());
+        if network.is_none_or(|network| !network.cidr.contains(&live.ip)) {
+            return;
+        }
+        for (field, words) in self.change.told_otherwise(self.before) {
+            let message =
+                format!("{} is being deployed at {}: it {words}; wait for the deployment or cancel it", held.called, live.ip);
+            self.add(BrokenRule::new(field, "deployment_live", message).held_by(format!("deployment {}", live.id)));
         }
     }
 

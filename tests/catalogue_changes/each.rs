@@ -26,7 +26,7 @@ fn taking(devices: [bootledger_aggregates::values::ids::DeviceId; 2]) -> Vec<(&'
         ("no DHCP", to_network(json!({"dhcp": false})), "network prod would have no DHCP"),
         ("other site", to_network(json!({"site": "dc2", "racks": ["x1"]})), "would lie in network prod of site dc2"),
         ("other racks", to_network(json!({"racks": ["r2"]})), "would not reach the device's rack r1"),
-        ("VLAN", to_network(json!({"vlan": 7})), "R640 no. 2 is being deployed at 10.20.0.101 on VLAN 120"),
+        ("VLAN", to_network(json!({"vlan": 7})), "R640 no. 2 is being deployed at 10.20.0.101: it boots on VLAN 120"),
         (
             "domain",
             to_site(json!({"domain": "corp.example"})),

@@ -114,12 +114,7 @@ impl Change {
                     return scope;
                 };
                 scope.ranges.extend(spec.iter().map(|spec| spec.cidr).filter(|cidr| *cidr != old.cidr));
-                let relied_on = |spec: &NetworkSpec| NetworkSpec {
-                    dns_servers: vec![],
-                    dhcp_options: vec![],
-                    ip_only_done: true,
-                    ..spec.clone()
-                };
+                let relied_on = |spec: &NetworkSpec| NetworkSpec { dns_servers: vec![], dhcp_options: vec![], ..spec.clone() };
                 if spec.as_deref().map(relied_on) != Some(relied_on(old)) {
                     scope.ranges.insert(old.cidr);
                     let kept = spec.as_ref().map(|spec| spec.racks.clone()).unwrap_or_default();
@@ -250,12 +245,19 @@ impl Change {
         if self.retires() { "" } else { misfit.field(matches!(self, Self::Device(..))) }
     }
 
-    /// The VLAN that a network leaves for another.
-    pub(super) fn vlan(&self, before: &Catalogue) -> Option<(u16, String)> {
-        let Self::Network(name, Some(spec)) = self else { return None };
-        let from = before.networks.get(name)?.vlan?;
-        let to = spec.vlan.map_or_else(|| "none".to_owned(), |vlan| vlan.to_string());
-        (spec.vlan != Some(from)).then_some((from, to))
+    /// What servers that boot in a network now were told and would not be true any more: fields of the request, with words.
+    pub(super) fn told_otherwise(&self, before: &Catalogue) -> Vec<(&'static str, String)> {
+        let Self::Network(name, Some(spec)) = self else { return vec![] };
+        let Some(old) = before.networks.get(name) else { return vec![] };
+        let mut told = vec![];
+        if let Some(from) = old.vlan.filter(|_| old.vlan != spec.vlan) {
+            let to = spec.vlan.map_or_else(|| "no VLAN".to_owned(), |vlan| format!("VLAN {vlan}"));
+            told.push(("vlan", format!("boots on VLAN {from}, and would be expected on {to}")));
+        }
+        if old.ip_only_done && !spec.ip_only_done {
+            told.push(("ip_only_done", "may report DONE by its address alone, and would need its token".to_owned()));
+        }
+        told
     }
 
     /// Whether this rule speaks of it: of a device's place and interfaces, its own rules do.

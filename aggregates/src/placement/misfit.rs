@@ -42,6 +42,8 @@ pub enum Misfit {
     NoReverseZone { ip: Ipv4Addr },
     /// A name is in a zone that is not published.
     Unpublished { hostname: Hostname },
+    /// A PTR record is in a zone that is not published.
+    UnpublishedPointer { ip: Ipv4Addr },
     /// The network gives its hosts another domain than the name's.
     Domain { hostname: Hostname, ip: Ipv4Addr, network: Name, domain: DomainName },
     /// A live deployment's venture or role is not in use.
@@ -84,7 +86,11 @@ impl Misfit {
             (old, new) if old.address().is_some() => {
                 std::mem::discriminant(old) == std::mem::discriminant(new) && old.address() == new.address()
             }
-            (Self::NoZone { .. } | Self::Unpublished { .. } | Self::NoReverseZone { .. }, new) => old == new,
+            (Self::NoReverseZone { ip: old }, Self::UnpublishedPointer { ip }) => old == ip,
+            (
+                Self::NoZone { .. } | Self::Unpublished { .. } | Self::NoReverseZone { .. } | Self::UnpublishedPointer { .. },
+                new,
+            ) => old == new,
             (old, new) => std::mem::discriminant(old) == std::mem::discriminant(new),
         };
         known.contains(self) || known.iter().any(as_bad)
@@ -96,7 +102,11 @@ impl Misfit {
             Self::Site { .. } | Self::Rack { .. } | Self::Unit { .. } | Self::Role { .. } => "device_placed",
             Self::NoNetwork { .. } | Self::OtherSite { .. } | Self::Reserved { .. } | Self::Unreached { .. } => "address_held",
             Self::NoDhcp { .. } | Self::NoServer { .. } | Self::Interface { .. } => "reservation_held",
-            Self::NoZone { .. } | Self::NoReverseZone { .. } | Self::Unpublished { .. } | Self::Domain { .. } => "name_held",
+            Self::NoZone { .. }
+            | Self::NoReverseZone { .. }
+            | Self::Unpublished { .. }
+            | Self::UnpublishedPointer { .. }
+            | Self::Domain { .. } => "name_held",
             Self::LiveRole { .. } | Self::LiveImage { .. } | Self::LiveNetwork { .. } | Self::LiveNextServer { .. } => {
                 "deployment_live"
             }
@@ -128,7 +138,7 @@ impl Misfit {
             (Self::NoNetwork { .. } | Self::Reserved { .. }, false) => "cidr",
             (Self::NoDhcp { .. }, false) => "dhcp",
             (Self::NoZone { .. } | Self::NoReverseZone { .. }, false) => "zones",
-            (Self::Unpublished { .. }, false) => "dns_updates",
+            (Self::Unpublished { .. } | Self::UnpublishedPointer { .. }, false) => "dns_updates",
             (Self::Domain { .. }, false) => "domain",
             (Self::LiveNextServer { .. }, false) => "next_server",
             (Self::Role { .. } | Self::LiveRole { .. } | Self::LiveImage { .. }, false) => "",
@@ -174,6 +184,10 @@ impl Misfit {
                     "{hostname}, the name of {called}, would not be published any more: its zone's site would have no DNS primary"
                 )
             }
+            Self::UnpublishedPointer { ip } => format!(
+                "the PTR record {} of {called} would not be published any more: its zone's site would have no DNS primary",
+                reverse_name(*ip)
+            ),
             Self::Domain { hostname, network, domain, .. } => format!(
                 "{hostname}, the name of {called}, would not be in the domain {domain} that network {network} would give the server"
             ),
@@ -363,8 +377,10 @@ fn name(places: &Places<'_>, hostname: Hostname, ip: Ipv4Addr, found: &mut BTree
         Some((site, _)) if site.dns_updates.is_none() => drop(found.insert(Misfit::Unpublished { hostname: hostname.clone() })),
         Some(_) => {}
     }
-    if places.reverse_zone(ip).is_none() {
-        found.insert(Misfit::NoReverseZone { ip });
+    match places.reverse_zone(ip) {
+        None => drop(found.insert(Misfit::NoReverseZone { ip })),
+        Some((site, _)) if site.dns_updates.is_none() => drop(found.insert(Misfit::UnpublishedPointer { ip })),
+        Some(_) => {}
     }
     if let Some((network, spec)) = places.network(ip)
         && let Some(domain) = domain_of(places, spec)

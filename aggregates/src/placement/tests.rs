@@ -165,7 +165,11 @@ fn matrix() -> Vec<(&'static str, Change, [&'static [&'static str]; 3])> {
             [&["racks address_held"], &["racks address_held"], &[]],
         ),
         ("another VLAN", to_network(json!({"vlan": 121})), [&[], &["vlan deployment_live"], &[]]),
-        ("other resolvers", to_network(json!({"dns_servers": ["10.20.0.3"], "ip_only_done": false})), [&[], &[], &[]]),
+        (
+            "other resolvers",
+            to_network(json!({"dns_servers": ["10.20.0.3"], "ip_only_done": false})),
+            [&[], &["ip_only_done deployment_live"], &[]],
+        ),
         (
             "a domain of its own",
             to_network(json!({"domain": "other.example"})),
