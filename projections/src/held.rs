@@ -82,7 +82,7 @@ async fn of_deployments(connection: &mut Connection, ids: &[DeploymentId]) -> Re
     Ok(deployments::find_many(connection, ids, At::Now).await?.into_iter().map(|deployment| deployment.device).collect())
 }
 
-/// These devices, where they are in use, with all that they hold. In no order.
+/// These devices, where they are in use, with all that they hold, by what people call them.
 pub async fn of_devices(connection: &mut Connection, ids: &[DeviceId]) -> Result<Vec<Held>> {
     let devices = devices::find_many(&mut *connection, ids, At::Now).await?;
     let mut leases = leases(connection, ids).await?;
@@ -120,7 +120,9 @@ pub async fn of_devices(connection: &mut Connection, ids: &[DeviceId]) -> Result
             live: live.remove(&device.id),
         }
     };
-    Ok(devices.into_iter().filter(|device| !device.decommissioned).map(held).collect())
+    let mut all: Vec<Held> = devices.into_iter().filter(|device| !device.decommissioned).map(held).collect();
+    all.sort_by(|one, other| (&one.called, one.device).cmp(&(&other.called, other.device)));
+    Ok(all)
 }
 
 type By<T> = BTreeMap<DeviceId, BTreeSet<T>>;

@@ -205,7 +205,7 @@ impl Ledger {
             let unused = (!scope.is_empty()).then_some(Precondition::Unused { after, scope });
             (unused.into_iter().collect(), Consequences::default())
         };
-        if let Some(scope) = self.of_new(connection, change).await? {
+        if let Some(scope) = of_new(connection, change).await? {
             return Ok(nothing(scope));
         }
         let before = held::catalogue(connection, At::Now).await?;
@@ -219,35 +219,6 @@ impl Ledger {
         let consequences = weighing.consequences();
         consequences.refuse()?;
         Ok((nothing(scope).0, consequences))
-    }
-
-    /// The scope of a change that cannot take anything away: the thing is new, or stays as it is. `None` for others.
-    /// A catalogue of thousands is loaded, once or again, without being read thousands of times.
-    async fn of_new(&self, connection: &mut Connection, change: &Change) -> Result<Option<Scope>, Failure> {
-        let nobodys = || Some(change.scope(&Catalogue::default()));
-        let same = |unchanged: bool| unchanged.then(Scope::default);
-        Ok(match change {
-            Change::Rack(key, Some(spec)) => match catalogue::rack(&mut *connection, key, At::Now).await? {
-                Some(entry) if !entry.retired => same(entry.spec == *spec),
-                _ => nobodys(),
-            },
-            Change::Network(key, Some(spec)) => match catalogue::network(&mut *connection, key, At::Now).await? {
-                Some(entry) if !entry.retired => same(entry.spec == **spec),
-                _ => nobodys(),
-            },
-            Change::DhcpServer(key, Some(spec)) => match catalogue::dhcp_server(&mut *connection, key, At::Now).await? {
-                Some(entry) if !entry.retired => same(entry.spec.spec == *spec),
-                _ => nobodys(),
-            },
-            Change::Site(key, Some(spec)) => match catalogue::site(&mut *connection, key, At::Now).await? {
-                Some(entry) if !entry.retired => same(entry.spec == **spec),
-                // A new zone may take names from a wider one.
-                _ => None,
-            },
-            // Nobody relies on the description of a venture or role: what is in use names them.
-            Change::Venture(_, Some(_)) | Change::Role(_, _, Some(_)) => Some(Scope::default()),
-            _ => None,
-        })
     }
 
     /// Weighs the change of a device's place.
@@ -267,7 +238,7 @@ impl Ledger {
             return Ok(none);
         }
         let ips: Vec<Ipv4Addr> = now.held_addresses().into_iter().collect();
-        let preconditions = self.networks_stay(connection, &ips).await?;
+        let preconditions = networks_stay(connection, &ips).await?;
         let before = held::catalogue(connection, At::Now).await?;
         let change = Change::Device(now.site.clone(), id);
         let mut weighing = Weighing::of(&change, &before);
@@ -287,7 +258,7 @@ impl Ledger {
             return Ok(vec![]);
         }
         let ips: Vec<Ipv4Addr> = added.iter().map(|entry| entry.ip).collect();
-        let preconditions = self.networks_stay(connection, &ips).await?;
+        let preconditions = networks_stay(connection, &ips).await?;
         let before = held::catalogue(connection, At::Now).await?;
         let named =
             added.iter().filter(|entry| !before.networks.get(&entry.network).is_some_and(|spec| spec.cidr.contains(&entry.ip)));
@@ -303,15 +274,44 @@ impl Ledger {
         Refused::unless_empty(broken)?;
         Ok(preconditions)
     }
+}
 
-    /// That the networks of these addresses are as they are.
-    async fn networks_stay(&self, connection: &mut Connection, ips: &[Ipv4Addr]) -> Result<Vec<Precondition>, Failure> {
-        let networks = held::networks_at(connection, ips).await?.into_iter();
-        let unchanged = |(name, sequence): (Name, i64)| Precondition::Sequence {
-            aggregate_type: "network",
-            aggregate_id: name.to_string(),
-            sequence,
-        };
-        Ok(networks.map(unchanged).collect())
-    }
+/// The scope of a change that cannot take anything away: the thing is new, or stays as it is. `None` for others.
+/// A catalogue of thousands is loaded, once or again, without being read thousands of times.
+async fn of_new(connection: &mut Connection, change: &Change) -> Result<Option<Scope>, Failure> {
+    let nobodys = || Some(change.scope(&Catalogue::default()));
+    let same = |unchanged: bool| unchanged.then(Scope::default);
+    Ok(match change {
+        Change::Rack(key, Some(spec)) => match catalogue::rack(&mut *connection, key, At::Now).await? {
+            Some(entry) if !entry.retired => same(entry.spec == *spec),
+            _ => nobodys(),
+        },
+        Change::Network(key, Some(spec)) => match catalogue::network(&mut *connection, key, At::Now).await? {
+            Some(entry) if !entry.retired => same(entry.spec == **spec),
+            _ => nobodys(),
+        },
+        Change::DhcpServer(key, Some(spec)) => match catalogue::dhcp_server(&mut *connection, key, At::Now).await? {
+            Some(entry) if !entry.retired => same(entry.spec.spec == *spec),
+            _ => nobodys(),
+        },
+        Change::Site(key, Some(spec)) => match catalogue::site(&mut *connection, key, At::Now).await? {
+            Some(entry) if !entry.retired => same(entry.spec == **spec),
+            // A new zone may take names from a wider one.
+            _ => None,
+        },
+        // Nobody relies on the description of a venture or role: what is in use names them.
+        Change::Venture(_, Some(_)) | Change::Role(_, _, Some(_)) => Some(Scope::default()),
+        _ => None,
+    })
+}
+
+/// That the networks of these addresses are as they are.
+async fn networks_stay(connection: &mut Connection, ips: &[Ipv4Addr]) -> Result<Vec<Precondition>, Failure> {
+    let networks = held::networks_at(connection, ips).await?.into_iter();
+    let unchanged = |(name, sequence): (Name, i64)| Precondition::Sequence {
+        aggregate_type: "network",
+        aggregate_id: name.to_string(),
+        sequence,
+    };
+    Ok(networks.map(unchanged).collect())
 }

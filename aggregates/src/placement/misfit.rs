@@ -127,7 +127,7 @@ impl Misfit {
     pub(super) fn field(&self, of_device: bool) -> &'static str {
         match (self, of_device) {
             (Self::Interface { .. }, _) => "macs",
-            (Self::Unreached { .. }, true) | (Self::Rack { .. }, true) => "rack",
+            (Self::Unreached { .. } | Self::Rack { .. }, true) => "rack",
             (Self::Unreached { .. }, false) => "racks",
             (Self::Unit { .. }, true) => "position",
             (Self::Unit { .. }, false) => "units",
