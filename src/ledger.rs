@@ -10,6 +10,7 @@ mod devices;
 mod drift;
 mod execute;
 mod facts;
+mod guard;
 mod holders;
 pub mod import;
 pub(crate) mod power;
@@ -35,7 +36,8 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::pool::Pool;
 use bootledger_web::commands::{
-    BootSecret, Command, CommandError, Commands, Concern, Context, Imported, NewDeployment, Ping, Power, Proposed, Receipt,
+    BootSecret, Command, CommandError, Commands, Concern, Context, Imported, NewDeployment, Ping, Power, Preview, Proposed,
+    Receipt,
 };
 use reservations::Reservations;
 use std::time::Duration;
@@ -82,6 +84,8 @@ pub struct Ledger {
     /// How many orders to management controllers are under way.
     pub(crate) orders: watch::Sender<usize>,
     reservations: Reservations,
+    /// Whether nothing is appended: commands are only decided.
+    dry: bool,
 }
 
 impl Ledger {
@@ -89,7 +93,7 @@ impl Ledger {
     pub fn new(log: EventLog, views: impl Into<Pool>, feed: Feed, now: fn() -> Timestamp, secrets: Secrets) -> Self {
         let (outbound, questions) = (Outbound::default(), Questions::default());
         let (orders, reservations) = (watch::Sender::new(0), Reservations::default());
-        Self { log, views: views.into(), feed, now, secrets, outbound, questions, orders, reservations }
+        Self { log, views: views.into(), feed, now, secrets, outbound, questions, orders, reservations, dry: false }
     }
 
     /// The same, connecting to what the administrator of the machine allows.
@@ -111,7 +115,10 @@ impl Ledger {
             | Command::RecordFacts(..)
             | Command::VerifyDevice(_)
             | Command::UnverifyDevice(_)
-            | Command::DecommissionDevice { .. } => self.device_command(command, context).await,
+            | Command::DecommissionDevice { .. } => {
+                let (preconditions, _) = self.guard(command).await?;
+                self.device_command(command, preconditions, context).await
+            }
             Command::StartDeployment(wanted) => self.start_deployment(wanted, choosing, context).await,
             Command::CancelDeployment { .. }
             | Command::MarkDone { .. }
@@ -141,7 +148,10 @@ impl Ledger {
             | Command::UnlockUser(_)
             | Command::StartSession { .. }
             | Command::EndSession { .. } => self.account_command(command, context).await,
-            _ => self.catalogue_command(command, context).await,
+            _ => {
+                let (preconditions, _) = self.guard(command).await?;
+                self.catalogue_command(command, preconditions, context).await
+            }
         }
     }
 }
@@ -200,6 +210,11 @@ impl Commands for Ledger {
             Ok(proposed) => Ok(proposed),
             Err(failure) => Err(self.with_names(failure.into()).await),
         }
+    }
+
+    async fn preview(&self, command: Command, context: Context) -> Result<Preview, CommandError> {
+        let span = info_span!("preview", command.name = context::name(&command), actor = context.actor);
+        Ok(self.weigh_only(&command, &context).instrument(span).await?)
     }
 
     async fn power_state(&self, device: DeviceId, context: Context) -> Result<Power, CommandError> {

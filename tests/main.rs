@@ -6,6 +6,7 @@ mod api_description;
 mod boot_loaders;
 mod browser;
 mod bulk;
+mod catalogue_changes;
 mod catalogue_files;
 mod controllers;
 mod databases;

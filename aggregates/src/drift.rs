@@ -116,6 +116,8 @@ pub enum Nature {
     Failing,
     /// It says that it runs something else than the views gave at the time.
     OtherRevision,
+    /// Its site has entries that no network serves, so that it is given an earlier configuration, or one without them.
+    HeldBack,
 }
 
 /// A difference.

@@ -12,6 +12,7 @@ pub mod dhcp_server;
 pub mod drift;
 pub mod event;
 pub mod network;
+pub mod placement;
 pub mod rack;
 pub mod rules;
 #[cfg(test)]

@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 /// What a network is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(from = "Described")]
 pub struct NetworkSpec {
     /// The network's addresses, such as `10.0.0.0/24`; host bits are zero.
     #[schema(value_type = String, example = "10.0.0.0/24")]
@@ -37,8 +38,9 @@ pub struct NetworkSpec {
     pub dns_servers: Vec<Ipv4Addr>,
     /// The domain that hosts get; the site's by default.
     pub domain: Option<DomainName>,
-    /// How many addresses above the network's own are never given.
-    #[serde(default = "usual_margin_bottom")]
+    /// How many addresses above the network's own are never given. By default 10, and in networks of fewer than 20 hosts a
+    /// quarter of them: 3 in a /28, 1 in a /29, none in a smaller one.
+    #[schema(required = false)]
     pub margin_bottom: u32,
     /// How many addresses below the broadcast address are never given.
     #[serde(default)]
@@ -54,8 +56,61 @@ pub struct NetworkSpec {
     pub ip_only_done: bool,
 }
 
-fn usual_margin_bottom() -> u32 {
-    10
+/// A network as it is written; what is left out depends on its size.
+#[derive(Deserialize)]
+struct Described {
+    cidr: Ipv4Net,
+    site: Name,
+    #[serde(default)]
+    racks: Vec<Name>,
+    gateway: Option<Ipv4Addr>,
+    vlan: Option<u16>,
+    #[serde(default)]
+    dns_servers: Vec<Ipv4Addr>,
+    domain: Option<DomainName>,
+    margin_bottom: Option<u32>,
+    #[serde(default)]
+    margin_top: u32,
+    #[serde(default = "yes")]
+    dhcp: bool,
+    #[serde(default)]
+    dhcp_options: Vec<DhcpOption>,
+    #[serde(default = "yes")]
+    ip_only_done: bool,
+}
+
+impl From<Described> for NetworkSpec {
+    fn from(described: Described) -> Self {
+        let Described { cidr, site, racks, gateway, vlan, dns_servers, domain, margin_bottom, margin_top, dhcp, .. } = described;
+        Self {
+            cidr,
+            site,
+            racks,
+            gateway,
+            vlan,
+            dns_servers,
+            domain,
+            margin_bottom: margin_bottom.unwrap_or_else(|| usual_margin_bottom(cidr)),
+            margin_top,
+            dhcp,
+            dhcp_options: described.dhcp_options,
+            ip_only_done: described.ip_only_done,
+        }
+    }
+}
+
+/// How many hosts a network has: a /31 has two (RFC 3021), a /32 is one.
+fn hosts(cidr: Ipv4Net) -> u64 {
+    let all = 1_u64 << (32 - u32::from(cidr.prefix_len()));
+    if cidr.prefix_len() < 31 { all - 2 } else { all }
+}
+
+/// The margin of a network that names none: it leaves at least half of the hosts.
+pub fn usual_margin_bottom(cidr: Ipv4Net) -> u32 {
+    match hosts(cidr) {
+        hosts @ 0..20 => u32::try_from(hosts / 4).unwrap_or_default(),
+        _ => 10,
+    }
 }
 
 fn yes() -> bool {
@@ -99,6 +154,11 @@ impl NetworkSpec {
         } else {
             None
         }
+    }
+
+    /// Whether `ip` is below the addresses that may be given; only of interest where it is reserved.
+    pub fn is_in_bottom_margin(&self, ip: Ipv4Addr) -> bool {
+        u64::from(u32::from(ip)) < self.range().start
     }
 
     /// How many addresses may be given.
@@ -201,7 +261,10 @@ impl Network {
                         .held_by(format!("network {other}")),
                     );
                 }
-                broken.extend(shape(&spec));
+                // A network of an earlier version stays as it is, whatever would be refused today.
+                if self.defined.as_ref() != Some(&spec) {
+                    broken.extend(shape(&spec));
+                }
                 Refused::unless_empty(broken)?;
                 Ok(if self.defined.as_ref() == Some(&spec) { vec![] } else { vec![NetworkEvent::NetworkDefined { spec }] })
             }
@@ -246,10 +309,34 @@ fn shape(spec: &NetworkSpec) -> Vec<BrokenRule> {
             format!("the gateway is the {what} address of {}", spec.cidr),
         ));
     }
+    broken.extend(nothing_left(spec).filter(|_| broken.is_empty()));
     if spec.vlan.is_some_and(|vlan| !(1..=4094).contains(&vlan)) {
         broken.push(BrokenRule::new("vlan", "vlan_range", "a VLAN's number is 1 to 4094 (IEEE 802.1Q)"));
     }
     broken
+}
+
+/// Why no address of the network could ever be given.
+fn nothing_left(spec: &NetworkSpec) -> Option<BrokenRule> {
+    if spec.capacity() > 0 {
+        return None;
+    }
+    let (hosts, margins) = (hosts(spec.cidr), u64::from(spec.margin_bottom) + u64::from(spec.margin_top));
+    let bare = NetworkSpec { margin_bottom: 0, margin_top: 0, ..spec.clone() };
+    let cidr = spec.cidr;
+    let count = if hosts == 1 { "1 host address".to_owned() } else { format!("{hosts} host addresses") };
+    if bare.capacity() == 0 {
+        let message =
+            format!("{cidr} has {count}, and that is the gateway: no address is left for a server. Use a wider network");
+        return Some(BrokenRule::new("gateway", "network_without_addresses", message));
+    }
+    let gateway = if spec.gateway.is_some() { " beside the gateway" } else { "" };
+    let message = format!(
+        "{cidr} has {count}, and its margins of {} and {} leave none for a server{gateway}. Make them smaller: together they take {margins}",
+        spec.margin_bottom, spec.margin_top
+    );
+    let field = if spec.margin_bottom >= spec.margin_top { "margin_bottom" } else { "margin_top" };
+    Some(BrokenRule::new(field, "network_without_addresses", message))
 }
 
 aggregate!(Network, "network", NetworkCommand, NetworkEvent);

@@ -9,6 +9,7 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Confirmed, DhcpServerView};
+use bootledger_projections::strays::{self, Stray};
 use bootledger_projections::{dhcp_sites, log};
 use bootledger_web::dhcp::held;
 use std::sync::PoisonError;
@@ -36,6 +37,7 @@ impl Checker {
         let views = &self.ledger.views;
         let changed = dhcp_sites::changed_at(views, &look.site).await?;
         let changed_at = log::recorded_at(views, changed).await?.map(|at| at.0);
+        let strays = strays::list(views, Some(&look.site), At::Now).await?;
         let mut seen = vec![];
         for server in catalogue::dhcp_servers_of(views, &look.site, At::Now).await? {
             let key = DriftKey { site: look.site.clone(), subject: Subject::Dhcp { server: server.key.clone() } };
@@ -56,7 +58,14 @@ impl Checker {
                         Seen::Unseen(format!("the agent of DHCP server {} told nothing within {seconds} s; {advice}", server.key))
                     }
                 }
-                _ => self.server(&server.key, view, &look.site, changed, changed_at).await?,
+                _ => match self.server(&server.key, view, &look.site, changed, changed_at).await? {
+                    Seen::Same | Seen::Changing if !strays.is_empty() => held_back(&server.key, &strays),
+                    // It cannot confirm what it is not given.
+                    Seen::Differs(Difference { nature: Nature::Behind, .. }) if !strays.is_empty() => {
+                        held_back(&server.key, &strays)
+                    }
+                    other => other,
+                },
             };
             seen.push((key, found));
         }
@@ -127,4 +136,14 @@ impl Checker {
     fn remember(&self, server: &Name, known: Remembered) {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).insert(server.clone(), known);
     }
+}
+
+/// The difference of a server whose site has entries that no network serves.
+fn held_back(server: &Name, strays: &[Stray]) -> Seen {
+    let problem = strays.first().map(|stray| stray.problem.as_str()).unwrap_or_default();
+    let message =
+        format!("is not given the present configuration, which has no network for {}: {problem}", strays::named(strays));
+    let expected = strays.iter().take(10).map(|stray| Text::fitted(&stray.named())).collect();
+    let (server, message) = (Text::fitted(server.as_str()), Text::fitted(&message));
+    Seen::Differs(Difference { nature: Nature::HeldBack, server, expected, found: vec![], message })
 }

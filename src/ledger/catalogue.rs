@@ -4,6 +4,7 @@ use super::Ledger;
 use super::devices::unreachable_command;
 use super::execute::Failure;
 use super::facts::site_exists;
+use crate::store::append::Precondition;
 use crate::store::repository::Terms;
 use bootledger_aggregates::boot_image::{BootImage, BootImageCommand};
 use bootledger_aggregates::claims::Holder;
@@ -25,8 +26,13 @@ use bootledger_projections::{catalogue, dns_records, holdings, log, site_uses};
 use bootledger_web::commands::{Command, Context, Kind, Receipt};
 
 impl Ledger {
-    pub(super) async fn catalogue_command(&self, command: &Command, context: &Context) -> Result<Receipt, Failure> {
-        let terms = Terms::default();
+    pub(super) async fn catalogue_command(
+        &self,
+        command: &Command,
+        preconditions: Vec<Precondition>,
+        context: &Context,
+    ) -> Result<Receipt, Failure> {
+        let terms = Terms { preconditions, ..Terms::default() };
         match command {
             Command::DefineSite(key, spec) => {
                 self.refuse_plain_secrets(spec.settings.iter()).await?;
@@ -103,7 +109,7 @@ impl Ledger {
                 self.run::<BootImage>(image, command, terms, context).await
             }
             Command::DefineSecret(name, spec) => self.define_secret(name, spec, context).await,
-            Command::Retire(kind, key) => self.retire(*kind, key, context).await,
+            Command::Retire(kind, key) => self.retire(*kind, key, terms, context).await,
             Command::ConfirmConfiguration { server, revision, position } => {
                 let last_position = log::last_position(&self.views).await?;
                 let command = DhcpServerCommand::ConfirmConfiguration { revision: *revision, position: *position, last_position };
@@ -176,8 +182,7 @@ impl Ledger {
         Ok(ancestors)
     }
 
-    async fn retire(&self, kind: Kind, key: &Name, context: &Context) -> Result<Receipt, Failure> {
-        let terms = Terms::default();
+    async fn retire(&self, kind: Kind, key: &Name, terms: Terms, context: &Context) -> Result<Receipt, Failure> {
         match kind {
             Kind::Site => {
                 let mut connection = self.views.acquire().await?;

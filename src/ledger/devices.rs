@@ -25,12 +25,21 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 impl Ledger {
-    pub(super) async fn device_command(&self, command: &Command, context: &Context) -> Result<Receipt, Failure> {
+    pub(super) async fn device_command(
+        &self,
+        command: &Command,
+        guarded: Vec<Precondition>,
+        context: &Context,
+    ) -> Result<Receipt, Failure> {
         let terms = Terms::default();
+        let with = |mut preconditions: Vec<Precondition>| {
+            preconditions.extend(guarded.clone());
+            Terms { preconditions, ..Terms::default() }
+        };
         match command {
             Command::RegisterDevice { spec, venture, role } => {
                 self.refuse_plain_secrets(spec.settings.iter()).await?;
-                self.register(spec, venture.as_ref(), role.as_ref(), context).await
+                self.register(spec, venture.as_ref(), role.as_ref(), guarded, context).await
             }
             Command::ChangeDevice(id, change) => {
                 let set = change.settings.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
@@ -39,7 +48,7 @@ impl Ledger {
                 // Without a live deployment, none may have begun meanwhile: it could boot from a MAC that goes.
                 let (_, preconditions) = live(&self.views, *id).await?;
                 let command = DeviceCommand::ChangeDevice { change: change.clone(), facts };
-                self.run::<Device>(id, command, Terms { preconditions, ..terms }, context).await
+                self.run::<Device>(id, command, with(preconditions), context).await
             }
             Command::RecordFacts(id, facts) => {
                 let (live, preconditions) = live(&self.views, *id).await?;
@@ -48,7 +57,7 @@ impl Ledger {
                 let command = DeviceCommand::RecordFacts { facts: facts.clone(), held, live };
                 match &facts.sub_devices {
                     Some(parts) => self.record_with_parts(*id, command, parts, preconditions, context).await,
-                    None => self.run::<Device>(id, command, Terms { preconditions, ..terms }, context).await,
+                    None => self.run::<Device>(id, command, with(preconditions), context).await,
                 }
             }
             Command::VerifyDevice(id) => self.run::<Device>(id, DeviceCommand::VerifyDevice, terms, context).await,
@@ -70,6 +79,7 @@ impl Ledger {
         spec: &DeviceSpec,
         venture: Option<&Name>,
         role: Option<&Name>,
+        preconditions: Vec<Precondition>,
         context: &Context,
     ) -> Result<Receipt, Failure> {
         let id = DeviceId(Uuid::now_v7());
@@ -107,13 +117,13 @@ impl Ledger {
         };
         let register = DeviceCommand::RegisterDevice { spec: Box::new(spec.clone()), facts: facts.clone() };
         if venture.is_none() && role.is_none() {
-            return self.run::<Device>(id, register, Terms { fresh: true, ..Terms::default() }, context).await;
+            return self.run::<Device>(id, register, Terms { fresh: true, preconditions, ..Terms::default() }, context).await;
         }
         let change = DeviceChange { venture: venture.cloned(), role: role.cloned(), ..DeviceChange::default() };
         let mut draft = Draft::<Device>::fresh(id.to_string());
         draft.decide(|device| device.decide(register))?;
         draft.decide(|device| device.decide(DeviceCommand::ChangeDevice { change: Box::new(change), facts }))?;
-        self.append(id, draft.into_events(&context::metadata_text(context))?, vec![], context).await
+        self.append(id, draft.into_events(&context::metadata_text(context))?, preconditions, context).await
     }
 
     /// The device that another one is a part of.

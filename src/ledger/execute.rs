@@ -96,6 +96,7 @@ impl Ledger {
     {
         let id = id.to_string();
         terms.idempotency = idempotency(context, &id);
+        terms.dry = self.dry;
         let (repository, appended) = CommandRepository::new(self.log.clone(), terms);
         let cqrs = CqrsFramework::<A, _>::new(PersistedEventStore::new_event_store(repository), vec![], ());
         cqrs.execute_with_metadata(&id, command, metadata(context)).await.map_err(failure)?;
@@ -115,6 +116,9 @@ impl Ledger {
         context: &Context,
     ) -> Result<Receipt, Failure> {
         let id = id.to_string();
+        if self.dry {
+            return Ok(Receipt { position: 0, id });
+        }
         let batch = Batch { events, preconditions, idempotency: idempotency(context, &id) };
         match self.log.append(batch).await? {
             Appended::At(position) => {

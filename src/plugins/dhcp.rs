@@ -8,7 +8,7 @@ use bootledger_aggregates::device::event::DhcpEntry;
 use bootledger_aggregates::values::text::Text;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, DhcpServerView, Entry};
-use bootledger_projections::dhcp_entries;
+use bootledger_projections::{dhcp_entries, strays};
 
 pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
     let deployment = work.deployment;
@@ -45,7 +45,13 @@ pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
     } else {
         let names: Vec<String> = behind.iter().map(|server| told(server)).collect();
         let keys: Vec<String> = behind.iter().map(|server| format!("dhcp-server:{}", server.key)).collect();
-        waiting(&format!("waiting for a confirmed configuration with this entry from {}", names.join(", ")), &keys)
+        let strays = strays::list(work.views, Some(&deployment.site), At::Now).await?;
+        let held_back = strays.first().map(|stray| {
+            let (site, named) = (&deployment.site, strays::named(&strays));
+            format!("; the configuration of site {site} is held back, since it has no network for {named}: {}", stray.problem)
+        });
+        let reason = format!("waiting for a confirmed configuration with this entry from {}", names.join(", "));
+        waiting(&(reason + &held_back.unwrap_or_default()), &keys)
     };
     let preconditions = if outcome == Outcome::Succeeded { vec![] } else { unchanged };
     Ok(Report { device: Some(device), outcome, preconditions })

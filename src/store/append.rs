@@ -1,6 +1,7 @@
 //! What can be appended, under which conditions, and what comes of it.
 
 use bootledger_aggregates::claims::{Claim, ClaimChange};
+use bootledger_aggregates::placement::Scope;
 use bootledger_projections::cause::Impediment;
 
 /// An event that has no position yet.
@@ -38,6 +39,13 @@ pub enum Precondition {
     },
     /// Nobody holds this.
     Unclaimed(Claim),
+    /// Nothing that this concerns has come into use: it was looked up in the views at a position.
+    Unused {
+        /// The position that the views showed, at least.
+        after: i64,
+        /// What was looked up.
+        scope: Scope,
+    },
 }
 
 /// How a repeated request is recognised.

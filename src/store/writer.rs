@@ -9,6 +9,7 @@
 mod checks;
 mod session;
 mod sql;
+mod used;
 
 use super::append::{Appended, Batch, Rejection};
 use super::chain::{self, Link};

@@ -287,6 +287,15 @@ pub struct Receipt {
     pub id: String,
 }
 
+/// What a change would do that nobody has made yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Preview {
+    /// What has another place than before: addresses, records; the first of them.
+    pub moves: Vec<String>,
+    /// How many things that is.
+    pub moved: usize,
+}
+
 /// Something that limits the service, or soon will.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Concern {
@@ -461,6 +470,12 @@ pub trait Commands: Send + Sync {
     /// What would become of a deployment were it started now: what would be filled in, or every rule that it breaks. Nothing
     /// is started, and what is free now may be taken before it is.
     async fn check_deployment(&self, wanted: &NewDeployment) -> Result<Proposed, CommandError>;
+
+    /// What a change of the catalogue or of a device would do, without doing it: refused as it would be, else what moves along.
+    async fn preview(&self, command: Command, context: Context) -> Result<Preview, CommandError> {
+        drop((command, context));
+        Ok(Preview::default())
+    }
 
     /// Whether a server has power. For an operator, its management controller is asked, now. For a viewer nothing is sent
     /// anywhere: the answer is what was heard last.

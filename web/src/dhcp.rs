@@ -9,6 +9,7 @@ pub mod dnsmasq;
 pub mod held;
 pub mod isc;
 pub mod kea;
+pub mod last_good;
 pub(crate) mod revision;
 pub mod routes;
 

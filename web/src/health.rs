@@ -1,4 +1,5 @@
-//! What watches the service ask: `/healthz`, `/readyz`, `/metrics`. No login; nothing of the data centre is told.
+//! What watches the service ask: `/healthz`, `/readyz`, `/metrics`. No login; of the data centre, only what is wrong is
+//! told.
 
 pub mod metrics;
 pub mod readiness;

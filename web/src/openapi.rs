@@ -5,13 +5,14 @@ mod machines;
 pub mod page;
 
 use crate::auth::cookie;
+use crate::commands::Preview;
 use crate::error::problem::{KINDS, Problem};
 use crate::{api, boot, health, puppet};
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
@@ -110,6 +111,7 @@ impl Modify for InCommon {
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
         let mut schemas = vec![(Problem::name().into_owned(), <Problem as utoipa::PartialSchema>::schema())];
         Problem::schemas(&mut schemas);
+        schemas.push((Preview::name().into_owned(), <Preview as utoipa::PartialSchema>::schema()));
         components.schemas.extend(schemas);
         for (path, item) in &mut document.paths.paths {
             for (method, operation) in operations(item) {
@@ -182,6 +184,7 @@ fn describe(path: &str, method: &str, operation: &mut Operation) {
         let key = "1 to 200 visible ASCII characters: repeated with the same key, the first answer is given again";
         parameters.push(parameter("Idempotency-Key", ParameterIn::Header, key, text()));
     }
+    let weighs = tag != "imports" && parameters.iter().any(|one| matches!(one, RefOr::T(one) if one.name == "dry_run"));
     let mut problems = vec!["400", "401", "403", "422", "500", "503"];
     if path.contains('{') {
         problems.push("404");
@@ -199,6 +202,15 @@ fn describe(path: &str, method: &str, operation: &mut Operation) {
     if method != "get" && tag != "imports" && tag != "tokens" && !tells_secret && !pings {
         let accepted = "Done, but the views did not show it within 10 seconds: only the id and the position";
         responses.insert("202".to_owned(), RefOr::T(ResponseBuilder::new().description(accepted).build()));
+    }
+    if let (true, Some(RefOr::T(response))) = (weighs, responses.get_mut("200")) {
+        // A dry run answers with what would move along.
+        for content in response.content.values_mut() {
+            if let Some(done) = content.schema.take() {
+                let either = AnyOfBuilder::new().item(done).item(Ref::from_schema_name(Preview::name())).build();
+                content.schema = Some(RefOr::T(Schema::AnyOf(either)));
+            }
+        }
     }
     for response in responses.values_mut() {
         if let RefOr::T(response) = response {

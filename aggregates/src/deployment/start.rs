@@ -203,6 +203,12 @@ fn address(request: &StartDeployment) -> Vec<BrokenRule> {
     }
     let refuse = |rule: &str, what: String| vec![BrokenRule::new("ip", rule, what).held_by(format!("network {name}"))];
     match network.reserved(ip) {
+        None if !network.dhcp => refuse(
+            "network_without_dhcp",
+            format!(
+                "network {name} has no DHCP, so the server would not get {ip}; turn DHCP on for the network, or choose another"
+            ),
+        ),
         None => vec![],
         Some(Reserved::Outside) => {
             refuse("ip_outside_networks", format!("{ip} does not lie in network {name}, {}", network.cidr))

@@ -330,8 +330,9 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
                 "mac_deploying",
                 format!("the live deployment boots from {mac}; cancel it first"),
             ));
-        } else if device.dhcp.iter().any(|entry| entry.mac == *mac) {
-            broken.push(BrokenRule::new("macs", "mac_has_dhcp_entry", format!("{mac} has a DHCP entry; remove that first")));
+        } else if let Some(entry) = device.dhcp.iter().find(|entry| entry.mac == *mac) {
+            let message = format!("{mac} has a DHCP entry, the reservation of {}; remove that first", entry.ip);
+            broken.push(BrokenRule::new("macs", "mac_has_dhcp_entry", message));
         }
     }
     if changed.site.is_some() && !facts.deploying.is_empty() {

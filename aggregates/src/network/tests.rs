@@ -61,7 +61,7 @@ fn a_vlan_is_one_of_4094() {
 
 #[test]
 fn a_gateway_is_a_host_of_its_network() {
-    let gateway = |cidr: &str, ip: &str| define(NetworkSpec { gateway: Some(parsed(ip)), ..network(cidr) });
+    let gateway = |cidr: &str, ip: &str| define(NetworkSpec { gateway: Some(parsed(ip)), ..bare(cidr) });
     assert_eq!(broken::<Network>(&[], gateway("10.0.0.0/24", "10.0.1.1")), ["gateway_outside"]);
     assert_eq!(broken::<Network>(&[], gateway("10.0.0.0/24", "10.0.0.0")), ["gateway_not_a_host"]);
     assert_eq!(broken::<Network>(&[], gateway("10.0.0.0/24", "10.0.0.255")), ["gateway_not_a_host"]);
@@ -166,4 +166,54 @@ fn the_capacity_is_the_number_of_addresses_that_may_be_given() {
         let spec = NetworkSpec { gateway: gateway.map(parsed), margin_bottom: bottom, margin_top: top, ..network(cidr) };
         assert_eq!(spec.capacity(), spec.givable().count() as u64, "{cidr} {gateway:?} {bottom} {top}");
     }
+}
+
+/// A network as a caller writes it who says no more than what it must.
+fn written(cidr: &str) -> NetworkSpec {
+    serde_json::from_value(serde_json::json!({ "cidr": cidr, "site": "dc1" })).expect(cidr)
+}
+
+#[test]
+fn the_default_margin_fits_every_network() {
+    let margins = ["10.0.0.0/24", "10.0.0.0/27", "10.99.6.0/28", "10.99.6.0/29", "10.99.6.0/30", "10.99.6.0/31", "10.99.6.7/32"];
+    assert_eq!(margins.map(|cidr| written(cidr).margin_bottom), [10, 10, 3, 1, 0, 0, 0]);
+    for prefix in 8..=32 {
+        let spec = written(&format!("10.0.0.0/{prefix}"));
+        assert!(spec.capacity() * 2 >= hosts(spec.cidr), "/{prefix}");
+        assert!(outcome::<Network>(&[], define(spec)).is_ok(), "/{prefix}");
+    }
+    assert_eq!(given(&written("10.99.6.0/29")), ["10.99.6.2", "10.99.6.3", "10.99.6.4", "10.99.6.5", "10.99.6.6"]);
+}
+
+#[test]
+fn a_margin_that_leaves_no_address_is_refused_with_the_reason() {
+    let refused = |spec: NetworkSpec| match outcome::<Network>(&[], define(spec)) {
+        Err(Refused(broken)) => broken.into_iter().map(|rule| format!("{}: {}", rule.field, rule.message)).collect::<Vec<_>>(),
+        Ok(_) => vec![],
+    };
+    let margin = |cidr: &str, bottom, top| NetworkSpec { margin_bottom: bottom, margin_top: top, ..written(cidr) };
+    assert_eq!(
+        refused(margin("10.99.6.0/29", 10, 0)),
+        [
+            "margin_bottom: 10.99.6.0/29 has 6 host addresses, and its margins of 10 and 0 leave none for a server. Make them smaller: together they take 10"
+        ]
+    );
+    assert_eq!(refused(margin("10.99.6.0/30", 1, 1)).len(), 1);
+    assert_eq!(refused(margin("10.99.6.0/31", 0, 2)).len(), 1);
+    assert_eq!(refused(margin("10.0.0.0/8", u32::MAX, u32::MAX)).len(), 1);
+    assert_eq!(refused(margin("10.99.6.0/31", 0, 1)), [""; 0]);
+    let gateway = |cidr: &str, gateway: &str, bottom| NetworkSpec { gateway: Some(parsed(gateway)), ..margin(cidr, bottom, 0) };
+    assert!(
+        refused(gateway("10.99.6.7/32", "10.99.6.7", 0))[0].starts_with("gateway: 10.99.6.7/32 has 1 host address, and that")
+    );
+    assert_eq!(refused(gateway("10.99.6.0/31", "10.99.6.0", 0)), [""; 0]);
+    assert!(refused(gateway("10.99.6.0/29", "10.99.6.6", 5))[0].contains("leave none for a server beside the gateway"));
+}
+
+#[test]
+fn a_network_that_would_be_refused_today_stays_as_it_is() {
+    let old = NetworkSpec { margin_bottom: 10, ..written("10.99.6.0/29") };
+    let given = [NetworkEvent::NetworkDefined { spec: Box::new(old.clone()) }];
+    assert_eq!(outcome::<Network>(&given, define(old.clone())), Ok(vec![]));
+    assert_eq!(broken::<Network>(&given, define(NetworkSpec { vlan: Some(5), ..old })), ["network_without_addresses"]);
 }

@@ -228,6 +228,8 @@ impl Common<'_> {
             ("boot_image", boot_image.to_string(), image.map_or(0, |entry| entry.sequence)),
         ];
         used.extend(seen.map(|(kind, key, sequence)| ((kind, key), sequence)));
+        let stands_in = rack.as_ref().and_then(|rack| self.known.racks.get(rack));
+        used.extend(stands_in.map(|entry| (("rack", entry.key.to_string()), entry.sequence)));
         // The settings of ancestors count as well.
         used.extend(lineage.iter().skip(1).map(|entry| (("venture", entry.key.to_string()), entry.sequence)));
         if let Some(known) = known_device {

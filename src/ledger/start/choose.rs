@@ -210,8 +210,9 @@ impl Ledger {
     /// The networks in use that reach the device's rack, by name.
     async fn networks_of(&self, device: &Device) -> Result<Vec<Entry<NetworkSpec>>, Failure> {
         let networks = catalogue::networks(&self.views, At::Now).await?.into_iter();
-        let reaches =
-            |spec: &NetworkSpec| spec.site == device.site && device.rack.as_ref().is_some_and(|rack| spec.racks.contains(rack));
+        let reaches = |spec: &NetworkSpec| {
+            spec.site == device.site && spec.dhcp && device.rack.as_ref().is_some_and(|rack| spec.racks.contains(rack))
+        };
         Ok(networks.filter(|entry| !entry.retired && reaches(&entry.spec)).collect())
     }
 

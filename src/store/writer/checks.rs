@@ -3,6 +3,7 @@
 
 use super::super::append::{Appended, Batch, Precondition, Rejection};
 use super::sql;
+use super::used::Used;
 use bootledger_aggregates::claims::{Claim, ClaimChange};
 use sqlx::postgres::PgConnection;
 use std::collections::{BTreeSet, HashMap};
@@ -26,6 +27,8 @@ pub(super) struct Known {
     pub(super) changed: HashMap<ClaimKey, i64>,
     /// Keys that this group answers.
     pub(super) answered: Vec<String>,
+    /// What has come into use lately, where a batch of the group wants to know.
+    pub(super) used: Option<Used>,
 }
 
 impl Known {
@@ -38,6 +41,7 @@ impl Known {
         let mut claims = BTreeSet::new();
         let mut holders = BTreeSet::new();
         let mut keys = BTreeSet::new();
+        let mut since = None::<i64>;
         for batch in batches {
             for event in &batch.events {
                 streams.insert((event.aggregate_type.clone(), event.aggregate_id.clone()));
@@ -54,11 +58,17 @@ impl Known {
                         streams.insert(((*aggregate_type).to_owned(), aggregate_id.clone()));
                     }
                     Precondition::Unclaimed(claim) => drop(claims.insert(claim.parts())),
+                    Precondition::Unused { after, .. } => since = Some(since.map_or(*after, |since| since.min(*after))),
                 }
             }
             keys.extend(batch.idempotency.iter().map(|idempotency| idempotency.key.clone()));
         }
-        sql::look_up(connection, &streams, &claims, &holders, &keys).await
+        let (head, now, mut known) = sql::look_up(connection, &streams, &claims, &holders, &keys).await?;
+        // Read after the end of the log: events behind that end among these lead to one more decision, never to a missed event.
+        if let Some(since) = since {
+            known.used = Some(Used::read(connection, since).await?);
+        }
+        Ok((head, now, known))
     }
 
     /// What the batches themselves say about their streams, where that is all that needs to be known of them: the
@@ -95,6 +105,15 @@ impl Known {
                     self.check_sequence(aggregate_type, aggregate_id, *sequence)?;
                 }
                 Precondition::Unclaimed(claim) => self.check_holder(claim, None)?,
+                Precondition::Unused { after, scope } => {
+                    if self.used.as_ref().is_none_or(|used| used.concerns(*after, scope)) {
+                        let (aggregate_type, aggregate_id) = batch
+                            .events
+                            .first()
+                            .map_or_else(Default::default, |event| (event.aggregate_type.clone(), event.aggregate_id.clone()));
+                        return Err(Rejection::Conflict { aggregate_type, aggregate_id });
+                    }
+                }
             }
         }
         let mut next: HashMap<(&str, &str), i64> = HashMap::new();
@@ -168,6 +187,9 @@ impl Known {
                 Some(holder) => drop(self.holders.insert(key, holder)),
                 None => drop(self.holders.remove(&key)),
             }
+        }
+        if let Some(used) = &mut self.used {
+            used.add(batch, position);
         }
         for event in &batch.events {
             self.sequences.insert((event.aggregate_type.clone(), event.aggregate_id.clone()), event.sequence);

@@ -2,6 +2,7 @@
 
 use super::super::append::NewEvent;
 use super::checks::{ClaimKey, Known};
+use bootledger_aggregates::placement::Use;
 use sqlx::Executor;
 use sqlx::postgres::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,6 +98,29 @@ pub(super) async fn look_up(
         }
     }
     Ok((head, now.ok_or(sqlx::Error::RowNotFound)?, known))
+}
+
+/// An event as it is stored, without what only readers want to know.
+pub(super) struct Stored {
+    pub(super) position: i64,
+    pub(super) aggregate_type: String,
+    pub(super) aggregate_id: String,
+    pub(super) payload: String,
+}
+
+/// The events behind a position that may begin to use something of the catalogue.
+pub(super) async fn events_after(connection: &mut PgConnection, after: i64, limit: i64) -> Result<Vec<Stored>, sqlx::Error> {
+    let types: Vec<String> = Use::EVENTS.iter().map(ToString::to_string).collect();
+    sqlx::query_as!(
+        Stored,
+        r#"SELECT position, aggregate_type, aggregate_id, payload::text AS "payload!" FROM events
+            WHERE position > $1 AND event_type = ANY($2) ORDER BY position LIMIT $3"#,
+        after,
+        &types,
+        limit
+    )
+    .fetch_all(connection)
+    .await
 }
 
 /// The stored kind as the constant that `Claim::parts` gives.

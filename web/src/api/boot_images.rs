@@ -1,6 +1,6 @@
 //! Boot images without their files' contents, which the boot pages take and give.
 
-use crate::api::catalogue::{self, CatalogueQuery};
+use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
 use crate::auth::caller::{Administrator, Viewer};
 use crate::commands::{Command, Kind};
 use crate::error::Error;
@@ -40,7 +40,7 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend)
 }
 
 /// Creates or changes a boot image; a retired one is in use again.
-#[utoipa::path(put, path = "/api/v1/boot-images/{key}", tag = "boot-images", params(("key" = Name, Path, description = "Its name")),
+#[utoipa::path(put, path = "/api/v1/boot-images/{key}", tag = "boot-images", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     request_body = BootImageSpec, responses((status = 200, body = Entry<BootImage>)))]
 pub(crate) async fn define(
     caller: Administrator,
@@ -53,7 +53,7 @@ pub(crate) async fn define(
 }
 
 /// Takes a boot image out of use.
-#[utoipa::path(delete, path = "/api/v1/boot-images/{key}", tag = "boot-images", params(("key" = Name, Path, description = "Its name")),
+#[utoipa::path(delete, path = "/api/v1/boot-images/{key}", tag = "boot-images", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     responses((status = 200, body = Entry<BootImage>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::BootImage, key.clone());

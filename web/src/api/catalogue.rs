@@ -66,6 +66,9 @@ pub(super) async fn change<T: DeserializeOwned + Serialize>(
     caller: &Caller,
     command: Command,
 ) -> Result<HttpResponse, Error> {
+    if backend.is_dry_run() {
+        return preview(backend, caller, command).await;
+    }
     let change = Change::make(backend, caller, command).await?;
     match change.shown(backend).await {
         Ok(mut reading) => {
@@ -74,4 +77,19 @@ pub(super) async fn change<T: DeserializeOwned + Serialize>(
         }
         Err(accepted) => Ok(accepted),
     }
+}
+
+/// Says what a change would do, or why it would be refused, and does nothing.
+pub(super) async fn preview(backend: &mut Backend, caller: &Caller, command: Command) -> Result<HttpResponse, Error> {
+    Ok(HttpResponse::Ok().json(backend.preview(command, caller.context()).await?))
+}
+
+/// Whether to do it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct ChangeMode {
+    /// Only say what would move along, or why it would be refused. The answer is then a `Preview`.
+    #[allow(dead_code, reason = "the backend reads it; this describes it")]
+    dry_run: bool,
 }

@@ -1,5 +1,6 @@
 //! Devices: registering, describing, checking and retiring servers.
 
+use crate::api::catalogue::{ChangeMode, preview};
 use crate::api::deployments::Reason;
 use crate::auth::caller::{Operator, Viewer};
 use crate::commands::Command;
@@ -214,7 +215,7 @@ pub(crate) async fn settings(
 }
 
 /// Changes a device's description; what is left out stays.
-#[utoipa::path(patch, path = "/api/v1/devices/{id}", tag = "devices", params(("id" = DeviceId, Path, description = "The device")),
+#[utoipa::path(patch, path = "/api/v1/devices/{id}", tag = "devices", params(("id" = DeviceId, Path, description = "The device"), ChangeMode),
     request_body = DeviceChange, responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn change(
     caller: Operator,
@@ -224,6 +225,9 @@ pub(crate) async fn change(
 ) -> Result<HttpResponse, Error> {
     caller.require_for(change.settings.values().flatten())?;
     let command = Command::ChangeDevice(id, Box::new(change));
+    if backend.is_dry_run() {
+        return preview(&mut backend, &caller, command).await;
+    }
     changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
 }
 
@@ -243,7 +247,7 @@ pub(crate) async fn unverify(caller: Operator, mut backend: Backend, Path(id): P
 
 /// Takes a device out of use and releases everything that it holds.
 #[utoipa::path(post, path = "/api/v1/devices/{id}/decommission", tag = "devices", request_body = Reason,
-    params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
+    params(("id" = DeviceId, Path, description = "The device"), ChangeMode), responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn decommission(
     caller: Operator,
     mut backend: Backend,
@@ -251,12 +255,15 @@ pub(crate) async fn decommission(
     Json(Reason { reason }): Json<Reason>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::DecommissionDevice { device, reason };
+    if backend.is_dry_run() {
+        return preview(&mut backend, &caller, command).await;
+    }
     changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
 }
 
 /// Records what an inventory found on a device; what is left out stays.
 #[utoipa::path(put, path = "/api/v1/devices/{id}/facts", tag = "devices", request_body = Facts,
-    params(("id" = DeviceId, Path, description = "The device")), responses((status = 200, body = DeviceAnswer)))]
+    params(("id" = DeviceId, Path, description = "The device"), ChangeMode), responses((status = 200, body = DeviceAnswer)))]
 pub(crate) async fn record_facts(
     caller: Operator,
     mut backend: Backend,
@@ -264,5 +271,8 @@ pub(crate) async fn record_facts(
     Json(facts): Json<Facts>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::RecordFacts(id, Box::new(facts));
+    if backend.is_dry_run() {
+        return preview(&mut backend, &caller, command).await;
+    }
     changed(Change::make(&mut backend, &caller, command).await?, &mut backend).await
 }

@@ -1,6 +1,6 @@
 //! DHCP servers, and which configuration each has confirmed.
 
-use crate::api::catalogue::{self, CatalogueQuery};
+use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
 use crate::auth::caller::{Administrator, Viewer};
 use crate::commands::{Command, Kind};
 use crate::error::Error;
@@ -40,7 +40,7 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend)
 }
 
 /// Creates or changes a DHCP server; a retired one is in use again.
-#[utoipa::path(put, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name")),
+#[utoipa::path(put, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     request_body = DhcpServerSpec, responses((status = 200, body = Entry<DhcpServerView>)))]
 pub(crate) async fn define(
     caller: Administrator,
@@ -53,7 +53,7 @@ pub(crate) async fn define(
 }
 
 /// Takes a DHCP server out of use.
-#[utoipa::path(delete, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name")),
+#[utoipa::path(delete, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     responses((status = 200, body = Entry<DhcpServerView>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::DhcpServer, key.clone());

@@ -1,6 +1,6 @@
 //! Networks, and their free addresses.
 
-use crate::api::catalogue::{self, CatalogueQuery};
+use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
 use crate::auth::caller::{Administrator, Viewer};
 use crate::commands::{Command, Kind};
 use crate::error::Error;
@@ -46,7 +46,7 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend)
 }
 
 /// Creates or changes a network; a retired one is in use again.
-#[utoipa::path(put, path = "/api/v1/networks/{key}", tag = "networks", params(("key" = Name, Path, description = "Its name")),
+#[utoipa::path(put, path = "/api/v1/networks/{key}", tag = "networks", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     request_body = NetworkSpec, responses((status = 200, body = Entry<NetworkSpec>)))]
 pub(crate) async fn define(
     caller: Administrator,
@@ -59,7 +59,7 @@ pub(crate) async fn define(
 }
 
 /// Takes a network out of use.
-#[utoipa::path(delete, path = "/api/v1/networks/{key}", tag = "networks", params(("key" = Name, Path, description = "Its name")),
+#[utoipa::path(delete, path = "/api/v1/networks/{key}", tag = "networks", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     responses((status = 200, body = Entry<NetworkSpec>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::Network, key.clone());

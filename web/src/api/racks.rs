@@ -1,6 +1,6 @@
 //! Racks.
 
-use crate::api::catalogue::{self, CatalogueQuery};
+use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
 use crate::auth::caller::{Administrator, Viewer};
 use crate::commands::{Command, Kind};
 use crate::error::Error;
@@ -40,7 +40,7 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend)
 }
 
 /// Creates or changes a rack; a retired one is in use again.
-#[utoipa::path(put, path = "/api/v1/racks/{key}", tag = "racks", params(("key" = Name, Path, description = "Its name")),
+#[utoipa::path(put, path = "/api/v1/racks/{key}", tag = "racks", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     request_body = RackSpec, responses((status = 200, body = Entry<RackSpec>)))]
 pub(crate) async fn define(
     caller: Administrator,
@@ -53,7 +53,7 @@ pub(crate) async fn define(
 }
 
 /// Takes a rack out of use.
-#[utoipa::path(delete, path = "/api/v1/racks/{key}", tag = "racks", params(("key" = Name, Path, description = "Its name")),
+#[utoipa::path(delete, path = "/api/v1/racks/{key}", tag = "racks", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     responses((status = 200, body = Entry<RackSpec>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::Rack, key.clone());

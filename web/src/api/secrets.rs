@@ -1,7 +1,7 @@
 //! The scopes of secrets: to which management controllers each may be sent. Only for administrators. The secrets themselves
 //! are nowhere here, and no answer tells whether one can be read.
 
-use crate::api::catalogue::{self, CatalogueQuery};
+use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
 use crate::auth::caller::Administrator;
 use crate::commands::{Command, Kind};
 use crate::error::Error;
@@ -42,7 +42,7 @@ pub(crate) async fn show(_: Administrator, Path(key): Path<Name>, mut backend: B
 
 /// Sets to which management controllers a secret may be sent. A secret without a scope is sent to none.
 #[utoipa::path(put, path = "/api/v1/secrets/{key}", tag = "secrets",
-    params(("key" = Name, Path, description = "The secret's name")), request_body = SecretSpec,
+    params(("key" = Name, Path, description = "The secret's name"), ChangeMode), request_body = SecretSpec,
     responses((status = 200, body = Entry<SecretSpec>)))]
 pub(crate) async fn define(
     caller: Administrator,
@@ -56,7 +56,7 @@ pub(crate) async fn define(
 
 /// Takes the scope of a secret away: it is sent to no management controller. The secret itself stays where it is.
 #[utoipa::path(delete, path = "/api/v1/secrets/{key}", tag = "secrets",
-    params(("key" = Name, Path, description = "The secret's name")), responses((status = 200, body = Entry<SecretSpec>)))]
+    params(("key" = Name, Path, description = "The secret's name"), ChangeMode), responses((status = 200, body = Entry<SecretSpec>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::Secret, key.clone());
     catalogue::change::<SecretSpec>("secret", &key, &mut backend, &caller, command).await

@@ -1,6 +1,6 @@
 //! Sites (data centres), and the host names that their templates offer.
 
-use crate::api::catalogue::{self, CatalogueQuery};
+use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
 use crate::api::networks::FreeQuery;
 use crate::auth::caller::{Administrator, Viewer};
 use crate::commands::{Command, Kind};
@@ -47,7 +47,7 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend)
 }
 
 /// Creates or changes a site; a retired one is in use again.
-#[utoipa::path(put, path = "/api/v1/sites/{key}", tag = "sites", params(("key" = Name, Path, description = "Its code")),
+#[utoipa::path(put, path = "/api/v1/sites/{key}", tag = "sites", params(("key" = Name, Path, description = "Its code"), ChangeMode),
     request_body = SiteSpec, responses((status = 200, body = Entry<SiteSpec>)))]
 pub(crate) async fn define(
     caller: Administrator,
@@ -60,7 +60,7 @@ pub(crate) async fn define(
 }
 
 /// Takes a site out of use.
-#[utoipa::path(delete, path = "/api/v1/sites/{key}", tag = "sites", params(("key" = Name, Path, description = "Its code")),
+#[utoipa::path(delete, path = "/api/v1/sites/{key}", tag = "sites", params(("key" = Name, Path, description = "Its code"), ChangeMode),
     responses((status = 200, body = Entry<SiteSpec>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::Site, key.clone());

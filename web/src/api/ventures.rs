@@ -1,6 +1,6 @@
 //! Ventures and their roles.
 
-use crate::api::catalogue::{self, CatalogueQuery};
+use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
 use crate::auth::caller::{Administrator, Viewer};
 use crate::commands::{Command, Kind};
 use crate::error::Error;
@@ -41,7 +41,7 @@ pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend)
 }
 
 /// Creates or changes a venture; a retired one is in use again.
-#[utoipa::path(put, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name")),
+#[utoipa::path(put, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     request_body = VentureSpec, responses((status = 200, body = Entry<VentureView>)))]
 pub(crate) async fn define(
     caller: Administrator,
@@ -54,7 +54,7 @@ pub(crate) async fn define(
 }
 
 /// Takes a venture out of use.
-#[utoipa::path(delete, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name")),
+#[utoipa::path(delete, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name"), ChangeMode),
     responses((status = 200, body = Entry<VentureView>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::Venture, key.clone());
@@ -63,7 +63,7 @@ pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key
 
 /// Creates or changes a role of a venture.
 #[utoipa::path(put, path = "/api/v1/ventures/{key}/roles/{role}", tag = "ventures", request_body = RoleSpec,
-    params(("key" = Name, Path, description = "The venture"), ("role" = Name, Path, description = "Its role")),
+    params(("key" = Name, Path, description = "The venture"), ("role" = Name, Path, description = "Its role"), ChangeMode),
     responses((status = 200, body = Entry<VentureView>)))]
 pub(crate) async fn define_role(
     caller: Administrator,
@@ -77,7 +77,7 @@ pub(crate) async fn define_role(
 
 /// Takes a role of a venture out of use.
 #[utoipa::path(delete, path = "/api/v1/ventures/{key}/roles/{role}", tag = "ventures",
-    params(("key" = Name, Path, description = "The venture"), ("role" = Name, Path, description = "Its role")),
+    params(("key" = Name, Path, description = "The venture"), ("role" = Name, Path, description = "Its role"), ChangeMode),
     responses((status = 200, body = Entry<VentureView>)))]
 pub(crate) async fn retire_role(
     caller: Administrator,

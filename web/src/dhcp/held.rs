@@ -6,6 +6,7 @@
 
 use super::boot_file::BootSource;
 use super::configuration::{Configuration, Format};
+use super::last_good::{self, Moment};
 use super::revision::Revision;
 use crate::application::Application;
 use crate::error::Error;
@@ -24,10 +25,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Current {
     /// The configuration.
     pub(crate) revision: Arc<Revision>,
-    /// The position up to which it is current.
+    /// The position up to which it is current; that of its own moment where the site is held back.
     pub(crate) position: i64,
     /// The position of the last event that may have changed it.
     pub(crate) changed: i64,
+    /// The position of the views up to which all of this is known.
+    pub(crate) seen: i64,
+    /// Whether it is of an earlier moment ([`last_good`]).
+    pub(crate) held_back: bool,
 }
 
 /// Where one site's configuration in one format is kept; whoever holds it may render.
@@ -46,7 +51,7 @@ impl Configurations {
         let place = known.clone().unwrap_or_default();
         let mut held = place.lock().await;
         let shown = backend.position();
-        if let Some(current) = held.as_ref().filter(|current| current.position >= shown) {
+        if let Some(current) = held.as_ref().filter(|current| current.seen >= shown) {
             return Ok(current.clone());
         }
         let source = backend.boot_source();
@@ -54,17 +59,23 @@ impl Configurations {
         let mut reading = shared.read_now().await?;
         let position = reading.position;
         let changed = dhcp_sites::changed_at(reading.connection(), site).await?;
-        let revision = match held.as_ref().filter(|current| current.changed == changed) {
-            Some(current) => Arc::clone(&current.revision),
+        let same = |current: &&Current| current.changed == changed && !current.held_back;
+        let current = match held.as_ref().filter(same) {
+            Some(current) => Current { position, seen: position, ..current.clone() },
             None => match render(reading, source, site, format).await {
-                Ok(revision) => Arc::new(revision),
+                Ok(Rendered { revision, moment }) => Current {
+                    revision: Arc::new(revision),
+                    position: moment.position,
+                    changed: changed.min(moment.position),
+                    seen: position,
+                    held_back: moment.held_back,
+                },
                 Err(error) => {
                     self.places().remove(&key);
                     return Err(error);
                 }
             },
         };
-        let current = Current { revision, position, changed };
         *held = Some(current.clone());
         if known.is_none() {
             self.places().entry(key).or_insert_with(|| Arc::clone(&place));
@@ -85,21 +96,30 @@ pub async fn revision_at(application: &Application, site: &Name, kind: DhcpKind,
     let mut reading = backend.read_now().await?;
     (reading.at, reading.position) = (At::Position(position), position);
     match render(reading, BootSource::of(application), site, Format::of_kind(kind)).await {
-        Ok(revision) => Ok(Some(revision.sha256)),
+        Ok(rendered) => Ok(Some(rendered.revision.sha256)),
         Err(Error::Rejected { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// The configuration of a site at the reading's moment. Rejected where the format cannot say it. The reading ends before the
-/// text is written, which may have to wait for a thread.
+/// A configuration and the moment that it is of.
+#[derive(Debug)]
+pub(crate) struct Rendered {
+    pub(crate) revision: Revision,
+    pub(crate) moment: Moment,
+}
+
+/// The configuration of a site at the reading's moment, or the last good one before it. Rejected where the format cannot say it.
+/// The reading ends before the text is written, which may have to wait for a thread.
 pub(crate) async fn render(
     mut reading: Reading<'_>,
     source: impl Into<BootSource>,
     site: &Name,
     format: Format,
-) -> Result<Revision, Error> {
-    let (at, source) = (reading.at, source.into());
+) -> Result<Rendered, Error> {
+    let source = source.into();
+    let moment = last_good::moment(&mut reading, site).await?;
+    let at = moment.at;
     let entry = catalogue::site(reading.connection(), site, at).await?.filter(|entry| !entry.retired);
     let entry = entry.ok_or_else(|| Error::NotFound(format!("there is no site {site}, so it has no DHCP configuration")))?;
     let networks = catalogue::networks(reading.connection(), at).await?;
@@ -112,5 +132,6 @@ pub(crate) async fn render(
         let configuration = Configuration::new(site.clone(), &entry.spec, source, networks, entries);
         format.render(&configuration).map(Revision::of)
     });
-    Ok(written.await.map_err(|error| Error::Internal(error.into()))?.map_err(|refused| refused.0)?)
+    let revision = written.await.map_err(|error| Error::Internal(error.into()))?.map_err(|refused| refused.0)?;
+    Ok(Rendered { revision, moment })
 }

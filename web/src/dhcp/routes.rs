@@ -3,7 +3,7 @@
 
 use super::boot_file::BootSource;
 use super::configuration::Format;
-use super::held::{Configurations, Current, render};
+use super::held::{Configurations, Current, Rendered, render};
 use crate::application::Application;
 use crate::auth::level::Level;
 use crate::auth::principal::Principal;
@@ -72,7 +72,7 @@ async fn show(
     loop {
         let current = configurations.current(&mut backend, &site, format).await?;
         let news_of_it = news.confirmed.is_some_and(|confirmed| current.changed > confirmed);
-        if !current.revision.is_held_by(&request) || news_of_it || !event_after(&application, current.position, deadline).await {
+        if !current.revision.is_held_by(&request) || news_of_it || !event_after(&application, current.seen, deadline).await {
             return Ok(answer(&request, format, &current));
         }
     }
@@ -118,8 +118,8 @@ async fn past(
     format: Format,
 ) -> Result<HttpResponse, Error> {
     let reading = backend.read().await?;
-    let position = reading.position;
-    let revision = render(reading, source, site, format).await?;
+    let Rendered { revision, moment } = render(reading, source, site, format).await?;
+    let position = moment.position;
     let held = revision.is_held_by(request);
     let mut response = if held { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header((ETAG, revision.tag.clone())).insert_header((CACHE_CONTROL, "no-cache"));

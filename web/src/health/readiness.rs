@@ -9,6 +9,8 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::at::At;
+use bootledger_projections::strays::{self, Stray};
 use bootledger_projections::{checkpoint, log, parked, secrets, webhooks};
 use serde::Serialize;
 use std::sync::{Mutex, PoisonError};
@@ -43,6 +45,8 @@ pub struct Readiness {
     /// ipxe-arm64.efi)". DHCP names no boot file to them, unless the service has no folder of boot loaders and so leaves TFTP to
     /// another server. They need a file in the folder of `--loaders`.
     boot_loaders_missing: Vec<String>,
+    /// DHCP entries that no network serves. Their sites' DHCP servers keep the last configuration that had them.
+    dhcp_strays: Vec<Stray>,
     /// What is wrong, for people; empty where nothing is.
     reasons: Vec<String>,
     /// What works less well than it should, or soon will; requests are served all the same. Empty where nothing does.
@@ -84,6 +88,7 @@ struct Counts {
     parked: i64,
     secrets: Vec<secrets::Reference>,
     webhooks: Vec<webhooks::FailingWebhook>,
+    strays: Vec<Stray>,
 }
 
 async fn ask(application: &Application) -> Result<Counts, Error> {
@@ -95,6 +100,7 @@ async fn ask(application: &Application) -> Result<Counts, Error> {
             parked: parked::count(&mut connection).await?,
             secrets: secrets::in_use(&mut connection).await?,
             webhooks: webhooks::all_failing(&mut connection).await?,
+            strays: strays::list(&mut connection, None, At::Now).await?,
         })
     };
     let late = |_| Error::unavailable("the database did not answer in time", 2);
@@ -129,6 +135,9 @@ pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>
     }
     let ready = reasons.is_empty();
     let counts = counts.ok();
+    let strays = counts.as_ref().map(|counts| counts.strays.clone()).unwrap_or_default();
+    let mut degraded = limits.degraded;
+    degraded.extend(held_back(&strays));
     let body = Readiness {
         ready,
         database: counts.is_some(),
@@ -139,10 +148,26 @@ pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>
         webhooks: counts.as_ref().map(|counts| counts.webhooks.clone()).unwrap_or_default(),
         secrets: counts.map(|counts| unreadable(&application, counts.secrets)).unwrap_or_default(),
         boot_loaders_missing: BootSource::of(&application).missing().map(|family| family.to_string()).collect(),
+        dhcp_strays: strays,
         reasons,
-        degraded: limits.degraded,
+        degraded,
     };
     HttpResponse::build(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }).json(body)
+}
+
+/// A sentence for each site with entries that no network serves.
+fn held_back(strays: &[Stray]) -> Vec<String> {
+    let of_site = strays.chunk_by(|one, other| one.site == other.site);
+    of_site
+        .map(|of_site| {
+            format!(
+                "the DHCP configuration of site {} lacks a network for {}: {}",
+                of_site[0].site,
+                strays::named(of_site),
+                of_site[0].problem
+            )
+        })
+        .collect()
 }
 
 fn unreadable(application: &Application, references: Vec<secrets::Reference>) -> Vec<UnreadableSecret> {

@@ -117,6 +117,7 @@ fn nature(nature: Nature) -> (Tone, &'static str) {
         Nature::Behind => (Tone::Warn, "Behind"),
         Nature::Failing => (Tone::Bad, "Failing"),
         Nature::OtherRevision => (Tone::Bad, "Another revision"),
+        Nature::HeldBack => (Tone::Bad, "Held back"),
     }
 }
 

@@ -24,7 +24,7 @@
 //! }
 //! ```
 
-use super::parameters::{AT, pairs};
+use super::parameters::{AT, DRY_RUN, pairs};
 use super::reading::Reading;
 use super::share::{Memory, Share, Shares, Who, Work};
 use crate::application::Application;
@@ -36,7 +36,8 @@ use crate::boot::store::{Contents, StoreError};
 use crate::boot::target::Target;
 use crate::boot::upload::{self, Description, UploadError};
 use crate::commands::{
-    BootSecret, Command, CommandError, Commands, Concern, Context, Imported, NewDeployment, Ping, Power, Proposed, Receipt,
+    BootSecret, Command, CommandError, Commands, Concern, Context, Imported, NewDeployment, Ping, Power, Preview, Proposed,
+    Receipt,
 };
 use crate::dhcp::boot_file::BootSource;
 use crate::edge::position::{DEADLINE, reach};
@@ -47,6 +48,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use anyhow::anyhow;
 use bootledger_aggregates::boot_image::BootFile;
+use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -110,6 +112,8 @@ pub struct Backend {
     shares: Option<Data<Shares>>,
     /// The moment that a reading is of, as the request names it.
     at: Option<String>,
+    /// Whether the request only wants to know what its change would do.
+    dry_run: bool,
 }
 
 impl Backend {
@@ -121,13 +125,17 @@ impl Backend {
         let application = request.app_data::<Data<Application>>().cloned();
         let application = application.ok_or_else(|| Error::Internal(anyhow!("the application is not part of this server")))?;
         // What is changed is always of now.
-        let mut at = None;
+        let (mut at, mut dry_run) = (None, false);
+        let mut pairs = pairs(request.query_string())?.into_iter();
         if request.method().is_safe() {
-            at = pairs(request.query_string())?.into_iter().find(|(name, _)| name == AT).map(|(_, value)| value);
+            at = pairs.find(|(name, _)| name == AT).map(|(_, value)| value);
+        } else if let Some((_, value)) = pairs.find(|(name, _)| name == DRY_RUN) {
+            let refused = || Error::bad_request(DRY_RUN, "query_malformed", "dry_run is true or false");
+            dry_run = value.parse().map_err(|_| refused())?;
         }
         let views = views(&application, request).clone();
         let share = share(request, &application, &views);
-        Ok(Self { application, views, share, shares: request.app_data().cloned(), at })
+        Ok(Self { application, views, share, shares: request.app_data().cloned(), at, dry_run })
     }
 
     /// The same for a live page that is made once for everybody: it uses nobody's share.
@@ -145,14 +153,14 @@ impl Backend {
     fn over(&self, views: Pool) -> Self {
         let (application, shares) = (self.application.clone(), self.shares.clone());
         let share = share_of(Who::Everybody, shares.as_ref(), &views);
-        Self { application, views, share, shares, at: None }
+        Self { application, views, share, shares, at: None, dry_run: false }
     }
 
     /// A backend of no request, which reads what agents read.
     pub(crate) fn of_nobody(application: &Application) -> Self {
         let views = application.agents.clone();
         let share = Arc::new(Share::new(Who::Unknown, connections(&views)));
-        Self { application: Data::new(application.clone()), views, share, shares: None, at: None }
+        Self { application: Data::new(application.clone()), views, share, shares: None, at: None, dry_run: false }
     }
 
     /// The views, as of now or of the moment that `?at=` names. The reading holds a connection until it is dropped.
@@ -178,8 +186,26 @@ impl Backend {
     /// # Errors
     /// As the domain says, or where the caller's share is used up.
     pub async fn execute(&mut self, command: Command, context: Context) -> Result<Receipt, CommandError> {
+        if self.dry_run {
+            let message = "this change has no dry run; leave dry_run out to make it";
+            return Err(CommandError::Refused(vec![BrokenRule::new(DRY_RUN, "dry_run_unsupported", message)]));
+        }
         let _permit = self.share.take(Work::Change).await.map_err(busy)?;
         self.application.commands.0.execute(command, context).await
+    }
+
+    /// Whether the request only wants to know what its change would do.
+    pub(crate) fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
+    /// What a change would do, or why it would be refused; nothing is done.
+    ///
+    /// # Errors
+    /// As the change itself, or where the caller's share is used up.
+    pub async fn preview(&mut self, command: Command, context: Context) -> Result<Preview, CommandError> {
+        let _permit = self.share.take(Work::Change).await.map_err(busy)?;
+        self.application.commands.0.preview(command, context).await
     }
 
     /// Runs many jobs, some of them at the same time. A job is a list of commands that run one after the other until one fails.

@@ -13,6 +13,9 @@ pub struct Parameters<T>(pub T);
 /// The parameter that every reading takes.
 pub(crate) const AT: &str = "at";
 
+/// The parameter that has a change only weighed.
+pub(crate) const DRY_RUN: &str = "dry_run";
+
 /// The names and values of a query, decoded. None has the character NUL, which no text of the database can have.
 pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)

@@ -28,7 +28,9 @@ fn difference_of(thing: &str, Difference { nature, server, expected, found, mess
             format!("{server} has {found} as {thing}, some of it made by somebody else, and should have {expected}")
         }
         Nature::Alias => message.to_string(),
-        Nature::Unconfirmed | Nature::Behind | Nature::Failing | Nature::OtherRevision => format!("{thing} {message}"),
+        Nature::Unconfirmed | Nature::Behind | Nature::Failing | Nature::OtherRevision | Nature::HeldBack => {
+            format!("{thing} {message}")
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::retire::{self, Question};
 use super::{Noun, entry};
 use crate::auth::caller::Administrator;
 use crate::auth::level::Level;
-use crate::commands::{Command, Kind};
+use crate::commands::{Command, CommandError, Kind};
 use crate::error::Error;
 use crate::pages::form::{Fields, done};
 use crate::pages::frame::{Page, Section, Visit};
@@ -14,9 +14,10 @@ use crate::request::backend::Backend;
 use crate::request::path::Path;
 use crate::request::reading::Reading;
 use actix_web::HttpResponse;
+use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::catalogue::Entry;
-use maud::Markup;
+use maud::{Markup, html};
 use serde::de::DeserializeOwned;
 
 /// A kind of things that are defined by a description.
@@ -127,9 +128,18 @@ pub(in crate::pages) async fn change<K: Described>(
     Ok(visit.refused(reading.position, Page::new(&format!("Change {key}"), K::SECTION, content)))
 }
 
-async fn question<K: Described>(reading: &mut Reading<'_>, key: &Name, may: Allowed, fields: &Fields) -> Result<Markup, Error> {
+/// `weighed` are the rules that retiring it would break, the first about the whole and the others about each thing that uses it.
+async fn question<K: Described>(
+    reading: &mut Reading<'_>,
+    key: &Name,
+    may: Allowed,
+    weighed: &[BrokenRule],
+    fields: &Fields,
+) -> Result<Markup, Error> {
     let entry = entry::find::<K::View>(reading, &K::NOUN, key.as_str()).await?;
-    let End { does, uses, refused } = K::end(reading, &entry).await?;
+    let End { does, mut uses, refused } = K::end(reading, &entry).await?;
+    uses.extend(weighed.iter().skip(1).map(|rule| html! { (rule.message) }));
+    let refused = refused.or_else(|| weighed.first().map(|rule| rule.message.clone()));
     let allowed = may.and_then(|()| refused.map_or(Ok(()), Err));
     let (what, page) = (format!("{} {key}", K::NOUN.one), K::NOUN.page(key));
     let errors = fields.broken();
@@ -138,14 +148,19 @@ async fn question<K: Described>(reading: &mut Reading<'_>, key: &Name, may: Allo
 
 /// Asks whether one is to be retired.
 pub(in crate::pages) async fn ask<K: Described>(
-    _: Administrator,
+    caller: Administrator,
     visit: Visit,
     Path(key): Path<Name>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
+    let weighed = match backend.preview(Command::Retire(K::KIND, key.clone()), caller.context()).await {
+        Err(CommandError::Refused(broken)) => broken,
+        // What cannot be weighed now is weighed when it is done.
+        _ => vec![],
+    };
     let mut reading = backend.read().await?;
     let may = visit.may_change(&reading, Level::Administrator);
-    let content = question::<K>(&mut reading, &key, may, &Fields::default()).await?;
+    let content = question::<K>(&mut reading, &key, may, &weighed, &Fields::default()).await?;
     visit.answer(reading, Page::new(&format!("Retire {key}"), K::SECTION, content)).await
 }
 
@@ -162,6 +177,6 @@ pub(in crate::pages) async fn retire<K: Described>(
         return Ok(done(&mut backend, &receipt, &K::NOUN.page(key)).await);
     }
     let mut reading = backend.read_now().await?;
-    let content = question::<K>(&mut reading, &key, Ok(()), &fields).await?;
+    let content = question::<K>(&mut reading, &key, Ok(()), &[], &fields).await?;
     Ok(visit.refused(reading.position, Page::new(&format!("Retire {key}"), K::SECTION, content)))
 }

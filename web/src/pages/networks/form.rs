@@ -5,7 +5,7 @@ use crate::pages::catalogue::form::{Pairs, Target, field, lines, maybe, needed, 
 use crate::pages::catalogue::options;
 use crate::pages::catalogue::values::{Address, Cidr, Short, Whole};
 use crate::pages::form::Fields;
-use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::network::{NetworkSpec, usual_margin_bottom};
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::catalogue::Entry;
@@ -28,7 +28,7 @@ const NAMES: [&str; 12] = [
 
 /// The values of a new network before anybody changes them.
 pub(super) fn usual() -> Pairs {
-    vec![pair("margin_bottom", 10), pair("margin_top", 0), pair("dhcp", true), pair("ip_only_done", true)]
+    vec![pair("margin_top", 0), pair("dhcp", true), pair("ip_only_done", true)]
 }
 
 /// The values of a network.
@@ -56,18 +56,19 @@ pub(super) fn read(fields: &mut Fields) -> Option<NetworkSpec> {
     let (racks, gateway, vlan) =
         (fields.read_list::<Name>("racks"), fields.read::<Address>("gateway"), fields.read::<Short>("vlan"));
     let (dns_servers, domain) = (fields.read_list::<Address>("dns_servers"), fields.read("domain"));
-    let margin_bottom = fields.read::<Whole>("margin_bottom").map_or(0, |number| number.0);
+    let margin_bottom = fields.read::<Whole>("margin_bottom").map(|number| number.0);
     let margin_top = fields.read::<Whole>("margin_top").map_or(0, |number| number.0);
     let dhcp_options = options::read(fields, "dhcp_options");
+    let cidr = cidr?.0;
     Some(NetworkSpec {
-        cidr: cidr?.0,
+        cidr,
         site: site?,
         racks,
         gateway: gateway.map(|gateway| gateway.0),
         vlan: vlan.map(|vlan| vlan.0),
         dns_servers: dns_servers.into_iter().map(|server| server.0).collect(),
         domain,
-        margin_bottom,
+        margin_bottom: margin_bottom.unwrap_or_else(|| usual_margin_bottom(cidr)),
         margin_top,
         dhcp: fields.ticked("dhcp"),
         dhcp_options,
@@ -96,7 +97,7 @@ pub(super) fn view(target: &Target, fields: &Fields, sites: &[(String, String)],
             (field(fields, "domain", "Domain", "What its hosts are told; the site's domain where it is empty.").text())
         }
         div.pair {
-            (field(fields, "margin_bottom", "Margin at the bottom", "How many addresses above the network's own are never given.").text_with("number", &html! {}))
+            (field(fields, "margin_bottom", "Margin at the bottom", "How many addresses above the network's own are never given; 10, or fewer in a small network, where it is empty.").text_with("number", &html! {}))
             (field(fields, "margin_top", "Margin at the top", "How many addresses below the broadcast address are never given.").text_with("number", &html! {}))
         }
         (field(fields, "dhcp", "DHCP servers serve it", "Without, its hosts are in no DHCP configuration.").check())

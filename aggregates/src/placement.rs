@@ -1,0 +1,255 @@
+//! Whether the catalogue has a place for everything that is held: addresses, names, deployments, and what refers to what.
+//!
+//! One rule for every change: a change is refused where something that has a place before it would have none after it.
+//! `misfits` says what has no place in a catalogue, and [`Weighing`] compares the catalogue before and after. What had no
+//! place before, in the log of an earlier version, does not keep anybody from changing the rest, or from repairing it.
+//!
+//! It looks nothing up: what is held arrives with the question.
+
+mod change;
+mod misfit;
+#[cfg(test)]
+mod tests;
+mod uses;
+
+pub use change::{Change, Scope};
+pub use misfit::{Dangling, Misfit, Move};
+pub use uses::Use;
+
+use crate::dhcp_server::DhcpServerSpec;
+use crate::network::NetworkSpec;
+use crate::rack::RackSpec;
+use crate::rules::{BrokenRule, Refused};
+use crate::site::SiteSpec;
+use crate::values::hostname::Hostname;
+use crate::values::ids::{DeploymentId, DeviceId};
+use crate::values::mac_address::MacAddress;
+use crate::values::name::Name;
+use crate::venture::{RoleSpec, VentureSpec};
+use misfit::{Places, dangling, misfits, moves};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+/// How many of the things that a change would invalidate are named.
+pub const NAMED: usize = 20;
+
+/// Everything of the catalogue that is in use, by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Catalogue {
+    /// The sites.
+    pub sites: BTreeMap<Name, SiteSpec>,
+    /// The racks.
+    pub racks: BTreeMap<Name, RackSpec>,
+    /// The networks.
+    pub networks: BTreeMap<Name, NetworkSpec>,
+    /// The DHCP servers.
+    pub dhcp_servers: BTreeMap<Name, DhcpServerSpec>,
+    /// The ventures with their roles.
+    pub ventures: BTreeMap<Name, (VentureSpec, BTreeMap<Name, RoleSpec>)>,
+    /// The boot images.
+    pub boot_images: BTreeSet<Name>,
+}
+
+/// A device in use with all that it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The device.
+    pub device: DeviceId,
+    /// What people call it.
+    pub called: String,
+    /// Where it is.
+    pub site: Name,
+    /// The rack that it stands in.
+    pub rack: Option<Name>,
+    /// Its lowest rack unit, from 1.
+    pub position: Option<u16>,
+    /// Who owns it.
+    pub venture: Option<Name>,
+    /// What it does.
+    pub role: Option<Name>,
+    /// Its interfaces.
+    pub macs: BTreeSet<MacAddress>,
+    /// Its addresses, leased or not.
+    pub addresses: BTreeSet<Ipv4Addr>,
+    /// Its DHCP entries.
+    pub leases: BTreeSet<(Ipv4Addr, MacAddress)>,
+    /// Its A and PTR records.
+    pub records: BTreeSet<(Hostname, Ipv4Addr)>,
+    /// Its live deployment.
+    pub live: Option<Live>,
+}
+
+/// A live deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// Which.
+    pub id: DeploymentId,
+    /// Its address.
+    pub ip: Ipv4Addr,
+    /// The interface that it boots from.
+    pub mac: MacAddress,
+    /// Its name.
+    pub hostname: Hostname,
+    /// The network that it was started in.
+    pub network: Name,
+    /// Its owner.
+    pub venture: Name,
+    /// Its role.
+    pub role: Name,
+    /// What it boots.
+    pub boot_image: Name,
+}
+
+impl Held {
+    /// Every address that the device holds.
+    pub fn held_addresses(&self) -> BTreeSet<Ipv4Addr> {
+        let live = self.live.iter().map(|live| live.ip);
+        self.addresses.iter().copied().chain(self.leases.iter().map(|(ip, _)| *ip)).chain(live).collect()
+    }
+
+    /// What it gives back when it goes out of use, in words.
+    pub fn released(&self) -> Vec<String> {
+        let leased = self.held_leases();
+        let addresses = self.held_addresses().into_iter().map(|ip| {
+            let reserved = if leased.iter().any(|(leased, _)| *leased == ip) { " with its reservation" } else { "" };
+            format!("the address {ip} of {} is given back{reserved}", self.called)
+        });
+        let names = self.held_names().into_iter().map(|(name, _)| format!("the name {name} of {} is given back", self.called));
+        addresses.chain(names).collect()
+    }
+
+    /// Every name that it holds, with its address.
+    fn held_names(&self) -> BTreeSet<(Hostname, Ipv4Addr)> {
+        let live = self.live.iter().map(|live| (live.hostname.clone(), live.ip));
+        self.records.iter().cloned().chain(live).collect()
+    }
+
+    /// Every fixed address that a DHCP server gives it, or soon will.
+    fn held_leases(&self) -> BTreeSet<(Ipv4Addr, MacAddress)> {
+        let live = self.live.iter().map(|live| (live.ip, live.mac));
+        self.leases.iter().copied().chain(live).collect()
+    }
+}
+
+/// What a change does to what is in use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Consequences {
+    /// What would have no place any more; the change is refused unless this is empty.
+    pub invalidated: Vec<BrokenRule>,
+    /// How many things that is; only the first [`NAMED`] of them are in `invalidated`.
+    pub count: usize,
+    /// What moves along, in words; the first [`NAMED`].
+    pub moved: Vec<String>,
+    /// How many things move along.
+    pub moved_count: usize,
+}
+
+impl Consequences {
+    /// The refusal, where anything would have no place any more.
+    pub fn refuse(&self) -> Result<(), Refused> {
+        Refused::unless_empty(self.invalidated.clone())
+    }
+}
+
+/// Weighs a change, one part of what is held after the other.
+#[derive(Debug)]
+pub struct Weighing<'a> {
+    change: &'a Change,
+    before: &'a Catalogue,
+    after: Catalogue,
+    items: Vec<BrokenRule>,
+    found: Consequences,
+}
+
+impl<'a> Weighing<'a> {
+    /// Begins with what the catalogue itself refers to.
+    pub fn of(change: &'a Change, before: &'a Catalogue) -> Self {
+        let after = change.applied(before);
+        let mut weighing = Self { change, before, after, items: vec![], found: Consequences::default() };
+        let known = dangling(before);
+        let loose = dangling(&weighing.after);
+        for loose in loose.difference(&known).filter(|loose| !change.is_of(loose)) {
+            weighing.add(BrokenRule::new("", loose.rule(), loose.sentence()).held_by(loose.referrer()));
+        }
+        weighing
+    }
+
+    fn add(&mut self, broken: BrokenRule) {
+        self.found.count += 1;
+        if self.items.len() < NAMED {
+            self.items.push(broken);
+        }
+    }
+
+    /// Weighs devices, each as it is and as it would be.
+    pub fn weigh(&mut self, held: impl IntoIterator<Item = (Held, Held)>) {
+        let before = self.before;
+        let after = std::mem::take(&mut self.after);
+        let (old, new) = (Places::of(before), Places::of(&after));
+        for (now, then) in held {
+            let known = misfits(&old, &now);
+            let counts = |misfit: &Misfit| !misfit.is_known(&known) && self.change.weighs(misfit);
+            let lost: Vec<Misfit> = misfits(&new, &then).into_iter().filter(counts).collect();
+            for misfit in lost {
+                let holder = match (&then.live, misfit.is_of_deployment()) {
+                    (Some(live), true) => format!("deployment {}", live.id),
+                    _ => format!("device {}", then.device),
+                };
+                let sentence = misfit.sentence(&then.called);
+                self.add(BrokenRule::new(self.change.field(&misfit), misfit.rule(), sentence).held_by(holder));
+            }
+            self.weigh_live(&then);
+            for one in moves(&old, &now, &new, &then) {
+                self.found.moved_count += 1;
+                if self.found.moved.len() < NAMED {
+                    self.found.moved.push(one.sentence(&then.called));
+                }
+            }
+        }
+        drop(new);
+        self.after = after;
+    }
+
+    /// A server that boots now keeps to what it was told.
+    fn weigh_live(&mut self, held: &Held) {
+        let Some(live) = &held.live else { return };
+        let network = self.before.networks.get(self.change.key());
+        if network.is_none_or(|network| !network.cidr.contains(&live.ip)) {
+            return;
+        }
+        for (field, words) in self.change.told_otherwise(self.before) {
+            let message =
+                format!("{} is being deployed at {}: it {words}; wait for the deployment or cancel it", held.called, live.ip);
+            self.add(BrokenRule::new(field, "deployment_live", message).held_by(format!("deployment {}", live.id)));
+        }
+    }
+
+    /// What the change does.
+    pub fn consequences(self) -> Consequences {
+        let Self { change, items, mut found, .. } = self;
+        let count = found.count;
+        if count == 0 {
+            return found;
+        }
+        let things = if count == 1 { "1 thing that is in use".to_owned() } else { format!("{count} things that are in use") };
+        let message = format!("{} would invalidate {things}, so nothing was changed. {}", change.phrase(), change.advice());
+        found.invalidated.push(BrokenRule::new("", change.rule(), message));
+        found.invalidated.extend(items);
+        if count > NAMED {
+            found.invalidated.push(BrokenRule::new("", change.rule(), format!("{} more are not named here", count - NAMED)));
+        }
+        found
+    }
+}
+
+/// The DHCP entries of a device that no network of its site serves.
+pub fn unserved(catalogue: &Catalogue, held: &Held) -> Vec<BrokenRule> {
+    let found = misfits(&Places::of(catalogue), held);
+    let unserved = found.iter().filter(|misfit| misfit.is_unserved());
+    unserved.map(|misfit| BrokenRule::new("dhcp_entries", misfit.rule(), misfit.sentence(&held.called))).collect()
+}
+
+/// Whatever of a device has no place, in words.
+pub fn without_place(catalogue: &Catalogue, held: &Held) -> Vec<String> {
+    misfits(&Places::of(catalogue), held).iter().map(|misfit| misfit.sentence(&held.called)).collect()
+}

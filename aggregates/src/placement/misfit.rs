@@ -1,0 +1,463 @@
+//! What has no place in a catalogue.
+
+use super::{Catalogue, Held};
+use crate::network::{NetworkSpec, Reserved};
+use crate::site::SiteSpec;
+use crate::values::hostname::{DomainName, Hostname, reverse_name};
+use crate::values::mac_address::MacAddress;
+use crate::values::name::Name;
+use crate::values::reverse_zone::pointer_name;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+/// Something held that has no place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
+pub enum Misfit {
+    /// The device's site is not in use.
+    Site { site: Name },
+    /// The device's rack is not in use, or in another site.
+    Rack { rack: Name, site: Name },
+    /// The rack has no such unit.
+    Unit { rack: Name, position: u16 },
+    /// The device's venture, or its role there, is not in use.
+    Role { venture: Name, role: Option<Name> },
+    /// An address lies in no network.
+    NoNetwork { ip: Ipv4Addr },
+    /// An address lies in a network of another site than the device's.
+    OtherSite { ip: Ipv4Addr, network: Name, site: Name },
+    /// An address may not be given to a host.
+    Reserved { ip: Ipv4Addr, network: Name, why: &'static str },
+    /// The network of an address does not reach the device's rack.
+    Unreached { ip: Ipv4Addr, network: Name, rack: Name },
+    /// A fixed address is in a network without DHCP.
+    NoDhcp { ip: Ipv4Addr, network: Name },
+    /// A fixed address is at a site without a DHCP server.
+    NoServer { ip: Ipv4Addr, site: Name },
+    /// A fixed address is for an interface that the device has not.
+    Interface { ip: Ipv4Addr, mac: MacAddress },
+    /// A name is in no zone.
+    NoZone { hostname: Hostname },
+    /// An address is in no reverse zone.
+    NoReverseZone { ip: Ipv4Addr },
+    /// A name is in a zone that is not published.
+    Unpublished { hostname: Hostname },
+    /// A PTR record is in a zone that is not published.
+    UnpublishedPointer { ip: Ipv4Addr },
+    /// The network gives its hosts another domain than the name's.
+    Domain { hostname: Hostname, ip: Ipv4Addr, network: Name, domain: DomainName },
+    /// A live deployment's venture or role is not in use.
+    LiveRole { venture: Name, role: Name },
+    /// A live deployment's boot image is not in use.
+    LiveImage { boot_image: Name },
+    /// A live deployment was started in a network that is not in use, or not in its site.
+    LiveNetwork { network: Name },
+    /// A live deployment's site has no next server to load a boot file from.
+    LiveNextServer { site: Name },
+}
+
+impl Misfit {
+    /// The address that it is about, where it is about the place of one.
+    fn address(&self) -> Option<Ipv4Addr> {
+        match self {
+            Self::NoNetwork { ip }
+            | Self::OtherSite { ip, .. }
+            | Self::Reserved { ip, .. }
+            | Self::Unreached { ip, .. }
+            | Self::NoDhcp { ip, .. }
+            | Self::NoServer { ip, .. } => Some(*ip),
+            _ => None,
+        }
+    }
+
+    /// Whether it is about the place of an address.
+    pub(super) fn is_of_address(&self) -> bool {
+        self.address().is_some()
+    }
+
+    /// Whether it was so before, in the same way or in a worse one: what has no place cannot lose it.
+    pub(super) fn is_known(&self, known: &BTreeSet<Self>) -> bool {
+        let as_bad = |old: &Self| match (old, self) {
+            (Self::NoZone { hostname: old }, Self::Unpublished { hostname } | Self::Domain { hostname, .. })
+            | (Self::Domain { hostname: old, .. }, Self::Domain { hostname, .. }) => old == hostname,
+            (Self::Interface { ip: old, mac: old_mac }, Self::Interface { ip, mac }) => (old, old_mac) == (ip, mac),
+            (Self::NoNetwork { ip: old } | Self::OtherSite { ip: old, .. }, Self::Domain { ip, .. }) => old == ip,
+            (Self::NoNetwork { ip: old } | Self::OtherSite { ip: old, .. }, _) => self.address() == Some(*old),
+            (old, new) if old.address().is_some() => {
+                std::mem::discriminant(old) == std::mem::discriminant(new) && old.address() == new.address()
+            }
+            (Self::NoReverseZone { ip: old }, Self::UnpublishedPointer { ip }) => old == ip,
+            (
+                Self::NoZone { .. } | Self::Unpublished { .. } | Self::NoReverseZone { .. } | Self::UnpublishedPointer { .. },
+                new,
+            ) => old == new,
+            (old, new) => std::mem::discriminant(old) == std::mem::discriminant(new),
+        };
+        known.contains(self) || known.iter().any(as_bad)
+    }
+
+    /// The rule that a change breaks which leads to it.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Site { .. } | Self::Rack { .. } | Self::Unit { .. } | Self::Role { .. } => "device_placed",
+            Self::NoNetwork { .. } | Self::OtherSite { .. } | Self::Reserved { .. } | Self::Unreached { .. } => "address_held",
+            Self::NoDhcp { .. } | Self::NoServer { .. } | Self::Interface { .. } => "reservation_held",
+            Self::NoZone { .. }
+            | Self::NoReverseZone { .. }
+            | Self::Unpublished { .. }
+            | Self::UnpublishedPointer { .. }
+            | Self::Domain { .. } => "name_held",
+            Self::LiveRole { .. } | Self::LiveImage { .. } | Self::LiveNetwork { .. } | Self::LiveNextServer { .. } => {
+                "deployment_live"
+            }
+        }
+    }
+
+    /// Whether it is about the live deployment and not about the device.
+    pub(super) fn is_of_deployment(&self) -> bool {
+        self.rule() == "deployment_live"
+    }
+
+    /// Whether a DHCP entry is left without a network that serves it.
+    pub(super) fn is_unserved(&self) -> bool {
+        matches!(self, Self::NoNetwork { .. } | Self::OtherSite { .. } | Self::NoDhcp { .. })
+    }
+
+    /// The field of a request that leads to it.
+    pub(super) fn field(&self, of_device: bool) -> &'static str {
+        match (self, of_device) {
+            (Self::Interface { .. }, _) => "macs",
+            (Self::Unreached { .. } | Self::Rack { .. }, true) => "rack",
+            (Self::Unreached { .. }, false) => "racks",
+            (Self::Unit { .. }, true) => "position",
+            (Self::Unit { .. }, false) => "units",
+            (Self::Role { .. }, true) => "role",
+            (Self::Reserved { why: "is the gateway", .. }, false) => "gateway",
+            (Self::Reserved { why: "is in the bottom margin", .. }, false) => "margin_bottom",
+            (Self::Reserved { why: "is in the top margin", .. }, false) => "margin_top",
+            (Self::NoNetwork { .. } | Self::Reserved { .. }, false) => "cidr",
+            (Self::NoDhcp { .. }, false) => "dhcp",
+            (Self::NoZone { .. } | Self::NoReverseZone { .. }, false) => "zones",
+            (Self::Unpublished { .. } | Self::UnpublishedPointer { .. }, false) => "dns_updates",
+            (Self::Domain { .. }, false) => "domain",
+            (Self::LiveNextServer { .. }, false) => "next_server",
+            (Self::Role { .. } | Self::LiveRole { .. } | Self::LiveImage { .. }, false) => "",
+            _ => "site",
+        }
+    }
+
+    /// What would be wrong, for people; `called` is the device.
+    pub fn sentence(&self, called: &str) -> String {
+        match self {
+            Self::Site { site } => format!("{called} would be in site {site}, which would not be in use"),
+            Self::Rack { rack, site } => {
+                format!("{called} of site {site} would be in rack {rack}, which would not be in that site")
+            }
+            Self::Unit { rack, position } => format!("{called} is in unit {position} of rack {rack}, which would not have it"),
+            Self::Role { venture, role: None } => format!("{called} belongs to venture {venture}, which would not be in use"),
+            Self::Role { venture, role: Some(role) } => {
+                format!("{called} has the role {role} of venture {venture}, which would not be in use")
+            }
+            Self::NoNetwork { ip } => format!("{ip}, held by {called}, would lie in no network"),
+            Self::OtherSite { ip, network, site } => {
+                format!("{ip}, held by {called}, would lie in network {network} of site {site}, where the device is not")
+            }
+            Self::Reserved { ip, network, why } => format!("{ip}, held by {called}, {why} of network {network} then"),
+            Self::Unreached { ip, network, rack } => {
+                format!("{ip}, held by {called}, is of network {network}, which would not reach the device's rack {rack}")
+            }
+            Self::NoDhcp { ip, network } => {
+                format!("the reservation of {ip} for {called} would not be served: network {network} would have no DHCP")
+            }
+            Self::NoServer { ip, site } => {
+                format!("the reservation of {ip} for {called} would not be served: site {site} would have no DHCP server")
+            }
+            Self::Interface { ip, mac } => {
+                format!("the reservation of {ip} for {called} is for {mac}, which the device would not have")
+            }
+            Self::NoZone { hostname } => format!("{hostname}, the name of {called}, would be in no zone of any site"),
+            Self::NoReverseZone { ip } => {
+                format!("the PTR record {} of {called} would be in no zone of any site", reverse_name(*ip))
+            }
+            Self::Unpublished { hostname } => {
+                format!(
+                    "{hostname}, the name of {called}, would not be published any more: its zone's site would have no DNS primary"
+                )
+            }
+            Self::UnpublishedPointer { ip } => format!(
+                "the PTR record {} of {called} would not be published any more: its zone's site would have no DNS primary",
+                reverse_name(*ip)
+            ),
+            Self::Domain { hostname, network, domain, .. } => format!(
+                "{hostname}, the name of {called}, would not be in the domain {domain} that network {network} would give the server"
+            ),
+            Self::LiveRole { venture, role } => {
+                format!("{called} is being deployed for the role {role} of venture {venture}, which would not be in use")
+            }
+            Self::LiveImage { boot_image } => format!("{called} is being deployed with the boot image {boot_image}"),
+            Self::LiveNetwork { network } => format!("{called} is being deployed in network {network}"),
+            Self::LiveNextServer { site } => {
+                format!("{called} is being deployed, and site {site} would have no next server to load its boot file from")
+            }
+        }
+    }
+}
+
+/// A reference to something that is not in use.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Dangling {
+    /// Such as `network dc1-prod`.
+    from: String,
+    /// Such as `site dc1`.
+    to: String,
+    /// Of which kind `from` is.
+    rule: &'static str,
+}
+
+impl Dangling {
+    pub(super) fn rule(&self) -> &'static str {
+        self.rule
+    }
+
+    pub(super) fn referrer(&self) -> String {
+        self.from.clone()
+    }
+
+    pub(super) fn sentence(&self) -> String {
+        format!("{} refers to {}", self.from, self.to)
+    }
+}
+
+/// What of the catalogue refers to something that is not in use, or not where it is said to be.
+pub(super) fn dangling(catalogue: &Catalogue) -> BTreeSet<Dangling> {
+    let mut found = BTreeSet::new();
+    let mut refer = |from: String, to: String, rule| {
+        found.insert(Dangling { from, to, rule });
+    };
+    let no_site = |site: &Name| !catalogue.sites.contains_key(site);
+    for (name, rack) in catalogue.racks.iter().filter(|(_, rack)| no_site(&rack.site)) {
+        refer(format!("rack {name}"), format!("site {}", rack.site), "rack_in_site");
+    }
+    for (name, network) in &catalogue.networks {
+        if no_site(&network.site) {
+            refer(format!("network {name}"), format!("site {}", network.site), "network_in_site");
+        }
+        let reached = |rack: &&Name| catalogue.racks.get(*rack).is_none_or(|spec| spec.site != network.site);
+        for rack in network.racks.iter().filter(reached) {
+            refer(format!("network {name}"), format!("rack {rack} in site {}", network.site), "rack_of_network");
+        }
+    }
+    for (name, server) in catalogue.dhcp_servers.iter().filter(|(_, server)| no_site(&server.site)) {
+        refer(format!("DHCP server {name}"), format!("site {}", server.site), "dhcp_server_in_site");
+    }
+    for (name, (venture, roles)) in &catalogue.ventures {
+        let parent = venture.parent.iter().filter(|parent| !catalogue.ventures.contains_key(*parent));
+        for parent in parent {
+            refer(format!("venture {name}"), format!("venture {parent}"), "venture_has_parts");
+        }
+        let no_image = |image: &&Name| !catalogue.boot_images.contains(*image);
+        for image in venture.default_boot_image.iter().filter(no_image) {
+            refer(format!("venture {name}"), format!("boot image {image}"), "default_boot_image");
+        }
+        for (role, spec) in roles {
+            for image in spec.default_boot_image.iter().filter(no_image) {
+                refer(format!("role {role} of venture {name}"), format!("boot image {image}"), "default_boot_image");
+            }
+        }
+    }
+    found
+}
+
+/// A catalogue, arranged for looking places up.
+pub(super) struct Places<'a> {
+    catalogue: &'a Catalogue,
+    networks: BTreeMap<Ipv4Addr, Vec<(&'a Name, &'a NetworkSpec)>>,
+    served: BTreeSet<&'a Name>,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn of(catalogue: &'a Catalogue) -> Self {
+        let mut networks: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (name, network) in &catalogue.networks {
+            networks.entry(network.cidr.network()).or_default().push((name, network));
+        }
+        let served = catalogue.dhcp_servers.values().map(|server| &server.site).collect();
+        Self { catalogue, networks, served }
+    }
+
+    /// The network of an address. Networks share no addresses, but those of an old log may: a few more are looked at.
+    fn network(&self, ip: Ipv4Addr) -> Option<(&'a Name, &'a NetworkSpec)> {
+        let nearest = self.networks.range(..=ip).rev().take(8).flat_map(|(_, found)| found);
+        nearest.copied().find(|(_, network)| network.cidr.contains(&ip))
+    }
+
+    /// The site and the zone of a name: the longest zone of any site that contains it.
+    fn zone(&self, name: &str) -> Option<(&'a SiteSpec, &'a DomainName)> {
+        let zones = self.catalogue.sites.values().filter_map(|site| Some((site, site.zone_of(name)?)));
+        zones.max_by_key(|(_, zone)| zone.as_str().len())
+    }
+
+    /// The site and the zone of an address' PTR record.
+    fn reverse_zone(&self, ip: Ipv4Addr) -> Option<(&'a SiteSpec, &'a DomainName)> {
+        let of =
+            |site: &'a SiteSpec| site.zones.iter().filter(|zone| pointer_name(zone, ip).is_some()).map(move |zone| (site, zone));
+        self.catalogue.sites.values().flat_map(of).max_by_key(|(_, zone)| zone.as_str().len())
+    }
+}
+
+/// What of a device has no place.
+pub(super) fn misfits(places: &Places<'_>, held: &Held) -> BTreeSet<Misfit> {
+    let mut found = BTreeSet::new();
+    let catalogue = places.catalogue;
+    if !catalogue.sites.contains_key(&held.site) {
+        found.insert(Misfit::Site { site: held.site.clone() });
+    }
+    if let Some(rack) = &held.rack {
+        match catalogue.racks.get(rack).filter(|spec| spec.site == held.site) {
+            None => drop(found.insert(Misfit::Rack { rack: rack.clone(), site: held.site.clone() })),
+            Some(spec) => {
+                let beyond = held.position.filter(|position| *position > spec.units);
+                found.extend(beyond.map(|position| Misfit::Unit { rack: rack.clone(), position }));
+            }
+        }
+    }
+    if let Some(venture) = &held.venture {
+        let roles = catalogue.ventures.get(venture).map(|(_, roles)| roles);
+        let lost = |roles: &BTreeMap<Name, _>| held.role.as_ref().filter(|role| !roles.contains_key(*role)).is_some();
+        match roles {
+            None => drop(found.insert(Misfit::Role { venture: venture.clone(), role: None })),
+            Some(roles) if lost(roles) => drop(found.insert(Misfit::Role { venture: venture.clone(), role: held.role.clone() })),
+            Some(_) => {}
+        }
+    }
+    let leases = held.held_leases();
+    for ip in held.held_addresses() {
+        address(places, held, ip, leases.iter().any(|(leased, _)| *leased == ip), &mut found);
+    }
+    for (ip, mac) in leases.into_iter().filter(|(_, mac)| !held.macs.contains(mac)) {
+        found.insert(Misfit::Interface { ip, mac });
+    }
+    for (hostname, ip) in held.held_names() {
+        name(places, hostname, ip, &mut found);
+    }
+    live(places, held, &mut found);
+    found
+}
+
+fn address(places: &Places<'_>, held: &Held, ip: Ipv4Addr, leased: bool, found: &mut BTreeSet<Misfit>) {
+    let Some((name, network)) = places.network(ip) else {
+        found.insert(Misfit::NoNetwork { ip });
+        return;
+    };
+    if network.site != held.site {
+        found.insert(Misfit::OtherSite { ip, network: name.clone(), site: network.site.clone() });
+    }
+    let why = match network.reserved(ip) {
+        None | Some(Reserved::Outside) => None,
+        Some(Reserved::Network) => Some("is the address of the network itself, that"),
+        Some(Reserved::Broadcast) => Some("is the broadcast address"),
+        Some(Reserved::Gateway) => Some("is the gateway"),
+        Some(Reserved::Margin) if network.is_in_bottom_margin(ip) => Some("is in the bottom margin"),
+        Some(Reserved::Margin) => Some("is in the top margin"),
+    };
+    found.extend(why.map(|why| Misfit::Reserved { ip, network: name.clone(), why }));
+    let unreached = held.rack.as_ref().filter(|rack| !network.racks.contains(rack) && network.site == held.site);
+    found.extend(unreached.map(|rack| Misfit::Unreached { ip, network: name.clone(), rack: rack.clone() }));
+    if leased && !network.dhcp {
+        found.insert(Misfit::NoDhcp { ip, network: name.clone() });
+    }
+    if leased && !places.served.contains(&network.site) {
+        found.insert(Misfit::NoServer { ip, site: network.site.clone() });
+    }
+}
+
+fn name(places: &Places<'_>, hostname: Hostname, ip: Ipv4Addr, found: &mut BTreeSet<Misfit>) {
+    match places.zone(hostname.as_str()) {
+        None => drop(found.insert(Misfit::NoZone { hostname: hostname.clone() })),
+        Some((site, _)) if site.dns_updates.is_none() => drop(found.insert(Misfit::Unpublished { hostname: hostname.clone() })),
+        Some(_) => {}
+    }
+    match places.reverse_zone(ip) {
+        None => drop(found.insert(Misfit::NoReverseZone { ip })),
+        Some((site, _)) if site.dns_updates.is_none() => drop(found.insert(Misfit::UnpublishedPointer { ip })),
+        Some(_) => {}
+    }
+    if let Some((network, spec)) = places.network(ip)
+        && let Some(domain) = domain_of(places, spec)
+        && !domain.contains(hostname.as_str())
+    {
+        found.insert(Misfit::Domain { hostname, ip, network: network.clone(), domain: domain.clone() });
+    }
+}
+
+/// The domain that a network gives its hosts.
+fn domain_of<'a>(places: &Places<'a>, network: &'a NetworkSpec) -> Option<&'a DomainName> {
+    network.domain.as_ref().or_else(|| places.catalogue.sites.get(&network.site).map(|site| &site.domain))
+}
+
+fn live(places: &Places<'_>, held: &Held, found: &mut BTreeSet<Misfit>) {
+    let Some(live) = &held.live else { return };
+    let catalogue = places.catalogue;
+    if catalogue.ventures.get(&live.venture).is_none_or(|(_, roles)| !roles.contains_key(&live.role)) {
+        found.insert(Misfit::LiveRole { venture: live.venture.clone(), role: live.role.clone() });
+    }
+    if !catalogue.boot_images.contains(&live.boot_image) {
+        found.insert(Misfit::LiveImage { boot_image: live.boot_image.clone() });
+    }
+    let network =
+        catalogue.networks.get(&live.network).filter(|network| network.site == held.site && network.cidr.contains(&live.ip));
+    if network.is_none() {
+        found.insert(Misfit::LiveNetwork { network: live.network.clone() });
+    }
+    if catalogue.sites.get(&held.site).is_none_or(|site| site.next_server.is_none()) {
+        found.insert(Misfit::LiveNextServer { site: held.site.clone() });
+    }
+}
+
+/// Something that has another place than before.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Move {
+    what: String,
+    from: String,
+    to: String,
+}
+
+impl Move {
+    pub(super) fn sentence(&self, called: &str) -> String {
+        format!("{} of {called} moves from {} to {}", self.what, self.from, self.to)
+    }
+}
+
+/// What has a place before and after, and not the same one.
+pub(super) fn moves(old: &Places<'_>, now: &Held, new: &Places<'_>, then: &Held) -> Vec<Move> {
+    let (from, to) = (bearings(old, now), bearings(new, then));
+    let differs = |(what, from): (String, String)| {
+        let to = to.get(&what).filter(|to| **to != from)?.clone();
+        Some(Move { what, from, to })
+    };
+    from.into_iter().filter_map(differs).collect()
+}
+
+/// Where each thing of a device is: the network of an address, the zone and the primary of a record.
+fn bearings(places: &Places<'_>, held: &Held) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for ip in held.held_addresses() {
+        if let Some((name, network)) = places.network(ip) {
+            let vlan = network.vlan.map(|vlan| format!(", VLAN {vlan}")).unwrap_or_default();
+            found.insert(format!("the address {ip}"), format!("network {name}{vlan}"));
+        }
+    }
+    let at = |(site, zone): (&SiteSpec, &DomainName)| {
+        let primary = site.dns_updates.as_ref().map(|updates| format!(" at {}", updates.primary)).unwrap_or_default();
+        format!("zone {zone}{primary}")
+    };
+    for (hostname, ip) in held.held_names() {
+        if let Some(place) = places.zone(hostname.as_str()) {
+            found.insert(format!("the record {hostname}"), at(place));
+        }
+        if let Some(place) = places.reverse_zone(ip) {
+            found.insert(format!("the record {}", reverse_name(ip)), at(place));
+        }
+    }
+    found
+}

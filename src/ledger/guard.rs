@@ -1,0 +1,317 @@
+//! Whether a change of the catalogue leaves everything that is in use in its place.
+//!
+//! The rule is [`bootledger_aggregates::placement`]; here is what it needs to know, and what must still be true when the change
+//! is appended: nothing that the change is about may have come into use since the views were read ([`Precondition::Unused`]), and
+//! what the change itself refers to is as it was ([`Precondition::Sequence`]). A deployment that starts at the same moment makes
+//! one of both be decided again.
+
+use super::Ledger;
+use super::devices::unreachable_command;
+use super::execute::Failure;
+use crate::store::append::Precondition;
+use bootledger_aggregates::device::facts::Facts;
+use bootledger_aggregates::device::register::DeviceChange;
+use bootledger_aggregates::placement::{Catalogue, Change, Consequences, Held, NAMED, Scope, Weighing, unserved};
+use bootledger_aggregates::rules::{BrokenRule, Refused};
+use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::at::At;
+use bootledger_projections::pool::Connection;
+use bootledger_projections::{catalogue, checkpoint, held};
+use bootledger_web::commands::{Command, Context, Kind, Preview};
+use std::net::Ipv4Addr;
+use tracing::trace;
+
+/// What is done about a command before it is decided.
+#[derive(Clone, Debug)]
+pub(super) enum Guarded {
+    /// It is weighed against all that is in use.
+    Weighed(Change),
+    /// It changes a device's place or interfaces, which is weighed against what the device holds.
+    Device(DeviceId),
+    /// Entries that it adds must be served.
+    Facts(DeviceId),
+    /// It cannot leave anything without a place, and why.
+    Harmless(&'static str),
+}
+
+/// What is done about each command. A new command does not compile without an answer here; docs/catalogue-changes.md has them
+/// all.
+pub(super) fn guarded(command: &Command) -> Guarded {
+    use Command as C;
+    use Guarded::{Harmless, Weighed};
+    match command {
+        C::DefineSite(name, spec) => Weighed(Change::Site(name.clone(), Some(spec.clone()))),
+        C::DefineRack(name, spec) => Weighed(Change::Rack(name.clone(), Some(spec.clone()))),
+        C::DefineNetwork(name, spec) => Weighed(Change::Network(name.clone(), Some(spec.clone()))),
+        C::DefineDhcpServer(name, spec) => Weighed(Change::DhcpServer(name.clone(), Some(spec.clone()))),
+        C::DefineVenture(name, spec) => Weighed(Change::Venture(name.clone(), Some(Box::new(spec.clone())))),
+        C::DefineRole { venture, role, spec } => {
+            Weighed(Change::Role(venture.clone(), role.clone(), Some(Box::new(spec.clone()))))
+        }
+        C::RetireRole { venture, role } => Weighed(Change::Role(venture.clone(), role.clone(), None)),
+        C::Retire(kind, name) => match kind {
+            Kind::Site => Weighed(Change::Site(name.clone(), None)),
+            Kind::Rack => Weighed(Change::Rack(name.clone(), None)),
+            Kind::Network => Weighed(Change::Network(name.clone(), None)),
+            Kind::DhcpServer => Weighed(Change::DhcpServer(name.clone(), None)),
+            Kind::Venture => Weighed(Change::Venture(name.clone(), None)),
+            Kind::BootImage => Weighed(Change::RetireBootImage(name.clone())),
+            Kind::Webhook => Harmless("a webhook has its own queue, and ends with it"),
+            Kind::Secret => Harmless("taking the permission to use a secret back must always be possible"),
+        },
+        C::ChangeDevice(device, _) => Guarded::Device(*device),
+        C::RecordFacts(device, _) => Guarded::Facts(*device),
+        C::DefineBootImage(..) | C::PutBootFile { .. } | C::RemoveBootFile { .. } | C::ReplaceBootImage { .. } => {
+            Harmless("live deployments keep the revision of the image that they were started with")
+        }
+        C::DefineSecret(..) => Harmless("taking the permission to use a secret back must always be possible"),
+        C::DecommissionDevice { .. } => {
+            Harmless("refused with a live deployment, and else gives back, as events, all that the device holds")
+        }
+        C::RegisterDevice { .. } | C::VerifyDevice(_) => Harmless("it holds nothing yet, or nothing that changes"),
+        C::UnverifyDevice(_) => Harmless("refused with a live deployment"),
+        C::StartDeployment(_)
+        | C::CancelDeployment { .. }
+        | C::MarkDone { .. }
+        | C::ReportPuppetRun { .. }
+        | C::RetryPlugin { .. }
+        | C::RecordBoot { .. }
+        | C::ReportInstaller { .. }
+        | C::RecordInstallerLog { .. }
+        | C::SetNextBoot { .. }
+        | C::OrderPower { .. } => Harmless("no change of the catalogue: deployments have rules of their own"),
+        C::ConfirmConfiguration { .. } | C::ReportConfigurationFailure { .. } | C::RepairDrift { .. } => {
+            Harmless("a report about a server, or an order to repair it")
+        }
+        C::DefineWebhook(..)
+        | C::PauseWebhook { .. }
+        | C::ResumeWebhook(_)
+        | C::SetWebhookPosition { .. }
+        | C::SkipWebhookEvent { .. } => Harmless("a webhook has its own queue"),
+        C::CreateToken { .. }
+        | C::RevokeToken(_)
+        | C::CreateUser { .. }
+        | C::AdmitUser { .. }
+        | C::ChangeUserRole { .. }
+        | C::SetPassword { .. }
+        | C::DisableUser(_)
+        | C::EnableUser(_)
+        | C::LockOut { .. }
+        | C::UnlockUser(_)
+        | C::StartSession { .. }
+        | C::EndSession { .. } => Harmless("people and tokens hold nothing"),
+    }
+}
+
+/// What a command's own description refers to.
+fn references(command: &Command) -> Vec<(&'static str, Name)> {
+    let image = |image: &Option<Name>| image.clone().map(|image| ("boot_image", image));
+    match command {
+        Command::DefineRack(_, spec) => vec![("site", spec.site.clone())],
+        Command::DefineDhcpServer(_, spec) => vec![("site", spec.site.clone())],
+        Command::DefineNetwork(_, spec) => {
+            let racks = spec.racks.iter().map(|rack| ("rack", rack.clone()));
+            racks.chain([("site", spec.site.clone())]).collect()
+        }
+        Command::DefineVenture(_, spec) => {
+            let parent = spec.parent.clone().map(|parent| ("venture", parent));
+            parent.into_iter().chain(image(&spec.default_boot_image)).collect()
+        }
+        Command::DefineRole { spec, .. } => image(&spec.default_boot_image).into_iter().collect(),
+        Command::RegisterDevice { spec, venture, .. } => {
+            let rack = spec.rack.clone().map(|rack| ("rack", rack));
+            let venture = venture.clone().map(|venture| ("venture", venture));
+            rack.into_iter().chain(venture).chain([("site", spec.site.clone())]).collect()
+        }
+        Command::ChangeDevice(_, change) => {
+            let site = change.site.clone().map(|site| ("site", site));
+            let rack = change.rack.clone().map(|rack| ("rack", rack));
+            site.into_iter().chain(rack).chain(change.venture.clone().map(|venture| ("venture", venture))).collect()
+        }
+        _ => vec![],
+    }
+}
+
+impl Ledger {
+    /// Refuses a command that would leave something in use without a place. Else what must still hold when it is appended, and
+    /// what moves along.
+    pub(super) async fn guard(&self, command: &Command) -> Result<(Vec<Precondition>, Consequences), Failure> {
+        let references = references(command);
+        let (mut preconditions, consequences) = match guarded(command) {
+            Guarded::Harmless(why) => {
+                trace!(why, "the command is not weighed");
+                (vec![], Consequences::default())
+            }
+            Guarded::Weighed(change) => self.weigh(&change).await?,
+            Guarded::Device(device) => match command {
+                Command::ChangeDevice(_, change) => self.weigh_device(device, change).await?,
+                _ => (vec![], Consequences::default()),
+            },
+            Guarded::Facts(device) => match command {
+                Command::RecordFacts(_, facts) => (self.weigh_facts(device, facts).await?, Consequences::default()),
+                _ => (vec![], Consequences::default()),
+            },
+        };
+        if !references.is_empty() {
+            let connection = &mut self.views.acquire().await?;
+            for (kind, key, sequence) in held::sequences(connection, &references).await? {
+                preconditions.push(Precondition::Sequence { aggregate_type: kind, aggregate_id: key.to_string(), sequence });
+            }
+        }
+        Ok((preconditions, consequences))
+    }
+
+    /// What a command would do, decided as ever; nothing is appended.
+    pub(super) async fn weigh_only(&self, command: &Command, context: &Context) -> Result<Preview, Failure> {
+        let dry = Self { dry: true, ..self.clone() };
+        let (mut moves, mut moved) = match guarded(command) {
+            Guarded::Weighed(_) | Guarded::Device(_) | Guarded::Facts(_) => {
+                let (preconditions, consequences) = dry.guard(command).await?;
+                match command {
+                    Command::ChangeDevice(..) | Command::RecordFacts(..) => {
+                        dry.device_command(command, preconditions, context).await?
+                    }
+                    _ => dry.catalogue_command(command, preconditions, context).await?,
+                };
+                (consequences.moved, consequences.moved_count)
+            }
+            Guarded::Harmless(_) => {
+                match command {
+                    Command::DecommissionDevice { .. } => dry.device_command(command, vec![], context).await?,
+                    Command::DefineBootImage(..) | Command::DefineSecret(..) | Command::Retire(..) => {
+                        dry.catalogue_command(command, vec![], context).await?
+                    }
+                    other => unreachable_command(other)?,
+                };
+                (vec![], 0)
+            }
+        };
+        if let Command::DecommissionDevice { device, .. } = command {
+            let connection = &mut self.views.acquire().await?;
+            let held = held::of_devices(connection, &[*device]).await?;
+            let released: Vec<String> = held.iter().flat_map(Held::released).collect();
+            moved += released.len();
+            moves.extend(released.into_iter().take(NAMED));
+        }
+        Ok(Preview { moves, moved })
+    }
+
+    async fn weigh(&self, change: &Change) -> Result<(Vec<Precondition>, Consequences), Failure> {
+        let connection = &mut self.views.acquire().await?;
+        // Read first: whatever the views show beyond it is looked at once more, and nothing is missed.
+        let after = checkpoint::position(&mut *connection).await?;
+        let nothing = |scope: Scope| {
+            let unused = (!scope.is_empty()).then_some(Precondition::Unused { after, scope });
+            (unused.into_iter().collect(), Consequences::default())
+        };
+        if let Some(scope) = of_new(connection, change).await? {
+            return Ok(nothing(scope));
+        }
+        let before = held::catalogue(connection, At::Now).await?;
+        let scope = change.scope(&before);
+        let mut weighing = Weighing::of(change, &before);
+        if !scope.is_empty() {
+            for some in held::concerned(connection, &scope).await?.chunks(held::CHUNK) {
+                weighing.weigh(held::of_devices(connection, some).await?.into_iter().map(|held| (held.clone(), held)));
+            }
+        }
+        let consequences = weighing.consequences();
+        consequences.refuse()?;
+        Ok((nothing(scope).0, consequences))
+    }
+
+    /// Weighs the change of a device's place.
+    async fn weigh_device(&self, id: DeviceId, change: &DeviceChange) -> Result<(Vec<Precondition>, Consequences), Failure> {
+        let none = (vec![], Consequences::default());
+        if change.site.is_none() && change.rack.is_none() {
+            return Ok(none);
+        }
+        let connection = &mut self.views.acquire().await?;
+        let Some(now) = held::of_devices(connection, &[id]).await?.pop() else { return Ok(none) };
+        let moved = Held {
+            site: change.site.clone().unwrap_or_else(|| now.site.clone()),
+            rack: change.rack.clone().or_else(|| now.rack.clone()),
+            ..now.clone()
+        };
+        if moved == now {
+            return Ok(none);
+        }
+        let ips: Vec<Ipv4Addr> = now.held_addresses().into_iter().collect();
+        let preconditions = networks_stay(connection, &ips).await?;
+        let before = held::catalogue(connection, At::Now).await?;
+        let change = Change::Device(now.site.clone(), id);
+        let mut weighing = Weighing::of(&change, &before);
+        weighing.weigh([(now, moved)]);
+        let consequences = weighing.consequences();
+        consequences.refuse()?;
+        Ok((preconditions, consequences))
+    }
+
+    /// Refuses DHCP entries that no network of the device's site would serve.
+    async fn weigh_facts(&self, id: DeviceId, facts: &Facts) -> Result<Vec<Precondition>, Failure> {
+        let Some(entries) = facts.dhcp_entries.as_ref().filter(|entries| !entries.is_empty()) else { return Ok(vec![]) };
+        let connection = &mut self.views.acquire().await?;
+        let Some(now) = held::of_devices(connection, &[id]).await?.pop() else { return Ok(vec![]) };
+        let added: Vec<_> = entries.iter().filter(|entry| !now.leases.contains(&(entry.ip, entry.mac))).collect();
+        if added.is_empty() {
+            return Ok(vec![]);
+        }
+        let ips: Vec<Ipv4Addr> = added.iter().map(|entry| entry.ip).collect();
+        let preconditions = networks_stay(connection, &ips).await?;
+        let before = held::catalogue(connection, At::Now).await?;
+        let named =
+            added.iter().filter(|entry| !before.networks.get(&entry.network).is_some_and(|spec| spec.cidr.contains(&entry.ip)));
+        let mut broken: Vec<BrokenRule> = named
+            .map(|entry| {
+                let message =
+                    format!("{} does not lie in a network {} in use; name the network of the address", entry.ip, entry.network);
+                BrokenRule::new("dhcp_entries", "network_of_entry", message)
+            })
+            .collect();
+        let leases = added.iter().map(|entry| (entry.ip, entry.mac)).collect();
+        broken.extend(unserved(&before, &Held { addresses: ips.into_iter().collect(), leases, live: None, ..now }));
+        Refused::unless_empty(broken)?;
+        Ok(preconditions)
+    }
+}
+
+/// The scope of a change that cannot take anything away: the thing is new, or stays as it is. `None` for others.
+/// A catalogue of thousands is loaded, once or again, without being read thousands of times.
+async fn of_new(connection: &mut Connection, change: &Change) -> Result<Option<Scope>, Failure> {
+    let nobodys = || Some(change.scope(&Catalogue::default()));
+    let same = |unchanged: bool| unchanged.then(Scope::default);
+    Ok(match change {
+        Change::Rack(key, Some(spec)) => match catalogue::rack(&mut *connection, key, At::Now).await? {
+            Some(entry) if !entry.retired => same(entry.spec == *spec),
+            _ => nobodys(),
+        },
+        Change::Network(key, Some(spec)) => match catalogue::network(&mut *connection, key, At::Now).await? {
+            Some(entry) if !entry.retired => same(entry.spec == **spec),
+            _ => nobodys(),
+        },
+        Change::DhcpServer(key, Some(spec)) => match catalogue::dhcp_server(&mut *connection, key, At::Now).await? {
+            Some(entry) if !entry.retired => same(entry.spec.spec == *spec),
+            _ => nobodys(),
+        },
+        Change::Site(key, Some(spec)) => match catalogue::site(&mut *connection, key, At::Now).await? {
+            Some(entry) if !entry.retired => same(entry.spec == **spec),
+            // A new zone may take names from a wider one.
+            _ => None,
+        },
+        // Nobody relies on the description of a venture or role: what is in use names them.
+        Change::Venture(_, Some(_)) | Change::Role(_, _, Some(_)) => Some(Scope::default()),
+        _ => None,
+    })
+}
+
+/// That the networks of these addresses are as they are.
+async fn networks_stay(connection: &mut Connection, ips: &[Ipv4Addr]) -> Result<Vec<Precondition>, Failure> {
+    let networks = held::networks_at(connection, ips).await?.into_iter();
+    let unchanged = |(name, sequence): (Name, i64)| Precondition::Sequence {
+        aggregate_type: "network",
+        aggregate_id: name.to_string(),
+        sequence,
+    };
+    Ok(networks.map(unchanged).collect())
+}

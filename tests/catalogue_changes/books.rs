@@ -1,0 +1,153 @@
+//! A ledger over a database of its own, whose views follow by themselves, with a small data centre.
+
+use anyhow::Result;
+use bootledger::feed::Feed;
+use bootledger::ledger::Ledger;
+use bootledger::projector::{self, catch_up};
+use bootledger::secrets::Secrets;
+use bootledger::store::EventLog;
+use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
+use bootledger_test_cluster::TestDatabase;
+use bootledger_web::auth::level::Level;
+use bootledger_web::commands::{Command, CommandError, Commands, Context};
+use bootledger_web::health::vitals::Pulse;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio::sync::watch;
+
+/// The ledgers of two instances, over one database.
+pub(super) struct Books {
+    pub(super) ledger: Ledger,
+    pub(super) other: Ledger,
+    pub(super) pool: PgPool,
+    feed: Feed,
+    _stopping: watch::Sender<bool>,
+    _database: TestDatabase,
+}
+
+pub(super) fn context() -> Context {
+    Context {
+        actor: "test".to_owned(),
+        correlation_id: "c-1".to_owned(),
+        causation_id: None,
+        idempotency_key: None,
+        level: Level::Administrator,
+    }
+}
+
+pub(super) fn read<T: DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).expect("a value of the domain")
+}
+
+pub(super) fn key<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().expect(text)
+}
+
+pub(super) fn mac(number: usize) -> String {
+    format!("52:54:00:00:00:{number:02x}")
+}
+
+/// The site dc1, with changes.
+pub(super) fn site(change: &Value) -> Value {
+    merged(json!({"domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"], "next_server": "10.20.0.2"}), change)
+}
+
+/// The network `prod` of dc1, with changes.
+pub(super) fn network(change: &Value) -> Value {
+    merged(json!({"cidr": "10.20.0.0/24", "site": "dc1", "racks": ["r1"], "gateway": "10.20.0.1", "vlan": 120}), change)
+}
+
+fn merged(mut value: Value, change: &Value) -> Value {
+    if let (Value::Object(value), Value::Object(change)) = (&mut value, change) {
+        value.extend(change.clone());
+    }
+    value
+}
+
+impl Books {
+    pub(super) async fn open() -> Result<Self> {
+        let database = TestDatabase::create().await?;
+        let pool = database.pool(16).await?;
+        let (stopping, stop) = watch::channel(false);
+        let feed = Feed::start(pool.clone(), stop.clone()).await?;
+        let ledger = |log| Ledger::new(log, pool.clone(), feed.clone(), bootledger::clock::now, Secrets::new(None));
+        let (one, two) = (
+            ledger(EventLog::start(pool.clone(), database.connect_options())),
+            ledger(EventLog::start(pool.clone(), database.connect_options())),
+        );
+        tokio::spawn(projector::run(pool.clone().into(), feed.clone(), Pulse::default(), stop));
+        Ok(Self { ledger: one, other: two, pool, feed, _stopping: stopping, _database: database })
+    }
+
+    /// Two sites with racks; dc1 has the network, the DHCP server, a role and an image.
+    pub(super) async fn data_centre() -> Result<Self> {
+        let books = Self::open().await?;
+        let dc2 = json!({"domain": "dc2.example", "zones": ["dc2.example", "30.10.in-addr.arpa"]});
+        books.done(Command::DefineSite(key("dc1"), read(site(&json!({}))))).await?;
+        books.done(Command::DefineSite(key("dc2"), read(dc2))).await?;
+        for (rack, site) in [("r1", "dc1"), ("r2", "dc1"), ("x1", "dc2")] {
+            books.done(Command::DefineRack(key(rack), read(json!({ "site": site })))).await?;
+        }
+        books.done(Command::DefineNetwork(key("prod"), read(network(&json!({}))))).await?;
+        books.done(Command::DefineDhcpServer(key("kea-1"), read(json!({"site": "dc1", "kind": "kea"})))).await?;
+        books.done(Command::DefineBootImage(key("debian"), read(json!({})))).await?;
+        let script = json!({"kind": "boot_ipxe", "template": false, "size": 6, "sha256": "0".repeat(64)});
+        books.done(Command::PutBootFile { image: key("debian"), name: key("boot.ipxe"), file: read(script) }).await?;
+        books.done(Command::DefineVenture(key("shop"), read(json!({})))).await?;
+        let role = json!({"default_boot_image": "debian"});
+        books.done(Command::DefineRole { venture: key("shop"), role: key("web"), spec: read(role) }).await?;
+        Ok(books)
+    }
+
+    /// Does something; the id that it is about.
+    pub(super) async fn done(&self, command: Command) -> Result<String, CommandError> {
+        let receipt = self.ledger.execute(command, context()).await?;
+        self.shown().await;
+        Ok(receipt.id)
+    }
+
+    /// Waits until the views show everything.
+    pub(super) async fn shown(&self) {
+        catch_up(self.pool.clone(), &self.feed).await.expect("the views");
+    }
+
+    /// A verified server in the rack r1 of dc1.
+    pub(super) async fn server(&self, number: usize) -> Result<DeviceId> {
+        let spec = json!({"site": "dc1", "rack": "r1", "name": format!("R640 no. {number}"), "macs": [mac(number)]});
+        let (venture, role) = (Some(key("shop")), Some(key("web")));
+        let device = self.done(Command::RegisterDevice { spec: read(spec), venture, role }).await?.parse()?;
+        self.done(Command::VerifyDevice(device)).await?;
+        Ok(device)
+    }
+
+    /// Gives a server what a deployment that is done leaves: address, reservation and name.
+    pub(super) async fn installed(&self, device: DeviceId, number: usize, ip: &str) -> Result<()> {
+        let facts = json!({
+            "addresses": [ip], "dns_entries": [{"hostname": format!("h{number}.dc1.example"), "ip": ip}],
+            "dhcp_entries": [{"ip": ip, "mac": mac(number), "hostname": format!("h{number}.dc1.example"), "network": "prod"}],
+        });
+        self.done(Command::RecordFacts(device, read(facts))).await?;
+        Ok(())
+    }
+
+    /// Begins a deployment at an address.
+    pub(super) async fn deploying(&self, device: DeviceId, number: usize, ip: &str) -> Result<DeploymentId> {
+        Ok(self.done(start(device, number, ip)).await?.parse()?)
+    }
+}
+
+/// The start of a deployment at an address.
+pub(super) fn start(device: DeviceId, number: usize, ip: &str) -> Command {
+    let hostname = format!("h{number}.dc1.example");
+    Command::StartDeployment(Box::new(read(json!({"device": device, "ip": ip, "hostname": hostname}))))
+}
+
+/// The rules that something was refused for.
+pub(super) fn broken<T: std::fmt::Debug>(outcome: Result<T, CommandError>) -> Vec<BrokenRule> {
+    match outcome {
+        Err(CommandError::Refused(broken)) => broken,
+        other => panic!("it was not refused: {other:?}"),
+    }
+}

@@ -1,0 +1,138 @@
+//! Each change of the catalogue with a server that is installed and one that is being deployed: refused by name, and previewed
+//! in the same words.
+
+use super::books::{Books, broken, context, key, mac, network, read, site};
+use anyhow::{Result, ensure};
+use bootledger_projections::log;
+use bootledger_web::commands::{Command, Commands, Kind};
+use serde_json::{Value, json};
+
+/// Every change that takes something away, with words of the refusal.
+fn taking(devices: [bootledger_aggregates::values::ids::DeviceId; 2]) -> Vec<(&'static str, Command, &'static str)> {
+    let to_network = |change: Value| Command::DefineNetwork(key("prod"), read(network(&change)));
+    let to_site = |change: Value| Command::DefineSite(key("dc1"), read(site(&change)));
+    let retire = |kind, name: &str| Command::Retire(kind, key(name));
+    let change = |change: Value| Command::ChangeDevice(devices[0], read(change));
+    let strange = json!({"dhcp_entries": [{"ip": "10.99.0.1", "mac": mac(1), "hostname": null, "network": "nowhere"}]});
+    vec![
+        ("narrowed", to_network(json!({"cidr": "10.20.0.0/26"})), "10.20.0.100, held by R640 no. 1, would lie in no network"),
+        ("moved", to_network(json!({"cidr": "10.21.0.0/24", "gateway": "10.21.0.1"})), "10.20.0.101, held by R640 no. 2"),
+        (
+            "gateway",
+            to_network(json!({"gateway": "10.20.0.100"})),
+            "10.20.0.100, held by R640 no. 1, is the gateway of network prod",
+        ),
+        ("margin", to_network(json!({"margin_bottom": 120})), "is in the bottom margin of network prod"),
+        ("no DHCP", to_network(json!({"dhcp": false})), "network prod would have no DHCP"),
+        ("other site", to_network(json!({"site": "dc2", "racks": ["x1"]})), "would lie in network prod of site dc2"),
+        ("other racks", to_network(json!({"racks": ["r2"]})), "would not reach the device's rack r1"),
+        ("VLAN", to_network(json!({"vlan": 7})), "R640 no. 2 is being deployed at 10.20.0.101: it boots on VLAN 120"),
+        (
+            "domain",
+            to_site(json!({"domain": "corp.example"})),
+            "h1.dc1.example, the name of R640 no. 1, would not be in the domain",
+        ),
+        ("zones", to_site(json!({"zones": []})), "h1.dc1.example, the name of R640 no. 1, would be in no zone"),
+        ("reverse zone", to_site(json!({"zones": ["dc1.example"]})), "101.0.20.10.in-addr.arpa"),
+        ("next server", to_site(json!({"next_server": null})), "site dc1 would have no next server"),
+        (
+            "rack's site",
+            Command::DefineRack(key("r1"), read(json!({"site": "dc2"}))),
+            "R640 no. 1 of site dc1 would be in rack r1",
+        ),
+        ("retired site", retire(Kind::Site, "dc1"), "rack r1 refers to site dc1"),
+        ("retired rack", retire(Kind::Rack, "r1"), "network prod refers to rack r1"),
+        ("retired network", retire(Kind::Network, "prod"), "10.20.0.100, held by R640 no. 1, would lie in no network"),
+        ("retired server", retire(Kind::DhcpServer, "kea-1"), "site dc1 would have no DHCP server"),
+        ("server's site", Command::DefineDhcpServer(key("kea-1"), read(json!({"site": "dc2", "kind": "kea"}))), "no DHCP server"),
+        ("retired venture", retire(Kind::Venture, "shop"), "R640 no. 1 belongs to venture shop"),
+        (
+            "retired role",
+            Command::RetireRole { venture: key("shop"), role: key("web") },
+            "R640 no. 2 is being deployed for the role web",
+        ),
+        ("retired image", retire(Kind::BootImage, "debian"), "role web of venture shop refers to boot image debian"),
+        (
+            "device's site",
+            change(json!({"site": "dc2", "rack": "x1"})),
+            "lie in network prod of site dc1, where the device is not",
+        ),
+        ("device's rack", change(json!({"rack": "r2"})), "would not reach the device's rack r2"),
+        ("device's interface", change(json!({"macs": [mac(9)]})), "has a DHCP entry"),
+        ("strange entry", Command::RecordFacts(devices[0], read(strange)), "10.99.0.1 does not lie in a network nowhere"),
+    ]
+}
+
+#[tokio::test]
+async fn each_change_that_takes_something_away_is_refused_by_name_and_previewed_alike() -> Result<()> {
+    let books = Books::data_centre().await?;
+    let devices = [books.server(1).await?, books.server(2).await?];
+    books.installed(devices[0], 1, "10.20.0.100").await?;
+    books.deploying(devices[1], 2, "10.20.0.101").await?;
+    let before = log::last_position(&books.pool).await?;
+    for (what, command, words) in taking(devices) {
+        let previewed = broken(books.ledger.preview(command.clone(), context()).await);
+        let refused = broken(books.ledger.execute(command, context()).await);
+        ensure!(refused == previewed, "{what}: {previewed:?} is not {refused:?}");
+        ensure!(refused.iter().any(|rule| rule.message.contains(words)), "{what}: {refused:?}");
+    }
+    ensure!(log::last_position(&books.pool).await? == before, "a refusal or a preview is in the log");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_takes_nothing_away_is_done_and_says_beforehand_what_moves() -> Result<()> {
+    let books = Books::data_centre().await?;
+    let device = books.server(1).await?;
+    books.installed(device, 1, "10.20.0.100").await?;
+    let to_network = |change: Value| Command::DefineNetwork(key("prod"), read(network(&change)));
+    let changes = [
+        (to_network(json!({"cidr": "10.20.0.0/23", "dns_servers": ["10.20.0.3"]})), 0),
+        (to_network(json!({"cidr": "10.20.0.0/23", "vlan": 121})), 1),
+        (
+            Command::DefineSite(
+                key("dc1"),
+                read(site(&json!({"zones": ["dc1.example", "10.in-addr.arpa", "20.10.in-addr.arpa"]}))),
+            ),
+            1,
+        ),
+        (Command::DefineDhcpServer(key("kea-2"), read(json!({"site": "dc1", "kind": "kea"}))), 0),
+        (Command::Retire(Kind::DhcpServer, key("kea-1")), 0),
+        (Command::Retire(Kind::Rack, key("r2")), 0),
+        (Command::Retire(Kind::Site, key("dc2")), 0),
+    ];
+    for (command, moved) in changes {
+        let what = format!("{command:?}");
+        if matches!(command, Command::Retire(Kind::Site, _)) {
+            // Its rack goes first.
+            broken(books.ledger.preview(command.clone(), context()).await);
+            books.done(Command::Retire(Kind::Rack, key("x1"))).await?;
+        }
+        let before = log::last_position(&books.pool).await?;
+        let preview = books.ledger.preview(command.clone(), context()).await?;
+        ensure!(log::last_position(&books.pool).await? == before, "{what}: a preview is in the log");
+        ensure!(preview.moved == moved && preview.moves.len() == moved, "{what}: {preview:?}");
+        books.done(command).await?;
+        ensure!(log::last_position(&books.pool).await? > before, "{what}: it was not done");
+    }
+    let reason = key("it is broken");
+    let preview = books.ledger.preview(Command::DecommissionDevice { device, reason }, context()).await?;
+    ensure!(
+        preview.moves.iter().any(|what| what.contains("10.20.0.100 of R640 no. 1 is given back with its reservation")),
+        "{preview:?}"
+    );
+    Ok(())
+}
+
+/// The list of docs/catalogue-changes.md is complete.
+#[test]
+fn every_command_has_its_line_in_the_documentation() {
+    let commands = include_str!("../../web/src/commands.rs");
+    let documentation = include_str!("../../docs/catalogue-changes.md");
+    let body = commands.split("pub enum Command {").nth(1).expect("the commands").split("\n}").next().expect("their end");
+    let names = body.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| line.starts_with(char::is_uppercase));
+    let names: Vec<&str> = names.map(|line| line.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()).collect();
+    assert!(names.len() > 40, "{names:?}");
+    let missing: Vec<_> = names.iter().filter(|name| !documentation.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "docs/catalogue-changes.md lacks {missing:?}");
+}

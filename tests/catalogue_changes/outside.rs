@@ -1,0 +1,127 @@
+//! From outside: a server that is done keeps its lease, and the log of an earlier version is served and reported.
+
+use crate::support::service::{Service, wait_for};
+use anyhow::{Context, Result, ensure};
+use bootledger::store::EventLog;
+use bootledger::store::append::{Batch, NewEvent};
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const MAC: &str = "52:54:00:00:0a:01";
+const FILES: [&str; 3] = ["isc.conf", "kea.json", "dnsmasq.conf"];
+
+fn network(cidr: &str) -> Value {
+    json!({"cidr": cidr, "site": "dc1", "racks": ["r1"], "gateway": "10.20.0.1"})
+}
+
+/// A data centre in which `R640 no. 1` is done at 10.20.1.50.
+async fn with_a_server() -> Result<Service> {
+    let service = Service::start(Ipv4Addr::LOCALHOST).await?;
+    let site = json!({"domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"], "next_server": "10.20.0.2"});
+    service.put("/api/v1/sites/dc1", &site).await?;
+    service.put("/api/v1/racks/r1", &json!({"site": "dc1"})).await?;
+    service.define(&site, &network("10.20.0.0/23")).await?;
+    service.put("/api/v1/ventures/shop", &json!({"default_boot_image": "debian"})).await?;
+    service.put("/api/v1/dhcp-servers/dhcp-1", &json!({"site": "dc1", "kind": "kea"})).await?;
+    let device = json!({"site": "dc1", "rack": "r1", "name": "R640 no. 1", "macs": [MAC], "venture": "shop", "role": "web"});
+    let made = service.post("/api/v1/devices", &device).await?;
+    let id = made["id"].as_str().context("an id")?.to_owned();
+    service.post(&format!("/api/v1/devices/{id}/verify"), &json!({})).await?;
+    let folder = tempfile::tempdir()?;
+    let agent = service.dhcp_agent("dc1", "kea", &folder.path().join("kea.json")).await?;
+    let mut child = agent.keep("true", "true")?;
+    let wanted = json!({"device": id, "ip": "10.20.1.50", "hostname": "h1.dc1.example"});
+    let started = service.post("/api/v1/deployments", &wanted).await?;
+    let path = format!("/api/v1/deployments/{}", started["id"].as_str().context("an id")?);
+    wait_for("the deployment is in progress", PATIENCE, async || {
+        (service.get(&path).await.ok()?["status"] == "in_progress").then_some(())
+    })
+    .await?;
+    service.post(&format!("{path}/done"), &json!({})).await?;
+    child.kill().await?;
+    Ok(service)
+}
+
+async fn served(service: &Service) -> Result<bool> {
+    let mut everywhere = true;
+    for file in FILES {
+        everywhere &= service.text(&format!("/dhcp/dc1/{file}")).await?.contains("10.20.1.50");
+    }
+    Ok(everywhere)
+}
+
+#[tokio::test]
+async fn a_server_that_is_done_keeps_its_lease_and_an_old_log_is_served_and_reported() -> Result<()> {
+    let mut service = with_a_server().await?;
+    ensure!(served(&service).await?);
+    for path in ["/api/v1/networks/prod", "/api/v1/networks/prod?dry_run=true"] {
+        let refused = service.put(path, &network("10.20.0.0/24")).await.expect_err("10.20.1.50 is held").to_string();
+        ensure!(refused.contains("10.20.1.50, held by R640 no. 1, would lie in no network"), "{refused}");
+    }
+    let before = service.get("/api/v1/networks/prod").await?;
+    let preview = service.put("/api/v1/networks/prod?dry_run=true", &network("10.20.0.0/22")).await?;
+    ensure!(preview == json!({"moves": [], "moved": 0}), "{preview}");
+    ensure!(service.get("/api/v1/networks/prod").await? == before, "a dry run changed something");
+    let refused = service.put("/api/v1/webhooks/w?dry_run=true", &json!({})).await.expect_err("no dry run");
+    ensure!(!refused.to_string().is_empty());
+    ensure!(served(&service).await?);
+    ensure!(service.measured("bootledger_dhcp_entries_without_network{site=\"dc1\"}").await? == 0);
+
+    // What an earlier version let happen: the network is narrowed under the server.
+    let pool = service.database().pool(2).await?;
+    let sequence = before["sequence"].as_i64().context("a sequence")?;
+    let narrowed = json!({"type": "NetworkDefined", "spec": {
+        "cidr": "10.20.0.0/24", "site": "dc1", "racks": ["r1"], "gateway": "10.20.0.1", "vlan": null, "dns_servers": [], "domain": null,
+        "margin_bottom": 10, "margin_top": 0, "dhcp": true, "dhcp_options": [], "ip_only_done": true,
+    }});
+    let event = NewEvent {
+        aggregate_type: "network".to_owned(),
+        aggregate_id: "prod".to_owned(),
+        sequence: sequence + 1,
+        event_type: "NetworkDefined".to_owned(),
+        event_version: "1".to_owned(),
+        payload: narrowed.to_string(),
+        metadata: json!({"actor": "user ada", "correlation_id": "c-1"}).to_string(),
+        claims: vec![],
+    };
+    let log = EventLog::start(pool.clone(), service.database().connect_options());
+    log.append(Batch { events: vec![event], ..Batch::default() }).await?;
+    wait_for("the views show it", PATIENCE, async || {
+        let network = service.get("/api/v1/networks/prod").await.ok()?;
+        (network["spec"]["cidr"] == "10.20.0.0/24").then_some(())
+    })
+    .await?;
+    reported(&service).await?;
+    service.kill()?;
+    service.start_again().await?;
+    reported(&service).await?;
+
+    // The way out that the report names.
+    service.put("/api/v1/networks/prod", &network("10.20.0.0/23")).await?;
+    wait_for("nothing is left to report", PATIENCE, async || {
+        let ready: Value = serde_json::from_str(&service.text("/readyz").await.ok()?).ok()?;
+        (ready["dhcp_strays"] == json!([])).then_some(())
+    })
+    .await?;
+    ensure!(served(&service).await?);
+    Ok(())
+}
+
+/// The last good files are served, and everything says by name what is wrong.
+async fn reported(service: &Service) -> Result<()> {
+    ensure!(served(service).await?, "the reservation is gone");
+    let ready: Value = serde_json::from_str(&service.text("/readyz").await?)?;
+    ensure!(ready["ready"] == true && ready["dhcp_strays"][0]["ip"] == "10.20.1.50", "{ready}");
+    let words = "10.20.1.50 of R640 no. 1";
+    ensure!(ready["degraded"].to_string().contains(words), "{ready}");
+    ensure!(service.measured("bootledger_dhcp_entries_without_network{site=\"dc1\"}").await? == 1);
+    service.post("/api/v1/sites/dc1/drift/check", &json!({})).await?;
+    wait_for("the comparison reports it", PATIENCE, async || {
+        let drift = service.get("/api/v1/sites/dc1/drift").await.ok()?;
+        let of_server = drift["items"].as_array()?.iter().find(|item| item["key"] == "dc1/dhcp/dhcp-1")?;
+        (of_server["nature"] == "held_back" && of_server["message"].as_str()?.contains(words)).then_some(())
+    })
+    .await
+}

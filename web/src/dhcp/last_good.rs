@@ -1,0 +1,65 @@
+//! Of which moment a site's DHCP configuration is: of now, or the last one that left no entry out.
+//!
+//! An entry that no network serves is a defect: no change that is accepted today leads to one, but the log of an earlier version
+//! can have them. The servers then keep the last configuration that had every entry, and a deployment that needs a later one
+//! waits and says why. Where a server has confirmed a later one already, an earlier version has left the entry out, and going back
+//! would take away what was added since: that site gets the present configuration. Both are reported by `/readyz`, `/metrics` and
+//! the comparison with the servers.
+
+use crate::error::Error;
+use crate::request::reading::Reading;
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue;
+use bootledger_projections::strays::{self, Stray};
+
+/// How many changes of the entries' networks are gone back at most.
+const STEPS: usize = 16;
+
+/// The moment that a configuration is of.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    /// For reading the views.
+    pub(crate) at: At,
+    /// Its position.
+    pub position: i64,
+    /// The entries that no network serves now.
+    pub strays: Vec<Stray>,
+    /// Whether it is an earlier moment, because of them.
+    pub held_back: bool,
+}
+
+/// The moment of a site's configuration that is served at the moment of a reading.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn moment(reading: &mut Reading<'_>, site: &Name) -> Result<Moment, Error> {
+    let (at, position) = (reading.at, reading.position);
+    let found = strays::list(reading.connection(), Some(site), at).await?;
+    let mut now = Moment { at, position, strays: found, held_back: false };
+    let Some(good) = last_good(reading, site, &now.strays).await? else { return Ok(now) };
+    let servers = catalogue::dhcp_servers_of(reading.connection(), site, at).await?;
+    let later = servers.iter().filter_map(|server| server.spec.confirmed.as_ref()).any(|confirmed| confirmed.position > good);
+    if !later {
+        (now.at, now.position, now.held_back) = (At::Position(good), good, true);
+    }
+    Ok(now)
+}
+
+/// The last position at which every entry of the site had its network; `None` where there are no strays, or always were.
+async fn last_good(reading: &mut Reading<'_>, site: &Name, strays: &[Stray]) -> Result<Option<i64>, Error> {
+    let mut since = strays.iter().map(|stray| stray.since).min();
+    for _ in 0..STEPS {
+        let Some(position) = since.map(|since| since - 1).filter(|position| *position > 0) else { return Ok(None) };
+        let at = At::Position(position);
+        if catalogue::site(reading.connection(), site, at).await?.is_none_or(|entry| entry.retired) {
+            return Ok(None);
+        }
+        let found = strays::list(reading.connection(), Some(site), at).await?;
+        if found.is_empty() {
+            return Ok(Some(position));
+        }
+        since = found.iter().map(|stray| stray.since).min();
+    }
+    Ok(None)
+}
