@@ -14,7 +14,6 @@ use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
-use bootledger_aggregates::values::reverse_zone::above;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use uuid::Uuid;
@@ -43,7 +42,7 @@ pub async fn catalogue(connection: &mut Connection, at: At) -> Result<Catalogue>
 /// The devices in use that a change of this scope may be about, by id.
 pub async fn concerned(connection: &mut Connection, scope: &Scope) -> Result<Vec<DeviceId>> {
     let names = |names: &BTreeSet<Name>| names.iter().map(ToString::to_string).collect::<Vec<String>>();
-    let zones: Vec<String> = scope.zones.iter().map(|zone| above(zone).to_string()).collect();
+    let zones: Vec<String> = scope.zones.iter().map(ToString::to_string).collect();
     let (sites, racks, ventures, images) =
         (names(&scope.sites), names(&scope.racks), names(&scope.ventures), names(&scope.boot_images));
     let found = sqlx::query_scalar!(

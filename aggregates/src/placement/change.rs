@@ -11,8 +11,9 @@ use crate::values::hostname::DomainName;
 use crate::values::ids::DeviceId;
 use crate::values::name::Name;
 use crate::venture::{RoleSpec, VentureSpec};
+use crate::zone::range::AddressRange;
 use ipnet::Ipv4Net;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A change of something of the catalogue: what it is to be, or `None` where it goes out of use.
 #[derive(Clone, Debug)]
@@ -143,10 +144,20 @@ impl Change {
 
     fn scope_of_site(&self, name: &Name, spec: Option<&SiteSpec>, before: &Catalogue, scope: &mut Scope) {
         let old = before.sites.get(name);
-        let zones =
-            |spec: Option<&SiteSpec>| spec.map(|spec| spec.zones.iter().cloned().collect::<BTreeSet<_>>()).unwrap_or_default();
+        // Which names a zone has, and of which addresses; its serial number and the like make no difference to anybody.
+        let zones = |spec: Option<&SiteSpec>| -> BTreeMap<DomainName, (Option<AddressRange>, DomainName)> {
+            let zones = spec.into_iter().flat_map(|spec| &spec.zones);
+            zones.map(|zone| (zone.name.clone(), (zone.addresses(), zone.above()))).collect()
+        };
         let (were, are) = (zones(old), zones(spec));
-        let changed: Vec<_> = were.symmetric_difference(&are).collect();
+        let differs = |name: &&DomainName| were.get(*name) != are.get(*name);
+        // The zone above one of a smaller network has the names that its PTR records have in the views.
+        let changed: BTreeSet<DomainName> = were
+            .keys()
+            .chain(are.keys())
+            .filter(differs)
+            .flat_map(|name| [were.get(name), are.get(name)].into_iter().flatten().map(|(_, above)| above.clone()))
+            .collect();
         let updates = |spec: Option<&SiteSpec>| spec.and_then(|spec| spec.dns_updates.as_ref().map(|updates| updates.primary));
         let alike = old.zip(spec).is_some_and(|(old, new)| {
             changed.is_empty() && old.domain == new.domain && (old.next_server.is_none() || new.next_server.is_some())
@@ -155,7 +166,7 @@ impl Change {
             scope.sites.insert(name.clone());
         }
         // A zone of one site can take names from a wider zone of another, and give them back.
-        scope.zones.extend(changed.into_iter().cloned());
+        scope.zones.extend(changed);
         if old.is_none() {
             return;
         }

@@ -6,7 +6,7 @@ use crate::site::SiteSpec;
 use crate::values::hostname::{DomainName, Hostname, reverse_name};
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
-use crate::values::reverse_zone::pointer_name;
+use crate::zone::Zone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -293,15 +293,16 @@ impl<'a> Places<'a> {
 
     /// The site and the zone of a name: the longest zone of any site that contains it.
     fn zone(&self, name: &str) -> Option<(&'a SiteSpec, &'a DomainName)> {
-        let zones = self.catalogue.sites.values().filter_map(|site| Some((site, site.zone_of(name)?)));
+        let zones = self.catalogue.sites.values().filter_map(|site| Some((site, &site.zone_of(name)?.name)));
         zones.max_by_key(|(_, zone)| zone.as_str().len())
     }
 
     /// The site and the zone of an address' PTR record.
     fn reverse_zone(&self, ip: Ipv4Addr) -> Option<(&'a SiteSpec, &'a DomainName)> {
-        let of =
-            |site: &'a SiteSpec| site.zones.iter().filter(|zone| pointer_name(zone, ip).is_some()).map(move |zone| (site, zone));
-        self.catalogue.sites.values().flat_map(of).max_by_key(|(_, zone)| zone.as_str().len())
+        let of = |site: &'a SiteSpec| Some((site, site.reverse_zone(ip)?.0));
+        let smallest = |zone: &Zone| zone.addresses().map_or(u64::MAX, |range| range.size());
+        let found = self.catalogue.sites.values().filter_map(of).min_by_key(|(_, zone)| smallest(zone));
+        found.map(|(site, zone)| (site, &zone.name))
     }
 }
 
