@@ -206,7 +206,9 @@ fn describe(path: &str, method: &str, operation: &mut Operation) {
     if let (true, Some(RefOr::T(response))) = (weighs, responses.get_mut("200")) {
         // A dry run answers with what would move along.
         for content in response.content.values_mut() {
-            if let Some(done) = content.schema.take() {
+            if let RefOr::T(content) = content
+                && let Some(done) = content.schema.take()
+            {
                 let either = AnyOfBuilder::new().item(done).item(Ref::from_schema_name(Preview::name())).build();
                 content.schema = Some(RefOr::T(Schema::AnyOf(either)));
             }
