@@ -6,7 +6,7 @@
 mod tests;
 
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
-use crate::values::dhcp_option::DhcpOption;
+use crate::values::dhcp_option::{self, DhcpOption};
 use crate::values::hostname::DomainName;
 use crate::values::name::Name;
 use ipnet::Ipv4Net;
@@ -202,6 +202,8 @@ impl Network {
                     );
                 }
                 broken.extend(shape(&spec));
+                let before = self.defined.as_ref().map_or(&[][..], |before| &before.dhcp_options);
+                broken.extend(dhcp_option::broken("dhcp_options", &spec.dhcp_options, before));
                 Refused::unless_empty(broken)?;
                 Ok(if self.defined.as_ref() == Some(&spec) { vec![] } else { vec![NetworkEvent::NetworkDefined { spec }] })
             }

@@ -7,7 +7,7 @@ mod tests;
 
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::settings::{self, SecretProblems};
-use crate::values::dhcp_option::DhcpOption;
+use crate::values::dhcp_option::{self, DhcpOption};
 use crate::values::hostname::{DomainName, Hostname};
 use crate::values::hostname_template::HostnameTemplate;
 use crate::values::name::Name;
@@ -225,6 +225,8 @@ impl Site {
                         )
                     }));
                 }
+                let before = self.defined.as_ref().map_or(&[][..], |before| &before.dhcp_header);
+                broken.extend(dhcp_option::broken("dhcp_header", &spec.dhcp_header, before));
                 broken.extend(settings::broken(&spec.settings, &setting_secrets));
                 Refused::unless_empty(broken)?;
                 Ok(vec![SiteEvent::SiteDefined { spec }])
