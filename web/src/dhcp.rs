@@ -13,4 +13,6 @@ pub(crate) mod revision;
 pub mod routes;
 
 #[cfg(test)]
+mod option_matrix;
+#[cfg(test)]
 mod tests;

@@ -144,7 +144,8 @@ fn a_value_of_another_type_is_refused_for_every_option_with_what_is_expected() {
                 let [only] = &broken[..] else { panic!("{option:?} was accepted") };
                 assert_eq!(only.rule, "dhcp_option_type", "{only:?}");
                 assert!(only.message.contains(one.kind().expected()) && only.message.ends_with(value.noun()), "{only:?}");
-                assert!(option.resolved().is_err(), "{option:?} would be written");
+                let stood_for_bytes = one.kind() == OptionType::Hex && value.noun() == "a text";
+                assert_eq!(option.resolved().is_ok(), stood_for_bytes, "{option:?} would be written");
             }
         }
     }

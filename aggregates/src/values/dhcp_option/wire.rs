@@ -56,6 +56,9 @@ impl DhcpOption {
         if let Some(reason) = standard.and_then(Standard::refused) {
             return Err(("dhcp_option_reserved", format!("it cannot be set: {reason}")));
         }
+        if let (OptionType::Hex, OptionValue::Text(_)) = (kind, &self.value) {
+            return Err(("dhcp_option_type", self.wrong_type(kind)));
+        }
         let wire = bytes(kind, &self.value).map_err(|why| match why {
             None => ("dhcp_option_type", self.wrong_type(kind)),
             Some(why) => ("dhcp_option_value", why),
@@ -230,6 +233,8 @@ fn bytes(kind: OptionType, value: &OptionValue) -> Result<Vec<u8>, Option<String
         }
         (OptionType::Routes, OptionValue::Routes(routes)) => Ok(routes.iter().flat_map(route).collect()),
         (OptionType::Hex, OptionValue::Hex(hex)) => Ok(hex.bytes().to_vec()),
+        // Before there were bytes, a text could stand for them.
+        (OptionType::Hex, OptionValue::Text(text)) => Ok(text.as_str().as_bytes().to_vec()),
         _ => Err(None),
     }
 }
