@@ -52,7 +52,7 @@ impl DhcpOption {
 
     /// Whether the option may be saved; if not, the rule's code and why.
     pub(super) fn accepted(&self) -> Result<(), (&'static str, String)> {
-        let (standard, _, kind) = self.definition()?;
+        let (standard, code, kind) = self.definition()?;
         if let Some(reason) = standard.and_then(Standard::refused) {
             return Err(("dhcp_option_reserved", format!("it cannot be set: {reason}")));
         }
@@ -103,7 +103,14 @@ impl DhcpOption {
             }
             OptionValue::Number(_) | OptionValue::Numbers(_) | OptionValue::Flag(_) | OptionValue::Hex(_) => {}
         }
-        standard.map_or(Ok(()), |standard| self.in_range(standard))
+        standard.map_or(Ok(()), |standard| self.in_range(standard))?;
+        if matches!(code, 124 | 125) && !in_groups(&wire) {
+            return value(
+                "its bytes are groups of an enterprise number (4 bytes), a length (1 byte) and as many bytes (RFC 3925)"
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 
     /// Whether the numbers are in the range of the option, and the bytes as many as it has.
@@ -252,6 +259,15 @@ fn domain(text: &str) -> Result<DomainName, Option<String>> {
 fn labels(name: &DomainName) -> Vec<u8> {
     let label = |label: &str| [&[u8::try_from(label.len()).unwrap_or(63)], label.as_bytes()].concat();
     name.as_str().split('.').flat_map(label).chain([0]).collect()
+}
+
+/// Whether bytes are those of options 124 and 125 (RFC 3925, 3 and 4), which Kea takes apart.
+fn in_groups(mut bytes: &[u8]) -> bool {
+    while let [_, _, _, _, length, rest @ ..] = bytes {
+        let Some(rest) = rest.get(usize::from(*length)..) else { return false };
+        bytes = rest;
+    }
+    bytes.is_empty()
 }
 
 /// A route (RFC 3442): the mask's length, as many bytes of the destination as that has, the router.
