@@ -117,17 +117,22 @@ pub struct Checkers {
 impl Default for Checkers {
     /// Those that are installed.
     fn default() -> Self {
-        Self::in_folders(Some(FOLDERS.map(PathBuf::from).into()))
+        Self::in_folders(FOLDERS.map(PathBuf::from))
     }
 }
 
 impl Checkers {
     /// None: every file is accepted unchecked.
     pub fn off() -> Self {
-        Self::in_folders(None)
+        Self::of(None)
     }
 
-    fn in_folders(folders: Option<Arc<[PathBuf]>>) -> Self {
+    /// Those in these folders.
+    pub fn in_folders(folders: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self::of(Some(folders.into_iter().collect()))
+    }
+
+    fn of(folders: Option<Arc<[PathBuf]>>) -> Self {
         Self { folders, turn: Arc::new(Semaphore::new(1)), accepted: Arc::default(), warned: Arc::default() }
     }
 

@@ -9,7 +9,7 @@ fn with(script: &str) -> (tempfile::TempDir, Checkers) {
     let program = folder.path().join("dnsmasq");
     std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("a script");
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("a program");
-    let checkers = Checkers::in_folders(Some([folder.path().to_owned()].into()));
+    let checkers = Checkers::in_folders([folder.path().to_owned()]);
     (folder, checkers)
 }
 
@@ -53,7 +53,7 @@ async fn a_checker_that_does_not_work_refuses_nothing() {
             other => panic!("{script}: {other:?}"),
         }
     }
-    let missing = said(&Checkers::in_folders(Some([PathBuf::from("/nonexistent")].into())), "a file\n").await;
+    let missing = said(&Checkers::in_folders([PathBuf::from("/nonexistent")]), "a file\n").await;
     assert_eq!(missing, Verdict::Unchecked("dnsmasq is not installed here".to_owned()));
     assert!(!Checkers::off().has(Checker::Isc) && matches!(said(&Checkers::off(), "x").await, Verdict::Unchecked(_)));
 }

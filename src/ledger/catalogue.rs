@@ -60,7 +60,7 @@ impl Ledger {
                 let site_exists = site_exists(&self.views, &spec.site).await?;
                 let command = DhcpServerCommand::DefineDhcpServer { spec: spec.clone(), site_exists };
                 if site_exists {
-                    self.check_site_files(Change::Server(key, spec)).await?;
+                    self.check_site_files(Change::Server(spec)).await?;
                 }
                 self.run::<DhcpServer>(key, command, terms, context).await
             }

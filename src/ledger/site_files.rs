@@ -32,7 +32,7 @@ pub(super) enum Change<'a> {
     /// A network.
     Network(&'a Name, &'a NetworkSpec),
     /// A DHCP server.
-    Server(&'a Name, &'a DhcpServerSpec),
+    Server(&'a DhcpServerSpec),
 }
 
 /// A site as its files are written from.
@@ -76,13 +76,13 @@ impl Ledger {
         let name = match change {
             Change::Site(name, _) => *name,
             Change::Network(_, spec) => &spec.site,
-            Change::Server(_, spec) => &spec.site,
+            Change::Server(spec) => &spec.site,
         };
         let mut connection = self.views.acquire().await?;
         let servers = catalogue::dhcp_servers_of(&mut connection, name, At::Now).await?;
         let mut kinds: Vec<DhcpKind> =
             servers.iter().filter(|server| !server.retired).map(|server| server.spec.spec.kind).collect();
-        if let Change::Server(_, spec) = change {
+        if let Change::Server(spec) = change {
             // Its file is the one that nobody has had until now.
             kinds = vec![spec.kind];
         }
@@ -123,7 +123,7 @@ impl Ledger {
                 networks.insert((*key).clone(), (*spec).clone());
                 plan(site, networks)
             }
-            (Change::Server(..), Some(site)) => return Ok(Some((None, plan(site, networks), kinds))),
+            (Change::Server(_), Some(site)) => return Ok(Some((None, plan(site, networks), kinds))),
             (_, None) => return Ok(None),
         };
         Ok(Some((before, after, kinds)))

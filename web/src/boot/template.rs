@@ -31,6 +31,8 @@ mod growth;
 mod needs;
 #[cfg(test)]
 mod nests;
+#[cfg(test)]
+mod passing;
 mod scan;
 mod served;
 mod writing;
@@ -80,11 +82,16 @@ impl TemplateError {
             ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction => {
                 format!("{error}; there are the filters {}", FILTERS.join(", "))
             }
+            ErrorKind::SyntaxError => format!("{error}{RAW}"),
             _ => error.to_string(),
         };
-        Self { line: error.line().unwrap_or(0), message: place_removed(&message).to_owned() }
+        let end = if message.ends_with(RAW) { RAW } else { "" };
+        Self { line: error.line().unwrap_or(0), message: format!("{}{end}", place_removed(&message)) }
     }
 }
+
+/// What somebody needs to know whose shell script or other text has the signs of a template in it.
+const RAW: &str = "; to write {{ or {% as it is, put the text between {% raw %} and {% endraw %}";
 
 /// The engine ends its messages with the template's name and line, which are told apart from them.
 fn place_removed(message: &str) -> &str {

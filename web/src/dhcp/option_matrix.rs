@@ -9,6 +9,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+#[path = "../../../fuzz/read_back.rs"]
+mod read_back;
+
 const FORMATS: [Format; 3] = [Format::Isc, Format::Kea, Format::Dnsmasq];
 
 /// Values of a type: a typical one, the smallest and the largest, and some that are hard to write.
@@ -74,8 +77,8 @@ fn values(kind: OptionType, range: (i64, i64)) -> Vec<Value> {
         ],
         // Groups of an enterprise number, a length and as many bytes.
         OptionType::Hex if range.0 == 5 => {
-            let long = format!("00000009fa{}", "0a".repeat(250));
-            ["0000000900", "0000000901ff", "0000000901ff00000ab900", &long].map(|hex| json!({"hex": hex})).into()
+            let long = format!("00000009fa01f8{}", "0a".repeat(248));
+            ["0000000900", "00000009030101ff", "00000009050103aabbcc", &long].map(|hex| json!({"hex": hex})).into()
         }
         OptionType::Hex => ["00", "ff:0a", &"0a".repeat(255)].map(|hex| json!({"hex": hex})).into(),
     }
@@ -152,6 +155,32 @@ fn custom_options_of_every_type_and_every_code_are_accepted_by_every_server() {
     }
 }
 
+/// The rows of the table in the documentation.
+fn documented() -> String {
+    let row = |one: &bootledger_aggregates::values::dhcp_option::standard::Standard| {
+        let others: Vec<&str> = one.names().filter(|name| *name != one.name()).collect::<BTreeSet<_>>().into_iter().collect();
+        let also = if others.is_empty() { String::new() } else { format!(", `{}`", others.join("`, `")) };
+        let set = if one.refused().is_some() { "not settable" } else { "" };
+        format!(
+            "| {} | `{}`{also} | {} | {} | {set} |\n",
+            one.code(),
+            one.name(),
+            one.dnsmasq().unwrap_or(""),
+            one.kind().as_str()
+        )
+    };
+    STANDARD.iter().map(row).collect()
+}
+
+#[test]
+fn the_documentation_has_the_table() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/dhcp-options.md");
+    let text = std::fs::read_to_string(page).expect("docs/dhcp-options.md");
+    let (_, table) = text.split_once("|---|---|---|---|---|\n").expect("a table");
+    let rows: String = table.split_inclusive('\n').take_while(|line| line.starts_with('|')).collect();
+    assert_eq!(rows, documented(), "write these rows into docs/dhcp-options.md");
+}
+
 #[test]
 fn every_name_that_isc_dhcpd_or_kea_has_for_an_option_means_the_same() {
     for one in STANDARD.iter().filter(|one| one.refused().is_none()) {
@@ -183,6 +212,13 @@ proptest! {
         options.push(serde_json::from_value(json!({"name": "tag", "code": 224, "type": "hex", "value": {"hex": hex}})).expect("an option"));
         let with = configuration(&site_with(&json!(options)), vec![("n", network("10.0.0.0/24", &json!({"dhcp_options": options})))],
             vec![entry("10.0.0.20", "52:54:00:00:00:01", None, "n", true)]);
+        for option in options.iter().filter(|option| ["root-path", "merit-dump", "nds-context"].contains(&option.name.as_str())) {
+            let resolved = option.resolved().expect("an option");
+            let name = option.name.as_str();
+            prop_assert_eq!(read_back::isc(&render(Format::Isc, &with), name).as_ref(), Some(&resolved.wire));
+            prop_assert_eq!(read_back::kea(&render(Format::Kea, &with), name).as_ref(), Some(&resolved.wire));
+            prop_assert_eq!(read_back::dnsmasq(&render(Format::Dnsmasq, &with), resolved.code).as_ref(), Some(&resolved.wire));
+        }
         for format in FORMATS {
             let text = render(format, &with);
             prop_assert!(check(format, &text).is_ok(), "{format}: {:?}\n{text}", check(format, &text));

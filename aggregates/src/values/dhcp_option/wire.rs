@@ -104,7 +104,7 @@ impl DhcpOption {
             OptionValue::Number(_) | OptionValue::Numbers(_) | OptionValue::Flag(_) | OptionValue::Hex(_) => {}
         }
         standard.map_or(Ok(()), |standard| self.in_range(standard))?;
-        if matches!(code, 124 | 125) && !in_groups(&wire) {
+        if matches!(code, 124 | 125) && !in_groups(code, &wire) {
             return value(
                 "its bytes are groups of an enterprise number (4 bytes), a length (1 byte) and as many bytes (RFC 3925)"
                     .to_owned(),
@@ -261,9 +261,17 @@ fn labels(name: &DomainName) -> Vec<u8> {
     name.as_str().split('.').flat_map(label).chain([0]).collect()
 }
 
-/// Whether bytes are those of options 124 and 125 (RFC 3925, 3 and 4), which Kea takes apart.
-fn in_groups(mut bytes: &[u8]) -> bool {
-    while let [_, _, _, _, length, rest @ ..] = bytes {
+/// Whether bytes are those of option 124 or 125 (RFC 3925, 3 and 4), which Kea takes apart: groups of an enterprise number, a
+/// length and data. Those of 125 are options themselves, of one enterprise.
+fn in_groups(code: u8, bytes: &[u8]) -> bool {
+    let [_, _, _, _, length, rest @ ..] = bytes else { return bytes.is_empty() };
+    let Some((data, rest)) = rest.split_at_checked(usize::from(*length)) else { return false };
+    if code == 125 { rest.is_empty() && is_options(data) } else { in_groups(code, rest) }
+}
+
+/// Whether bytes are options: a code, a length and as many bytes, again and again.
+fn is_options(mut bytes: &[u8]) -> bool {
+    while let [_, length, rest @ ..] = bytes {
         let Some(rest) = rest.get(usize::from(*length)..) else { return false };
         bytes = rest;
     }

@@ -112,6 +112,8 @@ mod tests {
             ("\u{feff}#!ipxe\n", "first line is #!ipxe"),
             (" #!ipxe\n", "first line is #!ipxe"),
             ("#!ipxeboot\n", "first line is #!ipxe"),
+            // iPXE wants white space behind it.
+            ("#!ipxe", "first line is #!ipxe"),
             ("#!/bin/sh\n", "first line is #!ipxe"),
             ("{% if hostname == 'x' %}#!ipxe\n{% endif %}", "first line is #!ipxe"),
             (
@@ -134,7 +136,6 @@ mod tests {
     #[test]
     fn scripts_that_ipxe_takes_are_saved() {
         for text in [
-            "#!ipxe",
             "#!ipxe\n",
             "#!ipxe \n# kernel\nboot",
             "#!gpxe\nboot\n",
