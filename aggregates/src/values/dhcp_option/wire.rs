@@ -12,7 +12,7 @@ use std::net::Ipv4Addr;
 const LONGEST: usize = 255;
 
 /// The most addresses of an option: what a line of dnsmasq's configuration has room for, whose longest is 1,023 bytes.
-const MOST_ADDRESSES: usize = 56;
+pub const MOST_ADDRESSES: usize = 56;
 
 /// An option that can be written for every DHCP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
