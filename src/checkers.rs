@@ -83,7 +83,7 @@ impl Checker {
         }
     }
 
-    /// Its arguments, as a shell reads them; `$1` is the file, `$2` its folder, `$3` the zone.
+    /// Its arguments, as a shell reads them; `$1` is the file, and `$ZONE` the zone.
     fn arguments(self) -> &'static str {
         match self {
             Self::Isc => "-4 -t -cf \"$1\"",

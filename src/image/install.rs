@@ -320,4 +320,24 @@ mod tests {
             library.recipes().filter_map(|recipe| checked(recipe).err()).map(|error| format!("{error:#}")).collect();
         assert!(errors.is_empty(), "{}", errors.join("\n"));
     }
+    #[test]
+    fn every_recipe_of_the_library_gives_what_its_templates_need() {
+        let library = Library::embedded().expect("the library");
+        for recipe in library.recipes() {
+            let uses = checked(recipe).expect("templates");
+            let official =
+                recipe.downloads.iter().map(|(name, download)| (name.clone(), official(download.kind, Sha256::new([0; 32]), 1)));
+            let own = recipe.files.iter().map(|(name, own)| {
+                let Uses { settings, needs } = uses.get(name).cloned().unwrap_or_default();
+                let (kind, sha256) = (own.kind, Sha256::new([0; 32]));
+                (name.clone(), BootFile { kind, sha256, size: 1, template: own.template, settings, needs })
+            });
+            let image = BootImage { files: official.chain(own).collect(), ..BootImage::default() };
+            assert_eq!(image.incomplete(), None, "{}", recipe.name);
+        }
+        // Something is found, so that this means something.
+        let debian = library.recipe(&"debian-13".parse().expect("a name")).expect("debian-13");
+        let uses = checked(debian).expect("templates");
+        assert!(uses.values().any(|uses| uses.needs.kinds.contains(&FileKind::Kernel)), "{uses:?}");
+    }
 }

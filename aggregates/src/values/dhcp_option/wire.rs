@@ -218,8 +218,11 @@ fn bytes(kind: OptionType, value: &OptionValue) -> Result<Vec<u8>, Option<String
         (OptionType::Address | OptionType::Addresses | OptionType::AddressPairs, OptionValue::Addresses(addresses)) => {
             Ok(addresses.0.iter().flat_map(Ipv4Addr::octets).collect())
         }
-        // Whether a stored text is a domain name was not asked in all versions.
-        (OptionType::Text | OptionType::Domain, OptionValue::Text(text)) => Ok(text.as_str().as_bytes().to_vec()),
+        // Whether a stored text is a domain name was not asked in all versions, and before there were bytes, a text could stand
+        // for them.
+        (OptionType::Text | OptionType::Domain | OptionType::Hex, OptionValue::Text(text)) => {
+            Ok(text.as_str().as_bytes().to_vec())
+        }
         (OptionType::DomainName, OptionValue::Text(text)) => domain(text.as_str()).map(|name| labels(&name)),
         (OptionType::DomainNames, OptionValue::Text(text)) => {
             let names = names(text.as_str()).map(domain).collect::<Result<Vec<_>, _>>()?;
@@ -231,17 +234,14 @@ fn bytes(kind: OptionType, value: &OptionValue) -> Result<Vec<u8>, Option<String
         }
         (OptionType::Boolean, OptionValue::Flag(flag)) => Ok(vec![u8::from(*flag)]),
         (OptionType::Uint8, OptionValue::Number(one)) => number(*one, 0, u8::MAX.into(), 1),
-        (OptionType::Uint16, OptionValue::Number(one)) => short(*one),
+        (OptionType::Uint16 | OptionType::Uint16List, OptionValue::Number(one)) => short(*one),
         (OptionType::Uint32, OptionValue::Number(one)) => number(*one, 0, u32::MAX.into(), 4),
         (OptionType::Int32, OptionValue::Number(one)) => number(*one, i32::MIN.into(), i32::MAX.into(), 4),
-        (OptionType::Uint16List, OptionValue::Number(one)) => short(*one),
         (OptionType::Uint16List, OptionValue::Numbers(several)) => {
             Ok(several.iter().map(|one| short(*one)).collect::<Result<Vec<_>, _>>()?.concat())
         }
         (OptionType::Routes, OptionValue::Routes(routes)) => Ok(routes.iter().flat_map(route).collect()),
         (OptionType::Hex, OptionValue::Hex(hex)) => Ok(hex.bytes().to_vec()),
-        // Before there were bytes, a text could stand for them.
-        (OptionType::Hex, OptionValue::Text(text)) => Ok(text.as_str().as_bytes().to_vec()),
         _ => Err(None),
     }
 }

@@ -119,7 +119,7 @@ impl<'text> Reader<'text> {
     fn kinds(&self, tokens: &[Token<'text>], at: usize) -> Kinds {
         // The name of an attribute, a filter or an argument is no variable.
         let after = at.checked_sub(1).map(|before| tokens[before]);
-        let named = matches!(after, Some(Token::Sign("." | "|")) | Some(Token::Name("is")));
+        let named = matches!(after, Some(Token::Sign("." | "|") | Token::Name("is")));
         match tokens[at] {
             Token::Name(name) if !named => {
                 let own = VARIABLES.iter().filter(|(known, _)| *known == name).map(|(_, kind)| *kind);
@@ -178,7 +178,11 @@ impl<'text> Reader<'text> {
                 && tokens.iter().any(|token| matches!(token, Token::Text(0)));
             let negative = before == Some(Token::Name("not")) || empty;
             let kinds = self.kinds(tokens, at);
-            if negative { absent.extend(kinds) } else { present.extend(kinds) }
+            if negative {
+                absent.extend(kinds);
+            } else {
+                present.extend(kinds);
+            }
         }
         // With `or`, only what makes all of it false is known, and with `and` only what makes all of it true.
         (if either { Kinds::new() } else { present }, if both { Kinds::new() } else { absent })
