@@ -215,9 +215,9 @@ proptest! {
         for option in options.iter().filter(|option| ["root-path", "merit-dump", "nds-context"].contains(&option.name.as_str())) {
             let resolved = option.resolved().expect("an option");
             let name = option.name.as_str();
-            prop_assert_eq!(read_back::isc(&render(Format::Isc, &with), name).as_ref(), Some(&resolved.wire));
-            prop_assert_eq!(read_back::kea(&render(Format::Kea, &with), name).as_ref(), Some(&resolved.wire));
-            prop_assert_eq!(read_back::dnsmasq(&render(Format::Dnsmasq, &with), resolved.code).as_ref(), Some(&resolved.wire));
+            prop_assert_eq!(read_back::isc(&render(Format::Isc, &with), name), Some(resolved.wire.clone()));
+            prop_assert_eq!(read_back::kea(&render(Format::Kea, &with), name), Some(resolved.wire.clone()));
+            prop_assert_eq!(read_back::dnsmasq(&render(Format::Dnsmasq, &with), resolved.code), Some(resolved.wire.clone()));
         }
         for format in FORMATS {
             let text = render(format, &with);

@@ -106,7 +106,7 @@ proptest! {
     ) {
         let text = parts.concat();
         match served(&text) {
-            Ok(served) if !has_tags(&text) => prop_assert_eq!(served, text),
+            Ok(served) if !has_tags(&text) => prop_assert_eq!(&served, &text),
             Ok(_) => {}
             Err(error) => {
                 prop_assert!(has_tags(&text), "{:?}: {}", text, error);
