@@ -33,6 +33,7 @@ mod power;
 mod prove;
 mod puppet;
 mod read_only;
+mod saved_files;
 mod security;
 mod settings;
 mod shared_vlans;

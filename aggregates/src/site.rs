@@ -8,7 +8,7 @@ mod tests;
 
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::settings::{self, SecretProblems};
-use crate::values::dhcp_option::DhcpOption;
+use crate::values::dhcp_option::{self, DhcpOption};
 use crate::values::hostname::{DomainName, Hostname};
 use crate::values::hostname_template::HostnameTemplate;
 use crate::values::name::Name;
@@ -271,6 +271,13 @@ impl Site {
                     }));
                 }
                 broken.extend(rules::broken(self.defined.as_deref(), &spec, &zones));
+                let changed = self.defined.as_ref().is_none_or(|before| before.next_server != spec.next_server);
+                if let Some(wrong) = spec.next_server.filter(|next| changed && !dhcp_option::is_a_host(*next)) {
+                    let message = format!("{wrong} is no server's address; enter the one that boot loaders are fetched from");
+                    broken.push(BrokenRule::new("next_server", "next_server_not_a_host", message));
+                }
+                let before = self.defined.as_ref().map_or(&[][..], |before| &before.dhcp_header);
+                broken.extend(dhcp_option::broken("dhcp_header", &spec.dhcp_header, before));
                 broken.extend(settings::broken(&spec.settings, &setting_secrets));
                 Refused::unless_empty(broken)?;
                 Ok(vec![SiteEvent::SiteDefined { spec }])

@@ -14,6 +14,8 @@ pub(crate) mod revision;
 pub mod routes;
 
 #[cfg(test)]
+mod option_matrix;
+#[cfg(test)]
 mod quoting_tests;
 #[cfg(test)]
 mod tests;

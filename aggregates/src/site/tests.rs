@@ -181,3 +181,24 @@ fn weak_algorithms_are_refused_with_the_way_out() {
     }
     assert_eq!("HMAC-SHA512.".parse(), Ok(TsigAlgorithm::HmacSha512));
 }
+
+#[test]
+fn the_next_server_is_one_that_a_host_can_have() {
+    let next = |text: &str| SiteSpec { next_server: Some(parsed(text)), ..site() };
+    for wrong in ["0.0.0.0", "255.255.255.255", "224.0.0.1"] {
+        assert_eq!(broken::<Site>(&[], define(next(wrong))), ["next_server_not_a_host"], "{wrong}");
+    }
+    let stored = vec![SiteEvent::SiteDefined { spec: Box::new(next("255.255.255.255")) }];
+    let other = SiteSpec { name: parsed("other"), ..next("255.255.255.255") };
+    assert!(outcome::<Site>(&stored, define(other)).is_ok(), "what is stored is not judged again");
+}
+
+#[test]
+fn options_of_the_header_are_judged_with_the_site() {
+    let with = |name: &str| {
+        let value = serde_json::json!([{"name": name, "value": {"addresses": ["10.0.0.2"]}}]);
+        SiteSpec { dhcp_header: serde_json::from_value(value).expect("options"), ..site() }
+    };
+    assert_eq!(broken::<Site>(&[], define(with("ntp-server"))), ["dhcp_option_unknown"]);
+    assert!(outcome::<Site>(&[], define(with("ntp-servers"))).is_ok());
+}

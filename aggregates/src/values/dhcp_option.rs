@@ -1,21 +1,81 @@
 //! DHCP options (RFC 2132) in a form that every DHCP server's configuration can be written from.
 
+pub mod standard;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use wire::{MOST_ADDRESSES, Resolved, is_number_with_unit, names};
+
 use super::ParseError;
 use super::text::Text;
+use crate::rules::BrokenRule;
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// An option by its standard name (as ISC dhcpd and Kea spell it), with a typed value, so that
-/// no configuration text of a person is ever pasted into a server's configuration.
+/// The most options of a site's header, or of a network.
+const MOST: usize = 64;
+
+/// An option by its standard name, or a custom one by its code and type, with a typed value, so that no configuration text of
+/// a person is ever pasted into a server's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct DhcpOption {
-    /// Such as `ntp-servers` or `root-path`.
+    /// Such as `ntp-servers` or `root-path`; the name of a custom option is for people only.
     pub name: OptionName,
+    /// The number of a custom option, 1 to 254; left out for an option that has a standard name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 254)]
+    pub code: Option<u8>,
+    /// What a custom option holds; left out for an option that has a standard name.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<OptionType>,
     /// What the server hands out.
     pub value: OptionValue,
+}
+
+/// What an option holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptionType {
+    /// One IPv4 address.
+    #[serde(rename = "ip-address")]
+    Address,
+    /// One IPv4 address or more.
+    #[serde(rename = "ip-addresses")]
+    Addresses,
+    /// IPv4 addresses in pairs.
+    #[serde(rename = "ip-address-pairs")]
+    AddressPairs,
+    /// A text of printable ASCII characters.
+    Text,
+    /// A domain name, written as a text (RFC 2132, 3.17).
+    Domain,
+    /// A domain name in the form of DNS messages (RFC 1035, 3.1).
+    DomainName,
+    /// Domain names in the form of DNS messages (RFC 3397), without compression.
+    DomainNames,
+    /// True or false, as a byte.
+    Boolean,
+    /// A whole number of one byte.
+    Uint8,
+    /// A whole number of two bytes.
+    Uint16,
+    /// A whole number of four bytes.
+    Uint32,
+    /// A whole number of four bytes that may be negative.
+    Int32,
+    /// Whole numbers of two bytes.
+    Uint16List,
+    /// Classless static routes (RFC 3442).
+    Routes,
+    /// Bytes in hexadecimal.
+    Hex,
 }
 
 /// The value of an option.
@@ -24,12 +84,203 @@ pub struct DhcpOption {
 pub enum OptionValue {
     /// One or more IPv4 addresses.
     Addresses(Addresses),
-    /// A text; quoted and escaped by whoever writes it.
+    /// A text; quoted and escaped by each format's writer. Domain names are texts, with commas or spaces between them.
     Text(Text),
     /// A whole number.
-    Number(u32),
+    Number(i64),
+    /// Several whole numbers.
+    Numbers(Vec<i64>),
     /// A flag.
     Flag(bool),
+    /// Routes for clients.
+    Routes(Vec<Route>),
+    /// Bytes in hexadecimal, with or without colons between them.
+    Hex(HexBytes),
+}
+
+/// A route for clients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Where it leads, such as `10.0.0.0/8`; `0.0.0.0/0` for everywhere else.
+    #[schema(value_type = String, example = "10.0.0.0/8")]
+    pub destination: Ipv4Net,
+    /// The router; `0.0.0.0` for the link itself.
+    #[schema(value_type = String, example = "10.0.0.1")]
+    pub router: Ipv4Addr,
+}
+
+/// `DESTINATION via ROUTER`
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} via {}", self.destination, self.router)
+    }
+}
+
+impl FromStr for Route {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || ParseError::new(format!("{text:?} is not a route such as \"10.0.0.0/8 via 10.0.0.1\""));
+        let (destination, router) = text.split_once(" via ").ok_or_else(wrong)?;
+        let destination = destination.trim().parse().map_err(|_| wrong())?;
+        Ok(Self { destination, router: router.trim().parse().map_err(|_| wrong())? })
+    }
+}
+
+/// Bytes, shown in hexadecimal with colons between them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, example = "01:0a:ff")]
+pub struct HexBytes(Vec<u8>);
+
+impl HexBytes {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl FromStr for HexBytes {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let wrong = || ParseError::new(format!("{text:?} are not bytes in hexadecimal, such as \"01:0a:ff\" or \"010aff\""));
+        let digits: Vec<u8> = if text.contains(':') {
+            if text.split(':').any(|group| group.len() != 2) {
+                return Err(wrong());
+            }
+            text.bytes().filter(|byte| *byte != b':').collect()
+        } else {
+            text.bytes().collect()
+        };
+        if digits.is_empty() || digits.len() % 2 == 1 || digits.len() > 1024 {
+            return Err(wrong());
+        }
+        let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok()).ok_or_else(wrong);
+        let byte = |pair: &[u8]| Ok(value(pair[0])? << 4 | value(pair[1])?);
+        digits.chunks(2).map(byte).collect::<Result<Vec<_>, _>>().map(Self)
+    }
+}
+
+impl fmt::Display for HexBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes: Vec<String> = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        f.write_str(&bytes.join(":"))
+    }
+}
+
+impl TryFrom<String> for HexBytes {
+    type Error = ParseError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<HexBytes> for String {
+    fn from(bytes: HexBytes) -> Self {
+        bytes.to_string()
+    }
+}
+
+impl OptionType {
+    /// Every type, as in JSON.
+    pub const ALL: [(Self, &'static str); 15] = [
+        (Self::Address, "ip-address"),
+        (Self::Addresses, "ip-addresses"),
+        (Self::AddressPairs, "ip-address-pairs"),
+        (Self::Text, "text"),
+        (Self::Domain, "domain"),
+        (Self::DomainName, "domain-name"),
+        (Self::DomainNames, "domain-names"),
+        (Self::Boolean, "boolean"),
+        (Self::Uint8, "uint8"),
+        (Self::Uint16, "uint16"),
+        (Self::Uint32, "uint32"),
+        (Self::Int32, "int32"),
+        (Self::Uint16List, "uint16-list"),
+        (Self::Routes, "routes"),
+        (Self::Hex, "hex"),
+    ];
+
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("", |(_, text)| text)
+    }
+
+    /// What its value must be, with an example.
+    pub fn expected(self) -> &'static str {
+        match self {
+            Self::Address => "one address, as in {\"addresses\": [\"10.0.0.1\"]}",
+            Self::Addresses => "addresses, as in {\"addresses\": [\"10.0.0.1\", \"10.0.0.2\"]}",
+            Self::AddressPairs => "addresses in pairs, as in {\"addresses\": [\"10.0.0.0\", \"255.0.0.0\"]}",
+            Self::Text => "a text, as in {\"text\": \"/srv/root\"}",
+            Self::Domain | Self::DomainName => "a domain name, as in {\"text\": \"dc1.example\"}",
+            Self::DomainNames => "domain names, as in {\"text\": \"dc1.example, example\"}",
+            Self::Boolean => "a flag, as in {\"flag\": true}",
+            Self::Uint8 => "a number from 0 to 255, as in {\"number\": 64}",
+            Self::Uint16 => "a number from 0 to 65535, as in {\"number\": 9000}",
+            Self::Uint32 => "a number from 0 to 4294967295, as in {\"number\": 3600}",
+            Self::Int32 => "a number from -2147483648 to 2147483647, as in {\"number\": -3600}",
+            Self::Uint16List => "numbers from 0 to 65535, as in {\"numbers\": [68, 1500]}",
+            Self::Routes => "routes, as in {\"routes\": [{\"destination\": \"10.0.0.0/8\", \"router\": \"10.0.0.1\"}]}",
+            Self::Hex => "bytes, as in {\"hex\": \"01:0a:ff\"}",
+        }
+    }
+}
+
+impl OptionValue {
+    /// What it is, for people.
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Self::Addresses(_) => "addresses",
+            Self::Text(_) => "a text",
+            Self::Number(_) => "a number",
+            Self::Numbers(_) => "several numbers",
+            Self::Flag(_) => "a flag",
+            Self::Routes(_) => "routes",
+            Self::Hex(_) => "bytes",
+        }
+    }
+}
+
+impl DhcpOption {
+    /// An option with a standard name.
+    pub fn standard(name: OptionName, value: OptionValue) -> Self {
+        Self { name, code: None, kind: None, value }
+    }
+}
+
+/// Whether an address can be that of one host. Kea rejects a file whose next server is the broadcast address, and dnsmasq
+/// sends its own address for 0.0.0.0.
+pub fn is_a_host(address: Ipv4Addr) -> bool {
+    !(address.is_unspecified() || address.is_broadcast() || address.is_multicast())
+}
+
+/// Every rule that options break, of the field that has them. Those of `before`, which are stored already, are not judged
+/// again: what an older version accepted must not keep people from changing something else.
+pub fn broken(field: &str, options: &[DhcpOption], before: &[DhcpOption]) -> Vec<BrokenRule> {
+    let mut broken = vec![];
+    if options.len() > MOST && options.len() > before.len() {
+        let message = format!("{} DHCP options are more than {MOST}, the most that are kept; remove some", options.len());
+        broken.push(BrokenRule::new(field, "dhcp_options_too_many", message));
+    }
+    let mut codes = BTreeSet::new();
+    for (number, option) in (1..).zip(options) {
+        let code = option.resolved().ok().map(|resolved| resolved.code);
+        let repeated = code.is_some_and(|code| !codes.insert(code));
+        if before.contains(option) && !(repeated && !before.is_empty() && options.len() > before.len()) {
+            continue;
+        }
+        if repeated {
+            let message = format!("option {number}, {}: it is there twice; keep one and give it all of its values", option.name);
+            broken.push(BrokenRule::new(field, "dhcp_option_repeated", message));
+        } else if let Err((rule, why)) = option.accepted() {
+            broken.push(BrokenRule::new(field, rule, format!("option {number}, {}: {why}", option.name)));
+        }
+    }
+    broken
 }
 
 /// One or more IPv4 addresses; no option is without any.
@@ -74,7 +325,9 @@ impl FromStr for OptionName {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if text.is_empty() || text.len() > 64 || !text.chars().all(allowed) || !text.starts_with(|c: char| c.is_ascii_lowercase())
         {
-            return Err(ParseError::new(format!("{text:?} is not the name of a DHCP option such as ntp-servers")));
+            let near = standard::nearest(&text.trim().to_ascii_lowercase().replace('_', "-")).filter(|_| text.len() <= 64);
+            let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            return Err(ParseError::new(format!("{text:?} is not the name of a DHCP option such as ntp-servers{near}")));
         }
         Ok(Self(text.to_owned()))
     }

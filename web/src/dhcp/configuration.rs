@@ -5,9 +5,9 @@
 use super::boot_file::{BootFile, BootSource, boot_files};
 use bootledger_aggregates::dhcp_server::DhcpKind;
 use bootledger_aggregates::network::NetworkSpec;
-use bootledger_aggregates::rules::Refused;
+use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::site::SiteSpec;
-use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
+use bootledger_aggregates::values::dhcp_option::{self, DhcpOption, OptionValue};
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::dhcp_entries::SiteEntry;
@@ -58,9 +58,10 @@ impl Format {
         }
     }
 
-    /// Writes a configuration in this format. Refused where the format cannot say something; what is wrong in a format that
-    /// can say it, such as an unknown option, the server's own checker tells.
+    /// Writes a configuration in this format. Refused where the format cannot say something, or where an option that was
+    /// stored before options were judged is none: the server would reject the whole file.
     pub fn render(self, configuration: &Configuration) -> Result<String, Refused> {
+        Refused::unless_empty(configuration.unwritable())?;
         match self {
             Self::Isc => Ok(super::isc::render(configuration)),
             Self::Kea => Ok(super::kea::render(configuration)),
@@ -199,6 +200,26 @@ impl Configuration {
         }
         segments
     }
+
+    /// Its options with where they are set.
+    pub(crate) fn options(&self) -> impl Iterator<Item = (String, &DhcpOption)> {
+        let header = self.boot.options.iter().map(|option| ("the site's header".to_owned(), option));
+        let of = |network: &'_ Network| format!("network {}", network.name);
+        header.chain(self.networks.iter().flat_map(move |one| one.spec.dhcp_options.iter().map(move |option| (of(one), option))))
+    }
+
+    /// The options that no server can be given, by name.
+    fn unwritable(&self) -> Vec<BrokenRule> {
+        let why = |(place, option): (String, &DhcpOption)| {
+            let reason = option.resolved().err()?;
+            let message = format!(
+                "the DHCP option {} of {place} cannot be written: {reason}; change or remove it there, until then DHCP servers keep the file that they have",
+                option.name
+            );
+            Some(BrokenRule::new("dhcp_options", "dhcp_option_unwritable", message).held_by(place))
+        };
+        self.options().filter_map(why).collect()
+    }
 }
 
 impl Network {
@@ -220,22 +241,21 @@ fn without_repeats(mut entries: Vec<SiteEntry>) -> Vec<SiteEntry> {
     entries
 }
 
-/// The options that have a value, the last one of each name: Kea takes no empty text.
+/// The options that have a value, the last one of each code: Kea takes no empty text, and dhcpd no option twice.
 fn usable(options: &[DhcpOption]) -> Vec<DhcpOption> {
     let has_value = |option: &DhcpOption| !matches!(&option.value, OptionValue::Text(text) if text.is_empty());
-    let mut names = BTreeSet::new();
-    let mut usable: Vec<DhcpOption> =
-        options.iter().rev().filter(|option| has_value(option) && names.insert(&option.name)).cloned().collect();
+    let mut codes = BTreeSet::new();
+    let mut first =
+        |option: &DhcpOption| codes.insert(option.resolved().map(|resolved| resolved.code).map_err(|_| option.name.clone()));
+    let mut usable: Vec<DhcpOption> = options.iter().rev().filter(|option| has_value(option) && first(option)).cloned().collect();
     usable.reverse();
     usable
 }
 
-/// The names in a list-valued text: `domain-search` alone is a list of names in every format.
-pub(crate) fn search_list(option: &DhcpOption) -> Option<Vec<&str>> {
-    match &option.value {
-        OptionValue::Text(text) if option.name.as_str() == "domain-search" => {
-            Some(text.as_str().split([',', ' ']).filter(|name| !name.is_empty()).collect())
-        }
-        _ => None,
+/// The names in a list-valued text.
+pub(crate) fn names(value: &OptionValue) -> Vec<&str> {
+    match value {
+        OptionValue::Text(text) => dhcp_option::names(text.as_str()).collect(),
+        _ => vec![],
     }
 }

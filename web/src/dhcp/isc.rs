@@ -7,9 +7,10 @@
 //! Everything that a person may have written goes through `quoted`; nothing else is free text.
 
 use super::boot_file::{Client, HTTP_CLIENT, IPXE, hexadecimal};
-use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, search_list};
-use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
+use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, names};
+use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionType, OptionValue};
 use bootledger_projections::dhcp_entries::SiteEntry;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// Appends one line. Writing to a `String` cannot fail.
@@ -65,6 +66,21 @@ option ipxe.no-pxedhcp 1;
 option client-architecture code 93 = string;
 ",
     );
+    let codes: BTreeSet<u8> = configuration.options().filter_map(|(_, option)| defined(option)).collect();
+    if !codes.is_empty() {
+        text.push_str("\n# Options that dhcpd does not know, or knows in another form, by their codes.\n");
+    }
+    for code in codes {
+        line!(text, "option {OWN}{code} code {code} = string;");
+    }
+}
+
+/// How the names of options begin that are defined here.
+const OWN: &str = "bootledger-";
+
+/// The code of an option that has to be defined.
+fn defined(option: &DhcpOption) -> Option<u8> {
+    option.resolved().ok().filter(|resolved| resolved.isc.is_none()).map(|resolved| resolved.code)
 }
 
 fn network(text: &mut String, network: &Network) {
@@ -148,18 +164,24 @@ fn host(text: &mut String, entry: &SiteEntry) {
     text.push_str("}\n");
 }
 
-/// `option NAME VALUE;`
+/// `option NAME VALUE;`. An option that cannot be written has refused the whole file before.
 fn option(option: &DhcpOption) -> String {
-    // The one standard option whose name the two servers spell differently.
-    let name = if option.name.as_str() == "boot-file-name" { "bootfile-name" } else { option.name.as_str() };
-    let value = match &option.value {
-        OptionValue::Addresses(addresses) => joined(&addresses.0),
-        OptionValue::Text(text) => match search_list(option) {
-            Some(names) => names.into_iter().map(quoted).collect::<Vec<_>>().join(", "),
-            None => quoted(text.as_str()),
-        },
-        OptionValue::Number(number) => number.to_string(),
-        OptionValue::Flag(flag) => flag.to_string(),
+    let Ok(resolved) = option.resolved() else { return String::new() };
+    let Some(name) = resolved.isc else {
+        return format!("option {OWN}{} {};", resolved.code, hexadecimal(&resolved.wire, ":"));
+    };
+    let value = match (resolved.kind, &option.value) {
+        (OptionType::Hex, _) | (_, OptionValue::Routes(_) | OptionValue::Hex(_)) => hexadecimal(&resolved.wire, ":"),
+        (OptionType::DomainNames, value) => names(value).into_iter().map(quoted).collect::<Vec<_>>().join(", "),
+        (OptionType::AddressPairs, OptionValue::Addresses(addresses)) => {
+            let pair = |pair: &[std::net::Ipv4Addr]| pair.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            addresses.0.chunks(2).map(pair).collect::<Vec<_>>().join(", ")
+        }
+        (_, OptionValue::Addresses(addresses)) => joined(&addresses.0),
+        (_, OptionValue::Text(text)) => quoted(text.as_str()),
+        (_, OptionValue::Number(number)) => number.to_string(),
+        (_, OptionValue::Numbers(numbers)) => numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        (_, OptionValue::Flag(flag)) => flag.to_string(),
     };
     format!("option {name} {value};")
 }

@@ -9,8 +9,8 @@
 //! the line with the `id` of its subnet. Where it finds another form, it has Kea read the whole file.
 
 use super::boot_file::{Client, HTTP_CLIENT, IPXE, hexadecimal};
-use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, Segment, search_list};
-use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
+use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, Segment, names};
+use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionType, OptionValue};
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_projections::dhcp_entries::SiteEntry;
 use ipnet::Ipv4Net;
@@ -57,7 +57,7 @@ pub fn render(configuration: &Configuration) -> String {
     let late = segments.iter().any(|segment| segment.shared_vlan.is_some());
     client_classes(&mut text, &configuration.boot, late);
     let scope = Scope {
-        live: configuration.boot.options.iter().map(option).collect(),
+        live: configuration.boot.options.iter().filter_map(option).collect(),
         required: if late { configuration.boot.files.iter().map(|file| file.name).collect() } else { vec![] },
     };
     let (shared, alone): (Vec<Segment<'_>>, Vec<Segment<'_>>) =
@@ -129,11 +129,9 @@ fn client_classes(text: &mut String, boot: &Boot, late: bool) {
             let _ = write!(expression, " and not member('{one}')");
         }
         let _ = write!(expression, " and ({})", condition(file.client));
-        let client = file.over_http().then(|| OptionData {
-            name: "vendor-class-identifier".to_owned(),
-            data: HTTP_CLIENT.to_owned(),
-            always_send: true,
-        });
+        let client = file
+            .over_http()
+            .then(|| OptionData { always_send: true, ..OptionData::new("vendor-class-identifier", HTTP_CLIENT.to_owned()) });
         let long = file.option().map(|file| OptionData::new("boot-file-name", escaped(file)));
         let option_data = client.into_iter().chain(long).collect();
         let class = ClientClass {
@@ -184,7 +182,14 @@ struct Reservation<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct OptionData {
-    name: String,
+    /// An option that Kea has no name for is known by its code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u8>,
+    /// `false` where the data are the option's bytes in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    csv_format: Option<bool>,
     data: String,
     /// Whether a client gets it that has not requested it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -192,8 +197,14 @@ struct OptionData {
 }
 
 impl OptionData {
-    fn new(name: &str, data: String) -> Self {
-        Self { name: name.to_owned(), data, always_send: false }
+    fn new(name: &'static str, data: String) -> Self {
+        Self { name: Some(name), code: None, csv_format: None, data, always_send: false }
+    }
+
+    /// An option as its bytes.
+    fn of_bytes(name: Option<&'static str>, code: u8, bytes: &[u8]) -> Self {
+        let code = Some(code).filter(|_| name.is_none());
+        Self { name, code, csv_format: Some(false), data: hexadecimal(bytes, ""), always_send: false }
     }
 }
 
@@ -209,7 +220,7 @@ fn subnet(text: &mut String, network: &Network, scope: &Scope) {
     if !spec.dns_servers.is_empty() && !network.overrides("domain-name-servers") {
         options.push(OptionData::new("domain-name-servers", joined(&spec.dns_servers)));
     }
-    options.extend(spec.dhcp_options.iter().map(option));
+    options.extend(spec.dhcp_options.iter().filter_map(option));
     let _ = write!(
         text,
         "    {{\n      \"id\": {},\n      \"subnet\": {},\n      \"user-context\": {{ \"network\": {} }},\n      \"option-data\": {},\n",
@@ -251,19 +262,23 @@ fn subnet_id(cidr: Ipv4Net) -> u32 {
     u32::from(cidr.network()).clamp(1, u32::MAX - 1)
 }
 
-fn option(option: &DhcpOption) -> OptionData {
-    // The one standard option whose name the two servers spell differently.
-    let name = if option.name.as_str() == "bootfile-name" { "boot-file-name" } else { option.name.as_str() };
-    let data = match &option.value {
-        OptionValue::Addresses(addresses) => joined(&addresses.0),
-        OptionValue::Text(text) => match search_list(option) {
-            Some(names) => names.join(", "),
-            None => escaped(text.as_str()),
-        },
-        OptionValue::Number(number) => number.to_string(),
-        OptionValue::Flag(flag) => flag.to_string(),
+/// An option that cannot be written has refused the whole file before.
+fn option(option: &DhcpOption) -> Option<OptionData> {
+    let resolved = option.resolved().ok()?;
+    let Some(name) = resolved.kea else { return Some(OptionData::of_bytes(None, resolved.code, &resolved.wire)) };
+    let data = match (resolved.kind, &option.value) {
+        (OptionType::Hex | OptionType::Routes, _) => {
+            return Some(OptionData::of_bytes(Some(name), resolved.code, &resolved.wire));
+        }
+        (OptionType::DomainNames, value) => names(value).join(", "),
+        (_, OptionValue::Addresses(addresses)) => joined(&addresses.0),
+        (_, OptionValue::Text(text)) => escaped(text.as_str()),
+        (_, OptionValue::Number(number)) => number.to_string(),
+        (_, OptionValue::Numbers(numbers)) => numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        (_, OptionValue::Flag(flag)) => flag.to_string(),
+        (_, OptionValue::Routes(_) | OptionValue::Hex(_)) => return None,
     };
-    OptionData::new(name, data)
+    Some(OptionData::new(name, data))
 }
 
 fn joined(addresses: &[Ipv4Addr]) -> String {

@@ -269,7 +269,7 @@ fn texts_of_people_are_never_syntax() {
     ] {
         let with = with(text);
         for format in FORMATS {
-            // What no single option can hold, dnsmasq cannot be told at all.
+            // What no single option can hold, dnsmasq cannot be given at all; it was stored before that was judged.
             match format.render(&with) {
                 Ok(written) => check(format, &written).unwrap_or_else(|said| panic!("{format} with {text}: {said}")),
                 Err(refused) => {

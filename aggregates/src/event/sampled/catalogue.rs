@@ -10,7 +10,7 @@ use crate::samples::{self, boot_file, noon, parsed};
 use crate::secret::{SecretEvent, SecretSpec};
 use crate::site::{DnsUpdates, SiteEvent, SiteSpec, TsigAlgorithm, TsigKey};
 use crate::token::{Scope, TokenEvent};
-use crate::values::dhcp_option::{Addresses, DhcpOption, OptionValue};
+use crate::values::dhcp_option::{Addresses, DhcpOption, OptionType, OptionValue};
 use crate::values::setting::Settings;
 use crate::venture::puppet::{Classes, Parameters};
 use crate::venture::{RoleSpec, VentureEvent, VentureSpec};
@@ -20,12 +20,15 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 fn every_option() -> Vec<DhcpOption> {
-    let option = |name: &str, value| DhcpOption { name: parsed(name), value };
+    let option = |name: &str, value| DhcpOption::standard(parsed(name), value);
     vec![
         option("ntp-servers", OptionValue::Addresses(Addresses(vec![parsed("10.0.0.3")]))),
         option("root-path", OptionValue::Text(parsed("/srv/root"))),
         option("default-ip-ttl", OptionValue::Number(64)),
         option("ip-forwarding", OptionValue::Flag(false)),
+        option("path-mtu-plateau-table", OptionValue::Numbers(vec![68, 1500])),
+        option("classless-static-routes", OptionValue::Routes(vec![parsed("10.0.0.0/8 via 10.0.0.1")])),
+        DhcpOption { code: Some(224), kind: Some(OptionType::Hex), ..option("site-tag", OptionValue::Hex(parsed("01:0a:ff"))) },
     ]
 }
 

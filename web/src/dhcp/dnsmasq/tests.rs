@@ -2,7 +2,6 @@
 
 use super::super::configuration::Format;
 use super::super::tests::{check, configuration, entry, network, render, site_with};
-use super::options::{Kind, OPTIONS};
 use bootledger_aggregates::values::text::Text;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -18,75 +17,60 @@ fn with_option(name: &str, value: &Value) -> Result<String, Vec<String>> {
     with_options(&json!([{ "name": name, "value": value }]))
 }
 
-/// A value that an option of this kind may have.
-fn example(kind: Kind) -> Value {
-    match kind {
-        Kind::Address => json!({"addresses": ["10.1.2.3"]}),
-        Kind::Addresses | Kind::Pairs => json!({"addresses": ["10.1.2.3", "10.1.2.4"]}),
-        Kind::Text => json!({"text": "a text, with \"quotes\""}),
-        Kind::Names => json!({"text": "a.example, b.example"}),
-        Kind::Flag => json!({"flag": true}),
-        Kind::Byte => json!({"number": 8}),
-        Kind::Short => json!({"number": 9000}),
-        Kind::Long => json!({"number": 70_000}),
-    }
-}
-
 #[test]
-fn every_option_is_one_that_isc_dhcpd_or_kea_knows_with_such_a_value() {
-    for (name, code, kind) in OPTIONS {
-        let options = json!({"dhcp_options": [{ "name": name, "value": example(*kind) }]});
-        let with = configuration(&site_with(&json!([])), vec![("n", network("10.0.0.0/24", &options))], vec![]);
-        let text = render(Format::Dnsmasq, &with);
-        assert!(text.contains(&format!("dhcp-option=tag:net/n,{code},")), "{name}: {text}");
-        check(Format::Dnsmasq, &text).unwrap_or_else(|said| panic!("{name}: {said}"));
-        let others = [Format::Isc, Format::Kea].map(|format| check(format, &render(format, &with)));
-        assert!(others.iter().any(Result::is_ok), "{name}: {others:?}");
-    }
-}
-
-#[test]
-fn what_dnsmasq_cannot_be_told_is_refused_by_name_and_all_at_once() {
+fn what_no_server_can_be_given_is_refused_by_name_and_all_at_once() {
     let site = site_with(&json!([{"name": "rooters", "value": {"addresses": ["10.0.0.1"]}}]));
     let mixed = json!({"dhcp_options": [
         {"name": "interface-mtu", "value": {"text": "9000"}},
         {"name": "ntp-servers", "value": {"addresses": ["10.0.0.1"]}},
-        {"name": "host-name", "value": {"text": "same"}},
     ]});
-    let refused = Format::Dnsmasq.render(&configuration(&site, vec![("production", network("10.0.0.0/24", &mixed))], vec![]));
-    let rules = refused.expect_err("three options").0;
-    let told: Vec<&str> = rules.iter().map(|rule| rule.message.as_str()).collect();
-    let ways_out = "; change or remove it there, or serve the site with ISC dhcpd or Kea";
-    assert_eq!(
-        told.iter().map(|message| message.strip_suffix(ways_out).expect("a way out")).collect::<Vec<_>>(),
-        [
-            "dnsmasq cannot be told the DHCP option rooters of the site's header: it is none that Bootledger can write for dnsmasq",
-            "dnsmasq cannot be told the DHCP option interface-mtu of network production: it takes a number, not a text",
-            "dnsmasq cannot be told the DHCP option host-name of network production: it is none that Bootledger can write for dnsmasq",
-        ]
-    );
+    let with = configuration(&site, vec![("production", network("10.0.0.0/24", &mixed))], vec![]);
+    for format in [Format::Isc, Format::Kea, Format::Dnsmasq] {
+        let rules = format.render(&with).expect_err("two options").0;
+        let told: Vec<&str> = rules.iter().map(|rule| rule.message.as_str()).collect();
+        assert!(told[0].starts_with("the DHCP option rooters of the site's header cannot be written: there is no DHCP option"));
+        assert!(told[0].contains("did you mean routers?") && told[0].contains("change or remove it there"), "{told:?}");
+        assert!(told[1].starts_with("the DHCP option interface-mtu of network production cannot be written: it takes a number"));
+        assert_eq!((told.len(), rules[1].holder.as_deref()), (2, Some("network production")));
+    }
 }
 
 #[test]
-fn values_that_dnsmasq_would_take_for_something_else_are_refused() {
+fn stored_values_that_dnsmasq_would_take_for_something_else_are_refused() {
     let many = |count: usize| json!({ "addresses": vec!["100.100.100.100"; count] });
     for (name, value, reason) in [
-        ("merit-dump", json!({"text": "s"}), "unit of a number"),
-        ("root-path", json!({"text": "--i"}), "unit of a number"),
+        ("root-path", json!({"text": "--i"}), "number with its unit"),
+        ("root-path", json!({"text": "12s"}), "number with its unit"),
         ("root-path", json!({"text": "x".repeat(256)}), "256 bytes"),
         ("ntp-servers", json!({"addresses": ["10.0.0.1", "0.0.0.0"]}), "its own address"),
-        ("ntp-servers", many(64), "more than an option can hold"),
+        ("ntp-servers", many(64), "longer than an option can be"),
         ("ntp-servers", many(63), "longer than dnsmasq reads"),
         ("swap-server", many(2), "one address"),
         ("static-routes", many(3), "in pairs"),
-        ("default-ip-ttl", json!({"number": 256}), "more than 255"),
-        ("interface-mtu", json!({"number": 65536}), "more than 65535"),
-        ("ip-forwarding", json!({"number": 1}), "a flag, not a number"),
+        ("default-ip-ttl", json!({"number": 256}), "not from 0 to 255"),
+        ("ip-forwarding", json!({"number": 1}), "a flag, as in"),
         ("domain-search", json!({"text": "a.example, b\"c"}), "not a domain name"),
         ("domain-search", json!({"text": " , "}), "names no domain"),
     ] {
         let [message] = &with_option(name, &value).expect_err(name)[..] else { panic!("{name}") };
         assert!(message.contains(reason), "{message}");
+    }
+}
+
+#[test]
+fn texts_that_look_like_numbers_are_bytes_where_dnsmasq_knows_no_text() {
+    for (name, text, written) in [
+        ("merit-dump", "1234", "14,31:32:33:34"),
+        ("merit-dump", "12s", "14,31:32:73"),
+        ("merit-dump", "s", "14,115b"),
+        ("merit-dump", "7", "14,55b"),
+        ("merit-dump", "-", "14,45b"),
+        ("merit-dump", "12sx", "14,\"12sx\""),
+        ("root-path", "1234", "17,\"1234\""),
+        ("nds-context", "10.0.0.1", "87,\"10.0.0.1\""),
+    ] {
+        let file = with_option(name, &json!({ "text": text })).unwrap_or_else(|why| panic!("{text}: {why:?}"));
+        assert!(file.contains(&format!("dhcp-option=tag:net/n,{written}\n")), "{text}: {file}");
     }
 }
 
@@ -146,7 +130,7 @@ proptest! {
                 prop_assert!(check(Format::Dnsmasq, &file).is_ok(), "{}", file);
             }
             Err(refused) => {
-                let unit = ["s", "i"].contains(&text.as_str().trim_start_matches('-'));
+                let unit = bootledger_aggregates::values::dhcp_option::is_number_with_unit(text.as_str());
                 prop_assert!(unit || text.as_str().len() > 255, "{:?}", refused);
             }
         }

@@ -1,0 +1,254 @@
+//! The table of options by itself, and what is refused when options are saved. That every server takes what is accepted is
+//! tested where the servers' files are written.
+
+use super::standard::{self, STANDARD};
+use super::*;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+fn option(json: Value) -> DhcpOption {
+    serde_json::from_value(json).expect("an option")
+}
+
+/// Why options are refused, one reason each.
+fn refused(options: &[Value]) -> Vec<(String, String)> {
+    let options: Vec<DhcpOption> = options.iter().cloned().map(option).collect();
+    broken("dhcp_options", &options, &[]).into_iter().map(|broken| (broken.rule, broken.message)).collect()
+}
+
+fn why(json: Value) -> String {
+    let mut refused = refused(&[json.clone()]);
+    assert_eq!(refused.len(), 1, "{json} was judged {refused:?}");
+    refused.remove(0).1
+}
+
+fn addresses(name: &str) -> Value {
+    json!({"name": name, "value": {"addresses": ["10.0.0.1"]}})
+}
+
+#[test]
+fn every_code_and_every_name_is_one_option() {
+    let mut names: BTreeMap<&str, u8> = BTreeMap::new();
+    for (one, next) in STANDARD.iter().zip(&STANDARD[1..]) {
+        assert!(one.code() < next.code(), "{} and {}", one.name(), next.name());
+    }
+    for one in STANDARD {
+        for name in one.names() {
+            assert!(name.parse::<OptionName>().is_ok(), "{name}");
+            assert_eq!(*names.entry(name).or_insert(one.code()), one.code(), "{name} is two options");
+        }
+    }
+}
+
+#[test]
+fn a_name_that_is_none_is_refused_with_the_one_that_was_meant() {
+    for (written, meant) in [
+        ("ntp-server", "ntp-servers"),
+        ("ntp-severs", "ntp-servers"),
+        ("npt-servers", "ntp-servers"),
+        ("rooters", "routers"),
+        ("router", "routers"),
+        ("dns-server", "domain-name-servers"),
+        ("domain-name-server", "domain-name-servers"),
+        ("mtu", "interface-mtu"),
+        ("interface-mt", "interface-mtu"),
+        ("tftp-server", "tftp-server-name"),
+        ("classless-static-route", "classless-static-routes"),
+        ("root-paht", "root-path"),
+        ("search-domain", "domain-search"),
+        ("log-server", "log-servers"),
+    ] {
+        if written == "search-domain" {
+            assert!(!why(addresses(written)).contains("did you mean"), "too far away to guess");
+            continue;
+        }
+        let [(rule, message)] = &refused(&[addresses(written)])[..] else { panic!("{written}") };
+        assert_eq!(rule, "dhcp_option_unknown");
+        assert!(message.contains(&format!("; did you mean {meant}?")), "{message}");
+    }
+    assert!(why(addresses("ntp-server")).starts_with("option 1, ntp-server: there is no DHCP option of this name"));
+    assert!(why(addresses("my-own-option")).contains("needs its `code` and `type`"));
+    for wrong in ["NTP_Servers", "Ntp-Server", "ntp_servers"] {
+        let error = wrong.parse::<OptionName>().expect_err(wrong).to_string();
+        assert!(error.ends_with("did you mean ntp-servers?"), "{error}");
+    }
+}
+
+#[test]
+fn the_names_of_isc_dhcpd_and_kea_are_the_same_option() {
+    for (one, other) in
+        [("name-servers", "ien116-name-servers"), ("nwip-domain", "nwip-domain-name"), ("v4-captive-portal", "default-url")]
+    {
+        let code = |name: &str| standard::by_name(name).map(standard::Standard::code);
+        assert!(code(one).is_some());
+        assert_eq!(code(one), code(other));
+    }
+    let twice = [addresses("name-servers"), addresses("ien116-name-servers")];
+    assert_eq!(refused(&twice)[0].0, "dhcp_option_repeated");
+}
+
+#[test]
+fn what_bootledger_sets_itself_is_refused_with_the_reason_and_the_place() {
+    let text = |name: &str| json!({"name": name, "value": {"text": "x"}});
+    for (name, words) in [
+        ("host-name", "host name of each server"),
+        ("bootfile-name", "Bootledger sets the boot file itself"),
+        ("boot-file-name", "Bootledger sets the boot file itself"),
+        ("vendor-class-identifier", "HTTPClient"),
+        ("filename", "Bootledger sets the boot file itself"),
+        ("next-server", "field of the site"),
+        ("max-lease-time", "lease time itself"),
+        ("dhcp-message", "part of the protocol"),
+    ] {
+        assert!(why(text(name)).contains(words), "{name}: {}", why(text(name)));
+    }
+    assert!(why(json!({"name": "dhcp-lease-time", "value": {"number": 60}})).contains("lease time itself"));
+    assert!(why(json!({"name": "subnet-mask", "value": {"addresses": ["255.0.0.0"]}})).contains("cidr"));
+    assert!(why(json!({"name": "x", "code": 175, "type": "hex", "value": {"hex": "01"}})).contains("ipxe-encapsulated"));
+}
+
+/// A value of each form.
+fn values() -> Vec<OptionValue> {
+    let values = [
+        json!({"addresses": ["10.0.0.1"]}),
+        json!({"text": "dc1.example"}),
+        json!({"number": 1}),
+        json!({"numbers": [68, 1500]}),
+        json!({"flag": true}),
+        json!({"routes": [{"destination": "10.0.0.0/8", "router": "10.0.0.1"}]}),
+        json!({"hex": "01:02:03:04:05:06"}),
+    ];
+    values.into_iter().map(|value| serde_json::from_value(value).expect("a value")).collect()
+}
+
+#[test]
+fn a_value_of_another_type_is_refused_for_every_option_with_what_is_expected() {
+    let mut judged = 0;
+    for one in STANDARD.iter().filter(|one| one.refused().is_none()) {
+        for value in values() {
+            let option = DhcpOption::standard(one.name().parse().expect("a name"), value.clone());
+            let broken = broken("o", &[option.clone()], &[]);
+            let right = match one.kind() {
+                OptionType::Address | OptionType::Addresses | OptionType::AddressPairs => "addresses",
+                OptionType::Text | OptionType::Domain | OptionType::DomainName | OptionType::DomainNames => "a text",
+                OptionType::Boolean => "a flag",
+                OptionType::Uint8 | OptionType::Uint16 | OptionType::Uint32 | OptionType::Int32 => "a number",
+                OptionType::Uint16List => "several numbers",
+                OptionType::Routes => "routes",
+                OptionType::Hex => "bytes",
+            };
+            judged += 1;
+            if value.noun() == right || (one.kind() == OptionType::Uint16List && value.noun() == "a number") {
+                assert!(broken.iter().all(|broken| broken.rule == "dhcp_option_value"), "{option:?}: {broken:?}");
+            } else {
+                let [only] = &broken[..] else { panic!("{option:?} was accepted") };
+                assert_eq!(only.rule, "dhcp_option_type", "{only:?}");
+                assert!(only.message.contains(one.kind().expected()) && only.message.ends_with(value.noun()), "{only:?}");
+                let stood_for_bytes = one.kind() == OptionType::Hex && value.noun() == "a text";
+                assert_eq!(option.resolved().is_ok(), stood_for_bytes, "{option:?} would be written");
+            }
+        }
+    }
+    assert!(judged > 500, "{judged}");
+}
+
+#[test]
+fn values_that_some_server_or_the_protocol_does_not_take_are_refused() {
+    let text = |text: &str| json!({"name": "root-path", "value": {"text": text}});
+    let many = |count: usize| json!({"name": "ntp-servers", "value": {"addresses": vec!["100.100.100.100"; count]}});
+    for (option, words) in [
+        (text(""), "it is empty"),
+        (text(&"x".repeat(256)), "256 bytes; an option has room for 255"),
+        (text("gräfin"), "'ä' is not ASCII"),
+        (text("s"), "number with its unit"),
+        (text("12b"), "number with its unit"),
+        (many(57), "57 addresses are more than 56"),
+        (json!({"name": "ntp-servers", "value": {"addresses": ["0.0.0.0"]}}), "sends its own address"),
+        (json!({"name": "swap-server", "value": {"addresses": ["10.0.0.1", "10.0.0.2"]}}), "one address, not 2"),
+        (json!({"name": "static-routes", "value": {"addresses": ["10.0.0.1"]}}), "in pairs; there are 1"),
+        (json!({"name": "default-ip-ttl", "value": {"number": 256}}), "256 is not from 0 to 255"),
+        (json!({"name": "default-ip-ttl", "value": {"number": 0}}), "less than 1"),
+        (json!({"name": "interface-mtu", "value": {"number": 67}}), "less than 68"),
+        (json!({"name": "interface-mtu", "value": {"number": 65536}}), "not from 0 to 65535"),
+        (json!({"name": "time-offset", "value": {"number": 90_000}}), "not from -86400 to 86400"),
+        (json!({"name": "arp-cache-timeout", "value": {"number": -1}}), "-1 is not from 0"),
+        (json!({"name": "netbios-node-type", "value": {"number": 3}}), "node type"),
+        (json!({"name": "dhcp-renewal-time", "value": {"number": 3600}}), "not from 1 to 3599"),
+        (json!({"name": "domain-name", "value": {"text": "two words"}}), "not a domain name"),
+        (json!({"name": "domain-search", "value": {"text": "a.example, -b"}}), "not a domain name"),
+        (json!({"name": "domain-search", "value": {"text": "aaaaaaaaaaaaaaaaaaaaaaaaa.example ".repeat(8)}}), "bytes; an option"),
+        (json!({"name": "classless-static-routes", "value": {"routes": []}}), "it is empty"),
+        (
+            json!({"name": "classless-static-routes", "value": {"routes": [{"destination": "10.0.0.1/8", "router": "10.0.0.1"}]}}),
+            "did you mean 10.0.0.0/8",
+        ),
+        (json!({"name": "vivso", "value": {"hex": "01"}}), "the number of bytes 1 is less than 5"),
+        (json!({"name": "vivso", "value": {"hex": "0000000902ff"}}), "groups of an enterprise number"),
+        (json!({"name": "vivso", "value": {"hex": "0000000901ff"}}), "groups of an enterprise number"),
+        (json!({"name": "vivco", "value": {"hex": "000000090000000009"}}), "groups of an enterprise number"),
+    ] {
+        assert!(why(option.clone()).contains(words), "{option}: {}", why(option.clone()));
+    }
+}
+
+#[test]
+fn a_custom_option_has_a_code_of_its_own_and_a_type() {
+    let custom = |code: u8, kind: Value, value: Value| json!({"name": "my-option", "code": code, "type": kind, "value": value});
+    let text = json!({"text": "x"});
+    assert_eq!(refused(&[custom(224, json!("text"), text.clone())]), []);
+    for (option, words) in [
+        (custom(0, json!("text"), text.clone()), "1 to 254"),
+        (custom(255, json!("text"), text.clone()), "1 to 254"),
+        (custom(42, json!("text"), text.clone()), "the code 42 is that of ntp-servers"),
+        (custom(42, json!("ip-addresses"), json!({"addresses": ["10.0.0.1"]})), "the code 42 is that of ntp-servers"),
+        (json!({"name": "my-option", "code": 224, "value": {"text": "x"}}), "needs its `type`, one of ip-address, "),
+        (custom(224, json!("uint16"), text.clone()), "it takes a number from 0 to 65535"),
+        (json!({"name": "my-option", "type": "text", "value": {"text": "x"}}), "needs its `code` and `type`"),
+        (json!({"name": "ntp-servers", "code": 224, "type": "text", "value": {"text": "x"}}), "is the name of another option"),
+        (json!({"name": "ntp-servers", "type": "text", "value": {"text": "x"}}), "its type is ip-addresses, not text"),
+    ] {
+        assert!(why(option.clone()).contains(words), "{option}: {}", why(option.clone()));
+    }
+    let standard = json!({"name": "ntp-servers", "code": 42, "type": "ip-addresses", "value": {"addresses": ["10.0.0.1"]}});
+    assert_eq!(refused(&[standard]), []);
+    assert!(serde_json::from_value::<DhcpOption>(custom(255, json!("string"), text.clone())).is_err());
+    let twice =
+        [custom(224, json!("text"), text.clone()), json!({"name": "b", "code": 224, "type": "hex", "value": {"hex": "01"}})];
+    assert!(refused(&twice)[0].1.starts_with("option 2, b: it is there twice"));
+}
+
+#[test]
+fn what_an_older_version_accepted_does_not_keep_people_from_changing_something_else() {
+    let old: Vec<DhcpOption> =
+        [addresses("ntp-server"), json!({"name": "bootfile-name", "value": {"text": "x"}})].map(option).into();
+    assert_eq!(broken("o", &old, &[]).len(), 2);
+    assert_eq!(broken("o", &old, &old), []);
+    let more = [old.clone(), vec![option(addresses("rooters"))]].concat();
+    let rules = broken("o", &more, &old);
+    assert!(matches!(&rules[..], [only] if only.message.starts_with("option 3, rooters")), "{rules:?}");
+    assert!(old[0].resolved().is_err(), "nobody can write it");
+    assert!(old[1].resolved().is_ok(), "it is written as before");
+}
+
+#[test]
+fn an_option_is_the_bytes_that_its_rfc_says() {
+    let wire = |json: Value| {
+        let resolved = option(json).resolved().expect("an option");
+        (resolved.code, resolved.wire)
+    };
+    assert_eq!(wire(json!({"name": "time-offset", "value": {"number": -18000}})), (2, vec![0xff, 0xff, 0xb9, 0xb0]));
+    assert_eq!(wire(json!({"name": "path-mtu-plateau-table", "value": {"numbers": [68, 1500]}})), (25, vec![0, 68, 5, 220]));
+    let domains = wire(json!({"name": "sip-ua-cs-domains", "value": {"text": "a.example b"}}));
+    assert_eq!(domains, (141, b"\x01a\x07example\x00\x01b\x00".to_vec()));
+    let routes = json!({"name": "classless-static-routes", "value": {"routes": [
+        {"destination": "0.0.0.0/0", "router": "10.0.0.1"}, {"destination": "10.17.0.0/17", "router": "10.0.0.2"},
+    ]}});
+    // The example of RFC 3442 has 10.17.0.0/16 as 16.10.17.
+    assert_eq!(wire(routes), (121, vec![0, 10, 0, 0, 1, 17, 10, 17, 0, 10, 0, 0, 2]));
+    for text in ["0a:0B:ff", "0A0bFF"] {
+        assert_eq!(text.parse::<HexBytes>().expect(text).bytes(), [10, 11, 255]);
+    }
+    for text in ["", "0", "a:b", "0a:", ":0a", "0a 0b", "xx", "0x0a", "é0"] {
+        assert!(text.parse::<HexBytes>().is_err(), "{text:?}");
+    }
+}
