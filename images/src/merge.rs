@@ -201,7 +201,7 @@ fn fields(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bootledger_aggregates::boot_image::FileKind;
+    use bootledger_aggregates::boot_image::{FileKind, Needs};
     use proptest::prelude::*;
 
     fn file(content: u8) -> BootFile {

@@ -302,8 +302,8 @@ fn image(image: &BootImage) -> Value {
 
 /// A boot file in the form that is compared.
 pub(super) fn file_of(file: &BootFile) -> Value {
-    // The settings that a template uses follow from its content.
-    let BootFile { kind, sha256, size, template, settings: _ } = file;
+    // The settings that a template uses, and what else it needs, follow from its content.
+    let BootFile { kind, sha256, size, template, settings: _, needs: _ } = file;
     let kind: &FileKind = kind;
     json!({ "kind": kind, "template": template, "sha256": sha256, "size": size })
 }

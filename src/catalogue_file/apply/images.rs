@@ -14,13 +14,13 @@ use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
 use bootledger_web::boot::settings::Declared;
 use bootledger_web::boot::store::{Contents, StoreError};
-use bootledger_web::boot::template::check_template;
+use bootledger_web::boot::template::{Uses, examine};
 use bootledger_web::commands::Command;
 use bytes::Bytes;
 use futures::stream;
 use serde_json::Value;
 use sha2::Digest;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use tokio::io::AsyncReadExt;
 
@@ -109,7 +109,7 @@ impl Import<'_> {
             Ok(hashed) => hashed,
             Err(message) => return Ok(Err(message)),
         };
-        let mut settings = BTreeSet::new();
+        let mut uses = Uses::default();
         if file.template {
             if size > LARGEST_TEMPLATE {
                 return Ok(Err(format!("a template has at most {LARGEST_TEMPLATE} bytes, and this one has {size}")));
@@ -125,12 +125,13 @@ impl Import<'_> {
                 }
             };
             let Ok(text) = std::str::from_utf8(&content) else { return Ok(Err("a template is UTF-8 text".to_owned())) };
-            settings = match check_template(text, declared) {
-                Ok(settings) => settings,
+            uses = match examine(text, file.kind, declared) {
+                Ok(uses) => uses,
                 Err(error) => return Ok(Err(error.to_string())),
             };
         }
-        Ok(Ok(BootFile { kind: file.kind, sha256, size, template: file.template, settings }))
+        let Uses { settings, needs } = uses;
+        Ok(Ok(BootFile { kind: file.kind, sha256, size, template: file.template, settings, needs }))
     }
 
     async fn store(&self, file: &File, expected: Option<Sha256>) -> Result<()> {

@@ -87,6 +87,13 @@ pub(crate) fn sha(n: i64) -> Sha256 {
 pub(crate) fn put_file(name: &str, kind: FileKind, n: i64) -> BootImageCommand {
     BootImageCommand::PutFile {
         name: v(name),
-        file: BootFile { kind, sha256: sha(n), size: 10, template: false, settings: std::collections::BTreeSet::new() },
+        file: BootFile {
+            kind,
+            sha256: sha(n),
+            size: 10,
+            template: false,
+            settings: std::collections::BTreeSet::new(),
+            needs: bootledger_aggregates::boot_image::Needs::default(),
+        },
     }
 }
