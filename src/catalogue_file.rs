@@ -20,11 +20,11 @@ use bootledger_projections::at::At;
 use bootledger_projections::{catalogue as views, devices};
 use bootledger_web::boot::settings::Declared;
 use bootledger_web::boot::store::Contents;
-use bootledger_web::boot::template::check_template;
+use bootledger_web::boot::template::{Uses, examine};
 use bootledger_web::commands::{Command, Commands, Receipt};
 use object_store::ObjectStore;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -177,13 +177,14 @@ async fn store(contents: &Contents, file: File, folder: &Path, declared: &Declar
         }
         _ => anyhow::bail!("give either `text` or `path`"),
     };
-    let settings = if file.template {
-        check_template(std::str::from_utf8(&content).context("a template is UTF-8 text")?, declared)?
+    let Uses { settings, needs } = if file.template {
+        examine(std::str::from_utf8(&content).context("a template is UTF-8 text")?, file.kind, declared)?
     } else {
-        BTreeSet::new()
+        Uses::default()
     };
     let stored = contents.store_bytes(content.into()).await?;
-    Ok(BootFile { kind: file.kind, sha256: stored.sha256, size: stored.size, template: file.template, settings })
+    let (sha256, size) = (stored.sha256, stored.size);
+    Ok(BootFile { kind: file.kind, sha256, size, template: file.template, settings, needs })
 }
 
 async fn register(tool: &Tool, device: Device) -> Result<DeviceId> {

@@ -1,6 +1,7 @@
 //! The program's arguments, which may also come from the environment (`BOOTLEDGER_…`, `.env`).
 
 use crate::administrator::Given;
+use crate::checkers::Checkers;
 use crate::openid::OpenidArguments;
 use crate::outbound::Outbound;
 use crate::secrets::{Secret, Secrets};
@@ -95,12 +96,34 @@ pub struct StoreArguments {
     /// link's, of many machines, or a metadata service's; may be repeated.
     #[arg(long, env = "BOOTLEDGER_OUTBOUND_ALLOW", value_delimiter = ',', value_name = "CIDR")]
     pub outbound_allow: Vec<IpNet>,
+    /// Whether the DHCP files of a site are checked by dhcpd, kea-dhcp4 and dnsmasq before a change is saved, where these are
+    /// installed on this machine and the site has such servers.
+    #[arg(long, env = "BOOTLEDGER_FILE_CHECKS", value_enum, default_value = "auto")]
+    pub file_checks: FileChecks,
+}
+
+/// Whether files are checked before a change is saved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum FileChecks {
+    /// By the programs that are installed.
+    #[default]
+    Auto,
+    /// By Bootledger's own rules only.
+    Off,
 }
 
 impl StoreArguments {
     /// Where secrets are.
     pub fn secrets(&self) -> Secrets {
         Secrets::new(self.secrets_dir.clone())
+    }
+
+    /// The checkers of other servers' files.
+    pub fn checkers(&self) -> Checkers {
+        match self.file_checks {
+            FileChecks::Auto => Checkers::default(),
+            FileChecks::Off => Checkers::off(),
+        }
     }
 
     /// What is allowed of outgoing connections.

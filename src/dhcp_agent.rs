@@ -5,7 +5,7 @@
 //! server does not run, or that it runs without hearing its clients. It must not decide anything about deployments, and it never logs its token.
 
 mod agent;
-mod command;
+pub(crate) mod command;
 mod disk;
 mod hearing;
 mod kea;

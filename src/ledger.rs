@@ -14,12 +14,14 @@ pub(crate) mod power;
 mod reservations;
 pub(crate) mod secrets;
 mod settings;
+mod site_files;
 mod start;
 mod tokens;
 mod webhooks;
 
 pub use execute::Failure;
 
+use crate::checkers::Checkers;
 use crate::feed::Feed;
 use crate::outbound::Outbound;
 use crate::power::Questions;
@@ -79,6 +81,8 @@ pub struct Ledger {
     pub(crate) questions: Questions,
     /// How many orders to management controllers are under way.
     pub(crate) orders: watch::Sender<usize>,
+    /// The checkers of other servers' files on this machine.
+    pub(crate) checkers: Checkers,
     reservations: Reservations,
 }
 
@@ -87,13 +91,20 @@ impl Ledger {
     pub fn new(log: EventLog, views: impl Into<Pool>, feed: Feed, now: fn() -> Timestamp, secrets: Secrets) -> Self {
         let (outbound, questions) = (Outbound::default(), Questions::default());
         let (orders, reservations) = (watch::Sender::new(0), Reservations::default());
-        Self { log, views: views.into(), feed, now, secrets, outbound, questions, orders, reservations }
+        let checkers = Checkers::default();
+        Self { log, views: views.into(), feed, now, secrets, outbound, questions, orders, checkers, reservations }
     }
 
     /// The same, connecting to what the administrator of the machine allows.
     #[must_use]
     pub fn with_outbound(self, outbound: Outbound) -> Self {
         Self { outbound, ..self }
+    }
+
+    /// The same, with these checkers of other servers' files.
+    #[must_use]
+    pub fn with_checkers(self, checkers: Checkers) -> Self {
+        Self { checkers, ..self }
     }
 
     /// The same service over other connections: for callers that must not take those of others.

@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod administrator;
 pub mod catalogue_file;
+pub mod checkers;
 pub mod clock;
 pub mod condition;
 pub mod config;

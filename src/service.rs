@@ -90,7 +90,8 @@ impl Service {
         vitals.watch("the end of the log is not known", VITAL, feed.pulse());
         let ledger = Ledger::new(log, database.people.clone(), feed.clone(), clock::now, arguments.store.secrets());
         let reserved = arguments.openid.openid_client_secret.clone();
-        let ledger = ledger.with_outbound(arguments.store.outbound().reserving(reserved));
+        let ledger =
+            ledger.with_outbound(arguments.store.outbound().reserving(reserved)).with_checkers(arguments.store.checkers());
         let works = ledger.over(&pool);
         let store = files::open(arguments.files.as_deref(), &arguments.store.data_dir)?;
         let heartbeat = Heartbeat::start(database.sessions.clone(), Instance::of(&arguments.store.data_dir));

@@ -34,7 +34,7 @@ impl Tool {
         let log = EventLog::start(database.pool.clone(), database.sessions.clone());
         log.condition().begin(database.read_only.clone());
         let ledger = Ledger::new(log, database.pool.clone(), feed, clock::now, arguments.secrets());
-        let ledger = ledger.with_outbound(arguments.outbound());
+        let ledger = ledger.with_outbound(arguments.outbound()).with_checkers(arguments.checkers());
         let tool = Self { database, ledger, stopping };
         tool.catch_up().await?;
         Ok(tool)

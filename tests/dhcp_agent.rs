@@ -102,10 +102,13 @@ async fn kea_is_kept_by_its_control_socket_alone() -> Result<()> {
     kea_runs(&socket, &revision, &[MAC, &ip]).await?;
     client_gets(&lab, &ip, "").await?;
 
-    // What Kea refuses, it is never made to run.
+    // What no server can be given is refused when it is saved. What an earlier version stored is never written into a file,
+    // and said to whoever looks.
     let wrong = json!([{ "name": "rooters", "value": { "number": 1 } }]);
-    set_network(&service, &lab, json!({ "dhcp_options": wrong })).await?;
-    agent::reports(&service, "dhcp-1", "definition for the option 'dhcp4.rooters'").await?;
+    let refused = set_network(&service, &lab, json!({ "dhcp_options": wrong })).await.expect_err("it was saved");
+    ensure!(format!("{refused:#}").contains("did you mean routers?"), "{refused:#}");
+    service.store_network("prod", &network(&lab, json!({ "dhcp_options": wrong }))).await?;
+    agent::reports(&service, "dhcp-1", "the DHCP option rooters of network prod cannot be written").await?;
     kea_runs(&socket, &revision, &[MAC, &ip]).await?;
     client_gets(&lab, &ip, "").await?;
 

@@ -28,6 +28,7 @@ mod power;
 mod prove;
 mod puppet;
 mod read_only;
+mod saved_files;
 mod security;
 mod settings;
 mod silent_database;

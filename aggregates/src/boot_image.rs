@@ -83,6 +83,29 @@ pub struct BootFile {
     /// The settings that the template uses, found when it was checked.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub settings: BTreeSet<SettingName>,
+    /// The other files that the template needs, found when it was checked.
+    #[serde(default, skip_serializing_if = "Needs::is_empty")]
+    pub needs: Needs,
+}
+
+/// The files of an image that a template needs: without them, a part of what it makes would be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Needs {
+    /// A file of each of these kinds: the template uses `kernel_url`, `initrd_url` or `kickstart_url` without asking whether
+    /// there is one.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub kinds: BTreeSet<FileKind>,
+    /// The files of these names: the template writes them after `files_url`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub files: BTreeSet<Name>,
+}
+
+impl Needs {
+    /// Whether the template needs no other file.
+    pub fn is_empty(&self) -> bool {
+        self.kinds.is_empty() && self.files.is_empty()
+    }
 }
 
 /// Whose word ends the deployments of an image.
@@ -277,9 +300,27 @@ impl BootImage {
         let scripts = self.files.values().filter(|file| file.kind == FileKind::BootIpxe).count();
         match scripts {
             0 => Some("it has no file of kind boot_ipxe, the script that /pxe/ serves".to_owned()),
-            1 => None,
+            1 => self.needed().next(),
             n => Some(format!("it has {n} files of kind boot_ipxe where /pxe/ can serve only one")),
         }
+    }
+
+    /// The files that templates need and that it does not have, as sentences.
+    fn needed(&self) -> impl Iterator<Item = String> {
+        self.files.iter().filter(|(_, file)| file.template).flat_map(|(template, file)| {
+            let kinds = file.needs.kinds.iter().filter(|kind| self.file_of_kind(**kind).is_none()).map(move |kind| {
+                format!(
+                    "its template {template} uses {kind}_url, and it has no file of kind {kind}: upload one, or write \
+                     {{% if {kind}_url %}} … {{% endif %}} around what needs it"
+                )
+            });
+            let files = file.needs.files.iter().filter(|name| !self.files.contains_key(*name)).map(move |name| {
+                format!(
+                    "its template {template} names the file {name}, which it does not have: upload it, or change the template"
+                )
+            });
+            kinds.chain(files)
+        })
     }
 
     /// The first file of a kind, by name.

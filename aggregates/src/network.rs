@@ -202,6 +202,9 @@ impl Network {
                     );
                 }
                 broken.extend(shape(&spec));
+                if self.defined.as_ref().is_none_or(|before| before.dns_servers != spec.dns_servers) {
+                    broken.extend(resolvers(&spec));
+                }
                 let before = self.defined.as_ref().map_or(&[][..], |before| &before.dhcp_options);
                 broken.extend(dhcp_option::broken("dhcp_options", &spec.dhcp_options, before));
                 Refused::unless_empty(broken)?;
@@ -220,6 +223,23 @@ impl Network {
             NetworkEvent::NetworkRetired {} => None,
         };
     }
+}
+
+/// What is wrong with the resolvers: DHCP servers are given them as an option.
+fn resolvers(spec: &NetworkSpec) -> Option<BrokenRule> {
+    let wrong = spec.dns_servers.iter().find(|server| !dhcp_option::is_a_host(**server));
+    let message = match wrong {
+        Some(wrong) => format!("{wrong} is no server's address"),
+        None if spec.dns_servers.len() > dhcp_option::MOST_ADDRESSES => {
+            format!(
+                "{} DNS servers are more than {}, the most that all DHCP servers take",
+                spec.dns_servers.len(),
+                dhcp_option::MOST_ADDRESSES
+            )
+        }
+        None => return None,
+    };
+    Some(BrokenRule::new("dns_servers", "dns_servers_unusable", message))
 }
 
 /// What is wrong with the description by itself.

@@ -1,6 +1,6 @@
 //! Values, commands and questions that the tests of several aggregates share. Only for tests.
 
-use crate::boot_image::{BootFile, EndedBy, FileKind};
+use crate::boot_image::{BootFile, EndedBy, FileKind, Needs};
 use crate::deployment::event::Limits;
 use crate::deployment::plan::Plan;
 use crate::deployment::start::{BootImageFacts, DeviceFacts, StartDeployment, StartFacts};
@@ -106,7 +106,8 @@ pub(crate) fn request() -> StartDeployment {
 }
 
 pub(crate) fn boot_file(kind: FileKind) -> BootFile {
-    BootFile { kind, sha256: parsed(&"ab".repeat(32)), size: 5, template: kind == FileKind::BootIpxe, settings: BTreeSet::new() }
+    let (sha256, template) = (parsed(&"ab".repeat(32)), kind == FileKind::BootIpxe);
+    BootFile { kind, sha256, size: 5, template, settings: BTreeSet::new(), needs: Needs::default() }
 }
 
 /// What a command leads to, given what happened before.

@@ -225,6 +225,11 @@ impl Site {
                         )
                     }));
                 }
+                let changed = self.defined.as_ref().is_none_or(|before| before.next_server != spec.next_server);
+                if let Some(wrong) = spec.next_server.filter(|next| changed && !dhcp_option::is_a_host(*next)) {
+                    let message = format!("{wrong} is no server's address; enter the one that boot loaders are fetched from");
+                    broken.push(BrokenRule::new("next_server", "next_server_not_a_host", message));
+                }
                 let before = self.defined.as_ref().map_or(&[][..], |before| &before.dhcp_header);
                 broken.extend(dhcp_option::broken("dhcp_header", &spec.dhcp_header, before));
                 broken.extend(settings::broken(&spec.settings, &setting_secrets));

@@ -1,7 +1,7 @@
 //! The PostgreSQL of a run: the service's own embedded server, durable, in a folder that goes afterwards.
 
 use anyhow::{Context, Result, ensure};
-use bootledger::config::StoreArguments;
+use bootledger::config::{FileChecks, StoreArguments};
 use bootledger::database::Database;
 use bootledger::postgres::{Postgres, Settings};
 use sqlx::{ConnectOptions, Executor};
@@ -47,6 +47,7 @@ impl Cluster {
                 postgres_bin: None,
                 secrets_dir: None,
                 outbound_allow: vec![],
+                file_checks: FileChecks::default(),
             },
             false,
         )

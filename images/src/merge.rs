@@ -205,7 +205,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn file(content: u8) -> BootFile {
-        BootFile { kind: FileKind::Other, sha256: Sha256::new([content; 32]), size: 1, template: true, settings: BTreeSet::new() }
+        BootFile {
+            kind: FileKind::Other,
+            sha256: Sha256::new([content; 32]),
+            size: 1,
+            template: true,
+            settings: BTreeSet::new(),
+            needs: Needs::default(),
+        }
     }
 
     fn image(files: &[(&str, u8)], base: &[(&str, u8)]) -> BootImage {

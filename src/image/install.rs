@@ -3,9 +3,8 @@
 use crate::ledger::Ledger;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use bootledger_aggregates::boot_image::recipe::{RecipeFields, RecipeOrigin, Verified};
-use bootledger_aggregates::boot_image::{BootFile, BootImage, BootImageSpec, FileKind};
+use bootledger_aggregates::boot_image::{BootFile, BootImage, BootImageSpec, FileKind, Needs};
 use bootledger_aggregates::values::name::Name;
-use bootledger_aggregates::values::setting::SettingName;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
 use bootledger_images::client::Client;
@@ -18,7 +17,7 @@ use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
 use bootledger_projections::cause::Cause;
 use bootledger_web::boot::store::Contents;
-use bootledger_web::boot::template::check_template;
+use bootledger_web::boot::template::{Uses, examine};
 use bootledger_web::commands::{Command, CommandError, Commands, Context, Receipt};
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
@@ -97,8 +96,9 @@ impl Installer {
         let mut files = BTreeMap::new();
         for (name, own) in &recipe.files {
             let stored = self.contents.store_bytes(Bytes::from(own.content.clone().into_owned())).await?;
-            let settings = uses.get(name).cloned().unwrap_or_default();
-            let file = BootFile { kind: own.kind, sha256: stored.sha256, size: stored.size, template: own.template, settings };
+            let Uses { settings, needs } = uses.get(name).cloned().unwrap_or_default();
+            let (sha256, size) = (stored.sha256, stored.size);
+            let file = BootFile { kind: own.kind, sha256, size, template: own.template, settings, needs };
             files.insert(name.clone(), file);
         }
         let count = fetched.files.len();
@@ -140,9 +140,9 @@ impl Installer {
         let mut files: BTreeMap<Name, BootFile> = BTreeMap::new();
         for (name, own) in &recipe.files {
             let sha256 = Sha256::new(sha2::Sha256::digest(&own.content).into());
-            let settings = uses.get(name).cloned().unwrap_or_default();
+            let Uses { settings, needs } = uses.get(name).cloned().unwrap_or_default();
             let size = own.content.len() as u64;
-            let file = BootFile { kind: own.kind, sha256, size, template: own.template, settings };
+            let file = BootFile { kind: own.kind, sha256, size, template: own.template, settings, needs };
             files.insert(name.clone(), file);
         }
         let (mut unknown, mut published) = (vec![], BTreeMap::new());
@@ -231,15 +231,15 @@ impl Installer {
 
 /// An official file, which is never a template.
 fn official(kind: FileKind, sha256: Sha256, size: u64) -> BootFile {
-    BootFile { kind, sha256, size, template: false, settings: BTreeSet::new() }
+    BootFile { kind, sha256, size, template: false, settings: BTreeSet::new(), needs: Needs::default() }
 }
 
-/// The settings that each template of the recipe uses. One of an operator's own recipe may have errors.
-fn checked(recipe: &Recipe) -> Result<BTreeMap<Name, BTreeSet<SettingName>>> {
+/// What each template of the recipe uses. One of an operator's own recipe may have errors.
+fn checked(recipe: &Recipe) -> Result<BTreeMap<Name, Uses>> {
     let templates = recipe.files.iter().filter(|(_, file)| file.template);
     let uses = templates.map(|(name, file)| {
         let text = std::str::from_utf8(&file.content)?;
-        let uses = check_template(text, &recipe.settings);
+        let uses = examine(text, file.kind, &recipe.settings);
         Ok((name.clone(), uses.with_context(|| format!("recipe {}, template {name}", recipe.name))?))
     });
     uses.collect()
@@ -319,5 +319,25 @@ mod tests {
         let errors: Vec<String> =
             library.recipes().filter_map(|recipe| checked(recipe).err()).map(|error| format!("{error:#}")).collect();
         assert!(errors.is_empty(), "{}", errors.join("\n"));
+    }
+    #[test]
+    fn every_recipe_of_the_library_gives_what_its_templates_need() {
+        let library = Library::embedded().expect("the library");
+        for recipe in library.recipes() {
+            let uses = checked(recipe).expect("templates");
+            let official =
+                recipe.downloads.iter().map(|(name, download)| (name.clone(), official(download.kind, Sha256::new([0; 32]), 1)));
+            let own = recipe.files.iter().map(|(name, own)| {
+                let Uses { settings, needs } = uses.get(name).cloned().unwrap_or_default();
+                let (kind, sha256) = (own.kind, Sha256::new([0; 32]));
+                (name.clone(), BootFile { kind, sha256, size: 1, template: own.template, settings, needs })
+            });
+            let image = BootImage { files: official.chain(own).collect(), ..BootImage::default() };
+            assert_eq!(image.incomplete(), None, "{}", recipe.name);
+        }
+        // Something is found, so that this means something.
+        let debian = library.recipe(&"debian-13".parse().expect("a name")).expect("debian-13");
+        let uses = checked(debian).expect("templates");
+        assert!(uses.values().any(|uses| uses.needs.kinds.contains(&FileKind::Kernel)), "{uses:?}");
     }
 }

@@ -4,6 +4,7 @@ use super::Ledger;
 use super::devices::unreachable_command;
 use super::execute::Failure;
 use super::facts::site_exists;
+use super::site_files::Change;
 use crate::store::repository::Terms;
 use bootledger_aggregates::boot_image::{BootImage, BootImageCommand};
 use bootledger_aggregates::dhcp_server::{DhcpServer, DhcpServerCommand};
@@ -38,6 +39,9 @@ impl Ledger {
                     secret_problem,
                     setting_secrets: self.secret_problems(settings::secrets(&spec.settings)),
                 };
+                if Site::default().decide(command.clone()).is_ok() {
+                    self.check_site_files(Change::Site(key, spec)).await?;
+                }
                 self.run::<Site>(key, command, terms, context).await
             }
             Command::DefineRack(key, spec) => {
@@ -46,11 +50,18 @@ impl Ledger {
             }
             Command::DefineNetwork(key, spec) => {
                 let command = self.define_network(key, spec).await?;
+                // What the rules refuse, they say better than a checker.
+                if Network::default().decide(command.clone()).is_ok() {
+                    self.check_site_files(Change::Network(key, spec)).await?;
+                }
                 self.run::<Network>(key, command, terms, context).await
             }
             Command::DefineDhcpServer(key, spec) => {
                 let site_exists = site_exists(&self.views, &spec.site).await?;
                 let command = DhcpServerCommand::DefineDhcpServer { spec: spec.clone(), site_exists };
+                if site_exists {
+                    self.check_site_files(Change::Server(spec)).await?;
+                }
                 self.run::<DhcpServer>(key, command, terms, context).await
             }
             Command::DefineVenture(key, spec) => {

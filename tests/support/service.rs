@@ -2,7 +2,9 @@
 
 use super::process::Process;
 pub(crate) use super::process::wait_for;
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
+use bootledger::store::EventLog;
+use bootledger::store::append::{Batch, NewEvent};
 use bootledger_test_cluster::TestDatabase;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
@@ -40,6 +42,35 @@ impl Service {
         self.put_bytes("/api/v1/boot-images/debian/files/boot.ipxe?kind=boot_ipxe&template=true", script).await?;
         self.put("/api/v1/ventures/shop", &json!({})).await?;
         self.put("/api/v1/ventures/shop/roles/web", &json!({})).await?;
+        Ok(())
+    }
+
+    /// Stores a network as an earlier version did, which judged less.
+    pub(crate) async fn store_network(&self, key: &str, spec: &Value) -> Result<()> {
+        let pool = self.database.pool(2).await?;
+        let sequence: i64 =
+            sqlx::query_scalar("SELECT max(sequence) FROM events WHERE aggregate_type = 'network' AND aggregate_id = $1")
+                .bind(key)
+                .fetch_one(&pool)
+                .await?;
+        // With all that the event has, as the API shows it.
+        let mut whole = self.get(&format!("/api/v1/networks/{key}")).await?["spec"].clone();
+        if let (Value::Object(whole), Value::Object(spec)) = (&mut whole, spec.clone()) {
+            whole.extend(spec);
+        }
+        let event = NewEvent {
+            aggregate_type: "network".to_owned(),
+            aggregate_id: key.to_owned(),
+            sequence: sequence + 1,
+            event_type: "NetworkDefined".to_owned(),
+            event_version: "1".to_owned(),
+            payload: json!({ "type": "NetworkDefined", "spec": whole }).to_string(),
+            metadata: json!({ "actor": "an earlier version", "correlation_id": "", "causation_id": null }).to_string(),
+            claims: vec![],
+        };
+        let log = EventLog::start(pool, self.database.connect_options());
+        let batch = Batch { events: vec![event], preconditions: vec![], idempotency: None };
+        log.append(batch).await.map_err(|rejection| anyhow!("{rejection:?}"))?;
         Ok(())
     }
 

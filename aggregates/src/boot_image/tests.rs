@@ -87,6 +87,22 @@ fn an_image_is_complete_with_exactly_one_script() {
 }
 
 #[test]
+fn an_image_is_incomplete_until_it_has_what_its_templates_need() {
+    let needs = Needs { kinds: [FileKind::Kernel, FileKind::Kickstart].into(), files: [parsed("late.sh")].into() };
+    let script =
+        BootImageCommand::PutFile { name: parsed("boot.ipxe"), file: BootFile { needs, ..boot_file(FileKind::BootIpxe) } };
+    let missing = |more: Vec<BootImageCommand>| after([vec![define(), script.clone()], more].concat()).0.incomplete();
+    assert!(missing(vec![]).is_some_and(|why| why.contains("boot.ipxe uses kernel_url, and it has no file of kind kernel")));
+    let kernel = put("linux", FileKind::Kernel);
+    assert!(missing(vec![kernel.clone()]).is_some_and(|why| why.contains("kickstart_url")));
+    let answers = put("preseed.cfg", FileKind::Kickstart);
+    assert!(missing(vec![kernel.clone(), answers.clone()]).is_some_and(|why| why.contains("names the file late.sh")));
+    let all = vec![kernel, answers, put("late.sh", FileKind::Other)];
+    assert_eq!(missing(all.clone()), None);
+    assert!(missing([all, vec![remove("linux")]].concat()).is_some(), "a kernel that is removed is missing");
+}
+
+#[test]
 fn the_first_file_of_a_kind_is_served_for_it() {
     let (image, _) = after(vec![define(), put("z", FileKind::Kernel), put("b", FileKind::Kernel), put("a", FileKind::Other)]);
     assert_eq!(image.file_of_kind(FileKind::Kernel).map(|(name, _)| name.as_str()), Some("b"));

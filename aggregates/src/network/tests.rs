@@ -167,3 +167,16 @@ fn the_capacity_is_the_number_of_addresses_that_may_be_given() {
         assert_eq!(spec.capacity(), spec.givable().count() as u64, "{cidr} {gateway:?} {bottom} {top}");
     }
 }
+
+#[test]
+fn resolvers_and_options_are_such_as_every_dhcp_server_takes() {
+    let with =
+        |servers: Vec<&str>| NetworkSpec { dns_servers: servers.into_iter().map(parsed).collect(), ..network("10.0.0.0/24") };
+    for wrong in [vec!["0.0.0.0"], vec!["10.0.0.53", "255.255.255.255"], vec!["10.0.0.53"; 57]] {
+        assert_eq!(broken::<Network>(&[], define(with(wrong))), ["dns_servers_unusable"]);
+    }
+    assert!(outcome::<Network>(&[], define(with(vec!["10.0.0.53"; 56]))).is_ok());
+    let option = serde_json::json!([{"name": "rooters", "value": {"addresses": ["10.0.0.2"]}}]);
+    let spec = NetworkSpec { dhcp_options: serde_json::from_value(option).expect("options"), ..network("10.0.0.0/24") };
+    assert_eq!(broken::<Network>(&[], define(spec)), ["dhcp_option_unknown"]);
+}

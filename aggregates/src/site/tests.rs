@@ -95,3 +95,24 @@ fn a_site_refers_only_to_secrets_for_boot_files_that_can_be_read() {
     assert_eq!(broken::<Site>(&[], unread), ["secret_missing"]);
     assert!(outcome::<Site>(&[], define(set("boot-a"))).is_ok());
 }
+
+#[test]
+fn the_next_server_is_one_that_a_host_can_have() {
+    let next = |text: &str| SiteSpec { next_server: Some(parsed(text)), ..site() };
+    for wrong in ["0.0.0.0", "255.255.255.255", "224.0.0.1"] {
+        assert_eq!(broken::<Site>(&[], define(next(wrong))), ["next_server_not_a_host"], "{wrong}");
+    }
+    let stored = vec![SiteEvent::SiteDefined { spec: Box::new(next("255.255.255.255")) }];
+    let other = SiteSpec { name: parsed("other"), ..next("255.255.255.255") };
+    assert!(outcome::<Site>(&stored, define(other)).is_ok(), "what is stored is not judged again");
+}
+
+#[test]
+fn options_of_the_header_are_judged_with_the_site() {
+    let with = |name: &str| {
+        let value = serde_json::json!([{"name": name, "value": {"addresses": ["10.0.0.2"]}}]);
+        SiteSpec { dhcp_header: serde_json::from_value(value).expect("options"), ..site() }
+    };
+    assert_eq!(broken::<Site>(&[], define(with("ntp-server"))), ["dhcp_option_unknown"]);
+    assert!(outcome::<Site>(&[], define(with("ntp-servers"))).is_ok());
+}

@@ -5,7 +5,7 @@ pub mod standard;
 mod tests;
 mod wire;
 
-pub use wire::{Resolved, is_number_with_unit, names};
+pub use wire::{MOST_ADDRESSES, Resolved, is_number_with_unit, names};
 
 use super::ParseError;
 use super::text::Text;
@@ -250,6 +250,12 @@ impl DhcpOption {
     pub fn standard(name: OptionName, value: OptionValue) -> Self {
         Self { name, code: None, kind: None, value }
     }
+}
+
+/// Whether an address can be that of one host. Kea rejects a file whose next server is the broadcast address, and dnsmasq
+/// sends its own address for 0.0.0.0.
+pub fn is_a_host(address: Ipv4Addr) -> bool {
+    !(address.is_unspecified() || address.is_broadcast() || address.is_multicast())
 }
 
 /// Every rule that options break, of the field that has them. Those of `before`, which are stored already, are not judged

@@ -94,6 +94,19 @@ impl SettingValues {
         Self::of(declared, value)
     }
 
+    /// The least values that a server may have: what is required is there, and what is optional is empty unless it has a
+    /// default.
+    pub(super) fn least_sample(declared: &Declared) -> Self {
+        let (full, empty) = (Self::sample(declared, 0), Self::empty_sample(declared));
+        let optional = |name: &str| {
+            let spec = declared.iter().find(|(known, _)| known.as_str() == name).map(|(_, spec)| spec);
+            spec.is_some_and(|spec| !spec.required && spec.default.as_ref().is_none_or(SettingValue::is_empty))
+        };
+        let mut values = full.values;
+        values.extend(empty.values.into_iter().filter(|(name, _)| optional(name)));
+        Self { values, unknown: OnceLock::new() }
+    }
+
     fn of(declared: &Declared, value: impl Fn(&SettingSpec) -> Value) -> Self {
         let values = declared.iter().map(|(name, spec)| (name.to_string(), value(spec))).collect();
         Self { values, unknown: OnceLock::new() }

@@ -12,6 +12,7 @@
 
 use super::settings::{Declared, SettingValues};
 use super::variables::{self, SETTINGS, Variables};
+use bootledger_aggregates::boot_image::{FileKind, Needs};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::setting::{SettingName, SettingType};
 use deep::Busy;
@@ -27,9 +28,13 @@ mod bounds;
 mod checks;
 pub(super) mod deep;
 mod growth;
+mod needs;
 #[cfg(test)]
 mod nests;
+#[cfg(test)]
+mod passing;
 mod scan;
+mod served;
 mod writing;
 
 pub(super) use writing::quoted;
@@ -77,11 +82,16 @@ impl TemplateError {
             ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction => {
                 format!("{error}; there are the filters {}", FILTERS.join(", "))
             }
+            ErrorKind::SyntaxError => format!("{error}{RAW}"),
             _ => error.to_string(),
         };
-        Self { line: error.line().unwrap_or(0), message: place_removed(&message).to_owned() }
+        let end = if message.ends_with(RAW) { RAW } else { "" };
+        Self { line: error.line().unwrap_or(0), message: format!("{}{end}", place_removed(&message)) }
     }
 }
+
+/// What somebody needs to know whose shell script or other text has the signs of a template in it.
+const RAW: &str = "; to write {{ or {% as it is, put the text between {% raw %} and {% endraw %}";
 
 /// The engine ends its messages with the template's name and line, which are told apart from them.
 fn place_removed(message: &str) -> &str {
@@ -140,7 +150,7 @@ fn notation(mac: &str, write: impl Fn(MacAddress) -> String) -> Result<String, E
     mac.parse().map(write).map_err(wrong)
 }
 
-/// A template that can be read; whether it can be rendered is [`check_template`]'s question.
+/// A template that can be read; whether it can be rendered is [`examine`]'s question.
 #[derive(Debug)]
 pub struct Template {
     environment: Environment<'static>,
@@ -267,7 +277,7 @@ fn undeclared(name: &str, declared: &Declared) -> String {
 
 /// Why a template was not rendered.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RenderError {
+pub(crate) enum RenderError {
     /// It cannot be.
     #[error(transparent)]
     Template(#[from] TemplateError),
@@ -282,25 +292,43 @@ impl From<Busy> for TemplateError {
     }
 }
 
-/// [`check_template`] for callers that must not wait for it.
+/// What a template uses of its image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// The settings.
+    pub settings: BTreeSet<SettingName>,
+    /// The files that it cannot do without.
+    pub needs: Needs,
+}
+
+/// [`examine`] for callers that must not wait for it.
 ///
 /// # Errors
 /// The first thing that is wrong, with its line.
-pub(super) async fn check_saved(text: String, declared: Declared) -> Result<BTreeSet<SettingName>, RenderError> {
-    Ok(deep::run(move || check(&text, &declared)).await??)
+pub(crate) async fn check_saved(text: String, kind: FileKind, declared: Declared) -> Result<Uses, RenderError> {
+    Ok(deep::run(move || check(&text, kind, &declared)).await??)
 }
 
 /// Says what is wrong with a template before it is saved: it is read, its names are looked up wherever they stand, and
 /// it is rendered with the values of a sample server in a full network and of one in a bare network, with every setting
-/// filled in and empty, and with each choice. Gives the settings that it uses.
+/// filled in and empty, and with each choice. Where it is the script that servers get, what comes of it is read as iPXE does
+/// (`served`). Gives what it uses.
+///
+/// # Errors
+/// The first thing that is wrong, with its line.
+pub fn examine(text: &str, kind: FileKind, declared: &Declared) -> Result<Uses, TemplateError> {
+    deep::block_on(|| check(text, kind, declared))?
+}
+
+/// [`examine`] for a template of which only the settings matter.
 ///
 /// # Errors
 /// The first thing that is wrong, with its line.
 pub fn check_template(text: &str, declared: &Declared) -> Result<BTreeSet<SettingName>, TemplateError> {
-    deep::block_on(|| check(text, declared))?
+    examine(text, FileKind::Other, declared).map(|uses| uses.settings)
 }
 
-fn check(text: &str, declared: &Declared) -> Result<BTreeSet<SettingName>, TemplateError> {
+fn check(text: &str, kind: FileKind, declared: &Declared) -> Result<Uses, TemplateError> {
     let template = Template::parse(text)?;
     if let Some(name) = template.unknown_names()?.first() {
         return Err(TemplateError {
@@ -310,14 +338,23 @@ fn check(text: &str, declared: &Declared) -> Result<BTreeSet<SettingName>, Templ
     }
     let used = template.settings(declared)?;
     let known: Declared = declared.iter().filter(|(name, _)| used.contains(*name)).map(|(n, s)| (n.clone(), s.clone())).collect();
+    let served = |output: Vec<u8>, whose: &str| match kind {
+        FileKind::BootIpxe => served::script(&output, whose),
+        _ => Ok(()),
+    };
     let choices = known.values().filter(|spec| spec.kind == SettingType::Choice).map(|spec| spec.choices.len()).max();
     for choice in 0..choices.unwrap_or(1) {
-        template.render(Variables::sample().with_settings(SettingValues::sample(&known, choice)))?;
+        let output = template.render(Variables::sample().with_settings(SettingValues::sample(&known, choice)))?;
+        served(output, "a server whose settings are all set")?;
     }
     template.render(Variables::sample().with_settings(SettingValues::empty_sample(&known)))?;
     template.render(Variables::bare_sample().with_settings(SettingValues::sample(&known, 0)))?;
     template.render(Variables::bare_sample().with_settings(SettingValues::empty_sample(&known)))?;
-    Ok(used)
+    if kind == FileKind::BootIpxe {
+        let least = || SettingValues::least_sample(&known);
+        served(template.render(Variables::sample().with_settings(least()))?, "a server whose optional settings are empty")?;
+    }
+    Ok(Uses { settings: used, needs: needs::of(text) })
 }
 
 /// The first line on which a word stands inside of `{{ }}` or `{% %}`, as well as can be told without the engine's own parser.

@@ -5,20 +5,18 @@
 
 use super::settings::Declared;
 use super::store::{Contents, StoreError, Stored};
-use super::template::{MAX_TEMPLATE, RenderError, check_saved};
+use super::template::{MAX_TEMPLATE, RenderError, Uses, check_saved};
 use super::variables::SETTINGS;
 use crate::application::Application;
 use crate::commands::{Command, CommandError, Context, Receipt};
 use bootledger_aggregates::boot_image::{BootFile, FileKind};
 use bootledger_aggregates::values::name::Name;
-use bootledger_aggregates::values::setting::SettingName;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use sha2::Digest;
-use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -110,7 +108,7 @@ pub async fn put_file<E: Into<anyhow::Error>>(
         return Err(UploadError::TooLarge(limit));
     }
     let contents = Contents::new(Arc::clone(&application.files));
-    let mut settings = BTreeSet::new();
+    let mut uses = Uses::default();
     let stored = if description.template {
         let text = whole(body, limit).await?;
         if text.is_empty() {
@@ -119,7 +117,7 @@ pub async fn put_file<E: Into<anyhow::Error>>(
         // Most templates use none, and need no question.
         let uses_some = text.windows(SETTINGS.len()).any(|part| part == SETTINGS.as_bytes());
         let declared = if uses_some { declared(application, &description.image).await? } else { Declared::new() };
-        settings = checked(&text, description.announced, declared).await?;
+        uses = checked(&text, description.kind, description.announced, declared).await?;
         contents.store_bytes(text).await?
     } else {
         let some = |bytes: &Result<Bytes, E>| std::future::ready(!bytes.as_ref().is_ok_and(Bytes::is_empty));
@@ -129,8 +127,9 @@ pub async fn put_file<E: Into<anyhow::Error>>(
         }
         contents.store(body, limit, description.announced).await?
     };
-    let file =
-        BootFile { kind: description.kind, sha256: stored.sha256, size: stored.size, template: description.template, settings };
+    let Uses { settings, needs } = uses;
+    let Stored { sha256, size } = stored;
+    let file = BootFile { kind: description.kind, sha256, size, template: description.template, settings, needs };
     let context = context.with_file(&file.sha256);
     let command = Command::PutBootFile { image: description.image, name: description.name, file: file.clone() };
     let receipt = application.commands.unguarded().execute(command, context).await?;
@@ -156,7 +155,7 @@ async fn declared(application: &Application, image: &Name) -> Result<Declared, U
     Ok(entry.and_then(|entry| entry.spec.spec).map(|spec| spec.settings).unwrap_or_default())
 }
 
-async fn checked(text: &Bytes, announced: Option<Sha256>, declared: Declared) -> Result<BTreeSet<SettingName>, UploadError> {
+async fn checked(text: &Bytes, kind: FileKind, announced: Option<Sha256>, declared: Declared) -> Result<Uses, UploadError> {
     let actual = Sha256::new(sha2::Sha256::digest(text).into());
     if let Some(announced) = announced.filter(|announced| *announced != actual) {
         return Err(UploadError::Mismatch { announced, actual });
@@ -164,7 +163,7 @@ async fn checked(text: &Bytes, announced: Option<Sha256>, declared: Declared) ->
     let text = std::str::from_utf8(text).map_err(|error| {
         UploadError::Template(format!("a template is UTF-8 text, but byte {} of this one is not", error.valid_up_to() + 1))
     })?;
-    check_saved(text.to_owned(), declared).await.map_err(|error| match error {
+    check_saved(text.to_owned(), kind, declared).await.map_err(|error| match error {
         RenderError::Template(error) => UploadError::Template(error.to_string()),
         RenderError::Busy(busy) => UploadError::Command(CommandError::Busy(busy.to_string())),
     })

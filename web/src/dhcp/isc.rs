@@ -162,7 +162,7 @@ fn option(option: &DhcpOption) -> String {
         return format!("option {OWN}{} {};", resolved.code, hexadecimal(&resolved.wire, ":"));
     };
     let value = match (resolved.kind, &option.value) {
-        (OptionType::Hex, _) => hexadecimal(&resolved.wire, ":"),
+        (OptionType::Hex, _) | (_, OptionValue::Routes(_) | OptionValue::Hex(_)) => hexadecimal(&resolved.wire, ":"),
         (OptionType::DomainNames, value) => names(value).into_iter().map(quoted).collect::<Vec<_>>().join(", "),
         (OptionType::AddressPairs, OptionValue::Addresses(addresses)) => {
             let pair = |pair: &[std::net::Ipv4Addr]| pair.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
@@ -173,7 +173,6 @@ fn option(option: &DhcpOption) -> String {
         (_, OptionValue::Number(number)) => number.to_string(),
         (_, OptionValue::Numbers(numbers)) => numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         (_, OptionValue::Flag(flag)) => flag.to_string(),
-        (_, OptionValue::Routes(_) | OptionValue::Hex(_)) => hexadecimal(&resolved.wire, ":"),
     };
     format!("option {name} {value};")
 }

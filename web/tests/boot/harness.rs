@@ -7,7 +7,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::test::{self, TestRequest};
 use actix_web::{App, web};
 use async_trait::async_trait;
-use bootledger_aggregates::boot_image::{BootFile, FileKind, NetworkBoot};
+use bootledger_aggregates::boot_image::{BootFile, FileKind, Needs, NetworkBoot};
 use bootledger_aggregates::deployment::installer::NextBoot;
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::settings::ResolvedSettings;
@@ -189,7 +189,7 @@ impl Harness {
     pub(crate) async fn stored(&self, kind: FileKind, template: bool, content: impl Into<Bytes>) -> BootFile {
         let contents = Contents::new(self.application.files.clone());
         let stored = contents.store_bytes(content.into()).await.expect("stored");
-        BootFile { kind, sha256: stored.sha256, size: stored.size, template, settings: BTreeSet::new() }
+        BootFile { kind, sha256: stored.sha256, size: stored.size, template, settings: BTreeSet::new(), needs: Needs::default() }
     }
 
     /// The sample image, its contents stored.

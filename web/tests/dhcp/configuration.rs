@@ -109,23 +109,28 @@ async fn what_does_not_exist_is_told_in_a_sentence() {
 }
 
 #[actix_web::test]
-async fn what_dnsmasq_cannot_be_told_is_refused_in_words_until_it_is_mended() {
+async fn an_option_that_is_none_is_refused_in_words_in_every_format_until_it_is_changed() {
     let site = data_centre().await;
     entry(&site, "10.0.0.20").await;
-    let before = get(&site, "/dhcp/dc1/dnsmasq.conf").await;
+    let files = ["isc.conf", "kea.json", "dnsmasq.conf"].map(|file| format!("/dhcp/dc1/{file}"));
+    let mut before = vec![];
+    for path in &files {
+        before.push(get(&site, path).await);
+    }
     let mut network = network_defined();
     network["spec"]["dhcp_options"] = json!([{"name": "rooters", "value": {"addresses": ["10.0.0.1"]}}]);
     let broken = site.append("network", "servers", network).await;
-    let (status, problem) = get_unless(&site, "/dhcp/dc1/dnsmasq.conf?wait=30", before.header("etag")).await.problem();
-    assert_eq!((status, problem["errors"][0]["rule"].as_str()), (422, Some("dnsmasq_option")), "{problem}");
-    let told = problem["errors"][0]["message"].as_str().expect("a message");
-    assert!(told.contains("rooters of network servers") && told.contains("change or remove it there"), "{told}");
-    let past = get(&site, &format!("/dhcp/dc1/dnsmasq.conf?at={broken}")).await;
-    assert_eq!(past.status, 422, "so it was then, too");
-    // The others are served, and their own checkers say what they think of it.
-    assert_eq!(get(&site, "/dhcp/dc1/kea.json").await.status, 200);
+    for (path, before) in files.iter().zip(&before) {
+        let (status, problem) = get_unless(&site, &format!("{path}?wait=30"), before.header("etag")).await.problem();
+        assert_eq!((status, problem["errors"][0]["rule"].as_str()), (422, Some("dhcp_option_unwritable")), "{problem}");
+        let message = problem["errors"][0]["message"].as_str().expect("a message");
+        assert!(message.contains("rooters of network servers") && message.contains("did you mean routers?"), "{message}");
+        assert_eq!(get(&site, &format!("{path}?at={broken}")).await.status, 422, "so it was then, too");
+    }
     site.append("network", "servers", network_defined()).await;
-    assert_eq!(get(&site, "/dhcp/dc1/dnsmasq.conf").await.text, before.text);
+    for (path, before) in files.iter().zip(&before) {
+        assert_eq!(get(&site, path).await.text, before.text);
+    }
 }
 
 #[actix_web::test]

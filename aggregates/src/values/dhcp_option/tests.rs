@@ -183,6 +183,9 @@ fn values_that_some_server_or_the_protocol_does_not_take_are_refused() {
             "did you mean 10.0.0.0/8",
         ),
         (json!({"name": "vivso", "value": {"hex": "01"}}), "the number of bytes 1 is less than 5"),
+        (json!({"name": "vivso", "value": {"hex": "0000000902ff"}}), "groups of an enterprise number"),
+        (json!({"name": "vivso", "value": {"hex": "0000000901ff"}}), "groups of an enterprise number"),
+        (json!({"name": "vivco", "value": {"hex": "000000090000000009"}}), "groups of an enterprise number"),
     ] {
         assert!(why(option.clone()).contains(words), "{option}: {}", why(option.clone()));
     }

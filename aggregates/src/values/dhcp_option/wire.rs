@@ -12,7 +12,7 @@ use std::net::Ipv4Addr;
 const LONGEST: usize = 255;
 
 /// The most addresses of an option: what a line of dnsmasq's configuration has room for, whose longest is 1,023 bytes.
-const MOST_ADDRESSES: usize = 56;
+pub const MOST_ADDRESSES: usize = 56;
 
 /// An option that can be written for every DHCP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl DhcpOption {
 
     /// Whether the option may be saved; if not, the rule's code and why.
     pub(super) fn accepted(&self) -> Result<(), (&'static str, String)> {
-        let (standard, _, kind) = self.definition()?;
+        let (standard, code, kind) = self.definition()?;
         if let Some(reason) = standard.and_then(Standard::refused) {
             return Err(("dhcp_option_reserved", format!("it cannot be set: {reason}")));
         }
@@ -103,7 +103,14 @@ impl DhcpOption {
             }
             OptionValue::Number(_) | OptionValue::Numbers(_) | OptionValue::Flag(_) | OptionValue::Hex(_) => {}
         }
-        standard.map_or(Ok(()), |standard| self.in_range(standard))
+        standard.map_or(Ok(()), |standard| self.in_range(standard))?;
+        if matches!(code, 124 | 125) && !in_groups(code, &wire) {
+            return value(
+                "its bytes are groups of an enterprise number (4 bytes), a length (1 byte) and as many bytes (RFC 3925)"
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 
     /// Whether the numbers are in the range of the option, and the bytes as many as it has.
@@ -211,8 +218,11 @@ fn bytes(kind: OptionType, value: &OptionValue) -> Result<Vec<u8>, Option<String
         (OptionType::Address | OptionType::Addresses | OptionType::AddressPairs, OptionValue::Addresses(addresses)) => {
             Ok(addresses.0.iter().flat_map(Ipv4Addr::octets).collect())
         }
-        // Whether a stored text is a domain name was not asked in all versions.
-        (OptionType::Text | OptionType::Domain, OptionValue::Text(text)) => Ok(text.as_str().as_bytes().to_vec()),
+        // Whether a stored text is a domain name was not asked in all versions, and before there were bytes, a text could stand
+        // for them.
+        (OptionType::Text | OptionType::Domain | OptionType::Hex, OptionValue::Text(text)) => {
+            Ok(text.as_str().as_bytes().to_vec())
+        }
         (OptionType::DomainName, OptionValue::Text(text)) => domain(text.as_str()).map(|name| labels(&name)),
         (OptionType::DomainNames, OptionValue::Text(text)) => {
             let names = names(text.as_str()).map(domain).collect::<Result<Vec<_>, _>>()?;
@@ -224,17 +234,14 @@ fn bytes(kind: OptionType, value: &OptionValue) -> Result<Vec<u8>, Option<String
         }
         (OptionType::Boolean, OptionValue::Flag(flag)) => Ok(vec![u8::from(*flag)]),
         (OptionType::Uint8, OptionValue::Number(one)) => number(*one, 0, u8::MAX.into(), 1),
-        (OptionType::Uint16, OptionValue::Number(one)) => short(*one),
+        (OptionType::Uint16 | OptionType::Uint16List, OptionValue::Number(one)) => short(*one),
         (OptionType::Uint32, OptionValue::Number(one)) => number(*one, 0, u32::MAX.into(), 4),
         (OptionType::Int32, OptionValue::Number(one)) => number(*one, i32::MIN.into(), i32::MAX.into(), 4),
-        (OptionType::Uint16List, OptionValue::Number(one)) => short(*one),
         (OptionType::Uint16List, OptionValue::Numbers(several)) => {
             Ok(several.iter().map(|one| short(*one)).collect::<Result<Vec<_>, _>>()?.concat())
         }
         (OptionType::Routes, OptionValue::Routes(routes)) => Ok(routes.iter().flat_map(route).collect()),
         (OptionType::Hex, OptionValue::Hex(hex)) => Ok(hex.bytes().to_vec()),
-        // Before there were bytes, a text could stand for them.
-        (OptionType::Hex, OptionValue::Text(text)) => Ok(text.as_str().as_bytes().to_vec()),
         _ => Err(None),
     }
 }
@@ -252,6 +259,23 @@ fn domain(text: &str) -> Result<DomainName, Option<String>> {
 fn labels(name: &DomainName) -> Vec<u8> {
     let label = |label: &str| [&[u8::try_from(label.len()).unwrap_or(63)], label.as_bytes()].concat();
     name.as_str().split('.').flat_map(label).chain([0]).collect()
+}
+
+/// Whether bytes are those of option 124 or 125 (RFC 3925, 3 and 4), which Kea takes apart: groups of an enterprise number, a
+/// length and data. Those of 125 are options themselves, of one enterprise.
+fn in_groups(code: u8, bytes: &[u8]) -> bool {
+    let [_, _, _, _, length, rest @ ..] = bytes else { return bytes.is_empty() };
+    let Some((data, rest)) = rest.split_at_checked(usize::from(*length)) else { return false };
+    if code == 125 { rest.is_empty() && is_options(data) } else { in_groups(code, rest) }
+}
+
+/// Whether bytes are options: a code, a length and as many bytes, again and again.
+fn is_options(mut bytes: &[u8]) -> bool {
+    while let [_, length, rest @ ..] = bytes {
+        let Some(rest) = rest.get(usize::from(*length)..) else { return false };
+        bytes = rest;
+    }
+    bytes.is_empty()
 }
 
 /// A route (RFC 3442): the mask's length, as many bytes of the destination as that has, the router.

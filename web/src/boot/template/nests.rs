@@ -160,7 +160,8 @@ fn a_template_at_the_bounds_takes_less_than_a_tenth_of_a_stack() {
         }
     }
     let small = std::thread::Builder::new().stack_size(deep::STACK / 10);
-    let rendered = small.spawn(move || deepest.iter().filter(|text| check(text, &Declared::new()).is_ok()).count());
+    let rendered =
+        small.spawn(move || deepest.iter().filter(|text| check(text, FileKind::Other, &Declared::new()).is_ok()).count());
     let rendered = rendered.expect("a thread").join().expect("a stack that is deep enough");
     assert!(rendered > 40, "{rendered}");
 }

@@ -36,7 +36,6 @@ pub(super) fn written(option: &DhcpOption) -> Result<(u8, String), String> {
         }
         (OptionType::Text | OptionType::Domain, OptionValue::Text(text)) => self::text(&resolved, text.as_str()),
         (OptionType::DomainNames, value) if resolved.code == SEARCH => search(&names(value)),
-        (OptionType::Boolean | OptionType::Uint8, _) => Ok(bytes(&resolved.wire)),
         (OptionType::Uint16, OptionValue::Number(number)) => Ok(format!("{number}s")),
         (OptionType::Uint32, OptionValue::Number(number)) => Ok(format!("{number}i")),
         _ => Ok(bytes(&resolved.wire)),

@@ -5,7 +5,7 @@ use super::target::{Previewed, find};
 use super::{live_with, view};
 use crate::application::Application;
 use crate::boot::render::{MASK, preview};
-use crate::boot::template::TemplateError;
+use crate::boot::template::{TemplateError, Uses, check_saved};
 use crate::error::Error;
 use crate::pages::catalogue::{BOOT_IMAGE, entry};
 use crate::pages::frame::{Page, Section, Visit};
@@ -16,8 +16,9 @@ use crate::request::backend::Backend;
 use crate::request::path::Path;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use bootledger_aggregates::boot_image::{BootImage, FileKind};
+use bootledger_aggregates::boot_image::{BootFile, BootImage, FileKind};
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_projections::deployments::Deployment;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -68,10 +69,26 @@ pub(super) async fn unsaved(
     let mut reading = backend.read_now().await?;
     let image = entry::find::<BootImage>(&mut reading, &BOOT_IMAGE, key.as_str()).await?.spec;
     let revision = image.revision;
+    let as_written = image.clone();
     let found = find(&mut reading, server.trim(), key, image).await?;
     drop(reading);
     let shown = render(application, found, template).await;
-    Ok(card(template.0, &shown, (key, revision), true))
+    let missing = missing(&as_written, template).await;
+    Ok(card(template.0, &shown, (key, revision), Some(missing)))
+}
+
+/// Why nobody could be served the image, were the template saved as it is written.
+async fn missing(image: &BootImage, (name, kind, text): (&Name, FileKind, &str)) -> Option<String> {
+    let uses = check_saved(text.to_owned(), kind, image.declared().clone()).await;
+    let Uses { settings, needs } = match uses {
+        Ok(uses) => uses,
+        Err(error) => return Some(format!("{name} cannot be saved: {error}")),
+    };
+    // What is stored of the file does not matter here.
+    let file = BootFile { kind, sha256: Sha256::new([0; 32]), size: 0, template: true, settings, needs };
+    let mut image = image.clone();
+    image.files.insert(name.clone(), file);
+    image.incomplete().map(|why| format!("The image would be incomplete: {why}"))
 }
 
 /// Whose values were taken.
@@ -98,7 +115,7 @@ fn other_image(deployment: &Deployment, key: &Name, revision: u32) -> Markup {
     }
 }
 
-fn card(name: &Name, shown: &Shown, image: (&Name, u32), unsaved: bool) -> Markup {
+fn card(name: &Name, shown: &Shown, image: (&Name, u32), unsaved: Option<Option<String>>) -> Markup {
     block::card(
         "preview",
         "Preview",
@@ -111,7 +128,8 @@ fn card(name: &Name, shown: &Shown, image: (&Name, u32), unsaved: bool) -> Marku
                 }
                 Shown::Text(previewed, text) => {
                     (whose(previewed, image))
-                    @if unsaved { (block::note(Tone::Info, &html! { p { "This is what you wrote; it is not saved." } })) }
+                    @if let Some(missing) = unsaved.as_ref().and_then(Option::as_ref) { (block::note(Tone::Warn, &html! { p { (missing) "." } })) }
+                    @if unsaved.is_some() { (block::note(Tone::Info, &html! { p { "This is what you wrote; it is not saved." } })) }
                     pre tabindex="0" role="region" aria-label=(format!("{name} as the server gets it")) { (text) }
                     p.quiet { "The token and secrets are shown as " code { (MASK) } ". " (text.lines().count()) " lines." }
                 }
@@ -151,7 +169,7 @@ pub(super) async fn show(
         Some(((name, of), found)) => {
             let text = template(&mut backend, of).await?;
             let shown = render(&application, found, (name, of.kind, &text)).await;
-            Some(card(name, &shown, (&key, image.revision), false))
+            Some(card(name, &shown, (&key, image.revision), None))
         }
         None => None,
     };
@@ -159,6 +177,7 @@ pub(super) async fn show(
     let name = file.as_ref().map(ToString::to_string).unwrap_or_default();
     let content = html! {
         (block::heading(&[(BOOT_IMAGE.many, BOOT_IMAGE.path), (key.as_str(), &page)], &html! { "Preview" }, &html! {}))
+        @if let Some(missing) = image.incomplete() { (block::note(Tone::Warn, &html! { p { "The image is incomplete, and cannot be deployed: " (missing) "." } })) }
         @if templates.is_empty() {
             (block::empty("The image has no template yet; its files are served as they are.", &html! { a.button.primary href=(format!("{page}/files/_new")) { "New template" } }))
         } @else {

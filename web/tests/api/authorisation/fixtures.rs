@@ -2,7 +2,7 @@
 
 use super::callers::Caller;
 use crate::support::{TestSite, device_registered, network_defined, site_defined};
-use bootledger_aggregates::boot_image::{BootFile, BootImageEvent, FileKind};
+use bootledger_aggregates::boot_image::{BootFile, BootImageEvent, FileKind, Needs};
 use bootledger_aggregates::deployment::plan::Plan;
 use bootledger_aggregates::token::Scope;
 use bootledger_aggregates::user::Role;
@@ -178,7 +178,8 @@ async fn boot_image(site: &TestSite) {
     ] {
         let stored = contents.store_bytes(content.into()).await.expect("stored");
         let template = kind != FileKind::Kernel;
-        let file = BootFile { kind, sha256: stored.sha256, size: stored.size, template, settings: BTreeSet::new() };
+        let (settings, needs) = (BTreeSet::new(), Needs::default());
+        let file = BootFile { kind, sha256: stored.sha256, size: stored.size, template, settings, needs };
         let put = BootImageEvent::BootFilePut { name: name.parse().expect("a name"), file };
         site.append("boot_image", "debian", serde_json::to_value(put).expect("JSON")).await;
     }

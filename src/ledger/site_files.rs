@@ -1,0 +1,177 @@
+//! The DHCP files of a site as a change would make them, written and checked before the change is saved: a file that the
+//! site's servers would reject stops every deployment there.
+//!
+//! The catalogue is read first, and its connection given back: no connection and no lock is held while a checker runs. Of a
+//! large network only some entries are written: what a change of the catalogue can make wrong is in the rest of the file, and
+//! an entry is an address, an interface and a name, each of a type that every format takes.
+
+use super::Ledger;
+use super::execute::Failure;
+use crate::checkers::{Checker, Verdict};
+use bootledger_aggregates::dhcp_server::{DhcpKind, DhcpServerSpec};
+use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::rules::{BrokenRule, Refused};
+use bootledger_aggregates::site::{BootUrl, SiteSpec};
+use bootledger_aggregates::values::name::Name;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue;
+use bootledger_projections::dhcp_entries::{self, Filter, SiteEntry};
+use bootledger_web::dhcp::configuration::{Configuration, Format};
+use std::collections::BTreeMap;
+
+/// The most entries of a network that are written for the check.
+const ENTRIES: i64 = 20;
+
+/// The most entries of a site that are written for the check.
+const ENTRIES_OF_SITE: usize = 500;
+
+/// What changes.
+pub(super) enum Change<'a> {
+    /// A site.
+    Site(&'a Name, &'a SiteSpec),
+    /// A network.
+    Network(&'a Name, &'a NetworkSpec),
+    /// A DHCP server.
+    Server(&'a DhcpServerSpec),
+}
+
+/// A site as its files are written from.
+#[derive(Clone)]
+struct Plan {
+    name: Name,
+    site: SiteSpec,
+    networks: BTreeMap<Name, NetworkSpec>,
+    entries: Vec<SiteEntry>,
+}
+
+impl Ledger {
+    /// Refuses a change that makes a file which the site's servers reject, in the words of their checkers.
+    pub(super) async fn check_site_files(&self, change: Change<'_>) -> Result<(), Failure> {
+        let Some((before, after, kinds)) = self.plans(&change).await? else { return Ok(()) };
+        let formats = kinds.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let write = |plan: &Plan, kind| Format::of_kind(kind).render(&plan.configuration()?).ok();
+            let files = formats.into_iter().filter_map(|kind| {
+                // What cannot be written, the rules of the command say better.
+                let after = write(&after, kind)?;
+                let before = before.as_ref().and_then(|before| write(before, kind));
+                (before.as_ref() != Some(&after)).then_some((Checker::of(kind), before, after))
+            });
+            files.collect::<Vec<_>>()
+        });
+        let files =
+            written.await.map_err(|error| Failure::Other(bootledger_web::commands::CommandError::Internal(error.into())))?;
+        let texts: Vec<String> = files.iter().map(|(.., after)| after.clone()).collect();
+        let verdicts = self.checkers.judge(files).await;
+        let broken = verdicts.into_iter().zip(texts).filter_map(|((checker, verdict), text)| match verdict {
+            Verdict::Rejected(words) => Some(rejected(checker, &words, &text)),
+            Verdict::Accepted | Verdict::Unchecked(_) => None,
+        });
+        Ok(Refused::unless_empty(broken.collect())?)
+    }
+
+    /// The site before and after the change, and the kinds of its servers that have a checker here; `None` where nobody would
+    /// check anything.
+    async fn plans(&self, change: &Change<'_>) -> Result<Option<(Option<Plan>, Plan, Vec<DhcpKind>)>, Failure> {
+        let name = match change {
+            Change::Site(name, _) => *name,
+            Change::Network(_, spec) => &spec.site,
+            Change::Server(spec) => &spec.site,
+        };
+        let mut connection = self.views.acquire().await?;
+        let servers = catalogue::dhcp_servers_of(&mut connection, name, At::Now).await?;
+        let mut kinds: Vec<DhcpKind> =
+            servers.iter().filter(|server| !server.retired).map(|server| server.spec.spec.kind).collect();
+        if let Change::Server(spec) = change {
+            // Its file is the one that nobody has had until now.
+            kinds = vec![spec.kind];
+        }
+        kinds.sort_by_key(|kind| Checker::of(*kind).name());
+        kinds.dedup();
+        kinds.retain(|kind| self.checkers.has(Checker::of(*kind)));
+        if kinds.is_empty() {
+            return Ok(None);
+        }
+        let stored =
+            catalogue::site(&mut connection, name, At::Now).await?.filter(|entry| !entry.retired).map(|entry| entry.spec);
+        let networks = catalogue::networks(&mut connection, At::Now).await?;
+        let networks = networks.into_iter().filter(|entry| !entry.retired && entry.spec.site == *name);
+        let networks: BTreeMap<Name, NetworkSpec> = networks.map(|entry| (entry.key, entry.spec)).collect();
+        let mut entries = vec![];
+        for network in networks.keys() {
+            if entries.len() >= ENTRIES_OF_SITE {
+                break;
+            }
+            let filter = Filter { network: Some(network.clone()), ..Filter::default() };
+            let found = dhcp_entries::list(&mut connection, &filter, At::Now, ENTRIES).await?;
+            // As if each had a live deployment: with all that a file may say.
+            entries.extend(found.into_iter().map(|entry| SiteEntry {
+                ip: entry.ip,
+                mac: entry.mac,
+                hostname: entry.hostname,
+                network: entry.network,
+                live: true,
+            }));
+        }
+        drop(connection);
+        let plan = |site: SiteSpec, networks| Plan { name: name.clone(), site, networks, entries: entries.clone() };
+        let before = stored.clone().map(|site| plan(site, networks.clone()));
+        let after = match (change, stored) {
+            (Change::Site(_, spec), _) => plan((*spec).clone(), networks),
+            (Change::Network(key, spec), Some(site)) => {
+                let mut networks = networks;
+                networks.insert((*key).clone(), (*spec).clone());
+                plan(site, networks)
+            }
+            (Change::Server(_), Some(site)) => return Ok(Some((None, plan(site, networks), kinds))),
+            (_, None) => return Ok(None),
+        };
+        Ok(Some((before, after, kinds)))
+    }
+}
+
+impl Plan {
+    fn configuration(&self) -> Option<Configuration> {
+        // Only its form matters to a checker, and that is the same for every URL.
+        let base_url: BootUrl = "http://192.0.2.1:8080".parse().ok()?;
+        let networks = self.networks.iter().map(|(name, spec)| (name.clone(), spec.clone()));
+        Some(Configuration::new(self.name.clone(), &self.site, &base_url, networks, self.entries.clone()))
+    }
+}
+
+/// What is told of a rejected file: the checker's words, and the line that they are about.
+fn rejected(checker: Checker, words: &str, text: &str) -> BrokenRule {
+    let line = line_of(words).and_then(|number| text.lines().nth(number.checked_sub(1)?)).map(str::trim);
+    let line =
+        line.filter(|line| !line.is_empty()).map(|line| format!(" The line is: {}", line.chars().take(200).collect::<String>()));
+    let message = format!(
+        "with this change, {} would reject the site's file: {words}.{} Nothing was saved; the servers keep the file that they have",
+        checker.name(),
+        line.unwrap_or_default()
+    );
+    BrokenRule::new("", "dhcp_file_rejected", message)
+}
+
+/// The number of a line in a checker's words: `line 7`, or `the file:7`.
+fn line_of(words: &str) -> Option<usize> {
+    ["the file:", "line "].iter().find_map(|mark| {
+        let rest = words.split_once(mark)?.1;
+        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_shows_the_line_that_the_checker_means() {
+        let text = "one\n  two;\nthree";
+        for words in ["the file line 2: unknown option", "bad option at line 2 of the file", "syntax error (the file:2:14)"] {
+            let message = rejected(Checker::Isc, words, text).message;
+            assert!(message.contains(&format!("reject the site's file: {words}. The line is: two;")), "{message}");
+        }
+        assert!(!rejected(Checker::Kea, "no line here", text).message.contains("The line is"));
+        assert!(!rejected(Checker::Kea, "line 0", text).message.contains("The line is"));
+    }
+}

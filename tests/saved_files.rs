@@ -1,0 +1,211 @@
+//! What is saved can be written, and is accepted by the servers that get it; and an image that lacks a file is not deployed.
+
+use anyhow::{Result, bail, ensure};
+use bootledger::checkers::Checkers;
+use bootledger::feed::Feed;
+use bootledger::ledger::Ledger;
+use bootledger::projector::catch_up;
+use bootledger::secrets::Secrets;
+use bootledger::store::EventLog;
+use bootledger_aggregates::rules::BrokenRule;
+use bootledger_projections::at::At;
+use bootledger_projections::catalogue;
+use bootledger_test_cluster::TestDatabase;
+use bootledger_web::auth::level::Level;
+use bootledger_web::commands::{Command, CommandError, Commands, Context, NewDeployment};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// A ledger over a database of its own, with views that follow after each command.
+struct Books {
+    ledger: Ledger,
+    pool: PgPool,
+    feed: Feed,
+    _stopping: watch::Sender<bool>,
+    _database: TestDatabase,
+}
+
+fn context() -> Context {
+    Context {
+        actor: "test".to_owned(),
+        correlation_id: "c-1".to_owned(),
+        causation_id: None,
+        idempotency_key: None,
+        level: Level::Administrator,
+    }
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
+    Ok(serde_json::from_value(value)?)
+}
+
+fn site(header: &Value) -> Value {
+    json!({"domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"], "next_server": "10.0.0.1", "dhcp_header": header,
+        "hostname_template": "h<200,299>.dc1.example"})
+}
+
+fn network(options: &Value) -> Value {
+    json!({"cidr": "10.0.0.0/24", "site": "dc1", "gateway": "10.0.0.1", "dhcp_options": options})
+}
+
+impl Books {
+    async fn open(checkers: Checkers) -> Result<Self> {
+        let database = TestDatabase::create().await?;
+        let pool = database.pool(4).await?;
+        let (stopping, stop) = watch::channel(false);
+        let feed = Feed::start(pool.clone(), stop).await?;
+        let log = EventLog::start(pool.clone(), database.connect_options());
+        let ledger = Ledger::new(log, pool.clone(), feed.clone(), bootledger::clock::now, Secrets::new(None));
+        let ledger = ledger.with_checkers(checkers);
+        let books = Self { ledger, pool, feed, _stopping: stopping, _database: database };
+        books.site(&json!([])).await?;
+        books.network(&json!([])).await?;
+        for kind in ["isc", "kea", "dnsmasq"] {
+            let server = read(json!({"site": "dc1", "kind": kind}))?;
+            books.execute(Command::DefineDhcpServer(kind.parse()?, server)).await?;
+        }
+        Ok(books)
+    }
+
+    async fn execute(&self, command: Command) -> Result<String, CommandError> {
+        let receipt = self.ledger.execute(command, context()).await?;
+        catch_up(&self.pool, &self.feed).await.map_err(CommandError::Internal)?;
+        Ok(receipt.id)
+    }
+
+    async fn site(&self, header: &Value) -> Result<String> {
+        Ok(self.execute(Command::DefineSite("dc1".parse()?, read(site(header))?)).await?)
+    }
+
+    async fn network(&self, options: &Value) -> Result<String> {
+        Ok(self.execute(Command::DefineNetwork("prod".parse()?, read(network(options))?)).await?)
+    }
+}
+
+fn broken(outcome: Result<String>) -> Result<BrokenRule> {
+    match outcome.map_err(anyhow::Error::downcast::<CommandError>) {
+        Err(Ok(CommandError::Refused(mut broken))) if broken.len() == 1 => Ok(broken.remove(0)),
+        other => bail!("it was not refused for one reason: {other:?}"),
+    }
+}
+
+/// A folder with a `dnsmasq` that is this shell script.
+fn dnsmasq(script: &str) -> Result<(tempfile::TempDir, Checkers)> {
+    let folder = tempfile::tempdir()?;
+    let program = folder.path().join("dnsmasq");
+    std::fs::write(&program, format!("#!/bin/sh\n{script}\n"))?;
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+    let checkers = Checkers::in_folders([folder.path()].map(Path::to_owned));
+    Ok((folder, checkers))
+}
+
+#[tokio::test]
+async fn a_typo_in_the_options_of_a_site_or_network_is_refused_with_what_was_meant() -> Result<()> {
+    let books = Books::open(Checkers::default()).await?;
+    let typo = json!([{"name": "ntp-server", "value": {"addresses": ["10.0.0.2"]}}]);
+    for (refused, field) in [(books.site(&typo).await, "dhcp_header"), (books.network(&typo).await, "dhcp_options")] {
+        let rule = broken(refused)?;
+        ensure!(rule.field == field && rule.rule == "dhcp_option_unknown", "{rule:?}");
+        ensure!(rule.message.contains("did you mean ntp-servers?"), "{rule:?}");
+    }
+    let stored = catalogue::site(&books.pool, &"dc1".parse()?, At::Now).await?.map(|entry| entry.spec.dhcp_header);
+    ensure!(stored == Some(vec![]), "{stored:?}");
+    // What is right is saved, checked by the real programs.
+    let right = json!([{"name": "ntp-servers", "value": {"addresses": ["10.0.0.2"]}},
+        {"name": "site-tag", "code": 224, "type": "hex", "value": {"hex": "01:ff"}}]);
+    books.site(&right).await?;
+    books.network(&right).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_file_that_a_servers_checker_rejects_refuses_the_change_unless_it_was_rejected_before() -> Result<()> {
+    let script = "grep -q forbidden \"$3\" && { echo \"dnsmasq: bad option at line $(grep -n forbidden \"$3\" | head -1 | cut -d: -f1) of $3\"; exit 1; }; exit 0";
+    let (_folder, checkers) = dnsmasq(script)?;
+    let books = Books::open(checkers).await?;
+    let path = |text: &str| json!([{"name": "root-path", "value": {"text": text}}]);
+    for refused in [books.site(&path("/forbidden")).await, books.network(&path("/forbidden")).await] {
+        let rule = broken(refused)?;
+        ensure!(rule.rule == "dhcp_file_rejected", "{rule:?}");
+        ensure!(rule.message.contains("dnsmasq would reject the site's file: dnsmasq: bad option at line "), "{rule:?}");
+        ensure!(rule.message.contains("The line is: dhcp-option=tag:") && rule.message.contains("17,\"/forbidden\""), "{rule:?}");
+        ensure!(!rule.message.contains("/tmp"), "{rule:?}");
+    }
+    books.network(&path("/allowed")).await?;
+    // Stored before there was a check, it keeps nobody from changing the rest.
+    let unchecked = books.ledger.clone().with_checkers(Checkers::off());
+    let (key, spec) = ("prod".parse()?, read(network(&path("/forbidden")))?);
+    unchecked.execute(Command::DefineNetwork(key, spec), context()).await?;
+    catch_up(&books.pool, &books.feed).await?;
+    books.site(&path("/srv")).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_checker_that_hangs_delays_a_change_for_seconds_and_holds_no_connection() -> Result<()> {
+    let (_folder, checkers) = dnsmasq("grep -q hang \"$3\" && sleep 60; exit 0")?;
+    let books = Books::open(checkers).await?;
+    let started = Instant::now();
+    let hanging = json!([{"name": "root-path", "value": {"text": "/hang"}}]);
+    let change = books.network(&hanging);
+    let others = async {
+        // All connections of the pool at once, while the checker hangs.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let mut held = vec![];
+        for _ in 0..3 {
+            held.push(tokio::time::timeout(Duration::from_secs(1), books.pool.acquire()).await??);
+        }
+        anyhow::Ok(held.len())
+    };
+    let (changed, others) = tokio::join!(change, others);
+    changed?;
+    ensure!(others? == 3);
+    ensure!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_image_whose_script_needs_a_kernel_is_not_deployed_without_one() -> Result<()> {
+    let books = Books::open(Checkers::off()).await?;
+    let image: bootledger_aggregates::values::name::Name = "debian".parse()?;
+    books.execute(Command::DefineBootImage(image.clone(), read(json!({}))?)).await?;
+    let file = |kind: &str, more: Value| -> Result<Value> {
+        let mut file = json!({"kind": kind, "template": false, "size": 6, "sha256": "0".repeat(64)});
+        if let (Value::Object(file), Value::Object(more)) = (&mut file, more) {
+            file.extend(more);
+        }
+        Ok(file)
+    };
+    let put = async |name: &str, file: Value| -> Result<()> {
+        let command = Command::PutBootFile { image: image.clone(), name: name.parse()?, file: read(file)? };
+        books.execute(command).await?;
+        Ok(())
+    };
+    let uses = bootledger_web::boot::template::examine(
+        "#!ipxe\nkernel {{ kernel_url }} initrd=initrd\nboot\n",
+        bootledger_aggregates::boot_image::FileKind::BootIpxe,
+        &bootledger_web::boot::settings::Declared::new(),
+    )?;
+    put("boot.ipxe", file("boot_ipxe", json!({"template": true, "needs": uses.needs}))?).await?;
+    books.execute(Command::DefineVenture("shop".parse()?, read(json!({"default_boot_image": "debian"}))?)).await?;
+    let (venture, role) = ("shop".parse()?, "web".parse()?);
+    books.execute(Command::DefineRole { venture, role, spec: read(json!({}))? }).await?;
+    let spec = json!({"site": "dc1", "macs": ["52:54:00:00:00:01"]});
+    let (venture, role) = (Some("shop".parse()?), Some("web".parse()?));
+    let device = books.execute(Command::RegisterDevice { spec: read(spec)?, venture, role }).await?;
+    books.execute(Command::VerifyDevice(device.parse()?)).await?;
+    let start = || -> Result<Command> {
+        let wanted: NewDeployment = read(json!({"device": device, "network": "prod"}))?;
+        Ok(Command::StartDeployment(Box::new(wanted)))
+    };
+    let rule = broken(books.execute(start()?).await.map_err(Into::into))?;
+    ensure!(rule.rule == "boot_image_incomplete" && rule.message.contains("no file of kind kernel"), "{rule:?}");
+    put("linux", file("kernel", json!({}))?).await?;
+    books.execute(start()?).await?;
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! What a server would be served, read as iPXE reads it: a script that cannot boot anything is refused when it is saved.
+//!
+//! iPXE knows a script by its first line (`script_probe` in its `src/image/script.c`), splits lines into words at white space,
+//! and wants an image's address after `kernel`, `initrd` and `imgfetch` (`src/hci/commands/image_cmd.c`). A carriage return is
+//! white space to it, but not at the end of a line that goes on after a backslash.
+
+use super::TemplateError;
+use std::collections::BTreeSet;
+
+/// Commands that need an image's address.
+const FETCHING: [&str; 5] = ["kernel", "initrd", "imgfetch", "module", "imgselect"];
+
+/// Their options that have a value.
+const VALUED: [&str; 4] = ["--name", "-n", "--timeout", "-t"];
+
+/// Reads a script. `whose` says which server it is for.
+///
+/// # Errors
+/// What iPXE would stop at.
+pub(super) fn script(output: &[u8], whose: &str) -> Result<(), TemplateError> {
+    let wrong = |message: String| Err(TemplateError { line: 0, message });
+    let text = String::from_utf8_lossy(output);
+    let first = text.lines().next().unwrap_or_default();
+    let begins = ["#!ipxe", "#!gpxe"].iter().find_map(|magic| text.strip_prefix(magic));
+    if !begins.is_some_and(|rest| rest.starts_with([' ', '\t', '\r', '\n'])) {
+        let shown: String = first.chars().take(40).collect();
+        return wrong(format!("the script for {whose} begins with {shown:?}; iPXE takes only one whose first line is #!ipxe"));
+    }
+    let labels: BTreeSet<&str> = text.lines().filter_map(|line| line.trim().strip_prefix(':')).map(str::trim).collect();
+    let mut before = String::new();
+    let mut lines = (1..).zip(text.split('\n')).peekable();
+    while let Some((number, line)) = lines.next() {
+        if line.strip_suffix('\r').is_some_and(|line| line.ends_with('\\')) {
+            return wrong(format!(
+                "line {number} of the script for {whose} ends in \\ and a carriage return, so that iPXE does not go on with the next line; save it with line feeds only"
+            ));
+        }
+        if let Some(part) = line.strip_suffix('\\') {
+            if lines.peek().is_none_or(|(_, next)| next.trim().is_empty()) {
+                return wrong(format!(
+                    "line {number} of the script for {whose} ends in \\, and there is no line that goes on with it"
+                ));
+            }
+            before.push_str(part);
+            continue;
+        }
+        let whole = std::mem::take(&mut before) + line;
+        if let Err(why) = command(&whole, &labels) {
+            return wrong(format!("line {number} of the script for {whose} would be {:?}: {why}", whole.trim()));
+        }
+    }
+    Ok(())
+}
+
+/// One line.
+fn command(line: &str, labels: &BTreeSet<&str>) -> Result<(), String> {
+    if line.trim_start().starts_with('#') {
+        return Ok(());
+    }
+    let words: Vec<&str> = line.split_whitespace().collect();
+    for words in words.split(|word| matches!(*word, "||" | "&&")) {
+        let [command, rest @ ..] = words else { continue };
+        if FETCHING.contains(command) {
+            fetching(command, rest)?;
+        }
+        if let ("goto", [label, ..]) = (*command, rest) {
+            // A label may come out of a setting of iPXE's.
+            if !label.contains("${") && !labels.contains(label) {
+                return Err(format!("there is no line \":{label}\" to go to"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn fetching(command: &str, mut words: &[&str]) -> Result<(), String> {
+    while let [option, rest @ ..] = words
+        && option.starts_with('-')
+    {
+        words = if VALUED.contains(option) { rest.get(1..).unwrap_or_default() } else { rest };
+    }
+    let nothing = || format!("{command} needs the address of a file, and here it is empty");
+    let address = words.first().ok_or_else(nothing)?;
+    let key = address.split(['/', '$']).next().unwrap_or_default();
+    match key.split_once('=') {
+        Some(_) => Err(format!("{command} would take {address:?} for the address of a file")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Declared, examine};
+    use bootledger_aggregates::boot_image::FileKind;
+    use serde_json::json;
+
+    fn judged(text: &str) -> Result<(), String> {
+        let declared: Declared = serde_json::from_value(json!({
+            "kernel": { "type": "text" },
+            "disk": { "type": "text", "default": "sda" },
+            "loader": { "type": "text", "required": true },
+        }))
+        .expect("declarations");
+        examine(text, FileKind::BootIpxe, &declared).map(drop).map_err(|error| error.message)
+    }
+
+    #[test]
+    fn scripts_that_boot_nothing_are_refused_when_they_are_saved() {
+        for (text, words) in [
+            ("kernel x\n", "begins with \"kernel x\""),
+            ("\n#!ipxe\n", "first line is #!ipxe"),
+            ("\u{feff}#!ipxe\n", "first line is #!ipxe"),
+            (" #!ipxe\n", "first line is #!ipxe"),
+            ("#!ipxeboot\n", "first line is #!ipxe"),
+            // iPXE wants white space behind it.
+            ("#!ipxe", "first line is #!ipxe"),
+            ("#!/bin/sh\n", "first line is #!ipxe"),
+            ("{% if hostname == 'x' %}#!ipxe\n{% endif %}", "first line is #!ipxe"),
+            (
+                "#!ipxe\nkernel {{ settings.kernel }} initrd=initrd\n",
+                "line 2 of the script for a server whose optional settings are empty",
+            ),
+            ("#!ipxe\nkernel {{ settings.kernel }}\n", "here it is empty"),
+            ("#!ipxe\ninitrd --name x {{ settings.kernel }}\n", "here it is empty"),
+            ("#!ipxe\nisset ${x} && kernel || boot\n", "here it is empty"),
+            ("#!ipxe\nkernel a \\\n", "no line that goes on"),
+            ("#!ipxe\nkernel a \\", "no line that goes on"),
+            ("#!ipxe\r\nkernel a \\\r\n b\r\n", "carriage return"),
+            ("#!ipxe\nboot || goto faild\n:failed\n", "there is no line \":faild\""),
+        ] {
+            let why = judged(text).expect_err(text);
+            assert!(why.contains(words), "{text:?}: {why}");
+        }
+    }
+
+    #[test]
+    fn scripts_that_ipxe_takes_are_saved() {
+        for text in [
+            "#!ipxe\n",
+            "#!ipxe \n# kernel\nboot",
+            "#!gpxe\nboot\n",
+            "#!ipxe\r\nkernel {{ kernel_url }} initrd=initrd\r\ninitrd --name initrd {{ initrd_url }}\r\nboot\r\n",
+            "#!ipxe\nkernel --name linux {{ kernel_url }} \\\n  console=ttyS0\nboot || goto failed\n:failed\nshell\n",
+            "#!ipxe\nkernel {{ settings.loader }} {{ settings.kernel }} root={{ settings.disk }}\n",
+            "#!ipxe\nkernel {{ settings.disk }}\n",
+            "#!ipxe\n{% if settings.kernel %}kernel {{ settings.kernel }}{% endif %}\nboot\n",
+            "#!ipxe\nkernel ${base}/vmlinuz?a=b x=y\ngoto ${target}\n",
+            "#!ipxe\nkernel http://x/?a=b\n",
+            "#!ipxe\nchain {{ done_url }}\nsanboot --drive 0x80\n",
+        ] {
+            assert_eq!(judged(text), Ok(()), "{text:?}");
+        }
+    }
+}
