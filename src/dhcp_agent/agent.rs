@@ -334,7 +334,7 @@ impl Agent {
         let begun = Instant::now();
         let changes = std::str::from_utf8(bytes).ok().and_then(|new| Changes::between(&served, new));
         let Some(changes) = changes.filter(|changes| changes.count() <= MOST_CHANGES) else { return Ok(Changed::Nothing) };
-        self.disk.forget()?;
+        self.disk.forget_soon()?;
         if let Err(said) = self.server.change(&changes, revision).await {
             tracing::warn!(said, "the server refused a change of single reservations; it reads its whole file instead");
             return Ok(Changed::Unclear);
