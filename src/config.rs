@@ -304,7 +304,7 @@ mod tests {
             .filter_map(|command| command.get_after_help().map(ToString::to_string))
             .collect();
         let mut examples = 0;
-        for line in helps.iter().flat_map(|help| help.lines()).filter_map(|line| Some(&line[line.find("bootledger ")?..])) {
+        for line in helps.iter().flat_map(|help| help.lines()).filter_map(|line| Some(&line[line.find(" bootledger ")? + 1..])) {
             // What the example explains, writes to a file or runs next is not its own.
             let own = ["   ", " > ", " && "].iter().fold(line, |line, end| line.split(end).next().unwrap_or_default());
             let quoted = own.split('"').enumerate();
