@@ -14,8 +14,8 @@ mod resolve;
 mod tests;
 
 pub(crate) use credentials::{Credentials, NOT_ALLOWED, Terms};
-pub(crate) use resolve::resolve;
 pub(crate) use questions::{Questions, Unanswered};
+pub(crate) use resolve::resolve;
 
 use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::device::event::{Management, ManagementProtocol};

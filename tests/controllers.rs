@@ -27,7 +27,10 @@ async fn register(service: &Service, serial: &str, management: Value) -> Result<
 async fn refused(service: &Service, serial: &str, management: Value, owner: &str) -> Result<()> {
     let told = register(service, serial, management.clone()).await;
     let told = told.err().with_context(|| format!("{management} was accepted"))?.to_string();
-    ensure!(told.contains("controller_shared") && told.contains(&format!("controller of server {owner}")), "{management}: {told}");
+    ensure!(
+        told.contains("controller_shared") && told.contains(&format!("controller of server {owner}")),
+        "{management}: {told}"
+    );
     Ok(())
 }
 
@@ -63,7 +66,8 @@ async fn a_controller_belongs_to_one_device_however_it_is_written() -> Result<()
     // A change of a device is judged like a registration, and what a device has already stays its own.
     let two = register(&service, "two", json!({ "address": "10.0.9.3" })).await?;
     let path = format!("/api/v1/devices/{two}");
-    let told = service.patch(&path, &json!({ "management": { "address": "10.0.9.1" } })).await.expect_err("it is shared").to_string();
+    let told =
+        service.patch(&path, &json!({ "management": { "address": "10.0.9.1" } })).await.expect_err("it is shared").to_string();
     ensure!(told.contains("controller of server one"), "{told}");
     service.patch(&path, &json!({ "management": { "address": "10.0.9.3", "credentials": null } })).await?;
     service.patch(&path, &json!({ "name": "again", "management": { "address": "10.0.9.3", "boot_mode": "uefi" } })).await?;
@@ -115,7 +119,8 @@ async fn neither_a_csv_nor_a_catalogue_gives_a_controller_twice() -> Result<()> 
     let told = register(&service, "two", json!({ "address": "fd00::8" })).await.expect_err("it is the row's").to_string();
     ensure!(told.contains("controller_shared"), "{told}");
 
-    let catalogue = |address: &str| json!({ "devices": [{ "site": "dc1", "serial": "C-1", "management": { "address": address } }] });
+    let catalogue =
+        |address: &str| json!({ "devices": [{ "site": "dc1", "serial": "C-1", "management": { "address": address } }] });
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("catalogue.yaml");
     for (address, accepted) in [("10.0.9.1", false), ("fd00::0:8", false), ("10.0.9.9", true)] {

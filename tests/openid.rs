@@ -129,7 +129,12 @@ async fn people_with_the_names_of_real_providers_sign_in_and_are_managed() -> Re
     for (subject, name, stored, segment) in [
         ("s-1", "Ada@Corp.Example", "ada@corp.example", "ada@corp.example"),
         ("s-2", "CORP\\Ada", "corp\\ada", "corp%5Cada"),
-        ("s-3", "ada_partner.example#EXT#@corp.example", "ada_partner.example#ext#@corp.example", "ada_partner.example%23ext%23@corp.example"),
+        (
+            "s-3",
+            "ada_partner.example#EXT#@corp.example",
+            "ada_partner.example#ext#@corp.example",
+            "ada_partner.example%23ext%23@corp.example",
+        ),
         ("s-4", "Ada M. O'Neil+dc", "ada m. o'neil+dc", "ada%20m.%20o%27neil%2Bdc"),
     ] {
         known(subject, name, &["dc-ops"]).await?;

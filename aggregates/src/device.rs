@@ -9,9 +9,9 @@
 pub mod allowed;
 pub mod clean;
 pub mod command;
+pub mod controller;
 pub mod event;
 pub mod facts;
-pub mod controller;
 pub mod management;
 pub mod power;
 pub mod register;

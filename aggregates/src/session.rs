@@ -6,8 +6,8 @@
 mod tests;
 
 use crate::rules::{Refused, aggregate, domain_event};
-use crate::values::user_name::UserName;
 use crate::values::text::Text;
+use crate::values::user_name::UserName;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;

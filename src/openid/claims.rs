@@ -38,7 +38,8 @@ pub(super) fn names(claims: &Map<String, Value>) -> String {
 /// Whether the provider left groups out since they are too many for a token (Entra: "groups overage claim").
 pub(super) fn is_overage(claims: &Map<String, Value>, claim: &str) -> bool {
     let elsewhere = claims.get("_claim_names").and_then(Value::as_object).is_some_and(|names| names.contains_key(claim));
-    let hinted = claim == "groups" && claims.get("hasgroups").is_some_and(|has| matches!(has, Value::Bool(true)) || has == "true");
+    let hinted =
+        claim == "groups" && claims.get("hasgroups").is_some_and(|has| matches!(has, Value::Bool(true)) || has == "true");
     elsewhere || hinted
 }
 

@@ -62,7 +62,8 @@ impl Roles {
             Some(_) => {
                 let some: Vec<&str> = said.iter().take(MOST_LOGGED).map(String::as_str).collect();
                 tracing::info!(claim, values = ?some, count = said.len(), "no value of the role claim gives a role");
-                let count = if said.len() == 1 { "the one value".to_owned() } else { format!("none of the {} values", said.len()) };
+                let count =
+                    if said.len() == 1 { "the one value".to_owned() } else { format!("none of the {} values", said.len()) };
                 let gives = if said.len() == 1 { "gives none" } else { "gives one" };
                 Err(format!("{count} of its claim {claim} {gives}. Which values give a role is set with --openid-role"))
             }
@@ -152,7 +153,9 @@ mod tests {
         assert_eq!(by_client, Ok(Role::Administrator));
         let authentik = json!({"preferred_username": "ada", "groups": ["authentik Admins", "dc-ops"], "email_verified": false});
         assert_eq!(of("groups", &["dc-ops=operator"], &authentik), Ok(Role::Operator));
-        for (claim, value) in [("scope", "openid dc-ops"), ("roles", "x dc-ops"), ("groups", "dc-ops dc-staff"), ("a.scp", "dc-ops y")] {
+        for (claim, value) in
+            [("scope", "openid dc-ops"), ("roles", "x dc-ops"), ("groups", "dc-ops dc-staff"), ("a.scp", "dc-ops y")]
+        {
             let claims = if claim == "a.scp" { json!({"a": {"scp": value}}) } else { json!({ claim: value }) };
             assert_eq!(of(claim, &["dc-ops=operator", "dc-staff=viewer"], &claims), Ok(Role::Operator), "{claim}");
         }

@@ -184,10 +184,7 @@ impl Ipmi {
 
     fn strange(&self, told: &str) -> Trouble {
         let told: String = told.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(120).collect();
-        Trouble::certain(format!(
-            "what ipmitool said about the management controller {} is not understood: {told:?}",
-            self.host
-        ))
+        Trouble::certain(format!("what ipmitool said about the management controller {} is not understood: {told:?}", self.host))
     }
 }
 

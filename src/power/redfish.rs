@@ -76,7 +76,8 @@ impl Redfish {
         let Some(reset) = system.body.actions.reset else {
             return Err(Trouble::certain(format!("the management controller {} offers no reset of the server", self.host())));
         };
-        let target = reset.target.clone().unwrap_or_else(|| format!("{}/Actions/ComputerSystem.Reset", path.trim_end_matches('/')));
+        let target =
+            reset.target.clone().unwrap_or_else(|| format!("{}/Actions/ComputerSystem.Reset", path.trim_end_matches('/')));
         let offered = self.offered(&reset).await?;
         let of = |kinds: &[&'static str]| -> Vec<&'static str> {
             kinds.iter().copied().filter(|kind| offered.is_empty() || offered.iter().any(|offered| offered == kind)).collect()

@@ -36,7 +36,8 @@ fn allowed(management: &Management, addresses: &[IpAddr]) -> Controller {
         management.access.port.expect("a port")
     );
     let scope = serde_json::from_str(&scope).expect("a scope");
-    let guard = Guard::new(["127.0.0.0/8", "::1/128"].map(|network| network.parse().expect("a network")).into(), "--outbound-allow");
+    let guard =
+        Guard::new(["127.0.0.0/8", "::1/128"].map(|network| network.parse().expect("a network")).into(), "--outbound-allow");
     let site = "dc1".parse().expect("a name");
     let terms = Terms { site: &site, scope: Some(&scope), used_by: &[], guard: &guard, addresses };
     let secrets = Secrets::new(Some(folder.path().to_owned()));

@@ -1,9 +1,9 @@
 //! The hashes of passwords and of sessions' secrets, and where people have signed in from. The passwords and secrets themselves are nowhere.
 
 use bootledger_aggregates::values::ids::{PasswordId, SessionId};
-use bootledger_aggregates::values::user_name::UserName;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::values::user_name::UserName;
 use bootledger_projections::pool::Pool;
 use std::net::IpAddr;
 

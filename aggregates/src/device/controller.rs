@@ -69,7 +69,8 @@ impl FromStr for Host {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let wrong = |hint: &str| Err(ParseError::new(format!("{text:?} is not the address or host name of a controller: {hint}")));
+        let wrong =
+            |hint: &str| Err(ParseError::new(format!("{text:?} is not the address or host name of a controller: {hint}")));
         if text.contains("://") {
             return wrong("give the host only; port, path and TLS have fields of their own (management.port, .path, .tls)");
         }
@@ -99,7 +100,9 @@ impl FromStr for Host {
             Ok(_) if !name.is_empty() && !name.bytes().all(|byte| byte.is_ascii_digit()) => {
                 Ok(Self::Name(name.to_ascii_lowercase()))
             }
-            _ => wrong("give an IPv4 address such as 10.0.9.1, an IPv6 address such as fd00::9:1, or a name such as bmc1.example"),
+            _ => {
+                wrong("give an IPv4 address such as 10.0.9.1, an IPv6 address such as fd00::9:1, or a name such as bmc1.example")
+            }
         }
     }
 }
@@ -337,7 +340,9 @@ mod tests {
         for (path, text) in [("/a/b-1", "/a/b-1/"), ("/a", "/a/redfish/v1/"), ("/a", " /a/redfish/v1 ")] {
             assert_eq!(text.parse::<BasePath>().expect(text).as_str(), path);
         }
-        for wrong in ["", "/", "a", "/redfish/v1", "//a", "/a//b", "/../a", "/a/..", "/a?b", "/a#b", "/a%2fb", "/ä", &"/a".repeat(150)] {
+        for wrong in
+            ["", "/", "a", "/redfish/v1", "//a", "/a//b", "/../a", "/a/..", "/a?b", "/a#b", "/a%2fb", "/ä", &"/a".repeat(150)]
+        {
             assert!(wrong.parse::<BasePath>().is_err(), "{wrong}");
         }
     }
@@ -353,20 +358,52 @@ mod tests {
             (true, json!({"address": "10.0.9.1"}), json!({"address": "::ffff:10.0.9.1"})),
             (true, json!({"address": "10.0.9.1"}), json!({"address": "10.0.9.1", "protocol": "redfish"})),
             (true, json!({"address": "10.0.9.1"}), json!({"address": "10.0.9.1", "port": 623})),
-            (true, json!({"address": "10.0.9.1", "protocol": "redfish"}), json!({"address": "10.0.9.1", "protocol": "redfish", "tls": "off"})),
-            (true, json!({"address": "10.0.9.1", "protocol": "redfish"}), json!({"address": "10.0.9.1", "protocol": "redfish", "system": "1"})),
-            (true, json!({"address": "10.0.9.1", "protocol": "redfish", "system": "A"}), json!({"address": "10.0.9.1", "protocol": "redfish", "system": "a"})),
-            (true, json!({"address": "10.0.9.1", "protocol": "redfish", "system": "A"}), json!({"address": "10.0.9.1", "protocol": "redfish", "system": "/redfish/v1/Systems/A/"})),
-            (true, json!({"address": "10.0.9.1", "protocol": "redfish", "port": 8443}), json!({"address": "10.0.9.1", "protocol": "redfish", "port": 8443, "tls": "off"})),
+            (
+                true,
+                json!({"address": "10.0.9.1", "protocol": "redfish"}),
+                json!({"address": "10.0.9.1", "protocol": "redfish", "tls": "off"}),
+            ),
+            (
+                true,
+                json!({"address": "10.0.9.1", "protocol": "redfish"}),
+                json!({"address": "10.0.9.1", "protocol": "redfish", "system": "1"}),
+            ),
+            (
+                true,
+                json!({"address": "10.0.9.1", "protocol": "redfish", "system": "A"}),
+                json!({"address": "10.0.9.1", "protocol": "redfish", "system": "a"}),
+            ),
+            (
+                true,
+                json!({"address": "10.0.9.1", "protocol": "redfish", "system": "A"}),
+                json!({"address": "10.0.9.1", "protocol": "redfish", "system": "/redfish/v1/Systems/A/"}),
+            ),
+            (
+                true,
+                json!({"address": "10.0.9.1", "protocol": "redfish", "port": 8443}),
+                json!({"address": "10.0.9.1", "protocol": "redfish", "port": 8443, "tls": "off"}),
+            ),
             (true, named.clone(), json!({"address": "BMC1.example."})),
             (true, named.clone(), json!({"address": "10.0.9.7"})),
             (true, json!({"address": "FD00::1"}), json!({"address": "[fd00:0::1]", "protocol": "redfish"})),
             (false, json!({"address": "10.0.9.1"}), json!({"address": "10.0.9.2"})),
             (false, named, json!({"address": "10.0.9.8"})),
-            (false, json!({"address": "10.0.9.1", "protocol": "redfish", "system": "A"}), json!({"address": "10.0.9.1", "protocol": "redfish", "system": "B"})),
+            (
+                false,
+                json!({"address": "10.0.9.1", "protocol": "redfish", "system": "A"}),
+                json!({"address": "10.0.9.1", "protocol": "redfish", "system": "B"}),
+            ),
             (false, json!({"address": "10.0.9.1", "port": 6230}), json!({"address": "10.0.9.1", "port": 6231})),
-            (false, json!({"address": "10.0.9.1", "port": 8443}), json!({"address": "10.0.9.1", "port": 8443, "protocol": "redfish"})),
-            (false, json!({"address": "10.0.9.1", "protocol": "redfish", "path": "/n1"}), json!({"address": "10.0.9.1", "protocol": "redfish", "path": "/n2"})),
+            (
+                false,
+                json!({"address": "10.0.9.1", "port": 8443}),
+                json!({"address": "10.0.9.1", "port": 8443, "protocol": "redfish"}),
+            ),
+            (
+                false,
+                json!({"address": "10.0.9.1", "protocol": "redfish", "path": "/n1"}),
+                json!({"address": "10.0.9.1", "protocol": "redfish", "path": "/n2"}),
+            ),
         ] {
             let resolved = |management: &Management| -> Vec<IpAddr> {
                 if management.address.address().is_some() { vec![] } else { vec![[10, 0, 9, 7].into()] }
@@ -380,7 +417,8 @@ mod tests {
 
     #[test]
     fn an_endpoint_is_stored_as_text() {
-        let management = management(json!({"address": "fd00::1", "protocol": "redfish", "port": 8443, "path": "/n1", "system": "Blade#1"}));
+        let management =
+            management(json!({"address": "fd00::1", "protocol": "redfish", "port": 8443, "path": "/n1", "system": "Blade#1"}));
         let [endpoint] = &management.endpoints(&[])[..] else { panic!("one endpoint") };
         assert_eq!(endpoint.to_string(), "[fd00::1]:8443/n1#blade#1");
         assert_eq!(Endpoint::try_from(endpoint.to_string()).as_ref(), Ok(endpoint));

@@ -1,7 +1,7 @@
 //! What happened to a device. The JSON of these is stored for ever.
 
-use super::facts::FactsRecorded;
 use super::controller::Host;
+use super::facts::FactsRecorded;
 use super::management::Access;
 use super::power::{PowerAction, PowerOrder, PowerState, Restart};
 use super::register::{DeviceChanged, DeviceSpec};

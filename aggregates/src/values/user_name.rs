@@ -107,7 +107,11 @@ mod tests {
             ("Ada@Corp.Example", "ada@corp.example", "ada@corp.example"),
             ("CORP\\Ada", "corp\\ada", "corp%5Cada"),
             (" Ada Lovelace ", "ada lovelace", "ada%20lovelace"),
-            ("ada_partner.example#EXT#@corp.example", "ada_partner.example#ext#@corp.example", "ada_partner.example%23ext%23@corp.example"),
+            (
+                "ada_partner.example#EXT#@corp.example",
+                "ada_partner.example#ext#@corp.example",
+                "ada_partner.example%23ext%23@corp.example",
+            ),
             ("o'neil+dc&x=1@corp.example", "o'neil+dc&x=1@corp.example", "o%27neil%2Bdc%26x%3D1@corp.example"),
             ("_svc", "_svc", "_svc"),
         ] {
@@ -121,8 +125,31 @@ mod tests {
     fn what_would_need_care_elsewhere_is_refused() {
         let long = "a".repeat(LONGEST + 1);
         for text in [
-            "", " ", "..", ".a", "-a", "@a", "a/b", "x@evil.example/../", "a\nb", "a\0", "a\"", "<a>", "a:b", "a;b", "a,b", "a?b", "a%b",
-            "a  b", "ä", "\u{430}dmin", "a\u{200b}b", "{a}", "a|b", "a`b", long.as_str(),
+            "",
+            " ",
+            "..",
+            ".a",
+            "-a",
+            "@a",
+            "a/b",
+            "x@evil.example/../",
+            "a\nb",
+            "a\0",
+            "a\"",
+            "<a>",
+            "a:b",
+            "a;b",
+            "a,b",
+            "a?b",
+            "a%b",
+            "a  b",
+            "ä",
+            "\u{430}dmin",
+            "a\u{200b}b",
+            "{a}",
+            "a|b",
+            "a`b",
+            long.as_str(),
         ] {
             assert!(text.parse::<UserName>().is_err(), "{text:?} was accepted");
         }
@@ -131,9 +158,10 @@ mod tests {
     /// Users of before have names that were read by other rules.
     #[test]
     fn every_name_of_before_is_a_user_name() {
-        let all: String = ('!'..='~').filter(|c| format!("a{c}").parse::<Name>().is_ok()).collect();
-        for name in [format!("a{all}"), "0".to_owned(), "a".repeat(64)] {
-            assert_eq!(name.parse::<UserName>().map(String::from), name.parse::<Name>().map(String::from));
+        let each = ('!'..='~').map(|c| format!("a{c}")).chain(["0".to_owned(), "a".repeat(64)]);
+        for text in each {
+            let Ok(name) = text.parse::<Name>() else { continue };
+            assert_eq!(text.parse::<UserName>().map(String::from), Ok(name.to_string()));
         }
     }
 }

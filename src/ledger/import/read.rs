@@ -226,7 +226,8 @@ fn needed<T: FromStr<Err: std::fmt::Display>>(line: u64, index: usize, cell: &st
 
 /// Tells every row whose address is the management address of a row.
 fn managed(rows: &[Row], errors: &mut Vec<RowError>) {
-    let managed: HashMap<Ipv4Addr, u64> = rows.iter().filter_map(|row| Some((row.management_ip.as_ref()?.ipv4()?, row.line))).collect();
+    let managed: HashMap<Ipv4Addr, u64> =
+        rows.iter().filter_map(|row| Some((row.management_ip.as_ref()?.ipv4()?, row.line))).collect();
     for row in rows {
         let Some((ip, line)) = row.ip.and_then(|ip| Some((ip, managed.get(&ip)?))) else { continue };
         let message = format!("{ip} is the management address in row {line}");

@@ -9,7 +9,9 @@ use bootledger_aggregates::device::controller::{BasePath, Host};
 use bootledger_aggregates::device::event::Management;
 use bootledger_aggregates::device::management::Tls;
 use flate2::read::GzDecoder;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap, IF_MATCH, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap, IF_MATCH, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use reqwest::{Client, Method, StatusCode, redirect};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -204,7 +206,8 @@ impl Http {
                 sleep(pause(headers)).await;
                 continue;
             }
-            if *status == StatusCode::UNAUTHORIZED && !self.has_session() && !offers_basic(headers) && self.open_session().await? {
+            if *status == StatusCode::UNAUTHORIZED && !self.has_session() && !offers_basic(headers) && self.open_session().await?
+            {
                 continue;
             }
             let uncertain = orders && status.is_server_error();
@@ -370,7 +373,9 @@ impl Http {
         }
         let secure = self.base.scheme() == "http" && url.scheme() == "https" && url.host() == self.base.host();
         if secure {
-            return Err("it leads to TLS. Set management.tls to verify, or to sha256: and the fingerprint of its certificate".to_owned());
+            return Err(
+                "it leads to TLS. Set management.tls to verify, or to sha256: and the fingerprint of its certificate".to_owned()
+            );
         }
         let to = format!("it leads to {}, which is not this controller", url.origin().ascii_serialization());
         self.own(url).ok_or(to)
@@ -462,6 +467,7 @@ fn pause(headers: &HeaderMap) -> Duration {
 
 /// Whether a service that refused takes Basic authentication: then the password is wrong, and is not sent twice.
 fn offers_basic(headers: &HeaderMap) -> bool {
-    let offers = |value: &reqwest::header::HeaderValue| value.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("basic"));
+    let offers =
+        |value: &reqwest::header::HeaderValue| value.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("basic"));
     headers.get_all(WWW_AUTHENTICATE).iter().any(offers)
 }

@@ -43,8 +43,23 @@ impl Message {
     /// Whether it says that something was not done, whatever the status of the answer.
     fn refuses(&self) -> bool {
         const REFUSALS: [&str; 17] = [
-            "Not", "Invalid", "Unknown", "Fail", "Error", "Missing", "Denied", "Insufficient", "Conflict", "Exceeded", "InUse",
-            "Unsupported", "Unable", "ReadOnly", "Unavailable", "Mismatch", "Incorrect",
+            "Not",
+            "Invalid",
+            "Unknown",
+            "Fail",
+            "Error",
+            "Missing",
+            "Denied",
+            "Insufficient",
+            "Conflict",
+            "Exceeded",
+            "InUse",
+            "Unsupported",
+            "Unable",
+            "ReadOnly",
+            "Unavailable",
+            "Mismatch",
+            "Incorrect",
         ];
         let name = self.name();
         !self.is_done() && (self.critical || REFUSALS.iter().any(|word| name.contains(word)))
@@ -61,7 +76,8 @@ impl Message {
 pub(super) fn said(body: &[u8]) -> String {
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return String::new() };
     let messages = messages(&body);
-    let first = messages.iter().find(|message| !message.is_done() && message.name() != "GeneralError" && !message.text.is_empty());
+    let first =
+        messages.iter().find(|message| !message.is_done() && message.name() != "GeneralError" && !message.text.is_empty());
     let words = match first.or(messages.first()) {
         Some(message) if !message.text.is_empty() => message.text.clone(),
         _ => body.pointer("/error/message").and_then(Value::as_str).unwrap_or_default().to_owned(),
@@ -124,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_refusal_counts_wherever_it_is_annotated() {
-        let message = json!([{"MessageId": "Base.1.18.PropertyNotWritable", "Message": "Boot is read-only", "Severity": "Warning"}]);
+        let message =
+            json!([{"MessageId": "Base.1.18.PropertyNotWritable", "Message": "Boot is read-only", "Severity": "Warning"}]);
         for body in [
             json!({"error": {"@Message.ExtendedInfo": message}}),
             json!({"@Message.ExtendedInfo": message}),

@@ -125,7 +125,8 @@ async fn the_override_is_written_to_the_settings_object_where_the_system_has_one
 async fn the_override_is_written_to_the_future_state_of_ami() {
     let future = "/redfish/v1/Systems/1/SD";
     let mut bmc = Bmc::new();
-    bmc.more = json!({"@Redfish.Settings": {"SettingsObject": {"@odata.id": future}}, "Oem": {"BootSourceOverrideEnabled": "Disabled"}});
+    bmc.more =
+        json!({"@Redfish.Settings": {"SettingsObject": {"@odata.id": future}}, "Oem": {"BootSourceOverrideEnabled": "Disabled"}});
     let bmc = restarted(bmc, move |bmc, request| match (request.method.as_str(), request.path.as_str()) {
         ("PATCH", SYSTEM) => Some(Reply::error(400, "Ami.1.0.OperationSupportedInFutureStateURI", "moved")),
         ("GET", path) if path == future => {
@@ -210,7 +211,8 @@ async fn a_value_that_is_there_already_is_left_out_where_it_is_refused() {
     let mut bmc = Bmc::new();
     bmc.boot = json!({"BootSourceOverrideEnabled": "Once", "BootSourceOverrideTarget": "Hdd"});
     let bmc = restarted(bmc, |bmc, request| {
-        let same = request.method == "PATCH" && request.body["Boot"]["BootSourceOverrideEnabled"] == bmc.boot["BootSourceOverrideEnabled"];
+        let same = request.method == "PATCH"
+            && request.body["Boot"]["BootSourceOverrideEnabled"] == bmc.boot["BootSourceOverrideEnabled"];
         same.then(|| Reply::error(400, "Base.1.4.PropertyValueConflict", "it is Once already"))
     })
     .await;
@@ -377,8 +379,11 @@ async fn a_success_in_the_form_of_an_error_is_one() {
     let bmc = restarted(Bmc::new(), |bmc, request| {
         (request.method != "GET").then(|| {
             drop(bmc.answer(request));
-            Reply::json(200, &json!({"Messages": [{"MessageID": "Base.0.10.Success"}], "Type": "ExtendedError.1.0.0",
-                "error": {"@Message.ExtendedInfo": [{"MessageID": "Base.0.10.Success"}], "code": "iLO.0.10.ExtendedInfo"}}))
+            Reply::json(
+                200,
+                &json!({"Messages": [{"MessageID": "Base.0.10.Success"}], "Type": "ExtendedError.1.0.0",
+                "error": {"@Message.ExtendedInfo": [{"MessageID": "Base.0.10.Success"}], "code": "iLO.0.10.ExtendedInfo"}}),
+            )
         })
     })
     .await;
@@ -407,10 +412,9 @@ async fn answers_are_read_compressed_or_not_and_whatever_is_around_them() {
         .await;
         assert_eq!(bmc.kinds(), ["ForceRestart"], "{form}");
     }
-    let bomb = Stub::start(Bmc::new(), |_, _| {
-        Some(Reply { status: 200, headers: vec![], body: vec![b' '; 64 << 20] }.compressed())
-    })
-    .await;
+    let bomb =
+        Stub::start(Bmc::new(), |_, _| Some(Reply { status: 200, headers: vec![], body: vec![b' '; 64 << 20] }.compressed()))
+            .await;
     let trouble = redfish(bomb.port, Tls::Off).state().await.expect_err("too large");
     assert!(trouble.reason.contains("more than 1048576 bytes"), "{}", trouble.reason);
 }
@@ -428,7 +432,8 @@ async fn a_controller_that_is_starting_is_asked_again_and_an_order_is_given_once
         assert_eq!(bmc.kinds(), ["ForceRestart"]);
     }
     let stub = Stub::start(Bmc::new(), |_, request| {
-        (request.method == "POST").then(|| Reply::error(503, "Base.1.12.ServiceTemporarilyUnavailable", "later").with("Retry-After", "1"))
+        (request.method == "POST")
+            .then(|| Reply::error(503, "Base.1.12.ServiceTemporarilyUnavailable", "later").with("Retry-After", "1"))
     })
     .await;
     let trouble = redfish(stub.port, Tls::Off).carry_out(PowerAction::Cycle, false).await.expect_err("not ready");
@@ -480,7 +485,10 @@ async fn a_controller_without_a_free_session_is_said_to_have_none() {
     })
     .await;
     let trouble = redfish(stub.port, Tls::Off).state().await.expect_err("no session");
-    assert!(trouble.reason.contains("maximum number of user sessions") && trouble.reason.contains("Close sessions"), "{trouble:?}");
+    assert!(
+        trouble.reason.contains("maximum number of user sessions") && trouble.reason.contains("Close sessions"),
+        "{trouble:?}"
+    );
 }
 
 // Collections come in pages (DSP0266, "Pagination"), may be elsewhere (sushy reads the service root), and ids are written as
@@ -488,8 +496,11 @@ async fn a_controller_without_a_free_session_is_said_to_have_none() {
 #[tokio::test]
 async fn the_system_is_found_wherever_it_is_and_however_its_id_is_written() {
     let paged = |_: &mut Bmc, request: &Request| match request.path.as_str() {
-        SYSTEMS => Some(Reply::json(200, &json!({"Members": [{"@odata.id": "/redfish/v1/Systems/HGX_Baseboard_0"}],
-            "Members@odata.nextLink": "/redfish/v1/Systems?$skip=1"}))),
+        SYSTEMS => Some(Reply::json(
+            200,
+            &json!({"Members": [{"@odata.id": "/redfish/v1/Systems/HGX_Baseboard_0"}],
+            "Members@odata.nextLink": "/redfish/v1/Systems?$skip=1"}),
+        )),
         "/redfish/v1/Systems?$skip=1" => {
             Some(Reply::json(200, &json!({"Members": [{"@odata.id": "/redfish/v1/Systems/System.Embedded.1/"}]})))
         }

@@ -18,9 +18,9 @@ use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::session::Method;
 use bootledger_aggregates::user::{Role, SignIn};
 use bootledger_aggregates::values::ids::PasswordId;
-use bootledger_aggregates::values::user_name::UserName;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::values::user_name::UserName;
 use bootledger_projections::accounts::{LockedOut, UserView};
 use bootledger_projections::catalogue::{self, Item};
 use serde::{Deserialize, Serialize};
@@ -255,20 +255,32 @@ pub(crate) async fn change(
 /// Lets a user in no longer, and ends the user's sessions. The last administrator stays.
 #[utoipa::path(post, path = "/api/v1/users/{name}/disable", tag = "users",
     params(("name" = UserName, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
-pub(crate) async fn disable(caller: Administrator, mut backend: Backend, Path(name): Path<UserName>) -> Result<HttpResponse, Error> {
+pub(crate) async fn disable(
+    caller: Administrator,
+    mut backend: Backend,
+    Path(name): Path<UserName>,
+) -> Result<HttpResponse, Error> {
     changed(&caller, &mut backend, &name, Command::DisableUser(name.clone())).await
 }
 
 /// Lets a user in again.
 #[utoipa::path(post, path = "/api/v1/users/{name}/enable", tag = "users",
     params(("name" = UserName, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
-pub(crate) async fn enable(caller: Administrator, mut backend: Backend, Path(name): Path<UserName>) -> Result<HttpResponse, Error> {
+pub(crate) async fn enable(
+    caller: Administrator,
+    mut backend: Backend,
+    Path(name): Path<UserName>,
+) -> Result<HttpResponse, Error> {
     changed(&caller, &mut backend, &name, Command::EnableUser(name.clone())).await
 }
 
 /// Ends a lock-out: attempts to sign in as the user need not wait any more.
 #[utoipa::path(post, path = "/api/v1/users/{name}/unlock", tag = "users",
     params(("name" = UserName, Path, description = "The user")), responses((status = 200, body = UserAnswer)))]
-pub(crate) async fn unlock(caller: Administrator, mut backend: Backend, Path(name): Path<UserName>) -> Result<HttpResponse, Error> {
+pub(crate) async fn unlock(
+    caller: Administrator,
+    mut backend: Backend,
+    Path(name): Path<UserName>,
+) -> Result<HttpResponse, Error> {
     changed(&caller, &mut backend, &name, Command::UnlockUser(name.clone())).await
 }

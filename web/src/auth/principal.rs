@@ -12,9 +12,9 @@ use bootledger_aggregates::token::Scope;
 use bootledger_aggregates::user::Role;
 use bootledger_aggregates::values::ids::{SessionId, TokenId};
 use bootledger_aggregates::values::name::Name;
-use bootledger_aggregates::values::user_name::UserName;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_aggregates::values::user_name::UserName;
 use futures::future::{FutureExt, LocalBoxFuture};
 
 /// Who asks.

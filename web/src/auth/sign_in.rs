@@ -18,9 +18,9 @@ use anyhow::anyhow;
 use bootledger_aggregates::session::{EndReason, Method, SessionSpec};
 use bootledger_aggregates::user::SignIn;
 use bootledger_aggregates::values::ids::SessionId;
-use bootledger_aggregates::values::user_name::UserName;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::user_name::UserName;
 use bootledger_projections::accounts::{self, Credentials};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -82,7 +82,11 @@ pub(crate) async fn with_password(
 }
 
 /// What a sign-in is checked against, and whether the user has signed in from there before.
-async fn look_up(application: &Application, name: &UserName, client: Option<IpAddr>) -> Result<(Option<Credentials>, bool), Error> {
+async fn look_up(
+    application: &Application,
+    name: &UserName,
+    client: Option<IpAddr>,
+) -> Result<(Option<Credentials>, bool), Error> {
     let mut connection = application.views.acquire().await?;
     let found = accounts::credentials(&mut connection, name).await?;
     let known = match client {

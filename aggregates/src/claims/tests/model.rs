@@ -82,7 +82,7 @@ impl Model {
                 management: None,
                 parent: None,
                 settings: crate::values::setting::Settings::new(),
-        endpoints: vec![],
+                endpoints: vec![],
             };
             let facts = RegisterFacts { site_exists: true, device: id, ..RegisterFacts::default() };
             model.device(id, DeviceCommand::RegisterDevice { spec: Box::new(spec), facts: facts.clone() });

@@ -75,7 +75,8 @@ pub(super) async fn register(
     let (management, parent) = (management(&mut fields), fields.read("parent"));
     if let (Some(site), true) = (site, fields.broken().is_empty()) {
         let settings = Settings::new();
-        let spec = DeviceSpec { kind, name, serial, asset, site, rack, position, macs, management, parent, settings, endpoints: vec![] };
+        let spec =
+            DeviceSpec { kind, name, serial, asset, site, rack, position, macs, management, parent, settings, endpoints: vec![] };
         let command = Command::RegisterDevice { spec: Box::new(spec), venture, role };
         match backend.execute(command, fields.context(&caller)).await {
             Ok(receipt) => return Ok(done(&mut backend, &receipt, &format!("/devices/{}", receipt.id)).await),

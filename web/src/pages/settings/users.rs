@@ -23,8 +23,8 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig, resource};
 use bootledger_aggregates::session::Method;
 use bootledger_aggregates::user::{Role, SignIn};
-use bootledger_aggregates::values::user_name::UserName;
 use bootledger_aggregates::values::text::Text;
+use bootledger_aggregates::values::user_name::UserName;
 use bootledger_projections::accounts::{self, LockedOut, UserView};
 use bootledger_projections::catalogue::{self, Entry, Item};
 use maud::{Markup, html};
@@ -172,7 +172,14 @@ async fn create(caller: Administrator, visit: Visit, mut backend: Backend, mut f
 }
 
 /// The page with a password that was made.
-async fn tell(visit: Visit, backend: &mut Backend, receipt: &Receipt, name: &UserName, what: &str, password: &str) -> HttpResponse {
+async fn tell(
+    visit: Visit,
+    backend: &mut Backend,
+    receipt: &Receipt,
+    name: &UserName,
+    what: &str,
+    password: &str,
+) -> HttpResponse {
     let advice = "Give it to the person in a way that nobody else reads. It has to be changed at the first sign-in.";
     let path = format!("/settings/users/{}", name.in_url());
     let what = html! { (what) ". The one-time password of " strong { (name) } ":" };
@@ -187,7 +194,8 @@ async fn tell(visit: Visit, backend: &mut Backend, receipt: &Receipt, name: &Use
 async fn show(_: Administrator, visit: Visit, Path(name): Path<UserName>, mut backend: Backend) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let content = view(&visit, &name, &mut reading, &[]).await?;
-    let page = Page { json: Some(format!("/api/v1/users/{}", name.in_url())), ..Page::new(name.as_str(), Section::Settings, content) };
+    let page =
+        Page { json: Some(format!("/api/v1/users/{}", name.in_url())), ..Page::new(name.as_str(), Section::Settings, content) };
     visit.answer(reading, page).await
 }
 
