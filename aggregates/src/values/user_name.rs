@@ -158,9 +158,10 @@ mod tests {
     /// Users of before have names that were read by other rules.
     #[test]
     fn every_name_of_before_is_a_user_name() {
-        let all: String = ('!'..='~').filter(|c| format!("a{c}").parse::<Name>().is_ok()).collect();
-        for name in [format!("a{all}"), "0".to_owned(), "a".repeat(64)] {
-            assert_eq!(name.parse::<UserName>().map(String::from), name.parse::<Name>().map(String::from));
+        let each = ('!'..='~').map(|c| format!("a{c}")).chain(["0".to_owned(), "a".repeat(64)]);
+        for text in each {
+            let Ok(name) = text.parse::<Name>() else { continue };
+            assert_eq!(text.parse::<UserName>().map(String::from), Ok(name.to_string()));
         }
     }
 }
