@@ -5,6 +5,7 @@ mod matrix;
 
 use crate::support::lab::{DhcpServer, Lab, Message, MessageKind, Options, Program, Wire};
 use anyhow::{Context, Result, ensure};
+use bootledger_aggregates::values::boot_chain::BootChain;
 use bootledger_projections::dhcp_entries::SiteEntry;
 use bootledger_web::dhcp::configuration::{Configuration, Format};
 use matrix::{Boots, Sample};
@@ -28,6 +29,17 @@ const OTHER_TIME: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
 
 /// A real server for a network in which one host has a live deployment and one has none.
 pub(crate) async fn serve(lab: &Lab, format: Format, base_url: &str, next_server: Ipv4Addr) -> Result<DhcpServer> {
+    serve_chain(lab, format, base_url, next_server, BootChain::Ipxe).await
+}
+
+/// The same, where the server with a live deployment has this boot chain.
+pub(crate) async fn serve_chain(
+    lab: &Lab,
+    format: Format,
+    base_url: &str,
+    next_server: Ipv4Addr,
+    boot_chain: BootChain,
+) -> Result<DhcpServer> {
     let site = json!({
         "next_server": next_server, "boot_url": null, "domain": "lab.example", "zones": [], "hostname_template": null,
         "dhcp_header": [{ "name": "ntp-servers", "value": { "addresses": [LIVE_TIME] } }],
@@ -35,7 +47,8 @@ pub(crate) async fn serve(lab: &Lab, format: Format, base_url: &str, next_server
     let network = json!({ "cidr": lab.network(), "site": "lab", "gateway": null, "vlan": null, "domain": null,
         "dhcp_options": [{ "name": "ntp-servers", "value": { "addresses": [OTHER_TIME] } }] });
     let entry = |n: u8, mac: &str, live: bool| -> Result<SiteEntry> {
-        Ok(SiteEntry { ip: lab.server_address(n), mac: mac.parse()?, hostname: None, network: "lab-net".parse()?, live })
+        let (mac, network) = (mac.parse()?, "lab-net".parse()?);
+        Ok(SiteEntry { ip: lab.server_address(n), mac, hostname: None, network, live, boot_chain })
     };
     let configuration = Configuration::new(
         "lab".parse()?,

@@ -64,6 +64,7 @@ fn site(hosts: u32) -> Result<Configuration> {
             hostname: Some(format!("h{n}.dc1.example").parse()?),
             network: format!("n{}", n / IN_A_NETWORK).parse()?,
             live: n % 10 == 0,
+            boot_chain: bootledger_aggregates::values::boot_chain::BootChain::Ipxe,
         })
     });
     let (networks, entries): (Vec<_>, Vec<_>) = (networks.collect::<Result<_>>()?, entries.collect::<Result<_>>()?);

@@ -7,8 +7,10 @@ use super::packet::{self, Code, DATA_HEADER, Packet, Request};
 use super::patience::{Due, Patience};
 use super::sampled::Sampled;
 use super::window::{Step, Window};
-use bootledger_web::boot::loaders::{LoaderError, Loaders};
+use bootledger_web::boot::loaders::LoaderError;
+use bootledger_web::boot::tftp::Files;
 use std::io;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,7 +67,9 @@ impl Outcome {
 pub(super) struct Transfer {
     /// Connected to the client's port, so that the kernel keeps everybody else's packets away.
     pub(super) socket: UdpSocket,
-    pub(super) loaders: Loaders,
+    /// Who asks.
+    pub(super) client: IpAddr,
+    pub(super) files: Files,
     pub(super) counters: Counters,
     /// Becomes true when the client has answered, which proves that it is there.
     pub(super) answered: Arc<AtomicBool>,
@@ -104,19 +108,17 @@ impl Transfer {
         if request.mode != "octet" {
             return self.refuse(Code::NotDefined, "files are sent in octet (binary) mode only").await;
         }
-        let (loaders, name) = (self.loaders.clone(), request.file);
-        let opened = tokio::task::spawn_blocking(move || loaders.open(&name)).await;
-        let loader = match opened.unwrap_or_else(|error| Err(LoaderError::Unreadable(io::Error::other(error)))) {
-            Ok(loader) => loader,
-            Err(error @ LoaderError::Outside) => return self.refuse(Code::AccessViolation, &error.to_string()).await,
+        let opened = match self.files.open(self.client, &request.file).await {
+            Ok(opened) => opened,
+            Err(error @ (LoaderError::Outside | LoaderError::Refused(_))) => return self.refuse(Code::AccessViolation, &error.to_string()).await,
             Err(LoaderError::Missing) => {
                 self.refuse(Code::FileNotFound, "no such file").await;
                 return Outcome::Missing;
             }
             Err(error) => return self.fail(&error.to_string(), &error).await,
         };
-        let agreement = agree(&request.options, loader.size);
-        match self.send(Content::new(loader), &agreement).await {
+        let agreement = agree(&request.options, opened.size());
+        match self.send(Content::new(opened), &agreement).await {
             Ok(outcome) => outcome,
             Err(error) if is_gone(&error) => Outcome::Silent,
             Err(error) => self.fail("the file could not be sent; the service's log says why", &error).await,
@@ -169,16 +171,21 @@ impl Transfer {
                 }
                 _ => continue,
             };
+            let sent_some = window.under_way().is_some();
             match window.acknowledged(number) {
                 Step::Ignore => {}
                 Step::Suspect => patience.suspect(Instant::now()),
                 Step::Send(blocks) => {
                     self.answered.store(true, Ordering::Relaxed);
+                    if sent_some {
+                        content.given().await;
+                    }
                     self.send_blocks(&mut content, agreement, Some(blocks)).await?;
                     patience.progress(Instant::now());
                 }
                 Step::Complete => {
                     self.answered.store(true, Ordering::Relaxed);
+                    content.given().await;
                     return Ok(Outcome::Sent);
                 }
             }

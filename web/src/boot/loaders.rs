@@ -3,7 +3,10 @@
 //! A name is looked up below the folder, and nothing leaves it: names are checked before the disk is asked, and what is
 //! found is looked at without its symbolic links. Nothing is ever written there.
 
+use super::ask::Asker;
 use super::refusal::refuse;
+use super::routes::grub_answer;
+use super::{client, grub, record};
 use crate::application::Application;
 use actix_web::body::SizedStream;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -13,7 +16,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures::{Stream, stream};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, Take};
@@ -40,6 +43,9 @@ pub enum LoaderError {
     /// The name, or a symbolic link on its way, leads out of the folder.
     #[error("only files below the folder of boot loaders are served, and this name leads elsewhere")]
     Outside,
+    /// The file is one of a deployment, and this client does not get it.
+    #[error("{0}")]
+    Refused(String),
     /// There is nothing of this name, or no regular file.
     #[error("there is no such file in the folder of boot loaders")]
     Missing,
@@ -66,11 +72,12 @@ impl Loaders {
     /// # Errors
     /// Where the name leads out of the folder, or to nothing that can be read.
     pub fn open(&self, name: &str) -> Result<Loader, LoaderError> {
-        let path = below(&self.0, name)?;
-        let path = path.canonicalize().map_err(of_disk)?;
-        if !path.starts_with(&self.0) {
-            return Err(LoaderError::Outside);
-        }
+        let path = match below(&self.0, name)?.canonicalize().map_err(of_disk) {
+            Ok(path) if !path.starts_with(&self.0) => return Err(LoaderError::Outside),
+            Ok(path) => path,
+            Err(LoaderError::Missing) => packaged(Path::new("/"), name).ok_or(LoaderError::Missing)?,
+            Err(error) => return Err(error),
+        };
         // Opening anything else, such as a named pipe, might never end.
         if !path.metadata().map_err(of_disk)?.is_file() {
             return Err(LoaderError::Missing);
@@ -79,6 +86,41 @@ impl Loaders {
         let size = file.metadata().map_err(of_disk)?.len();
         Ok(Loader { file, size })
     }
+}
+
+/// The signed loaders where Debian's packages `shim-signed` and `grub-efi-…-signed` have them, which need not be copied into the
+/// folder, where nobody would replace them when a revocation makes new ones necessary. A file of the folder goes before them.
+const PACKAGED: [(&str, &str); 4] = [
+    ("shimx64.efi", "usr/lib/shim/shimx64.efi.signed"),
+    ("grubx64.efi", "usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed"),
+    ("shimaa64.efi", "usr/lib/shim/shimaa64.efi.signed"),
+    ("grubaa64.efi", "usr/lib/grub/arm64-efi-signed/grubnetaa64.efi.signed"),
+];
+
+/// The path of a signed loader of Debian's packages, where they are installed below `root`.
+fn packaged(root: &Path, name: &str) -> Option<PathBuf> {
+    let (_, path) = PACKAGED.iter().find(|(known, _)| *known == name)?;
+    root.join(path).canonicalize().ok()
+}
+
+/// What a GRUB has in its program that was built with HTTP: the name of a header that it sends.
+const SPEAKS_HTTP: &[u8] = b"User-Agent";
+
+/// GRUB's images have some megabytes.
+const LARGEST_GRUB: u64 = 64 * 1024 * 1024;
+
+/// The GRUB beside a shim that cannot go on over HTTP, as the signed ones of Debian 12 and 13: it takes the network over from the
+/// firmware, finds no HTTP in itself, and waits at a prompt on the console. Firmware that is refused the shim goes on with its
+/// next boot entry, which usually is PXE, over TFTP.
+fn without_http(loaders: &Loaders, shim: &str) -> Option<String> {
+    let (folder, file) = shim.rsplit_once('/').unwrap_or(("", shim));
+    let architecture = file.strip_prefix("shim")?.strip_suffix(".efi")?;
+    let name = if folder.is_empty() { format!("grub{architecture}.efi") } else { format!("{folder}/grub{architecture}.efi") };
+    let mut program = vec![];
+    // Where there is none, shim itself says so and gives the machine back.
+    loaders.open(&name).ok()?.file.take(LARGEST_GRUB).read_to_end(&mut program).ok()?;
+    let speaks = program.windows(SPEAKS_HTTP.len()).any(|part| part == SPEAKS_HTTP);
+    (!speaks).then_some(name)
 }
 
 /// The path of a name, where the name itself does not leave the folder.
@@ -105,20 +147,50 @@ pub(super) async fn loader(request: HttpRequest, application: Data<Application>)
             "this service has no folder of boot loaders; its --tftp-folder names one",
         );
     };
-    let name = request.match_info().get("name").unwrap_or_default().to_owned();
+    // shim asks for GRUB with one slash more.
+    let name = request.match_info().get("name").unwrap_or_default();
+    let name = name.strip_prefix('/').unwrap_or(name).to_owned();
+    if grub::is_configuration(&name) {
+        return match Asker::of(&request, &application) {
+            Ok(asker) => grub_answer(&request, &application, asker).await,
+            Err(refusal) => refusal.answer(&request),
+        };
+    }
     let media_type = media_type(&name);
-    let opened = match tokio::task::spawn_blocking(move || loaders.open(&name)).await {
+    let wanted = name.clone();
+    let opened = match tokio::task::spawn_blocking(move || useful(&loaders, &wanted)).await {
         Ok(opened) => opened,
         Err(error) => Err(LoaderError::Unreadable(io::Error::other(error))),
     };
     match opened {
-        Ok(loader) => answer(&request, loader, media_type),
-        Err(error @ (LoaderError::Outside | LoaderError::Missing)) => refuse(&request, StatusCode::NOT_FOUND, &error.to_string()),
+        Ok(loader) => {
+            if request.method() == Method::GET
+                && let (Ok(file), Ok(client)) =
+                    (loader.file.try_clone(), client::address(&request, &application.trusted_proxies))
+            {
+                record::loader_given(&application, client, &name, &Arc::new(file)).await;
+            }
+            answer(&request, loader, media_type)
+        }
+        Err(error @ (LoaderError::Outside | LoaderError::Missing | LoaderError::Refused(_))) => refuse(&request, StatusCode::NOT_FOUND, &error.to_string()),
         Err(error) => {
             tracing::error!("a boot loader is not served: {:#}", anyhow::anyhow!("{error:?}"));
             refuse(&request, StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
         }
     }
+}
+
+/// A loader that is of use over HTTP.
+fn useful(loaders: &Loaders, name: &str) -> Result<Loader, LoaderError> {
+    if let Some(grub) = without_http(loaders, name) {
+        let sentence = format!(
+            "{name} is not served over HTTP, because {grub}, which it starts, has no HTTP and would stop at a prompt; set the server's \
+             firmware to PXE, or put a signed GRUB with HTTP into the folder of boot loaders"
+        );
+        tracing::warn!("{sentence}");
+        return Err(LoaderError::Refused(sentence));
+    }
+    loaders.open(name)
 }
 
 /// UEFI decides by it, or by the name's end, what to do with what it got (UEFI specification, 24.7.1).

@@ -8,6 +8,7 @@
 //! boot file for something else. Debian's installer fetches one that is a URL as its preseed file, and fails.
 
 use bootledger_aggregates::site::{BootUrl, SiteSpec};
+use bootledger_aggregates::values::boot_chain::BootChain;
 
 /// BOOTP's field for the boot file has 128 bytes, the last of them zero (RFC 951). What is longer goes into option 67.
 const FIELD: usize = 127;
@@ -72,20 +73,32 @@ const LOADERS: [Loader; 3] = [
     Loader { file: "ipxe-arm64.efi", tftp: ("arm64", &[11]), http: Some(("arm64-http", &[19])) },
 ];
 
-/// The boot files of a site, in the order in which they are tried. `base_url` counts where the site has no boot URL.
-pub(crate) fn boot_files(site: &SiteSpec, base_url: &BootUrl) -> Vec<BootFile> {
+/// What is served instead of a loader to servers of the signed chain: Debian's `shim-signed` under the name that firmware
+/// knows it by. shim then fetches `grubx64.efi` or `grubaa64.efi` from beside it. A BIOS verifies nothing and keeps its iPXE, as
+/// does firmware of an architecture that has no shim; where its Secure Boot is on, it refuses that.
+const SIGNED: [(&str, &str); 2] = [("snponly.efi", "shimx64.efi"), ("ipxe-arm64.efi", "shimaa64.efi")];
+
+/// The loader that firmware of this chain starts where that of the other chain starts `file`.
+fn first_of(chain: BootChain, file: &'static str) -> &'static str {
+    let signed = SIGNED.iter().find(|(unsigned, _)| chain == BootChain::Signed && *unsigned == file);
+    signed.map_or(file, |(_, signed)| signed)
+}
+
+/// The boot files of a site's servers with this boot chain, in the order in which they are tried. `base_url` counts where the
+/// site has no boot URL. An iPXE that runs already gets its script, whatever the chain.
+pub(crate) fn boot_files(site: &SiteSpec, base_url: &BootUrl, chain: BootChain) -> Vec<BootFile> {
     let boot_url = site.boot_url.as_ref().unwrap_or(base_url).as_str();
     let mut files = vec![BootFile { name: "ipxe", client: Client::Ipxe, file: format!("{boot_url}/pxe/") }];
     if site.next_server.is_some() {
         files.extend(LOADERS.map(|Loader { file, tftp: (name, architectures), .. }| BootFile {
             name,
             client: Client::Firmware(architectures),
-            file: file.to_owned(),
+            file: first_of(chain, file).to_owned(),
         }));
     }
     files.extend(LOADERS.into_iter().filter_map(|Loader { file, http, .. }| {
         let (name, architectures) = http?;
-        let file = format!("{boot_url}/boot/loaders/{file}");
+        let file = format!("{boot_url}/boot/loaders/{}", first_of(chain, file));
         Some(BootFile { name, client: Client::HttpFirmware(architectures), file })
     }));
     files

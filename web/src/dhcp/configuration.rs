@@ -7,6 +7,7 @@ use bootledger_aggregates::dhcp_server::DhcpKind;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rules::Refused;
 use bootledger_aggregates::site::{BootUrl, SiteSpec};
+use bootledger_aggregates::values::boot_chain::BootChain;
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::name::Name;
@@ -111,6 +112,8 @@ pub struct Boot {
     pub next_server: Option<Ipv4Addr>,
     /// The boot file of each kind of client; the first kind that a client is of counts, and a client of none gets none.
     pub(crate) files: Vec<BootFile>,
+    /// The same for hosts of the signed boot chain.
+    pub(crate) signed: Vec<BootFile>,
     /// The site's header, for every client.
     pub options: Vec<DhcpOption>,
 }
@@ -149,9 +152,32 @@ impl Configuration {
             network.entries = without_repeats(entries);
         }
         networks.sort_by(|a, b| (a.spec.cidr, &a.name).cmp(&(b.spec.cidr, &b.name)));
-        let files = boot_files(spec, base_url);
-        let boot = Boot { next_server: spec.next_server, files, options: usable(&spec.dhcp_header) };
+        let [files, signed] = BootChain::ALL.map(|chain| boot_files(spec, base_url, chain));
+        let boot = Boot { next_server: spec.next_server, files, signed, options: usable(&spec.dhcp_header) };
         Self { site, networks, boot }
+    }
+}
+
+impl Configuration {
+    /// The boot chains of the hosts with a live deployment.
+    pub(crate) fn live_chains(&self) -> impl Iterator<Item = BootChain> {
+        let live = |chain: &BootChain| self.networks.iter().any(|network| network.entries.iter().any(|one| has(one, *chain)));
+        BootChain::ALL.into_iter().filter(live)
+    }
+}
+
+/// Whether a host has a live deployment with this boot chain.
+pub(crate) fn has(entry: &SiteEntry, chain: BootChain) -> bool {
+    entry.live && entry.boot_chain == chain
+}
+
+impl Boot {
+    /// The boot files of the hosts of a boot chain.
+    pub(crate) fn files_of(&self, chain: BootChain) -> &[BootFile] {
+        match chain {
+            BootChain::Ipxe => &self.files,
+            BootChain::Signed => &self.signed,
+        }
     }
 }
 

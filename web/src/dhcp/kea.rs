@@ -6,6 +6,7 @@
 
 use super::boot_file::{Client, HTTP_CLIENT, IPXE, hexadecimal};
 use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, search_list};
+use bootledger_aggregates::values::boot_chain::BootChain;
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_projections::dhcp_entries::SiteEntry;
@@ -49,7 +50,8 @@ pub fn render(configuration: &Configuration) -> String {
     let _ = writeln!(text, "{{\n\"Dhcp4\": {{\n  \"user-context\": {{ \"comment\": {} }},", json(&comment));
     text.push_str(HEAD);
     let _ = writeln!(text, "  \"valid-lifetime\": {LEASE_SECONDS},");
-    client_classes(&mut text, &configuration.boot);
+    let signed = configuration.live_chains().any(|chain| !chain.is_ipxe());
+    client_classes(&mut text, &configuration.boot, signed);
     text.push_str("  \"subnet4\": [");
     let options: Vec<OptionData> = configuration.boot.options.iter().map(option).collect();
     for (index, network) in configuration.networks.iter().enumerate() {
@@ -63,6 +65,9 @@ pub fn render(configuration: &Configuration) -> String {
 /// The class of clients whose reservation has a live deployment: the reservation itself puts them into it. Boot file and next
 /// server are not in the reservation, which would give them to every client of its interface: they come from the classes.
 const LIVE: &str = "live";
+
+/// The same for those of the signed boot chain.
+const LIVE_SIGNED: &str = "live-signed";
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -79,12 +84,24 @@ struct ClientClass<'a> {
 
 /// A class for each kind of client that boots from the network, of those with a live deployment. A client is in one of them at
 /// most, so that their order, in which Kea looks for a boot file, does not matter.
-fn client_classes(text: &mut String, boot: &Boot) {
-    let _ = write!(text, "  \"client-classes\": [\n    {{\"name\":{}}}", json(&LIVE));
-    let mut earlier: Vec<&str> = vec![];
-    for file in &boot.files {
+fn client_classes(text: &mut String, boot: &Boot, signed: bool) {
+    text.push_str("  \"client-classes\": [\n    ");
+    chain_classes(text, boot, BootChain::Ipxe);
+    if signed {
+        text.push_str(",\n    ");
+        chain_classes(text, boot, BootChain::Signed);
+    }
+    text.push_str("\n  ],\n");
+}
+
+fn chain_classes(text: &mut String, boot: &Boot, chain: BootChain) {
+    let (live, prefix) = if chain.is_ipxe() { (LIVE, "") } else { (LIVE_SIGNED, "signed-") };
+    let _ = write!(text, "{{\"name\":{}}}", json(&live));
+    let mut earlier: Vec<String> = vec![];
+    for file in boot.files_of(chain) {
+        let name = format!("{prefix}{}", file.name);
         // Kea looks at a class before it knows a client's reservation, unless the class asks for that (KNOWN).
-        let mut expression = format!("member('KNOWN') and member('{LIVE}')");
+        let mut expression = format!("member('KNOWN') and member('{live}')");
         for one in &earlier {
             let _ = write!(expression, " and not member('{one}')");
         }
@@ -97,16 +114,15 @@ fn client_classes(text: &mut String, boot: &Boot) {
         let long = file.option().map(|file| OptionData::new("boot-file-name", escaped(file)));
         let option_data = client.into_iter().chain(long).collect();
         let class = ClientClass {
-            name: file.name,
+            name: &name,
             test: expression,
             next_server: boot.next_server,
             boot_file_name: file.field(),
             option_data,
         };
         let _ = write!(text, ",\n    {}", json(&class));
-        earlier.push(file.name);
+        earlier.push(name);
     }
-    text.push_str("\n  ],\n");
 }
 
 /// How Kea knows a kind of client.
@@ -186,7 +202,11 @@ fn reservation(entry: &SiteEntry, live: &[OptionData]) -> String {
         hw_address: entry.mac.to_string(),
         ip_address: entry.ip,
         hostname: entry.hostname.as_ref().map(Hostname::as_str),
-        client_classes: if entry.live { &[LIVE] } else { &[] },
+        client_classes: match (entry.live, entry.boot_chain) {
+            (false, _) => &[],
+            (true, BootChain::Ipxe) => &[LIVE],
+            (true, BootChain::Signed) => &[LIVE_SIGNED],
+        },
         option_data: if entry.live { live } else { &[] },
     };
     json(&reservation)

@@ -47,6 +47,7 @@ pub(super) fn entry(ip: &str, mac: &str, hostname: Option<&str>, network: &str, 
         hostname: hostname.map(|text| text.parse().expect("a host name")),
         network: name(network),
         live,
+        boot_chain: bootledger_aggregates::values::boot_chain::BootChain::Ipxe,
     }
 }
 
@@ -92,6 +93,7 @@ fn large(hosts: u32) -> Configuration {
         hostname: Some(format!("h{n}.dc1.example").parse().expect("a host name")),
         network: name(&format!("n{}", n / 65_000)),
         live: n % 10 == 0,
+        boot_chain: bootledger_aggregates::values::boot_chain::BootChain::Ipxe,
     });
     let networks = networks.iter().map(|(key, spec)| (key.as_str(), spec.clone())).collect();
     configuration(&site(), networks, entries.collect())
