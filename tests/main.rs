@@ -36,5 +36,6 @@ mod support;
 mod vm_boots;
 mod vm_debian_installer;
 mod vm_deploys;
+mod vm_secure_boot;
 mod vm_whole_chain;
 mod webhooks;

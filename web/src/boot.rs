@@ -12,6 +12,7 @@ mod done;
 pub mod files;
 pub mod follow;
 mod grub;
+mod grub_syntax;
 pub mod loaders;
 mod local_disk;
 mod range;

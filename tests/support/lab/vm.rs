@@ -23,6 +23,8 @@ pub(crate) enum Firmware {
     UefiPxe,
     /// UEFI that boots over HTTP, with its PXE switched off.
     UefiHttp,
+    /// The same as `UefiPxe` with Secure Boot on and Microsoft's keys enrolled.
+    UefiSecure,
 }
 
 /// How a virtual server is built. The default switches off instead of rebooting.
@@ -66,7 +68,13 @@ impl Vm {
         let mut command = privileged(&format!("ip netns exec {} qemu-system-x86_64", network.namespace()));
         // Some machines offer a KVM on which a guest hangs, so nobody gets it who has not asked for it.
         let accelerator = std::env::var("BOOTLEDGER_LAB_ACCELERATOR").unwrap_or_else(|_| "tcg".to_owned());
-        command.args(["-machine", "pc,graphics=off", "-accel", &accelerator]);
+        // Secure Boot needs a mode of the processor that only firmware has, so that a system cannot change the keys.
+        let secure = options.firmware == Firmware::UefiSecure;
+        let machine = if secure { "q35,smm=on,graphics=off" } else { "pc,graphics=off" };
+        command.args(["-machine", machine, "-accel", &accelerator]);
+        if secure {
+            command.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
+        }
         command.args(["-m", &options.memory_megabytes.to_string(), "-display", "none", "-vga", "none", "-monitor", "none"]);
         command.args(["-serial", &format!("file:{}", console.display())]);
         if let Some(idle) = options.idle_card {
@@ -81,8 +89,9 @@ impl Vm {
         };
         command.args(match options.firmware {
             Firmware::Bios => bios(mac, &file("disk"), empty)?,
-            Firmware::UefiPxe => uefi(mac, &file("uefi"), empty)?,
-            Firmware::UefiHttp => [uefi(mac, &file("uefi"), empty)?, without_pxe()].concat(),
+            Firmware::UefiPxe => uefi(mac, &file("uefi"), empty, "")?,
+            Firmware::UefiHttp => [uefi(mac, &file("uefi"), empty, "")?, without_pxe()].concat(),
+            Firmware::UefiSecure => uefi(mac, &file("uefi"), empty, ".ms")?,
         });
         if !options.reboots {
             command.arg("-no-reboot");
@@ -177,15 +186,15 @@ fn bios(mac: &str, disk: &Path, empty: Option<String>) -> Result<Vec<String>> {
 }
 
 /// Without a ROM in the card, the firmware's own driver and network boot are used, over IPv4 only. Its disk is a folder that QEMU shows as
-/// one, and its settings are kept in a file beside that.
-fn uefi(mac: &str, folder: &Path, empty: Option<String>) -> Result<Vec<String>> {
+/// one, and its settings are kept in a file beside that. `.ms` is the firmware with Microsoft's keys.
+fn uefi(mac: &str, folder: &Path, empty: Option<String>, keys: &str) -> Result<Vec<String>> {
     let (disk, settings) = (folder.join("disk"), folder.join("settings"));
     let application = disk.join(UEFI_BOOT_FILE);
     if !application.exists() {
         fs::create_dir_all(application.parent().unwrap_or(&disk))?;
         fs::write(&application, uefi_application()).with_context(|| format!("writing {}", application.display()))?;
-        let template = "/usr/share/OVMF/OVMF_VARS_4M.fd";
-        fs::copy(template, &settings).with_context(|| format!("copying {template}; has `scripts/setup test` run?"))?;
+        let template = format!("/usr/share/OVMF/OVMF_VARS_4M{keys}.fd");
+        fs::copy(&template, &settings).with_context(|| format!("copying {template}; has `scripts/setup test` run?"))?;
     }
     let disk = empty.unwrap_or_else(|| {
         let disk = disk.display();
@@ -196,7 +205,7 @@ fn uefi(mac: &str, folder: &Path, empty: Option<String>) -> Result<Vec<String>> 
     });
     let settings = settings.display();
     Ok(words(&format!(
-        "-drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd \
+        "-drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M{keys}.fd \
          -drive if=pflash,format=raw,unit=1,file={settings} \
          -device virtio-net-pci,netdev=port,mac={mac},romfile=,bootindex=1 {disk} \
          -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n"
