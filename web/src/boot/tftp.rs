@@ -144,6 +144,9 @@ impl Opened {
     /// Where the disk or the store fails, or the file has become shorter.
     pub async fn read(&self, from: u64, to: u64) -> io::Result<Bytes> {
         let length = index(to.saturating_sub(from));
+        if length == 0 {
+            return Ok(Bytes::new());
+        }
         let read = match &self.content {
             Content::Memory(bytes) => bytes.slice(index(from).min(bytes.len())..index(to).min(bytes.len())),
             Content::File(file) => {
