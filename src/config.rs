@@ -124,6 +124,9 @@ pub struct ServeArguments {
     /// Where the TFTP server for boot loaders listens, usually on port 69; there is none by default.
     #[arg(long, env = "BOOTLEDGER_TFTP_LISTEN", value_name = "ADDRESS:PORT")]
     pub tftp_listen: Option<SocketAddr>,
+    /// A folder of your own boot loaders, such as iPXE for 64-bit ARM, whose files go before those of --tftp-folder.
+    #[arg(long, env = "BOOTLEDGER_LOADERS", value_name = "FOLDER")]
+    pub loaders: Option<PathBuf>,
     /// The folder of boot loaders, which are served over TFTP and below `/boot/loaders/`.
     #[arg(long, env = "BOOTLEDGER_TFTP_FOLDER", default_value = "/usr/lib/ipxe", value_name = "FOLDER")]
     pub tftp_folder: PathBuf,

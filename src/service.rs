@@ -259,17 +259,36 @@ fn downloads(
     Ok(Some(Downloads::new(installer, worker.clone())))
 }
 
-/// The folder of boot loaders. Without TFTP it may be missing: then there is no boot over HTTP for firmware.
+/// The folders of boot loaders: the operator's, which must be there, and that of Debian's package. Without TFTP, and where the
+/// operator has a folder, the package may be missing; without either there is no boot over HTTP for firmware.
 fn loaders(arguments: &ServeArguments) -> Result<Option<Loaders>> {
     let folder = arguments.tftp_folder.display();
-    match Loaders::at(&arguments.tftp_folder) {
-        Ok(loaders) => Ok(Some(loaders)),
-        Err(error) if arguments.tftp_listen.is_some() => Err(error).with_context(|| {
-            format!("there is nothing to serve over TFTP: the folder {folder} (--tftp-folder) cannot be read; Debian's package ipxe makes /usr/lib/ipxe")
-        }),
-        Err(error) => {
-            tracing::info!(%folder, %error, "there are no boot loaders to serve; Debian's package ipxe has some");
-            Ok(None)
+    let package = Loaders::at(&arguments.tftp_folder);
+    let loaders = match (&arguments.loaders, package) {
+        (Some(own), package) => {
+            let paths = [Some(own.as_path()), package.is_ok().then_some(arguments.tftp_folder.as_path())];
+            Loaders::of(paths.into_iter().flatten())
+                .with_context(|| format!("the folder {} (--loaders) cannot be read", own.display()))?
         }
+        (None, Ok(package)) => package,
+        (None, Err(error)) if arguments.tftp_listen.is_some() => {
+            return Err(error).with_context(|| {
+                format!("there is nothing to serve over TFTP: the folder {folder} (--tftp-folder) cannot be read; Debian's package ipxe makes /usr/lib/ipxe")
+            });
+        }
+        (None, Err(error)) => {
+            tracing::info!(%folder, %error, "there are no boot loaders to serve; Debian's package ipxe has some");
+            return Ok(None);
+        }
+    };
+    let there: Vec<String> = loaders.offer().loaders().map(|(family, file)| format!("{} {file}", family.title)).collect();
+    tracing::info!(folders = loaders.places(), "boot loaders: {}", there.join("; "));
+    let missing: Vec<String> = loaders.offer().missing().map(|family| family.to_string()).collect();
+    if !missing.is_empty() {
+        tracing::info!(
+            "no boot loader, and so no boot file, for {}; put one into the folder of --loaders and restart the service",
+            missing.join("; ")
+        );
     }
+    Ok(Some(loaders))
 }

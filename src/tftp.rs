@@ -10,9 +10,11 @@ mod admission;
 mod content;
 mod counters;
 mod listener;
+mod opening;
 mod options;
 mod packet;
 mod patience;
+pub mod rehearsal;
 mod sampled;
 mod transfer;
 mod window;
@@ -191,17 +193,13 @@ impl Server {
         counters.running.inc();
         let task = self.transfers.spawn(async move {
             let begun = Instant::now();
-            let file = if let Ok(Packet::Read(request)) = &packet { request.file.clone() } else { String::new() };
-            let outcome = match packet {
-                Ok(Packet::Read(request)) => tokio::select! {
-                    outcome = transfer.run(request) => outcome,
-                    () = stopped => {
-                        transfer.refuse(Code::NotDefined, "the service stops; ask again later").await;
-                        Outcome::Stopped
-                    }
-                },
-                Ok(_) => transfer.refuse(Code::AccessViolation, "nothing is written here").await,
-                Err(malformed) => transfer.refuse(Code::IllegalOperation, &malformed.to_string()).await,
+            let file = if let Ok(Packet::Read(request)) = &packet { shown(&request.file) } else { String::new() };
+            let outcome = tokio::select! {
+                outcome = transfer.run(packet) => outcome,
+                () = stopped => {
+                    transfer.refuse(Code::NotDefined, "the service stops; ask again later").await;
+                    Outcome::Stopped
+                }
             };
             counters.running.dec();
             counters.ended(outcome);
@@ -247,6 +245,11 @@ impl Server {
             (self.dropped, self.told_at) = (0, Some(now));
         }
     }
+}
+
+/// A file's name for the log.
+fn shown(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
 }
 
 /// A socket with a port of its own, on the address that was asked, which hears nobody but the client.

@@ -5,8 +5,11 @@ mod matrix;
 
 use crate::support::lab::{DhcpServer, Lab, Message, MessageKind, Options, Program, Wire};
 use anyhow::{Context, Result, ensure};
+use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::boot_chain::BootChain;
 use bootledger_projections::dhcp_entries::SiteEntry;
+use bootledger_web::boot::loaders::Loaders;
+use bootledger_web::dhcp::boot_file::BootSource;
 use bootledger_web::dhcp::configuration::{Configuration, Format};
 use matrix::{Boots, Sample};
 use serde_json::json;
@@ -31,6 +34,11 @@ const OTHER_TIME: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
 
 /// A real server for a network in which one host has a live deployment, one has none, and one has one and the signed boot chain.
 pub(crate) async fn serve(lab: &Lab, format: Format, base_url: &str, next_server: Ipv4Addr) -> Result<DhcpServer> {
+    serve_from(lab, format, base_url.parse::<BootUrl>()?.into(), next_server).await
+}
+
+/// The same, where the service has these boot loaders.
+async fn serve_from(lab: &Lab, format: Format, source: BootSource, next_server: Ipv4Addr) -> Result<DhcpServer> {
     let site = json!({
         "next_server": next_server, "boot_url": null, "domain": "lab.example", "zones": [], "hostname_template": null,
         "dhcp_header": [{ "name": "ntp-servers", "value": { "addresses": [LIVE_TIME] } }],
@@ -44,7 +52,7 @@ pub(crate) async fn serve(lab: &Lab, format: Format, base_url: &str, next_server
     let configuration = Configuration::new(
         "lab".parse()?,
         &serde_json::from_value(site)?,
-        &base_url.parse()?,
+        source,
         [("lab-net".parse()?, serde_json::from_value(network)?)],
         [
             entry(0, MAC, true, BootChain::Ipxe)?,
@@ -141,6 +149,53 @@ async fn every_client_gets_what_it_can_use(format: Format) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn isc_dhcpd_names_no_boot_file_to_firmware_without_a_loader_and_logs_it() -> Result<()> {
+    let log = firmware_without_a_loader_gets_no_boot_file(Format::Isc).await?;
+    let line = format!("no boot loader for architecture 11, requested by {}", MAC.replace(":0", ":"));
+    ensure!(log.contains(&line), "{log}");
+    ensure!(!log.contains("architecture 7,") && !log.contains("architecture 16,"), "{log}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn kea_names_no_boot_file_to_firmware_without_a_loader() -> Result<()> {
+    firmware_without_a_loader_gets_no_boot_file(Format::Kea).await.map(drop)
+}
+
+#[tokio::test]
+async fn dnsmasq_names_no_boot_file_to_firmware_without_a_loader() -> Result<()> {
+    firmware_without_a_loader_gets_no_boot_file(Format::Dnsmasq).await.map(drop)
+}
+
+/// The service has the loaders of Debian 12, and one of the operator's whose name is another one; what the server logs.
+async fn firmware_without_a_loader_gets_no_boot_file(format: Format) -> Result<String> {
+    let lab = Lab::new().await?;
+    let (own, package) = (lab.folder().join("own"), lab.folder().join("package"));
+    for file in [own.join("riscv64/snponly.efi"), package.join("snponly.efi"), package.join("undionly.kpxe")] {
+        std::fs::create_dir_all(file.parent().context("a folder")?)?;
+        std::fs::write(file, "a loader")?;
+    }
+    let source = BootSource::with(&BASE_URL.parse()?, Loaders::of([own.as_path(), &package])?);
+    let dhcp = serve_from(&lab, format, source, NEXT_SERVER).await?;
+    let mut wire = lab.client_port(MAC).await?;
+    for architecture in 0..=matrix::LAST_ARCHITECTURE {
+        let boots = match architecture {
+            27 => Boots::Tftp("riscv64/snponly.efi"),
+            28 => Boots::Http("riscv64/snponly.efi"),
+            _ => match matrix::firmware(architecture) {
+                boots @ (Boots::Tftp("undionly.kpxe" | "snponly.efi") | Boots::Http("undionly.kpxe" | "snponly.efi")) => boots,
+                _ => Boots::Nothing,
+            },
+        };
+        let Sample { name, options, .. } = matrix::firmware_of(architecture);
+        for answer in wire.lease(bytes(MAC)?, &options).await.with_context(|| format!("{format}: {name}\n{}", dhcp.log()))? {
+            gives(&answer, lab.server_address(0), LIVE_TIME, &boots).with_context(|| format!("{format}: {name}"))?;
+        }
+    }
+    Ok(dhcp.log())
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@ mod settings;
 mod silent_database;
 mod starvation;
 mod support;
+mod vm_arm64;
 mod vm_boots;
 mod vm_debian_installer;
 mod vm_deploys;

@@ -72,7 +72,7 @@ mod tests {
         let path = folder.path().join("loader.efi");
         std::fs::write(&path, bytes).expect("a written file");
         let files = Files::from(Loaders::at(folder.path()).expect("a folder of loaders"));
-        let opened = files.open(IpAddr::from([127, 0, 0, 1]), "loader.efi").await.expect("the file");
+        let opened = files.open(IpAddr::from([127, 0, 0, 1]), b"loader.efi").await.expect("the file");
         (Content::new(opened), File::options().write(true).open(&path).expect("the file"))
     }
 

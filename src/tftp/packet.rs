@@ -29,8 +29,8 @@ pub(super) enum Packet {
 /// A request to read a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Request {
-    /// As it was sent; nothing was checked.
-    pub(super) file: String,
+    /// As it was sent; nothing was checked. Firmware may have added bytes that are no text.
+    pub(super) file: Vec<u8>,
     /// In lower case, such as `octet`.
     pub(super) mode: String,
     /// Names, in lower case, and values.
@@ -46,8 +46,6 @@ pub(super) enum Malformed {
     Operation,
     #[error("a request has a file's name and a mode, each with a zero byte behind it, in at most 512 bytes")]
     Request,
-    #[error("names and options are UTF-8")]
-    Text,
 }
 
 impl Packet {
@@ -74,18 +72,21 @@ impl Request {
         if bytes.len() + 2 > LARGEST_REQUEST {
             return Err(Malformed::Request);
         }
-        let texts: Result<Vec<&str>, _> = bytes.split_inclusive(|byte| *byte == 0).map(std::str::from_utf8).collect();
-        let texts = texts.map_err(|_| Malformed::Text)?;
-        let mut texts = texts.into_iter().map_while(|text| text.strip_suffix('\0'));
-        let file = texts.next().ok_or(Malformed::Request)?.to_owned();
-        let mode = texts.next().ok_or(Malformed::Request)?.to_ascii_lowercase();
+        let mut texts = bytes.split_inclusive(|byte| *byte == 0).map_while(|text| text.strip_suffix(b"\0"));
+        let file = texts.next().ok_or(Malformed::Request)?.to_vec();
+        let mode = lower(texts.next().ok_or(Malformed::Request)?);
         let mut options = vec![];
         // Some firmware fills its request up with zeros: an option without a name, or without a value, is the end.
         while let (Some(name), Some(value)) = (texts.next().filter(|name| !name.is_empty()), texts.next()) {
-            options.push((name.to_ascii_lowercase(), value.to_owned()));
+            options.push((lower(name), String::from_utf8_lossy(value).into_owned()));
         }
         Ok(Self { file, mode, options })
     }
+}
+
+/// A word in lower case. Bytes that are no text make it one that is unknown.
+fn lower(word: &[u8]) -> String {
+    String::from_utf8_lossy(word).to_ascii_lowercase()
 }
 
 /// Writes a block's header and data in place of what `packet` held.
@@ -133,7 +134,7 @@ mod tests {
 
     fn request(file: &str, mode: &str, options: &[(&str, &str)]) -> Request {
         let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Request { file: file.to_owned(), mode: mode.to_owned(), options }
+        Request { file: file.as_bytes().to_vec(), mode: mode.to_owned(), options }
     }
 
     #[test]
@@ -145,6 +146,14 @@ mod tests {
         );
         // Filled up with zeros, and cut off in the middle of an option.
         assert_eq!(read(b"a\0octet\0\0\0\0\0"), Ok(Packet::Read(request("a", "octet", &[]))));
+        // Bytes that are no text are the file's name's; an option that has them is unknown.
+        let mut with_a_byte = request("", "octet", &[("\u{fffd}", "1"), ("tsize", "0")]);
+        with_a_byte.file = b"a.efi\xff".to_vec();
+        assert_eq!(read(b"a.efi\xff\0octet\0\xfe\x001\0tsize\x000\0"), Ok(Packet::Read(with_a_byte)));
+        // iPXE's, which ends with an option that has an empty value.
+        let sizes = [("blksize", "1432"), ("tsize", "0"), ("multicast", "")];
+        let ipxe = b"a\0octet\0blksize\x001432\0tsize\x000\0multicast\0\0";
+        assert_eq!(read(ipxe), Ok(Packet::Read(request("a", "octet", &sizes))));
         assert_eq!(read(b"a\0octet\0tsize\x000\0blksi"), Ok(Packet::Read(request("a", "octet", &[("tsize", "0")]))));
     }
 
@@ -159,7 +168,6 @@ mod tests {
         for short in [&b""[..], b"a", b"a\0", b"a\0octet"] {
             assert_eq!(read(short), Err(Malformed::Request), "{short:?}");
         }
-        assert_eq!(read(b"\xff\0octet\0"), Err(Malformed::Text));
         assert_eq!(read(&[b"a".repeat(600), b"\0octet\0".to_vec()].concat()), Err(Malformed::Request));
     }
 
@@ -192,7 +200,7 @@ mod tests {
             for text in texts {
                 bytes.extend(text.bytes().chain([0]));
             }
-            prop_assert_eq!(Packet::parse(&bytes), Ok(Packet::Read(Request { file, mode, options })));
+            prop_assert_eq!(Packet::parse(&bytes), Ok(Packet::Read(Request { file: file.into_bytes(), mode, options })));
         }
     }
 }

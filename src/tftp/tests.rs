@@ -1,8 +1,10 @@
 //! The server from outside: a client that behaves as badly as a test likes, and the real ones that Debian has.
 
 mod limits;
+mod names;
 mod protocol;
 mod real_clients;
+mod rehearsals;
 
 use super::{Limits, Server};
 use crate::tftp::packet::{self, Packet};
@@ -96,9 +98,9 @@ impl Client {
         Self { socket, server, peer: None }
     }
 
-    async fn ask(&self, file: &str, options: &[(&str, &str)]) {
-        let mut bytes = vec![0, 1];
-        let texts = [file, "octet"].into_iter().chain(options.iter().flat_map(|(name, value)| [*name, *value]));
+    async fn ask(&self, file: impl AsRef<[u8]>, options: &[(&str, &str)]) {
+        let mut bytes = [&[0, 1][..], file.as_ref(), &[0]].concat();
+        let texts = ["octet"].into_iter().chain(options.iter().flat_map(|(name, value)| [*name, *value]));
         texts.for_each(|text| bytes.extend(text.bytes().chain([0])));
         self.say(&bytes).await;
     }
@@ -136,7 +138,7 @@ impl Client {
     }
 
     /// Fetches a file as every good client does.
-    async fn fetch(&mut self, file: &str, options: &[(&str, &str)]) -> Vec<u8> {
+    async fn fetch(&mut self, file: impl AsRef<[u8]>, options: &[(&str, &str)]) -> Vec<u8> {
         self.ask(file, options).await;
         let (mut bytes, mut block, mut window) = (vec![], 512, 1);
         let mut next: u64 = 1;

@@ -2,8 +2,9 @@
 
 use super::content::Content;
 use super::counters::Counters;
+use super::opening::{OCTET, Opening, open};
 use super::options::{Agreement, agree};
-use super::packet::{self, Code, DATA_HEADER, Packet, Request};
+use super::packet::{self, Code, DATA_HEADER, Malformed, Packet};
 use super::patience::{Due, Patience};
 use super::sampled::Sampled;
 use super::window::{Step, Window};
@@ -81,7 +82,7 @@ pub(super) struct Transfer {
 }
 
 /// How many times the bytes of its request a refusal may have: it may go to a machine that has requested nothing.
-const LARGEST_REFUSAL: usize = 3;
+pub(super) const LARGEST_REFUSAL: usize = 3;
 
 /// How often options are repeated to a client that has not answered at all. They are as small as the request. GRUB, for one,
 /// never repeats its acknowledgement.
@@ -96,29 +97,47 @@ const ASKED_AGAIN: u32 = 4;
 
 impl Transfer {
     /// Refuses a request in words.
-    pub(super) async fn refuse(&self, code: Code, why: &str) -> Outcome {
+    pub(super) async fn refuse(&self, code: Code, why: &str) {
         // An error packet is sent once and never acknowledged (RFC 1350, 7).
         let limit = LARGEST_REFUSAL * self.asked_with;
         drop(self.socket.send(&packet::error(code, why, limit)).await);
-        Outcome::Refused
     }
 
-    /// Sends the file.
-    pub(super) async fn run(&self, request: Request) -> Outcome {
-        if request.mode != "octet" {
-            return self.refuse(Code::NotDefined, "files are sent in octet (binary) mode only").await;
+    /// Answers the first packet of a client.
+    pub(super) async fn run(&self, packet: Result<Packet, Malformed>) -> Outcome {
+        let request = if let Ok(Packet::Read(request)) = &packet { Some(request.clone()) } else { None };
+        if let Some(request) = request.as_ref().filter(|request| request.mode == OCTET)
+            && let Some(opened) = self.files.of_deployment(self.client, &request.file).await
+        {
+            return match opened {
+                Ok(opened) => {
+                    let agreement = agree(&request.options, opened.size());
+                    self.send_whole(Content::new(opened), &agreement).await
+                }
+                Err(error) => {
+                    self.refuse(Code::AccessViolation, &error.to_string()).await;
+                    Outcome::Refused
+                }
+            };
         }
-        let opened = match self.files.open(self.client, &request.file).await {
-            Ok(opened) => opened,
-            Err(error @ (LoaderError::Outside | LoaderError::Refused(_))) => return self.refuse(Code::AccessViolation, &error.to_string()).await,
-            Err(LoaderError::Missing) => {
-                self.refuse(Code::FileNotFound, "no such file").await;
-                return Outcome::Missing;
+        let loaders = self.files.loaders().clone();
+        let opened = tokio::task::spawn_blocking(move || open(&loaders, &packet)).await;
+        match opened.unwrap_or_else(|error| Opening::Fail(LoaderError::Unreadable(io::Error::other(error)))) {
+            Opening::Send(loader, agreement) => {
+                let name = request.map(|request| request.file).unwrap_or_default();
+                self.send_whole(Content::new(self.files.loader(self.client, &name, loader)), &agreement).await
             }
-            Err(error) => return self.fail(&error.to_string(), &error).await,
-        };
-        let agreement = agree(&request.options, opened.size());
-        match self.send(Content::new(opened), &agreement).await {
+            Opening::Refuse(code, why, outcome) => {
+                self.refuse(code, &why).await;
+                outcome
+            }
+            Opening::Fail(error) => self.fail(&error.to_string(), &error).await,
+            Opening::Nothing => Outcome::Refused,
+        }
+    }
+
+    async fn send_whole(&self, content: Content, agreement: &Agreement) -> Outcome {
+        match self.send(content, agreement).await {
             Ok(outcome) => outcome,
             Err(error) if is_gone(&error) => Outcome::Silent,
             Err(error) => self.fail("the file could not be sent; the service's log says why", &error).await,

@@ -39,19 +39,31 @@ pub(crate) struct Sample {
     pub(crate) boots: Boots,
 }
 
-/// The processor architectures that IANA has numbered so far, and what firmware of each can run.
-fn firmware(architecture: u16) -> Boots {
+/// The processor architectures that IANA has numbered so far, and what firmware of each can run: written down here once more, since a
+/// number that is wrong in the service's table would otherwise be right in the test.
+pub(crate) fn firmware(architecture: u16) -> Boots {
     match architecture {
         0 => Boots::Tftp("undionly.kpxe"),
+        6 => Boots::Tftp("ipxe-i386.efi"),
         7 | 9 => Boots::Tftp("snponly.efi"),
+        10 => Boots::Tftp("ipxe-arm32.efi"),
         11 => Boots::Tftp("ipxe-arm64.efi"),
+        25 => Boots::Tftp("ipxe-riscv32.efi"),
+        27 => Boots::Tftp("ipxe-riscv64.efi"),
+        39 => Boots::Tftp("ipxe-loong64.efi"),
+        15 => Boots::Http("ipxe-i386.efi"),
         16 => Boots::Http("snponly.efi"),
+        18 => Boots::Http("ipxe-arm32.efi"),
         19 => Boots::Http("ipxe-arm64.efi"),
+        20 => Boots::Http("undionly.kpxe"),
+        26 => Boots::Http("ipxe-riscv32.efi"),
+        28 => Boots::Http("ipxe-riscv64.efi"),
+        40 => Boots::Http("ipxe-loong64.efi"),
         _ => Boots::Nothing,
     }
 }
 
-const LAST_ARCHITECTURE: u16 = 41;
+pub(crate) const LAST_ARCHITECTURE: u16 = 41;
 
 /// The architectures that boot over HTTP, and call themselves so.
 const OVER_HTTP: [u16; 12] = [15, 16, 17, 18, 19, 20, 23, 24, 26, 28, 38, 40];
@@ -154,6 +166,11 @@ fn particular() -> Vec<Sample> {
         sample("Sun's firmware", &[(VENDOR_CLASS, b"SUNW.Sun-Fire-V240")], Nothing),
         sample("Apple's firmware", &[(VENDOR_CLASS, b"AAPLBSDPC/i386/MacPro4,1")], Nothing),
     ]
+}
+
+/// Firmware of one architecture, as EDK II sends it.
+pub(crate) fn firmware_of(architecture: u16) -> Sample {
+    of_architecture(architecture).swap_remove(0)
 }
 
 /// Every client of the matrix.

@@ -25,6 +25,8 @@ pub(crate) enum Firmware {
     UefiHttp,
     /// The same as `UefiPxe` with Secure Boot on and Microsoft's keys enrolled.
     UefiSecure,
+    /// UEFI on 64-bit ARM processors, with PXE of its own. It has no disk, and its settings last until it is switched off.
+    Arm64,
 }
 
 /// How a virtual server is built. The default switches off instead of rebooting.
@@ -65,13 +67,18 @@ impl Vm {
         // An earlier server of this MAC may have left it, as root, with text that must not count.
         fs::remove_file(&console).ok();
 
-        let mut command = privileged(&format!("ip netns exec {} qemu-system-x86_64", network.namespace()));
+        let (program, machine) = match options.firmware {
+            Firmware::Arm64 => ("qemu-system-aarch64", "virt"),
+            Firmware::Bios | Firmware::UefiPxe | Firmware::UefiHttp => ("qemu-system-x86_64", "pc,graphics=off"),
+        };
+        let mut command = privileged(&format!("ip netns exec {} {program}", network.namespace()));
         // Some machines offer a KVM on which a guest hangs, so nobody gets it who has not asked for it.
         let accelerator = std::env::var("BOOTLEDGER_LAB_ACCELERATOR").unwrap_or_else(|_| "tcg".to_owned());
         // Secure Boot needs a mode of the processor that only firmware has, so that a system cannot change the keys.
         let secure = options.firmware == Firmware::UefiSecure;
-        let machine = if secure { "q35,smm=on,graphics=off" } else { "pc,graphics=off" };
-        command.args(["-machine", machine, "-accel", &accelerator]);
+        let machine = if secure { "q35,smm=on,graphics=off" } else { machine };
+        let accelerator = if options.firmware == Firmware::Arm64 { "tcg" } else { &accelerator };
+        command.args(["-machine", machine, "-accel", accelerator]);
         if secure {
             command.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
         }
@@ -92,6 +99,7 @@ impl Vm {
             Firmware::UefiPxe => uefi(mac, &file("uefi"), empty, "")?,
             Firmware::UefiHttp => [uefi(mac, &file("uefi"), empty, "")?, without_pxe()].concat(),
             Firmware::UefiSecure => uefi(mac, &file("uefi"), empty, ".ms")?,
+            Firmware::Arm64 => arm64(mac),
         });
         if !options.reboots {
             command.arg("-no-reboot");
@@ -210,6 +218,15 @@ fn uefi(mac: &str, folder: &Path, empty: Option<String>, keys: &str) -> Result<V
          -device virtio-net-pci,netdev=port,mac={mac},romfile=,bootindex=1 {disk} \
          -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n"
     )))
+}
+
+/// The firmware of Debian's package `qemu-efi-aarch64`, on a processor that QEMU emulates fast.
+fn arm64(mac: &str) -> Vec<String> {
+    words(&format!(
+        "-cpu cortex-a57 -bios /usr/share/qemu-efi-aarch64/QEMU_EFI.fd \
+         -device virtio-net-pci,netdev=port,mac={mac},romfile=,bootindex=1 -device virtio-rng-pci \
+         -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n"
+    ))
 }
 
 /// Has the firmware begin with its boot over HTTP, which otherwise comes after PXE has failed.

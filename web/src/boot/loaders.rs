@@ -1,32 +1,38 @@
-//! The folder of boot loaders: what a server's firmware fetches, by TFTP or by HTTP, to get an iPXE in the first place.
+//! The folders of boot loaders: what a server's firmware fetches, by TFTP or by HTTP, to get an iPXE in the first place.
 //!
-//! A name is looked up below the folder, and nothing leaves it: names are checked before the disk is asked, and what is
-//! found is looked at without its symbolic links. Nothing is ever written there.
+//! There are two at most: one of the operator's, whose files count first, and the one of Debian's package `ipxe`. `name` reads
+//! what firmware sends, `folder` finds the file, `answer` is the way over HTTP, `architecture` says which processors there are
+//! and which loaders they run, and `signed` knows the loaders for servers with Secure Boot. Nothing leaves a folder, and nothing is ever written there.
 
-use super::ask::Asker;
-use super::refusal::refuse;
-use super::routes::grub_answer;
-use super::{client, grub, record};
-use crate::application::Application;
-use actix_web::body::SizedStream;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use actix_web::http::{Method, StatusCode};
-use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
-use bytes::Bytes;
-use futures::{Stream, stream};
+mod answer;
+pub mod architecture;
+mod folder;
+mod name;
+mod signed;
+
+pub(super) use answer::loader;
+
+use architecture::Offer;
 use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
-use tokio::io::{AsyncReadExt, Take};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
-/// How much of a file is held in memory for one client.
-const PART: usize = 64 * 1024;
+/// How often the log says that a boot loader is missing that was requested over HTTP: anybody can request any name.
+const LOGGED: Duration = Duration::from_secs(10);
 
-/// An existing folder of boot loaders. Cheap to clone.
+/// Existing folders of boot loaders. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Loaders(Arc<Path>);
+pub struct Loaders(Arc<Folders>);
+
+#[derive(Debug)]
+struct Folders {
+    /// In the order in which they are searched, without symbolic links.
+    paths: Vec<PathBuf>,
+    offer: Offer,
+    logged: Mutex<Option<Instant>>,
+}
 
 /// A file that may be sent.
 #[derive(Debug)]
@@ -35,6 +41,8 @@ pub struct Loader {
     pub file: File,
     /// Its length in bytes when it was opened.
     pub size: u64,
+    /// When it was last written, where the disk knows.
+    pub modified: Option<SystemTime>,
 }
 
 /// Why a file is not sent; each is a sentence for whoever asked.
@@ -43,7 +51,7 @@ pub enum LoaderError {
     /// The name, or a symbolic link on its way, leads out of the folder.
     #[error("only files below the folder of boot loaders are served, and this name leads elsewhere")]
     Outside,
-    /// The file is one of a deployment, and this client does not get it.
+    /// The file is one of a deployment, and this client does not get it; or it would be of no use.
     #[error("{0}")]
     Refused(String),
     /// There is nothing of this name, or no regular file.
@@ -60,168 +68,78 @@ impl Loaders {
     /// # Errors
     /// Where it does not exist, cannot be read, or is not a folder.
     pub fn at(path: &Path) -> io::Result<Self> {
-        let path = path.canonicalize()?;
-        // Reading it once now says at the start what every request would say later.
-        drop(path.read_dir()?);
-        Ok(Self(path.into()))
+        Self::of([path])
     }
 
-    /// Opens a file by its name below the folder, like `snponly.efi` or `arm64/ipxe.efi`. It asks the disk: call it where
-    /// that may block.
+    /// The folders at these paths, of which an earlier one's files count first. Which architectures they have loaders for is
+    /// looked at now, and once.
+    ///
+    /// # Errors
+    /// Where one does not exist, cannot be read, or is not a folder.
+    pub fn of<'a>(paths: impl IntoIterator<Item = &'a Path>) -> io::Result<Self> {
+        let real = |path: &Path| {
+            let path = path.canonicalize()?;
+            // Reading it once now says at the start what every request would say later.
+            drop(path.read_dir()?);
+            Ok(path)
+        };
+        let paths: Vec<PathBuf> = paths.into_iter().map(real).collect::<io::Result<_>>()?;
+        let is_there = |folder: &PathBuf, file: &str| folder::open(folder, Path::new(file)).is_ok();
+        let offer = Offer::of(|files| {
+            paths.iter().find_map(|folder| files.iter().find(|file| is_there(folder, file)).map(|file| (*file).to_owned()))
+        });
+        Ok(Self(Arc::new(Folders { paths, offer, logged: Mutex::default() })))
+    }
+
+    /// The loaders that there were when the service was started.
+    pub fn offer(&self) -> &Offer {
+        &self.0.offer
+    }
+
+    /// The folders, for people.
+    pub fn places(&self) -> String {
+        self.0.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// Opens a file by its name below one of the folders, like `snponly.efi` or `arm64/ipxe.efi`, in whatever way firmware
+    /// writes that. It asks the disk: call it where that may block.
     ///
     /// # Errors
     /// Where the name leads out of the folder, or to nothing that can be read.
-    pub fn open(&self, name: &str) -> Result<Loader, LoaderError> {
-        let path = match below(&self.0, name)?.canonicalize().map_err(of_disk) {
-            Ok(path) if !path.starts_with(&self.0) => return Err(LoaderError::Outside),
-            Ok(path) => path,
-            Err(LoaderError::Missing) => packaged(Path::new("/"), name).ok_or(LoaderError::Missing)?,
-            Err(error) => return Err(error),
-        };
-        // Opening anything else, such as a named pipe, might never end.
-        if !path.metadata().map_err(of_disk)?.is_file() {
-            return Err(LoaderError::Missing);
-        }
-        let file = File::open(&path).map_err(of_disk)?;
-        let size = file.metadata().map_err(of_disk)?.len();
-        Ok(Loader { file, size })
-    }
-}
-
-/// The signed loaders where Debian's packages `shim-signed` and `grub-efi-…-signed` have them, which need not be copied into the
-/// folder, where nobody would replace them when a revocation makes new ones necessary. A file of the folder goes before them.
-const PACKAGED: [(&str, &str); 4] = [
-    ("shimx64.efi", "usr/lib/shim/shimx64.efi.signed"),
-    ("grubx64.efi", "usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed"),
-    ("shimaa64.efi", "usr/lib/shim/shimaa64.efi.signed"),
-    ("grubaa64.efi", "usr/lib/grub/arm64-efi-signed/grubnetaa64.efi.signed"),
-];
-
-/// The path of a signed loader of Debian's packages, where they are installed below `root`.
-fn packaged(root: &Path, name: &str) -> Option<PathBuf> {
-    let (_, path) = PACKAGED.iter().find(|(known, _)| *known == name)?;
-    root.join(path).canonicalize().ok()
-}
-
-/// What a GRUB has in its program that was built with HTTP: the name of a header that it sends.
-const SPEAKS_HTTP: &[u8] = b"User-Agent";
-
-/// GRUB's images have some megabytes.
-const LARGEST_GRUB: u64 = 64 * 1024 * 1024;
-
-/// The GRUB beside a shim that cannot go on over HTTP, as the signed ones of Debian 12 and 13: it takes the network over from the
-/// firmware, finds no HTTP in itself, and waits at a prompt on the console. Firmware that is refused the shim goes on with its
-/// next boot entry, which usually is PXE, over TFTP.
-fn without_http(loaders: &Loaders, shim: &str) -> Option<String> {
-    let (folder, file) = shim.rsplit_once('/').unwrap_or(("", shim));
-    let architecture = file.strip_prefix("shim")?.strip_suffix(".efi")?;
-    let name = if folder.is_empty() { format!("grub{architecture}.efi") } else { format!("{folder}/grub{architecture}.efi") };
-    let mut program = vec![];
-    // Where there is none, shim itself says so and gives the machine back.
-    loaders.open(&name).ok()?.file.take(LARGEST_GRUB).read_to_end(&mut program).ok()?;
-    let speaks = program.windows(SPEAKS_HTTP.len()).any(|part| part == SPEAKS_HTTP);
-    (!speaks).then_some(name)
-}
-
-/// The path of a name, where the name itself does not leave the folder.
-fn below(folder: &Path, name: &str) -> Result<PathBuf, LoaderError> {
-    // A final slash would be the same file to the system.
-    let strange = name.is_empty() || name.ends_with('/') || name.contains(|letter: char| letter == '\\' || letter.is_control());
-    let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if strange || !plain { Err(LoaderError::Outside) } else { Ok(folder.join(name)) }
-}
-
-fn of_disk(error: io::Error) -> LoaderError {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => LoaderError::Missing,
-        _ => LoaderError::Unreadable(error),
-    }
-}
-
-/// `GET /boot/loaders/{name}`: what UEFI firmware that boots over HTTP is told to fetch.
-pub(super) async fn loader(request: HttpRequest, application: Data<Application>) -> HttpResponse {
-    let Some(loaders) = application.loaders.clone() else {
-        return refuse(
-            &request,
-            StatusCode::NOT_FOUND,
-            "this service has no folder of boot loaders; its --tftp-folder names one",
-        );
-    };
-    // shim asks for GRUB with one slash more.
-    let name = request.match_info().get("name").unwrap_or_default();
-    let name = name.strip_prefix('/').unwrap_or(name).to_owned();
-    if grub::is_configuration(&name) {
-        return match Asker::of(&request, &application) {
-            Ok(asker) => grub_answer(&request, &application, asker).await,
-            Err(refusal) => refusal.answer(&request),
-        };
-    }
-    let media_type = media_type(&name);
-    let wanted = name.clone();
-    let opened = match tokio::task::spawn_blocking(move || useful(&loaders, &wanted)).await {
-        Ok(opened) => opened,
-        Err(error) => Err(LoaderError::Unreadable(io::Error::other(error))),
-    };
-    match opened {
-        Ok(loader) => {
-            if request.method() == Method::GET
-                && let (Ok(file), Ok(client)) =
-                    (loader.file.try_clone(), client::address(&request, &application.trusted_proxies))
-            {
-                record::loader_given(&application, client, &name, &Arc::new(file)).await;
+    pub fn open(&self, name: impl AsRef<[u8]>) -> Result<Loader, LoaderError> {
+        let name = name::read(name.as_ref())?;
+        let exact = |_: &Path, place: &name::Place| Some(place.iter().collect::<PathBuf>());
+        let nearest = |folder: &Path, place: &name::Place| folder::nearest(folder, place, name.ran_over);
+        for find in [&exact as &dyn Fn(&Path, &name::Place) -> Option<PathBuf>, &nearest] {
+            for (folder, place) in self.0.paths.iter().flat_map(|folder| name.places.iter().map(move |place| (folder, place))) {
+                let Some(found) = find(folder, place) else { continue };
+                match folder::open(folder, &found) {
+                    Err(LoaderError::Missing) => {}
+                    opened => return opened,
+                }
             }
-            answer(&request, loader, media_type)
         }
-        Err(error @ (LoaderError::Outside | LoaderError::Missing | LoaderError::Refused(_))) => refuse(&request, StatusCode::NOT_FOUND, &error.to_string()),
-        Err(error) => {
-            tracing::error!("a boot loader is not served: {:#}", anyhow::anyhow!("{error:?}"));
-            refuse(&request, StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
+        let packaged = places.iter().find_map(|place| signed::packaged(Path::new("/"), place));
+        packaged.unwrap_or(Err(LoaderError::Missing))
+    }
+
+    /// A name as it is meant, such as `grub/grub.cfg`, however firmware writes it; `None` where it means nothing below a folder.
+    pub(in crate::boot) fn plain(name: &[u8]) -> Option<String> {
+        let place = name::places(name).ok()?.into_iter().next()?;
+        let parts: Option<Vec<String>> = place.into_iter().map(|part| part.into_string().ok()).collect();
+        Some(parts?.join("/"))
+    }
+
+    /// Whether the log may get another line about a missing file.
+    fn may_log(&self) -> bool {
+        let mut logged = self.0.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let may = logged.is_none_or(|logged| now >= logged + LOGGED);
+        if may {
+            *logged = Some(now);
         }
+        may
     }
-}
-
-/// A loader that is of use over HTTP.
-fn useful(loaders: &Loaders, name: &str) -> Result<Loader, LoaderError> {
-    if let Some(grub) = without_http(loaders, name) {
-        let sentence = format!(
-            "{name} is not served over HTTP, because {grub}, which it starts, has no HTTP and would stop at a prompt; set the server's \
-             firmware to PXE, or put a signed GRUB with HTTP into the folder of boot loaders"
-        );
-        tracing::warn!("{sentence}");
-        return Err(LoaderError::Refused(sentence));
-    }
-    loaders.open(name)
-}
-
-/// UEFI decides by it, or by the name's end, what to do with what it got (UEFI specification, 24.7.1).
-fn media_type(name: &str) -> HeaderValue {
-    let efi = Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("efi"));
-    HeaderValue::from_static(if efi { "application/efi" } else { "application/octet-stream" })
-}
-
-fn answer(request: &HttpRequest, loader: Loader, media_type: HeaderValue) -> HttpResponse {
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header((CONTENT_TYPE, media_type)).insert_header((CACHE_CONTROL, "no-cache"));
-    // Firmware asks for the size first, with a HEAD.
-    if request.method() == Method::HEAD {
-        return answer.body(SizedStream::new(loader.size, stream::empty::<io::Result<Bytes>>()));
-    }
-    answer.body(SizedStream::new(loader.size, parts(loader)))
-}
-
-/// The file's bytes, as many as it had when it was opened.
-fn parts(loader: Loader) -> impl Stream<Item = io::Result<Bytes>> {
-    let file = tokio::fs::File::from_std(loader.file).take(loader.size);
-    stream::try_unfold(file, |mut file: Take<tokio::fs::File>| async move {
-        let mut part = Vec::with_capacity(PART);
-        let read = file.read_buf(&mut part).await?;
-        match (read, file.limit()) {
-            (0, 0) => Ok(None),
-            // The connection breaks, which tells the client that it has not got the whole file.
-            (0, _) => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
-            _ => Ok(Some((Bytes::from(part), file))),
-        }
-    })
 }
 
 #[cfg(test)]
@@ -256,6 +174,17 @@ mod tests {
             ("arm64//ipxe.efi", 3),
             ("alias.efi", 6),
             ("absolute.efi", 6),
+            // As firmware writes them; `name` has them all.
+            ("/snponly.efi", 6),
+            ("//snponly.efi", 6),
+            ("\\arm64\\ipxe.efi", 3),
+            ("tftp://10.0.0.1/arm64/ipxe.efi", 3),
+            ("snponly.efi\0", 6),
+            ("snponly.efi?mac=52:54:00:00:00:01", 6),
+            ("10.0.0.1/snponly.efi", 6),
+            // In other letters.
+            ("SNPONLY.EFI", 6),
+            ("/Arm64/IPXE.efi", 3),
         ] {
             assert_eq!(loaders.open(name).expect(name).size, size, "{name}");
         }
@@ -272,22 +201,25 @@ mod tests {
             "../secret",
             "arm64/../../secret",
             "arm64/../snponly.efi",
+            "\\..\\secret",
+            "C:\\..\\secret",
+            "tftp://10.0.0.1/../secret",
+            "UP/SECRET",
+            "Leaving",
             "/etc/passwd",
             &absolute,
             "up/secret",
             "leaving",
             "up/loaders-too",
             "..\\secret",
-            "arm64\\ipxe.efi",
             "snponly.efi\0.txt",
             "snponly\n.efi",
             "~/../..",
-            "//snponly.efi",
         ] {
             let error = loaders.open(name).expect_err(name);
             assert!(matches!(error, LoaderError::Outside | LoaderError::Missing), "{name}: {error:?}");
         }
-        for name in ["../secret", "up/secret", "leaving", "up/loaders-too", &absolute] {
+        for name in ["../secret", "/../secret", "..\\secret", "up/secret", "leaving", "up/loaders-too"] {
             assert!(matches!(loaders.open(name), Err(LoaderError::Outside)), "{name}");
         }
     }
@@ -299,6 +231,64 @@ mod tests {
         for name in ["none.efi", "arm64", ".", "dangling", "snponly.efi/x", "pipe", &"n".repeat(300)] {
             assert!(matches!(loaders.open(name), Err(LoaderError::Missing)), "{name}: {:?}", loaders.open(name));
         }
+    }
+
+    #[test]
+    fn bytes_behind_a_name_that_are_no_text_are_passed_over() {
+        let (around, loaders) = folder();
+        std::fs::write(around.path().join("loaders/snponly.efi.sig"), "signature").expect("a file");
+        for (name, size) in [
+            (&b"snponly.efi\xff"[..], 6),
+            (b"snponly.efi\xff\x01\x04junk", 6),
+            // What comes behind option 67 in the message: here option 60.
+            (b"/snponly.efi<\x09PXEClient\xff", 6),
+            (b"/snponly.efi< PXEClient:Arch:00007:UNDI:003016\xff\x01", 6),
+            (b"SNPONLY.EFI.SIG\x80\x81", 9),
+        ] {
+            assert_eq!(loaders.open(name).expect("a file").size, size, "{}", name.escape_ascii());
+        }
+        for name in [
+            &b"snponly.efi2"[..],
+            b"snponly.efi.txt",
+            b"snponly.efi/x",
+            b"snponly.ef",
+            b"snponly.efi.txt\xff",
+            b"snponly.efi< x\n",
+        ] {
+            assert!(matches!(loaders.open(name), Err(LoaderError::Missing)), "{}", name.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn the_operators_files_count_before_the_packages() {
+        let (around, _) = folder();
+        let own = around.path().join("own");
+        std::fs::create_dir_all(own.join("bin-arm64-efi")).expect("a folder");
+        std::fs::write(own.join("bin-arm64-efi/ipxe.efi"), "own build for arm").expect("a file");
+        let package = around.path().join("loaders");
+        let loaders = Loaders::of([own.as_path(), &package]).expect("loaders");
+        assert_eq!(loaders.open("/snponly.efi").expect("a file").size, 6);
+        let offered = |loaders: &Loaders| -> Vec<(&str, String)> {
+            loaders.offer().loaders().map(|(family, file)| (family.name, file.to_owned())).collect()
+        };
+        let expected = [("uefi", "snponly.efi".to_owned()), ("arm64", "bin-arm64-efi/ipxe.efi".to_owned())];
+        assert_eq!(offered(&loaders), expected);
+        // The same name, and another name for the same family.
+        std::fs::write(own.join("ipxe.efi"), "own").expect("a file");
+        std::fs::write(own.join("snponly.efi.off"), "").expect("a file");
+        let loaders = Loaders::of([own.as_path(), &package]).expect("loaders");
+        assert_eq!(offered(&loaders)[0], ("uefi", "ipxe.efi".to_owned()));
+        std::fs::write(own.join("snponly.efi"), "own").expect("a file");
+        assert_eq!(loaders.open("snponly.efi").expect("a file").size, 3);
+        assert!(loaders.places().contains("/own or ") && loaders.places().ends_with("/loaders"));
+    }
+
+    #[test]
+    fn a_loader_that_lies_elsewhere_is_not_offered() {
+        let (around, _) = folder();
+        symlink("../secret", around.path().join("loaders/undionly.kpxe")).expect("a link");
+        let loaders = Loaders::at(&around.path().join("loaders")).expect("loaders");
+        assert!(loaders.offer().missing().any(|family| family.name == "bios"));
     }
 
     fn nix_fifo(path: &Path) {

@@ -64,28 +64,45 @@ impl Files {
         Self { loaders, application: Some(Arc::new(application)) }
     }
 
-    /// Opens what a client asks for.
+    /// The folders of loaders.
+    pub fn loaders(&self) -> &Loaders {
+        &self.loaders
+    }
+
+    /// Opens what a client requests.
     ///
     /// # Errors
     /// Where there is no such file for this client.
-    pub async fn open(&self, client: IpAddr, name: &str) -> Result<Opened, LoaderError> {
-        let below = name.trim_start_matches('/');
-        if let Some(application) = &self.application {
-            if grub::is_configuration(below) {
-                return self.configuration(application, client).await;
-            }
-            if let Some(path) = below.strip_prefix("pxe/") {
-                return file(application, client, path).await;
-            }
+    pub async fn open(&self, client: IpAddr, name: &[u8]) -> Result<Opened, LoaderError> {
+        if let Some(opened) = self.of_deployment(client, name).await {
+            return opened;
         }
         let (loaders, wanted) = (self.loaders.clone(), name.to_owned());
         let opened = tokio::task::spawn_blocking(move || loaders.open(&wanted)).await;
-        let Loader { file, size } = opened.unwrap_or_else(|error| Err(LoaderError::Unreadable(io::Error::other(error))))?;
-        let given = match (&self.application, client.to_canonical()) {
-            (Some(application), IpAddr::V4(client)) => Given::Loader(Arc::clone(application), client, below.to_owned()),
+        let loader = opened.unwrap_or_else(|error| Err(LoaderError::Unreadable(io::Error::other(error))))?;
+        Ok(self.loader(client, name, loader))
+    }
+
+    /// Opens what only deployments have; `None` where the name is one of a loader.
+    pub async fn of_deployment(&self, client: IpAddr, name: &[u8]) -> Option<Result<Opened, LoaderError>> {
+        let application = self.application.as_ref()?;
+        let plain = Loaders::plain(name)?;
+        if grub::is_configuration(&plain) {
+            return Some(self.configuration(application, client).await);
+        }
+        match plain.strip_prefix("pxe/") {
+            Some(path) => Some(file(application, client, path).await),
+            None => None,
+        }
+    }
+
+    /// A loader that was opened for a client.
+    pub fn loader(&self, client: IpAddr, name: &[u8], Loader { file, size, .. }: Loader) -> Opened {
+        let given = match (&self.application, client.to_canonical(), Loaders::plain(name)) {
+            (Some(application), IpAddr::V4(client), Some(name)) => Given::Loader(Arc::clone(application), client, name),
             _ => Given::Nothing,
         };
-        Ok(Opened { size, content: Content::File(Arc::new(file)), given })
+        Opened { size, content: Content::File(Arc::new(file)), given }
     }
 
     async fn configuration(&self, application: &Arc<Application>, client: IpAddr) -> Result<Opened, LoaderError> {

@@ -7,6 +7,9 @@
 //! Every other client gets an address and options only: an installer or a running system uses DHCP as well, and may take a
 //! boot file for something else. Debian's installer fetches one that is a URL as its preseed file, and fails.
 
+use crate::application::Application;
+use crate::boot::loaders::Loaders;
+use crate::boot::loaders::architecture::{FAMILIES, Family, Offer};
 use bootledger_aggregates::site::{BootUrl, SiteSpec};
 use bootledger_aggregates::values::boot_chain::BootChain;
 
@@ -57,49 +60,113 @@ pub(crate) struct BootFile {
     pub(crate) file: String,
 }
 
-/// A boot loader of Debian's package `ipxe`, with the architectures (IANA's "Processor Architecture Types") that run it and
-/// the names of these kinds of client.
-struct Loader {
-    file: &'static str,
-    tftp: (&'static str, &'static [u16]),
-    http: Option<(&'static str, &'static [u16])>,
+/// Where clients find what they boot, as far as the service decides it: the same for every site that says nothing else.
+#[derive(Clone, Debug)]
+pub struct BootSource {
+    base_url: BootUrl,
+    supply: Supply,
 }
 
-/// 9 stands for 7 in most firmware, which followed an early draft of RFC 4578. The package of Debian 12 has no iPXE for ARM,
-/// later ones have; none has one for 32-bit UEFI (6 and 15).
-const LOADERS: [Loader; 3] = [
-    Loader { file: "undionly.kpxe", tftp: ("bios", &[0]), http: None },
-    Loader { file: "snponly.efi", tftp: ("uefi", &[7, 9]), http: Some(("uefi-http", &[16])) },
-    Loader { file: "ipxe-arm64.efi", tftp: ("arm64", &[11]), http: Some(("arm64-http", &[19])) },
-];
-
-/// What is served instead of a loader to servers of the signed chain: Debian's `shim-signed` under the name that firmware
-/// knows it by. shim then fetches `grubx64.efi` or `grubaa64.efi` from beside it. A BIOS verifies nothing and keeps its iPXE, as
-/// does firmware of an architecture that has no shim; where its Secure Boot is on, it refuses that.
-const SIGNED: [(&str, &str); 2] = [("snponly.efi", "shimx64.efi"), ("ipxe-arm64.efi", "shimaa64.efi")];
-
-/// The loader that firmware of this chain starts where that of the other chain starts `file`.
-fn first_of(chain: BootChain, file: &'static str) -> &'static str {
-    let signed = SIGNED.iter().find(|(unsigned, _)| chain == BootChain::Signed && *unsigned == file);
-    signed.map_or(file, |(_, signed)| signed)
+/// Which boot loaders there are.
+#[derive(Clone, Debug)]
+enum Supply {
+    /// Those of the service's folders.
+    Folders(Loaders),
+    /// The service has no folder of them.
+    Nothing,
+    /// All, by their standard names.
+    Standard,
 }
 
-/// The boot files of a site's servers with this boot chain, in the order in which they are tried. `base_url` counts where the
-/// site has no boot URL. An iPXE that runs already gets its script, whatever the chain.
-pub(crate) fn boot_files(site: &SiteSpec, base_url: &BootUrl, chain: BootChain) -> Vec<BootFile> {
-    let boot_url = site.boot_url.as_ref().unwrap_or(base_url).as_str();
+impl BootSource {
+    /// What the service has.
+    pub(crate) fn of(application: &Application) -> Self {
+        let supply = application.loaders.clone().map_or(Supply::Nothing, Supply::Folders);
+        Self { base_url: application.base_url.clone(), supply }
+    }
+
+    /// What a service at this URL has with these folders.
+    pub fn with(base_url: &BootUrl, loaders: Loaders) -> Self {
+        Self { base_url: base_url.clone(), supply: Supply::Folders(loaders) }
+    }
+
+    /// The loaders for firmware that fetches over TFTP: what the service has, also where the site's next server is another TFTP
+    /// server, so that every instance of the service names the same. A service that has none leaves them to that other server,
+    /// which is taken to have every loader by its standard name.
+    fn over_tftp(&self) -> Offer {
+        match &self.supply {
+            Supply::Folders(loaders) => loaders.offer().clone(),
+            Supply::Nothing | Supply::Standard => Offer::standard(),
+        }
+    }
+
+    /// The loaders for firmware that fetches over HTTP, which it does from the service.
+    fn over_http(&self) -> Offer {
+        match &self.supply {
+            Supply::Folders(loaders) => loaders.offer().clone(),
+            Supply::Nothing => Offer::nothing(),
+            Supply::Standard => Offer::standard(),
+        }
+    }
+}
+
+impl BootSource {
+    /// The kinds of firmware that the service has no boot loader for. Without a folder, over TFTP another server may have it.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = Family> {
+        let offer = self.over_http();
+        offer.missing().collect::<Vec<_>>().into_iter()
+    }
+}
+
+/// A service at this URL, with every loader by its standard name.
+impl From<BootUrl> for BootSource {
+    fn from(base_url: BootUrl) -> Self {
+        Self { base_url, supply: Supply::Standard }
+    }
+}
+
+impl From<&BootUrl> for BootSource {
+    fn from(base_url: &BootUrl) -> Self {
+        base_url.clone().into()
+    }
+}
+
+/// What is served instead of an iPXE to servers of the signed chain, by the family's name: Debian's `shim-signed` under the name
+/// that firmware knows it by. shim then fetches `grubx64.efi` or `grubaa64.efi` from beside it. They are named whether or not the
+/// service has them, since an iPXE would be refused, and a missing shim shows in the log. A BIOS verifies nothing and keeps its
+/// iPXE, as does firmware of an architecture that has no shim.
+const SIGNED: [(&str, &str); 2] = [("uefi", "shimx64.efi"), ("arm64", "shimaa64.efi")];
+
+/// The first loader of each family for servers of a boot chain.
+fn first_loaders(offer: &Offer, chain: BootChain) -> Vec<(Family, String)> {
+    let unsigned = |family: &Family| offer.loaders().find(|(known, _)| known == family).map(|(_, file)| file.to_owned());
+    let signed = |family: &Family| SIGNED.iter().find(|(name, _)| *name == family.name).map(|(_, file)| (*file).to_owned());
+    let loader = |family: Family| {
+        let file = signed(&family).filter(|_| chain == BootChain::Signed).or_else(|| unsigned(&family))?;
+        Some((family, file))
+    };
+    FAMILIES.into_iter().filter_map(loader).collect()
+}
+
+/// The boot files of a site's servers with this boot chain, in the order in which they are tried. The source's URL counts where
+/// the site has no boot URL. An architecture without a loader has no boot file. An iPXE that runs already gets its script,
+/// whatever the chain.
+pub(crate) fn boot_files(site: &SiteSpec, source: &BootSource, chain: BootChain) -> Vec<BootFile> {
+    let boot_url = site.boot_url.as_ref().unwrap_or(&source.base_url).as_str();
     let mut files = vec![BootFile { name: "ipxe", client: Client::Ipxe, file: format!("{boot_url}/pxe/") }];
     if site.next_server.is_some() {
-        files.extend(LOADERS.map(|Loader { file, tftp: (name, architectures), .. }| BootFile {
-            name,
-            client: Client::Firmware(architectures),
-            file: first_of(chain, file).to_owned(),
+        files.extend(first_loaders(&source.over_tftp(), chain).into_iter().map(|(family, file)| BootFile {
+            name: family.name,
+            client: Client::Firmware(family.tftp),
+            file,
         }));
     }
-    files.extend(LOADERS.into_iter().filter_map(|Loader { file, http, .. }| {
-        let (name, architectures) = http?;
-        let file = format!("{boot_url}/boot/loaders/{}", first_of(chain, file));
-        Some(BootFile { name, client: Client::HttpFirmware(architectures), file })
+    // Without a folder, the service has nothing to fetch over HTTP.
+    let over_http = if matches!(source.supply, Supply::Nothing) { vec![] } else { first_loaders(&source.over_http(), chain) };
+    files.extend(over_http.into_iter().map(|(family, file)| BootFile {
+        name: family.http_name,
+        client: Client::HttpFirmware(family.http),
+        file: format!("{boot_url}/boot/loaders/{file}"),
     }));
     files
 }

@@ -2,11 +2,11 @@
 //!
 //! It knows no format's syntax. It makes sure that no server refuses the whole file because of two entries.
 
-use super::boot_file::{BootFile, boot_files};
+use super::boot_file::{BootFile, BootSource, boot_files};
 use bootledger_aggregates::dhcp_server::DhcpKind;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rules::Refused;
-use bootledger_aggregates::site::{BootUrl, SiteSpec};
+use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::boot_chain::BootChain;
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
 use bootledger_aggregates::values::hostname::DomainName;
@@ -120,11 +120,11 @@ pub struct Boot {
 
 impl Configuration {
     /// The configuration of a site with these networks and entries, given in any order. Networks without DHCP, and
-    /// entries of no network with DHCP, are left out. `base_url` counts where the site has no boot URL of its own.
+    /// entries of no network with DHCP, are left out. `source` says what its servers boot.
     pub fn new(
         site: Name,
         spec: &SiteSpec,
-        base_url: &BootUrl,
+        source: impl Into<BootSource>,
         networks: impl IntoIterator<Item = (Name, NetworkSpec)>,
         entries: impl IntoIterator<Item = SiteEntry>,
     ) -> Self {
@@ -152,7 +152,8 @@ impl Configuration {
             network.entries = without_repeats(entries);
         }
         networks.sort_by(|a, b| (a.spec.cidr, &a.name).cmp(&(b.spec.cidr, &b.name)));
-        let [files, signed] = BootChain::ALL.map(|chain| boot_files(spec, base_url, chain));
+        let source = source.into();
+        let [files, signed] = BootChain::ALL.map(|chain| boot_files(spec, &source, chain));
         let boot = Boot { next_server: spec.next_server, files, signed, options: usable(&spec.dhcp_header) };
         Self { site, networks, boot }
     }

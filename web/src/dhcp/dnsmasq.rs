@@ -115,7 +115,10 @@ dhcp-option=encap:175,176,1b
             if file.over_http() {
                 line!(self, "dhcp-option-force={client},60,{}", quoted(HTTP_CLIENT));
             }
-            let _ = write!(earlier, ",tag:!client/{}", file.name);
+            // A client has one architecture, so that only the others may be of two kinds.
+            if file.client.architectures().is_empty() {
+                let _ = write!(earlier, ",tag:!client/{}", file.name);
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! It may forget anything at any time. What it gives is true at the position that it names, because the position, the mark of
 //! the last change and the rows are read in one snapshot of the views.
 
+use super::boot_file::BootSource;
 use super::configuration::{Configuration, Format};
 use super::revision::Revision;
 use crate::application::Application;
@@ -11,7 +12,6 @@ use crate::error::Error;
 use crate::request::backend::Backend;
 use crate::request::reading::Reading;
 use bootledger_aggregates::dhcp_server::DhcpKind;
-use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_projections::at::At;
@@ -49,14 +49,14 @@ impl Configurations {
         if let Some(current) = held.as_ref().filter(|current| current.position >= shown) {
             return Ok(current.clone());
         }
-        let base_url = backend.base_url().clone();
+        let source = backend.boot_source();
         let mut shared = backend.for_machines();
         let mut reading = shared.read_now().await?;
         let position = reading.position;
         let changed = dhcp_sites::changed_at(reading.connection(), site).await?;
         let revision = match held.as_ref().filter(|current| current.changed == changed) {
             Some(current) => Arc::clone(&current.revision),
-            None => match render(reading, base_url, site, format).await {
+            None => match render(reading, source, site, format).await {
                 Ok(revision) => Arc::new(revision),
                 Err(error) => {
                     self.places().remove(&key);
@@ -84,7 +84,7 @@ pub async fn revision_at(application: &Application, site: &Name, kind: DhcpKind,
     let mut backend = Backend::of_nobody(application);
     let mut reading = backend.read_now().await?;
     (reading.at, reading.position) = (At::Position(position), position);
-    match render(reading, application.base_url.clone(), site, Format::of_kind(kind)).await {
+    match render(reading, BootSource::of(application), site, Format::of_kind(kind)).await {
         Ok(revision) => Ok(Some(revision.sha256)),
         Err(Error::Rejected { .. }) => Ok(None),
         Err(error) => Err(error),
@@ -93,8 +93,13 @@ pub async fn revision_at(application: &Application, site: &Name, kind: DhcpKind,
 
 /// The configuration of a site at the reading's moment. Rejected where the format cannot say it. The reading ends before the
 /// text is written, which may have to wait for a thread.
-pub(crate) async fn render(mut reading: Reading<'_>, base_url: BootUrl, site: &Name, format: Format) -> Result<Revision, Error> {
-    let at = reading.at;
+pub(crate) async fn render(
+    mut reading: Reading<'_>,
+    source: impl Into<BootSource>,
+    site: &Name,
+    format: Format,
+) -> Result<Revision, Error> {
+    let (at, source) = (reading.at, source.into());
     let entry = catalogue::site(reading.connection(), site, at).await?.filter(|entry| !entry.retired);
     let entry = entry.ok_or_else(|| Error::NotFound(format!("there is no site {site}, so it has no DHCP configuration")))?;
     let networks = catalogue::networks(reading.connection(), at).await?;
@@ -104,7 +109,7 @@ pub(crate) async fn render(mut reading: Reading<'_>, base_url: BootUrl, site: &N
     let written = tokio::task::spawn_blocking(move || {
         let networks =
             networks.into_iter().filter(|network| network.spec.site == site).map(|network| (network.key, network.spec));
-        let configuration = Configuration::new(site.clone(), &entry.spec, &base_url, networks, entries);
+        let configuration = Configuration::new(site.clone(), &entry.spec, source, networks, entries);
         format.render(&configuration).map(Revision::of)
     });
     Ok(written.await.map_err(|error| Error::Internal(error.into()))?.map_err(|refused| refused.0)?)

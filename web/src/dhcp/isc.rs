@@ -106,6 +106,11 @@ fn live_statements(text: &mut String, boot: &Boot, chain: BootChain) {
             line!(text, "        option bootfile-name {};", quoted(file));
         }
     }
+    // Firmware that no branch is for; whoever looks for the reason looks here. The first two bytes are the architecture.
+    line!(text, "    }} elsif exists client-architecture {{");
+    line!(text, "        log(info, concat(\"no boot loader for architecture \",");
+    line!(text, "            binary-to-ascii(10, 16, \" \", substring(option client-architecture, 0, 2)), \", requested by \",");
+    line!(text, "            binary-to-ascii(16, 8, \":\", substring(hardware, 1, 6))));");
     text.push_str("    }\n");
 }
 

@@ -121,7 +121,10 @@ fn chain_classes(text: &mut String, boot: &Boot, chain: BootChain) {
             option_data,
         };
         let _ = write!(text, ",\n    {}", json(&class));
-        earlier.push(name);
+        // A client has one architecture, so that only the others may be of two kinds.
+        if file.client.architectures().is_empty() {
+            earlier.push(name);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `GET /dhcp/{site}/isc.conf|kea.json|dnsmasq.conf` for anybody, and `PUT /dhcp/servers/{name}/confirmation` for the server's
 //! agent.
 
+use super::boot_file::BootSource;
 use super::configuration::Format;
 use super::held::{Configurations, Current, render};
 use crate::application::Application;
@@ -15,7 +16,6 @@ use crate::request::parameters::Parameters;
 use crate::request::path::Path;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
-use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
@@ -65,7 +65,7 @@ async fn show(
         ))
     })?;
     if form_urlencoded::parse(request.query_string().as_bytes()).any(|(name, _)| name == "at") {
-        return past(&mut backend, application.base_url.clone(), &request, &site, format).await;
+        return past(&mut backend, BootSource::of(&application), &request, &site, format).await;
     }
     let deadline = Instant::now() + Duration::from_secs(news.wait.min(LONGEST_WAIT));
     loop {
@@ -111,14 +111,14 @@ fn answer(request: &HttpRequest, format: Format, current: &Current) -> HttpRespo
 /// The configuration as it was. What last changed it is not known there, and nothing is waited for.
 async fn past(
     backend: &mut Backend,
-    base_url: BootUrl,
+    source: BootSource,
     request: &HttpRequest,
     site: &Name,
     format: Format,
 ) -> Result<HttpResponse, Error> {
     let reading = backend.read().await?;
     let position = reading.position;
-    let revision = render(reading, base_url, site, format).await?;
+    let revision = render(reading, source, site, format).await?;
     let held = revision.is_held_by(request);
     let mut response = if held { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header((ETAG, revision.tag.clone())).insert_header((CACHE_CONTROL, "no-cache"));

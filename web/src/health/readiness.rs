@@ -2,6 +2,7 @@
 
 use super::space;
 use crate::application::Application;
+use crate::dhcp::boot_file::BootSource;
 use crate::error::Error;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -38,6 +39,10 @@ pub struct Readiness {
     secrets: Vec<UnreadableSecret>,
     /// Webhooks that fail to take events, or cannot be sent any; `GET /api/v1/webhooks` says why.
     webhooks: Vec<webhooks::FailingWebhook>,
+    /// Kinds of firmware that the service has no boot loader for, such as "UEFI, 64-bit ARM (architectures 11, 19;
+    /// ipxe-arm64.efi)". DHCP names no boot file to them, unless the service has no folder of boot loaders and so leaves TFTP to
+    /// another server. They need a file in the folder of `--loaders`.
+    boot_loaders_missing: Vec<String>,
     /// What is wrong, for people; empty where nothing is.
     reasons: Vec<String>,
     /// What works less well than it should, or soon will; requests are served all the same. Empty where nothing does.
@@ -133,6 +138,7 @@ pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>
         parked: counts.as_ref().map(|counts| counts.parked),
         webhooks: counts.as_ref().map(|counts| counts.webhooks.clone()).unwrap_or_default(),
         secrets: counts.map(|counts| unreadable(&application, counts.secrets)).unwrap_or_default(),
+        boot_loaders_missing: BootSource::of(&application).missing().map(|family| family.to_string()).collect(),
         reasons,
         degraded: limits.degraded,
     };

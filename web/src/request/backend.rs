@@ -38,6 +38,7 @@ use crate::boot::upload::{self, Description, UploadError};
 use crate::commands::{
     BootSecret, Command, CommandError, Commands, Concern, Context, Imported, NewDeployment, Ping, Power, Proposed, Receipt,
 };
+use crate::dhcp::boot_file::BootSource;
 use crate::edge::position::{DEADLINE, reach};
 use crate::error::Error;
 use crate::library::ImageLibrary;
@@ -46,7 +47,6 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use anyhow::anyhow;
 use bootledger_aggregates::boot_image::BootFile;
-use bootledger_aggregates::site::BootUrl;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
@@ -301,9 +301,9 @@ impl Backend {
         reach(&self.application, position, DEADLINE).await
     }
 
-    /// Where servers reach the service.
-    pub(crate) fn base_url(&self) -> &BootUrl {
-        &self.application.base_url
+    /// What servers boot, as far as the service decides it.
+    pub(crate) fn boot_source(&self) -> BootSource {
+        BootSource::of(&self.application)
     }
 
     /// The position that the views show now.

@@ -14,6 +14,16 @@ async fn readiness_tells_of_lag_and_parked_events() {
     assert_eq!(answer.status, 200);
     insta::assert_json_snapshot!(answer.json(), @r#"
     {
+      "boot_loaders_missing": [
+        "PC with BIOS (architectures 0, 20; undionly.kpxe)",
+        "UEFI, x86-64 (architectures 7, 9, 16; snponly.efi)",
+        "UEFI, 32-bit x86 (architectures 6, 15; ipxe-i386.efi)",
+        "UEFI, 32-bit ARM (architectures 10, 18; ipxe-arm32.efi)",
+        "UEFI, 64-bit ARM (architectures 11, 19; ipxe-arm64.efi)",
+        "UEFI, 32-bit RISC-V (architectures 25, 26; ipxe-riscv32.efi)",
+        "UEFI, 64-bit RISC-V (architectures 27, 28; ipxe-riscv64.efi)",
+        "UEFI, 64-bit LoongArch (architectures 39, 40; ipxe-loong64.efi)"
+      ],
       "database": true,
       "degraded": [],
       "lag": 1,

@@ -60,7 +60,7 @@ async fn whole(opened: &Opened) -> String {
 }
 
 async fn text(files: &Files, from: &str, file: &str) -> String {
-    let opened = files.open(client(from), file).await.unwrap_or_else(|error| panic!("{file}: {error}"));
+    let opened = files.open(client(from), file.as_bytes()).await.unwrap_or_else(|error| panic!("{file}: {error}"));
     whole(&opened).await
 }
 
@@ -84,7 +84,7 @@ async fn a_grub_gets_the_configuration_of_its_servers_deployment_in_whatever_fol
     assert_eq!(harness.get("/pxe/_grub", CLIENT).await.text(), expected);
     // What GRUB looks for first is not there, so that it goes on to the configuration.
     for file in ["/grub/x86_64-efi/grub.cfg", "/grub/x86_64-efi/command.lst", "/grub/grub.cfg-01-52-54-00-12-34-56"] {
-        assert!(matches!(files.open(client(CLIENT), file).await, Err(LoaderError::Missing)), "{file}");
+        assert!(matches!(files.open(client(CLIENT), file.as_bytes()).await, Err(LoaderError::Missing)), "{file}");
     }
 }
 
@@ -101,7 +101,7 @@ async fn a_server_without_a_deployment_starts_its_disk_and_one_that_restarts_too
     assert!(within.contains("a deployment is in progress") && within.contains("chainloader"), "{within}");
     assert_eq!(text(&files, "10.0.0.21", "/grub/grub.cfg").await, nothing, "another server's deployment is not served");
     // Its record is of the disk, as it is for an iPXE.
-    files.open(client(CLIENT), "/grub/grub.cfg").await.expect("a configuration").given().await;
+    files.open(client(CLIENT), b"/grub/grub.cfg").await.expect("a configuration").given().await;
     let hash = Sha256::new(sha2::Sha256::digest(&within).into());
     assert_eq!(told(&harness, 1).await, [("local-disk".to_owned(), hash)]);
 }
@@ -132,7 +132,7 @@ async fn files_of_a_boot_image_come_over_tftp_by_the_rules_of_http() {
     let target = target(&harness, Some(GRUB), NextBoot::Network, false).await;
     harness.load(&[&target]);
     let token = harness.token(target.identity.deployment);
-    let kernel = files.open(client(CLIENT), "/pxe/_kernel").await.expect("the kernel");
+    let kernel = files.open(client(CLIENT), b"/pxe/_kernel").await.expect("the kernel");
     let over_http = harness.get("/pxe/_kernel", CLIENT).await.body;
     assert_eq!(kernel.size(), over_http.len() as u64);
     for (from, to) in [(0, 1), (0, kernel.size()), (70_000, 70_001), (99_000, kernel.size()), (5, 5)] {
@@ -146,12 +146,12 @@ async fn files_of_a_boot_image_come_over_tftp_by_the_rules_of_http() {
     for (from, file, words) in [
         (CLIENT, "pxe/preseed.cfg", "asks for the deployment's token"),
         (CLIENT, "pxe/none", "has no file none"),
-        (CLIENT, "pxe/../snponly.efi", "asked for by its name"),
+        (CLIENT, "pxe/a/b", "asked for by its name"),
         (CLIENT, "pxe/t/0123/vmlinuz", "no deployment in progress has this token"),
         ("10.0.0.21", "pxe/vmlinuz", "no deployment is in progress for 10.0.0.21"),
         ("2001:db8::1", "pxe/vmlinuz", "over IPv4"),
     ] {
-        match files.open(client(from), file).await {
+        match files.open(client(from), file.as_bytes()).await {
             Err(LoaderError::Refused(said)) => assert!(said.contains(words), "{file}: {said}"),
             Err(other) => panic!("{file}: {other:?}"),
             Ok(_) => panic!("{file} was served to {from}"),
@@ -165,11 +165,11 @@ async fn only_what_a_client_acknowledges_counts_as_served_and_loaders_count_for_
     let target = target(&harness, Some(GRUB), NextBoot::Network, true).await;
     harness.load(&[&target]);
     for file in ["shimx64.efi", "/grub/grub.cfg", "/pxe/_kernel"] {
-        drop(files.open(client(CLIENT), file).await.expect(file));
+        drop(files.open(client(CLIENT), file.as_bytes()).await.expect(file));
     }
     let mut expected = vec![];
     for file in ["/shimx64.efi", "grubx64.efi", "/grub/grub.cfg", "/pxe/_kernel"] {
-        let opened = files.open(client(CLIENT), file).await.expect(file);
+        let opened = files.open(client(CLIENT), file.as_bytes()).await.expect(file);
         let content = opened.read(0, opened.size()).await.expect("bytes");
         opened.given().await;
         opened.given().await;
@@ -177,7 +177,7 @@ async fn only_what_a_client_acknowledges_counts_as_served_and_loaders_count_for_
         expected.push((recorded.to_owned(), Sha256::new(sha2::Sha256::digest(&content).into())));
     }
     // A server without a deployment has no record.
-    files.open(client("10.0.0.21"), "shimx64.efi").await.expect("shim").given().await;
+    files.open(client("10.0.0.21"), b"shimx64.efi").await.expect("shim").given().await;
     expected.sort();
     assert_eq!(told(&harness, expected.len()).await, expected);
 }

@@ -41,12 +41,18 @@ async fn nothing_else_is_served() {
         "%2e%2e/secret",
         "%2e%2e%2fsecret",
         "arm64/../../secret",
+        "/../secret",
+        "%2f..%2fsecret",
+        "%252e%252e/secret",
         "leaving.efi",
+        "LEAVING.EFI",
         "%2fetc%2fpasswd",
         "/etc/passwd",
-        "snponly.efi%00",
+        "snponly.efi%00.txt",
         "..%5csecret",
+        "C:%5c..%5csecret",
         "snponly.efi/",
+        "snponly.efi.txt",
     ] {
         let answer = harness.get(&format!("/boot/loaders/{name}"), "10.0.0.99").await;
         let text = String::from_utf8_lossy(&answer.body).into_owned();
@@ -55,6 +61,78 @@ async fn nothing_else_is_served() {
     }
     let answer = harness.ask(Method::PUT, "/boot/loaders/new.efi", "10.0.0.99", &[]).await;
     assert_eq!(answer.status, 405);
+}
+
+#[actix_web::test]
+async fn a_loader_is_served_however_firmware_writes_its_name() {
+    let harness = harness();
+    for name in [
+        "/snponly.efi",
+        "//snponly.efi",
+        "./snponly.efi",
+        "%2fsnponly.efi",
+        "%5csnponly.efi",
+        "snponly%2eefi",
+        "SNPONLY.EFI",
+        "snponly.efi%00",
+        "snponly.efi%ff",
+        "snponly.efi%ef%bf%bd",
+        "snponly.efi%20",
+        "snponly.efi%0d%0a",
+        "snponly.efi?mac=52:54:00:00:00:01",
+        "snponly.efi%3fmac=52:54:00:00:00:01",
+    ] {
+        let answer = harness.get(&format!("/boot/loaders/{name}"), "10.0.0.99").await;
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (200, 200_000), "{name}");
+        assert_eq!(answer.header("content-type"), "application/efi", "{name}");
+    }
+    let answer = harness.get("/boot/loaders/arm64%5cundionly.kpxe", "10.0.0.99").await;
+    assert_eq!(answer.text(), "loader");
+}
+
+/// Firmware asks for the length with a HEAD, makes room for that, and may continue where a connection broke (EDK II, `HttpBootDxe`).
+#[actix_web::test]
+async fn a_download_can_be_measured_and_continued() {
+    let harness = harness();
+    let ask = async |method: Method, headers: &[(&str, &str)]| {
+        harness.ask(method, "/boot/loaders/snponly.efi", "10.0.0.99", headers).await
+    };
+    let whole = ask(Method::GET, &[("accept-encoding", "gzip, deflate, br")]).await;
+    assert_eq!((whole.header("content-length"), whole.header("content-encoding")), ("200000", ""));
+    assert_eq!((whole.header("transfer-encoding"), whole.header("accept-ranges")), ("", "bytes"));
+    let tag = whole.header("etag").to_owned();
+    assert!(tag.len() > 4 && !whole.header("last-modified").is_empty());
+    let rest = ask(Method::GET, &[("range", "bytes=150000-"), ("if-match", &tag)]).await;
+    assert_eq!((rest.status.as_u16(), rest.header("content-range")), (206, "bytes 150000-199999/200000"));
+    assert_eq!((rest.header("content-length"), rest.body.len(), rest.header("etag")), ("50000", 50_000, tag.as_str()));
+    let part = ask(Method::GET, &[("range", "bytes=0-511"), ("if-range", &tag)]).await;
+    assert_eq!((part.status.as_u16(), part.body.len()), (206, 512));
+    let head = ask(Method::HEAD, &[("range", "bytes=-1")]).await;
+    assert_eq!((head.status.as_u16(), head.header("content-length"), head.body.len()), (206, "1", 0));
+    // What it began with is no longer there.
+    assert_eq!(ask(Method::GET, &[("range", "bytes=9-"), ("if-match", "\"other\"")]).await.status, 412);
+    assert_eq!(ask(Method::GET, &[("range", "bytes=9-"), ("if-range", "\"other\"")]).await.status, 200);
+    let behind = ask(Method::GET, &[("range", "bytes=200000-")]).await;
+    assert_eq!((behind.status.as_u16(), behind.header("content-range")), (416, "bytes */200000"));
+    assert_eq!(ask(Method::GET, &[("if-none-match", &tag)]).await.status, 304);
+    // What is no range is answered with all of it.
+    for range in ["bytes=1-2,5-6", "lines=1-2", "bytes=x"] {
+        assert_eq!(ask(Method::GET, &[("range", range)]).await.status, 200, "{range}");
+    }
+}
+
+#[actix_web::test]
+async fn a_missing_loader_is_named_with_what_to_do() {
+    let harness = harness();
+    let answer = harness.get("/boot/loaders/ipxe-arm64.efi", "10.0.0.99").await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(
+        answer.text(),
+        "there is no boot loader \"ipxe-arm64.efi\"; put it into the folder that the service's --loaders names, or install \
+         Debian's package ipxe\n"
+    );
+    let head = harness.ask(Method::HEAD, "/boot/loaders/ipxe-arm64.efi", "10.0.0.99", &[]).await;
+    assert_eq!(head.status, 404);
 }
 
 #[actix_web::test]

@@ -1,0 +1,100 @@
+//! A conversation without a network, for the fuzz target and the property tests: the packets of one client go in, and what the
+//! server would send comes out. It is made of the same parts as a transfer; only sockets and waits are missing.
+
+use super::opening::{Opening, open};
+use super::packet::{self, Packet};
+use super::transfer::LARGEST_REFUSAL;
+use super::window::{Step, Window};
+use bootledger_web::boot::loaders::Loaders;
+use std::ops::RangeInclusive;
+use std::os::unix::fs::FileExt;
+
+/// What would be sent.
+#[derive(Debug, Default)]
+pub struct Rehearsal {
+    /// The packets that answer each packet of the client.
+    pub answers: Vec<Vec<Vec<u8>>>,
+    /// The bytes of a block and the blocks of a window that were agreed on; zero where no file is sent.
+    pub agreed: (u64, u64),
+}
+
+/// What the server sends to a client that sends these packets, the first one to its port and the others to the transfer's.
+pub fn rehearse(loaders: &Loaders, packets: &[&[u8]]) -> Rehearsal {
+    let mut rehearsal = Rehearsal::default();
+    let Some((first, later)) = packets.split_first() else { return rehearsal };
+    let limit = LARGEST_REFUSAL * first.len();
+    let (loader, agreement) = match open(loaders, &Packet::parse(first)) {
+        Opening::Send(loader, agreement) => (loader, agreement),
+        Opening::Refuse(code, words, _) => {
+            rehearsal.answers.push(vec![packet::error(code, &words, limit)]);
+            return rehearsal;
+        }
+        Opening::Fail(_) | Opening::Nothing => return rehearsal,
+    };
+    rehearsal.agreed = (agreement.block, agreement.window);
+    let blocks = |blocks: RangeInclusive<u64>| -> Vec<Vec<u8>> {
+        let block = |number: u64| {
+            let begin = (number - 1) * agreement.block;
+            let length = agreement.block.min(loader.size.saturating_sub(begin));
+            let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
+            let mut sent = vec![];
+            loader.file.read_exact_at(&mut bytes, begin).ok()?;
+            packet::data(&mut sent, number, &bytes);
+            Some(sent)
+        };
+        blocks.filter_map(block).collect()
+    };
+    let mut window = Window::new(loader.size, agreement.block, agreement.window, !agreement.told.is_empty());
+    rehearsal.answers.push(match window.under_way() {
+        Some(first) => blocks(first),
+        None => vec![packet::options(&agreement.told)],
+    });
+    for packet in later {
+        let number = match Packet::parse(packet) {
+            Ok(Packet::Acknowledgement(number)) => number,
+            Ok(Packet::Error(..)) => break,
+            _ => {
+                rehearsal.answers.push(vec![]);
+                continue;
+            }
+        };
+        match window.acknowledged(number) {
+            Step::Send(these) => rehearsal.answers.push(blocks(these)),
+            Step::Ignore | Step::Suspect => rehearsal.answers.push(vec![]),
+            Step::Complete => break,
+        }
+    }
+    rehearsal
+}
+
+impl Rehearsal {
+    /// What is wrong with what would be sent to a client that sent these packets, where the folder has files that consist of `i`
+    /// only: bytes of another file, more than was agreed on, or more than a forged request may bring.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub fn check(&self, packets: &[&[u8]]) -> Result<(), String> {
+        let (block, window) = self.agreed;
+        let asked = packets.first().map_or(0, |first| first.len());
+        for (number, answer) in self.answers.iter().enumerate() {
+            if answer.len() as u64 > window.max(1) {
+                return Err(format!("{} packets answer packet {number}, and {window} were agreed on", answer.len()));
+            }
+            for packet in answer {
+                match packet.split_first_chunk::<2>() {
+                    Some(([0, 3], rest)) => {
+                        let data = rest.get(2..).ok_or("a block has no number")?;
+                        if data.len() as u64 > block || data.iter().any(|byte| *byte != b'i') {
+                            return Err(format!("a block of {} bytes, where {block} were agreed on, or of another file", data.len()));
+                        }
+                    }
+                    // Each option that is answered was requested, and a value has at most 20 digits.
+                    Some(([0, 6], rest)) if number == 0 && rest.len() <= asked + 4 * 20 => {}
+                    Some(([0, 5], rest)) if number == 0 && rest.len() + 2 <= (LARGEST_REFUSAL * asked).max(5) => {}
+                    _ => return Err(format!("packet {number} is answered with {:?}", packet.escape_ascii().to_string())),
+                }
+            }
+        }
+        Ok(())
+    }
+}

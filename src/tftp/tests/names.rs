@@ -1,0 +1,111 @@
+//! Requests as firmware, shim, GRUB and iPXE send them, byte by byte: every name means the file, and every option is answered or
+//! passed over. Where each was seen, says `bootledger_web::boot::loaders::name`, or the test.
+
+use super::{Client, Heard, Served, options};
+
+/// A file in a folder, and a request for it that names it in another way.
+const SENT: [&[u8]; 18] = [
+    b"grub/x86_64-efi/Core.efi",
+    b"/grub/x86_64-efi/Core.efi",
+    b"//grub//x86_64-efi//Core.efi",
+    b"./grub/./x86_64-efi/Core.efi",
+    b"\\grub\\x86_64-efi\\Core.efi",
+    b"\\\\grub\\x86_64-efi/Core.efi",
+    b"C:\\grub\\x86_64-efi\\Core.efi",
+    b"\\GRUB\\X86_64-EFI\\CORE.EFI",
+    b"/grub/x86_64-efi/core.efi",
+    b"tftp://10.0.0.1/grub/x86_64-efi/Core.efi",
+    b"10.0.0.1::grub/x86_64-efi/Core.efi",
+    b"::10.0.0.1/grub/x86_64-efi/Core.efi",
+    b"grub/x86_64-efi/Core.efi?mac=52:54:00:00:00:01",
+    b"grub/x86_64-efi/Core.efi\xff",
+    b"grub/x86_64-efi/Core.efi\xff\xff\xff ",
+    b"grub/x86_64-efi/Core.efi\r\n",
+    b"grub/x86_64-efi/Core.efi\xef\xbf\xbd",
+    b"grub/x86_64-efi/Core.efi<\x20PXEClient:Arch:00007:UNDI:003016\xff\x01",
+];
+
+#[tokio::test]
+async fn a_file_is_sent_however_firmware_writes_its_name() {
+    let served = Served::start().await;
+    std::fs::create_dir_all(served.folder.path().join("loaders/grub/x86_64-efi")).expect("a folder");
+    let bytes = served.file("grub/x86_64-efi/Core.efi", 3000);
+    for name in SENT {
+        let mut client = Client::of(&served).await;
+        let fetched = client.fetch(name, &[("tsize", "0"), ("blksize", "1468")]).await;
+        assert!(fetched == bytes, "{} brought something else", name.escape_ascii());
+    }
+    served.counts("transfers_total", "sent", SENT.len() as u64).await;
+}
+
+/// What clients of the field put behind the mode, and what they are answered with; `None` is a first block at once.
+#[tokio::test]
+async fn every_option_of_the_field_is_answered_or_passed_over() {
+    let served = Served::start().await;
+    served.file("file", 3000);
+    let requests: [(&[u8], Option<&[(&str, u64)]>); 14] = [
+        // EDK II: the size alone, and then the file (MdeModulePkg/Universal/Network/Mtftp4Dxe).
+        (b"octet\0tsize\x000\0", Some(&[("tsize", 3000)])),
+        (b"octet\0tsize\x000\0blksize\x001468\0windowsize\x004\0", Some(&[("tsize", 3000), ("blksize", 1468), ("windowsize", 4)])),
+        // A size that is no zero, as some ROMs send that have read RFC 2349 the other way round.
+        (b"octet\0tsize\x0012345\0", Some(&[("tsize", 3000)])),
+        // iPXE, with multicast (RFC 2090), which no unicast server answers.
+        (b"octet\0blksize\x001432\0tsize\x000\0multicast\0\0", Some(&[("blksize", 1432), ("tsize", 3000)])),
+        // PXE ROMs: an odd block, a block larger than any, one in capitals, and filled up with zeros.
+        (b"octet\0blksize\x001457\0", Some(&[("blksize", 1457)])),
+        (b"octet\0blksize\x0065535\0", Some(&[("blksize", 65464)])),
+        (b"OCTET\0BLKSIZE\x001456\0TSIZE\x000\0\0\0\0\0\0\0", Some(&[("blksize", 1456), ("tsize", 3000)])),
+        // tftp-hpa's own, and others that are no standard.
+        (b"octet\0blksize2\x001024\0utimeout\x001000\0rollover\x000\0", None),
+        // A timeout that RFC 2349 does not have, beside one that it has.
+        (b"octet\0timeout\x000\0", None),
+        (b"octet\0timeout\x00256\0tsize\x000\0", Some(&[("tsize", 3000)])),
+        (b"octet\0timeout\x00255\0", Some(&[("timeout", 255)])),
+        // Values that are none, and an option that ends in the middle.
+        (b"octet\0blksize\x00-1\0windowsize\0\0tsize\x00abc\0", None),
+        (b"octet\0tsize\x000\0blksize\0", Some(&[("tsize", 3000)])),
+        (b"octet\0\xff\xfe\x001\0tsize\x000\0", Some(&[("tsize", 3000)])),
+    ];
+    for (request, answer) in requests {
+        let mut client = Client::of(&served).await;
+        client.say(&[b"\0\x01file\0", request].concat()).await;
+        match (client.hear().await, answer) {
+            (Heard::Data(1, content), None) => assert_eq!(content.len(), 512),
+            (heard, Some(answer)) => assert_eq!(heard, options(answer), "{}", request.escape_ascii()),
+            (heard, None) => panic!("{} is answered with {heard:?}", request.escape_ascii()),
+        }
+        // As firmware does that has seen enough.
+        client.answer(b"\0\x05\0\x08\0").await;
+    }
+    served.counts("transfers_total", "ended_by_client", 14).await;
+    served.counts("transfers", "", 0).await;
+}
+
+/// A ROM that has only one port for all its requests: the size, the end of that transfer, and at once the file.
+#[tokio::test]
+async fn a_client_that_requests_again_from_the_same_port_gets_its_file() {
+    let served = Served::start().await;
+    let bytes = served.file("file", 3000);
+    let mut client = Client::of(&served).await;
+    for _ in 0..3 {
+        client.ask("file", &[("tsize", "0")]).await;
+        assert_eq!(client.hear().await, options(&[("tsize", 3000)]));
+        client.answer(b"\0\x05\0\x08User aborted the transfer\0").await;
+        assert!(client.fetch("file", &[("blksize", "1468")]).await == bytes);
+    }
+    served.counts("transfers_total", "sent", 3).await;
+    served.counts("transfers_total", "ended_by_client", 3).await;
+}
+
+#[tokio::test]
+async fn text_modes_are_refused_in_words() {
+    let served = Served::start().await;
+    served.file("file", 10);
+    for mode in ["netascii", "NetASCII", "mail", "", "octett"] {
+        let mut client = Client::of(&served).await;
+        client.say(format!("\0\u{1}file\0{mode}\0").as_bytes()).await;
+        let Heard::Error(0, words) = client.hear().await else { panic!("{mode} is not refused") };
+        // It has at most three times the bytes of its request.
+        assert!("files are sent in octet (binary) mode only".starts_with(&words), "{mode}: {words}");
+    }
+}

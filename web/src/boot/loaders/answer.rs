@@ -1,0 +1,185 @@
+//! `GET /boot/loaders/{name}`: what UEFI firmware that boots over HTTP fetches. Every answer says how long it is and is neither
+//! compressed nor in chunks: firmware makes room for the whole file before it reads it.
+
+use super::super::range::{self, Asked};
+use super::super::ask::Asker;
+use super::super::refusal::refuse;
+use super::super::routes::grub_answer;
+use super::super::{client, grub, record};
+use super::{Loader, LoaderError, Loaders, signed};
+use crate::application::Application;
+use actix_web::body::SizedStream;
+use actix_web::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, LAST_MODIFIED,
+};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use bytes::Bytes;
+use futures::{Stream, stream};
+use percent_encoding::percent_decode_str;
+use std::io::{self, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::io::{AsyncReadExt, Take};
+
+/// How much of a file is held in memory for one client.
+const PART: usize = 64 * 1024;
+
+/// What every path of a boot loader begins with.
+const PATH: &str = "/boot/loaders/";
+
+/// Answers a GET or HEAD for a boot loader.
+pub(in super::super) async fn loader(request: HttpRequest, application: Data<Application>) -> HttpResponse {
+    let Some(loaders) = application.loaders.clone() else {
+        return refuse(
+            &request,
+            StatusCode::NOT_FOUND,
+            "this service has no folder of boot loaders; its --loaders or --tftp-folder names one",
+        );
+    };
+    let name = name_of(&request);
+    let plain = Loaders::plain(&name).unwrap_or_default();
+    if grub::is_configuration(&plain) {
+        return match Asker::of(&request, &application) {
+            Ok(asker) => grub_answer(&request, &application, asker).await,
+            Err(refusal) => refusal.answer(&request),
+        };
+    }
+    let media_type = media_type(&name);
+    let asked = name.clone();
+    let opened = match tokio::task::spawn_blocking(move || signed::open_over_http(&loaders, &name)).await {
+        Ok(opened) => opened,
+        Err(error) => Err(LoaderError::Unreadable(io::Error::other(error))),
+    };
+    match opened {
+        Ok(loader) => {
+            if request.method() == Method::GET
+                && let (Ok(file), Ok(client)) =
+                    (loader.file.try_clone(), client::address(&request, &application.trusted_proxies))
+            {
+                record::loader_given(&application, client, &plain, &Arc::new(file)).await;
+            }
+            answer(&request, loader, media_type)
+        }
+        Err(error @ LoaderError::Refused(_)) => {
+            if application.loaders.as_ref().is_some_and(Loaders::may_log) {
+                tracing::warn!(client = ?request.peer_addr(), "{error}");
+            }
+            refuse(&request, StatusCode::NOT_FOUND, &error.to_string())
+        }
+        Err(LoaderError::Missing) => {
+            let name = shown(&asked);
+            if let Some(loaders) = application.loaders.as_ref().filter(|loaders| loaders.may_log()) {
+                let folders = loaders.places();
+                tracing::warn!(client = ?request.peer_addr(), name, "a boot loader was requested over HTTP that is not in {folders}");
+            }
+            let sentence = format!(
+                "there is no boot loader {name:?}; put it into the folder that the service's --loaders names, or install Debian's \
+                 package ipxe"
+            );
+            refuse(&request, StatusCode::NOT_FOUND, &sentence)
+        }
+        Err(error @ LoaderError::Outside) => refuse(&request, StatusCode::NOT_FOUND, &error.to_string()),
+        Err(error) => {
+            tracing::error!("a boot loader is not served: {:#}", anyhow::anyhow!("{error:?}"));
+            refuse(&request, StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
+        }
+    }
+}
+
+/// The bytes of the name, each `%XX` decoded once.
+fn name_of(request: &HttpRequest) -> Vec<u8> {
+    let path = request.uri().path();
+    match path.split_once(PATH) {
+        Some((_, name)) => percent_decode_str(name).collect(),
+        // The path itself is written in another way; what routing made of it counts.
+        None => request.match_info().get("name").unwrap_or_default().as_bytes().to_vec(),
+    }
+}
+
+/// A name for a person, of any bytes and any length.
+fn shown(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).chars().take(100).collect()
+}
+
+/// UEFI decides by it, or by the name's end, what to do with what it got (UEFI specification, 24.7.1).
+fn media_type(name: &[u8]) -> HeaderValue {
+    let name = String::from_utf8_lossy(name);
+    let name = name.split('?').next().unwrap_or_default().trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
+    let efi = Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("efi"));
+    HeaderValue::from_static(if efi { "application/efi" } else { "application/octet-stream" })
+}
+
+/// The file, or the part of it that was requested. A client that continues a broken download names the file that it began with
+/// (`If-Match`, `If-Range`), and is told where that has changed.
+fn answer(request: &HttpRequest, loader: Loader, media_type: HeaderValue) -> HttpResponse {
+    let etag = etag(&loader);
+    let begin = |status: StatusCode| -> HttpResponseBuilder {
+        let mut answer = HttpResponse::build(status);
+        answer.insert_header((ETAG, etag.clone())).insert_header((CACHE_CONTROL, "no-cache"));
+        answer
+            .insert_header((ACCEPT_RANGES, HeaderValue::from_static("bytes")))
+            .insert_header((CONTENT_TYPE, media_type.clone()));
+        if let Some(modified) = loader.modified {
+            answer.insert_header((LAST_MODIFIED, actix_web::http::header::HttpDate::from(modified)));
+        }
+        answer
+    };
+    let expected = request.headers().get(IF_MATCH).and_then(|tags| tags.to_str().ok());
+    if expected.is_some_and(|tags| !tags.split(',').map(str::trim).any(|tag| tag == "*" || tag == etag)) {
+        return refuse(request, StatusCode::PRECONDITION_FAILED, "the boot loader has changed; begin the download again");
+    }
+    if range::has_already(request.headers(), &etag) {
+        return begin(StatusCode::NOT_MODIFIED).finish();
+    }
+    let (status, part) = match range::asked(request.headers(), loader.size, &etag) {
+        Asked::Whole => (StatusCode::OK, 0..loader.size),
+        Asked::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
+        Asked::Unsatisfiable => {
+            return begin(StatusCode::RANGE_NOT_SATISFIABLE)
+                .insert_header((CONTENT_RANGE, format!("bytes */{}", loader.size)))
+                .content_type("text/plain; charset=utf-8")
+                .body(format!("the file has {} bytes, and the range begins behind its end\n", loader.size));
+        }
+    };
+    let mut answer = begin(status);
+    if status == StatusCode::PARTIAL_CONTENT {
+        answer.insert_header((CONTENT_RANGE, format!("bytes {}-{}/{}", part.start, part.end - 1, loader.size)));
+    }
+    let size = part.end - part.start;
+    // Firmware asks for the size first, with a HEAD.
+    if request.method() == Method::HEAD {
+        return answer.body(SizedStream::new(size, stream::empty::<io::Result<Bytes>>()));
+    }
+    let mut file = loader.file;
+    if part.start > 0
+        && let Err(error) = file.seek(SeekFrom::Start(part.start))
+    {
+        tracing::error!("a part of a boot loader is not served: {error}");
+        return refuse(request, StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read; the service's log says why");
+    }
+    answer.body(SizedStream::new(size, parts(file, size)))
+}
+
+/// What tells this content from another one of the same name.
+fn etag(loader: &Loader) -> String {
+    let modified = loader.modified.and_then(|modified| modified.duration_since(SystemTime::UNIX_EPOCH).ok());
+    format!("\"{:x}-{:x}\"", loader.size, modified.unwrap_or_default().as_nanos())
+}
+
+/// The file's bytes from where it stands, as many as were promised.
+fn parts(file: std::fs::File, size: u64) -> impl Stream<Item = io::Result<Bytes>> {
+    let file = tokio::fs::File::from_std(file).take(size);
+    stream::try_unfold(file, |mut file: Take<tokio::fs::File>| async move {
+        let mut part = Vec::with_capacity(PART);
+        let read = file.read_buf(&mut part).await?;
+        match (read, file.limit()) {
+            (0, 0) => Ok(None),
+            // The connection breaks, which tells the client that it has not got the whole file.
+            (0, _) => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            _ => Ok(Some((Bytes::from(part), file))),
+        }
+    })
+}

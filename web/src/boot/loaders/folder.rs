@@ -1,0 +1,64 @@
+//! Files of a folder: exactly what was named, or the one that firmware means with a name in other letters or with bytes behind
+//! it. Nothing leaves the folder: what is found is looked at without its symbolic links. It asks the disk, a bounded number of
+//! times.
+
+use super::name::Place;
+use super::{Loader, LoaderError};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// How many entries of a folder are looked at for a name that none has exactly.
+const ENTRIES: usize = 2048;
+
+/// Opens the file at a place below a folder, which is given without symbolic links.
+pub(super) fn open(folder: &Path, place: &Path) -> Result<Loader, LoaderError> {
+    let path = folder.join(place).canonicalize().map_err(of_disk)?;
+    if !path.starts_with(folder) {
+        return Err(LoaderError::Outside);
+    }
+    // Opening anything else, such as a named pipe, might never end.
+    if !path.metadata().map_err(of_disk)?.is_file() {
+        return Err(LoaderError::Missing);
+    }
+    let file = File::open(&path).map_err(of_disk)?;
+    let metadata = file.metadata().map_err(of_disk)?;
+    Ok(Loader { file, size: metadata.len(), modified: metadata.modified().ok() })
+}
+
+/// The place of the file that a name means which no file has exactly: upper and lower case do not count, and neither do bytes
+/// that are no text and all that follows them. `None` where there is none.
+pub(super) fn nearest(folder: &Path, place: &Place) -> Option<PathBuf> {
+    let mut found = PathBuf::new();
+    for part in place {
+        let mut entries: Vec<OsString> =
+            folder.join(&found).read_dir().ok()?.take(ENTRIES).filter_map(|entry| Some(entry.ok()?.file_name())).collect();
+        // The same one each time, whatever order the disk has.
+        entries.sort();
+        let exact = entries.iter().find(|entry| *entry == part);
+        let alike = || entries.iter().find(|entry| entry.eq_ignore_ascii_case(part));
+        let overrun = || entries.iter().filter(|entry| goes_on_behind(part, entry)).max_by_key(|entry| entry.len());
+        found.push(exact.or_else(alike).or_else(overrun)?);
+        // The folder may have a link to anywhere; what is outside is not looked at.
+        if !folder.join(&found).canonicalize().ok()?.starts_with(folder) {
+            return None;
+        }
+    }
+    Some(found)
+}
+
+/// Whether a name is this entry's with bytes behind it of which one is no text: firmware that does not know where option 67 ends
+/// sends what follows it in the message.
+fn goes_on_behind(name: &OsStr, entry: &OsStr) -> bool {
+    let (name, entry) = (name.as_encoded_bytes(), entry.as_encoded_bytes());
+    let Some((begin, rest)) = name.split_at_checked(entry.len()) else { return false };
+    begin.eq_ignore_ascii_case(entry) && rest.iter().any(|byte| !(b' '..=b'~').contains(byte))
+}
+
+fn of_disk(error: io::Error) -> LoaderError {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => LoaderError::Missing,
+        _ => LoaderError::Unreadable(error),
+    }
+}
