@@ -2,6 +2,7 @@
 
 use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
+use serde_json::json;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,12 +39,39 @@ async fn debians_boot_loaders_are_served_over_tftp_and_http() -> Result<()> {
 
 #[tokio::test]
 async fn a_folder_that_is_missing_is_told_at_the_start() -> Result<()> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
-    command.args(["serve", "--tftp-listen", "127.0.0.1:0", "--tftp-folder", "/nowhere/loaders"]);
-    let output = command.env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none").output().await?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.code() == Some(1), "{told}");
-    ensure!(told.contains("the folder /nowhere/loaders (--tftp-folder) cannot be read"), "{told}");
+    for option in ["--tftp-folder", "--loaders"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
+        command.args(["serve", "--tftp-listen", "127.0.0.1:0", option, "/nowhere/loaders"]);
+        let output = command.env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none").output().await?;
+        let told = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.code() == Some(1), "{told}");
+        ensure!(told.contains(&format!("the folder /nowhere/loaders ({option}) cannot be read")), "{told}");
+    }
+    Ok(())
+}
+
+/// A loader of the operator's goes before the package's, and the start of the log says who has none.
+#[tokio::test]
+async fn a_folder_of_the_operators_goes_before_the_packages() -> Result<()> {
+    let own = tempfile::tempdir()?;
+    std::fs::write(own.path().join("snponly.efi"), "the operator's own")?;
+    std::fs::write(own.path().join("ipxe-i386.efi"), "for 32-bit UEFI")?;
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_bootledger"));
+    let options = vec!["--loaders".to_owned(), own.path().display().to_string()];
+    let service = Service::start_with(Ipv4Addr::LOCALHOST, program, options).await?;
+    for (path, content) in
+        [("/boot/loaders//snponly.efi", "the operator's own"), ("/boot/loaders/ipxe-i386.efi", "for 32-bit UEFI")]
+    {
+        let output = Command::new("curl").args(["-sSf", "--path-as-is", &service.url(path)]).output().await?;
+        ensure!(output.stdout == content.as_bytes(), "{path}: {output:?}");
+    }
+    service.put("/api/v1/sites/dc1", &json!({ "next_server": "10.0.0.1", "domain": "dc1.example", "zones": [] })).await?;
+    let output = Command::new("curl").args(["-sSf", &service.url("/dhcp/dc1/dnsmasq.conf")]).output().await?;
+    let served = String::from_utf8_lossy(&output.stdout);
+    for there in ["\"ipxe-i386.efi\"", "/boot/loaders/ipxe-i386.efi\"", "\"undionly.kpxe\"", "\"snponly.efi\""] {
+        ensure!(served.contains(there), "no {there} in {served}");
+    }
+    ensure!(!served.contains("arm32"), "{served}");
     Ok(())
 }
 

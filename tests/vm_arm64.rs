@@ -18,7 +18,10 @@ async fn an_arm64_server_boots_over_the_network_to_its_script_and_is_done() -> R
     let options = ["--tftp-listen", &format!("{}:69", lab.host_address()), "--loaders", &loaders.display().to_string()];
     let service = Service::start_with(lab.host_address(), lab.program()?, options.map(str::to_owned).to_vec()).await?;
     let missing = service.get("/readyz").await?["boot_loaders_missing"].to_string();
-    ensure!(!missing.contains("64-bit ARM") && missing.contains("32-bit ARM (architectures 10, 18; ipxe-arm32.efi)"), "{missing}");
+    ensure!(
+        !missing.contains("64-bit ARM") && missing.contains("32-bit ARM (architectures 10, 18; ipxe-arm32.efi)"),
+        "{missing}"
+    );
 
     service.put("/api/v1/sites/lab", &site(&lab)).await?;
     service.put("/api/v1/racks/r1", &json!({ "site": "lab" })).await?;

@@ -85,7 +85,10 @@ impl Rehearsal {
                     Some(([0, 3], rest)) => {
                         let data = rest.get(2..).ok_or("a block has no number")?;
                         if data.len() as u64 > block || data.iter().any(|byte| *byte != b'i') {
-                            return Err(format!("a block of {} bytes, where {block} were agreed on, or of another file", data.len()));
+                            return Err(format!(
+                                "a block of {} bytes, where {block} were agreed on, or of another file",
+                                data.len()
+                            ));
                         }
                     }
                     // Each option that is answered was requested, and a value has at most 20 digits.

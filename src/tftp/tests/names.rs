@@ -46,7 +46,10 @@ async fn every_option_of_the_field_is_answered_or_passed_over() {
     let requests: [(&[u8], Option<&[(&str, u64)]>); 14] = [
         // EDK II: the size alone, and then the file (MdeModulePkg/Universal/Network/Mtftp4Dxe).
         (b"octet\0tsize\x000\0", Some(&[("tsize", 3000)])),
-        (b"octet\0tsize\x000\0blksize\x001468\0windowsize\x004\0", Some(&[("tsize", 3000), ("blksize", 1468), ("windowsize", 4)])),
+        (
+            b"octet\0tsize\x000\0blksize\x001468\0windowsize\x004\0",
+            Some(&[("tsize", 3000), ("blksize", 1468), ("windowsize", 4)]),
+        ),
         // A size that is no zero, as some ROMs send that have read RFC 2349 the other way round.
         (b"octet\0tsize\x0012345\0", Some(&[("tsize", 3000)])),
         // iPXE, with multicast (RFC 2090), which no unicast server answers.

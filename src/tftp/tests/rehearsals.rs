@@ -24,8 +24,30 @@ fn folder() -> (TempDir, Loaders) {
 
 fn name() -> impl Strategy<Value = Vec<u8>> {
     let words: [&[u8]; 24] = [
-        b"inside", b"INSIDE", b"dir", b"inside.efi", b"empty", b"secret", b"link", b"up", b"..", b".", b"/", b"\\", b"//", b"\xff",
-        b"\n", b" ", b"C:", b"tftp://h", b"10.0.0.1", b"::", b"?a=b", b"%2e%2e", b"\"", b"loaders",
+        b"inside",
+        b"INSIDE",
+        b"dir",
+        b"inside.efi",
+        b"empty",
+        b"secret",
+        b"link",
+        b"up",
+        b"..",
+        b".",
+        b"/",
+        b"\\",
+        b"//",
+        b"\xff",
+        b"\n",
+        b" ",
+        b"C:",
+        b"tftp://h",
+        b"10.0.0.1",
+        b"::",
+        b"?a=b",
+        b"%2e%2e",
+        b"\"",
+        b"loaders",
     ];
     let joined = proptest::collection::vec(proptest::sample::select(words.to_vec()), 0..7).prop_map(|words| words.concat());
     prop_oneof![4 => joined, 2 => Just(b"dir/inside.efi".to_vec()), 1 => proptest::collection::vec(any::<u8>(), 0..600)]

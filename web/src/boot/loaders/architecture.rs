@@ -39,7 +39,13 @@ pub const FAMILIES: [Family; 8] = [
         tftp: &[0],
         http: &[20],
         standard: "undionly.kpxe",
-        files: &["undionly.kpxe", "undionly.kkpxe", "x86_64/undionly.kpxe", "bin-x86_64-pcbios/undionly.kpxe", "bin/undionly.kpxe"],
+        files: &[
+            "undionly.kpxe",
+            "undionly.kkpxe",
+            "x86_64/undionly.kpxe",
+            "bin-x86_64-pcbios/undionly.kpxe",
+            "bin/undionly.kpxe",
+        ],
     },
     Family {
         name: "uefi",

@@ -29,7 +29,7 @@ pub(super) fn open(folder: &Path, place: &Path) -> Result<Loader, LoaderError> {
 
 /// The place of the file that a name means which no file has exactly: upper and lower case do not count, and neither do bytes
 /// that are no text and all that follows them. `None` where there is none.
-pub(super) fn nearest(folder: &Path, place: &Place) -> Option<PathBuf> {
+pub(super) fn nearest(folder: &Path, place: &Place, ran_over: bool) -> Option<PathBuf> {
     let mut found = PathBuf::new();
     for part in place {
         let mut entries: Vec<OsString> =
@@ -38,7 +38,7 @@ pub(super) fn nearest(folder: &Path, place: &Place) -> Option<PathBuf> {
         entries.sort();
         let exact = entries.iter().find(|entry| *entry == part);
         let alike = || entries.iter().find(|entry| entry.eq_ignore_ascii_case(part));
-        let overrun = || entries.iter().filter(|entry| goes_on_behind(part, entry)).max_by_key(|entry| entry.len());
+        let overrun = || entries.iter().filter(|entry| goes_on_behind(part, entry, ran_over)).max_by_key(|entry| entry.len());
         found.push(exact.or_else(alike).or_else(overrun)?);
         // The folder may have a link to anywhere; what is outside is not looked at.
         if !folder.join(&found).canonicalize().ok()?.starts_with(folder) {
@@ -48,12 +48,14 @@ pub(super) fn nearest(folder: &Path, place: &Place) -> Option<PathBuf> {
     Some(found)
 }
 
-/// Whether a name is this entry's with bytes behind it of which one is no text: firmware that does not know where option 67 ends
-/// sends what follows it in the message.
-fn goes_on_behind(name: &OsStr, entry: &OsStr) -> bool {
+/// Whether a name is this entry's with other bytes behind it: firmware that does not know where option 67 ends sends what follows it
+/// in the message. One of them is no text, or one was that is no longer there; a longer name of a file is not meant.
+fn goes_on_behind(name: &OsStr, entry: &OsStr, ran_over: bool) -> bool {
     let (name, entry) = (name.as_encoded_bytes(), entry.as_encoded_bytes());
     let Some((begin, rest)) = name.split_at_checked(entry.len()) else { return false };
-    begin.eq_ignore_ascii_case(entry) && rest.iter().any(|byte| !(b' '..=b'~').contains(byte))
+    let of_a_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    begin.eq_ignore_ascii_case(entry)
+        && (rest.iter().any(|byte| !(b' '..=b'~').contains(byte)) || (ran_over && !rest.first().is_some_and(of_a_name)))
 }
 
 fn of_disk(error: io::Error) -> LoaderError {

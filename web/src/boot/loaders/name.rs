@@ -27,18 +27,32 @@ const PARTS: usize = 16;
 /// A place below a folder: the names of folders, and of a file. No part is empty, `.` or `..`, and none has a slash.
 pub(super) type Place = Vec<OsString>;
 
-/// The places that a name may mean, the most likely one first; at least one, and at most four.
+/// What a name may mean.
+#[derive(Debug)]
+pub(super) struct Name {
+    /// The places, the most likely one first; at least one, and at most four.
+    pub(super) places: Vec<Place>,
+    /// Whether there were bytes behind it that are no text: what is before them may be of something else, too.
+    pub(super) ran_over: bool,
+}
+
+/// What a name may mean.
 ///
 /// # Errors
 /// Where the name leads out of the folder, or names nothing.
-pub(super) fn places(name: &[u8]) -> Result<Vec<Place>, LoaderError> {
+pub(super) fn read(name: &[u8]) -> Result<Name, LoaderError> {
     if name.len() > LONGEST {
         return Err(LoaderError::Missing);
     }
-    let name: Vec<u8> = bare(name).iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect();
-    if name.contains(&0) {
+    let bare = bare(name);
+    if bare.contains(&0) {
         return Err(LoaderError::Outside);
     }
+    // No file's name has such bytes: it ended before them.
+    let end = bare.iter().position(is_no_text).unwrap_or(bare.len());
+    let ran_over = end < bare.len() || name.trim_ascii_end().last().is_some_and(|last| *last > 0 && is_no_text(last));
+    let name: Vec<u8> =
+        bare.get(..end).unwrap_or_default().iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect();
     let parts = parts(within_server(&name))?;
     let whole_is_address = parts.len() > 1 && parts.first().is_some_and(|part| is_address(part));
     let mut places = vec![parts.clone()];
@@ -47,7 +61,8 @@ pub(super) fn places(name: &[u8]) -> Result<Vec<Place>, LoaderError> {
     }
     let without_query: Vec<_> = places.iter().filter_map(|place| without_query(place)).collect();
     places.extend(without_query);
-    Ok(places.into_iter().map(|place| place.into_iter().map(OsString::from_vec).collect()).collect())
+    let places = places.into_iter().map(|place| place.into_iter().map(OsString::from_vec).collect()).collect();
+    Ok(Name { places, ran_over })
 }
 
 /// The name without what surrounds it: spaces and quotes, and behind it any of the bytes that firmware adds.
@@ -103,6 +118,10 @@ fn without_query(place: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
     (!matches!(&last[..], b"" | b"." | b"..")).then_some(place)
 }
 
+fn is_no_text(byte: &u8) -> bool {
+    byte.is_ascii_control() || *byte == 0xff
+}
+
 fn is_address(text: &[u8]) -> bool {
     std::str::from_utf8(text).is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok())
 }
@@ -113,8 +132,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn first(name: &[u8]) -> String {
-        let places = places(name).unwrap_or_else(|error| panic!("{}: {error}", name.escape_ascii()));
-        places[0].join(std::ffi::OsStr::new("/")).into_string().expect("text")
+        let read = read(name).unwrap_or_else(|error| panic!("{}: {error}", name.escape_ascii()));
+        read.places[0].join(std::ffi::OsStr::new("/")).into_string().expect("text")
     }
 
     #[test]
@@ -147,6 +166,8 @@ mod tests {
             b"snponly.efi\xef\xbf\xbd",
             b"  snponly.efi",
             b"\"snponly.efi\"",
+            b"snponly.efi\xff\x01/../etc/passwd",
+            b"snponly.efi\n/../x",
             b"'/snponly.efi' \xff",
         ] {
             assert_eq!(first(sent), "snponly.efi", "{}", sent.escape_ascii());
@@ -163,7 +184,7 @@ mod tests {
     fn an_address_or_a_query_may_be_meant_or_not() {
         let all = |name: &[u8]| {
             let joined = |place: &Place| place.join(std::ffi::OsStr::new("/")).into_string().expect("text");
-            places(name).expect("places").iter().map(joined).collect::<Vec<_>>()
+            read(name).expect("places").places.iter().map(joined).collect::<Vec<_>>()
         };
         assert_eq!(all(b"::10.0.0.1/a.efi"), ["10.0.0.1/a.efi", "a.efi"]);
         assert_eq!(all(b"10.0.0.1/a.efi"), ["10.0.0.1/a.efi", "a.efi"]);
@@ -195,13 +216,13 @@ mod tests {
             b"\xff",
             b" ",
         ] {
-            assert!(matches!(places(sent), Err(LoaderError::Outside)), "{}", sent.escape_ascii());
+            assert!(matches!(read(sent), Err(LoaderError::Outside)), "{}", sent.escape_ascii());
         }
         for folder in [&b"folder/"[..], b"/", b".", b".\\"] {
-            assert!(matches!(places(folder), Err(LoaderError::Missing)), "{}", folder.escape_ascii());
+            assert!(matches!(read(folder), Err(LoaderError::Missing)), "{}", folder.escape_ascii());
         }
-        assert!(matches!(places(&b"a/".repeat(40)), Err(LoaderError::Missing)));
-        assert!(matches!(places(&[b'a'; 2000]), Err(LoaderError::Missing)));
+        assert!(matches!(read(&b"a/".repeat(40)), Err(LoaderError::Missing)));
+        assert!(matches!(read(&[b'a'; 2000]), Err(LoaderError::Missing)));
     }
 
     proptest! {
@@ -210,9 +231,9 @@ mod tests {
         fn no_place_leads_anywhere_else(
             name in proptest::collection::vec(prop_oneof![any::<u8>(), proptest::sample::select(&b"./\\:?\"' \0\xff1a"[..])], 0..80)
         ) {
-            if let Ok(places) = places(&name) {
-                prop_assert!((1..=4).contains(&places.len()));
-                for part in places.iter().flatten() {
+            if let Ok(read) = read(&name) {
+                prop_assert!((1..=4).contains(&read.places.len()));
+                for part in read.places.iter().flatten() {
                     let bytes = part.as_encoded_bytes();
                     prop_assert!(!bytes.is_empty() && !bytes.contains(&b'/') && !bytes.contains(&0), "{part:?}");
                     prop_assert!(part != "." && part != "..", "{part:?}");
