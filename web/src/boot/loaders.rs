@@ -119,13 +119,13 @@ impl Loaders {
                 }
             }
         }
-        let packaged = places.iter().find_map(|place| signed::packaged(Path::new("/"), place));
+        let packaged = name.places.iter().find_map(|place| signed::packaged(Path::new("/"), place));
         packaged.unwrap_or(Err(LoaderError::Missing))
     }
 
     /// A name as it is meant, such as `grub/grub.cfg`, however firmware writes it; `None` where it means nothing below a folder.
     pub(in crate::boot) fn plain(name: &[u8]) -> Option<String> {
-        let place = name::places(name).ok()?.into_iter().next()?;
+        let place = name::read(name).ok()?.places.into_iter().next()?;
         let parts: Option<Vec<String>> = place.into_iter().map(|part| part.into_string().ok()).collect();
         Some(parts?.join("/"))
     }
