@@ -45,9 +45,7 @@ pub fn configure(configuration: &mut ServiceConfig) {
         configuration.service(resource.route(web::post().to(file)));
     }
     configuration.service(web::resource("/pxe/{path:.*}").to(nothing));
-    for path in ["/grub/grub.cfg", "/boot/grub/grub.cfg"] {
-        configuration.service(readable(path, |resource, route| resource.route(route.to(grub_configuration))));
-    }
+    configuration.service(readable("/grub/grub.cfg", |resource, route| resource.route(route.to(grub_configuration))));
     configuration.service(readable("/boot/loaders/{name:.*}", |resource, route| resource.route(route.to(loaders::loader))));
 }
 

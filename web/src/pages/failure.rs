@@ -13,7 +13,7 @@ pub(crate) fn wants_page(request: &HttpRequest) -> bool {
     // The same as pages: the API and machines never get one, whatever they accept.
     let path = request.path();
     let machine =
-        ["/api/v1", "/pxe", "/dhcp/", "/dns/", "/puppet/", "/boot/loaders"].iter().any(|prefix| path.starts_with(prefix));
+        ["/api/v1", "/pxe", "/grub/", "/dhcp/", "/dns/", "/puppet/", "/boot/loaders"].iter().any(|prefix| path.starts_with(prefix));
     !machine && accept.contains("text/html")
 }
 

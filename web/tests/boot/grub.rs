@@ -77,7 +77,7 @@ async fn a_grub_gets_the_configuration_of_its_servers_deployment_in_whatever_fol
         assert_eq!(text(&files, CLIENT, file).await, expected, "{file}");
         assert_eq!(text(&files, "::ffff:10.0.0.20", file).await, expected, "{file}");
     }
-    for path in ["/grub/grub.cfg", "/boot/grub/grub.cfg", "/boot/loaders/grub.cfg", "/boot/loaders//grub/grub.cfg"] {
+    for path in ["/grub/grub.cfg", "/boot/loaders/grub.cfg", "/boot/loaders//grub/grub.cfg"] {
         let answer = harness.get(path, CLIENT).await;
         assert_eq!((answer.status.as_u16(), answer.text()), (200, expected.as_str()), "{path}");
     }
