@@ -56,7 +56,8 @@ async fn a_server_with_secure_boot_is_installed_by_the_signed_chain_and_refuses_
     let mut keeper = agent.keep(&dhcp.check_command(), &dhcp.reload_command())?;
     let signed = deploy(&service, "VM-1", SIGNED_MAC, &json!({})).await?;
     let unsigned = deploy(&service, "VM-2", UNSIGNED_MAC, &json!({ "boot_chain": "ipxe" })).await?;
-    let chain = async |id: &str| Ok::<_, anyhow::Error>(service.get(&format!("/api/v1/deployments/{id}")).await?["boot_chain"].clone());
+    let chain =
+        async |id: &str| Ok::<_, anyhow::Error>(service.get(&format!("/api/v1/deployments/{id}")).await?["boot_chain"].clone());
     ensure!(chain(&signed).await? == "signed" && chain(&unsigned).await? == "ipxe", "the device goes before the site");
 
     // Both firmwares are the same; only the loader differs.

@@ -299,7 +299,9 @@ impl BootImage {
     /// What a server of this boot chain lacks in it beyond [`BootImage::incomplete`], as a sentence.
     pub fn lacks(&self, chain: BootChain) -> Option<String> {
         let lacks = chain == BootChain::Signed && self.file_of_kind(FileKind::Grub).is_none();
-        lacks.then(|| "it has no file of kind grub, the configuration that a signed GRUB gets instead of the iPXE script".to_owned())
+        lacks.then(|| {
+            "it has no file of kind grub, the configuration that a signed GRUB gets instead of the iPXE script".to_owned()
+        })
     }
 
     /// The first file of a kind, by name.

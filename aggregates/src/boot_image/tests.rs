@@ -119,7 +119,9 @@ fn a_retired_image_changes_no_more_until_it_is_defined_again() {
 fn a_server_of_the_signed_chain_needs_a_file_of_kind_grub_and_no_image_may_have_two() {
     let script = || vec![define(), put("boot.ipxe", FileKind::BootIpxe)];
     let grub = |names: &[&str]| after(script().into_iter().chain(names.iter().map(|name| put(name, FileKind::Grub))).collect()).0;
-    for (image, signed, incomplete) in [(grub(&[]), true, false), (grub(&["grub.cfg"]), false, false), (grub(&["a", "b"]), false, true)] {
+    for (image, signed, incomplete) in
+        [(grub(&[]), true, false), (grub(&["grub.cfg"]), false, false), (grub(&["a", "b"]), false, true)]
+    {
         assert_eq!(image.lacks(BootChain::Ipxe), None);
         assert_eq!(image.lacks(BootChain::Signed).is_some(), signed, "{image:?}");
         assert_eq!(image.incomplete().is_some_and(|why| why.contains("2 files of kind grub")), incomplete, "{image:?}");

@@ -218,7 +218,12 @@ fn an_image_without_a_grub_file_is_refused_by_the_name_of_what_chose_the_signed_
     let site = [(parsed("site dc1"), settings(json!({ "boot_chain": "signed" })))];
     let refused = resolve(&image(json!({}), &[]), &site, json!({})).broken;
     assert_eq!(refused[0].field, "boot_image");
-    for part in ["boot image debian-12", "no file of kind grub", "boot_chain on site dc1 is signed", "set boot_chain to ipxe on the device"] {
+    for part in [
+        "boot image debian-12",
+        "no file of kind grub",
+        "boot_chain on site dc1 is signed",
+        "set boot_chain to ipxe on the device",
+    ] {
         assert!(refused[0].message.contains(part), "{part}: {}", refused[0].message);
     }
 }
@@ -231,7 +236,11 @@ fn a_boot_chain_that_is_none_is_refused_wherever_it_is_set() {
         assert_eq!(rules, ["boot_chain_unknown"], "{wrong}");
         // A setting of that name may be older than its meaning.
         let stored = [(parsed("venture shop"), set)];
-        assert_eq!(chain(true, json!({}), &stored, json!({})), (BootChain::Ipxe, vec!["boot_chain_unknown".to_owned()]), "{wrong}");
+        assert_eq!(
+            chain(true, json!({}), &stored, json!({})),
+            (BootChain::Ipxe, vec!["boot_chain_unknown".to_owned()]),
+            "{wrong}"
+        );
     }
     for right in ["ipxe", "signed", ""] {
         assert_eq!(broken(&settings(json!({ "boot_chain": right })), &SecretProblems::new()), []);

@@ -120,15 +120,17 @@ mod tests {
     #[test]
     fn every_folder_that_a_grub_looks_in_has_its_configuration() {
         for name in [
-            "grub/grub.cfg",                           // Debian, Ubuntu
-            "grub.cfg",                                // Fedora, RHEL: beside the loader
+            "grub/grub.cfg", // Debian, Ubuntu
+            "grub.cfg",      // Fedora, RHEL: beside the loader
             "boot/grub/grub.cfg",
             "EFI/debian/grub.cfg",
-            "debian-installer/amd64/grub/grub.cfg",    // Debian's grubnetx64-installer.efi
+            "debian-installer/amd64/grub/grub.cfg", // Debian's grubnetx64-installer.efi
         ] {
             assert!(is_configuration(name), "{name}");
         }
-        for name in ["grub/x86_64-efi/grub.cfg", "grub/arm64-efi/grub.cfg", "grub/x86_64-efi/command.lst", "grub.cfg/x", "mygrub.cfg", ""] {
+        for name in
+            ["grub/x86_64-efi/grub.cfg", "grub/arm64-efi/grub.cfg", "grub/x86_64-efi/command.lst", "grub.cfg/x", "mygrub.cfg", ""]
+        {
             assert!(!is_configuration(name), "{name}");
         }
     }

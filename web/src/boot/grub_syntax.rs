@@ -43,7 +43,9 @@ async fn said(program: &str, text: &[u8]) -> Option<Result<(), String>> {
     let line = words.lines().rev().find_map(|line| line.trim().strip_prefix("Syntax error at line ")?.parse::<usize>().ok())?;
     let shown = String::from_utf8_lossy(text);
     let shown: String = shown.lines().nth(line.saturating_sub(1)).unwrap_or_default().chars().take(200).collect();
-    Some(Err(format!("GRUB cannot read the configuration: {program} finds a syntax error at line {line} of what is rendered: {shown}")))
+    Some(Err(format!(
+        "GRUB cannot read the configuration: {program} finds a syntax error at line {line} of what is rendered: {shown}"
+    )))
 }
 
 #[cfg(test)]

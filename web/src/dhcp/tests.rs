@@ -132,7 +132,8 @@ fn servers_accept_a_site_of_any_boot_chains_and_only_the_signed_one_names_shim()
     use bootledger_aggregates::values::boot_chain::BootChain::{Ipxe, Signed};
     for chains in [vec![], vec![Ipxe], vec![Signed], vec![Ipxe, Signed], vec![Signed, Signed, Ipxe, Ipxe]] {
         let hosts = chains.iter().zip(20..).map(|(chain, n)| {
-            let host = entry(&format!("10.0.0.{n}"), &format!("52:54:00:00:00:{n}"), Some("h200.dc1.example"), "production", true);
+            let host =
+                entry(&format!("10.0.0.{n}"), &format!("52:54:00:00:00:{n}"), Some("h200.dc1.example"), "production", true);
             SiteEntry { boot_chain: *chain, ..host }
         });
         let networks = vec![("production", network("10.0.0.0/24", &json!({})))];

@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 const CLIENT: &str = "10.0.0.20";
 
-const GRUB: &str = "echo '{{ hostname }} ({{ filetype }})'\nlinux /pxe/_kernel url={{ kickstart_url }}\ninitrd /pxe/_initrd\nboot\n";
+const GRUB: &str =
+    "echo '{{ hostname }} ({{ filetype }})'\nlinux /pxe/_kernel url={{ kickstart_url }}\ninitrd /pxe/_initrd\nboot\n";
 
 /// A target of the sample image, with a configuration for GRUB where there is one.
 async fn target(harness: &Harness, grub: Option<&str>, next_boot: NextBoot, ip_only_done: bool) -> Arc<Target> {
@@ -119,7 +120,10 @@ async fn a_grub_that_cannot_be_served_says_why_on_its_console_and_starts_again_b
     let without = target(&harness, None, NextBoot::Network, true).await;
     harness.load(&[&without]);
     says("the boot image debian-13, revision 6, has no file of kind grub").await;
-    harness.application.boot.load(vec![Entry::Unusable { ip: "10.0.0.20".parse().expect("an address"), deployment: without.identity.deployment }], 2);
+    harness
+        .application
+        .boot
+        .load(vec![Entry::Unusable { ip: "10.0.0.20".parse().expect("an address"), deployment: without.identity.deployment }], 2);
     says("cannot be served").await;
     let failing = target(&harness, Some("{{ hostname[9].x }}"), NextBoot::Network, true).await;
     harness.load(&[&failing]);
@@ -206,7 +210,11 @@ async fn a_shim_whose_grub_has_no_http_is_not_served_over_http_where_it_would_en
         assert_eq!(harness.ask(method, "/boot/loaders/http/shimx64.efi", CLIENT, &[]).await.status, 200);
     }
     let refused = harness.get("/boot/loaders/shimx64.efi", CLIENT).await;
-    assert!(refused.text().contains("grubx64.efi, which it starts, has no HTTP") && refused.text().contains("PXE"), "{}", refused.text());
+    assert!(
+        refused.text().contains("grubx64.efi, which it starts, has no HTTP") && refused.text().contains("PXE"),
+        "{}",
+        refused.text()
+    );
     // shim asks for the second loader with two slashes.
     assert_eq!(harness.get("/boot/loaders/http//grubx64.efi", CLIENT).await.status, 200);
     assert_eq!(text(&files, CLIENT, "shimx64.efi").await, "shim", "TFTP has it");

@@ -1,8 +1,8 @@
 //! `GET /boot/loaders/{name}`: what UEFI firmware that boots over HTTP fetches. Every answer says how long it is and is neither
 //! compressed nor in chunks: firmware makes room for the whole file before it reads it.
 
-use super::super::range::{self, Asked};
 use super::super::ask::Asker;
+use super::super::range::{self, Asked};
 use super::super::refusal::refuse;
 use super::super::routes::grub_answer;
 use super::super::{client, grub, record};
@@ -56,8 +56,7 @@ pub(in super::super) async fn loader(request: HttpRequest, application: Data<App
     match opened {
         Ok(loader) => {
             if request.method() == Method::GET
-                && let (Ok(file), Ok(client)) =
-                    (loader.file.try_clone(), client::address(&request, &application.trusted_proxies))
+                && let (Ok(file), Ok(client)) = (loader.file.try_clone(), client::address(&request, &application.trusted_proxies))
             {
                 record::loader_given(&application, client, &plain, &Arc::new(file)).await;
             }

@@ -31,8 +31,7 @@ pub(super) fn kind(kind: FileKind) -> &'static str {
 
 /// All kinds for a choice.
 pub(super) fn kinds() -> Vec<(String, String)> {
-    let all =
-        [FileKind::BootIpxe, FileKind::Grub, FileKind::Kernel, FileKind::Initrd, FileKind::Kickstart, FileKind::Other];
+    let all = [FileKind::BootIpxe, FileKind::Grub, FileKind::Kernel, FileKind::Initrd, FileKind::Kickstart, FileKind::Other];
     all.map(|of| (of.as_str().to_owned(), format!("{} ({of})", kind(of)))).to_vec()
 }
 

@@ -303,7 +303,9 @@ mod tests {
             text(&Html::parse_document(&view(&found, at(now)).into_string()))
         };
         let unsigned = words(BootChain::Ipxe, true, 180, "snponly.efi");
-        for part in ["fetched its boot loader snponly.efi 3 min ago, and nothing since", "Secure Boot", "Access Denied", "boot_chain"] {
+        for part in
+            ["fetched its boot loader snponly.efi 3 min ago, and nothing since", "Secure Boot", "Access Denied", "boot_chain"]
+        {
             assert!(unsigned.contains(part), "{part}: {unsigned}");
         }
         let signed = words(BootChain::Signed, true, 180, "grubx64.efi");
