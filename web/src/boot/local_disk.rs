@@ -33,7 +33,6 @@ macro_rules! local_disk_of_grub {
     ($($line:literal)*) => {
         concat!(
             $($line, "\n",)*
-            "regexp --set=1:server '^([^,]*,[^,]*)' \"$root\"\n",
             "for disk in (hd*,*) (hd*); do\n",
             "    regexp --set=1:name '^\\((.*)\\)$' \"$disk\"\n",
             "    for file in $disk/EFI/*/shimx64.efi $disk/EFI/*/shimaa64.efi $disk/EFI/Microsoft/Boot/bootmgfw.efi $disk/EFI/*/grubx64.efi \\\n",
