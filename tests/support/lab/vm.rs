@@ -69,17 +69,16 @@ impl Vm {
 
         let (program, machine) = match options.firmware {
             Firmware::Arm64 => ("qemu-system-aarch64", "virt"),
+            // Secure Boot needs a mode of the processor that only firmware has, so that a system cannot change the keys.
+            Firmware::UefiSecure => ("qemu-system-x86_64", "q35,smm=on,graphics=off"),
             Firmware::Bios | Firmware::UefiPxe | Firmware::UefiHttp => ("qemu-system-x86_64", "pc,graphics=off"),
         };
         let mut command = privileged(&format!("ip netns exec {} {program}", network.namespace()));
         // Some machines offer a KVM on which a guest hangs, so nobody gets it who has not asked for it.
         let accelerator = std::env::var("BOOTLEDGER_LAB_ACCELERATOR").unwrap_or_else(|_| "tcg".to_owned());
-        // Secure Boot needs a mode of the processor that only firmware has, so that a system cannot change the keys.
-        let secure = options.firmware == Firmware::UefiSecure;
-        let machine = if secure { "q35,smm=on,graphics=off" } else { machine };
         let accelerator = if options.firmware == Firmware::Arm64 { "tcg" } else { &accelerator };
         command.args(["-machine", machine, "-accel", accelerator]);
-        if secure {
+        if options.firmware == Firmware::UefiSecure {
             command.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
         }
         command.args(["-m", &options.memory_megabytes.to_string(), "-display", "none", "-vga", "none", "-monitor", "none"]);
