@@ -154,6 +154,10 @@ impl Service {
         workers.spawn(later(Box::pin(async move { publisher.run(stopped).await })));
         if let Some(tftp) = tftp {
             tracing::info!(address = %tftp.address(), folder = %arguments.tftp_folder.display(), "listening for TFTP");
+            let tftp = match &application.loaders {
+                Some(loaders) => tftp.serving(bootledger_web::boot::tftp::Files::of(loaders.clone(), application.clone())),
+                None => tftp,
+            };
             workers.spawn(tftp.run(stop.clone()));
         }
         let reactor = Reactor::new(works.clone(), worker);

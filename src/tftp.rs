@@ -3,9 +3,8 @@
 //! ```text
 //!   listener ──► admission ──► transfer, on a port of its own: options, window, patience, content
 //! ```
-//! It knows nothing of deployments: who is told to fetch a loader is decided by the DHCP configuration, and what happens
-//! then by `/pxe/`. It writes nothing, and sends nothing that is not below its folder. Why it is our own, says
-//! docs/adr/0012-our-own-tftp-server.md.
+//! It knows nothing of deployments: who gets which file is decided by `bootledger_web::boot::tftp`. It writes nothing. Why it is our
+//! own, says docs/adr/0012-our-own-tftp-server.md.
 
 mod admission;
 mod content;
@@ -27,7 +26,7 @@ pub use admission::Limits;
 
 use admission::{Admission, Dropped};
 use anyhow::{Context, Result};
-use bootledger_web::boot::loaders::Loaders;
+use bootledger_web::boot::tftp::Files;
 use counters::Counters;
 use listener::{Arrival, Listener};
 use packet::{Code, Malformed, Packet, Request};
@@ -51,7 +50,7 @@ const QUIET: Duration = Duration::from_mins(1);
 /// A server that listens.
 pub struct Server {
     listener: Listener,
-    loaders: Loaders,
+    files: Files,
     counters: Counters,
     admission: Admission,
     transfers: JoinSet<Outcome>,
@@ -87,10 +86,15 @@ impl Server {
     ///
     /// # Errors
     /// Where the address is taken or not allowed, or the registry has such measurements already.
-    pub async fn bind(address: SocketAddr, loaders: Loaders, limits: Limits, metrics: &prometheus::Registry) -> Result<Self> {
+    pub async fn bind(
+        address: SocketAddr,
+        files: impl Into<Files>,
+        limits: Limits,
+        metrics: &prometheus::Registry,
+    ) -> Result<Self> {
         Ok(Self {
             listener: Listener::bind(address).await?,
-            loaders,
+            files: files.into(),
             counters: Counters::register(metrics).context("cannot register the measurements of TFTP")?,
             admission: Admission::new(limits),
             transfers: JoinSet::new(),
@@ -100,6 +104,12 @@ impl Server {
             dropped: 0,
             told_at: None,
         })
+    }
+
+    /// The same with these files.
+    #[must_use]
+    pub fn serving(self, files: Files) -> Self {
+        Self { files, ..self }
     }
 
     /// Where it listens.
@@ -166,11 +176,12 @@ impl Server {
             }
         };
         let answered = Arc::new(AtomicBool::new(false));
-        let (loaders, counters) = (self.loaders.clone(), self.counters.clone());
+        let (files, counters) = (self.files.clone(), self.counters.clone());
         let (repeated, log) = (Arc::new(Notify::new()), Arc::clone(&self.log));
         let transfer = Transfer {
             socket,
-            loaders,
+            client: client.ip(),
+            files,
             counters: counters.clone(),
             answered: Arc::clone(&answered),
             repeated: Arc::clone(&repeated),

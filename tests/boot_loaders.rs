@@ -74,3 +74,25 @@ async fn a_folder_of_the_operators_goes_before_the_packages() -> Result<()> {
     ensure!(!served.contains("arm32"), "{served}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_grub_without_a_deployment_is_told_over_tftp_to_start_the_disk_and_gets_no_file_of_anybody() -> Result<()> {
+    let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_bootledger"));
+    let options = vec!["--tftp-listen".to_owned(), format!("127.0.0.1:{port}")];
+    let service = Service::start_with(Ipv4Addr::LOCALHOST, program, options).await?;
+    // curl sends the name below the root with `//`, as GRUB does.
+    let fetch = async |name: &str| Command::new("curl").args(["-sSf", &format!("tftp://127.0.0.1:{port}/{name}")]).output().await;
+    for name in ["/grub/grub.cfg", "grub/grub.cfg", "/grub.cfg"] {
+        let output = fetch(name).await?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success() && text.contains("no deployment is in progress"), "{name}: {text}");
+        let over_http = Command::new("curl").args(["-sSf", &service.url("/grub/grub.cfg")]).output().await?.stdout;
+        let over_http = String::from_utf8_lossy(&over_http);
+        ensure!(text == over_http, "{name}: {text}\nover HTTP: {over_http}");
+    }
+    for name in ["/pxe/_kernel", "pxe/vmlinuz", "/grub/x86_64-efi/command.lst"] {
+        ensure!(!fetch(name).await?.status.success(), "{name} was served");
+    }
+    Ok(())
+}

@@ -6,6 +6,7 @@ mod matrix;
 use crate::support::lab::{DhcpServer, Lab, Message, MessageKind, Options, Program, Wire};
 use anyhow::{Context, Result, ensure};
 use bootledger_aggregates::site::BootUrl;
+use bootledger_aggregates::values::boot_chain::BootChain;
 use bootledger_projections::dhcp_entries::SiteEntry;
 use bootledger_web::boot::loaders::Loaders;
 use bootledger_web::dhcp::boot_file::BootSource;
@@ -18,6 +19,8 @@ use std::net::Ipv4Addr;
 pub(crate) const MAC: &str = "52:54:00:00:0c:01";
 /// A server without one.
 const OTHER_MAC: &str = "52:54:00:00:0c:02";
+/// A server with a live deployment whose firmware has Secure Boot on.
+const SIGNED_MAC: &str = "52:54:00:00:0c:03";
 const STRANGER: &str = "52:54:00:00:0c:99";
 
 const BASE_URL: &str = "http://boot.example:8080";
@@ -29,7 +32,7 @@ const NEXT_SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 77);
 const LIVE_TIME: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 8);
 const OTHER_TIME: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
 
-/// A real server for a network in which one host has a live deployment and one has none.
+/// A real server for a network in which one host has a live deployment, one has none, and one has one and the signed boot chain.
 pub(crate) async fn serve(lab: &Lab, format: Format, base_url: &str, next_server: Ipv4Addr) -> Result<DhcpServer> {
     serve_from(lab, format, base_url.parse::<BootUrl>()?.into(), next_server).await
 }
@@ -42,15 +45,20 @@ async fn serve_from(lab: &Lab, format: Format, source: BootSource, next_server: 
     });
     let network = json!({ "cidr": lab.network(), "site": "lab", "gateway": null, "vlan": null, "domain": null,
         "dhcp_options": [{ "name": "ntp-servers", "value": { "addresses": [OTHER_TIME] } }] });
-    let entry = |n: u8, mac: &str, live: bool| -> Result<SiteEntry> {
-        Ok(SiteEntry { ip: lab.server_address(n), mac: mac.parse()?, hostname: None, network: "lab-net".parse()?, live })
+    let entry = |n: u8, mac: &str, live: bool, boot_chain: BootChain| -> Result<SiteEntry> {
+        let (mac, network) = (mac.parse()?, "lab-net".parse()?);
+        Ok(SiteEntry { ip: lab.server_address(n), mac, hostname: None, network, live, boot_chain })
     };
     let configuration = Configuration::new(
         "lab".parse()?,
         &serde_json::from_value(site)?,
         source,
         [("lab-net".parse()?, serde_json::from_value(network)?)],
-        [entry(0, MAC, true)?, entry(1, OTHER_MAC, false)?],
+        [
+            entry(0, MAC, true, BootChain::Ipxe)?,
+            entry(1, OTHER_MAC, false, BootChain::Ipxe)?,
+            entry(2, SIGNED_MAC, true, BootChain::Signed)?,
+        ],
     );
     let file = lab.folder().join("served.conf");
     tokio::fs::write(&file, format.render(&configuration)?).await?;
@@ -110,7 +118,10 @@ async fn every_client_gets_what_it_can_use(format: Format) -> Result<()> {
     let mut wire = lab.client_port(MAC).await?;
     let mut wrong = vec![];
     for Sample { name, options, boots } in matrix::samples() {
-        for (mac, n, time, boots) in [(MAC, 0, LIVE_TIME, &boots), (OTHER_MAC, 1, OTHER_TIME, &Boots::Nothing)] {
+        let signed = boots.signed();
+        let hosts =
+            [(MAC, 0, LIVE_TIME, &boots), (OTHER_MAC, 1, OTHER_TIME, &Boots::Nothing), (SIGNED_MAC, 2, LIVE_TIME, &signed)];
+        for (mac, n, time, boots) in hosts {
             let answers = wire.lease(bytes(mac)?, &options).await.with_context(|| format!("{format}: {name}\n{}", dhcp.log()))?;
             for answer in answers {
                 if let Err(error) = gives(&answer, lab.server_address(n), time, boots) {

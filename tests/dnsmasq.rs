@@ -28,7 +28,8 @@ fn configuration(lab: &Lab, header: &Value, options: &Value, hostname: &str) -> 
     });
     let entry = |n: u8, mac: &str, live: bool, hostname: &str| -> Result<SiteEntry> {
         let (mac, hostname) = (mac.parse()?, Some(hostname.parse()?));
-        Ok(SiteEntry { ip: lab.server_address(n), mac, hostname, network: "lab-net".parse()?, live })
+        let boot_chain = bootledger_aggregates::values::boot_chain::BootChain::Ipxe;
+        Ok(SiteEntry { ip: lab.server_address(n), mac, hostname, network: "lab-net".parse()?, live, boot_chain })
     };
     let configuration = Configuration::new(
         "lab".parse()?,

@@ -45,5 +45,6 @@ mod vm_arm64;
 mod vm_boots;
 mod vm_debian_installer;
 mod vm_deploys;
+mod vm_secure_boot;
 mod vm_whole_chain;
 mod webhooks;

@@ -67,7 +67,14 @@ fn configuration(cases: &[Case]) -> Result<Configuration> {
     let entries = cases.iter().map(|case| {
         let mac = case.mac().map(|byte| format!("{byte:02x}")).join(":").parse()?;
         let hostname = Some(format!("h.{}.example", case.name).parse()?);
-        Ok(SiteEntry { ip: case.host(50), mac, hostname, network: case.name.parse()?, live: case.live })
+        Ok(SiteEntry {
+            ip: case.host(50),
+            mac,
+            hostname,
+            network: case.name.parse()?,
+            live: case.live,
+            boot_chain: bootledger_aggregates::values::boot_chain::BootChain::Ipxe,
+        })
     });
     let (networks, entries): (Vec<_>, Vec<_>) = (networks.collect::<Result<_>>()?, entries.collect::<Result<_>>()?);
     Ok(Configuration::new("lab".parse()?, &serde_json::from_value(site)?, &BASE_URL.parse()?, networks, entries))

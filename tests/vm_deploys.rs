@@ -103,7 +103,7 @@ async fn deploy(kind: Kind, firmware: Firmware) -> Result<()> {
     let mut again = lab.boot_vm(MAC, &options)?;
     let nothing_offered = match firmware {
         Firmware::Bios => LOCAL_DISK_BOOTED,
-        Firmware::UefiPxe | Firmware::Arm64 => "No valid offer received",
+        Firmware::UefiPxe | Firmware::UefiSecure | Firmware::Arm64 => "No valid offer received",
         Firmware::UefiHttp => "Could not retrieve NBP file size",
     };
     let console = again.wait_for_console(nothing_offered, PATIENCE).await?;

@@ -11,6 +11,7 @@ mod tests;
 use crate::deployment::installer::LOCAL_DISK;
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::settings::{self, SecretProblems};
+use crate::values::boot_chain::BootChain;
 use crate::values::name::Name;
 use crate::values::setting::{SettingName, SettingSpec, SettingType, SettingValue};
 use crate::values::sha256::Sha256;
@@ -35,9 +36,19 @@ pub enum FileKind {
     Kickstart,
     /// Anything else.
     Other,
+    /// The configuration that a signed GRUB gets instead of the iPXE script.
+    Grub,
 }
 
 impl FileKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [Self::Kernel, Self::Initrd, Self::BootIpxe, Self::Kickstart, Self::Other, Self::Grub];
+
+    /// Whether a boot loader runs it: a server gets it by its address alone, and learns its token from it.
+    pub fn is_script(self) -> bool {
+        matches!(self, Self::BootIpxe | Self::Grub)
+    }
+
     /// As in URLs and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,6 +57,7 @@ impl FileKind {
             Self::BootIpxe => "boot_ipxe",
             Self::Kickstart => "kickstart",
             Self::Other => "other",
+            Self::Grub => "grub",
         }
     }
 }
@@ -60,12 +72,9 @@ impl std::str::FromStr for FileKind {
     type Err = crate::values::ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Kernel, Self::Initrd, Self::BootIpxe, Self::Kickstart, Self::Other]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| {
-                crate::values::ParseError::new(format!("{text:?} is not one of kernel, initrd, boot_ipxe, kickstart, other"))
-            })
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
+            crate::values::ParseError::new(format!("{text:?} is not one of kernel, initrd, boot_ipxe, kickstart, other, grub"))
+        })
     }
 }
 
@@ -300,7 +309,7 @@ impl BootImage {
         let scripts = self.files.values().filter(|file| file.kind == FileKind::BootIpxe).count();
         match scripts {
             0 => Some("it has no file of kind boot_ipxe, the script that /pxe/ serves".to_owned()),
-            1 => self.needed().next(),
+            1 => self.too_many_grub().or_else(|| self.needed().next()),
             n => Some(format!("it has {n} files of kind boot_ipxe where /pxe/ can serve only one")),
         }
     }
@@ -320,6 +329,19 @@ impl BootImage {
                 )
             });
             kinds.chain(files)
+        })
+    }
+
+    fn too_many_grub(&self) -> Option<String> {
+        let count = self.files.values().filter(|file| file.kind == FileKind::Grub).count();
+        (count > 1).then(|| format!("it has {count} files of kind grub where a signed GRUB can be served only one"))
+    }
+
+    /// What a server of this boot chain lacks in it beyond [`BootImage::incomplete`], as a sentence.
+    pub fn lacks(&self, chain: BootChain) -> Option<String> {
+        let lacks = chain == BootChain::Signed && self.file_of_kind(FileKind::Grub).is_none();
+        lacks.then(|| {
+            "it has no file of kind grub, the configuration that a signed GRUB gets instead of the iPXE script".to_owned()
         })
     }
 
@@ -356,7 +378,7 @@ impl BootImage {
         let mut broken: Vec<BrokenRule> = settings::too_many(declared.len()).into_iter().collect();
         for (name, spec) in declared {
             let field = settings::field(name);
-            if let Some(problem) = spec.problem() {
+            if let Some(problem) = spec.problem().or_else(|| settings::chain_problem(name, spec.default.as_ref())) {
                 broken.push(BrokenRule::new(&field, "setting_invalid", format!("the setting {name} {problem}")));
             }
             let secret = spec.default.as_ref().and_then(SettingValue::secret);
@@ -389,7 +411,7 @@ impl BootImage {
                 let message = format!("the boot image declares no setting {setting}; add it to the image's settings first");
                 Some(BrokenRule::new("", "setting_undeclared", message))
             }
-            Some(spec) if spec.kind == SettingType::Secret && file.kind == FileKind::BootIpxe => {
+            Some(spec) if spec.kind == SettingType::Secret && file.kind.is_script() => {
                 let message = format!(
                     "{name} is the script that every server at the deployment's address is served; it cannot use the secret {setting}"
                 );

@@ -11,6 +11,7 @@ mod tests;
 pub use resolve::{Explained, Inherited, Layer, Resolution, Resolved, ResolvedSettings, Source};
 
 use crate::rules::BrokenRule;
+use crate::values::boot_chain::BootChain;
 use crate::values::name::Name;
 use crate::values::setting::{BOOT_SECRET_PREFIX, SettingName, SettingValue, Settings};
 use std::collections::BTreeMap;
@@ -57,6 +58,11 @@ pub(crate) fn too_many(count: usize) -> Option<BrokenRule> {
     (count > MOST).then(|| BrokenRule::new("settings", "settings_too_many", message))
 }
 
+/// What is wrong with a value of the setting that chooses the boot chain, as the end of a sentence; `None` for other settings.
+pub(crate) fn chain_problem(name: &SettingName, value: Option<&SettingValue>) -> Option<String> {
+    value.filter(|_| BootChain::is_chosen_by(name)).and_then(|value| BootChain::chosen(value).err())
+}
+
 /// Every rule that the settings of a site, venture, role or device break. Their types are the images' to declare, so that
 /// they are checked when a deployment starts.
 pub(crate) fn broken(settings: &Settings, secret_problems: &SecretProblems) -> Vec<BrokenRule> {
@@ -66,6 +72,9 @@ pub(crate) fn broken(settings: &Settings, secret_problems: &SecretProblems) -> V
         broken.push(BrokenRule::new("settings", "settings_too_large", message));
     }
     for (name, value) in settings {
+        if let Some(problem) = chain_problem(name, Some(value)) {
+            broken.push(BrokenRule::new(&field(name), "boot_chain_unknown", format!("the setting {name} {problem}")));
+        }
         let Some(secret) = value.secret() else { continue };
         if !secret.as_str().starts_with(BOOT_SECRET_PREFIX) {
             let message = format!(

@@ -1,5 +1,6 @@
 //! The field's own words as types: parsed once at the edge, never checked again.
 
+pub mod boot_chain;
 pub mod dhcp_option;
 pub mod hostname;
 pub mod hostname_template;

@@ -67,6 +67,7 @@ pub(crate) fn site(hosts: u32, changed: Option<(u32, &str)>) -> Result<Configura
             }),
             network: format!("n{}", n / IN_A_NETWORK).parse()?,
             live: n % 10 == 0 || changed.is_some_and(|(changed, _)| changed == n),
+            boot_chain: bootledger_aggregates::values::boot_chain::BootChain::Ipxe,
         })
     });
     let (networks, entries): (Vec<_>, Vec<_>) = (networks.collect::<Result<_>>()?, entries.collect::<Result<_>>()?);

@@ -78,6 +78,7 @@ fn in_progress(n: u32, revision: u32) -> Result<Vec<Written>> {
         limits: Limits { open_minutes: 30, in_progress_minutes: 120 },
         done_by: EndedBy::Server,
         settings: bootledger_aggregates::settings::ResolvedSettings::default(),
+        boot_chain: bootledger_aggregates::values::boot_chain::BootChain::Ipxe,
         took: vec![Claim::Ip(ip), Claim::Hostname(hostname.clone())],
         import: None,
     };

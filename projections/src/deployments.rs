@@ -7,6 +7,7 @@ use bootledger_aggregates::boot_image::EndedBy;
 use bootledger_aggregates::deployment::plan::Plan;
 use bootledger_aggregates::settings::ResolvedSettings;
 use bootledger_aggregates::values::ParseError;
+use bootledger_aggregates::values::boot_chain::BootChain;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId};
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -124,6 +125,8 @@ pub struct Deployment {
     /// The settings that device, role, venture and site gave for its boot image, with where each came from.
     #[serde(skip_serializing_if = "ResolvedSettings::is_empty")]
     pub settings: ResolvedSettings,
+    /// The loaders that the server's firmware starts, as they were chosen at the start.
+    pub boot_chain: BootChain,
 }
 
 /// A run of Puppet's agent that failed.
@@ -175,6 +178,7 @@ struct Raw {
     installed_at: Option<OffsetDateTime>,
     puppet_failure: Option<String>,
     settings: Option<String>,
+    boot_chain: String,
 }
 
 impl TryFrom<Raw> for Deployment {
@@ -210,6 +214,7 @@ impl TryFrom<Raw> for Deployment {
             installed_at: raw.installed_at.map(Timestamp),
             puppet_failure: raw.puppet_failure.as_deref().map(serde_json::from_str).transpose()?,
             settings: raw.settings.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default(),
+            boot_chain: raw.boot_chain.parse()?,
         })
     }
 }
@@ -221,7 +226,7 @@ macro_rules! deployments {
             r#"SELECT id, device, mac, ip, hostname, venture, role, boot_image, boot_image_revision, network, site, import,
                     status, status_since, overdue, open_minutes, in_progress_minutes, started_at, started_by,
                     in_progress_at, ended_at, ended_by, reason, plan::text AS "plan!", done_by, installed_at,
-                    puppet_failure::text AS puppet_failure, settings::text AS settings
+                    puppet_failure::text AS puppet_failure, settings::text AS settings, boot_chain
              FROM deployments
              WHERE (($1::bigint IS NULL AND valid_to IS NULL)
                     OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) AND "# + $condition $(+ $more)*,

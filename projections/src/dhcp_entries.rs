@@ -3,6 +3,7 @@
 use crate::at::At;
 use crate::convert::{address, cursor, inet, optional, part};
 use crate::error::{Error, Result};
+use bootledger_aggregates::values::boot_chain::BootChain;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::mac_address::MacAddress;
@@ -52,6 +53,8 @@ pub struct SiteEntry {
     pub network: Name,
     /// Whether an open deployment or one in progress has this address and interface.
     pub live: bool,
+    /// The loaders that the firmware of a server with a live deployment starts.
+    pub boot_chain: BootChain,
 }
 
 /// Which entries; what is left out does not matter.
@@ -124,7 +127,7 @@ pub async fn list(executor: impl PgExecutor<'_>, filter: &Filter, at: At, limit:
 /// The entries of a site's networks in use, by address and interface.
 pub async fn of_site(executor: impl PgExecutor<'_>, site: &Name, at: At) -> Result<Vec<SiteEntry>> {
     let rows = sqlx::query!(
-        r#"SELECT e.ip, e.mac, e.hostname, e.network, d.id IS NOT NULL AS "live!"
+        r#"SELECT e.ip, e.mac, e.hostname, e.network, d.id IS NOT NULL AS "live!", d.boot_chain AS "boot_chain?"
            FROM dhcp_entries e
            JOIN catalogue n ON n.kind = 'network' AND n.key = e.network AND n.spec ->> 'site' = $2 AND NOT n.retired
                 AND (($1::bigint IS NULL AND n.valid_to IS NULL)
@@ -139,10 +142,17 @@ pub async fn of_site(executor: impl PgExecutor<'_>, site: &Name, at: At) -> Resu
         site.as_str()
     );
     let rows = rows.fetch_all(executor).await?;
-    let entry = |ip, mac: String, hostname, network: String, live| -> Result<SiteEntry> {
-        Ok(SiteEntry { ip: address(ip)?, mac: mac.parse()?, hostname: optional(hostname)?, network: network.parse()?, live })
+    let entry = |ip, mac: String, hostname, network: String, live, boot_chain: Option<String>| -> Result<SiteEntry> {
+        Ok(SiteEntry {
+            ip: address(ip)?,
+            mac: mac.parse()?,
+            hostname: optional(hostname)?,
+            network: network.parse()?,
+            live,
+            boot_chain: optional(boot_chain)?.unwrap_or_default(),
+        })
     };
-    rows.into_iter().map(|row| entry(row.ip, row.mac, row.hostname, row.network, row.live)).collect()
+    rows.into_iter().map(|row| entry(row.ip, row.mac, row.hostname, row.network, row.live, row.boot_chain)).collect()
 }
 
 /// The position at which the device's entry of this address and interface was made, while it is there.

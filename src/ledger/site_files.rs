@@ -12,6 +12,7 @@ use bootledger_aggregates::dhcp_server::{DhcpKind, DhcpServerSpec};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::site::{BootUrl, SiteSpec};
+use bootledger_aggregates::values::boot_chain::BootChain;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
@@ -111,6 +112,7 @@ impl Ledger {
                 hostname: entry.hostname,
                 network: entry.network,
                 live: true,
+                boot_chain: BootChain::Ipxe,
             }));
         }
         drop(connection);

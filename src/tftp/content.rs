@@ -1,54 +1,50 @@
 //! A file as it is sent: read once from its beginning to its end, with no more of it in memory than what may still have to be
 //! sent again and what comes next.
 
-use bootledger_web::boot::loaders::Loader;
-use std::fs::File;
+use bootledger_web::boot::tftp::Opened;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
-
-/// How much is read at once, so that small blocks do not ask the disk each time.
-const PART: u64 = 64 * 1024;
 
 /// An open file and a part of it.
 pub(super) struct Content {
-    file: Arc<File>,
-    size: u64,
+    file: Opened,
     /// Where `held` begins in the file.
     begin: u64,
     held: Vec<u8>,
+    /// Whether the client has acknowledged some of it.
+    given: bool,
 }
 
 impl Content {
-    pub(super) fn new(loader: Loader) -> Self {
-        Self { file: Arc::new(loader.file), size: loader.size, begin: 0, held: vec![] }
+    pub(super) fn new(file: Opened) -> Self {
+        Self { file, begin: 0, held: vec![], given: false }
     }
 
     /// The file's length when it was opened; what is added to it later is not sent.
     pub(super) fn size(&self) -> u64 {
-        self.size
+        self.file.size()
+    }
+
+    /// The client has acknowledged some of it; only the first time counts.
+    pub(super) async fn given(&mut self) {
+        if !std::mem::replace(&mut self.given, true) {
+            self.file.given().await;
+        }
     }
 
     /// Has everything from `from` to `to` in memory, and forgets what is before. Never goes back.
     pub(super) async fn hold(&mut self, from: u64, to: u64) -> io::Result<()> {
         let held_to = self.begin + self.held.len() as u64;
-        let to = to.min(self.size);
+        let to = to.min(self.size());
         if to <= held_to {
             return Ok(());
         }
-        let mut held = std::mem::take(&mut self.held);
-        held.drain(..index(from - self.begin).min(held.len()));
-        let missing = index((to - held_to).max(PART).min(self.size - held_to));
-        let file = Arc::clone(&self.file);
-        let read = move || {
-            let kept = held.len();
-            held.resize(kept + missing, 0);
-            // A file that became shorter meanwhile is an error: the client was told its size.
-            file.read_exact_at(held.get_mut(kept..).unwrap_or_default(), held_to)?;
-            Ok(held)
-        };
-        self.held = tokio::task::spawn_blocking(read).await.map_err(io::Error::other).flatten()?;
-        self.begin = held_to + missing as u64 - self.held.len() as u64;
+        // Much is read at once, so that small blocks do not ask the disk each time.
+        let read_to = to.max(held_to + self.file.part()).min(self.size());
+        // A file that has become shorter is an error: the client was told its size.
+        let read = self.file.read(held_to, read_to).await?;
+        self.held.drain(..index(from - self.begin).min(self.held.len()));
+        self.held.extend_from_slice(&read);
+        self.begin = read_to - self.held.len() as u64;
         Ok(())
     }
 
@@ -66,27 +62,32 @@ fn index(place: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
+    use bootledger_web::boot::loaders::Loaders;
+    use bootledger_web::boot::tftp::Files;
+    use std::fs::File;
+    use std::net::IpAddr;
 
-    fn content(bytes: &[u8]) -> (Content, File) {
-        let mut file = tempfile::tempfile().expect("a file");
-        file.write_all(bytes).expect("a written file");
-        let size = bytes.len() as u64;
-        (Content::new(Loader { file: file.try_clone().expect("a file"), size, modified: None }), file)
+    async fn content(bytes: &[u8]) -> (Content, File) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("loader.efi");
+        std::fs::write(&path, bytes).expect("a written file");
+        let files = Files::from(Loaders::at(folder.path()).expect("a folder of loaders"));
+        let opened = files.open(IpAddr::from([127, 0, 0, 1]), b"loader.efi").await.expect("the file");
+        (Content::new(opened), File::options().write(true).open(&path).expect("the file"))
     }
 
     #[tokio::test]
     async fn every_part_is_what_the_file_has_there() {
         let bytes: Vec<u8> = (0..300_001_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
         for (block, window) in [(512, 1), (1428, 4), (8192, 16), (65_464, 4), (7, 1)] {
-            let (mut content, _file) = content(&bytes);
+            let (mut content, _file) = content(&bytes).await;
             let mut from = 0;
             while from <= content.size() {
                 let to = from + block * window;
                 content.hold(from, to).await.expect("content");
                 let there = &bytes[index(from)..index(to).min(bytes.len())];
                 assert_eq!(content.bytes(from, to), there, "{block} {window} at {from}");
-                assert!(content.held.len() as u64 <= PART + 2 * block * window, "it forgets what was sent");
+                assert!(content.held.len() as u64 <= 64 * 1024 + 2 * block * window, "it forgets what was sent");
                 from += block * window.min(3);
             }
         }
@@ -94,7 +95,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_became_shorter_is_an_error() {
-        let (mut content, file) = content(&vec![1; 200_000]);
+        let (mut content, file) = content(&vec![1; 200_000]).await;
         content.hold(0, 512).await.expect("content");
         file.set_len(100_000).expect("a shorter file");
         let error = content.hold(100_000, 150_000).await.expect_err("an error");

@@ -19,6 +19,9 @@ pub(super) enum Opening {
     Nothing,
 }
 
+/// The one mode in which files are sent.
+pub(super) const OCTET: &str = "octet";
+
 /// The answer to a first packet, which may be any bytes.
 pub(super) fn open(loaders: &Loaders, packet: &Result<Packet, Malformed>) -> Opening {
     match packet {
@@ -30,7 +33,7 @@ pub(super) fn open(loaders: &Loaders, packet: &Result<Packet, Malformed>) -> Ope
 }
 
 fn read(loaders: &Loaders, request: &Request) -> Opening {
-    if request.mode != "octet" {
+    if request.mode != OCTET {
         return refuse(Code::NotDefined, "files are sent in octet (binary) mode only");
     }
     match loaders.open(&request.file) {
@@ -38,7 +41,7 @@ fn read(loaders: &Loaders, request: &Request) -> Opening {
             let agreement = agree(&request.options, loader.size);
             Opening::Send(loader, agreement)
         }
-        Err(error @ LoaderError::Outside) => refuse(Code::AccessViolation, &error.to_string()),
+        Err(error @ (LoaderError::Outside | LoaderError::Refused(_))) => refuse(Code::AccessViolation, &error.to_string()),
         Err(LoaderError::Missing) => Opening::Refuse(Code::FileNotFound, "no such file".to_owned(), Outcome::Missing),
         Err(error) => Opening::Fail(error),
     }

@@ -2,14 +2,16 @@
 
 use super::content::Content;
 use super::counters::Counters;
-use super::opening::{Opening, open};
-use super::options::Agreement;
+use super::opening::{OCTET, Opening, open};
+use super::options::{Agreement, agree};
 use super::packet::{self, Code, DATA_HEADER, Malformed, Packet};
 use super::patience::{Due, Patience};
 use super::sampled::Sampled;
 use super::window::{Step, Window};
-use bootledger_web::boot::loaders::{LoaderError, Loaders};
+use bootledger_web::boot::loaders::LoaderError;
+use bootledger_web::boot::tftp::Files;
 use std::io;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,7 +68,9 @@ impl Outcome {
 pub(super) struct Transfer {
     /// Connected to the client's port, so that the kernel keeps everybody else's packets away.
     pub(super) socket: UdpSocket,
-    pub(super) loaders: Loaders,
+    /// Who asks.
+    pub(super) client: IpAddr,
+    pub(super) files: Files,
     pub(super) counters: Counters,
     /// Becomes true when the client has answered, which proves that it is there.
     pub(super) answered: Arc<AtomicBool>,
@@ -101,20 +105,42 @@ impl Transfer {
 
     /// Answers the first packet of a client.
     pub(super) async fn run(&self, packet: Result<Packet, Malformed>) -> Outcome {
-        let loaders = self.loaders.clone();
+        let request = if let Ok(Packet::Read(request)) = &packet { Some(request.clone()) } else { None };
+        if let Some(request) = request.as_ref().filter(|request| request.mode == OCTET)
+            && let Some(opened) = self.files.of_deployment(self.client, &request.file).await
+        {
+            return match opened {
+                Ok(opened) => {
+                    let agreement = agree(&request.options, opened.size());
+                    self.send_whole(Content::new(opened), &agreement).await
+                }
+                Err(error) => {
+                    self.refuse(Code::AccessViolation, &error.to_string()).await;
+                    Outcome::Refused
+                }
+            };
+        }
+        let loaders = self.files.loaders().clone();
         let opened = tokio::task::spawn_blocking(move || open(&loaders, &packet)).await;
         match opened.unwrap_or_else(|error| Opening::Fail(LoaderError::Unreadable(io::Error::other(error)))) {
-            Opening::Send(loader, agreement) => match self.send(Content::new(loader), &agreement).await {
-                Ok(outcome) => outcome,
-                Err(error) if is_gone(&error) => Outcome::Silent,
-                Err(error) => self.fail("the file could not be sent; the service's log says why", &error).await,
-            },
+            Opening::Send(loader, agreement) => {
+                let name = request.map(|request| request.file).unwrap_or_default();
+                self.send_whole(Content::new(self.files.loader(self.client, &name, loader)), &agreement).await
+            }
             Opening::Refuse(code, why, outcome) => {
                 self.refuse(code, &why).await;
                 outcome
             }
             Opening::Fail(error) => self.fail(&error.to_string(), &error).await,
             Opening::Nothing => Outcome::Refused,
+        }
+    }
+
+    async fn send_whole(&self, content: Content, agreement: &Agreement) -> Outcome {
+        match self.send(content, agreement).await {
+            Ok(outcome) => outcome,
+            Err(error) if is_gone(&error) => Outcome::Silent,
+            Err(error) => self.fail("the file could not be sent; the service's log says why", &error).await,
         }
     }
 
@@ -164,16 +190,21 @@ impl Transfer {
                 }
                 _ => continue,
             };
+            let sent_some = window.under_way().is_some();
             match window.acknowledged(number) {
                 Step::Ignore => {}
                 Step::Suspect => patience.suspect(Instant::now()),
                 Step::Send(blocks) => {
                     self.answered.store(true, Ordering::Relaxed);
+                    if sent_some {
+                        content.given().await;
+                    }
                     self.send_blocks(&mut content, agreement, Some(blocks)).await?;
                     patience.progress(Instant::now());
                 }
                 Step::Complete => {
                     self.answered.store(true, Ordering::Relaxed);
+                    content.given().await;
                     return Ok(Outcome::Sent);
                 }
             }

@@ -15,6 +15,22 @@ pub(crate) enum Boots {
     Http(&'static str),
 }
 
+impl Boots {
+    /// The same for a server of the signed boot chain: shim instead of each iPXE for UEFI.
+    pub(crate) fn signed(&self) -> Self {
+        let shim = |loader: &'static str| match loader {
+            "snponly.efi" => "shimx64.efi",
+            "ipxe-arm64.efi" => "shimaa64.efi",
+            other => other,
+        };
+        match self {
+            Self::Tftp(loader) => Self::Tftp(shim(loader)),
+            Self::Http(loader) => Self::Http(shim(loader)),
+            other => other.clone(),
+        }
+    }
+}
+
 /// A client, by the options that it sends.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {

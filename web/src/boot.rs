@@ -2,7 +2,8 @@
 //!
 //! `client` says who asks, `token` and `ask` for which deployment, `table` what is in progress, `render` what its files
 //! are, and `routes` answers. `follow` keeps the table as the views are and `record` tells what was served, both
-//! beside the requests. `files` is where operators put files, and `store` where their contents are. `loaders` is what comes
+//! beside the requests. `grub` is what a signed GRUB gets instead of the script, and `tftp` how it gets that and its files, since
+//! it has no HTTP. `files` is where operators put files, and `store` where their contents are. `loaders` is what comes
 //! before all that: the iPXE for firmware that has none.
 
 mod ask;
@@ -10,6 +11,8 @@ pub mod client;
 mod done;
 pub mod files;
 pub mod follow;
+mod grub;
+mod grub_syntax;
 pub mod loaders;
 mod local_disk;
 mod range;
@@ -24,6 +27,7 @@ pub mod store;
 pub mod table;
 pub mod target;
 pub mod template;
+pub mod tftp;
 pub mod token;
 pub mod upload;
 pub mod variables;

@@ -132,8 +132,21 @@ fn a_retired_image_changes_no_more_until_it_is_defined_again() {
 }
 
 #[test]
+fn a_server_of_the_signed_chain_needs_a_file_of_kind_grub_and_no_image_may_have_two() {
+    let script = || vec![define(), put("boot.ipxe", FileKind::BootIpxe)];
+    let grub = |names: &[&str]| after(script().into_iter().chain(names.iter().map(|name| put(name, FileKind::Grub))).collect()).0;
+    for (image, signed, incomplete) in
+        [(grub(&[]), true, false), (grub(&["grub.cfg"]), false, false), (grub(&["a", "b"]), false, true)]
+    {
+        assert_eq!(image.lacks(BootChain::Ipxe), None);
+        assert_eq!(image.lacks(BootChain::Signed).is_some(), signed, "{image:?}");
+        assert_eq!(image.incomplete().is_some_and(|why| why.contains("2 files of kind grub")), incomplete, "{image:?}");
+    }
+}
+
+#[test]
 fn kinds_are_read_as_they_are_shown() {
-    for kind in [FileKind::Kernel, FileKind::Initrd, FileKind::BootIpxe, FileKind::Kickstart, FileKind::Other] {
+    for kind in FileKind::ALL {
         assert_eq!(kind.to_string().parse(), Ok(kind));
         assert_eq!(serde_json::to_value(kind).expect("JSON"), kind.as_str());
     }
@@ -196,6 +209,7 @@ fn a_template_uses_declared_settings_and_a_script_no_secret() {
     };
     assert_eq!(rules(FileKind::Kickstart, &["a", "c"]), ["setting_undeclared"]);
     assert_eq!(rules(FileKind::BootIpxe, &["a", "b"]), ["secret_in_script"]);
+    assert_eq!(rules(FileKind::Grub, &["a", "b"]), ["secret_in_script"]);
     assert_eq!(rules(FileKind::BootIpxe, &["a"]), Vec::<String>::new());
     assert_eq!(rules(FileKind::Other, &["a", "b"]), Vec::<String>::new());
 }

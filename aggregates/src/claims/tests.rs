@@ -61,6 +61,7 @@ fn a_deployment_takes_at_its_start_and_gives_back_at_its_end() {
             ("DeploymentStarted", &started),
             ("DeploymentStarted", &started),
             ("DeploymentStarted", &started),
+            ("DeploymentStarted", &started),
             ("DeploymentDone", &done),
             ("DeploymentDone", &done),
             ("DeploymentDone", &done),

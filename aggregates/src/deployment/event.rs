@@ -6,6 +6,7 @@ use crate::boot_image::EndedBy;
 use crate::claims::{Claim, ClaimChange, Holder};
 use crate::rules::domain_event;
 use crate::settings::ResolvedSettings;
+use crate::values::boot_chain::BootChain;
 use crate::values::hostname::Hostname;
 use crate::values::ids::{DeploymentId, DeviceId, ImportId};
 use crate::values::mac_address::MacAddress;
@@ -102,6 +103,9 @@ pub struct DeploymentStarted {
     /// The settings that device, role, venture and site gave for the image's templates; defaults are the image's.
     #[serde(default, skip_serializing_if = "ResolvedSettings::is_empty")]
     pub settings: ResolvedSettings,
+    /// The loaders that the server's firmware starts, as they were chosen at the start.
+    #[serde(default, skip_serializing_if = "BootChain::is_ipxe")]
+    pub boot_chain: BootChain,
 }
 
 /// What happened.

@@ -132,6 +132,7 @@ pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Re
         import: request.import,
         done_by,
         settings: request.facts.settings.values,
+        boot_chain: request.facts.settings.boot_chain,
     }))])
 }
 

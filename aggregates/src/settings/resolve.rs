@@ -3,6 +3,7 @@
 use crate::boot_image::BootImage;
 use crate::rules::BrokenRule;
 use crate::values::ParseError;
+use crate::values::boot_chain::{BootChain, SETTING};
 use crate::values::name::Name;
 use crate::values::setting::{SettingName, SettingSpec, SettingType, SettingValue, Settings};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -164,8 +165,10 @@ pub struct Layer<'a> {
 pub struct Resolution {
     /// The values that device, role, venture and site set.
     pub values: ResolvedSettings,
-    /// The settings without a value, and those with a value of another type.
+    /// The settings without a value, and those with a value of another type; and what the image lacks for the boot chain.
     pub broken: Vec<BrokenRule>,
+    /// The loaders that the server's firmware starts.
+    pub boot_chain: BootChain,
 }
 
 /// A declared setting with the value that counts.
@@ -189,6 +192,10 @@ pub struct Explained<'a> {
 pub struct Inherited {
     image: Name,
     settings: Vec<Setting>,
+    /// The nearest value of the setting that chooses the boot chain, also where the image declares no such setting.
+    chain: Option<Resolved>,
+    /// What the image lacks for the signed chain, as a sentence.
+    unsigned: Option<String>,
     /// The answer for every device without settings of its own.
     common: Resolution,
 }
@@ -212,14 +219,21 @@ impl Inherited {
             Setting { name: name.clone(), spec: spec.clone(), used: used.contains(name), inherited }
         };
         let settings = image.declared().iter().map(of).collect();
-        let mut all = Self { image: name.clone(), settings, common: Resolution::default() };
+        let chain = BootChain::setting().and_then(|setting| {
+            let nearest = layers.iter().find_map(|layer| Some((layer.settings.get(setting)?.clone(), layer.from.clone())));
+            let default = || Some((image.declared().get(setting)?.default.clone()?, Source::BootImage));
+            nearest.or_else(default).map(|(value, from)| Resolved { value, from })
+        });
+        let unsigned = image.lacks(BootChain::Signed);
+        let mut all = Self { image: name.clone(), settings, chain, unsigned, common: Resolution::default() };
         all.common = all.resolve(&Settings::new());
         all
     }
 
     /// What a device is given: its own values first.
     pub fn of_device(&self, own: &Settings) -> Resolution {
-        let differs = self.settings.iter().any(|setting| setting.used && own.contains_key(&setting.name));
+        let differs = self.settings.iter().any(|setting| setting.used && own.contains_key(&setting.name))
+            || BootChain::setting().is_some_and(|setting| own.contains_key(setting));
         if differs { self.resolve(own) } else { self.common.clone() }
     }
 
@@ -243,7 +257,34 @@ impl Inherited {
         let used = || self.settings.iter().filter(|setting| setting.used);
         let values = used().filter_map(|setting| Some((setting.name.clone(), setting.value(own)?.into_owned())));
         let broken = used().filter_map(|setting| setting.broken(&self.image, setting.value(own).as_deref()));
-        Resolution { values: values.collect(), broken: broken.collect() }
+        let mut broken: Vec<BrokenRule> = broken.collect();
+        let boot_chain = self.boot_chain(own).unwrap_or_else(|rule| {
+            broken.push(rule);
+            BootChain::default()
+        });
+        Resolution { values: values.collect(), broken, boot_chain }
+    }
+
+    /// The boot chain of a device, or why it cannot boot the image by it.
+    fn boot_chain(&self, own: &Settings) -> Result<BootChain, BrokenRule> {
+        let own = BootChain::setting().and_then(|setting| own.get(setting));
+        let own = own.map(|value| Resolved { value: value.clone(), from: Source::Device });
+        let Some(chosen) = own.as_ref().or(self.chain.as_ref()) else { return Ok(BootChain::default()) };
+        let (from, image) = (noun(&chosen.from), &self.image);
+        let chain = BootChain::chosen(&chosen.value).map_err(|why| {
+            let message = format!("the setting {SETTING} {why}; change its value on {from}");
+            BrokenRule::new("boot_image", "boot_chain_unknown", message)
+        })?;
+        match self.unsigned.as_ref().filter(|_| chain == BootChain::Signed) {
+            None => Ok(chain),
+            Some(lacks) => {
+                let message = format!(
+                    "the boot image {image} cannot boot this device with Secure Boot: {lacks}. The setting {SETTING} on {from} \
+                     is signed. Add such a template to the image, or set {SETTING} to ipxe on the device if its Secure Boot is off"
+                );
+                Err(BrokenRule::new("boot_image", "boot_image_not_signed", message).held_by(&from))
+            }
+        }
     }
 }
 

@@ -180,3 +180,69 @@ fn settings_are_bounded_in_number_and_size() {
         assert_eq!(rules, [rule]);
     }
 }
+
+/// The boot chain of an image without and with a file of kind grub, and the rules that keep it from starting.
+fn chain(grub: bool, declared: Value, all: &[(Source, Settings)], own: Value) -> (BootChain, Vec<String>) {
+    let mut image = image(declared, &[]);
+    if grub {
+        let put = BootImageCommand::PutFile { name: parsed("grub.cfg"), file: boot_file(FileKind::Grub) };
+        image.decide(put).expect("a file").into_iter().for_each(|event| image.evolve(event));
+    }
+    let resolution = resolve(&image, all, own);
+    (resolution.boot_chain, codes(&resolution).into_iter().map(str::to_owned).collect())
+}
+
+#[test]
+fn the_nearest_boot_chain_counts_whether_or_not_an_image_declares_the_setting() {
+    let signed = json!({ "boot_chain": "signed" });
+    let declared = json!({ "boot_chain": { "type": "choice", "choices": ["ipxe", "signed"], "default": "signed" } });
+    let site = [(parsed("site dc1"), settings(signed.clone()))];
+    let none: [(Source, Settings); 0] = [];
+    for (declared, all, own, expected) in [
+        (json!({}), none.as_slice(), json!({}), BootChain::Ipxe),
+        (json!({}), none.as_slice(), signed.clone(), BootChain::Signed),
+        (json!({}), site.as_slice(), json!({}), BootChain::Signed),
+        (json!({}), site.as_slice(), json!({ "boot_chain": "ipxe" }), BootChain::Ipxe),
+        (json!({}), site.as_slice(), json!({ "boot_chain": "" }), BootChain::Ipxe),
+        (declared.clone(), none.as_slice(), json!({}), BootChain::Signed),
+        (declared.clone(), none.as_slice(), json!({ "boot_chain": "ipxe" }), BootChain::Ipxe),
+    ] {
+        assert_eq!(chain(true, declared.clone(), all, own.clone()), (expected, vec![]), "{declared} {own}");
+        let refused = if expected == BootChain::Signed { vec!["boot_image_not_signed".to_owned()] } else { vec![] };
+        assert_eq!(chain(false, declared.clone(), all, own.clone()).1, refused, "without grub: {declared} {own}");
+    }
+}
+
+#[test]
+fn an_image_without_a_grub_file_is_refused_by_the_name_of_what_chose_the_signed_chain() {
+    let site = [(parsed("site dc1"), settings(json!({ "boot_chain": "signed" })))];
+    let refused = resolve(&image(json!({}), &[]), &site, json!({})).broken;
+    assert_eq!(refused[0].field, "boot_image");
+    for part in [
+        "boot image debian-12",
+        "no file of kind grub",
+        "boot_chain on site dc1 is signed",
+        "set boot_chain to ipxe on the device",
+    ] {
+        assert!(refused[0].message.contains(part), "{part}: {}", refused[0].message);
+    }
+}
+
+#[test]
+fn a_boot_chain_that_is_none_is_refused_wherever_it_is_set() {
+    for wrong in [json!("singed"), json!("Signed"), json!(true), json!(1), json!(["signed"]), json!({ "secret": "boot-a" })] {
+        let set = settings(json!({ "boot_chain": wrong }));
+        let rules: Vec<String> = broken(&set, &SecretProblems::new()).into_iter().map(|rule| rule.rule).collect();
+        assert_eq!(rules, ["boot_chain_unknown"], "{wrong}");
+        // A setting of that name may be older than its meaning.
+        let stored = [(parsed("venture shop"), set)];
+        assert_eq!(
+            chain(true, json!({}), &stored, json!({})),
+            (BootChain::Ipxe, vec!["boot_chain_unknown".to_owned()]),
+            "{wrong}"
+        );
+    }
+    for right in ["ipxe", "signed", ""] {
+        assert_eq!(broken(&settings(json!({ "boot_chain": right })), &SecretProblems::new()), []);
+    }
+}

@@ -88,6 +88,10 @@ fn whole(folder: &str, files: &Files, keys: &Files, path: &str, problems: &mut C
         problems
             .add("templates", format!("one file must be of kind boot_ipxe, the script that servers get first; {scripts} are"));
     }
+    let grub = own.values().filter(|file| file.kind == FileKind::Grub).count();
+    if grub > 1 {
+        problems.add("templates", format!("at most one file is of kind grub, which a signed GRUB gets; {grub} are"));
+    }
     for (setting, spec) in &raw.settings {
         if let Some(problem) = spec.problem() {
             problems.add(format!("settings.{setting}"), format!("the setting {problem}"));

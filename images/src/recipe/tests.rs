@@ -46,7 +46,7 @@ fn a_change_of_a_shared_file_is_another_version_of_the_recipe() {
 fn every_error_names_recipe_file_and_field() {
     assert_eq!(
         wrong("kind: kernel", "kind: colonel"),
-        "recipe sample, sample/recipe.yaml, downloads.linux.kind: unknown variant `colonel`, expected one of `kernel`, `initrd`, `boot_ipxe`, `kickstart`, `other` at line 26 column 11"
+        "recipe sample, sample/recipe.yaml, downloads.linux.kind: unknown variant `colonel`, expected one of `kernel`, `initrd`, `boot_ipxe`, `kickstart`, `other`, `grub` at line 26 column 11"
     );
     let unknown = wrong("title:", "titel: x\ntitle:");
     assert!(unknown.contains("recipe sample, sample/recipe.yaml, titel") && unknown.contains("unknown field"), "{unknown}");

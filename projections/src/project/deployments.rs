@@ -155,6 +155,7 @@ fn begun(id: DeploymentId, started: &DeploymentStarted, recorded: &Recorded) -> 
         reason: None,
         plan: started.plan.clone(),
         done_by: started.done_by,
+        boot_chain: started.boot_chain,
         installed_at: None,
         puppet_failure: None,
         settings: started.settings.clone(),

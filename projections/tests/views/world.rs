@@ -303,7 +303,7 @@ impl World {
                 limits: Limits { open_minutes: 1, in_progress_minutes: 1 },
                 done_by: image.spec.as_ref().map(|spec| spec.done_by).unwrap_or_default(),
             }),
-            settings: Resolution { values: resolved(n), broken: vec![] },
+            settings: Resolution { values: resolved(n), ..Resolution::default() },
         };
         let [_, Claim::Hostname(hostname), ..] = claims else { return Ok(()) };
         let request = StartDeployment {

@@ -174,6 +174,7 @@ mod tests {
             hostname: Some(format!("h{number}.dc1.example").parse().expect("a host name")),
             network: format!("n{}", network % 3).parse().expect("a name"),
             live: *live,
+            boot_chain: bootledger_aggregates::values::boot_chain::BootChain::Ipxe,
         });
         let site = serde_json::from_value(site).expect("a site");
         let url = "http://10.0.0.1:8080".parse().expect("a URL");

@@ -23,6 +23,8 @@ pub(crate) enum Firmware {
     UefiPxe,
     /// UEFI that boots over HTTP, with its PXE switched off.
     UefiHttp,
+    /// The same as `UefiPxe` with Secure Boot on and Microsoft's keys enrolled.
+    UefiSecure,
     /// UEFI on 64-bit ARM processors, with PXE of its own. It has no disk, and its settings last until it is switched off.
     Arm64,
 }
@@ -67,6 +69,8 @@ impl Vm {
 
         let (program, machine) = match options.firmware {
             Firmware::Arm64 => ("qemu-system-aarch64", "virt"),
+            // Secure Boot needs a mode of the processor that only firmware has, so that a system cannot change the keys.
+            Firmware::UefiSecure => ("qemu-system-x86_64", "q35,smm=on,graphics=off"),
             Firmware::Bios | Firmware::UefiPxe | Firmware::UefiHttp => ("qemu-system-x86_64", "pc,graphics=off"),
         };
         let mut command = privileged(&format!("ip netns exec {} {program}", network.namespace()));
@@ -74,6 +78,9 @@ impl Vm {
         let accelerator = std::env::var("BOOTLEDGER_LAB_ACCELERATOR").unwrap_or_else(|_| "tcg".to_owned());
         let accelerator = if options.firmware == Firmware::Arm64 { "tcg" } else { &accelerator };
         command.args(["-machine", machine, "-accel", accelerator]);
+        if options.firmware == Firmware::UefiSecure {
+            command.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
+        }
         command.args(["-m", &options.memory_megabytes.to_string(), "-display", "none", "-vga", "none", "-monitor", "none"]);
         command.args(["-serial", &format!("file:{}", console.display())]);
         if let Some(idle) = options.idle_card {
@@ -88,8 +95,9 @@ impl Vm {
         };
         command.args(match options.firmware {
             Firmware::Bios => bios(mac, &file("disk"), empty)?,
-            Firmware::UefiPxe => uefi(mac, &file("uefi"), empty)?,
-            Firmware::UefiHttp => [uefi(mac, &file("uefi"), empty)?, without_pxe()].concat(),
+            Firmware::UefiPxe => uefi(mac, &file("uefi"), empty, "")?,
+            Firmware::UefiHttp => [uefi(mac, &file("uefi"), empty, "")?, without_pxe()].concat(),
+            Firmware::UefiSecure => uefi(mac, &file("uefi"), empty, ".ms")?,
             Firmware::Arm64 => arm64(mac),
         });
         if !options.reboots {
@@ -185,15 +193,15 @@ fn bios(mac: &str, disk: &Path, empty: Option<String>) -> Result<Vec<String>> {
 }
 
 /// Without a ROM in the card, the firmware's own driver and network boot are used, over IPv4 only. Its disk is a folder that QEMU shows as
-/// one, and its settings are kept in a file beside that.
-fn uefi(mac: &str, folder: &Path, empty: Option<String>) -> Result<Vec<String>> {
+/// one, and its settings are kept in a file beside that. `.ms` is the firmware with Microsoft's keys.
+fn uefi(mac: &str, folder: &Path, empty: Option<String>, keys: &str) -> Result<Vec<String>> {
     let (disk, settings) = (folder.join("disk"), folder.join("settings"));
     let application = disk.join(UEFI_BOOT_FILE);
     if !application.exists() {
         fs::create_dir_all(application.parent().unwrap_or(&disk))?;
         fs::write(&application, uefi_application()).with_context(|| format!("writing {}", application.display()))?;
-        let template = "/usr/share/OVMF/OVMF_VARS_4M.fd";
-        fs::copy(template, &settings).with_context(|| format!("copying {template}; has `scripts/setup test` run?"))?;
+        let template = format!("/usr/share/OVMF/OVMF_VARS_4M{keys}.fd");
+        fs::copy(&template, &settings).with_context(|| format!("copying {template}; has `scripts/setup test` run?"))?;
     }
     let disk = empty.unwrap_or_else(|| {
         let disk = disk.display();
@@ -204,7 +212,7 @@ fn uefi(mac: &str, folder: &Path, empty: Option<String>) -> Result<Vec<String>> 
     });
     let settings = settings.display();
     Ok(words(&format!(
-        "-drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd \
+        "-drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M{keys}.fd \
          -drive if=pflash,format=raw,unit=1,file={settings} \
          -device virtio-net-pci,netdev=port,mac={mac},romfile=,bootindex=1 {disk} \
          -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n"

@@ -32,7 +32,7 @@ pub const PASSWORD: &str = "/settings/password";
 
 /// What needs no sign-in: what watches the service, and the machines of the boot network, which ask for the agents' tokens
 /// themselves. On a listener that has nothing else, nothing else is told apart either.
-const MACHINES: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/favicon.ico", "/pxe"];
+const MACHINES: [&str; 6] = ["/healthz", "/readyz", "/metrics", "/favicon.ico", "/pxe", "/grub/grub.cfg"];
 const MACHINES_BELOW: [&str; 5] = ["/pxe/", "/boot/loaders/", "/dhcp/", "/dns/", "/puppet/nodes/"];
 /// Where the choice of light or dark is made, which is the browser's.
 const THEME: &str = "/theme";
@@ -245,6 +245,7 @@ mod tests {
             "/dhcp",
             "/pxes",
             "/metrics/",
+            "/grub/",
             "/puppet",
             "/nowhere",
             "",
@@ -267,6 +268,7 @@ mod tests {
             "/dns/zones/dc1.example",
             "/puppet/nodes/h200.dc1.example",
             "/boot/loaders/snponly.efi",
+            "/grub/grub.cfg",
         ];
         for path in open {
             assert_eq!(access(path), Access::Anybody, "{path}");

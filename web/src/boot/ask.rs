@@ -30,7 +30,15 @@ impl Asker {
     pub(super) fn of(request: &HttpRequest, application: &Application) -> Result<Self, Refusal> {
         let client = client::address(request, &application.trusted_proxies)
             .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
-        let by_token = match request.match_info().get("token") {
+        Self::with(client, request.match_info().get("token"), application)
+    }
+
+    /// The client at an address, with a token where it sent one.
+    ///
+    /// # Errors
+    /// Where the token is none.
+    pub(super) fn with(client: Ipv4Addr, token: Option<&str>, application: &Application) -> Result<Self, Refusal> {
+        let by_token = match token {
             None => None,
             Some(text) => {
                 let known = token::verify(&application.key, text);
@@ -50,8 +58,14 @@ impl Asker {
 
     /// The answer where there is no single target.
     pub(super) fn refuse(self, request: &HttpRequest, found: &Found) -> HttpResponse {
+        let (status, sentence) = self.problem(found);
+        refuse(request, status, &sentence)
+    }
+
+    /// Why there is no single target.
+    pub(super) fn problem(self, found: &Found) -> (StatusCode, String) {
         let client = self.client;
-        let (status, sentence) = match found {
+        match found {
             Found::Nothing | Found::Target(_) if self.by_token.is_some() => (StatusCode::NOT_FOUND, NO_SUCH_TOKEN.to_owned()),
             Found::Nothing | Found::Target(_) => (StatusCode::NOT_FOUND, format!("no deployment is in progress for {client}")),
             Found::Ambiguous => (
@@ -66,7 +80,6 @@ impl Asker {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "which deployments are in progress is not known at the moment; ask again".to_owned(),
             ),
-        };
-        refuse(request, status, &sentence)
+        }
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! There are two at most: one of the operator's, whose files count first, and the one of Debian's package `ipxe`. `name` reads
 //! what firmware sends, `folder` finds the file, `answer` is the way over HTTP, `architecture` says which processors there are
-//! and which loaders they run. Nothing leaves a folder, and nothing is ever written there.
+//! and which loaders they run, and `signed` knows the loaders for servers with Secure Boot. Nothing leaves a folder, and nothing is ever written there.
 
 mod answer;
 pub mod architecture;
 mod folder;
 mod name;
+mod signed;
 
 pub(super) use answer::loader;
 
@@ -50,6 +51,9 @@ pub enum LoaderError {
     /// The name, or a symbolic link on its way, leads out of the folder.
     #[error("only files below the folder of boot loaders are served, and this name leads elsewhere")]
     Outside,
+    /// The file is one of a deployment, and this client does not get it; or it would be of no use.
+    #[error("{0}")]
+    Refused(String),
     /// There is nothing of this name, or no regular file.
     #[error("there is no such file in the folder of boot loaders")]
     Missing,
@@ -115,7 +119,15 @@ impl Loaders {
                 }
             }
         }
-        Err(LoaderError::Missing)
+        let packaged = name.places.iter().find_map(|place| signed::packaged(Path::new("/"), place));
+        packaged.unwrap_or(Err(LoaderError::Missing))
+    }
+
+    /// A name as it is meant, such as `grub/grub.cfg`, however firmware writes it; `None` where it means nothing below a folder.
+    pub(in crate::boot) fn plain(name: &[u8]) -> Option<String> {
+        let place = name::read(name).ok()?.places.into_iter().next()?;
+        let parts: Option<Vec<String>> = place.into_iter().map(|part| part.into_string().ok()).collect();
+        Some(parts?.join("/"))
     }
 
     /// Whether the log may get another line about a missing file.

@@ -25,6 +25,48 @@ iseq ${platform} efi && exit 1 ||
 sanboot --no-describe --drive 0x80
 ";
 
+/// What a GRUB of the signed chain gets: the loader on the local disk, which is signed as well where Secure Boot is on. GRUB 2.06,
+/// which Debian 12 has, cannot give the machine back with an error, and after a success firmware opens its menu (UEFI
+/// specification, 3.1.1), so it looks for the loader itself: Windows' and distributions' by their usual places, and last the one
+/// for removable media, which a fallback of shim's may be. `exit 1` is for a disk without any, and for a later GRUB.
+macro_rules! local_disk_of_grub {
+    ($($line:literal)*) => {
+        concat!(
+            $($line, "\n",)*
+            "for disk in (hd*,*) (hd*); do\n",
+            "    regexp --set=1:name '^\\((.*)\\)$' \"$disk\"\n",
+            "    for file in $disk/EFI/*/shimx64.efi $disk/EFI/*/shimaa64.efi $disk/EFI/Microsoft/Boot/bootmgfw.efi $disk/EFI/*/grubx64.efi \\\n",
+            "        $disk/EFI/BOOT/BOOTX64.EFI $disk/EFI/BOOT/BOOTAA64.EFI; do\n",
+            "        if [ -f \"$file\" ]; then\n",
+            "            set root=\"$name\"\n",
+            "            echo \"Bootledger: starting $file\"\n",
+            "            if chainloader \"$file\"; then boot; fi\n",
+            "        fi\n",
+            "    done\n",
+            "done\n",
+            "exit 1\n",
+        )
+    };
+}
+
+/// For a server without a deployment.
+pub(super) const GRUB: &str = local_disk_of_grub!(
+    "# Bootledger: no deployment is in progress for this server's address."
+    "# A server that is left on network boot is never installed again: it boots its own disk."
+);
+
+/// For a server whose installer has restarted it.
+pub(super) const GRUB_WITHIN: &str = local_disk_of_grub!(
+    "# Bootledger: a deployment is in progress for this server, and its next network boot is set to the local disk."
+    "# Its installer goes on there. The deployment's page says why, and sets it back to the network."
+);
+
+/// The hash of the latter.
+pub(super) fn grub_sha256() -> Sha256 {
+    static HASH: LazyLock<Sha256> = LazyLock::new(|| Sha256::new(sha2::Sha256::digest(GRUB_WITHIN).into()));
+    *HASH
+}
+
 /// The hash of that.
 pub(super) fn sha256() -> Sha256 {
     static HASH: LazyLock<Sha256> = LazyLock::new(|| Sha256::new(sha2::Sha256::digest(SCRIPT_WITHIN).into()));

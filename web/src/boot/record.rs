@@ -4,6 +4,7 @@
 //! domain. The queue has an end: where it is full, an answer waits some milliseconds for a place, and what then still
 //! finds none is counted and logged, never dropped in silence. What was told within the last minute is not told again.
 
+use super::table::Found;
 use crate::application::Application;
 use crate::auth::level::Level;
 use crate::commands::{Command, CommandError, Context};
@@ -14,10 +15,14 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use futures::{FutureExt, StreamExt};
 use prometheus::{IntCounterVec, Opts};
+use sha2::Digest;
 use std::collections::HashMap;
+use std::fs::File;
+use std::io;
 use std::net::Ipv4Addr;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use uuid::Uuid;
@@ -65,6 +70,61 @@ impl Default for Recorder {
     fn default() -> Self {
         Self::with_room_for(QUEUE)
     }
+}
+
+/// A server has been given a file over TFTP: queues the record, unless the same was recorded within the last minute.
+pub(super) async fn given(application: &Application, served: Served) {
+    let recorder = &application.boot.recorder;
+    let news = recorder.is_news(served.deployment, &served.file, served.sha256, application.boot.seconds());
+    if news || served.then_disk {
+        recorder.tell(served).await;
+    }
+}
+
+/// A server at this address has been given a boot loader. Where its deployment is in progress, that is recorded like any file:
+/// firmware that fetches a loader and refuses to start it shows itself only by what it does not fetch afterwards.
+pub(super) async fn loader_given(application: &Application, client: Ipv4Addr, name: &str, file: &Arc<File>) {
+    let Found::Target(target) = application.boot.of_ip(client) else { return };
+    // The name without its folder; a name that the log cannot hold is left out.
+    let Ok(name) = name.rsplit('/').next().unwrap_or(name).parse::<Name>() else { return };
+    if target.image.files.contains_key(&name) {
+        // It would look like the image's own file.
+        return;
+    }
+    let file = Arc::clone(file);
+    let Ok(Ok(sha256)) = tokio::task::spawn_blocking(move || hash_of(&file)).await else { return };
+    let (deployment, at) = (target.identity.deployment, (application.now)());
+    given(application, Served { deployment, file: name, sha256, client, at, then_disk: false }).await;
+}
+
+/// How many hashes of loaders are kept.
+const HASHES: usize = 64;
+
+/// The hash of a loader. Hundreds of servers may fetch the same one in a minute, so it is kept while the file is unchanged.
+fn hash_of(file: &File) -> io::Result<Sha256> {
+    type Key = (u64, u64, SystemTime, u64);
+    static KNOWN: LazyLock<Mutex<HashMap<Key, Sha256>>> = LazyLock::new(Mutex::default);
+    let metadata = file.metadata()?;
+    let key = (metadata.dev(), metadata.ino(), metadata.modified()?, metadata.len());
+    if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return Ok(*known);
+    }
+    let (mut hash, mut part, mut place) = (sha2::Sha256::new(), vec![0; 64 * 1024], 0);
+    loop {
+        let read = file.read_at(&mut part, place)?;
+        if read == 0 {
+            break;
+        }
+        hash.update(part.get(..read).unwrap_or_default());
+        place += read as u64;
+    }
+    let sha256 = Sha256::new(hash.finalize().into());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.len() >= HASHES {
+        known.clear();
+    }
+    known.insert(key, sha256);
+    Ok(sha256)
 }
 
 impl Recorder {

@@ -29,6 +29,11 @@ impl Refusal {
         Self { status, sentence }
     }
 
+    /// Its sentence, for a client that takes no status.
+    pub(super) fn sentence(self) -> String {
+        self.sentence
+    }
+
     pub(super) fn answer(&self, request: &HttpRequest) -> HttpResponse {
         refuse(request, self.status, &self.sentence)
     }

@@ -1,13 +1,13 @@
 //! `/pxe/`: the script, the files, and DONE; and `/boot/loaders/`. No login: servers that boot have none.
 
 use super::ask::Asker;
-use super::record::Served;
-use super::refusal::{failed, refuse, store_failed, wants_json};
+use super::record::{self, Served};
+use super::refusal::{Refusal, failed, refuse, store_failed, wants_json};
 use super::render;
 use super::serve::{Source, media_type, serve};
 use super::table::Found;
 use super::target::{Rendered, Target};
-use super::{done, loaders, local_disk, report};
+use super::{done, grub, loaders, local_disk, report};
 use crate::application::Application;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -45,6 +45,7 @@ pub fn configure(configuration: &mut ServiceConfig) {
         configuration.service(resource.route(web::post().to(file)));
     }
     configuration.service(web::resource("/pxe/{path:.*}").to(nothing));
+    configuration.service(readable("/grub/grub.cfg", |resource, route| resource.route(route.to(grub_configuration))));
     configuration.service(readable("/boot/loaders/{name:.*}", |resource, route| resource.route(route.to(loaders::loader))));
 }
 
@@ -125,27 +126,63 @@ async fn file(request: HttpRequest, application: Data<Application>) -> HttpRespo
         Ok(asker) => asker,
         Err(refusal) => return refusal.answer(&request),
     };
-    let text = request.match_info().get("name").unwrap_or_default();
-    let Some(wanted) = Wanted::parse(text) else {
-        return refuse(&request, StatusCode::NOT_FOUND, NO_FILE_NAME);
-    };
     let found = asker.find(&application);
-    let Found::Target(target) = &found else {
-        return asker.refuse(&request, &found);
+    match asked(asker, &found, request.match_info().get("name").unwrap_or_default()) {
+        Ok(Asked { target, name, file }) => file_answer(&request, &application, target, name, file, asker.client).await,
+        Err(refusal) => refusal.answer(&request),
+    }
+}
+
+/// A file of a deployment that its client may have.
+pub(super) struct Asked<'found> {
+    pub(super) target: &'found Arc<Target>,
+    pub(super) name: &'found Name,
+    pub(super) file: &'found BootFile,
+}
+
+/// The file that is asked for by name or as `_{type}`, over HTTP or TFTP.
+///
+/// # Errors
+/// Where there is no such file, or this client does not get it.
+pub(super) fn asked<'found>(asker: Asker, found: &'found Found, text: &str) -> Result<Asked<'found>, Refusal> {
+    let no_name = || Refusal::new(StatusCode::NOT_FOUND, NO_FILE_NAME.to_owned());
+    let wanted = Wanted::parse(text).ok_or_else(no_name)?;
+    let Found::Target(target) = found else {
+        let (status, sentence) = asker.problem(found);
+        return Err(Refusal::new(status, sentence));
     };
-    let Some((name, boot_file)) = wanted.of(target) else {
-        return refuse(&request, StatusCode::NOT_FOUND, &no_such_file(target, text));
-    };
-    if asker.by_token.is_none() && target.needs_token(boot_file) {
-        let secret = target.image.secrets_of(boot_file).next().is_some();
+    let none = || Refusal::new(StatusCode::NOT_FOUND, no_such_file(target, text));
+    let (name, file) = wanted.of(target).ok_or_else(none)?;
+    if asker.by_token.is_none() && target.needs_token(file) {
+        let secret = target.image.secrets_of(file).next().is_some();
         let who = if secret { format!("{name} has secrets and") } else { format!("network {}", target.place.network) };
         let sentence = format!(
             "{who} asks for the deployment's token: fetch {name} by the address that the template's kickstart_url gives, or as \
              /pxe/t/TOKEN/{name}"
         );
-        return refuse(&request, StatusCode::FORBIDDEN, &sentence);
+        return Err(Refusal::new(StatusCode::FORBIDDEN, sentence));
     }
-    file_answer(&request, &application, target, name, boot_file, asker.client).await
+    Ok(Asked { target, name, file })
+}
+
+/// `GET /grub/grub.cfg`: the configuration for a GRUB that was loaded over HTTP, and has HTTP.
+async fn grub_configuration(request: HttpRequest, application: Data<Application>) -> HttpResponse {
+    match Asker::of(&request, &application) {
+        Ok(asker) => grub_answer(&request, &application, asker).await,
+        Err(refusal) => refusal.answer(&request),
+    }
+}
+
+/// The configuration for a GRUB, over HTTP.
+pub(super) async fn grub_answer(request: &HttpRequest, application: &Application, asker: Asker) -> HttpResponse {
+    let grub::Configuration { bytes, record } = grub::configuration(application, asker).await;
+    if let Some(served) = record.filter(|_| request.method() == Method::GET) {
+        record::given(application, served).await;
+    }
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")))
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .body(bytes)
 }
 
 async fn file_answer(
@@ -188,7 +225,7 @@ async fn tell(application: &Application, target: &Target, file: &Name, sha256: S
 
 /// What is not a file's name is refused before anything is looked up.
 const NO_FILE_NAME: &str = "a file is asked for by its name in the boot image (letters, digits, '.', '_' and '-'), or as \
-     _kernel, _initrd, _boot_ipxe, _kickstart or _other";
+     _kernel, _initrd, _boot_ipxe, _kickstart, _other or _grub";
 
 /// `/pxe/` with more or other parts than any route has.
 async fn nothing(request: HttpRequest) -> HttpResponse {

@@ -34,7 +34,7 @@ pub enum Source {
 /// The media type of a file: scripts and answers for installers are text, whatever a browser would guess.
 pub fn media_type(kind: FileKind) -> &'static str {
     match kind {
-        FileKind::BootIpxe | FileKind::Kickstart => "text/plain; charset=utf-8",
+        FileKind::BootIpxe | FileKind::Grub | FileKind::Kickstart => "text/plain; charset=utf-8",
         FileKind::Kernel | FileKind::Initrd | FileKind::Other => "application/octet-stream",
     }
 }

@@ -47,7 +47,7 @@ impl SettingValues {
         for name in used {
             let Some(spec) = image.settings.get(name) else { continue };
             // The script is served by address. The domain refuses one that uses a secret; should it ever be there, it has none.
-            if spec.kind == SettingType::Secret && kind == FileKind::BootIpxe {
+            if spec.kind == SettingType::Secret && kind.is_script() {
                 continue;
             }
             let set = given.get(name).map(|resolved| &resolved.value).or(spec.default.as_ref());

@@ -215,7 +215,7 @@ impl Target {
         if self.image.secrets_of(file).next().is_some() {
             return true;
         }
-        let secret = file.kind == FileKind::Kickstart || (file.template && file.kind != FileKind::BootIpxe);
+        let secret = file.kind == FileKind::Kickstart || (file.template && !file.kind.is_script());
         secret && !self.place.ip_only_done
     }
 }

@@ -357,6 +357,22 @@ fn check(text: &str, kind: FileKind, declared: &Declared) -> Result<Uses, Templa
     Ok(Uses { settings: used, needs: needs::of(text) })
 }
 
+/// What a checked template renders to for the sample servers: with every setting filled in, and with every setting empty.
+///
+/// # Errors
+/// Where it cannot be rendered, or there is too much to do.
+pub(super) async fn samples(text: String, declared: Declared) -> Result<Vec<Vec<u8>>, RenderError> {
+    let render = move || {
+        let template = Template::parse(&text)?;
+        let used = template.settings(&declared)?;
+        let known: Declared = declared.into_iter().filter(|(name, _)| used.contains(name)).collect();
+        let full = Variables::sample().with_settings(SettingValues::sample(&known, 0));
+        let empty = Variables::bare_sample().with_settings(SettingValues::empty_sample(&known));
+        Ok::<_, TemplateError>(vec![template.render(full)?, template.render(empty)?])
+    };
+    Ok(deep::run(render).await??)
+}
+
 /// The first line on which a word stands inside of `{{ }}` or `{% %}`, as well as can be told without the engine's own parser.
 fn line_of(text: &str, word: &str) -> usize {
     let part = |c: char| c.is_alphanumeric() || c == '_';

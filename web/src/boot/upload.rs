@@ -3,9 +3,10 @@
 //! In this order, so that an event never names a content that is not there. A content whose file the domain refuses
 //! stays in the store under its hash, where it harms nobody.
 
+use super::grub_syntax;
 use super::settings::Declared;
 use super::store::{Contents, StoreError, Stored};
-use super::template::{MAX_TEMPLATE, RenderError, Uses, check_saved};
+use super::template::{MAX_TEMPLATE, RenderError, Uses, check_saved, samples};
 use super::variables::SETTINGS;
 use crate::application::Application;
 use crate::commands::{Command, CommandError, Context, Receipt};
@@ -117,7 +118,10 @@ pub async fn put_file<E: Into<anyhow::Error>>(
         // Most templates use none, and need no question.
         let uses_some = text.windows(SETTINGS.len()).any(|part| part == SETTINGS.as_bytes());
         let declared = if uses_some { declared(application, &description.image).await? } else { Declared::new() };
-        uses = checked(&text, description.kind, description.announced, declared).await?;
+        uses = checked(&text, description.kind, description.announced, declared.clone()).await?;
+        if description.kind == FileKind::Grub {
+            grub(&text, declared).await?;
+        }
         contents.store_bytes(text).await?
     } else {
         let some = |bytes: &Result<Bytes, E>| std::future::ready(!bytes.as_ref().is_ok_and(Bytes::is_empty));
@@ -153,6 +157,21 @@ async fn declared(application: &Application, image: &Name) -> Result<Declared, U
     let entry = catalogue::boot_image(&application.views, image, At::Now).await;
     let entry = entry.map_err(CommandError::of_database)?;
     Ok(entry.and_then(|entry| entry.spec.spec).map(|spec| spec.settings).unwrap_or_default())
+}
+
+/// Refuses a template whose rendered text is none of GRUB's language.
+async fn grub(text: &Bytes, declared: Declared) -> Result<(), UploadError> {
+    let text = String::from_utf8_lossy(text).into_owned();
+    let samples = samples(text, declared).await.map_err(|error| match error {
+        RenderError::Template(error) => UploadError::Template(error.to_string()),
+        RenderError::Busy(busy) => UploadError::Command(CommandError::Busy(busy.to_string())),
+    })?;
+    for sample in samples {
+        if let Some(problem) = grub_syntax::problem(&sample).await {
+            return Err(UploadError::Template(problem));
+        }
+    }
+    Ok(())
 }
 
 async fn checked(text: &Bytes, kind: FileKind, announced: Option<Sha256>, declared: Declared) -> Result<Uses, UploadError> {

@@ -9,8 +9,9 @@
 
 use crate::application::Application;
 use crate::boot::loaders::Loaders;
-use crate::boot::loaders::architecture::{Family, Offer};
+use crate::boot::loaders::architecture::{FAMILIES, Family, Offer};
 use bootledger_aggregates::site::{BootUrl, SiteSpec};
+use bootledger_aggregates::values::boot_chain::BootChain;
 
 /// BOOTP's field for the boot file has 128 bytes, the last of them zero (RFC 951). What is longer goes into option 67.
 const FIELD: usize = 127;
@@ -130,19 +131,39 @@ impl From<&BootUrl> for BootSource {
     }
 }
 
-/// The boot files of a site, in the order in which they are tried. The source's URL counts where the site has no boot URL. An
-/// architecture without a loader has no boot file.
-pub(crate) fn boot_files(site: &SiteSpec, source: &BootSource) -> Vec<BootFile> {
+/// What is served instead of an iPXE to servers of the signed chain, by the family's name: Debian's `shim-signed` under the name
+/// that firmware knows it by. shim then fetches `grubx64.efi` or `grubaa64.efi` from beside it. They are named whether or not the
+/// service has them, since an iPXE would be refused, and a missing shim shows in the log. A BIOS verifies nothing and keeps its
+/// iPXE, as does firmware of an architecture that has no shim.
+const SIGNED: [(&str, &str); 2] = [("uefi", "shimx64.efi"), ("arm64", "shimaa64.efi")];
+
+/// The first loader of each family for servers of a boot chain.
+fn first_loaders(offer: &Offer, chain: BootChain) -> Vec<(Family, String)> {
+    let unsigned = |family: &Family| offer.loaders().find(|(known, _)| known == family).map(|(_, file)| file.to_owned());
+    let signed = |family: &Family| SIGNED.iter().find(|(name, _)| *name == family.name).map(|(_, file)| (*file).to_owned());
+    let loader = |family: Family| {
+        let file = signed(&family).filter(|_| chain == BootChain::Signed).or_else(|| unsigned(&family))?;
+        Some((family, file))
+    };
+    FAMILIES.into_iter().filter_map(loader).collect()
+}
+
+/// The boot files of a site's servers with this boot chain, in the order in which they are tried. The source's URL counts where
+/// the site has no boot URL. An architecture without a loader has no boot file. An iPXE that runs already gets its script,
+/// whatever the chain.
+pub(crate) fn boot_files(site: &SiteSpec, source: &BootSource, chain: BootChain) -> Vec<BootFile> {
     let boot_url = site.boot_url.as_ref().unwrap_or(&source.base_url).as_str();
     let mut files = vec![BootFile { name: "ipxe", client: Client::Ipxe, file: format!("{boot_url}/pxe/") }];
     if site.next_server.is_some() {
-        files.extend(source.over_tftp().loaders().map(|(family, file)| BootFile {
+        files.extend(first_loaders(&source.over_tftp(), chain).into_iter().map(|(family, file)| BootFile {
             name: family.name,
             client: Client::Firmware(family.tftp),
-            file: file.to_owned(),
+            file,
         }));
     }
-    files.extend(source.over_http().loaders().map(|(family, file)| BootFile {
+    // Without a folder, the service has nothing to fetch over HTTP.
+    let over_http = if matches!(source.supply, Supply::Nothing) { vec![] } else { first_loaders(&source.over_http(), chain) };
+    files.extend(over_http.into_iter().map(|(family, file)| BootFile {
         name: family.http_name,
         client: Client::HttpFirmware(family.http),
         file: format!("{boot_url}/boot/loaders/{file}"),

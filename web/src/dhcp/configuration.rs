@@ -7,6 +7,7 @@ use bootledger_aggregates::dhcp_server::DhcpKind;
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::site::SiteSpec;
+use bootledger_aggregates::values::boot_chain::BootChain;
 use bootledger_aggregates::values::dhcp_option::{self, DhcpOption, OptionValue};
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::name::Name;
@@ -112,6 +113,8 @@ pub struct Boot {
     pub next_server: Option<Ipv4Addr>,
     /// The boot file of each kind of client; the first kind that a client is of counts, and a client of none gets none.
     pub(crate) files: Vec<BootFile>,
+    /// The same for hosts of the signed boot chain.
+    pub(crate) signed: Vec<BootFile>,
     /// The site's header, for every client.
     pub options: Vec<DhcpOption>,
 }
@@ -157,8 +160,9 @@ impl Configuration {
         for network in &mut networks {
             network.spec.dhcp_options = usable(&network.spec.dhcp_options);
         }
-        let files = boot_files(spec, &source.into());
-        let boot = Boot { next_server: spec.next_server, files, options: usable(&spec.dhcp_header) };
+        let source = source.into();
+        let [files, signed] = BootChain::ALL.map(|chain| boot_files(spec, &source, chain));
+        let boot = Boot { next_server: spec.next_server, files, signed, options: usable(&spec.dhcp_header) };
         Self { site, networks, boot }
     }
 }
@@ -219,6 +223,27 @@ impl Configuration {
             Some(BrokenRule::new("dhcp_options", "dhcp_option_unwritable", message).held_by(place))
         };
         self.options().filter_map(why).collect()
+    }
+
+    /// The boot chains of the hosts with a live deployment.
+    pub(crate) fn live_chains(&self) -> impl Iterator<Item = BootChain> {
+        let live = |chain: &BootChain| self.networks.iter().any(|network| network.entries.iter().any(|one| has(one, *chain)));
+        BootChain::ALL.into_iter().filter(live)
+    }
+}
+
+/// Whether a host has a live deployment with this boot chain.
+pub(crate) fn has(entry: &SiteEntry, chain: BootChain) -> bool {
+    entry.live && entry.boot_chain == chain
+}
+
+impl Boot {
+    /// The boot files of the hosts of a boot chain.
+    pub(crate) fn files_of(&self, chain: BootChain) -> &[BootFile] {
+        match chain {
+            BootChain::Ipxe => &self.files,
+            BootChain::Signed => &self.signed,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod tests;
 use super::boot_file::{BootFile, Client, HTTP_CLIENT, IPXE, hexadecimal};
 use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, Segment};
 use bootledger_aggregates::rules::{BrokenRule, Refused};
+use bootledger_aggregates::values::boot_chain::BootChain;
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionValue};
 use bootledger_projections::dhcp_entries::SiteEntry;
 use std::fmt::Write;
@@ -20,6 +21,9 @@ use std::net::Ipv4Addr;
 
 /// The tag of hosts with a live deployment.
 const LIVE: &str = "boot/live";
+
+/// The tag of those of the signed boot chain, who do not have the other.
+const LIVE_SIGNED: &str = "boot/signed";
 
 /// The tag of clients that say which architecture they have in option 93, whose vendor class then does not count.
 const ARCHITECTURE: &str = "client/architecture";
@@ -37,7 +41,8 @@ pub fn render(configuration: &Configuration) -> Result<String, Refused> {
     let hosts: usize = configuration.networks.iter().map(|network| network.entries.len()).sum();
     let mut file = File { text: String::with_capacity(2048 + configuration.networks.len() * 512 + hosts * 96), broken: vec![] };
     file.head(configuration, hosts);
-    file.live(&configuration.boot);
+    let signed = configuration.live_chains().any(|chain| !chain.is_ipxe());
+    file.live(&configuration.boot, signed);
     for network in &configuration.networks {
         file.network(network);
     }
@@ -91,20 +96,29 @@ dhcp-option=encap:175,176,1b
 
     /// What hosts with a live deployment get. A client is of one kind at most, so that the order, in which dnsmasq looks for a
     /// boot file, does not matter; a client of none of them gets neither a boot file nor a next server.
-    fn live(&mut self, boot: &Boot) {
+    fn live(&mut self, boot: &Boot, signed: bool) {
         line!(self, "\n# What a client says of itself: its user class, or the first of its architectures (RFC 4578).");
         line!(self, "dhcp-match=set:{ARCHITECTURE},93");
         for file in &boot.files {
             self.known_by(file);
         }
         line!(self, "\n# Servers with a live deployment.");
+        self.live_chain(boot, BootChain::Ipxe);
+        if signed {
+            line!(self, "\n# Servers with a live deployment and the signed boot chain.");
+            self.live_chain(boot, BootChain::Signed);
+        }
+    }
+
+    fn live_chain(&mut self, boot: &Boot, chain: BootChain) {
+        let live = live_tag(chain);
         for option in &boot.options {
-            self.option(LIVE, option, "the site's header");
+            self.option(live, option, "the site's header");
         }
         let next_server = boot.next_server.map(|next_server| format!(",,{next_server}")).unwrap_or_default();
         let mut earlier = String::new();
-        for file in &boot.files {
-            let client = format!("tag:{LIVE},tag:client/{}{earlier}", file.name);
+        for file in boot.files_of(chain) {
+            let client = format!("tag:{live},tag:client/{}{earlier}", file.name);
             line!(self, "dhcp-boot={client},{}{next_server}", file.field().map(quoted).unwrap_or_default());
             if let Some(file) = file.option() {
                 line!(self, "dhcp-option-force={client},67,{}", quoted(file));
@@ -184,7 +198,7 @@ dhcp-option=encap:175,176,1b
         let whole = entry.hostname.as_ref().filter(|hostname| hostname.domain() != domain);
         let _ = write!(self.text, "dhcp-host={}", entry.mac);
         if entry.live {
-            let _ = write!(self.text, ",set:{LIVE}");
+            let _ = write!(self.text, ",set:{}", live_tag(entry.boot_chain));
         }
         if whole.is_some() {
             let _ = write!(self.text, ",set:host/{}", entry.ip);
@@ -227,6 +241,10 @@ fn own_or_relay(network: &Network) -> impl Iterator<Item = Ipv4Addr> {
         std::iter::once(low).chain((high > low).then_some(high))
     });
     gateway.into_iter().chain(inwards.map(Ipv4Addr::from).filter(move |address| Some(*address) != gateway))
+}
+
+fn live_tag(chain: BootChain) -> &'static str {
+    if chain.is_ipxe() { LIVE } else { LIVE_SIGNED }
 }
 
 /// The domain that the hosts of a network are told.

@@ -7,7 +7,8 @@
 //! Everything that a person may have written goes through `quoted`; nothing else is free text.
 
 use super::boot_file::{Client, HTTP_CLIENT, IPXE, hexadecimal};
-use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, names};
+use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, has, names};
+use bootledger_aggregates::values::boot_chain::BootChain;
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionType, OptionValue};
 use bootledger_projections::dhcp_entries::SiteEntry;
 use std::collections::BTreeSet;
@@ -33,10 +34,11 @@ pub fn render(configuration: &Configuration) -> String {
         text.push_str("}\n");
     }
     let entries = || configuration.networks.iter().flat_map(|network| &network.entries);
-    if entries().any(|entry| entry.live) {
-        text.push_str("\n# Servers with a live deployment.\ngroup {\n");
-        live_statements(&mut text, &configuration.boot);
-        entries().filter(|entry| entry.live).for_each(|entry| host(&mut text, entry));
+    for chain in configuration.live_chains() {
+        let words = if chain.is_ipxe() { "" } else { " and the signed boot chain" };
+        line!(text, "\n# Servers with a live deployment{words}.\ngroup {{");
+        live_statements(&mut text, &configuration.boot, chain);
+        entries().filter(|entry| has(entry, chain)).for_each(|entry| host(&mut text, entry));
         text.push_str("}\n");
     }
     entries().filter(|entry| !entry.live).for_each(|entry| host(&mut text, entry));
@@ -102,11 +104,11 @@ fn network(text: &mut String, network: &Network) {
 }
 
 /// What hosts with a live deployment get; a group says it once for all of them.
-fn live_statements(text: &mut String, boot: &Boot) {
+fn live_statements(text: &mut String, boot: &Boot, chain: BootChain) {
     for one in &boot.options {
         line!(text, "    {}", option(one));
     }
-    for (index, file) in boot.files.iter().enumerate() {
+    for (index, file) in boot.files_of(chain).iter().enumerate() {
         let branch = if index == 0 { "    if" } else { "    } elsif" };
         line!(text, "{branch} {} {{", condition(file.client));
         if let Some(next_server) = boot.next_server {

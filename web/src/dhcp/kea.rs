@@ -10,6 +10,7 @@
 
 use super::boot_file::{Client, HTTP_CLIENT, IPXE, hexadecimal};
 use super::configuration::{Boot, Configuration, LEASE_SECONDS, Network, Segment, names};
+use bootledger_aggregates::values::boot_chain::BootChain;
 use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionType, OptionValue};
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_projections::dhcp_entries::SiteEntry;
@@ -55,10 +56,12 @@ pub fn render(configuration: &Configuration) -> String {
     let _ = writeln!(text, "  \"valid-lifetime\": {LEASE_SECONDS},");
     let segments = configuration.segments();
     let late = segments.iter().any(|segment| segment.shared_vlan.is_some());
-    client_classes(&mut text, &configuration.boot, late);
+    let signed = configuration.live_chains().any(|chain| !chain.is_ipxe());
+    let chains: &[BootChain] = if signed { &BootChain::ALL } else { &[BootChain::Ipxe] };
+    client_classes(&mut text, &configuration.boot, chains, late);
     let scope = Scope {
         live: configuration.boot.options.iter().filter_map(option).collect(),
-        required: if late { configuration.boot.files.iter().map(|file| file.name).collect() } else { vec![] },
+        required: if late { class_names(&configuration.boot, chains) } else { vec![] },
     };
     let (shared, alone): (Vec<Segment<'_>>, Vec<Segment<'_>>) =
         segments.into_iter().partition(|segment| segment.shared_vlan.is_some());
@@ -91,12 +94,15 @@ struct Scope {
     /// The options of hosts with a live deployment.
     live: Vec<OptionData>,
     /// The classes that Kea looks at only once it knows a client's address; see [`client_classes`].
-    required: Vec<&'static str>,
+    required: Vec<String>,
 }
 
 /// The class of clients whose reservation has a live deployment: the reservation itself puts them into it. Boot file and next
 /// server are not in the reservation, which would give them to every client of its interface: they come from the classes.
 const LIVE: &str = "live";
+
+/// The same for those of the signed boot chain.
+const LIVE_SIGNED: &str = "live-signed";
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -119,12 +125,34 @@ struct ClientClass<'a> {
 /// With shared networks, Kea puts a client into the classes of its reservation only after it has given it the address, so that
 /// these classes, which depend on that, are looked at `late`: for the subnet of that address, which requires them. From 2.7.4 on
 /// Kea has other names for the two settings, which the agent writes (ARM, "Additional Classification").
-fn client_classes(text: &mut String, boot: &Boot, late: bool) {
-    let _ = write!(text, "  \"client-classes\": [\n    {{\"name\":{}}}", json(&LIVE));
-    let mut earlier: Vec<&str> = vec![];
-    for file in &boot.files {
+fn client_classes(text: &mut String, boot: &Boot, chains: &[BootChain], late: bool) {
+    text.push_str("  \"client-classes\": [\n    ");
+    for (index, chain) in chains.iter().enumerate() {
+        if index > 0 {
+            text.push_str(",\n    ");
+        }
+        chain_classes(text, boot, *chain, late);
+    }
+    text.push_str("\n  ],\n");
+}
+
+/// The names of the classes of these chains' boot files.
+fn class_names(boot: &Boot, chains: &[BootChain]) -> Vec<String> {
+    chains.iter().flat_map(|chain| boot.files_of(*chain).iter().map(|file| class_name(*chain, file.name))).collect()
+}
+
+fn class_name(chain: BootChain, file: &str) -> String {
+    if chain.is_ipxe() { file.to_owned() } else { format!("signed-{file}") }
+}
+
+fn chain_classes(text: &mut String, boot: &Boot, chain: BootChain, late: bool) {
+    let live = if chain.is_ipxe() { LIVE } else { LIVE_SIGNED };
+    let _ = write!(text, "{{\"name\":{}}}", json(&live));
+    let mut earlier: Vec<String> = vec![];
+    for file in boot.files_of(chain) {
+        let name = class_name(chain, file.name);
         // Kea looks at a class before it knows a client's reservation, unless the class asks for that (KNOWN).
-        let mut expression = format!("member('KNOWN') and member('{LIVE}')");
+        let mut expression = format!("member('KNOWN') and member('{live}')");
         for one in &earlier {
             let _ = write!(expression, " and not member('{one}')");
         }
@@ -135,7 +163,7 @@ fn client_classes(text: &mut String, boot: &Boot, late: bool) {
         let long = file.option().map(|file| OptionData::new("boot-file-name", escaped(file)));
         let option_data = client.into_iter().chain(long).collect();
         let class = ClientClass {
-            name: file.name,
+            name: &name,
             test: expression,
             next_server: boot.next_server,
             boot_file_name: file.field(),
@@ -145,10 +173,9 @@ fn client_classes(text: &mut String, boot: &Boot, late: bool) {
         let _ = write!(text, ",\n    {}", json(&class));
         // A client has one architecture, so that only the others may be of two kinds.
         if file.client.architectures().is_empty() {
-            earlier.push(file.name);
+            earlier.push(name);
         }
     }
-    text.push_str("\n  ],\n");
 }
 
 /// How Kea knows a kind of client.
@@ -245,7 +272,11 @@ fn reservation(entry: &SiteEntry, live: &[OptionData]) -> String {
         hw_address: entry.mac.to_string(),
         ip_address: entry.ip,
         hostname: entry.hostname.as_ref().map(Hostname::as_str),
-        client_classes: if entry.live { &[LIVE] } else { &[] },
+        client_classes: match (entry.live, entry.boot_chain) {
+            (false, _) => &[],
+            (true, BootChain::Ipxe) => &[LIVE],
+            (true, BootChain::Signed) => &[LIVE_SIGNED],
+        },
         option_data: if entry.live { live } else { &[] },
     };
     json(&reservation)

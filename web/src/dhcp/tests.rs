@@ -47,6 +47,7 @@ pub(super) fn entry(ip: &str, mac: &str, hostname: Option<&str>, network: &str, 
         hostname: hostname.map(|text| text.parse().expect("a host name")),
         network: name(network),
         live,
+        boot_chain: bootledger_aggregates::values::boot_chain::BootChain::Ipxe,
     }
 }
 
@@ -92,6 +93,7 @@ fn large(hosts: u32) -> Configuration {
         hostname: Some(format!("h{n}.dc1.example").parse().expect("a host name")),
         network: name(&format!("n{}", n / 65_000)),
         live: n % 10 == 0,
+        boot_chain: bootledger_aggregates::values::boot_chain::BootChain::Ipxe,
     });
     let networks = networks.iter().map(|(key, spec)| (key.as_str(), spec.clone())).collect();
     configuration(&site(), networks, entries.collect())
@@ -122,6 +124,28 @@ pub(super) fn check(format: Format, text: &str) -> Result<(), String> {
         .expect("a run of the checker");
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     if output.status.success() { Ok(()) } else { Err(said) }
+}
+
+/// Hosts of both boot chains, of one alone, and none that is live.
+#[test]
+fn servers_accept_a_site_of_any_boot_chains_and_only_the_signed_one_names_shim() {
+    use bootledger_aggregates::values::boot_chain::BootChain::{Ipxe, Signed};
+    for chains in [vec![], vec![Ipxe], vec![Signed], vec![Ipxe, Signed], vec![Signed, Signed, Ipxe, Ipxe]] {
+        let hosts = chains.iter().zip(20..).map(|(chain, n)| {
+            let host =
+                entry(&format!("10.0.0.{n}"), &format!("52:54:00:00:00:{n}"), Some("h200.dc1.example"), "production", true);
+            SiteEntry { boot_chain: *chain, ..host }
+        });
+        let networks = vec![("production", network("10.0.0.0/24", &json!({})))];
+        // What the view says of an entry without a live deployment must not count.
+        let old = SiteEntry { boot_chain: Signed, ..entry("10.0.0.90", "52:54:00:00:00:90", None, "production", false) };
+        let configuration = configuration(&site(), networks, hosts.chain([old]).collect());
+        for format in [Format::Isc, Format::Kea, Format::Dnsmasq] {
+            let text = render(format, &configuration);
+            check(format, &text).unwrap_or_else(|said| panic!("{format} {chains:?}: {said}\n{text}"));
+            assert_eq!(text.contains("shimx64.efi"), chains.contains(&Signed), "{format} {chains:?}: {text}");
+        }
+    }
 }
 
 #[test]

@@ -12,8 +12,9 @@ pub(crate) fn wants_page(request: &HttpRequest) -> bool {
     let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // The same as pages: the API and machines never get one, whatever they accept.
     let path = request.path();
-    let machine =
-        ["/api/v1", "/pxe", "/dhcp/", "/dns/", "/puppet/", "/boot/loaders"].iter().any(|prefix| path.starts_with(prefix));
+    let machine = ["/api/v1", "/pxe", "/grub/", "/dhcp/", "/dns/", "/puppet/", "/boot/loaders"]
+        .iter()
+        .any(|prefix| path.starts_with(prefix));
     !machine && accept.contains("text/html")
 }
 

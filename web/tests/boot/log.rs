@@ -123,6 +123,7 @@ impl Log {
             limits: Limits { open_minutes: 30, in_progress_minutes: 120 },
             done_by: EndedBy::Server,
             settings,
+            boot_chain: bootledger_aggregates::values::boot_chain::BootChain::Ipxe,
             took: vec![],
             import: None,
         };

@@ -6,6 +6,7 @@ mod done;
 mod done_earlier;
 mod files;
 mod follow;
+mod grub;
 mod harness;
 mod loaders;
 mod log;

@@ -9,7 +9,7 @@ use sha2::Digest;
 use std::time::Duration;
 
 /// Waits until so many commands were executed, and stops the service, which tells what still waits.
-async fn told(harness: &Harness, count: usize) -> Vec<(String, Sha256)> {
+pub(crate) async fn told(harness: &Harness, count: usize) -> Vec<(String, Sha256)> {
     let running = tokio::spawn(follow::run(harness.application.clone()));
     let all = async {
         while harness.asked().len() < count {

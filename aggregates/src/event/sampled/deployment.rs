@@ -8,6 +8,7 @@ use crate::deployment::installer::{NextBoot, NextBootReason};
 use crate::deployment::plan::{Plan, PlannedPlugin, PluginStage};
 use crate::samples::{device_id, noon, parsed};
 use crate::settings::ResolvedSettings;
+use crate::values::boot_chain::BootChain;
 use crate::values::ids::ImportId;
 use uuid::Uuid;
 
@@ -29,6 +30,7 @@ fn started() -> DeploymentStarted {
         import: Some(ImportId(Uuid::from_u128(9))),
         done_by: EndedBy::Server,
         settings: ResolvedSettings::default(),
+        boot_chain: BootChain::Ipxe,
     }
 }
 
@@ -61,6 +63,7 @@ sampled!(deployment: DeploymentEvent {
         DeploymentEvent::DeploymentStarted(Box::new(least_started())),
         DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted { done_by: EndedBy::Puppet, ..least_started() })),
         DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted { settings: resolved(), ..least_started() })),
+        DeploymentEvent::DeploymentStarted(Box::new(DeploymentStarted { boot_chain: BootChain::Signed, ..least_started() })),
     ],
     PluginSucceeded => [DeploymentEvent::PluginSucceeded { plugin: parsed("clean") }],
     PluginFailed => [DeploymentEvent::PluginFailed {

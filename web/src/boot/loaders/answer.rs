@@ -1,9 +1,12 @@
 //! `GET /boot/loaders/{name}`: what UEFI firmware that boots over HTTP fetches. Every answer says how long it is and is neither
 //! compressed nor in chunks: firmware makes room for the whole file before it reads it.
 
+use super::super::ask::Asker;
 use super::super::range::{self, Asked};
 use super::super::refusal::refuse;
-use super::{Loader, LoaderError};
+use super::super::routes::grub_answer;
+use super::super::{client, grub, record};
+use super::{Loader, LoaderError, Loaders, signed};
 use crate::application::Application;
 use actix_web::body::SizedStream;
 use actix_web::http::header::{
@@ -17,6 +20,7 @@ use futures::{Stream, stream};
 use percent_encoding::percent_decode_str;
 use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::io::{AsyncReadExt, Take};
 
@@ -36,14 +40,34 @@ pub(in super::super) async fn loader(request: HttpRequest, application: Data<App
         );
     };
     let name = name_of(&request);
+    let plain = Loaders::plain(&name).unwrap_or_default();
+    if grub::is_configuration(&plain) {
+        return match Asker::of(&request, &application) {
+            Ok(asker) => grub_answer(&request, &application, asker).await,
+            Err(refusal) => refusal.answer(&request),
+        };
+    }
     let media_type = media_type(&name);
     let asked = name.clone();
-    let opened = match tokio::task::spawn_blocking(move || loaders.open(&name)).await {
+    let opened = match tokio::task::spawn_blocking(move || signed::open_over_http(&loaders, &name)).await {
         Ok(opened) => opened,
         Err(error) => Err(LoaderError::Unreadable(io::Error::other(error))),
     };
     match opened {
-        Ok(loader) => answer(&request, loader, &media_type),
+        Ok(loader) => {
+            if request.method() == Method::GET
+                && let (Ok(file), Ok(client)) = (loader.file.try_clone(), client::address(&request, &application.trusted_proxies))
+            {
+                record::loader_given(&application, client, &plain, &Arc::new(file)).await;
+            }
+            answer(&request, loader, &media_type)
+        }
+        Err(error @ LoaderError::Refused(_)) => {
+            if application.loaders.as_ref().is_some_and(Loaders::may_log) {
+                tracing::warn!(client = ?request.peer_addr(), "{error}");
+            }
+            refuse(&request, StatusCode::NOT_FOUND, &error.to_string())
+        }
         Err(LoaderError::Missing) => {
             let name = shown(&asked);
             if let Some(loaders) = application.loaders.as_ref().filter(|loaders| loaders.may_log()) {

@@ -25,12 +25,13 @@ pub(super) fn kind(kind: FileKind) -> &'static str {
         FileKind::BootIpxe => "iPXE script",
         FileKind::Kickstart => "Answers for the installer",
         FileKind::Other => "Other",
+        FileKind::Grub => "GRUB configuration",
     }
 }
 
 /// All kinds for a choice.
 pub(super) fn kinds() -> Vec<(String, String)> {
-    let all = [FileKind::BootIpxe, FileKind::Kernel, FileKind::Initrd, FileKind::Kickstart, FileKind::Other];
+    let all = [FileKind::BootIpxe, FileKind::Grub, FileKind::Kernel, FileKind::Initrd, FileKind::Kickstart, FileKind::Other];
     all.map(|of| (of.as_str().to_owned(), format!("{} ({of})", kind(of)))).to_vec()
 }
 

@@ -223,6 +223,7 @@ mod tests {
             import: None,
             done_by: EndedBy::Server,
             settings: bootledger_aggregates::settings::ResolvedSettings::default(),
+            boot_chain: bootledger_aggregates::values::boot_chain::BootChain::Ipxe,
         }))
     }
 

@@ -15,10 +15,13 @@ use crate::request::path::Path;
 use actix_web::HttpResponse;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::installer::{LOCAL_DISK, NextBoot, NextBootReason};
+use bootledger_aggregates::values::boot_chain::BootChain;
 use bootledger_aggregates::values::ids::DeploymentId;
+use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
+use bootledger_projections::catalogue;
 use bootledger_projections::deployments::{Deployment, Status};
 use bootledger_projections::installations::{self, Installation};
 use bootledger_projections::pool::Connection;
@@ -37,6 +40,54 @@ pub(super) async fn usual(
         }
         _ => Ok(None),
     }
+}
+
+/// Whether the last file that the server fetched is a boot loader, which no image has: what comes before its script.
+pub(super) async fn fetched_a_loader(
+    connection: &mut Connection,
+    deployment: &Deployment,
+    installation: &Installation,
+) -> Result<bool, Error> {
+    let named = |file: &&Name| [".efi", ".kpxe", ".pxe", ".0"].iter().any(|end| file.as_str().ends_with(end));
+    let Some(file) = installation.last_file.as_ref().filter(named).filter(|_| is_installing(deployment)) else {
+        return Ok(false);
+    };
+    let image = catalogue::boot_image_revision(connection, &deployment.boot_image, deployment.boot_image_revision).await?;
+    Ok(image.is_some_and(|image| !image.spec.files.contains_key(file)))
+}
+
+/// After how many seconds without a script a loader counts as refused: firmware starts it at once, and it asks for DHCP and its
+/// script within seconds.
+const STUCK_AFTER: i64 = 90;
+
+/// What it looks like from here when firmware fetches a loader and does not start it.
+fn stuck(found: &Found, now: Timestamp) -> Markup {
+    let (deployment, installation) = (&found.deployment, &found.installation);
+    let (Some(file), Some(at)) = (&installation.last_file, installation.last_file_at) else { return html! {} };
+    if !found.loader || !is_installing(deployment) || now < at.plus_seconds(STUCK_AFTER) {
+        return html! {};
+    }
+    let content = html! {
+        p {
+            strong { "The server fetched its boot loader " code { (file) } " " (since(at, now)) " ago, and nothing since" }
+            @match deployment.boot_chain {
+                BootChain::Ipxe => {
+                    ". If Secure Boot is on, its firmware refuses this loader, which is not signed, and shows \u{201c}Access Denied\u{201d} or \u{201c}Security Violation\u{201d} on its console."
+                }
+                BootChain::Signed => {
+                    ". If its console shows \u{201c}Security Violation\u{201d}, \u{201c}Verification failed\u{201d} or \u{201c}SBAT self-check failed\u{201d}, its firmware does not trust the loader or has revoked it: install the newest shim and GRUB on the boot server. If it shows a " code { "grub>" } " prompt, GRUB could not fetch its configuration: it needs TFTP from the server's own address, without address translation."
+                }
+            }
+        }
+        @if deployment.boot_chain.is_ipxe() {
+            p {
+                "To install it with Secure Boot on, set " code { "boot_chain" } " to " code { "signed" } " "
+                a href=(format!("/devices/{}/settings", deployment.device)) { "for this device" }
+                " or its site, cancel this deployment and start it again; or switch Secure Boot off in its firmware. If the console shows that iPXE runs, check that the server can reach the boot URL."
+            }
+        }
+    };
+    block::note(Tone::Warn, &content)
 }
 
 /// Whether the server is in the middle of it.
@@ -62,6 +113,7 @@ pub(super) fn view(found: &Found, now: Timestamp) -> Markup {
     let (deployment, installation) = (&found.deployment, &found.installation);
     let content = html! {
         @if installation.failed { (failure(found, now)) }
+        (stuck(found, now))
         @if let Some(stage) = installation.stage.as_ref().filter(|_| !is_installing(deployment)) {
             // A bar that stopped half-way would look like an installation that did.
             p { "Last stage reported: " strong { (stage) } @if !installation.text.is_empty() && !installation.failed { " (" (installation.text) ")" } @if let Some(at) = installation.reported_at { ", " (since(at, now)) " ago" } "." }
@@ -239,6 +291,29 @@ mod tests {
             let text = text(&page);
             assert!(text.contains(words), "{words}: {text}");
             assert_eq!((text.contains("Longer than usual"), text.contains("DONE")), (late, usual.is_some()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_loader_without_a_script_after_it_is_explained_once_firmware_must_have_started_it() {
+        let words = |chain, loader, now, file: &str| {
+            let fetched = Installation { last_file: Some(file.parse().expect("a name")), ..fetched_preseed() };
+            let mut found = Found::sample(Deployment { boot_chain: chain, ..installing() }, fetched, None, Ok(()));
+            found.loader = loader;
+            text(&Html::parse_document(&view(&found, at(now)).into_string()))
+        };
+        let unsigned = words(BootChain::Ipxe, true, 180, "snponly.efi");
+        for part in
+            ["fetched its boot loader snponly.efi 3 min ago, and nothing since", "Secure Boot", "Access Denied", "boot_chain"]
+        {
+            assert!(unsigned.contains(part), "{part}: {unsigned}");
+        }
+        let signed = words(BootChain::Signed, true, 180, "grubx64.efi");
+        for part in ["boot loader grubx64.efi", "Verification failed", "grub> prompt", "TFTP"] {
+            assert!(signed.contains(part), "{part}: {signed}");
+        }
+        for (loader, now) in [(true, 30), (false, 180)] {
+            assert!(!words(BootChain::Ipxe, loader, now, "snponly.efi").contains("nothing since"), "{loader} {now}");
         }
     }
 

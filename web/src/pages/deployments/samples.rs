@@ -36,6 +36,7 @@ pub(crate) fn deployment() -> Deployment {
         reason: None,
         plan: Plan::standard().expect("a plan"),
         done_by: EndedBy::Puppet,
+        boot_chain: bootledger_aggregates::values::boot_chain::BootChain::Ipxe,
         installed_at: None,
         puppet_failure: None,
         settings: bootledger_aggregates::settings::ResolvedSettings::default(),

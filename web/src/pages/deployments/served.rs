@@ -14,7 +14,6 @@ use crate::pages::kit::time::moment;
 use crate::request::backend::Backend;
 use crate::request::path::Path;
 use actix_web::HttpResponse;
-use bootledger_aggregates::boot_image::FileKind;
 use bootledger_aggregates::values::ids::DeploymentId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::{catalogue, deployments};
@@ -41,7 +40,7 @@ pub(super) async fn show(
     let previewed = match kind {
         None => Err(format!("revision {revision} of the boot image {key} has no file {file}")),
         // What an installer reads may hold passwords.
-        Some(kind) if kind != FileKind::BootIpxe && visit.may(Level::Operator).is_err() => {
+        Some(kind) if !kind.is_script() && visit.may(Level::Operator).is_err() => {
             Err("only operators see the files of installers, since they may hold passwords".to_owned())
         }
         Some(_) => of_deployment(&mut reading, deployment, Arc::new(Image::new(key, image))).await?,

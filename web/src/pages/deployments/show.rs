@@ -51,6 +51,8 @@ pub(super) struct Found {
     pub(super) installation: Installation,
     /// How many seconds it usually takes from the last file to DONE.
     pub(super) usual: Option<i64>,
+    /// Whether the last file that the server fetched is a boot loader and none of its image.
+    pub(super) loader: bool,
     runs: Vec<Run>,
     lines: Vec<Line>,
     blocked: bool,
@@ -99,8 +101,9 @@ async fn ask(reading: &mut Reading<'_>, application: &Application, id: Deploymen
     let history = History::read(reading, id).await?;
     let installation = installations::find(reading.connection(), id, at).await?;
     let usual = installer::usual(reading.connection(), &deployment, &installation, at).await?;
+    let loader = installer::fetched_a_loader(reading.connection(), &deployment, &installation).await?;
     let settings = settings(reading, application, &deployment).await?;
-    Ok(Found { deployment, device, history, installation, usual, runs, lines, blocked, settings, may })
+    Ok(Found { deployment, device, history, installation, usual, loader, runs, lines, blocked, settings, may })
 }
 
 /// The page.
@@ -352,7 +355,8 @@ impl Found {
     /// A deployment about whose installer this is known.
     pub(super) fn sample(deployment: Deployment, installation: Installation, usual: Option<i64>, may: Allowed) -> Self {
         let (history, runs, lines) = (History::default(), vec![], vec![]);
-        Self { deployment, device: None, history, installation, usual, runs, lines, blocked: false, settings: vec![], may }
+        let (settings, loader) = (vec![], false);
+        Self { deployment, device: None, history, installation, usual, loader, runs, lines, blocked: false, settings, may }
     }
 }
 
@@ -369,6 +373,7 @@ mod tests {
             history: History::default(),
             installation: Installation::default(),
             usual: None,
+            loader: false,
             runs: vec![waiting("kea-1 is behind", &["dhcp-server:kea-1"])],
             lines: vec![],
             blocked: false,
@@ -406,6 +411,7 @@ mod tests {
             history: History::default(),
             installation: Installation::default(),
             usual: None,
+            loader: false,
             runs: vec![],
             lines: vec![],
             blocked: true,

@@ -36,7 +36,7 @@ pub(super) fn broken(rows: &[Row]) -> Vec<String> {
 
 /// What booting servers use, whose checks are their own: a deployment's token or address. `boot.rs` is their matrix.
 fn is_of_machines(row: &Row) -> bool {
-    ["/pxe", "/boot/loaders/"].iter().any(|prefix| row.path.starts_with(prefix))
+    ["/pxe", "/grub/", "/boot/loaders/"].iter().any(|prefix| row.path.starts_with(prefix))
 }
 
 fn passes(cell: Cell) -> bool {

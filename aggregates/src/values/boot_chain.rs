@@ -1,0 +1,87 @@
+//! The boot chain: which loaders a server's firmware starts on its way to the boot image.
+//!
+//! It is chosen by a setting with a name of its own, [`SETTING`], because whether Secure Boot is on is a property of a server's
+//! firmware: most servers of a site are set up alike, and a device can differ. What was chosen when a deployment started is part
+//! of its first event, so that a later change of the setting never reaches a server that is being installed.
+
+use super::ParseError;
+use super::setting::{SettingName, SettingValue};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::LazyLock;
+use utoipa::ToSchema;
+
+/// The setting's name.
+pub const SETTING: &str = "boot_chain";
+
+/// Which loaders a server's firmware starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BootChain {
+    /// An iPXE, which nobody has signed: firmware with Secure Boot refuses it.
+    #[default]
+    Ipxe,
+    /// shim, signed by Microsoft, and a distribution's GRUB, which shim verifies, on UEFI; an iPXE on a BIOS.
+    Signed,
+}
+
+impl BootChain {
+    /// Every chain.
+    pub const ALL: [Self; 2] = [Self::Ipxe, Self::Signed];
+
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ipxe => "ipxe",
+            Self::Signed => "signed",
+        }
+    }
+
+    /// Whether it is the default, which events leave out.
+    pub fn is_ipxe(&self) -> bool {
+        *self == Self::Ipxe
+    }
+
+    /// Whether a setting is the one that chooses the chain.
+    pub fn is_chosen_by(name: &SettingName) -> bool {
+        name.as_str() == SETTING
+    }
+
+    /// The setting's name.
+    pub fn setting() -> Option<&'static SettingName> {
+        static NAME: LazyLock<Option<SettingName>> = LazyLock::new(|| SETTING.parse().ok());
+        NAME.as_ref()
+    }
+
+    /// The chain that a value of the setting chooses. An empty text chooses the default.
+    ///
+    /// # Errors
+    /// The end of a sentence after the setting's name.
+    pub fn chosen(value: &SettingValue) -> Result<Self, String> {
+        match value {
+            SettingValue::Text(text) if text.as_str().is_empty() => Ok(Self::default()),
+            SettingValue::Text(text) => text.as_str().parse().map_err(|_| wrong()),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+fn wrong() -> String {
+    "must be the text ipxe or signed: it chooses the loaders that a server's firmware starts".to_owned()
+}
+
+impl fmt::Display for BootChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for BootChain {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.into_iter().find(|chain| chain.as_str() == text);
+        known.ok_or_else(|| ParseError::new(format!("{text:?} is not one of ipxe, signed")))
+    }
+}

@@ -1,0 +1,145 @@
+//! What a GRUB of the signed boot chain gets as its configuration: the counterpart of the iPXE script at `/pxe/`.
+//!
+//! Debian's signed GRUB asks for `/grub/grub.cfg` on the server that it was loaded from; others look in other folders. It is
+//! always the configuration for whoever asks, by the client's address, so the folder does not matter. A GRUB that gets nothing
+//! shows a prompt and waits for a person, so it always gets a configuration: where there is nothing to boot, one that says why
+//! on the server's console and starts the server again, since the reason may be gone by then.
+
+use super::ask::Asker;
+use super::render;
+use super::serve::{Content, Source};
+use super::store::Contents;
+use super::table::Found;
+use super::target::Target;
+use super::{local_disk, record};
+use crate::application::Application;
+use bootledger_aggregates::boot_image::FileKind;
+use bootledger_aggregates::deployment::installer::{LOCAL_DISK, NextBoot};
+use bootledger_aggregates::values::sha256::Sha256;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// The largest configuration that is served; one that is no template may have any size in the store.
+const LARGEST: u64 = 1024 * 1024;
+
+/// A configuration, and what is recorded once the server has it.
+#[derive(Clone, Debug)]
+pub(super) struct Configuration {
+    /// Its text.
+    pub(super) bytes: Bytes,
+    /// The record of a deployment's file; `None` where no deployment is concerned.
+    pub(super) record: Option<record::Served>,
+}
+
+/// Whether a GRUB asks for its configuration by this name, without a leading slash. `x86_64-efi/grub.cfg` is no such name:
+/// Debian's GRUB asks for it first, to find out whether it is there.
+pub(super) fn is_configuration(name: &str) -> bool {
+    let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
+    file == "grub.cfg" && !folder.ends_with("-efi")
+}
+
+/// The configuration for a client.
+pub(super) async fn configuration(application: &Application, asker: Asker) -> Configuration {
+    let found = asker.find(application);
+    let target = match &found {
+        Found::Target(target) => target,
+        Found::Nothing => return Configuration { bytes: Bytes::from_static(local_disk::GRUB.as_bytes()), record: None },
+        _ => return says(&asker.problem(&found).1),
+    };
+    if target.identity.next_boot == NextBoot::Disk {
+        let bytes = Bytes::from_static(local_disk::GRUB_WITHIN.as_bytes());
+        let record = LOCAL_DISK.parse().ok().map(|name| served(application, target, name, local_disk::grub_sha256(), asker));
+        return Configuration { bytes, record };
+    }
+    let image = &target.image;
+    let Some((name, file)) = image.file_of_kind(FileKind::Grub) else {
+        return says(&format!(
+            "the boot image {}, revision {}, has no file of kind grub, so a server that loads a signed GRUB cannot boot it; \
+             cancel the deployment, and add the file to the image or choose the boot chain ipxe for the server",
+            image.name, image.revision
+        ));
+    };
+    match render::file(application, target, name, file).await {
+        Ok(content) => match bytes_of(application, &content).await {
+            Ok(bytes) => {
+                let record = served(application, target, name.clone(), content.sha256, asker);
+                Configuration { bytes, record: Some(record) }
+            }
+            Err(why) => says(&format!("{name} of the boot image {} cannot be served: {why}", image.name)),
+        },
+        Err(error) => {
+            tracing::error!("a booting server is not served: {error}");
+            says(&error.to_string())
+        }
+    }
+}
+
+async fn bytes_of(application: &Application, content: &Content) -> Result<Bytes, String> {
+    match &content.source {
+        Source::Memory(bytes) => Ok(bytes.clone()),
+        Source::Stored(_) if content.size > LARGEST => Err(format!("it has more than {LARGEST} bytes")),
+        Source::Stored(_) => {
+            let contents = Contents::new(Arc::clone(&application.files));
+            contents.read_whole(content.sha256, content.size).await.map_err(|error| error.to_string())
+        }
+    }
+}
+
+fn served(
+    application: &Application,
+    target: &Target,
+    file: bootledger_aggregates::values::name::Name,
+    sha256: Sha256,
+    asker: Asker,
+) -> record::Served {
+    let then_disk = target.boots_disk_after(&file);
+    let (deployment, at) = (target.identity.deployment, (application.now)());
+    record::Served { deployment, file, sha256, client: asker.client, at, then_disk }
+}
+
+/// A configuration that says a sentence and starts the server again.
+fn says(sentence: &str) -> Configuration {
+    let mut text = "# Bootledger: nothing is served to this server now.\n".to_owned();
+    for line in ["Bootledger:", sentence, "This server starts again in a minute."] {
+        text.push_str(&format!("echo {}\n", quoted(line)));
+    }
+    text.push_str("sleep 60\nreboot\n");
+    Configuration { bytes: text.into(), record: None }
+}
+
+/// A text as one word of GRUB's language: nothing has a meaning between single quotes but the quote itself.
+fn quoted(text: &str) -> String {
+    let plain: String = text.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() && c != '\'' { c } else { ' ' }).collect();
+    format!("'{plain}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_folder_that_a_grub_looks_in_has_its_configuration() {
+        for name in [
+            "grub/grub.cfg", // Debian, Ubuntu
+            "grub.cfg",      // Fedora, RHEL: beside the loader
+            "boot/grub/grub.cfg",
+            "EFI/debian/grub.cfg",
+            "debian-installer/amd64/grub/grub.cfg", // Debian's grubnetx64-installer.efi
+        ] {
+            assert!(is_configuration(name), "{name}");
+        }
+        for name in
+            ["grub/x86_64-efi/grub.cfg", "grub/arm64-efi/grub.cfg", "grub/x86_64-efi/command.lst", "grub.cfg/x", "mygrub.cfg", ""]
+        {
+            assert!(!is_configuration(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_cannot_end_its_quotes_or_its_line() {
+        let said = says("it's \"here\"; reboot\nhalt $x \u{201c}\u{7}").bytes;
+        let text = std::str::from_utf8(&said).expect("text");
+        assert!(text.contains("echo 'it s \"here\"; reboot halt $x   '\n"), "{text}");
+        assert_eq!(text.lines().count(), 6, "{text}");
+    }
+}

@@ -1,0 +1,66 @@
+//! Whether a configuration is one of GRUB's language, by GRUB's own checker where it is installed (Debian's `grub-common`).
+//!
+//! A mistake would otherwise be found by a server that stops at a prompt. The checker is given what the template renders to for
+//! sample servers, without any secret, which such files cannot have.
+
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+/// The checker's names in Debian and in Fedora.
+const PROGRAMS: [&str; 2] = ["grub-script-check", "grub2-script-check"];
+
+/// It reads a text of some kilobytes.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is wrong with a configuration, as a sentence; `None` where nothing is, or no checker is installed.
+pub(super) async fn problem(text: &[u8]) -> Option<String> {
+    for program in PROGRAMS {
+        match tokio::time::timeout(PATIENCE, said(program, text)).await {
+            Ok(Some(result)) => return result.err(),
+            Ok(None) => {}
+            Err(_) => tracing::warn!("{program} has not answered in {PATIENCE:?}; a configuration of GRUB is saved unchecked"),
+        }
+    }
+    None
+}
+
+/// What a checker says; `None` where it cannot be run.
+async fn said(program: &str, text: &[u8]) -> Option<Result<(), String>> {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut checker = command.env("LC_ALL", "C").spawn().ok()?;
+    let mut input = checker.stdin.take()?;
+    // It may end before it has read everything.
+    drop(input.write_all(text).await);
+    drop(input);
+    let output = checker.wait_with_output().await.ok()?;
+    if output.status.success() {
+        return Some(Ok(()));
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    let line = words.lines().rev().find_map(|line| line.trim().strip_prefix("Syntax error at line ")?.parse::<usize>().ok())?;
+    let shown = String::from_utf8_lossy(text);
+    let shown: String = shown.lines().nth(line.saturating_sub(1)).unwrap_or_default().chars().take(200).collect();
+    Some(Err(format!(
+        "GRUB cannot read the configuration: {program} finds a syntax error at line {line} of what is rendered: {shown}"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::local_disk;
+
+    #[tokio::test]
+    async fn grubs_own_checker_finds_the_line_and_takes_what_the_service_writes_itself() {
+        for good in [local_disk::GRUB, local_disk::GRUB_WITHIN, "linux /pxe/_kernel a=b\ninitrd /pxe/_initrd\nboot\n", ""] {
+            assert_eq!(problem(good.as_bytes()).await, None, "{good}");
+        }
+        for (bad, line) in [("echo a\nif true; then\n echo b\n", 4), ("menuentry 'a' {\n", 2), ("echo 'a\n", 2)] {
+            let found = problem(bad.as_bytes()).await.unwrap_or_else(|| panic!("{bad}: nothing; has `scripts/setup test` run?"));
+            assert!(found.contains("GRUB cannot read the configuration") && found.contains("at line "), "{line}: {found}");
+        }
+    }
+}

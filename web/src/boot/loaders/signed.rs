@@ -1,0 +1,81 @@
+//! The signed loaders, shim and GRUB, for servers with Secure Boot: where Debian's packages have them, and whether the chain can go
+//! on over HTTP.
+
+use super::folder;
+use super::name::Place;
+use super::{Loader, LoaderError, Loaders};
+use std::io::Read;
+use std::path::Path;
+
+/// The files of Debian's packages `shim-signed` and `grub-efi-…-signed`. They need not be copied into a folder, where nobody would
+/// replace them when a revocation makes new ones necessary. A file of a folder goes before them.
+const PACKAGED: [(&str, &str, &str); 4] = [
+    ("shimx64.efi", "usr/lib/shim", "shimx64.efi.signed"),
+    ("grubx64.efi", "usr/lib/grub/x86_64-efi-signed", "grubnetx64.efi.signed"),
+    ("shimaa64.efi", "usr/lib/shim", "shimaa64.efi.signed"),
+    ("grubaa64.efi", "usr/lib/grub/arm64-efi-signed", "grubnetaa64.efi.signed"),
+];
+
+/// The signed loader of this name, where its package is installed below `root`.
+pub(super) fn packaged(root: &Path, place: &Place) -> Option<Result<Loader, LoaderError>> {
+    let [name] = place.as_slice() else { return None };
+    let (_, folder, file) = PACKAGED.iter().find(|(known, ..)| name == known)?;
+    let folder = root.join(folder).canonicalize().ok()?;
+    Some(folder::open(&folder, Path::new(file)))
+}
+
+/// What a GRUB has in its program that was built with HTTP: the name of a header that it sends.
+const SPEAKS_HTTP: &[u8] = b"User-Agent";
+
+/// GRUB's images have some megabytes.
+const LARGEST_GRUB: u64 = 64 * 1024 * 1024;
+
+/// Opens a loader that is of use over HTTP. A shim is none whose GRUB cannot go on over HTTP, as the signed ones of Debian 12 and 13:
+/// that takes the network over from the firmware, finds no HTTP in itself, and waits at a prompt on the console. Firmware that is
+/// refused the shim goes on with its next boot entry, which usually is PXE, over TFTP.
+pub(super) fn open_over_http(loaders: &Loaders, name: &[u8]) -> Result<Loader, LoaderError> {
+    let shim = Loaders::plain(name).unwrap_or_default();
+    match grub_without_http(loaders, &shim) {
+        None => loaders.open(name),
+        Some(grub) => {
+            let sentence = format!(
+                "{shim} is not served over HTTP, because {grub}, which it starts, has no HTTP and would stop at a prompt; set the \
+                 server's firmware to PXE, or put a signed shim and a GRUB with HTTP into the folder of boot loaders"
+            );
+            Err(LoaderError::Refused(sentence))
+        }
+    }
+}
+
+fn grub_without_http(loaders: &Loaders, shim: &str) -> Option<String> {
+    let (folder, file) = shim.rsplit_once('/').map_or(("", shim), |(folder, file)| (folder, file));
+    let architecture = file.strip_prefix("shim")?.strip_suffix(".efi")?;
+    let name = format!("{folder}/grub{architecture}.efi").trim_start_matches('/').to_owned();
+    let mut program = vec![];
+    // Where there is none, shim itself says so and gives the machine back.
+    loaders.open(&name).ok()?.file.take(LARGEST_GRUB).read_to_end(&mut program).ok()?;
+    let speaks = program.windows(SPEAKS_HTTP.len()).any(|part| part == SPEAKS_HTTP);
+    (!speaks).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debians_packages_are_found_by_the_names_that_firmware_and_shim_use() {
+        let root = tempfile::tempdir().expect("a folder");
+        let find = |name: &str| packaged(root.path(), &vec![name.into()]).map(|found| found.expect("a file").size);
+        assert_eq!(find("shimx64.efi"), None, "nothing is installed");
+        for (index, (_, folder, file)) in PACKAGED.iter().enumerate() {
+            std::fs::create_dir_all(root.path().join(folder)).expect("a folder");
+            std::fs::write(root.path().join(folder).join(file), vec![0; index + 1]).expect("a file");
+        }
+        let sizes = PACKAGED.map(|(name, ..)| find(name));
+        assert_eq!(sizes, [Some(1), Some(2), Some(3), Some(4)]);
+        for other in ["shimx64.efi.signed", "grubnetx64.efi.signed", "passwd", "mmx64.efi"] {
+            assert_eq!(find(other), None, "{other}");
+        }
+        assert!(packaged(root.path(), &vec!["x".into(), "shimx64.efi".into()]).is_none());
+    }
+}

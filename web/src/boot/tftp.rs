@@ -1,0 +1,209 @@
+//! What a client of TFTP gets: boot loaders from their folder, and what a signed GRUB loads after that, since GRUB, as Debian
+//! signs it, has no HTTP: its configuration, and the files of the boot image.
+//!
+//! A file of a boot image is asked for as over HTTP, `pxe/NAME`, and by the same rules: by the client's address, or with the
+//! deployment's token. The address of a packet can be forged, so a file counts as served only when the client has acknowledged
+//! some of it, which a forged address never does.
+
+use super::ask::Asker;
+use super::grub;
+use super::loaders::{Loader, LoaderError, Loaders};
+use super::record::{self, Served};
+use super::render;
+use super::routes::{Asked, asked};
+use super::serve::Source;
+use super::store::Contents;
+use crate::application::Application;
+use bootledger_aggregates::values::sha256::Sha256;
+use bytes::Bytes;
+use futures::TryStreamExt;
+use std::fs::File;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+/// Everything that is served over TFTP. Cheap to clone.
+#[derive(Clone)]
+pub struct Files {
+    loaders: Loaders,
+    /// What knows the deployments; `None` where only loaders are served.
+    application: Option<Arc<Application>>,
+}
+
+impl From<Loaders> for Files {
+    fn from(loaders: Loaders) -> Self {
+        Self { loaders, application: None }
+    }
+}
+
+/// A file that may be sent.
+pub struct Opened {
+    size: u64,
+    content: Content,
+    given: Given,
+}
+
+/// Where its bytes are.
+enum Content {
+    File(Arc<File>),
+    Memory(Bytes),
+    Stored(Contents, Sha256),
+}
+
+/// What is recorded once the client has proved to be there.
+enum Given {
+    Nothing,
+    File(Arc<Application>, Box<Served>),
+    Loader(Arc<Application>, Ipv4Addr, String),
+}
+
+impl Files {
+    /// Loaders, and the files of deployments in progress.
+    pub fn of(loaders: Loaders, application: Application) -> Self {
+        Self { loaders, application: Some(Arc::new(application)) }
+    }
+
+    /// The folders of loaders.
+    pub fn loaders(&self) -> &Loaders {
+        &self.loaders
+    }
+
+    /// Opens what a client requests.
+    ///
+    /// # Errors
+    /// Where there is no such file for this client.
+    pub async fn open(&self, client: IpAddr, name: &[u8]) -> Result<Opened, LoaderError> {
+        if let Some(opened) = self.of_deployment(client, name).await {
+            return opened;
+        }
+        let (loaders, wanted) = (self.loaders.clone(), name.to_owned());
+        let opened = tokio::task::spawn_blocking(move || loaders.open(&wanted)).await;
+        let loader = opened.unwrap_or_else(|error| Err(LoaderError::Unreadable(io::Error::other(error))))?;
+        Ok(self.loader(client, name, loader))
+    }
+
+    /// Opens what only deployments have; `None` where the name is one of a loader.
+    pub async fn of_deployment(&self, client: IpAddr, name: &[u8]) -> Option<Result<Opened, LoaderError>> {
+        let application = self.application.as_ref()?;
+        let plain = Loaders::plain(name)?;
+        if grub::is_configuration(&plain) {
+            return Some(self.configuration(application, client).await);
+        }
+        match plain.strip_prefix("pxe/") {
+            Some(path) => Some(file(application, client, path).await),
+            None => None,
+        }
+    }
+
+    /// A loader that was opened for a client.
+    pub fn loader(&self, client: IpAddr, name: &[u8], Loader { file, size, .. }: Loader) -> Opened {
+        let given = match (&self.application, client.to_canonical(), Loaders::plain(name)) {
+            (Some(application), IpAddr::V4(client), Some(name)) => Given::Loader(Arc::clone(application), client, name),
+            _ => Given::Nothing,
+        };
+        Opened { size, content: Content::File(Arc::new(file)), given }
+    }
+
+    async fn configuration(&self, application: &Arc<Application>, client: IpAddr) -> Result<Opened, LoaderError> {
+        let asker = Asker { client: ipv4(client)?, by_token: None };
+        let grub::Configuration { bytes, record } = grub::configuration(application, asker).await;
+        let given = record.map_or(Given::Nothing, |served| Given::File(Arc::clone(application), Box::new(served)));
+        Ok(Opened { size: bytes.len() as u64, content: Content::Memory(bytes), given })
+    }
+}
+
+fn ipv4(client: IpAddr) -> Result<Ipv4Addr, LoaderError> {
+    match client.to_canonical() {
+        IpAddr::V4(address) => Ok(address),
+        IpAddr::V6(_) => Err(LoaderError::Refused("servers are deployed over IPv4".to_owned())),
+    }
+}
+
+/// A file of a deployment's boot image, by its path below `pxe/`.
+async fn file(application: &Arc<Application>, client: IpAddr, path: &str) -> Result<Opened, LoaderError> {
+    let (token, name) = match path.strip_prefix("t/").and_then(|rest| rest.split_once('/')) {
+        Some((token, name)) => (Some(token), name),
+        None => (None, path),
+    };
+    let asker = Asker::with(ipv4(client)?, token, application).map_err(|refusal| LoaderError::Refused(refusal.sentence()))?;
+    let found = asker.find(application);
+    let Asked { target, name, file } = asked(asker, &found, name).map_err(|refusal| LoaderError::Refused(refusal.sentence()))?;
+    let content = render::file(application, target, name, file).await.map_err(|error| {
+        tracing::error!("a booting server is not served: {error}");
+        LoaderError::Refused("the file cannot be served; the service's log says why".to_owned())
+    })?;
+    let served = Served {
+        deployment: target.identity.deployment,
+        file: name.clone(),
+        sha256: content.sha256,
+        client: asker.client,
+        at: (application.now)(),
+        then_disk: target.boots_disk_after(name),
+    };
+    let (size, sha256) = (content.size, content.sha256);
+    let content = match content.source {
+        Source::Memory(bytes) => Content::Memory(bytes),
+        Source::Stored(contents) => Content::Stored(contents, sha256),
+    };
+    Ok(Opened { size, content, given: Given::File(Arc::clone(application), Box::new(served)) })
+}
+
+impl Opened {
+    /// Its length in bytes when it was opened.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The bytes from one place to another, both within the file.
+    ///
+    /// # Errors
+    /// Where the disk or the store fails, or the file has become shorter.
+    pub async fn read(&self, from: u64, to: u64) -> io::Result<Bytes> {
+        let length = index(to.saturating_sub(from));
+        if length == 0 {
+            return Ok(Bytes::new());
+        }
+        let read = match &self.content {
+            Content::Memory(bytes) => bytes.slice(index(from).min(bytes.len())..index(to).min(bytes.len())),
+            Content::File(file) => {
+                let file = Arc::clone(file);
+                let read = move || {
+                    let mut bytes = vec![0; length];
+                    file.read_exact_at(&mut bytes, from)?;
+                    Ok(Bytes::from(bytes))
+                };
+                tokio::task::spawn_blocking(read).await.map_err(io::Error::other).flatten()?
+            }
+            Content::Stored(contents, sha256) => {
+                let parts = contents.read(*sha256, from..to).await.map_err(io::Error::other)?;
+                let parts: Vec<Bytes> = parts.try_collect().await.map_err(io::Error::other)?;
+                parts.concat().into()
+            }
+        };
+        // The client was sent the file's size, so a shorter file is an error.
+        if read.len() == length { Ok(read) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+
+    /// How much is best read at once: a store is asked less often than a disk.
+    pub fn part(&self) -> u64 {
+        if matches!(self.content, Content::Stored(..)) { 1024 * 1024 } else { 64 * 1024 }
+    }
+
+    /// The client has acknowledged some of it, so that it is there, and has been given the file.
+    pub async fn given(&self) {
+        match &self.given {
+            Given::Nothing => {}
+            Given::File(application, served) => record::given(application, Served::clone(served)).await,
+            Given::Loader(application, client, name) => {
+                if let Content::File(file) = &self.content {
+                    record::loader_given(application, *client, name, file).await;
+                }
+            }
+        }
+    }
+}
+
+fn index(place: u64) -> usize {
+    usize::try_from(place).unwrap_or(usize::MAX)
+}
