@@ -17,7 +17,7 @@ async fn service(lab: &Lab, kind: &str) -> Result<Service> {
     let [a, b, c, _] = lab.host_address().octets();
     let site = json!({
         "next_server": lab.host_address(), "domain": "lab.example",
-        "zones": ["lab.example", format!("{c}.{b}.{a}.in-addr.arpa")], "hostname_template": "h<200,299>.lab.example",
+        "zones": ["lab.example", format!("{c}.{b}.{a}.in-addr.arpa"), format!("{c}.214.{a}.in-addr.arpa")], "hostname_template": "h<200,299>.lab.example",
     });
     service.define(&site, &network(lab, json!({}))).await?;
     service.put("/api/v1/dhcp-servers/dhcp-1", &json!({ "site": "dc1", "kind": kind })).await?;
