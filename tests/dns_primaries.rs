@@ -149,6 +149,19 @@ async fn pending(service: &Service) -> Result<Vec<Value>> {
     Ok(service.get("/api/v1/dns-updates").await?["items"].as_array().cloned().unwrap_or_default())
 }
 
+/// The differences that a check finds which is ordered now.
+async fn checked(service: &Service) -> Result<Value> {
+    let asked = time::OffsetDateTime::now_utc();
+    service.post("/api/v1/sites/dc1/drift/check", &json!({})).await?;
+    wait_for("the site is checked", PATIENCE, async || {
+        let drift = service.get("/api/v1/sites/dc1/drift").await.ok()?;
+        let at = drift["check"]["checked_at"].as_str()?;
+        let at = time::OffsetDateTime::parse(at, &time::format_description::well_known::Rfc3339).ok()?;
+        (at > asked && drift["check"]["under_way_since"].is_null()).then_some(drift)
+    })
+    .await
+}
+
 async fn nothing_pending(service: &Service, what: &str) -> Result<()> {
     let done = wait_for(what, PATIENCE, async || pending(service).await.ok()?.is_empty().then_some(())).await;
     match done {
@@ -181,7 +194,7 @@ async fn every_kind_of_primary_has_the_records_answers_with_them_and_loses_them(
             ensure!(forward.iter().any(|record| record.to_lowercase() == expected.to_lowercase()), "{}: {forward:?}", kind.name);
         }
         ensure!(dns.axfr("10.in-addr.arpa", (kind.algorithm, kind.key))?.len() == 4, "{}", kind.name);
-        let drift = service.post("/api/v1/sites/dc1/drift/check", &json!({})).await?;
+        let drift = checked(&service).await?;
         ensure!(drift["items"] == json!([]), "{}: {drift}", kind.name);
 
         // What goes is gone, although a wildcard may still answer; and what vanishes is found missing.
@@ -192,11 +205,11 @@ async fn every_kind_of_primary_has_the_records_answers_with_them_and_loses_them(
         let found_there = kind.records.starts_with("H200").then(|| "H200.DC1.EXAMPLE. A 10.0.0.10".to_owned());
         let ours: Vec<&String> = ours.into_iter().filter(|record| Some(*record) != found_there.as_ref()).collect();
         ensure!(ours == ["h201.dc1.example. A 10.0.0.12"], "{}: {left:?}", kind.name);
-        let drift = service.post("/api/v1/sites/dc1/drift/check", &json!({})).await?;
+        let drift = checked(&service).await?;
         ensure!(drift["items"] == json!([]), "{}: {drift}", kind.name);
         if kind.around == USUAL.around && kind.algorithm == USUAL.algorithm {
             dns.update("dc1.example", "update delete h201.dc1.example A")?;
-            let drift = service.post("/api/v1/sites/dc1/drift/check", &json!({})).await?;
+            let drift = checked(&service).await?;
             ensure!(drift["items"][0]["nature"] == "missing", "{}: {drift}", kind.name);
             service.post("/api/v1/sites/dc1/drift/repair", &json!({})).await?;
             let repaired =

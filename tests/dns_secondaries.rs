@@ -70,7 +70,7 @@ async fn a_secondary_has_each_of_fifty_changes_with_every_serial_policy() -> Res
         let zone = format!("zone \"{ZONE}\" {{ type secondary; file \"second\"; masterfile-format text; primaries {{ 127.0.0.1 port 1 key {}; }}; }};", KEY.0);
         // Its primary is known once that has a port; until then it answers with what it has of the old one.
         std::fs::write(folder.join("second"), format!("$TTL 60\n{ZONE}. SOA old.example. host.example. 1000000000 3600 600 1209600 60\n{ZONE}. NS old.example.\n"))?;
-        Ok([options(folder, port, "notify no; allow-notify { 127.0.0.1; }; serial-query-rate 1000;"), zone].concat())
+        Ok([options(folder, port, "notify no; allow-notify { 127.0.0.1; }; serial-query-rate 1000; min-refresh-time 1; max-refresh-time 1; min-retry-time 1; max-retry-time 1;"), zone].concat())
     })
     .await?;
     assert_eq!(secondary.serial(ZONE)?, 1_000_000_000);
