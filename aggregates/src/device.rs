@@ -93,10 +93,12 @@ impl Device {
         let device = match (command, self) {
             (C::RegisterDevice { spec, facts }, Self::None) => return register::register(*spec, &facts),
             (C::RegisterDevice { .. }, _) => return Err(refusal("device_exists", "there is a device with this id already")),
-            // There is nothing to detach.
-            (C::DetachDevice { .. }, Self::None | Self::Decommissioned) => return Ok(vec![]),
+            // There is nothing to detach, and nothing to give back.
+            (C::DetachDevice { .. }, Self::None)
+            | (C::DetachDevice { .. } | C::DecommissionDevice { .. } | C::WithdrawDeployment { .. }, Self::Decommissioned) => {
+                return Ok(vec![]);
+            }
             (_, Self::None) => return Err(refusal("device_unknown", "there is no such device; register it first")),
-            (C::DecommissionDevice { .. } | C::WithdrawDeployment { .. }, Self::Decommissioned) => return Ok(vec![]),
             (_, Self::Decommissioned) => {
                 return Err(Refused(vec![allowed::decommissioned()]));
             }

@@ -7,6 +7,7 @@ use crate::values::hostname::{DomainName, Hostname, reverse_name};
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
 use crate::zone::Zone;
+use crate::zone::range::AddressRange;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -300,7 +301,7 @@ impl<'a> Places<'a> {
     /// The site and the zone of an address' PTR record.
     fn reverse_zone(&self, ip: Ipv4Addr) -> Option<(&'a SiteSpec, &'a DomainName)> {
         let of = |site: &'a SiteSpec| Some((site, site.reverse_zone(ip)?.0));
-        let smallest = |zone: &Zone| zone.addresses().map_or(u64::MAX, |range| range.size());
+        let smallest = |zone: &Zone| zone.addresses().map_or(u64::MAX, AddressRange::size);
         let found = self.catalogue.sites.values().filter_map(of).min_by_key(|(_, zone)| smallest(zone));
         found.map(|(site, zone)| (site, &zone.name))
     }
@@ -324,7 +325,7 @@ pub(super) fn misfits(places: &Places<'_>, held: &Held) -> BTreeSet<Misfit> {
     }
     if let Some(venture) = &held.venture {
         let roles = catalogue.ventures.get(venture).map(|(_, roles)| roles);
-        let lost = |roles: &BTreeMap<Name, _>| held.role.as_ref().filter(|role| !roles.contains_key(*role)).is_some();
+        let lost = |roles: &BTreeMap<Name, _>| held.role.as_ref().is_some_and(|role| !roles.contains_key(role));
         match roles {
             None => drop(found.insert(Misfit::Role { venture: venture.clone(), role: None })),
             Some(roles) if lost(roles) => drop(found.insert(Misfit::Role { venture: venture.clone(), role: held.role.clone() })),

@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 use utoipa::ToSchema;
 
@@ -36,8 +36,8 @@ pub fn in_url(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'@') {
             text.push(char::from(byte));
         } else {
-            text.push('%');
-            text.push_str(&format!("{byte:02X}"));
+            // Writing to a String cannot fail.
+            let _ = write!(text, "%{byte:02X}");
         }
     }
     text

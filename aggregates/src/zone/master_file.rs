@@ -141,7 +141,7 @@ impl Word {
                 return Err(wrong("each part between dots has 1 to 63 characters"));
             }
             let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '/');
-            if !label.chars().all(allowed) && !(index == 0 && label == "*") {
+            if !(label.chars().all(allowed) || index == 0 && label == "*") {
                 return Err(wrong("only letters, digits, '-', '_' and '/' are supported, and '*' as the whole first part"));
             }
         }

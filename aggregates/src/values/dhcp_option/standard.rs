@@ -1,8 +1,8 @@
-//! The one table of DHCPv4 options: what they are called in each DHCP server, what they hold, and which ones nobody may set.
+//! The one table of `DHCPv4` options: what they are called in each DHCP server, what they hold, and which ones nobody may set.
 //!
 //! Codes and meanings are from RFC 2132 and from IANA's registry "Dynamic Host Configuration Protocol (DHCP) and Bootstrap
 //! Protocol (BOOTP) Parameters", table "BOOTP Vendor Extensions and DHCP Options". The names are those that ISC dhcpd 4.4.3
-//! (dhcp-options(5)), Kea 2.2 to 3.0 (Administrator Reference Manual, "List of standard DHCPv4 options") and dnsmasq 2.90
+//! (dhcp-options(5)), Kea 2.2 to 3.0 (Administrator Reference Manual, "List of standard `DHCPv4` options") and dnsmasq 2.90
 //! (`dnsmasq --help dhcp`) use. A test gives every option of the table with several values to the checkers of all three.
 
 use super::OptionType::{
