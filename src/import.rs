@@ -141,9 +141,15 @@ async fn deployments(arguments: &Arguments, tool: &Tool, ledger: &Ledger, csv: &
         }
         Imported::Refused(errors) => {
             for error in &errors {
-                eprintln!("row {}, {}: {}", error.row, error.column, error.broken.message);
+                let place = match (error.row, error.column.as_str()) {
+                    (0, _) => "the file".to_owned(),
+                    (row, "") => format!("row {row}"),
+                    (row, column) => format!("row {row}, {column}"),
+                };
+                eprintln!("{place}: {}", error.broken.message);
             }
-            eprintln!("{} errors; nothing was started", errors.len());
+            let count = if errors.len() == 1 { "1 error".to_owned() } else { format!("{} errors", errors.len()) };
+            eprintln!("{count}; nothing was started");
             return Ok(false);
         }
     }
@@ -152,4 +158,5 @@ async fn deployments(arguments: &Arguments, tool: &Tool, ledger: &Ledger, csv: &
 
 fn show(row: &PlannedRow) {
     println!("{}  {}  {}  {}/{}  {}", row.mac, row.ip, row.hostname, row.venture, row.role, row.boot_image);
+    row.notes.iter().for_each(|note| println!("    row {}: {note}", row.row));
 }

@@ -56,7 +56,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Demo(arguments) => Box::pin(demo::run(arguments)).await?,
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await?,
         Command::Deploy(arguments) => Box::pin(deploy::run(&arguments)).await?,
-        Command::Import(arguments) => return import::run(arguments).await,
+        Command::Import(arguments) => return Box::pin(import::run(arguments)).await,
         Command::Image(arguments) => return Box::pin(image::command::run(arguments, told_to_stop()?)).await,
         Command::DhcpAgent(arguments) => dhcp_agent::run(arguments, told_to_stop()?).await?,
         Command::Key(arguments) => key::run(arguments).await?,

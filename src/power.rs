@@ -70,7 +70,7 @@ pub(crate) enum Controller {
     /// By `ipmitool`.
     Ipmi(ipmi::Ipmi),
     /// By HTTP.
-    Redfish(redfish::Redfish),
+    Redfish(Box<redfish::Redfish>),
 }
 
 impl Controller {
@@ -78,7 +78,7 @@ impl Controller {
     pub(crate) fn of(management: &Management, credentials: Credentials) -> Result<Self, Trouble> {
         Ok(match management.protocol {
             ManagementProtocol::Ipmi => Self::Ipmi(ipmi::Ipmi::new(management, credentials)?),
-            ManagementProtocol::Redfish => Self::Redfish(redfish::Redfish::new(management, credentials)?),
+            ManagementProtocol::Redfish => Self::Redfish(Box::new(redfish::Redfish::new(management, credentials)?)),
         })
     }
 

@@ -7,6 +7,7 @@ use crate::support::service::{Service, wait_for};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -250,15 +251,14 @@ async fn a_wrong_key_secret_or_clock_and_answers_from_elsewhere_are_each_told_in
     // A secondary that passes updates on, and does not hear of what they changed.
     let primary = DnsServer::bind(|folder, port| USUAL.configure(folder, port)).await?;
     let through = |folder: &Path, port: u16| {
-        let zones: String = ZONES
-            .iter()
-            .map(|zone| {
-                format!(
-                    "zone \"{zone}\" {{ type secondary; file \"second-{zone}\"; primaries {{ 127.0.0.1 port {} key bootledger; }}; allow-update-forwarding {{ any; }}; }};\n",
-                    primary.port()
-                )
-            })
-            .collect();
+        let mut zones = String::new();
+        for zone in ZONES {
+            let _ = writeln!(
+                zones,
+                "zone \"{zone}\" {{ type secondary; file \"second-{zone}\"; primaries {{ 127.0.0.1 port {} key bootledger; }}; allow-update-forwarding {{ any; }}; }};",
+                primary.port()
+            );
+        }
         Ok([options(folder, port, KEY.0, "hmac-sha256", KEY.1), zones].concat())
     };
     let secondary = DnsServer::bind(through).await?;

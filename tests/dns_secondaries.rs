@@ -115,13 +115,13 @@ async fn a_secondary_has_each_of_fifty_changes_with_every_serial_policy() -> Res
                 .await
                 .with_context(|| format!("{policy}, change {change}: {expected:?} and {:?}", secondary.transfer(ZONE)))?;
         }
-        let [least, most] = match policy {
+        let [low, high] = match policy {
             "position" if round == 0 => [1_000_000_001, 1_000_000_100],
             "unixtime" => [1_700_000_000, 1_999_999_999],
             // Positions go on from the last date.
             _ => [2_020_000_000, 2_099_000_000],
         };
-        ensure!((least..most).contains(&last), "{policy}: {last}");
+        ensure!((low..high).contains(&last), "{policy}: {last}");
     }
     Ok(())
 }

@@ -203,8 +203,8 @@ async fn an_image_whose_script_needs_a_kernel_is_not_deployed_without_one() -> R
         let wanted: NewDeployment = read(json!({"device": device, "network": "prod"}))?;
         Ok(Command::StartDeployment(Box::new(wanted)))
     };
-    let rule = broken(books.execute(start()?).await.map_err(Into::into))?;
-    ensure!(rule.rule == "boot_image_incomplete" && rule.message.contains("no file of kind kernel"), "{rule:?}");
+    let refusal = broken(books.execute(start()?).await.map_err(Into::into))?;
+    ensure!(refusal.rule == "boot_image_incomplete" && refusal.message.contains("no file of kind kernel"), "{refusal:?}");
     put("linux", file("kernel", json!({}))?).await?;
     books.execute(start()?).await?;
     Ok(())

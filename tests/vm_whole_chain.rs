@@ -64,7 +64,7 @@ async fn whoever_is_away_slow_or_refuses_is_waited_for_by_name_and_needs_no_hand
         drop(silent);
         service.write_secret("tsig-lab", "bm90IHRoZSBrZXkgdGhhdCB0aGUgc2VydmVyIGhhcyE=")?;
         dns.resume().await?;
-        told(&service, &deployment, "dns", "waiting", "check that the key's name").await?;
+        told(&service, &deployment, "dns", "waiting", "has another secret for the key").await?;
         service.write_secret("tsig-lab", KEY.1)?;
 
         // The DHCP server: nobody keeps it; it refuses its configuration; it takes long to load it. The controller is away.

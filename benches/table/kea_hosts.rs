@@ -181,9 +181,9 @@ async fn rounds(unpacked: &Path, folder: &Path, hosts: u32, by_commands: bool) -
         let changed = hosts / 2;
         service.has(Format::Kea.render(&dhcp::site(hosts, Some((changed, &name)))?)?);
         let which = json!({ "subnet-id": (10_u32 << 24) + ((changed / dhcp::IN_A_NETWORK) << 16), "hostname": name });
-        let served = served(&service, &socket, by_commands, &which).await?;
+        let since = served(&service, &socket, by_commands, &which).await?;
         let answered = service.state().answered.context("no answer was fetched")?;
-        force.push(served.duration_since(answered).as_secs_f64() * 1e3);
+        force.push(since.duration_since(answered).as_secs_f64() * 1e3);
         confirmed(&service).await?;
         confirm.push(answered.elapsed().as_secs_f64() * 1e3);
     }

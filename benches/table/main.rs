@@ -72,7 +72,7 @@ fn main() -> Result<()> {
             slow::measure(&cluster, &mut report).await?;
         }
         if wanted("files") {
-            files::measure(&cluster, &mut report).await?;
+            Box::pin(files::measure(&cluster, &mut report)).await?;
         }
         if wanted("bulk") {
             bulk::measure(&cluster, &mut report, 10_000).await?;

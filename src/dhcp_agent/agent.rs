@@ -346,10 +346,7 @@ impl Agent {
         );
         // Should anything fail from here on, nothing is known to be loaded, and the whole file is.
         self.loaded = None;
-        let file = match self.server.file(bytes, revision).await? {
-            Ok(file) => file,
-            Err(_) => return Ok(Changed::Unclear),
-        };
+        let Ok(file) = self.server.file(bytes, revision).await? else { return Ok(Changed::Unclear) };
         self.disk.write_candidate(&file)?;
         self.disk.accept_candidate()?;
         let loaded = Loaded { revision, file: disk::revision(&file), confirmed: None };

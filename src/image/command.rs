@@ -123,16 +123,17 @@ pub async fn run(arguments: Arguments, stop: watch::Receiver<bool>) -> Result<Ex
                 update: false,
                 replace: false,
             };
-            with_installer(&common, stop, async |installer| {
+            let work = async |installer: &Installer| {
                 let installed = install(installer, &order).await?;
                 say!("Boot image {} added from recipe {}", order.image, order.recipe);
                 report(&installed);
                 Ok(())
-            })
-            .await
+            };
+            Box::pin(with_installer(&common, stop, work)).await
         }
         What::Update { image, dry_run, replace, source, common } => {
-            with_installer(&common, stop, async |installer| update(installer, image, dry_run, replace, &source).await).await
+            let work = async |installer: &Installer| update(installer, image, dry_run, replace, &source).await;
+            Box::pin(with_installer(&common, stop, work)).await
         }
     }
 }

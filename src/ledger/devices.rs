@@ -156,7 +156,7 @@ impl Ledger {
         for part in &parts {
             match known.iter().find(|device| device.id == *part) {
                 _ if *part == id => {
-                    broken.push(BrokenRule::new("sub_devices", "device_own_parent", "a device is not a part of itself"))
+                    broken.push(BrokenRule::new("sub_devices", "device_own_parent", "a device is not a part of itself"));
                 }
                 None => {
                     let message = format!("there is no device {part}; register it first");

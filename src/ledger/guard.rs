@@ -165,7 +165,7 @@ impl Ledger {
     /// What a command would do, decided as ever; nothing is appended.
     pub(super) async fn weigh_only(&self, command: &Command, context: &Context) -> Result<Preview, Failure> {
         let dry = Self { dry: true, ..self.clone() };
-        let (mut moves, mut moved) = match guarded(command) {
+        let (mut named, mut count) = match guarded(command) {
             Guarded::Weighed(_) | Guarded::Device(_) | Guarded::Facts(_) => {
                 let (preconditions, consequences) = dry.guard(command).await?;
                 match command {
@@ -191,10 +191,10 @@ impl Ledger {
             let connection = &mut self.views.acquire().await?;
             let held = held::of_devices(connection, &[*device]).await?;
             let released: Vec<String> = held.iter().flat_map(Held::released).collect();
-            moved += released.len();
-            moves.extend(released.into_iter().take(NAMED));
+            count += released.len();
+            named.extend(released.into_iter().take(NAMED));
         }
-        Ok(Preview { moves, moved })
+        Ok(Preview { moves: named, moved: count })
     }
 
     async fn weigh(&self, change: &Change) -> Result<(Vec<Precondition>, Consequences), Failure> {

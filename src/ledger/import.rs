@@ -21,6 +21,14 @@ use uuid::Uuid;
 /// seconds to plan.
 const CHOOSING: Duration = Duration::from_mins(2);
 
+/// Reads a file as an import does, and says what does not hold of what came of it. For the fuzz target.
+///
+/// # Errors
+/// What does not hold.
+pub fn rehearse(csv: &[u8]) -> Result<(), String> {
+    read::consistent(csv)
+}
+
 pub(super) async fn run(ledger: &Ledger, csv: &[u8], dry_run: bool, context: Context) -> Result<Imported, CommandError> {
     let read::Content { rows, errors: unread } = read::content(csv);
     if rows.is_empty() {

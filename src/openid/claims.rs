@@ -22,7 +22,7 @@ fn within<'c>(claims: &'c Map<String, Value>, path: &str, depth: usize) -> Optio
         return None;
     }
     let dots = path.match_indices('.').map(|(place, _)| place);
-    dots.filter_map(|place| within(claims.get(&path[..place])?.as_object()?, &path[place + 1..], depth - 1)).next()
+    dots.find_map(|place| within(claims.get(&path[..place])?.as_object()?, &path[place + 1..], depth - 1))
 }
 
 /// The names of the claims, and never what they say: what a person can name to whoever runs the provider.
@@ -55,13 +55,13 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn claims(value: Value) -> Map<String, Value> {
+    fn claims(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().expect("an object")
     }
 
     #[test]
     fn a_claim_is_found_by_its_name_or_by_the_path_to_it() {
-        let claims = claims(json!({
+        let claims = claims(&json!({
             "groups": ["a"], "https://corp.example/roles": ["b"], "realm_access": {"roles": ["c"]},
             "resource_access": {"bootledger.prod": {"roles": ["d"]}}, "a.b": {"c.d": 1}, "a": {"b": {"c": {"d": 2}}},
         }));
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn names_are_told_and_what_they_say_is_not() {
-        assert_eq!(names(&claims(json!({"sub": "s3cret", "aud": "x"}))), "aud, sub");
+        assert_eq!(names(&claims(&json!({"sub": "s3cret", "aud": "x"}))), "aud, sub");
         let many: Map<String, Value> = (0..40).map(|n| (format!("c{n:02}"), Value::Null)).collect();
         assert!(names(&many).ends_with("c29 and 10 more"));
     }

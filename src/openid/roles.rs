@@ -64,8 +64,8 @@ impl Roles {
                 tracing::info!(claim, values = ?some, count = said.len(), "no value of the role claim gives a role");
                 let count =
                     if said.len() == 1 { "the one value".to_owned() } else { format!("none of the {} values", said.len()) };
-                let gives = if said.len() == 1 { "gives none" } else { "gives one" };
-                Err(format!("{count} of its claim {claim} {gives}. Which values give a role is set with --openid-role"))
+                let verb = if said.len() == 1 { "gives none" } else { "gives one" };
+                Err(format!("{count} of its claim {claim} {verb}. Which values give a role is set with --openid-role"))
             }
         }
     }

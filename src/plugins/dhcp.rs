@@ -43,14 +43,14 @@ pub(super) async fn run(work: &Work<'_>) -> anyhow::Result<Report> {
     } else if behind.is_empty() {
         Outcome::Succeeded
     } else {
-        let names: Vec<String> = behind.iter().map(|server| told(server)).collect();
+        let from: Vec<String> = behind.iter().map(|server| told(server)).collect();
         let keys: Vec<String> = behind.iter().map(|server| format!("dhcp-server:{}", server.key)).collect();
         let strays = strays::list(work.views, Some(&deployment.site), At::Now).await?;
         let held_back = strays.first().map(|stray| {
             let (site, named) = (&deployment.site, strays::named(&strays));
             format!("; the configuration of site {site} is held back, since it has no network for {named}: {}", stray.problem)
         });
-        let reason = format!("waiting for a confirmed configuration with this entry from {}", names.join(", "));
+        let reason = format!("waiting for a confirmed configuration with this entry from {}", from.join(", "));
         waiting(&(reason + &held_back.unwrap_or_default()), &keys)
     };
     let preconditions = if outcome == Outcome::Succeeded { vec![] } else { unchanged };

@@ -11,6 +11,9 @@ use serde_json::json;
 
 type Outcome = Result<Receipt, CommandError>;
 
+/// A change by what it is called.
+type Change = (&'static str, fn() -> Command);
+
 /// Both at the same moment, by two instances.
 async fn both(books: &Books, one: Command, other: Command) -> (Outcome, Outcome) {
     let outcomes = tokio::join!(books.ledger.execute(one, context()), books.other.execute(other, context()));
@@ -29,21 +32,21 @@ fn one_of_both(what: &str, (one, other): (Outcome, Outcome)) -> Result<bool> {
 async fn a_deployment_that_starts_while_its_place_goes_does_not_slip_through() -> Result<()> {
     let books = Books::data_centre().await?;
     let device = books.server(1).await?;
-    let changes: [(&str, fn() -> Command); 5] = [
+    let changes: [Change; 5] = [
         ("narrowed", || Command::DefineNetwork(key("prod"), read(network(&json!({"cidr": "10.20.0.0/26"}))))),
         ("no DHCP", || Command::DefineNetwork(key("prod"), read(network(&json!({"dhcp": false}))))),
         ("retired network", || Command::Retire(Kind::Network, key("prod"))),
         ("zones", || Command::DefineSite(key("dc1"), read(site(&json!({"zones": []}))))),
         ("retired role", || Command::RetireRole { venture: key("shop"), role: key("web") }),
     ];
-    let mut changed = 0;
+    let mut first = 0;
     for round in 0..15 {
         let (what, change) = changes[round % changes.len()];
         let outcomes = both(&books, change(), start(device, 1, "10.20.0.100")).await;
-        changed += usize::from(one_of_both(what, outcomes)?);
+        first += usize::from(one_of_both(what, outcomes)?);
         as_before(&books, device).await?;
     }
-    println!("{changed} of 15 changes were first");
+    println!("{first} of 15 changes were first");
     Ok(())
 }
 

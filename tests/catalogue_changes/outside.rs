@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const MAC: &str = "52:54:00:00:0a:01";
 const FILES: [&str; 3] = ["isc.conf", "kea.json", "dnsmasq.conf"];
 

@@ -57,7 +57,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         api::secrets::index, api::secrets::show, api::secrets::define, api::secrets::retire,
         puppet::routes::show, puppet::routes::create,
         machines::script, machines::script_by_token, machines::file, machines::file_by_token, machines::done,
-        machines::done_by_token, machines::progress, machines::log, machines::loader,
+        machines::done_by_token, machines::progress, machines::log, machines::grub, machines::loader,
         machines::configuration, machines::confirmation, machines::zone,
         health::alive, health::readiness::ready, health::metrics::measured,
     ),

@@ -4,6 +4,7 @@ use super::super::kinds::Kind;
 use super::super::read::{self, Entries, Source, What};
 use super::super::yaml::Problem;
 use serde_json::{Value, json};
+use std::fmt::Write;
 use std::path::PathBuf;
 
 pub(super) fn read(text: &str) -> Result<Entries, Vec<Problem>> {
@@ -403,7 +404,7 @@ fn aliases_and_merges_are_written_out_and_bombs_are_not() {
     assert_eq!(units, [json!(40), json!(40), json!(41)]);
     let mut bomb = "x0: &x0 [a, a, a, a, a, a, a, a, a, a]\n".to_owned();
     for n in 1..12 {
-        bomb += &format!("x{n}: &x{n} [{}]\n", vec![format!("*x{}", n - 1); 10].join(", "));
+        let _ = writeln!(bomb, "x{n}: &x{n} [{}]", vec![format!("*x{}", n - 1); 10].join(", "));
     }
     let message = problem(&bomb);
     assert!(message.contains("aliases written out"), "{message}");

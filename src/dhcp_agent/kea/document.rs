@@ -12,6 +12,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::Path;
 
 /// The settings that are the agent's.
@@ -54,7 +55,7 @@ impl Form<'_> {
         if self.hosts {
             // By their names, Kea finds them in the only folder that it takes them from.
             let libraries = ["libdhcp_host_cmds.so", "libdhcp_lease_cmds.so"].map(|name| json!({ "library": name }));
-            head.push_str(&format!("\"hooks-libraries\":{},\n", json!(libraries)));
+            let _ = writeln!(head, "\"hooks-libraries\":{},", json!(libraries));
         }
         Ok(head)
     }
@@ -86,9 +87,9 @@ impl Form<'_> {
             text.push_str(",\n");
         }
         if self.hosts {
-            text.push_str(&format!("\"reservations\":[{}],\n", mark(&revision.to_string())));
+            let _ = writeln!(text, "\"reservations\":[{}],", mark(&revision.to_string()));
         }
-        text.push_str(&format!("\"server-tag\":\"{revision}\"\n}}}}\n"));
+        let _ = write!(text, "\"server-tag\":\"{revision}\"\n}}}}\n");
         Ok(text.into_bytes())
     }
 }

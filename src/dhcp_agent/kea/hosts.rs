@@ -104,7 +104,7 @@ impl Kea {
 
     async fn set_mark(&self, revision: &str) -> Result<(), String> {
         let mark: Box<RawValue> =
-            serde_json::from_str(&format!("{{\"subnet-id\":0,{}", &mark(revision)[1..])).map_err(unwritable)?;
+            serde_json::from_str(&format!("{{\"subnet-id\":0,{}", &mark(revision)[1..])).map_err(|error| unwritable(&error))?;
         let arguments = raw(&json!({ "reservation": mark, "operation-target": "memory" }))?;
         Ok(self.ask("reservation-update", Some(&*arguments)).await.map(drop)?)
     }
@@ -149,7 +149,7 @@ impl Kea {
                     continue;
                 };
                 seen += 1;
-                let mut should = serde_json::from_str::<Reservation>(host.text).map_err(unwritable)?;
+                let mut should = serde_json::from_str::<Reservation>(host.text).map_err(|error| unwritable(&error))?;
                 should.subnet_id = is.subnet_id;
                 if should != *is {
                     others.push(format!("{mac} was changed"));
@@ -172,17 +172,17 @@ impl Kea {
     }
 }
 
-fn unwritable(error: serde_json::Error) -> String {
+fn unwritable(error: &serde_json::Error) -> String {
     format!("a command cannot be written: {error}")
 }
 
 fn raw(value: &serde_json::Value) -> Result<Box<RawValue>, String> {
-    to_raw_value(value).map_err(unwritable)
+    to_raw_value(value).map_err(|error| unwritable(&error))
 }
 
 /// The arguments that add or update a reservation: the service's own line, with the subnet's number.
 fn reservation(host: &Host<'_>) -> Result<Box<RawValue>, String> {
     let rest = host.text.strip_prefix('{').unwrap_or(host.text);
     let text = format!("{{\"reservation\":{{\"subnet-id\":{},{rest},\"operation-target\":\"memory\"}}", host.subnet);
-    serde_json::from_str(&text).map_err(unwritable)
+    serde_json::from_str(&text).map_err(|error| unwritable(&error))
 }

@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_version_is_named_as_it_came_first_and_not_at_all_last() {
-        let named = |header, stated| versions(header, stated).into_iter().map(|v| v.unwrap_or_default()).collect::<Vec<_>>();
+        let named = |header, stated| versions(header, stated).into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>();
         assert_eq!(named(Some("\"7\""), None), ["\"7\"", "7", "*", ""]);
         assert_eq!(named(Some("W/\"7\""), Some("W/\"7\"")), ["W/\"7\"", "\"7\"", "7", "*", ""]);
         assert_eq!(named(Some("\"7-gzip\""), None), ["\"7-gzip\"", "\"7\"", "7", "*", ""]);

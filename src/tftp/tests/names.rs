@@ -25,6 +25,9 @@ const SENT: [&[u8]; 18] = [
     b"grub/x86_64-efi/Core.efi<\x20PXEClient:Arch:00007:UNDI:003016\xff\x01",
 ];
 
+/// The options that a request is answered with; `None` is a first block at once.
+type Answer = Option<&'static [(&'static str, u64)]>;
+
 #[tokio::test]
 async fn a_file_is_sent_however_firmware_writes_its_name() {
     let served = Served::start().await;
@@ -38,12 +41,12 @@ async fn a_file_is_sent_however_firmware_writes_its_name() {
     served.counts("transfers_total", "sent", SENT.len() as u64).await;
 }
 
-/// What clients of the field put behind the mode, and what they are answered with; `None` is a first block at once.
+/// What clients of the field put behind the mode, and what they are answered with.
 #[tokio::test]
 async fn every_option_of_the_field_is_answered_or_passed_over() {
     let served = Served::start().await;
     served.file("file", 3000);
-    let requests: [(&[u8], Option<&[(&str, u64)]>); 14] = [
+    let requests: [(&[u8], Answer); 14] = [
         // EDK II: the size alone, and then the file (MdeModulePkg/Universal/Network/Mtftp4Dxe).
         (b"octet\0tsize\x000\0", Some(&[("tsize", 3000)])),
         (

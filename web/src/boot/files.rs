@@ -110,7 +110,7 @@ pub(crate) fn patient(body: impl Stream<Item = anyhow::Result<Bytes>>) -> impl S
 /// A file of a boot image as it was put: a template is not rendered. Parts of it can be asked for (`Range`).
 #[utoipa::path(get, path = "/api/v1/boot-images/{image}/files/{file}", tag = "boot-images",
     params(("image" = Name, Path, description = "The image's name"), ("file" = Name, Path, description = "The file's name")),
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")))]
+    responses((status = 200, content((Vec<u8> = "application/octet-stream"), (String = "text/plain")))))]
 pub(crate) async fn show(
     _: Viewer,
     application: Data<Application>,

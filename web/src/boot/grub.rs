@@ -17,6 +17,7 @@ use bootledger_aggregates::boot_image::FileKind;
 use bootledger_aggregates::deployment::installer::{LOCAL_DISK, NextBoot};
 use bootledger_aggregates::values::sha256::Sha256;
 use bytes::Bytes;
+use std::fmt::Write;
 use std::sync::Arc;
 
 /// The largest configuration that is served; one that is no template may have any size in the store.
@@ -101,7 +102,7 @@ fn served(
 fn says(sentence: &str) -> Configuration {
     let mut text = "# Bootledger: nothing is served to this server now.\n".to_owned();
     for line in ["Bootledger:", sentence, "This server starts again in a minute."] {
-        text.push_str(&format!("echo {}\n", quoted(line)));
+        let _ = writeln!(text, "echo {}", quoted(line));
     }
     text.push_str("sleep 60\nreboot\n");
     Configuration { bytes: text.into(), record: None }

@@ -30,8 +30,8 @@ fn script_by_token() {}
 /// A boot file of the server at the client's address, by its name or as `_` and its kind, such as `_kickstart`
 #[utoipa::path(get, path = "/pxe/{name}", tag = "boot", operation_id = "file",
     params(("name" = String, Path, description = "The file's name, or `_` and its kind")),
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 206, body = Vec<u8>, content_type = "application/octet-stream", description = "The part that `Range` names"),
+    responses((status = 200, content((Vec<u8> = "application/octet-stream"), (String = "text/plain"))),
+        (status = 206, content((Vec<u8> = "application/octet-stream"), (String = "text/plain")), description = "The part that `Range` names"),
         (status = 304, description = "The client has it: `If-None-Match`")))]
 fn file() {}
 
@@ -39,8 +39,8 @@ fn file() {}
 #[utoipa::path(get, path = "/pxe/t/{token}/{name}", tag = "boot", operation_id = "file_by_token",
     params(("token" = String, Path, description = "The deployment's token"),
         ("name" = String, Path, description = "The file's name, or `_` and its kind")),
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 206, body = Vec<u8>, content_type = "application/octet-stream", description = "The part that `Range` names"),
+    responses((status = 200, content((Vec<u8> = "application/octet-stream"), (String = "text/plain"))),
+        (status = 206, content((Vec<u8> = "application/octet-stream"), (String = "text/plain")), description = "The part that `Range` names"),
         (status = 304, description = "The client has it: `If-None-Match`")))]
 fn file_by_token() {}
 
@@ -75,11 +75,17 @@ fn progress() {}
     responses((status = 200, body = String, content_type = "text/plain")))]
 fn log() {}
 
+/// The configuration of a signed GRUB for the server at the client's address: that of its deployment in progress, else one that
+/// boots the local disk
+#[utoipa::path(get, path = "/grub/grub.cfg", tag = "boot", operation_id = "grub",
+    responses((status = 200, body = String, content_type = "text/plain")))]
+fn grub() {}
+
 /// A boot loader, as firmware that boots by HTTP fetches it
 #[utoipa::path(get, path = "/boot/loaders/{name}", tag = "boot", operation_id = "loader",
     params(("name" = String, Path, description = "The loader's path below the folder of boot loaders")),
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 206, body = Vec<u8>, content_type = "application/octet-stream", description = "The part that `Range` names"),
+    responses((status = 200, content((Vec<u8> = "application/octet-stream"), (String = "text/plain"))),
+        (status = 206, content((Vec<u8> = "application/octet-stream"), (String = "text/plain")), description = "The part that `Range` names"),
         (status = 304, description = "The client has it: `If-None-Match`")))]
 fn loader() {}
 
@@ -91,8 +97,7 @@ fn loader() {}
         ("wait" = Option<u64>, Query, description = "How many seconds to wait, at most 60, for a configuration that the client does not have"),
         ("confirmed" = Option<i64>, Query, description = "The position that the server has confirmed last: later changes end the wait"),
         ("at" = Option<String>, Query, description = "The configuration as of this position of the log, or as of this RFC 3339 time")),
-    responses((status = 200, body = String, content_type = "text/plain"),
-        (status = 200, body = String, content_type = "application/json"),
+    responses((status = 200, content((String = "text/plain"), (String = "application/json"))),
         (status = 304, description = "The client has it: `If-None-Match`")))]
 fn configuration() {}
 
@@ -114,7 +119,7 @@ fn zone() {}
 /// Adds the ways in which these routes refuse: a sentence, or a problem for a client that asks for JSON.
 pub(super) fn refusals(path: &str, operation: &mut Operation) {
     let text: RefOr<Schema> = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).into();
-    let boots = path.starts_with("/pxe/") || path.starts_with("/boot/");
+    let boots = ["/pxe/", "/boot/", "/grub/"].iter().any(|start| path.starts_with(start));
     let statuses: &[(&str, &str)] = if boots {
         &[
             ("400", "The request cannot be read, or its sender's address is not known"),

@@ -86,29 +86,31 @@ async fn the_page_of_the_api_needs_no_script_and_shows_every_route() {
     }
 }
 
+/// The names of the fields of a schema; `inside` is for an answer, whose `spec` is looked into, too.
+fn fields(document: &Value, schema: &Value, inside: bool) -> BTreeSet<String> {
+    if let Some(name) = schema["$ref"].as_str() {
+        let name = name.rsplit('/').next().expect("a name");
+        return fields(document, &document["components"]["schemas"][name], inside);
+    }
+    let mut found = BTreeSet::new();
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        // An object of the catalogue has its description under `spec`.
+        if inside && name == "spec" {
+            found.extend(fields(document, field, true));
+        }
+        found.insert(name.clone());
+    }
+    for part in ["allOf", "oneOf"].iter().flat_map(|word| schema[word].as_array().into_iter().flatten()) {
+        found.extend(fields(document, part, inside));
+    }
+    found
+}
+
 /// What can be written, and where it is read: the fields of a body have the same names in the answer.
 #[actix_web::test]
 async fn what_is_written_is_read_under_the_same_name() {
     let site = TestSite::create().await;
     let document = site.ask(TestRequest::get().uri("/api/openapi.json")).await.json();
-    fn fields(document: &Value, schema: &Value, inside: bool) -> BTreeSet<String> {
-        if let Some(name) = schema["$ref"].as_str() {
-            let name = name.rsplit('/').next().expect("a name");
-            return fields(document, &document["components"]["schemas"][name], inside);
-        }
-        let mut found = BTreeSet::new();
-        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-            // An object of the catalogue has its description under `spec`.
-            if inside && name == "spec" {
-                found.extend(fields(document, field, true));
-            }
-            found.insert(name.clone());
-        }
-        for part in ["allOf", "oneOf"].iter().flat_map(|word| schema[word].as_array().into_iter().flatten()) {
-            found.extend(fields(document, part, inside));
-        }
-        found
-    }
     let pairs = [
         ("post", "/api/v1/devices", "/api/v1/devices/{id}"),
         ("patch", "/api/v1/devices/{id}", "/api/v1/devices/{id}"),

@@ -96,10 +96,10 @@ fn bind_loads_every_combination_of_extra_records_that_is_accepted() {
         };
         let fields = json!({ "name": "dc1.example", "records": records.join("\n"), "name_servers": servers });
         let zone: zone::Zone = serde_json::from_value(fields).expect("a zone");
-        let fine = zone
+        let valid = zone
             .extra()
             .is_ok_and(|extra| check(&zone, &extra, &[], &known).is_empty() && without_address(&zone, &extra).is_empty());
-        if !fine {
+        if !valid {
             refused += 1;
             continue;
         }

@@ -16,8 +16,8 @@ fn refused(options: &[Value]) -> Vec<(String, String)> {
     broken("dhcp_options", &options, &[]).into_iter().map(|broken| (broken.rule, broken.message)).collect()
 }
 
-fn why(json: Value) -> String {
-    let mut refused = refused(&[json.clone()]);
+fn why(json: &Value) -> String {
+    let mut refused = refused(std::slice::from_ref(json));
     assert_eq!(refused.len(), 1, "{json} was judged {refused:?}");
     refused.remove(0).1
 }
@@ -59,15 +59,15 @@ fn a_name_that_is_none_is_refused_with_the_one_that_was_meant() {
         ("log-server", "log-servers"),
     ] {
         if written == "search-domain" {
-            assert!(!why(addresses(written)).contains("did you mean"), "too far away to guess");
+            assert!(!why(&addresses(written)).contains("did you mean"), "too far away to guess");
             continue;
         }
         let [(rule, message)] = &refused(&[addresses(written)])[..] else { panic!("{written}") };
         assert_eq!(rule, "dhcp_option_unknown");
         assert!(message.contains(&format!("; did you mean {meant}?")), "{message}");
     }
-    assert!(why(addresses("ntp-server")).starts_with("option 1, ntp-server: there is no DHCP option of this name"));
-    assert!(why(addresses("my-own-option")).contains("needs its `code` and `type`"));
+    assert!(why(&addresses("ntp-server")).starts_with("option 1, ntp-server: there is no DHCP option of this name"));
+    assert!(why(&addresses("my-own-option")).contains("needs its `code` and `type`"));
     for wrong in ["NTP_Servers", "Ntp-Server", "ntp_servers"] {
         let error = wrong.parse::<OptionName>().expect_err(wrong).to_string();
         assert!(error.ends_with("did you mean ntp-servers?"), "{error}");
@@ -100,11 +100,11 @@ fn what_bootledger_sets_itself_is_refused_with_the_reason_and_the_place() {
         ("max-lease-time", "lease time itself"),
         ("dhcp-message", "part of the protocol"),
     ] {
-        assert!(why(text(name)).contains(words), "{name}: {}", why(text(name)));
+        assert!(why(&text(name)).contains(words), "{name}: {}", why(&text(name)));
     }
-    assert!(why(json!({"name": "dhcp-lease-time", "value": {"number": 60}})).contains("lease time itself"));
-    assert!(why(json!({"name": "subnet-mask", "value": {"addresses": ["255.0.0.0"]}})).contains("cidr"));
-    assert!(why(json!({"name": "x", "code": 175, "type": "hex", "value": {"hex": "01"}})).contains("ipxe-encapsulated"));
+    assert!(why(&json!({"name": "dhcp-lease-time", "value": {"number": 60}})).contains("lease time itself"));
+    assert!(why(&json!({"name": "subnet-mask", "value": {"addresses": ["255.0.0.0"]}})).contains("cidr"));
+    assert!(why(&json!({"name": "x", "code": 175, "type": "hex", "value": {"hex": "01"}})).contains("ipxe-encapsulated"));
 }
 
 /// A value of each form.
@@ -127,7 +127,7 @@ fn a_value_of_another_type_is_refused_for_every_option_with_what_is_expected() {
     for one in STANDARD.iter().filter(|one| one.refused().is_none()) {
         for value in values() {
             let option = DhcpOption::standard(one.name().parse().expect("a name"), value.clone());
-            let broken = broken("o", &[option.clone()], &[]);
+            let broken = broken("o", std::slice::from_ref(&option), &[]);
             let right = match one.kind() {
                 OptionType::Address | OptionType::Addresses | OptionType::AddressPairs => "addresses",
                 OptionType::Text | OptionType::Domain | OptionType::DomainName | OptionType::DomainNames => "a text",
@@ -187,7 +187,7 @@ fn values_that_some_server_or_the_protocol_does_not_take_are_refused() {
         (json!({"name": "vivso", "value": {"hex": "0000000901ff"}}), "groups of an enterprise number"),
         (json!({"name": "vivco", "value": {"hex": "000000090000000009"}}), "groups of an enterprise number"),
     ] {
-        assert!(why(option.clone()).contains(words), "{option}: {}", why(option.clone()));
+        assert!(why(&option).contains(words), "{option}: {}", why(&option));
     }
 }
 
@@ -207,7 +207,7 @@ fn a_custom_option_has_a_code_of_its_own_and_a_type() {
         (json!({"name": "ntp-servers", "code": 224, "type": "text", "value": {"text": "x"}}), "is the name of another option"),
         (json!({"name": "ntp-servers", "type": "text", "value": {"text": "x"}}), "its type is ip-addresses, not text"),
     ] {
-        assert!(why(option.clone()).contains(words), "{option}: {}", why(option.clone()));
+        assert!(why(&option).contains(words), "{option}: {}", why(&option));
     }
     let standard = json!({"name": "ntp-servers", "code": 42, "type": "ip-addresses", "value": {"addresses": ["10.0.0.1"]}});
     assert_eq!(refused(&[standard]), []);

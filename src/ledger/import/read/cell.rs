@@ -76,7 +76,7 @@ const FILLERS: [&str; 34] = [
 
 pub(super) fn serial(value: &str) -> Serial<'_> {
     let plain: String = value.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    let same = plain.len() > 2 && plain.chars().all(|c| Some(c) == plain.chars().next());
+    let same = plain.len() > 2 && plain.chars().all(|c| plain.starts_with(c));
     let counted = plain.len() > 6 && ("12345678901234567890".starts_with(&plain) || "01234567890123456789".starts_with(&plain));
     if FILLERS.contains(&plain.as_str())
         || plain.is_empty()

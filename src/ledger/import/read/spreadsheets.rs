@@ -1,6 +1,7 @@
 //! Whatever a spreadsheet makes of a file, it means the same.
 
 use super::{Content, Row, content};
+use bootledger_aggregates::values::text::Text;
 use proptest::prelude::*;
 use std::fmt::Write;
 
@@ -220,7 +221,7 @@ fn what_a_spreadsheet_has_spoilt_is_refused_with_the_reason() {
     }
     for serial in ["7E12", "CZ3412ABCD", "70123456", "1.2.3", "2026-A", "5CG0123E45"] {
         let found = rows(format!("mac;venture;role;serial\n52:54:00:00:00:01;shop;web;{serial}\n").as_bytes());
-        assert_eq!(found[0].serial.as_ref().map(|serial| serial.as_str()), Some(serial));
+        assert_eq!(found[0].serial.as_ref().map(Text::as_str), Some(serial));
     }
     let (_, rule, message) = refusal(b"mac;venture;role\n52:54:00:00:00:01;shop;web\n5.254E+11;shop;web\n");
     assert!(rule == "mac_invalid" && message.contains("spreadsheet"), "{message}");

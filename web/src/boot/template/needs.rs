@@ -86,7 +86,7 @@ impl<'text> Reader<'text> {
             }
             "set" => {
                 // One without a value has it between its tags.
-                if rest.iter().any(|token| *token == Token::Sign("=")) {
+                if rest.contains(&Token::Sign("=")) {
                     self.stands_for(rest);
                 } else {
                     self.open.push(Block { condition: false, present: Kinds::new(), otherwise: Kinds::new() });
@@ -168,7 +168,7 @@ impl<'text> Reader<'text> {
 
     /// What a condition says is there where it is true, and what is there where it is false.
     fn asked(&self, tokens: &[Token<'text>]) -> (Kinds, Kinds) {
-        let has = |word: &str| tokens.iter().any(|token| *token == Token::Name(word));
+        let has = |word: &str| tokens.contains(&Token::Name(word));
         let (either, both) = (has("or"), has("and"));
         let (mut present, mut absent) = (Kinds::new(), Kinds::new());
         for at in 0..tokens.len() {

@@ -44,9 +44,9 @@ pub(super) fn script(output: &[u8], whose: &str) -> Result<(), TemplateError> {
             before.push_str(part);
             continue;
         }
-        let whole = std::mem::take(&mut before) + line;
-        if let Err(why) = command(&whole, &labels) {
-            return wrong(format!("line {number} of the script for {whose} would be {:?}: {why}", whole.trim()));
+        let joined = std::mem::take(&mut before) + line;
+        if let Err(why) = command(&joined, &labels) {
+            return wrong(format!("line {number} of the script for {whose} would be {:?}: {why}", joined.trim()));
         }
     }
     Ok(())

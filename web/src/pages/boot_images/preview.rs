@@ -43,6 +43,12 @@ enum Shown {
     Nobody(String),
 }
 
+/// What is said of a template that is not saved.
+struct Unsaved {
+    /// Why nobody could be served the image, were it saved.
+    missing: Option<String>,
+}
+
 /// Renders a template. The server was found before, since rendering needs no connection to the database.
 async fn render(
     application: &Application,
@@ -73,8 +79,8 @@ pub(super) async fn unsaved(
     let found = find(&mut reading, server.trim(), key, image).await?;
     drop(reading);
     let shown = render(application, found, template).await;
-    let missing = missing(&as_written, template).await;
-    Ok(card(template.0, &shown, (key, revision), Some(missing)))
+    let unsaved = Unsaved { missing: missing(&as_written, template).await };
+    Ok(card(template.0, &shown, (key, revision), Some(&unsaved)))
 }
 
 /// Why nobody could be served the image, were the template saved as it is written.
@@ -115,7 +121,7 @@ fn other_image(deployment: &Deployment, key: &Name, revision: u32) -> Markup {
     }
 }
 
-fn card(name: &Name, shown: &Shown, image: (&Name, u32), unsaved: Option<Option<String>>) -> Markup {
+fn card(name: &Name, shown: &Shown, image: (&Name, u32), unsaved: Option<&Unsaved>) -> Markup {
     block::card(
         "preview",
         "Preview",
@@ -128,7 +134,7 @@ fn card(name: &Name, shown: &Shown, image: (&Name, u32), unsaved: Option<Option<
                 }
                 Shown::Text(previewed, text) => {
                     (whose(previewed, image))
-                    @if let Some(missing) = unsaved.as_ref().and_then(Option::as_ref) { (block::note(Tone::Warn, &html! { p { (missing) "." } })) }
+                    @if let Some(missing) = unsaved.and_then(|unsaved| unsaved.missing.as_ref()) { (block::note(Tone::Warn, &html! { p { (missing) "." } })) }
                     @if unsaved.is_some() { (block::note(Tone::Info, &html! { p { "This is what you wrote; it is not saved." } })) }
                     pre tabindex="0" role="region" aria-label=(format!("{name} as the server gets it")) { (text) }
                     p.quiet { "The token and secrets are shown as " code { (MASK) } ". " (text.lines().count()) " lines." }

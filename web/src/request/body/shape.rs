@@ -92,9 +92,8 @@ impl Shape {
         match schema.get("additionalProperties") {
             Some(Value::Object(_)) => object.others = schema.get("additionalProperties"),
             Some(Value::Bool(true)) => return None,
-            Some(_) => {}
             None if object.fields.is_empty() => return None,
-            None => {}
+            Some(_) | None => {}
         }
         Some(object)
     }
@@ -170,14 +169,13 @@ impl<'a> Errors<'a> {
         let Some(object) = self.shape.object(schema) else { return };
         let field = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         for (name, value) in value {
-            match object.fields.get(name).copied().or(object.others) {
-                Some(schema) => self.check(value, schema, &field(name)),
-                None => {
-                    let known = object.fields.keys().map(|name| name.as_str());
-                    let near = near(name, known.clone());
-                    let all = listed(&known.collect::<Vec<_>>(), "and");
-                    self.refuse(&field(name), "unknown_field", &format!("there is no such field{near}; there are {all}"));
-                }
+            if let Some(schema) = object.fields.get(name).copied().or(object.others) {
+                self.check(value, schema, &field(name));
+            } else {
+                let known = object.fields.keys().map(|name| name.as_str());
+                let near = near(name, known.clone());
+                let all = listed(&known.collect::<Vec<_>>(), "and");
+                self.refuse(&field(name), "unknown_field", &format!("there is no such field{near}; there are {all}"));
             }
         }
         for name in object.required.iter().filter(|name| !value.contains_key(**name)) {
