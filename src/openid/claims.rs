@@ -21,7 +21,7 @@ fn within<'c>(claims: &'c Map<String, Value>, path: &str, depth: usize) -> Optio
     if depth == 0 {
         return None;
     }
-    let dots = path.match_indices('.').map(|(place, _)| place);
+    let mut dots = path.match_indices('.').map(|(place, _)| place);
     dots.find_map(|place| within(claims.get(&path[..place])?.as_object()?, &path[place + 1..], depth - 1))
 }
 
