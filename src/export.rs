@@ -39,11 +39,11 @@ pub struct Arguments {
 
 const HELP: &str = "\
 Examples:
-  bootledger export > log.jsonl                            all events, which `bootledger verify log.jsonl` proves
-  bootledger export --catalogue > catalogue.yaml           the present catalogue
-  bootledger export --catalogue --at 2026-11-01T00:00:00Z  the catalogue as it was
+  bootledger export > log.jsonl                             all events, which `bootledger verify log.jsonl` proves
+  bootledger export --catalogue > catalogue.yaml            the present catalogue
+  bootledger export --catalogue --at 2026-11-01T00:00:00Z   the catalogue as it was
   bootledger export --catalogue --contents boot > catalogue.yaml
-                                                           with kernels and the like in the folder boot, for another service
+                                                            with kernels and the like in the folder boot, for another service
 
 Exit codes:
   0  everything was written

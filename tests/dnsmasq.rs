@@ -46,7 +46,7 @@ fn configuration(lab: &Lab, header: &Value, options: &Value, hostname: &str) -> 
 async fn clients_are_told_values_of_every_type_and_their_names() -> Result<()> {
     let lab = Lab::new().await?;
     let options = json!([
-        { "name": "time-offset", "value": { "number": 4_294_967_295_u32 } },
+        { "name": "time-offset", "value": { "number": -1 } },
         { "name": "default-ip-ttl", "value": { "number": 64 } },
         { "name": "interface-mtu", "value": { "number": 9000 } },
         { "name": "arp-cache-timeout", "value": { "number": 3_000_000_000_u32 } },

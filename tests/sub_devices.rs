@@ -116,16 +116,18 @@ async fn what_an_inventory_finds_in_a_chassis_and_what_a_blade_says_are_the_same
         (json!([blade]), "device_has_parent"),
         (json!([unknown]), "device_unknown"),
         (json!([other]), "device_own_parent"),
-        (json!([chassis]), "device_has_parts"),
     ] {
         let path = format!("/api/v1/devices/{other}/facts");
         let (status, refused) = answer(&service, Method::PUT, &path, &json!({ "sub_devices": parts })).await?;
         ensure!(status == 422 && refused["errors"][0]["rule"] == rule, "{parts}: {status} {refused}");
     }
-    for (parent, rule) in [(unknown, "parent_unknown"), (&blade, "parent_is_part")] {
-        let body = json!({ "site": "dc1", "kind": "blade", "macs": ["52:54:00:00:00:04"], "parent": parent });
-        let (status, refused) = post(&service, "/api/v1/devices", &body).await?;
-        ensure!(status == 422 && refused["errors"][0]["rule"] == rule, "{parent}: {status} {refused}");
-    }
+    let path = format!("/api/v1/devices/{blade}/facts");
+    let (status, refused) = answer(&service, Method::PUT, &path, &json!({ "sub_devices": [chassis] })).await?;
+    ensure!(status == 422 && refused["errors"][0]["rule"] == "device_circle", "{status} {refused}");
+    let body = json!({ "site": "dc1", "kind": "blade", "macs": ["52:54:00:00:00:04"], "parent": unknown });
+    let (status, refused) = post(&service, "/api/v1/devices", &body).await?;
+    ensure!(status == 422 && refused["errors"][0]["rule"] == "parent_unknown", "{status} {refused}");
+    let body = json!({ "site": "dc1", "kind": "blade", "macs": ["52:54:00:00:00:04"], "parent": blade });
+    register(&service, body).await?;
     Ok(())
 }

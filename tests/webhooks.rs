@@ -324,7 +324,7 @@ async fn what_is_wrong_with_a_webhook_is_refused_and_what_goes_wrong_later_is_to
         (json!({ "url": url, "events": [], "secret": "none" }), &["secret_missing", "events_missing"]),
         (json!({ "url": "http://ops:hunter2@127.0.0.1/", "events": ["*"], "secret": "hook" }), &["no user or password"]),
         (json!({ "url": "file:///etc/passwd", "events": ["*"], "secret": "hook" }), &["begins with https://"]),
-        (json!({ "url": url, "events": ["*"], "secret": "hook", "sercet": "hook" }), &["unknown field"]),
+        (json!({ "url": url, "events": ["*"], "secret": "hook", "sercet": "hook" }), &["no such field"]),
     ] {
         let answer = service.put("/api/v1/webhooks/racks", &spec).await.err().context("it was accepted")?.to_string();
         ensure!(answer.contains("422") && rules.iter().all(|rule| answer.contains(rule)), "{answer}");

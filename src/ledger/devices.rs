@@ -24,6 +24,9 @@ use bootledger_web::commands::{Command, Context, Receipt};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
+/// How many devices are looked at above one; more are no chassis.
+const MOST_ABOVE: usize = 16;
+
 impl Ledger {
     pub(super) async fn device_command(
         &self,
@@ -84,12 +87,7 @@ impl Ledger {
     ) -> Result<Receipt, Failure> {
         let id = DeviceId(Uuid::now_v7());
         if let Some(parent) = spec.parent {
-            let parent = self.parent(parent).await?;
-            if let Some(grandparent) = parent.parent {
-                let message = format!("{} is itself a part of another device; name that one", parent.words());
-                let broken = BrokenRule::new("parent", "parent_is_part", message).held_by(format!("device {grandparent}"));
-                return Err(Refused(vec![broken]).into());
-            }
+            self.parent(parent).await?;
         }
         let claims: Vec<Claim> = spec
             .macs
@@ -141,6 +139,19 @@ impl Ledger {
         }
     }
 
+    /// The devices that one is a part of: its parent, that one's parent, and so on.
+    async fn above(&self, id: DeviceId) -> Result<BTreeSet<DeviceId>, Failure> {
+        let mut above = BTreeSet::new();
+        let mut next = Some(id);
+        while let Some(device) = next {
+            next = devices::find(&self.views, device, At::Now).await?.and_then(|device| device.parent);
+            if next.is_some_and(|parent| !above.insert(parent)) || above.len() > MOST_ABOVE {
+                break;
+            }
+        }
+        Ok(above)
+    }
+
     /// Facts that say which sub-devices a device has: each of these says so too, and those that it has no longer stand alone.
     async fn record_with_parts(
         &self,
@@ -152,6 +163,7 @@ impl Ledger {
     ) -> Result<Receipt, Failure> {
         let known = devices::find_many(&self.views, parts, At::Now).await?;
         let parts: BTreeSet<DeviceId> = parts.iter().copied().collect();
+        let above = self.above(id).await?;
         let mut broken = vec![];
         for part in &parts {
             match known.iter().find(|device| device.id == *part) {
@@ -166,9 +178,10 @@ impl Ledger {
                     let message = format!("{} is out of use; leave it out", part.words());
                     broken.push(BrokenRule::new("sub_devices", "device_decommissioned", message));
                 }
-                Some(part) if !part.sub_devices.is_empty() => {
-                    let message = format!("{} has sub-devices of its own, and parts have none", part.words());
-                    broken.push(BrokenRule::new("sub_devices", "device_has_parts", message));
+                Some(part) if above.contains(&part.id) => {
+                    let message = format!("this device is itself a part of {}", part.words());
+                    let rule = BrokenRule::new("sub_devices", "device_circle", message);
+                    broken.push(rule.held_by(format!("device {}", part.id)));
                 }
                 Some(_) => {}
             }

@@ -50,7 +50,7 @@ impl Roles {
         }
         if is_overage(claims, claim) {
             return Err(format!(
-                "you are in more groups than the provider puts into a token, so that it sends none in the claim {claim}. Have it send                  app roles (--openid-role-claim roles), or only the groups that are assigned to the application"
+                "you are in more groups than the provider puts into a token, so that it sends none in the claim {claim}. Have it send app roles (--openid-role-claim roles), or only the groups that are assigned to the application"
             ));
         }
         match found {

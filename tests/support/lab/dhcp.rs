@@ -76,7 +76,10 @@ impl DhcpServer {
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
         // AppArmor's profiles know a server by its path and keep it in its system folders. A copy has none to obey.
         let binary = folder.join(program);
-        fs::copy(installed, &binary).with_context(|| format!("copying {}", installed.display()))?;
+        // One that still runs cannot be written, but replaced.
+        let new = folder.join(format!("{program}.new"));
+        fs::copy(installed, &new).with_context(|| format!("copying {}", installed.display()))?;
+        fs::rename(&new, &binary).with_context(|| format!("replacing {}", binary.display()))?;
 
         let log = folder.join("log");
         let settings = [

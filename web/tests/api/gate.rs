@@ -49,7 +49,9 @@ async fn every_route_of_the_api_asks_for_a_token() {
 async fn a_viewer_changes_nothing() {
     let site = TestSite::create().await;
     let viewer = site.bearer(Scope::Viewer).await;
-    for (method, path) in operations().iter().filter(|(method, _)| *method != Method::GET) {
+    // Servers that boot have no role: what they may do is in the matrix of authorisation.
+    let of_machines = |path: &str| path.starts_with("/pxe/");
+    for (method, path) in operations().iter().filter(|(method, path)| *method != Method::GET && !of_machines(path)) {
         let (status, problem) = site.ask_as(&viewer, request(method, path)).await.problem();
         assert_eq!(status, 403, "{method} {path}: {problem}");
     }

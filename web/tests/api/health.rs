@@ -26,6 +26,7 @@ async fn readiness_tells_of_lag_and_parked_events() {
       ],
       "database": true,
       "degraded": [],
+      "dhcp_strays": [],
       "lag": 1,
       "log_position": 2,
       "parked": 0,
