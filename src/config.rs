@@ -116,7 +116,7 @@ pub struct StoreArguments {
     pub outbound_allow: Vec<IpNet>,
     /// Whether the DHCP files of a site are checked by dhcpd, kea-dhcp4 and dnsmasq before a change is saved, where these are
     /// installed on this machine and the site has such servers.
-    #[arg(long, env = "BOOTLEDGER_FILE_CHECKS", value_enum, default_value = "auto")]
+    #[arg(long, global = true, env = "BOOTLEDGER_FILE_CHECKS", value_enum, default_value = "auto")]
     pub file_checks: FileChecks,
 }
 
@@ -248,12 +248,13 @@ mod tests {
         found
     }
 
-    const COMMON: [(&str, &str); 7] = [
+    const COMMON: [(&str, &str); 8] = [
         ("--database-url", "postgres://a/b"),
         ("--data-dir", "elsewhere"),
         ("--postgres-bin", "bin"),
         ("--secrets-dir", "secrets"),
         ("--outbound-allow", "10.0.0.0/8"),
+        ("--file-checks", "off"),
         ("--log", "debug"),
         ("--log-format", "json"),
     ];
@@ -294,6 +295,9 @@ mod tests {
         let arguments = Arguments::try_parse_from(["bootledger", "--data-dir", "there", "serve"]).expect("serve");
         let Command::Serve(serve) = arguments.command else { panic!("serve") };
         assert_eq!(serve.store.data_dir, PathBuf::from("there"));
+        let arguments = Arguments::try_parse_from(["bootledger", "--file-checks", "off", "serve"]).expect("serve");
+        let Command::Serve(serve) = arguments.command else { panic!("serve") };
+        assert_eq!(serve.store.file_checks, FileChecks::Off);
     }
 
     #[test]

@@ -25,12 +25,18 @@ impl Feed {
     /// Starts following; ends when `stopping` becomes true.
     pub async fn start(pool: impl Into<Pool>, stopping: watch::Receiver<bool>) -> anyhow::Result<Self> {
         let pool = pool.into();
+        let feed = Self::of_copy(pool.clone(), stopping.clone()).await?;
+        listener::start(feed.clone(), pool.sessions().clone(), stopping);
+        Ok(feed)
+    }
+
+    /// The same without the database's notices: those are about the service's log and views, and a copy has positions of its own.
+    pub(crate) async fn of_copy(pool: Pool, stopping: watch::Receiver<bool>) -> anyhow::Result<Self> {
         let feed = Self {
             appended: watch::Sender::new(log::last_position(&pool).await?),
             projected: watch::Sender::new(checkpoint::position(&pool).await?),
             pulse: Pulse::default(),
         };
-        listener::start(feed.clone(), pool.sessions().clone(), stopping.clone());
         tokio::spawn(feed.clone().follow(pool, stopping));
         Ok(feed)
     }

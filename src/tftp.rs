@@ -247,9 +247,30 @@ impl Server {
     }
 }
 
-/// A file's name for the log.
+/// A file's name for the log. A deployment's token, as in `pxe/t/TOKEN/NAME`, is left out.
 fn shown(name: &[u8]) -> String {
-    String::from_utf8_lossy(name).into_owned()
+    let name = String::from_utf8_lossy(name);
+    let (mut shown, mut before) = (vec![], ("", ""));
+    // A client may write slashes the other way, or twice.
+    for part in name.split(['/', '\\']) {
+        shown.push(if before == ("pxe", "t") && !part.is_empty() && part != "." { "…" } else { part });
+        if !part.is_empty() && part != "." {
+            before = (before.1, part);
+        }
+    }
+    shown.join("/")
+}
+
+#[cfg(test)]
+mod names_in_the_log {
+    #[test]
+    fn have_no_token() {
+        for name in ["pxe/t/s3cret/ks.cfg", "/pxe//t/./s3cret/ks.cfg", "\\pxe\\t\\s3cret", "tftp://10.0.0.1/pxe/t/s3cret/x"] {
+            let shown = super::shown(name.as_bytes());
+            assert!(!shown.contains("s3cret") && shown.contains('…'), "{shown}");
+        }
+        assert_eq!(super::shown(b"grub/grub.cfg"), "grub/grub.cfg");
+    }
 }
 
 /// A socket with a port of its own, on the address that was asked, which hears nobody but the client.

@@ -62,7 +62,7 @@ impl Trial {
         let views = Pool::new(sessions.clone(), limits);
         let (stopping, stop) = watch::channel(false);
         let mut copied = ledger.clone();
-        copied.feed = Feed::start(views.clone(), stop).await?;
+        copied.feed = Feed::of_copy(views.clone(), stop).await?;
         copied.log = EventLog::start(views.clone(), sessions);
         copied.views = views.clone();
         Ok(Self { views, ledger: copied, connection, stopping })

@@ -112,11 +112,9 @@ async fn what_an_inventory_finds_in_a_chassis_and_what_a_blade_says_are_the_same
     )
     .await?;
     let unknown = "01920000-0000-7000-8000-000000000009";
-    for (parts, rule) in [
-        (json!([blade]), "device_has_parent"),
-        (json!([unknown]), "device_unknown"),
-        (json!([other]), "device_own_parent"),
-    ] {
+    for (parts, rule) in
+        [(json!([blade]), "device_has_parent"), (json!([unknown]), "device_unknown"), (json!([other]), "device_own_parent")]
+    {
         let path = format!("/api/v1/devices/{other}/facts");
         let (status, refused) = answer(&service, Method::PUT, &path, &json!({ "sub_devices": parts })).await?;
         ensure!(status == 422 && refused["errors"][0]["rule"] == rule, "{parts}: {status} {refused}");

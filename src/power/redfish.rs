@@ -73,6 +73,7 @@ impl Redfish {
     pub(super) async fn set(&self, action: PowerAction) -> Result<(), Trouble> {
         let system = self.system().await?;
         let path = system.path;
+        let found = state(&system.body);
         let Some(reset) = system.body.actions.reset else {
             return Err(Trouble::certain(format!("the management controller {} offers no reset of the server", self.host())));
         };
@@ -82,9 +83,14 @@ impl Redfish {
         let of = |kinds: &[&'static str]| -> Vec<&'static str> {
             kinds.iter().copied().filter(|kind| offered.is_empty() || offered.iter().any(|offered| offered == kind)).collect()
         };
+        // The button is pressed only where there is nothing else, and where the server was found to be off: otherwise it would
+        // switch it off. In particular not after a refused `On`, which may mean that the server is on by now.
+        let only_button = offered.iter().any(|kind| kind == "PushPowerButton")
+            && !offered.iter().any(|kind| kind == "On" || kind == "ForceOn")
+            && found == PowerState::Off;
         let wanted: &[&str] = match action {
-            // The button is pressed only where the server was found to be off: otherwise it would switch it off.
-            PowerAction::On => &["On", "ForceOn", "PushPowerButton"],
+            PowerAction::On if only_button => &["PushPowerButton"],
+            PowerAction::On => &["On", "ForceOn"],
             PowerAction::Off => &["ForceOff"],
             PowerAction::Cycle => &["ForceRestart", "PowerCycle"],
         };

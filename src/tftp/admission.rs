@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// What is answered at most.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Transfers at once. Each takes up to half a megabyte, most a tenth of that.
+    /// Transfers at once. Each takes up to a megabyte, most a tenth of that.
     pub transfers: usize,
     /// Transfers at once of one address.
     pub transfers_of_client: usize,

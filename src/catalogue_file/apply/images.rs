@@ -7,7 +7,7 @@ use crate::catalogue_file::kinds::{self, Kind};
 use crate::catalogue_file::read::{Entry, File, FileContent, Image, What};
 use crate::catalogue_file::report::{Refusal, differences};
 use anyhow::{Context as _, Result};
-use bootledger_aggregates::boot_image::{BootFile, BootImage, BootImageSpec};
+use bootledger_aggregates::boot_image::{BootFile, BootImage, BootImageSpec, FileKind};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_projections::at::At;
@@ -15,6 +15,7 @@ use bootledger_projections::catalogue;
 use bootledger_web::boot::settings::Declared;
 use bootledger_web::boot::store::{Contents, StoreError};
 use bootledger_web::boot::template::{Uses, examine};
+use bootledger_web::boot::upload::check_grub;
 use bootledger_web::commands::Command;
 use bytes::Bytes;
 use futures::stream;
@@ -97,8 +98,9 @@ impl Import<'_> {
         let hashed = match &file.content {
             FileContent::Text(text) => Ok((Sha256::new(sha2::Sha256::digest(text).into()), text.len() as u64)),
             FileContent::Path(path) => hash(path).await,
-            FileContent::Stored { sha256, size } => match self.contents.read(*sha256, 0..(*size).min(1)).await {
-                Ok(_) => Ok((*sha256, *size)),
+            FileContent::Stored { sha256, size } => match self.contents.size(*sha256).await {
+                Ok(stored) if stored == *size => Ok((*sha256, *size)),
+                Ok(stored) => Err(format!("the content {sha256} has {stored} bytes, and the file says {size}. Correct `size`")),
                 Err(StoreError::Missing(sha256)) => Err(format!(
                     "the store of boot files has no content {sha256}. Give the file as `path`, or copy the folder of boot files first"
                 )),
@@ -129,6 +131,11 @@ impl Import<'_> {
                 Ok(uses) => uses,
                 Err(error) => return Ok(Err(error.to_string())),
             };
+            if file.kind == FileKind::Grub
+                && let Err(error) = check_grub(&content, declared.clone()).await
+            {
+                return Ok(Err(error.to_string()));
+            }
         }
         let Uses { settings, needs } = uses;
         Ok(Ok(BootFile { kind: file.kind, sha256, size, template: file.template, settings, needs }))

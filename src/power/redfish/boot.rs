@@ -164,7 +164,7 @@ impl Redfish {
         } else {
             format!("; it offers only {}", boot.targets.join(", "))
         };
-        let refused = refused.map(|trouble| format!(" ({})", trouble.reason)).unwrap_or_default();
+        let refused = refused.map(|trouble| format!(" ({})", trouble.shown)).unwrap_or_default();
         Trouble::certain(self.http.redact(&format!(
             "the management controller {} did not take the order to boot from the network once: its override is {} for \
              {}{mode}{offered}{refused}",

@@ -210,7 +210,8 @@ impl Http {
             {
                 continue;
             }
-            let uncertain = orders && status.is_server_error();
+            // What a controller has not implemented it has not begun.
+            let uncertain = orders && status.is_server_error() && *status != StatusCode::NOT_IMPLEMENTED;
             let trouble = Trouble { uncertain, ..self.refused(*status, url.path(), bytes) };
             return Err(Refusal { status: Some(*status), trouble });
         }

@@ -356,6 +356,24 @@ async fn the_power_button_is_pressed_to_switch_on_only() {
     assert!(stub.bmc().kinds().is_empty());
 }
 
+// The same race where the controller offers the button as well, as iLO does: a press would switch off what is on by now.
+#[tokio::test]
+async fn the_power_button_is_not_pressed_after_a_refused_order() {
+    for offered in [json!(["On", "ForceOff", "PushPowerButton"]), json!([])] {
+        let mut bmc = Bmc { power: "Off".to_owned(), ..Bmc::new() };
+        bmc.resets["ResetType@Redfish.AllowableValues"] = offered;
+        let stub = Stub::start(bmc, |bmc, request| {
+            (request.method == "POST" && request.body["ResetType"] != "PushPowerButton").then(|| {
+                bmc.power = "On".to_owned();
+                Reply::error(400, "iLO.0.10.InvalidOperationForSystemState", "Power is on")
+            })
+        })
+        .await;
+        assert_eq!(redfish(stub.port, Tls::Off).carry_out(PowerAction::On, false).await, Ok(PowerState::On));
+        assert_eq!(stub.bmc().power, "On");
+    }
+}
+
 // iDRAC answers 409 "Server is already powered ON" (dell/dellemc-openmanage-ansible-modules issue 132), iLO 400 (goldyfruit/
 // ansible-ilo issue 1): the state that is wanted is there.
 #[tokio::test]

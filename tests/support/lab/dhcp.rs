@@ -77,7 +77,7 @@ impl DhcpServer {
         // AppArmor's profiles know a server by its path and keep it in its system folders. A copy has none to obey.
         let binary = folder.join(program);
         // One that still runs cannot be written, but replaced.
-        let new = folder.join(format!("{program}.new"));
+        let new = folder.join("program.new");
         fs::copy(installed, &new).with_context(|| format!("copying {}", installed.display()))?;
         fs::rename(&new, &binary).with_context(|| format!("replacing {}", binary.display()))?;
 

@@ -66,7 +66,10 @@ pub(super) async fn configuration(application: &Application, asker: Asker) -> Co
                 let record = served(application, target, name.clone(), content.sha256, asker);
                 Configuration { bytes, record: Some(record) }
             }
-            Err(why) => says(&format!("{name} of the boot image {} cannot be served: {why}", image.name)),
+            Err(why) => {
+                tracing::error!("a booting server is not served {name} of the boot image {}: {why:#}", image.name);
+                says(&format!("{name} of the boot image {} cannot be served; the service's log says why", image.name))
+            }
         },
         Err(error) => {
             tracing::error!("a booting server is not served: {error}");
@@ -75,13 +78,13 @@ pub(super) async fn configuration(application: &Application, asker: Asker) -> Co
     }
 }
 
-async fn bytes_of(application: &Application, content: &Content) -> Result<Bytes, String> {
+async fn bytes_of(application: &Application, content: &Content) -> anyhow::Result<Bytes> {
     match &content.source {
         Source::Memory(bytes) => Ok(bytes.clone()),
-        Source::Stored(_) if content.size > LARGEST => Err(format!("it has more than {LARGEST} bytes")),
+        Source::Stored(_) if content.size > LARGEST => Err(anyhow::anyhow!("it has more than {LARGEST} bytes")),
         Source::Stored(_) => {
             let contents = Contents::new(Arc::clone(&application.files));
-            contents.read_whole(content.sha256, content.size).await.map_err(|error| error.to_string())
+            Ok(contents.read_whole(content.sha256, content.size).await?)
         }
     }
 }

@@ -119,7 +119,7 @@ impl Loaders {
                 }
             }
         }
-        let packaged = name.places.iter().find_map(|place| signed::packaged(Path::new("/"), place));
+        let packaged = name.places.iter().find_map(|place| signed::packaged(Path::new("/"), place, name.ran_over));
         packaged.unwrap_or(Err(LoaderError::Missing))
     }
 

@@ -144,6 +144,18 @@ impl Contents {
         self.store(futures::stream::iter([Ok::<_, std::convert::Infallible>(content)]), limit, None).await
     }
 
+    /// The length of a content in bytes.
+    ///
+    /// # Errors
+    /// Where there is no such content, or the store does not work.
+    pub async fn size(&self, sha256: Sha256) -> Result<u64, StoreError> {
+        match self.0.get_opts(&path(sha256), GetOptions { head: true, ..GetOptions::default() }).await {
+            Ok(found) => Ok(found.meta.size),
+            Err(object_store::Error::NotFound { .. }) => Err(StoreError::Missing(sha256)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// A part of a content, from its first byte to before its last, as it is read from the store.
     ///
     /// # Errors

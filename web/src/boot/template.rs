@@ -357,7 +357,8 @@ fn check(text: &str, kind: FileKind, declared: &Declared) -> Result<Uses, Templa
     Ok(Uses { settings: used, needs: needs::of(text) })
 }
 
-/// What a checked template renders to for the sample servers: with every setting filled in, and with every setting empty.
+/// What a checked template renders to for the sample servers: with every setting filled in, and with every optional setting empty.
+/// A required setting that is empty may make what no server gets, such as `for x in ; do`.
 ///
 /// # Errors
 /// Where it cannot be rendered, or there is too much to do.
@@ -367,8 +368,8 @@ pub(super) async fn samples(text: String, declared: Declared) -> Result<Vec<Vec<
         let used = template.settings(&declared)?;
         let known: Declared = declared.into_iter().filter(|(name, _)| used.contains(name)).collect();
         let full = Variables::sample().with_settings(SettingValues::sample(&known, 0));
-        let empty = Variables::bare_sample().with_settings(SettingValues::empty_sample(&known));
-        Ok::<_, TemplateError>(vec![template.render(full)?, template.render(empty)?])
+        let least = Variables::bare_sample().with_settings(SettingValues::least_sample(&known));
+        Ok::<_, TemplateError>(vec![template.render(full)?, template.render(least)?])
     };
     Ok(deep::run(render).await??)
 }

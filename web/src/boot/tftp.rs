@@ -91,9 +91,18 @@ impl Files {
             return Some(self.configuration(application, client).await);
         }
         match plain.strip_prefix("pxe/") {
-            Some(path) => Some(file(application, client, path).await),
+            Some(path) => {
+                let opened = file(application, client, path).await;
+                // A folder of boot loaders may have a folder `pxe` of its own.
+                if opened.is_err() && self.has_loader(name).await { None } else { Some(opened) }
+            }
             None => None,
         }
+    }
+
+    async fn has_loader(&self, name: &[u8]) -> bool {
+        let (loaders, name) = (self.loaders.clone(), name.to_owned());
+        tokio::task::spawn_blocking(move || loaders.open(&name).is_ok()).await.unwrap_or_default()
     }
 
     /// A loader that was opened for a client.
@@ -187,7 +196,7 @@ impl Opened {
 
     /// How much is best read at once: a store is asked less often than a disk.
     pub fn part(&self) -> u64 {
-        if matches!(self.content, Content::Stored(..)) { 1024 * 1024 } else { 64 * 1024 }
+        if matches!(self.content, Content::Stored(..)) { 256 * 1024 } else { 64 * 1024 }
     }
 
     /// The client has acknowledged some of it, so that it is there, and has been given the file.

@@ -120,7 +120,7 @@ pub async fn put_file<E: Into<anyhow::Error>>(
         let declared = if uses_some { declared(application, &description.image).await? } else { Declared::new() };
         uses = checked(&text, description.kind, description.announced, declared.clone()).await?;
         if description.kind == FileKind::Grub {
-            grub(&text, declared).await?;
+            check_grub(&text, declared).await?;
         }
         contents.store_bytes(text).await?
     } else {
@@ -160,7 +160,10 @@ async fn declared(application: &Application, image: &Name) -> Result<Declared, U
 }
 
 /// Refuses a template whose rendered text is none of GRUB's language.
-async fn grub(text: &Bytes, declared: Declared) -> Result<(), UploadError> {
+///
+/// # Errors
+/// Where it is none, or cannot be rendered now.
+pub async fn check_grub(text: &[u8], declared: Declared) -> Result<(), UploadError> {
     let text = String::from_utf8_lossy(text).into_owned();
     let samples = samples(text, declared).await.map_err(|error| match error {
         RenderError::Template(error) => UploadError::Template(error.to_string()),

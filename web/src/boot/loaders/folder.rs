@@ -50,7 +50,7 @@ pub(super) fn nearest(folder: &Path, place: &Place, ran_over: bool) -> Option<Pa
 
 /// Whether a name is this entry's with other bytes behind it: firmware that does not know where option 67 ends sends what follows it
 /// in the message. One of them is no text, or one was that is no longer there; a longer name of a file is not meant.
-fn goes_on_behind(name: &OsStr, entry: &OsStr, ran_over: bool) -> bool {
+pub(super) fn goes_on_behind(name: &OsStr, entry: &OsStr, ran_over: bool) -> bool {
     let (name, entry) = (name.as_encoded_bytes(), entry.as_encoded_bytes());
     let Some((begin, rest)) = name.split_at_checked(entry.len()) else { return false };
     let of_a_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);

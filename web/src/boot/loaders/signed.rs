@@ -2,8 +2,9 @@
 //! on over HTTP.
 
 use super::folder;
-use super::name::Place;
+use super::name::{self, Place};
 use super::{Loader, LoaderError, Loaders};
+use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
 
@@ -16,10 +17,16 @@ const PACKAGED: [(&str, &str, &str); 4] = [
     ("grubaa64.efi", "usr/lib/grub/arm64-efi-signed", "grubnetaa64.efi.signed"),
 ];
 
-/// The signed loader of this name, where its package is installed below `root`.
-pub(super) fn packaged(root: &Path, place: &Place) -> Option<Result<Loader, LoaderError>> {
+/// The packaged loader that firmware means by this name: as in a folder, upper and lower case and what follows it do not count.
+fn meant(place: &Place, ran_over: bool) -> Option<&'static (&'static str, &'static str, &'static str)> {
     let [name] = place.as_slice() else { return None };
-    let (_, folder, file) = PACKAGED.iter().find(|(known, ..)| name == known)?;
+    let is = |known: &OsStr| name.eq_ignore_ascii_case(known) || folder::goes_on_behind(name, known, ran_over);
+    PACKAGED.iter().find(|(known, ..)| is(OsStr::new(known)))
+}
+
+/// The signed loader of this name, where its package is installed below `root`.
+pub(super) fn packaged(root: &Path, place: &Place, ran_over: bool) -> Option<Result<Loader, LoaderError>> {
+    let (_, folder, file) = meant(place, ran_over)?;
     let folder = root.join(folder).canonicalize().ok()?;
     Some(folder::open(&folder, Path::new(file)))
 }
@@ -34,7 +41,9 @@ const LARGEST_GRUB: u64 = 64 * 1024 * 1024;
 /// that takes the network over from the firmware, finds no HTTP in itself, and waits at a prompt on the console. Firmware that is
 /// refused the shim goes on with its next boot entry, which usually is PXE, over TFTP.
 pub(super) fn open_over_http(loaders: &Loaders, name: &[u8]) -> Result<Loader, LoaderError> {
-    let shim = Loaders::plain(name).unwrap_or_default();
+    let read = name::read(name).ok();
+    let known = read.and_then(|read| read.places.iter().find_map(|place| meant(place, read.ran_over)));
+    let shim = known.map_or_else(|| Loaders::plain(name).unwrap_or_default(), |(known, ..)| (*known).to_owned());
     match grub_without_http(loaders, &shim) {
         None => loaders.open(name),
         Some(grub) => {
@@ -65,7 +74,7 @@ mod tests {
     #[test]
     fn debians_packages_are_found_by_the_names_that_firmware_and_shim_use() {
         let root = tempfile::tempdir().expect("a folder");
-        let find = |name: &str| packaged(root.path(), &vec![name.into()]).map(|found| found.expect("a file").size);
+        let find = |name: &str| packaged(root.path(), &vec![name.into()], false).map(|found| found.expect("a file").size);
         assert_eq!(find("shimx64.efi"), None, "nothing is installed");
         for (index, (_, folder, file)) in PACKAGED.iter().enumerate() {
             std::fs::create_dir_all(root.path().join(folder)).expect("a folder");
@@ -76,6 +85,9 @@ mod tests {
         for other in ["shimx64.efi.signed", "grubnetx64.efi.signed", "passwd", "mmx64.efi"] {
             assert_eq!(find(other), None, "{other}");
         }
-        assert!(packaged(root.path(), &vec!["x".into(), "shimx64.efi".into()]).is_none());
+        assert!(packaged(root.path(), &vec!["x".into(), "shimx64.efi".into()], false).is_none());
+        assert_eq!(find("SHIMX64.EFI"), Some(1));
+        let overrun = packaged(root.path(), &vec!["shimx64.efi<".into()], true);
+        assert_eq!(overrun.map(|found| found.expect("a file").size), Some(1));
     }
 }
