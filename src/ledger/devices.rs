@@ -10,6 +10,8 @@ use crate::store::repository::Terms;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::device::Device;
 use bootledger_aggregates::device::command::DeviceCommand;
+use bootledger_aggregates::device::controller::Endpoint;
+use bootledger_aggregates::device::event::Management;
 use bootledger_aggregates::device::facts::Facts;
 use bootledger_aggregates::device::register::{BrokenRuleOf, DeviceChange, DeviceSpec, RegisterFacts};
 use bootledger_aggregates::rules::{BrokenRule, Refused};
@@ -19,7 +21,7 @@ use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::setting::SettingValue;
 use bootledger_projections::at::At;
-use bootledger_projections::{catalogue, deployments, devices};
+use bootledger_projections::{catalogue, deployments, devices, holdings};
 use bootledger_web::commands::{Command, Context, Receipt};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -59,7 +61,10 @@ impl Ledger {
                 let held = self.held_by_others(*id, facts).await?;
                 let command = DeviceCommand::RecordFacts { facts: facts.clone(), held, live };
                 match &facts.sub_devices {
-                    Some(parts) => self.record_with_parts(*id, command, parts, preconditions, context).await,
+                    Some(parts) => {
+                        let preconditions = with(preconditions).preconditions;
+                        self.record_with_parts(*id, command, parts, preconditions, context).await
+                    }
                     None => self.run::<Device>(id, command, with(preconditions), context).await,
                 }
             }
@@ -71,7 +76,11 @@ impl Ledger {
             Command::DecommissionDevice { device, reason } => {
                 let (live, preconditions) = live(&self.views, *device).await?;
                 let command = DeviceCommand::DecommissionDevice { reason: reason.clone(), live };
-                self.run::<Device>(device, command, Terms { preconditions, ..terms }, context).await
+                let found = devices::find(&self.views, *device, At::Now).await?;
+                match found.map(|device| device.sub_devices).filter(|parts| !parts.is_empty()) {
+                    Some(parts) => self.decommission_with_parts(*device, command, &parts, preconditions, context).await,
+                    None => self.run::<Device>(device, command, Terms { preconditions, ..terms }, context).await,
+                }
             }
             other => unreachable_command(other),
         }
@@ -204,6 +213,27 @@ impl Ledger {
         self.append(id, events, preconditions, context).await
     }
 
+    /// A device goes out of use, and its sub-devices stand alone: nothing could take them from it later.
+    async fn decommission_with_parts(
+        &self,
+        id: DeviceId,
+        decommission: DeviceCommand,
+        parts: &[DeviceId],
+        preconditions: Vec<Precondition>,
+        context: &Context,
+    ) -> Result<Receipt, Failure> {
+        let metadata = context::metadata_text(context);
+        let mut draft = Draft::<Device>::load(&self.log, id.to_string()).await?;
+        draft.decide(|device| device.decide(decommission))?;
+        let mut events = draft.into_events(&metadata)?;
+        for part in parts {
+            let mut draft = Draft::<Device>::load(&self.log, part.to_string()).await?;
+            draft.decide(|device| device.decide(DeviceCommand::DetachDevice { parent: id, deployment: None }))?;
+            events.extend(draft.into_events(&metadata)?);
+        }
+        self.append(id, events, preconditions, context).await
+    }
+
     async fn change_facts(&self, id: DeviceId, change: &DeviceChange, context: &Context) -> Result<RegisterFacts, Failure> {
         let views = &self.views;
         let device = devices::find(views, id, At::Now).await?;
@@ -215,8 +245,17 @@ impl Ledger {
             // There is no such device: the aggregate says so.
             None => Looked::default(),
         };
-        if change.management.as_ref() == old {
-            looked.problems.retain(|broken| broken.rule != "controller_shared");
+        let here = |new: &Management| old.is_some_and(|old| old.endpoints(&[]) == new.endpoints(&[]));
+        let shared = |broken: &BrokenRule| broken.rule == "controller_shared";
+        if change.management.as_ref().is_some_and(here) && looked.problems.iter().any(shared) {
+            looked.problems.retain(|broken| !shared(broken));
+            // What the other device holds is not taken from it.
+            let bases: Vec<String> = looked.endpoints.iter().map(|endpoint| endpoint.base().to_owned()).collect();
+            let held = holdings::controllers(views, &bases).await?;
+            let own = |endpoint: &Endpoint| {
+                held.iter().any(|one| one.holder == Holder::Device(id) && one.value == endpoint.to_string())
+            };
+            looked.endpoints.retain(own);
         }
         let claims: Vec<Claim> = change
             .macs

@@ -17,7 +17,7 @@ use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
 use bootledger_projections::pool::Connection;
-use bootledger_projections::{catalogue, checkpoint, held};
+use bootledger_projections::{catalogue, checkpoint, devices, held};
 use bootledger_web::commands::{Command, Context, Kind, Preview};
 use std::net::Ipv4Addr;
 use tracing::trace;
@@ -228,6 +228,8 @@ impl Ledger {
             return Ok(none);
         }
         let connection = &mut self.views.acquire().await?;
+        // Read first, so that no event of the device is missed.
+        let unchanged = device_stays(connection, id).await?;
         let Some(now) = held::of_devices(connection, &[id]).await?.pop() else { return Ok(none) };
         let moved = Held {
             site: change.site.clone().unwrap_or_else(|| now.site.clone()),
@@ -238,7 +240,8 @@ impl Ledger {
             return Ok(none);
         }
         let ips: Vec<Ipv4Addr> = now.held_addresses().into_iter().collect();
-        let preconditions = networks_stay(connection, &ips).await?;
+        let mut preconditions = networks_stay(connection, &ips).await?;
+        preconditions.extend(unchanged);
         let before = held::catalogue(connection, At::Now).await?;
         let change = Change::Device(now.site.clone(), id);
         let mut weighing = Weighing::of(&change, &before);
@@ -252,13 +255,16 @@ impl Ledger {
     async fn weigh_facts(&self, id: DeviceId, facts: &Facts) -> Result<Vec<Precondition>, Failure> {
         let Some(entries) = facts.dhcp_entries.as_ref().filter(|entries| !entries.is_empty()) else { return Ok(vec![]) };
         let connection = &mut self.views.acquire().await?;
+        // Read first, so that no event of the device is missed.
+        let unchanged = device_stays(connection, id).await?;
         let Some(now) = held::of_devices(connection, &[id]).await?.pop() else { return Ok(vec![]) };
         let added: Vec<_> = entries.iter().filter(|entry| !now.leases.contains(&(entry.ip, entry.mac))).collect();
         if added.is_empty() {
             return Ok(vec![]);
         }
         let ips: Vec<Ipv4Addr> = added.iter().map(|entry| entry.ip).collect();
-        let preconditions = networks_stay(connection, &ips).await?;
+        let mut preconditions = networks_stay(connection, &ips).await?;
+        preconditions.extend(unchanged);
         let before = held::catalogue(connection, At::Now).await?;
         let named =
             added.iter().filter(|entry| !before.networks.get(&entry.network).is_some_and(|spec| spec.cidr.contains(&entry.ip)));
@@ -303,6 +309,16 @@ async fn of_new(connection: &mut Connection, change: &Change) -> Result<Option<S
         Change::Venture(_, Some(_)) | Change::Role(_, _, Some(_)) => Some(Scope::default()),
         _ => None,
     })
+}
+
+/// That the device is as it is: its site and what it holds were read in the views, which may be behind its events.
+async fn device_stays(connection: &mut Connection, id: DeviceId) -> Result<Option<Precondition>, Failure> {
+    let device = devices::find(&mut *connection, id, At::Now).await?;
+    Ok(device.map(|device| Precondition::Sequence {
+        aggregate_type: "device",
+        aggregate_id: id.to_string(),
+        sequence: device.sequence,
+    }))
 }
 
 /// That the networks of these addresses are as they are.

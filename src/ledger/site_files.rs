@@ -26,6 +26,9 @@ const ENTRIES: i64 = 20;
 /// The most entries of a site that are written for the check.
 const ENTRIES_OF_SITE: usize = 500;
 
+/// The most networks whose entries are looked up: a network without entries takes a query as well.
+const NETWORKS: usize = 100;
+
 /// What changes.
 pub(super) enum Change<'a> {
     /// A site.
@@ -98,8 +101,22 @@ impl Ledger {
         let networks = catalogue::networks(&mut connection, At::Now).await?;
         let networks = networks.into_iter().filter(|entry| !entry.retired && entry.spec.site == *name);
         let networks: BTreeMap<Name, NetworkSpec> = networks.map(|entry| (entry.key, entry.spec)).collect();
+        // What stays as it is was checked when it was saved: a catalogue of thousands that is loaded again checks nothing.
+        let stays = match change {
+            Change::Site(_, spec) => stored.as_ref() == Some(*spec),
+            Change::Network(key, spec) => networks.get(*key) == Some(*spec),
+            Change::Server(_) => false,
+        };
+        if stays {
+            return Ok(None);
+        }
+        let changed = match change {
+            Change::Network(key, _) => networks.get_key_value(*key).map(|(key, _)| key),
+            Change::Site(..) | Change::Server(_) => None,
+        };
         let mut entries = vec![];
-        for network in networks.keys() {
+        let others = networks.keys().filter(|key| changed != Some(*key));
+        for network in changed.into_iter().chain(others).take(NETWORKS) {
             if entries.len() >= ENTRIES_OF_SITE {
                 break;
             }

@@ -6,8 +6,7 @@ use crate::site::SiteSpec;
 use crate::values::hostname::{DomainName, Hostname, reverse_name};
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
-use crate::zone::Zone;
-use crate::zone::range::AddressRange;
+use crate::zone::{Zone, holding};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -292,18 +291,29 @@ impl<'a> Places<'a> {
         nearest.copied().find(|(_, network)| network.cidr.contains(&ip))
     }
 
-    /// The site and the zone of a name: the longest zone of any site that contains it.
+    /// The site and the zone of a name.
     fn zone(&self, name: &str) -> Option<(&'a SiteSpec, &'a DomainName)> {
-        let zones = self.catalogue.sites.values().filter_map(|site| Some((site, &site.zone_of(name)?.name)));
-        zones.max_by_key(|(_, zone)| zone.as_str().len())
+        self.holding(name, None)
     }
 
     /// The site and the zone of an address' PTR record.
     fn reverse_zone(&self, ip: Ipv4Addr) -> Option<(&'a SiteSpec, &'a DomainName)> {
-        let of = |site: &'a SiteSpec| Some((site, site.reverse_zone(ip)?.0));
-        let smallest = |zone: &Zone| zone.addresses().map_or(u64::MAX, AddressRange::size);
-        let found = self.catalogue.sites.values().filter_map(of).min_by_key(|(_, zone)| smallest(zone));
-        found.map(|(site, zone)| (site, &zone.name))
+        self.holding("", Some(ip))
+    }
+
+    /// The one that the record is published in, by the same rule: several sites may list one zone.
+    fn holding(&self, name: &str, reverse: Option<Ipv4Addr>) -> Option<(&'a SiteSpec, &'a DomainName)> {
+        let zones = self.catalogue.sites.values().flat_map(|site| site.zones.iter().map(move |zone| OfSite(site, zone)));
+        holding(zones, name, reverse).map(|(OfSite(site, zone), _)| (site, &zone.name))
+    }
+}
+
+/// A zone with the site that manages it.
+struct OfSite<'a>(&'a SiteSpec, &'a Zone);
+
+impl AsRef<Zone> for OfSite<'_> {
+    fn as_ref(&self) -> &Zone {
+        self.1
     }
 }
 

@@ -7,6 +7,7 @@ use super::read::Row;
 use bootledger_aggregates::claims::Claim;
 use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::site::rules::taken as stated;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::devices::Device;
@@ -78,6 +79,8 @@ impl Free {
             let mut taken = facts::hostnames(views).await?;
             taken.extend(rows.iter().filter_map(|row| row.hostname.as_ref().map(ToString::to_string)));
             taken.extend(reserved_names.iter().map(ToString::to_string));
+            // No device is given a name that a zone's extra records give to others.
+            taken.extend(known.sites.values().flat_map(|site| stated(&site.spec)).map(|name| name.to_string()));
             let mut given: HashSet<Hostname> = HashSet::new();
             for (name, site) in &known.sites {
                 let Some(template) = &site.spec.hostname_template else { continue };
@@ -126,7 +129,8 @@ pub(super) fn networks_of<'a>(row: &'a Row, known: &'a Known) -> Vec<&'a Name> {
     let reaches = |network: &NetworkSpec| network.site == device.site && rack.is_some_and(|rack| network.racks.contains(rack));
     let mut ranked: BTreeSet<(bool, &Name)> = BTreeSet::new();
     for (name, entry) in &known.networks {
-        if has_address(&entry.spec) || reaches(&entry.spec) {
+        // A deployment is refused in a network without DHCP, so that none is chosen.
+        if entry.spec.dhcp && (has_address(&entry.spec) || reaches(&entry.spec)) {
             ranked.insert((!has_address(&entry.spec), name));
         }
     }

@@ -112,9 +112,8 @@ impl Common<'_> {
         site: Option<&Entry<SiteSpec>>,
         resolved: &mut Resolved,
     ) -> Resolution {
-        let Some((image, site)) = image.zip(site).filter(|(image, _)| !image.spec.declared().is_empty()) else {
-            return Resolution::default();
-        };
+        // Also of an image that declares no settings: the boot chain is chosen by one all the same.
+        let Some((image, site)) = image.zip(site) else { return Resolution::default() };
         let key = (image.key.clone(), row.venture.clone(), row.role.clone(), site.key.clone());
         let inherited = resolved
             .entry(key)

@@ -99,7 +99,9 @@ dhcp-option=encap:175,176,1b
     fn live(&mut self, boot: &Boot, signed: bool) {
         line!(self, "\n# What a client says of itself: its user class, or the first of its architectures (RFC 4578).");
         line!(self, "dhcp-match=set:{ARCHITECTURE},93");
-        for file in &boot.files {
+        // Firmware can have a signed loader and no iPXE.
+        let only_signed = |file: &&BootFile| signed && boot.files.iter().all(|other| other.name != file.name);
+        for file in boot.files.iter().chain(boot.signed.iter().filter(only_signed)) {
             self.known_by(file);
         }
         line!(self, "\n# Servers with a live deployment.");
