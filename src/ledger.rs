@@ -226,7 +226,10 @@ impl Commands for Ledger {
 
     async fn preview(&self, command: Command, context: Context) -> Result<Preview, CommandError> {
         let span = info_span!("preview", command.name = context::name(&command), actor = context.actor);
-        Ok(self.weigh_only(&command, &context).instrument(span).await?)
+        match self.weigh_only(&command, &context).instrument(span).await {
+            Ok(preview) => Ok(preview),
+            Err(failure) => Err(self.with_names(failure.into()).await),
+        }
     }
 
     async fn power_state(&self, device: DeviceId, context: Context) -> Result<Power, CommandError> {

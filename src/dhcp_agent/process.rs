@@ -64,7 +64,11 @@ pub(crate) fn find(program: &str, configuration: &Path) -> Found {
     let numbers = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
     let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let named = numbers.filter(|pid| read(&format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_end() == program));
-    let all: Vec<(Process, Vec<String>)> = named.filter_map(Process::of).map(|process| (process, process.arguments())).collect();
+    let all: Vec<(Process, Vec<String>)> = named
+        .filter_map(Process::of)
+        .map(|process| (process, process.arguments()))
+        .filter(|(_, arguments)| !only_checks(arguments))
+        .collect();
     let given = |path: Option<&Path>| -> Vec<Process> {
         let Some(path) = path.and_then(Path::to_str).filter(|path| path.len() > 1) else { return vec![] };
         let mentions = |arguments: &Vec<String>| arguments.iter().any(|argument| has_path(argument, path));
@@ -87,6 +91,11 @@ pub(crate) fn find(program: &str, configuration: &Path) -> Found {
         1 => Found::Server(beside),
         many => Found::Unclear(many),
     }
+}
+
+/// Whether a program was started to check a file, and ends by itself: `dhcpd -t`, `kea-dhcp4 -t` and `-T`, `dnsmasq --test`.
+fn only_checks(arguments: &[String]) -> bool {
+    arguments.iter().any(|argument| ["-t", "-T", "--test"].contains(&argument.as_str()))
 }
 
 /// What distinguishes the network of a process from others, as far as that can be seen without any right.

@@ -65,7 +65,7 @@ impl Service {
             event_type: "NetworkDefined".to_owned(),
             event_version: "1".to_owned(),
             payload: json!({ "type": "NetworkDefined", "spec": whole }).to_string(),
-            metadata: json!({ "actor": "an earlier version", "correlation_id": "", "causation_id": null }).to_string(),
+            metadata: json!({ "actor": "an earlier version", "correlation_id": "" }).to_string(),
             claims: vec![],
         };
         let log = EventLog::start(pool, self.database.connect_options());

@@ -282,9 +282,11 @@ pub fn held_claim(claim: &Claim, holder: Holder, device: DeviceId) -> Option<Bro
         Claim::Mac(mac) => ("mac", "mac_claimed", format!("{mac} is held by {holder}")),
         Claim::Serial(serial) => ("serial", "serial_claimed", format!("serial number {serial} is held by {holder}")),
         Claim::Asset(asset) => ("asset", "asset_claimed", format!("asset number {asset} is held by {holder}")),
-        Claim::Deployment(of) if *of == device => {
-            ("device", "already_deploying", format!("the device has a live {holder}; wait for it or cancel it"))
-        }
+        Claim::Deployment(of) if *of == device => (
+            "device",
+            "already_deploying",
+            format!("the device is being deployed already, by {holder}; wait until that has ended, or cancel it"),
+        ),
         Claim::Deployment(_) => return None,
         Claim::Controller(endpoint) => (
             "management.address",

@@ -163,10 +163,8 @@ impl Order {
 /// Whether a line has more than empty cells, and is no comment.
 fn has_values(line: &Line) -> bool {
     let cell = |cell: &Vec<u8>| std::str::from_utf8(cell).map_or(!cell.is_empty(), |cell| !cell::value(cell).is_empty());
-    let comment = line.cells.first().is_some_and(|first| {
-        // An error of a formula begins with the same sign.
-        first.starts_with(b"#") && !std::str::from_utf8(first).is_ok_and(|first| cell::spoilt(first.trim()).is_some())
-    });
+    // A comment has nothing beside it: the error of a formula, or a column too narrow for its value, begins with the same sign.
+    let comment = line.cells.first().is_some_and(|first| first.starts_with(b"#")) && !line.cells.iter().skip(1).any(cell);
     !comment && line.cells.iter().any(cell)
 }
 

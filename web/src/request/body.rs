@@ -168,6 +168,15 @@ const NUMBERS: [(&str, &str); 6] = [
 
 /// Serde's words for what the schema does not say; those of our own types stay as they are.
 fn in_words(message: &str) -> String {
+    if message.starts_with("invalid IPv4 address syntax") {
+        return "it is not an IPv4 address such as 10.0.0.7".to_owned();
+    }
+    if message.starts_with("invalid IP address syntax") {
+        return "it is not an address, or a network such as 10.0.0.0/24".to_owned();
+    }
+    if message.starts_with("UUID parsing failed") {
+        return "it is not an id such as 0192f0c0-0000-7000-8000-000000000001".to_owned();
+    }
     let Some((found, expected)) = message.split_once(", expected ") else {
         return if message.starts_with("data did not match any variant") {
             "it has none of the forms that it may have; /api/docs shows them".to_owned()

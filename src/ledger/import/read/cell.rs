@@ -16,14 +16,16 @@ pub(super) fn value(cell: &str) -> &str {
 pub(super) fn is_blank(value: &str) -> bool {
     let signs = !value.is_empty() && value.chars().all(|c| matches!(c, '-' | '–' | '—' | '_' | '.' | '?' | '/' | '*'));
     signs
-        || ["n/a", "n.a.", "n. a.", "#n/a", "#nv", "(none)", "(blank)", "(empty)", "(null)", "<none>", "<null>", "<empty>"]
+        || ["n/a", "n.a.", "n. a.", "(none)", "(blank)", "(empty)", "(null)", "<none>", "<null>", "<empty>"]
             .contains(&value.to_lowercase().as_str())
 }
 
 /// Why a value cannot be what was meant, whatever its column: an error of a formula.
 pub(super) fn spoilt(value: &str) -> Option<String> {
     // In English, German, French, Spanish, Portuguese and Italian; the others begin with the same sign and end so too.
-    let formula = value.starts_with('#') && value.len() > 2 && value.ends_with(['!', '?']);
+    let failed = ["#N/A", "#NV", "#N/D", "#ND"].iter().any(|word| value.eq_ignore_ascii_case(word));
+    let narrow = value.len() > 2 && value.bytes().all(|byte| byte == b'#');
+    let formula = failed || narrow || value.starts_with('#') && value.len() > 2 && value.ends_with(['!', '?']);
     formula.then(|| format!("{value} is the error of a formula in the spreadsheet; write the value itself"))
 }
 

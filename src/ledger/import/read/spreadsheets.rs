@@ -193,7 +193,7 @@ fn what_stands_where_there_is_no_serial_number_is_passed_over_with_the_reason() 
         let found = rows(format!("mac;venture;role;serial\n52:54:00:00:00:01;shop;web;{filler}\n").as_bytes());
         assert!(found[0].serial.is_none() && found[0].notes[0].contains(filler), "{filler}: {:?}", found[0]);
     }
-    for blank in ["-", "--", "N/A", "n/a", "#N/A", "?", "—", "(none)"] {
+    for blank in ["-", "--", "N/A", "n/a", "?", "—", "(none)"] {
         let csv = format!("mac;venture;role;serial;ip;network\n52:54:00:00:00:01;shop;web;{blank};{blank};{blank}\n");
         let found = rows(csv.as_bytes());
         assert!(found[0].serial.is_none() && found[0].ip.is_none() && found[0].network.is_none(), "{blank}");
@@ -214,6 +214,8 @@ fn what_a_spreadsheet_has_spoilt_is_refused_with_the_reason() {
         ("#REF!", "formula"),
         ("#NAME?", "formula"),
         ("#DIV/0!", "formula"),
+        ("#N/A", "formula"),
+        ("########", "formula"),
     ] {
         let (row, rule, message) = refusal(format!("mac;venture;role;serial\n52:54:00:00:00:01;shop;web;{serial}\n").as_bytes());
         assert_eq!((row, rule.as_str()), (2, "serial_invalid"), "{serial}");
@@ -222,6 +224,10 @@ fn what_a_spreadsheet_has_spoilt_is_refused_with_the_reason() {
     for serial in ["7E12", "CZ3412ABCD", "70123456", "1.2.3", "2026-A", "5CG0123E45"] {
         let found = rows(format!("mac;venture;role;serial\n52:54:00:00:00:01;shop;web;{serial}\n").as_bytes());
         assert_eq!(found[0].serial.as_ref().map(Text::as_str), Some(serial));
+    }
+    for first in ["#N/A", "########", "#REF!"] {
+        let csv = format!("mac;venture;role\n52:54:00:00:00:01;shop;web\n{first};shop;web\n# a remark\n");
+        assert_eq!((refusal(csv.as_bytes()).0, content(csv.as_bytes()).errors.len()), (3, 1), "{first}");
     }
     let (_, rule, message) = refusal(b"mac;venture;role\n52:54:00:00:00:01;shop;web\n5.254E+11;shop;web\n");
     assert!(rule == "mac_invalid" && message.contains("spreadsheet"), "{message}");
