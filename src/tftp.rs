@@ -261,18 +261,6 @@ fn shown(name: &[u8]) -> String {
     shown.join("/")
 }
 
-#[cfg(test)]
-mod names_in_the_log {
-    #[test]
-    fn have_no_token() {
-        for name in ["pxe/t/s3cret/ks.cfg", "/pxe//t/./s3cret/ks.cfg", "\\pxe\\t\\s3cret", "tftp://10.0.0.1/pxe/t/s3cret/x"] {
-            let shown = super::shown(name.as_bytes());
-            assert!(!shown.contains("s3cret") && shown.contains('…'), "{shown}");
-        }
-        assert_eq!(super::shown(b"grub/grub.cfg"), "grub/grub.cfg");
-    }
-}
-
 /// A socket with a port of its own, on the address that was asked, which hears nobody but the client.
 async fn socket(local: SocketAddr, client: SocketAddr) -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind(local).await?;
@@ -284,4 +272,16 @@ async fn socket(local: SocketAddr, client: SocketAddr) -> std::io::Result<UdpSoc
 async fn stopped(mut stop: watch::Receiver<bool>) {
     // An error says that whoever would tell is gone, which comes to the same.
     drop(stop.wait_for(|stop| *stop).await);
+}
+
+#[cfg(test)]
+mod names_in_the_log {
+    #[test]
+    fn have_no_token() {
+        for name in ["pxe/t/s3cret/ks.cfg", "/pxe//t/./s3cret/ks.cfg", "\\pxe\\t\\s3cret", "tftp://10.0.0.1/pxe/t/s3cret/x"] {
+            let shown = super::shown(name.as_bytes());
+            assert!(!shown.contains("s3cret") && shown.contains('…'), "{shown}");
+        }
+        assert_eq!(super::shown(b"grub/grub.cfg"), "grub/grub.cfg");
+    }
 }
