@@ -37,8 +37,9 @@ const WELL_WITHIN: Duration = Duration::from_secs(6);
 const BOOT_WITHIN: Duration = Duration::from_secs(2);
 /// How long the service may take to end.
 const END_WITHIN: Duration = Duration::from_secs(5);
-/// How long it may take until queues are empty, waiting workers have tried again, and memory is given back.
-const SETTLED_WITHIN: Duration = Duration::from_secs(30);
+/// How long it may take until queues are empty, waiting workers have tried again, and memory is given back. A DNS update whose
+/// primary fell silent is given up after a minute.
+const SETTLED_WITHIN: Duration = Duration::from_secs(90);
 
 fn seed() -> Result<u64> {
     match std::env::var(SEED) {

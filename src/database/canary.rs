@@ -64,7 +64,8 @@ async fn watch_over(sessions: &Sessions) {
         match ask(&mut session, sessions).await {
             Found::Answers if unsure && session.bound.since().elapsed() >= PROVED => {
                 unsure = false;
-                ended(sessions.lose_older(&mut session, ENDING).await);
+                // Waits that began before it end. Nothing is ended at the server: others may be using sessions that are sound.
+                sessions.liveness().lose_before(session.bound.since());
             }
             Found::Answers => {}
             Found::Closed => {

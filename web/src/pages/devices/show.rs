@@ -226,7 +226,7 @@ mod tests {
         let refused = |change: fn(&mut Found)| found(change).deployable().expect_err("refused");
         assert!(refused(|found| found.device.verified = false).contains("verify it before deploying it"));
         assert!(refused(|found| found.device.decommissioned = true).contains("decommissioned"));
-        assert!(refused(|found| found.live = Some(deployment())).contains("live deployment"));
+        assert!(refused(|found| found.live = Some(deployment())).contains("is being deployed already"));
         assert_eq!(refused(|found| found.may = Err("Not you.".to_owned())), "Not you.");
     }
 
