@@ -189,6 +189,7 @@ impl Commands for Ledger {
                 return Ok(answered);
             }
             let mut choosing = start::Choosing::default();
+            let mut read_again = false;
             for _ in 0..TRIES {
                 match self.attempt(&command, &context, &mut choosing).await {
                     Ok(receipt) => {
@@ -196,6 +197,11 @@ impl Commands for Ledger {
                         return Ok(receipt);
                     }
                     // Another device was faster with the controller: the rules name it once the views show it.
+                    // A database that was restarted closes every connection: the others are tested before they are used.
+                    Err(Failure::Closed(_)) if !read_again => {
+                        read_again = true;
+                        self.views.liveness().doubt();
+                    }
                     Err(Failure::Conflict | Failure::Claimed(Claim::Controller(_), _)) => self.catch_up().await?,
                     // A repeated command may be refused because of what its own first try did, whose commit came after the
                     // key was looked up: then it is done, and not refused.

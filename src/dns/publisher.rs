@@ -14,6 +14,8 @@ use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -63,12 +65,16 @@ struct Job<'a> {
 pub struct Publisher {
     ledger: Ledger,
     worker: Worker,
+    /// What is being worked on.
+    held: Mutex<BTreeSet<dns::Key>>,
+    /// Whether a pass has failed since work was last given back.
+    failed: AtomicBool,
 }
 
 impl Publisher {
     /// A publisher of what this ledger's views show. What it works on is this worker's.
     pub fn new(ledger: Ledger, worker: Worker) -> Self {
-        Self { ledger, worker }
+        Self { ledger, worker, held: Mutex::default(), failed: AtomicBool::new(false) }
     }
 
     /// Runs until `stopping`. A primary that answers nothing keeps one worker waiting, and others go on.
@@ -98,17 +104,42 @@ impl Publisher {
 
     /// Takes changes in and works on what is due, once. How much there was.
     pub async fn pass(&self) -> anyhow::Result<usize> {
+        let passed = self.take_and_work().await;
+        if passed.is_err() {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        passed
+    }
+
+    async fn take_and_work(&self) -> anyhow::Result<usize> {
         let views = &self.ledger.views;
         dns::take_in(views, self.now()).await?;
         let Some(worker) = self.worker.name() else { return Ok(0) };
+        if self.failed.swap(false, Ordering::Relaxed) {
+            let still: Vec<dns::Key> = self.held().iter().cloned().collect();
+            dns::give_back(views, worker, &still, self.now()).await?;
+        }
         let work = dns::take(views, worker, self.now(), self.now() + LEASE, BATCH).await?;
         if work.is_empty() {
             return Ok(0);
         }
+        let keys: BTreeSet<dns::Key> = work.iter().map(|work| work.key.clone()).collect();
+        self.held().extend(keys.iter().cloned());
+        let done = self.work_on(&work).await;
+        self.held().retain(|key| !keys.contains(key));
+        done.map(|()| work.len())
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeSet<dns::Key>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn work_on(&self, work: &[Work]) -> anyhow::Result<()> {
+        let views = &self.ledger.views;
         let sites = catalogue::sites(views, At::Now).await?;
         let mut jobs: BTreeMap<(String, &str), Job<'_>> = BTreeMap::new();
         let mut nowhere = vec![];
-        for piece in &work {
+        for piece in work {
             let kind = Kind::of(&piece.key.1);
             let placed = kind.and_then(|kind| Some((kind, place(&sites, &piece.key.0, kind)?)));
             let Some((kind, (site, zone, name))) = placed else {
@@ -133,8 +164,7 @@ impl Publisher {
         while let Some(one) = under_way.next().await {
             ended = ended.and(one);
         }
-        ended?;
-        Ok(work.len())
+        ended
     }
 
     fn now(&self) -> OffsetDateTime {

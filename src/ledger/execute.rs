@@ -9,6 +9,7 @@ use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::deployment::start::held_claim;
 use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::values::ids::DeviceId;
+use bootledger_projections::pool::is_closed;
 use bootledger_web::commands::{CommandError, Context, Receipt};
 use cqrs_es::persist::PersistedEventStore;
 use cqrs_es::{Aggregate, AggregateError, CqrsFramework};
@@ -22,6 +23,8 @@ pub enum Failure {
     Refused(Refused),
     /// Somebody holds what the events take, unknown to the rules when they decided.
     Claimed(Claim, String),
+    /// A question about the views met a connection that the database had closed. Nothing was appended: look up again.
+    Closed(CommandError),
     /// Something else; trying again at once does not help.
     Other(CommandError),
 }
@@ -34,7 +37,12 @@ impl From<Refused> for Failure {
 
 impl From<bootledger_projections::error::Error> for Failure {
     fn from(error: bootledger_projections::error::Error) -> Self {
-        Self::Other(CommandError::of_database(error))
+        match error {
+            bootledger_projections::error::Error::Database(error) if is_closed(&error) => {
+                Self::Closed(CommandError::of_database(error))
+            }
+            other => Self::Other(CommandError::of_database(other)),
+        }
     }
 }
 
@@ -67,7 +75,7 @@ impl From<Failure> for CommandError {
                 _ => Self::Refused(broken),
             },
             Failure::Claimed(claim, holder) => Self::Refused(vec![claimed(&claim, &holder)]),
-            Failure::Other(error) => error,
+            Failure::Closed(error) | Failure::Other(error) => error,
         }
     }
 }

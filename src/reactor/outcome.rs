@@ -63,7 +63,7 @@ pub(super) async fn reach(ledger: &Ledger, lease: &Lease, sites: &[Entry<SiteSpe
                 ledger.name_holders(std::iter::once(&mut rule)).await;
                 return Ok(fail(ledger, lease, &rule.message).await);
             }
-            Err(Failure::Other(error)) => return Err(chain(error)),
+            Err(Failure::Closed(error) | Failure::Other(error)) => return Err(chain(error)),
         }
     }
     bail!("others changed the same things {TRIES} times in a row")

@@ -111,6 +111,23 @@ pub async fn take(
     Ok(work.collect())
 }
 
+/// Gives back what this worker has taken, but for what it still works on. A database that failed in the middle leaves work that
+/// nobody does until its time is up, and the worker may not even know of it: the answer to its taking was lost.
+pub async fn give_back(pool: &Pool, worker: Uuid, still: &[Key], now: OffsetDateTime) -> Result<u64, sqlx::Error> {
+    let (names, types) = columns(still);
+    sqlx::query!(
+        "UPDATE dns_work w SET next_try = least(w.next_try, $4), worker = NULL
+          WHERE w.worker = $1 AND (w.name, w.type) NOT IN (SELECT * FROM UNNEST($2::text[], $3::text[]))",
+        worker,
+        &names,
+        &types,
+        now
+    )
+    .execute(pool)
+    .await
+    .map(|done| done.rows_affected())
+}
+
 /// What a primary was told of a set of records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
