@@ -14,7 +14,6 @@ use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -67,14 +66,15 @@ pub struct Publisher {
     worker: Worker,
     /// What is being worked on.
     held: Mutex<BTreeSet<dns::Key>>,
-    /// Whether a pass has failed since work was last given back.
-    failed: AtomicBool,
+    /// Whether a pass has failed since work was last given back. Held while work is given back or taken, so that nothing is
+    /// given back whose taking has not ended.
+    failed: tokio::sync::Mutex<bool>,
 }
 
 impl Publisher {
     /// A publisher of what this ledger's views show. What it works on is this worker's.
     pub fn new(ledger: Ledger, worker: Worker) -> Self {
-        Self { ledger, worker, held: Mutex::default(), failed: AtomicBool::new(false) }
+        Self { ledger, worker, held: Mutex::default(), failed: tokio::sync::Mutex::default() }
     }
 
     /// Runs until `stopping`. A primary that answers nothing keeps one worker waiting, and others go on.
@@ -106,7 +106,7 @@ impl Publisher {
     pub async fn pass(&self) -> anyhow::Result<usize> {
         let passed = self.take_and_work().await;
         if passed.is_err() {
-            self.failed.store(true, Ordering::Relaxed);
+            *self.failed.lock().await = true;
         }
         passed
     }
@@ -115,9 +115,11 @@ impl Publisher {
         let views = &self.ledger.views;
         dns::take_in(views, self.now()).await?;
         let Some(worker) = self.worker.name() else { return Ok(0) };
-        if self.failed.swap(false, Ordering::Relaxed) {
+        let mut failed = self.failed.lock().await;
+        if *failed {
             let still: Vec<dns::Key> = self.held().iter().cloned().collect();
             dns::give_back(views, worker, &still, self.now()).await?;
+            *failed = false;
         }
         let work = dns::take(views, worker, self.now(), self.now() + LEASE, BATCH).await?;
         if work.is_empty() {
@@ -125,6 +127,7 @@ impl Publisher {
         }
         let keys: BTreeSet<dns::Key> = work.iter().map(|work| work.key.clone()).collect();
         self.held().extend(keys.iter().cloned());
+        drop(failed);
         let done = self.work_on(&work).await;
         self.held().retain(|key| !keys.contains(key));
         done.map(|()| work.len())
@@ -208,7 +211,7 @@ impl Publisher {
             );
         }
         dns::done(views, Some(&primary), &done, self.now()).await?;
-        dns::failed(views, &failed).await?;
+        dns::failed(views, &failed, self.now()).await?;
         dns::wake(views, &names(done.into_iter()), true, self.now()).await?;
         dns::wake(views, &names(failed.iter().map(|failed| failed.work)), false, self.now()).await?;
         Ok(())

@@ -61,7 +61,9 @@ pub async fn take_in(pool: &Pool, now: OffsetDateTime) -> Result<u64, sqlx::Erro
            )
            INSERT INTO dns_work (name, type, since, next_try) SELECT name, type, $3, $3 FROM changed
            ON CONFLICT (name, type) DO UPDATE
-              SET generation = dns_work.generation + 1, since = excluded.since, attempts = 0, next_try = excluded.next_try,
+              SET generation = dns_work.generation + 1, since = excluded.since, attempts = 0,
+                  -- What is being worked on is due again when that has ended, since two at once would undo each other.
+                  next_try = CASE WHEN dns_work.worker IS NULL THEN excluded.next_try ELSE dns_work.next_try END,
                   problem = NULL, conflict = false"#,
         from,
         to,
@@ -237,19 +239,25 @@ pub struct Failed<'a> {
     pub next_try: OffsetDateTime,
 }
 
-/// Keeps work that came to nothing. What has changed again meanwhile knows nothing of it.
-pub async fn failed(pool: &Pool, failed: &[Failed<'_>]) -> Result<(), sqlx::Error> {
+/// Keeps work that came to nothing. What has changed again meanwhile knows nothing of it, and is due at once.
+pub async fn failed(pool: &Pool, failed: &[Failed<'_>], now: OffsetDateTime) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        r#"UPDATE dns_work w SET attempts = w.attempts + 1, problem = f.problem, conflict = f.conflict, next_try = f.next_try, worker = NULL
-             FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bool[], $6::timestamptz[])
-                  AS f (name, type, generation, problem, conflict, next_try)
-            WHERE w.name = f.name AND w.type = f.type AND w.generation = f.generation"#,
+        r#"WITH failed AS (
+               SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bool[], $6::timestamptz[])
+                   AS f (name, type, generation, problem, conflict, next_try)
+           ), changed AS (
+               UPDATE dns_work w SET next_try = $7, worker = NULL FROM failed f
+                WHERE w.name = f.name AND w.type = f.type AND w.generation <> f.generation
+           )
+           UPDATE dns_work w SET attempts = w.attempts + 1, problem = f.problem, conflict = f.conflict, next_try = f.next_try, worker = NULL
+             FROM failed f WHERE w.name = f.name AND w.type = f.type AND w.generation = f.generation"#,
         &failed.iter().map(|failed| failed.work.key.0.clone()).collect::<Vec<_>>(),
         &failed.iter().map(|failed| failed.work.key.1.clone()).collect::<Vec<_>>(),
         &failed.iter().map(|failed| failed.work.generation).collect::<Vec<_>>(),
         &failed.iter().map(|failed| failed.problem.clone()).collect::<Vec<_>>(),
         &failed.iter().map(|failed| failed.conflict).collect::<Vec<_>>(),
-        &failed.iter().map(|failed| failed.next_try).collect::<Vec<_>>()
+        &failed.iter().map(|failed| failed.next_try).collect::<Vec<_>>(),
+        now
     )
     .execute(pool)
     .await
@@ -277,12 +285,12 @@ pub async fn pending(pool: &Pool, keys: &[Key], position: i64) -> Result<Option<
     Ok(Some(pending.collect()))
 }
 
-/// Has work on these tried at once.
+/// Has work on these tried at once, but for what is being worked on.
 pub async fn hurry(pool: &Pool, keys: &[Key], now: OffsetDateTime) -> Result<u64, sqlx::Error> {
     let (names, types) = columns(keys);
     sqlx::query!(
         "UPDATE dns_work w SET next_try = least(w.next_try, $3) FROM UNNEST($1::text[], $2::text[]) AS k (name, type)
-          WHERE w.name = k.name AND w.type = k.type",
+          WHERE w.name = k.name AND w.type = k.type AND w.worker IS NULL",
         &names,
         &types,
         now

@@ -64,7 +64,8 @@ fn read_by_dnsmasq(text: &str) -> Option<String> {
     let value = text.lines().find_map(|line| line.strip_prefix("dhcp-option=tag:net/n0,14,"))?;
     // What it would take for a number is written as bytes.
     let Some(value) = value.strip_prefix('"') else {
-        let bytes: Option<Vec<u8>> = value.split(':').map(|byte| u8::from_str_radix(byte, 16).ok()).collect();
+        let single = value.strip_suffix('b').and_then(|number| number.parse().ok()).map(|byte: u8| vec![byte]);
+        let bytes = single.or_else(|| value.split(':').map(|byte| u8::from_str_radix(byte, 16).ok()).collect());
         return String::from_utf8(bytes?).ok();
     };
     unescaped(value.strip_suffix('"')?, |c| c == '"')
