@@ -1,66 +1,17 @@
 //! A deployment that is only checked: it is refused exactly as it would be when started, and leaves nothing behind.
 
+use crate::support::books::{Books, context, read};
 use anyhow::{Result, bail, ensure};
-use bootledger::feed::Feed;
-use bootledger::ledger::Ledger;
-use bootledger::projector::catch_up;
-use bootledger::secrets::Secrets;
-use bootledger::store::EventLog;
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_projections::log;
-use bootledger_test_cluster::TestDatabase;
-use bootledger_web::auth::level::Level;
-use bootledger_web::commands::{Command, CommandError, Commands, Context, NewDeployment};
-use serde::de::DeserializeOwned;
+use bootledger_web::commands::{Command, CommandError, Commands, NewDeployment};
 use serde_json::{Value, json};
-use sqlx::PgPool;
-use tokio::sync::watch;
-
-/// A ledger over a database of its own, with views that are moved by hand.
-struct Books {
-    ledger: Ledger,
-    pool: PgPool,
-    feed: Feed,
-    _stopping: watch::Sender<bool>,
-    _database: TestDatabase,
-}
-
-fn context() -> Context {
-    Context {
-        actor: "test".to_owned(),
-        correlation_id: "c-1".to_owned(),
-        causation_id: None,
-        idempotency_key: None,
-        level: Level::Administrator,
-    }
-}
-
-fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
-    Ok(serde_json::from_value(value)?)
-}
 
 impl Books {
-    async fn open() -> Result<Self> {
-        let database = TestDatabase::create().await?;
-        let pool = database.pool(8).await?;
-        let (stopping, stop) = watch::channel(false);
-        let feed = Feed::start(pool.clone(), stop).await?;
-        let log = EventLog::start(pool.clone(), database.connect_options());
-        let ledger = Ledger::new(log, pool.clone(), feed.clone(), bootledger::clock::now, Secrets::new(None));
-        Ok(Self { ledger, pool, feed, _stopping: stopping, _database: database })
-    }
-
-    /// Does something, and has the views show it; the id that it is about.
-    async fn execute(&self, command: Command) -> Result<String> {
-        let receipt = self.ledger.execute(command, context()).await?;
-        catch_up(&self.pool, &self.feed).await?;
-        Ok(receipt.id)
-    }
-
     /// A site with a network, a role with a boot image, and a server that is verified.
     async fn with_a_server() -> Result<(Self, DeviceId)> {
-        let books = Self::open().await?;
+        let books = Self::empty(8).await?;
         let site = json!({"name": "", "domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"],
             "hostname_template": "h<200,299>.dc1.example"});
         books.execute(Command::DefineSite("dc1".parse()?, read(site)?)).await?;

@@ -1,48 +1,18 @@
 //! What is saved can be written, and is accepted by the servers that get it; and an image that lacks a file is not deployed.
 
+use crate::support::books::{Books, context, read};
+use crate::support::process::wait_for;
 use anyhow::{Result, bail, ensure};
 use bootledger::checkers::Checkers;
-use bootledger::feed::Feed;
-use bootledger::ledger::Ledger;
 use bootledger::projector::catch_up;
-use bootledger::secrets::Secrets;
-use bootledger::store::EventLog;
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
-use bootledger_test_cluster::TestDatabase;
-use bootledger_web::auth::level::Level;
-use bootledger_web::commands::{Command, CommandError, Commands, Context, NewDeployment};
-use serde::de::DeserializeOwned;
+use bootledger_web::commands::{Command, CommandError, Commands, NewDeployment};
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
-
-/// A ledger over a database of its own, with views that follow after each command.
-struct Books {
-    ledger: Ledger,
-    pool: PgPool,
-    feed: Feed,
-    _stopping: watch::Sender<bool>,
-    _database: TestDatabase,
-}
-
-fn context() -> Context {
-    Context {
-        actor: "test".to_owned(),
-        correlation_id: "c-1".to_owned(),
-        causation_id: None,
-        idempotency_key: None,
-        level: Level::Administrator,
-    }
-}
-
-fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
-    Ok(serde_json::from_value(value)?)
-}
 
 fn site(header: &Value) -> Value {
     json!({"domain": "dc1.example", "zones": ["dc1.example", "10.in-addr.arpa"], "next_server": "10.0.0.1", "dhcp_header": header,
@@ -55,14 +25,8 @@ fn network(options: &Value) -> Value {
 
 impl Books {
     async fn open(checkers: Checkers) -> Result<Self> {
-        let database = TestDatabase::create().await?;
-        let pool = database.pool(4).await?;
-        let (stopping, stop) = watch::channel(false);
-        let feed = Feed::start(pool.clone(), stop).await?;
-        let log = EventLog::start(pool.clone(), database.connect_options());
-        let ledger = Ledger::new(log, pool.clone(), feed.clone(), bootledger::clock::now, Secrets::new(None));
-        let ledger = ledger.with_checkers(checkers);
-        let books = Self { ledger, pool, feed, _stopping: stopping, _database: database };
+        let mut books = Self::empty(4).await?;
+        books.ledger = books.ledger.with_checkers(checkers);
         books.site(&json!([])).await?;
         books.network(&json!([])).await?;
         for kind in ["isc", "kea", "dnsmasq"] {
@@ -70,12 +34,6 @@ impl Books {
             books.execute(Command::DefineDhcpServer(kind.parse()?, server)).await?;
         }
         Ok(books)
-    }
-
-    async fn execute(&self, command: Command) -> Result<String, CommandError> {
-        let receipt = self.ledger.execute(command, context()).await?;
-        catch_up(&self.pool, &self.feed).await.map_err(CommandError::Internal)?;
-        Ok(receipt.id)
     }
 
     async fn site(&self, header: &Value) -> Result<String> {
@@ -148,14 +106,15 @@ async fn a_file_that_a_servers_checker_rejects_refuses_the_change_unless_it_was_
 
 #[tokio::test]
 async fn a_checker_that_hangs_delays_a_change_for_seconds_and_holds_no_connection() -> Result<()> {
-    let (_folder, checkers) = dnsmasq("grep -q hang \"$3\" && sleep 60; exit 0")?;
+    let (folder, checkers) = dnsmasq("grep -q hang \"$3\" && touch \"$(dirname \"$0\")/hangs\" && sleep 60; exit 0")?;
     let books = Books::open(checkers).await?;
     let started = Instant::now();
     let hanging = json!([{"name": "root-path", "value": {"text": "/hang"}}]);
     let change = books.network(&hanging);
     let others = async {
         // All connections of the pool at once, while the checker hangs.
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        let hangs = async || folder.path().join("hangs").exists().then_some(());
+        wait_for("the checker hangs", Duration::from_secs(10), hangs).await?;
         let mut held = vec![];
         for _ in 0..3 {
             held.push(tokio::time::timeout(Duration::from_secs(1), books.pool.acquire()).await??);

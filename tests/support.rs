@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod bmc;
+pub(crate) mod books;
 pub(crate) mod browser;
 pub(crate) mod cluster;
 pub(crate) mod debian;

@@ -1,5 +1,6 @@
 //! A ledger over a database of its own, whose views follow by themselves, with a small data centre.
 
+pub(super) use crate::support::books::context;
 use anyhow::Result;
 use bootledger::feed::Feed;
 use bootledger::ledger::Ledger;
@@ -9,8 +10,7 @@ use bootledger::store::EventLog;
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_test_cluster::TestDatabase;
-use bootledger_web::auth::level::Level;
-use bootledger_web::commands::{Command, CommandError, Commands, Context};
+use bootledger_web::commands::{Command, CommandError, Commands};
 use bootledger_web::health::vitals::Pulse;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -25,16 +25,6 @@ pub(super) struct Books {
     feed: Feed,
     _stopping: watch::Sender<bool>,
     _database: TestDatabase,
-}
-
-pub(super) fn context() -> Context {
-    Context {
-        actor: "test".to_owned(),
-        correlation_id: "c-1".to_owned(),
-        causation_id: None,
-        idempotency_key: None,
-        level: Level::Administrator,
-    }
 }
 
 pub(super) fn read<T: DeserializeOwned>(value: Value) -> T {

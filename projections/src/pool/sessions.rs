@@ -143,11 +143,6 @@ impl Sessions {
     /// they were sent and have not done yet is not done any more.
     pub async fn lose(&self, fresh: &mut Session, limit: Duration) -> Result<u64> {
         fresh.bound = self.liveness.bound();
-        self.lose_older(fresh, limit).await
-    }
-
-    /// The same for those sessions alone that were opened before this one.
-    pub async fn lose_older(&self, fresh: &mut Session, limit: Duration) -> Result<u64> {
         self.liveness.lose_before(fresh.bound.since());
         let started = fresh.backend.started;
         let older: Vec<Backend> = {

@@ -1,0 +1,60 @@
+//! A ledger in the test's own process, over a database of its own, whose views are moved by hand.
+
+use anyhow::Result;
+use bootledger::feed::Feed;
+use bootledger::ledger::Ledger;
+use bootledger::projector::catch_up;
+use bootledger::secrets::Secrets;
+use bootledger::store::EventLog;
+use bootledger_test_cluster::TestDatabase;
+use bootledger_web::auth::level::Level;
+use bootledger_web::commands::{Command, CommandError, Commands, Context};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sqlx::PgPool;
+use tokio::sync::watch;
+
+/// The ledger, its database and its views.
+pub(crate) struct Books {
+    pub(crate) ledger: Ledger,
+    pub(crate) pool: PgPool,
+    pub(crate) feed: Feed,
+    _stopping: watch::Sender<bool>,
+    _database: TestDatabase,
+}
+
+/// A command of an administrator.
+pub(crate) fn context() -> Context {
+    Context {
+        actor: "test".to_owned(),
+        correlation_id: "c-1".to_owned(),
+        causation_id: None,
+        idempotency_key: None,
+        level: Level::Administrator,
+    }
+}
+
+/// A value of the domain, as the API reads it.
+pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
+    Ok(serde_json::from_value(value)?)
+}
+
+impl Books {
+    /// Empty, with so many connections.
+    pub(crate) async fn empty(connections: u32) -> Result<Self> {
+        let database = TestDatabase::create().await?;
+        let pool = database.pool(connections).await?;
+        let (stopping, stop) = watch::channel(false);
+        let feed = Feed::start(pool.clone(), stop).await?;
+        let log = EventLog::start(pool.clone(), database.connect_options());
+        let ledger = Ledger::new(log, pool.clone(), feed.clone(), bootledger::clock::now, Secrets::new(None));
+        Ok(Self { ledger, pool, feed, _stopping: stopping, _database: database })
+    }
+
+    /// Does something, and has the views show it; the id that it is about.
+    pub(crate) async fn execute(&self, command: Command) -> Result<String, CommandError> {
+        let receipt = self.ledger.execute(command, context()).await?;
+        catch_up(&self.pool, &self.feed).await.map_err(CommandError::Internal)?;
+        Ok(receipt.id)
+    }
+}
