@@ -249,7 +249,7 @@ pub fn unserved(catalogue: &Catalogue, held: &Held) -> Vec<BrokenRule> {
     unserved.map(|misfit| BrokenRule::new("dhcp_entries", misfit.rule(), misfit.sentence(&held.called))).collect()
 }
 
-/// Whatever of a device has no place, in words.
-pub fn without_place(catalogue: &Catalogue, held: &Held) -> Vec<String> {
-    misfits(&Places::of(catalogue), held).iter().map(|misfit| misfit.sentence(&held.called)).collect()
+/// Everything of a device that has no place in a catalogue.
+pub fn without_place(catalogue: &Catalogue, held: &Held) -> BTreeSet<Misfit> {
+    misfits(&Places::of(catalogue), held)
 }

@@ -1,6 +1,6 @@
 //! The agent's side of the service's HTTP interface: fetching configurations, and reporting about them.
 
-use super::{Arguments, disk};
+use super::Arguments;
 use crate::secrets::Secret;
 use anyhow::{Context, Result, ensure};
 use bootledger_aggregates::values::sha256::Sha256;
@@ -8,6 +8,7 @@ use reqwest::header::{AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH
 use reqwest::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
+use sha2::Digest;
 use std::time::Duration;
 
 /// How long an answer may take beyond what it was asked to wait, and how long its next bytes may.
@@ -125,8 +126,7 @@ impl Service {
                 let place = place(response.headers())?;
                 let named =
                     response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(|tag| tag.trim_matches('"').to_owned());
-                let bytes = read(response).await?;
-                let revision = disk::revision(&bytes);
+                let (bytes, revision) = read(response).await?;
                 ensure!(
                     named.as_deref() == Some(revision.to_string().as_str()),
                     "the configuration arrived damaged: its hash is {revision}, but its ETag {named:?}"
@@ -169,15 +169,18 @@ fn place(headers: &HeaderMap) -> Result<Place> {
     Ok(Place { current: position("Bootledger-Position")?, changed: position("Bootledger-Changed-Position")? })
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>> {
-    let mut bytes = vec![];
+/// The bytes of an answer with their hash, which is made while they arrive.
+async fn read(mut response: Response) -> Result<(Vec<u8>, Sha256)> {
+    let length = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+    let (mut bytes, mut hash) = (Vec::with_capacity(length.min(LARGEST)), sha2::Sha256::new());
     while let Some(chunk) =
         tokio::time::timeout(PATIENCE, response.chunk()).await.context("the service has stopped in the middle")??
     {
         ensure!(bytes.len() + chunk.len() <= LARGEST, "the configuration has more than {LARGEST} bytes");
+        hash.update(&chunk);
         bytes.extend_from_slice(&chunk);
     }
-    Ok(bytes)
+    Ok((bytes, Sha256::new(hash.finalize().into())))
 }
 
 /// An answer that is no success, in the service's own words.

@@ -76,7 +76,7 @@ impl Misfit {
     }
 
     /// Whether it was so before, in the same way or in a worse one: what has no place cannot lose it.
-    pub(super) fn is_known(&self, known: &BTreeSet<Self>) -> bool {
+    pub fn is_known(&self, known: &BTreeSet<Self>) -> bool {
         let as_bad = |old: &Self| match (old, self) {
             (Self::NoZone { hostname: old }, Self::Unpublished { hostname } | Self::Domain { hostname, .. })
             | (Self::Domain { hostname: old, .. }, Self::Domain { hostname, .. }) => old == hostname,

@@ -132,7 +132,7 @@ fn common(old: &str, new: &str) -> (usize, usize) {
     let start = old[..same].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let (old, new) = (&old[start..], &new[start..]);
     let shortest = old.len().min(new.len());
-    let same = old.iter().rev().zip(new.iter().rev()).take(shortest).take_while(|(old, new)| old == new).count();
+    let same = equal_ends(&old[old.len() - shortest..], &new[new.len() - shortest..]);
     // A line belongs to the end only if it is whole in both texts.
     let whole = |text: &[u8]| text.len() == same || text[text.len() - same - 1] == b'\n';
     if whole(old) && whole(new) {
@@ -142,12 +142,22 @@ fn common(old: &str, new: &str) -> (usize, usize) {
     (start, end)
 }
 
-/// How many bytes two texts of the same length have in common. Comparing whole blocks first is what makes this fast.
+/// Comparing whole blocks first is what makes the comparison of large texts fast.
+const BLOCK: usize = 4096;
+
+/// How many bytes at the beginning of two texts of the same length are equal.
 fn equal(old: &[u8], new: &[u8]) -> usize {
-    const BLOCK: usize = 4096;
     let blocks = old.chunks(BLOCK).zip(new.chunks(BLOCK)).take_while(|(old, new)| old == new).count();
     let from = (blocks * BLOCK).min(old.len());
     from + old[from..].iter().zip(&new[from..]).take_while(|(old, new)| old == new).count()
+}
+
+/// How many bytes at the end of two texts of the same length are equal.
+fn equal_ends(old: &[u8], new: &[u8]) -> usize {
+    let blocks = old.rchunks(BLOCK).zip(new.rchunks(BLOCK)).take_while(|(old, new)| old == new).count();
+    let same = (blocks * BLOCK).min(old.len());
+    let rest = old.len() - same;
+    same + old[..rest].iter().rev().zip(new[..rest].iter().rev()).take_while(|(old, new)| old == new).count()
 }
 
 #[cfg(test)]
