@@ -147,8 +147,9 @@ fn alternative(text: &str) -> Result<Alternative, ParseError> {
         let number = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u32>().ok()).flatten();
         number.ok_or_else(|| wrong("a range has whole numbers"))
     };
-    let alternative =
-        Alternative { prefix: prefix.to_owned(), first: number(first)?, last: number(last)?, suffix: suffix.to_owned() };
+    // As host names are: names that are taken are compared with it.
+    let (prefix, suffix) = (prefix.to_ascii_lowercase(), suffix.strip_suffix('.').unwrap_or(suffix).to_ascii_lowercase());
+    let alternative = Alternative { prefix, first: number(first)?, last: number(last)?, suffix };
     if alternative.first > alternative.last {
         return Err(wrong("the range's first number is not above its last"));
     }
