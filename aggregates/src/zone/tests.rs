@@ -235,7 +235,7 @@ fn what_cannot_be_read_is_refused_with_its_line() {
         ("a SSHFP 4 2 abcd", 1, "fingerprint type 2 has 32, which are 64 hexadecimal digits"),
         ("a DS 1 8 4 abcd", 1, "digest type 4 has 48"),
         ("a NAPTR 1 1 u s bad .", 1, "is not a substitution of NAPTR"),
-        ("a NAPTR 1 1 u s !(!x! .", 1, "extended regular expression"),
+        ("a NAPTR 1 1 u s \"!(!x!\" .", 1, "extended regular expression"),
         (long.as_str(), 1, "split it into several"),
     ] {
         let errors = with(text).extra().expect_err(text);
