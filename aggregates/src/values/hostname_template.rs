@@ -225,6 +225,16 @@ mod tests {
     }
 
     #[test]
+    fn a_template_in_capital_letters_or_with_a_final_dot_knows_the_names_that_are_taken() {
+        for text in ["H<200,299>.DC1.Example", "h<200,299>.dc1.example.", " h<200,299>.dc1.EXAMPLE. "] {
+            let template: HostnameTemplate = text.parse().expect(text);
+            assert_eq!(template.to_string(), "h<200,299>.dc1.example");
+            let next = template.free(["h203.dc1.example"]).next().map(|name| name.to_string());
+            assert_eq!(next.as_deref(), Some("h204.dc1.example"), "{text}");
+        }
+    }
+
+    #[test]
     fn the_name_after_h203_is_h204_whatever_gaps_there_are() {
         assert_eq!(next(&["h203.dc1.example", "h201.dc1.example"]).as_deref(), Some("h204.dc1.example"));
     }
