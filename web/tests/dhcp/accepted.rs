@@ -18,7 +18,7 @@ fn hex(octets: usize) -> String {
 }
 
 /// What BIND loads and is refused here: a piece of the refusal, and why.
-const OURS: [(&str, &str); 23] = [
+const OURS: &[(&str, &str)] = &[
     ("only letters, digits and inner hyphens", "BIND lets _spf pass as the name of a host, which it is not"),
     ("only possible in quotes", "letters outside of ASCII stand in quotes, so that nobody takes them for a name"),
     ("is longer than 2147483647", "RFC 2181 has no longer times; BIND takes them for 0"),
