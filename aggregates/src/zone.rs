@@ -5,6 +5,7 @@
 pub mod data;
 pub mod mailbox;
 pub mod master_file;
+mod naptr;
 pub mod range;
 pub mod rules;
 pub mod serial;
@@ -120,7 +121,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// A name server's name; a final dot, as master files have it, is taken off.
+/// A name server's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ServerName(pub Hostname);
@@ -129,8 +130,7 @@ impl std::str::FromStr for ServerName {
     type Err = crate::values::ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
-        text.strip_suffix('.').unwrap_or(text).parse().map(Self)
+        text.parse().map(Self)
     }
 }
 
@@ -372,6 +372,12 @@ impl Zone {
         master_file::read(&self.records, &self.name)
     }
 
+    /// The extra records that can be read, and why the other lines cannot be. A line that an earlier version accepted and this
+    /// one does not is left out of the file by itself, and takes no other with it.
+    pub fn readable(&self) -> (Vec<ExtraRecord>, Vec<LineError>) {
+        master_file::read_each(&self.records, &self.name)
+    }
+
     /// What is wrong with a zone by itself: field and sentence.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = vec![];
@@ -455,6 +461,10 @@ impl Zone {
             _ if !range.is_of_one_24() => Err(format!(
                 "{range} is more than one /24, and the zone's names have only the last octet; use zones of whole octets, such as 2.0.192.in-addr.arpa"
             )),
+            // The longest label in front is of three digits.
+            _ if name.as_str().len() > 249 => {
+                Err(format!("{name} is so long that the names of its addresses would have more than 253 characters (RFC 1035)"))
+            }
             _ => {
                 let above = name.as_str().match_indices('.').find_map(|(at, _)| octets(&name.as_str()[at + 1..]));
                 match above {

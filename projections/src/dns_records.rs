@@ -106,6 +106,37 @@ pub async fn made_at(executor: impl PgExecutor<'_>, device: DeviceId, hostname: 
     Ok(made.fetch_optional(executor).await?.flatten())
 }
 
+/// Up to `limit` records with one of these names, or below one of the `cuts`, by name, type and value.
+pub async fn beside(
+    executor: impl PgExecutor<'_>,
+    names: &[String],
+    cuts: &[String],
+    at: At,
+    limit: i64,
+) -> Result<Vec<DnsRecord>> {
+    let rows = sqlx::query_as!(
+        Raw,
+        r#"SELECT name AS "name!", type AS "type!", value AS "value!", device AS "device!" FROM (
+               SELECT name, type, value, device, valid_from, valid_to FROM dns_records WHERE name = ANY($2)
+               UNION
+               SELECT r.name, r.type, r.value, r.device, r.valid_from, r.valid_to
+                 FROM unnest($3::text[]) AS cut CROSS JOIN LATERAL (
+                   SELECT * FROM dns_records
+                    WHERE right(name, length(cut) + 1) = '.' || cut
+                      AND (($1::bigint IS NULL AND valid_to IS NULL)
+                           OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))) LIMIT $4
+                 ) AS r
+           ) AS found
+           WHERE ($1::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1))
+           ORDER BY name, type, value, device LIMIT $4"#,
+        at.position(),
+        names,
+        cuts,
+        limit
+    );
+    Ok(rows.fetch_all(executor).await?.into_iter().map(DnsRecord::from).collect())
+}
+
 /// Every record of a zone, by name, type and value.
 pub async fn of_zone(executor: impl PgExecutor<'_>, zone: &DomainName, at: At) -> Result<Vec<DnsRecord>> {
     let filter = Filter { zone: Some(zone.clone()), ..Filter::default() };

@@ -8,10 +8,12 @@ use crate::error::Result;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
+use ipnet::IpNet;
 use serde::Serialize;
 use sqlx::PgExecutor;
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// How many are looked up of a site.
 pub const MOST: i64 = 1_000;
@@ -46,34 +48,116 @@ impl Stray {
     }
 }
 
+/// An entry with what it takes to say why it is one.
+struct Row {
+    site: String,
+    ip: IpNet,
+    mac: String,
+    network: String,
+    device: Uuid,
+    called: String,
+    known: bool,
+    retired: bool,
+    dhcp: bool,
+    cidr: Option<String>,
+    since: i64,
+}
+
 /// The stray entries of a site, or of all sites, by site and address; up to [`MOST`].
+///
+/// Those of now cost two places of an index for each network that has entries, however many these are.
 pub async fn list(executor: impl PgExecutor<'_>, site: Option<&Name>, at: At) -> Result<Vec<Stray>> {
-    let rows = sqlx::query!(
+    let rows = match at.position() {
+        None => now(executor, site).await?,
+        Some(position) => then(executor, site, position).await?,
+    };
+    rows.into_iter().map(Row::stray).collect()
+}
+
+/// The codes of the sites in use.
+pub async fn sites(executor: impl PgExecutor<'_>) -> Result<Vec<Name>> {
+    let keys =
+        sqlx::query_scalar!("SELECT key FROM catalogue WHERE kind = 'site' AND NOT retired AND valid_to IS NULL ORDER BY key");
+    keys.fetch_all(executor).await?.into_iter().map(|key| Ok(key.parse()?)).collect()
+}
+
+/// The networks with entries are found one behind the other; of each, the entries before its first and behind its last address,
+/// or all where it serves none.
+async fn now(executor: impl PgExecutor<'_>, site: Option<&Name>) -> Result<Vec<Row>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"WITH RECURSIVE used AS (
+               SELECT min(network) AS network FROM dhcp_entries WHERE valid_to IS NULL
+               UNION ALL
+               SELECT (SELECT min(e.network) FROM dhcp_entries e WHERE e.valid_to IS NULL AND e.network > used.network)
+                 FROM used WHERE used.network IS NOT NULL
+           ), networks AS (
+               SELECT u.network, n.key IS NOT NULL AS known, coalesce(n.retired, false) AS retired,
+                      coalesce((n.spec ->> 'dhcp')::boolean, true) AS dhcp, n.spec ->> 'site' AS site, n.spec ->> 'cidr' AS cidr,
+                      host(network((n.spec ->> 'cidr')::inet))::inet AS first,
+                      host(broadcast((n.spec ->> 'cidr')::inet))::inet AS last, n.valid_from
+                 FROM used u LEFT JOIN catalogue n ON n.kind = 'network' AND n.key = u.network AND n.valid_to IS NULL
+                WHERE u.network IS NOT NULL
+           )
+           SELECT coalesce(n.site, v.site) AS "site!", e.ip AS "ip!", e.mac AS "mac!", n.network AS "network!",
+                  e.device AS "device!",
+                  coalesce(nullif(v.name, ''), v.hostnames[1], v.serial, v.asset, v.macs[1], v.id::text) AS "called!",
+                  n.known AS "known!", n.retired AS "retired!", n.dhcp AS "dhcp!", n.cidr,
+                  greatest(e.valid_from, n.valid_from) AS "since!"
+             FROM networks n
+            CROSS JOIN LATERAL (
+                (SELECT ip, mac, device, valid_from FROM dhcp_entries
+                  WHERE valid_to IS NULL AND network = n.network AND (NOT n.known OR n.retired OR NOT n.dhcp)
+                  ORDER BY ip LIMIT $2)
+                UNION ALL
+                (SELECT ip, mac, device, valid_from FROM dhcp_entries
+                  WHERE valid_to IS NULL AND network = n.network AND n.known AND NOT n.retired AND n.dhcp AND ip < n.first
+                  ORDER BY ip LIMIT $2)
+                UNION ALL
+                (SELECT ip, mac, device, valid_from FROM dhcp_entries
+                  WHERE valid_to IS NULL AND network = n.network AND n.known AND NOT n.retired AND n.dhcp AND ip > n.last
+                  ORDER BY ip LIMIT $2)
+            ) e
+            -- One by one: there are few entries here, and the planner expects many.
+            CROSS JOIN LATERAL (
+                SELECT d.* FROM devices d WHERE d.id = e.device AND d.valid_to IS NULL LIMIT 1
+            ) v
+            WHERE $1::text IS NULL OR coalesce(n.site, v.site) = $1
+            ORDER BY 1, e.ip, e.mac, e.device LIMIT $2"#,
+        site.map(Name::as_str),
+        MOST
+    );
+    Ok(rows.fetch_all(executor).await?)
+}
+
+/// Those of an earlier position, of which every entry is read.
+async fn then(executor: impl PgExecutor<'_>, site: Option<&Name>, position: i64) -> Result<Vec<Row>> {
+    let rows = sqlx::query_as!(
+        Row,
         r#"SELECT coalesce(n.spec ->> 'site', v.site) AS "site!", e.ip, e.mac, e.network, e.device,
                   coalesce(nullif(v.name, ''), v.hostnames[1], v.serial, v.asset, v.macs[1], v.id::text) AS "called!",
                   n.key IS NOT NULL AS "known!", coalesce(n.retired, false) AS "retired!",
                   coalesce((n.spec ->> 'dhcp')::boolean, true) AS "dhcp!", n.spec ->> 'cidr' AS cidr,
                   greatest(e.valid_from, n.valid_from) AS "since!"
              FROM dhcp_entries e
-             JOIN devices v ON v.id = e.device
-                  AND (($1::bigint IS NULL AND v.valid_to IS NULL)
-                       OR (v.valid_from <= $1 AND (v.valid_to IS NULL OR v.valid_to > $1)))
+             JOIN devices v ON v.id = e.device AND v.valid_from <= $1 AND (v.valid_to IS NULL OR v.valid_to > $1)
              LEFT JOIN catalogue n ON n.kind = 'network' AND n.key = e.network
-                  AND (($1::bigint IS NULL AND n.valid_to IS NULL)
-                       OR (n.valid_from <= $1 AND (n.valid_to IS NULL OR n.valid_to > $1)))
-            WHERE (($1::bigint IS NULL AND e.valid_to IS NULL)
-                   OR (e.valid_from <= $1 AND (e.valid_to IS NULL OR e.valid_to > $1)))
+                  AND n.valid_from <= $1 AND (n.valid_to IS NULL OR n.valid_to > $1)
+            WHERE e.valid_from <= $1 AND (e.valid_to IS NULL OR e.valid_to > $1)
               AND ($2::text IS NULL OR coalesce(n.spec ->> 'site', v.site) = $2)
               AND (n.key IS NULL OR n.retired OR NOT coalesce((n.spec ->> 'dhcp')::boolean, true)
                    OR NOT e.ip <<= (n.spec ->> 'cidr')::inet)
             ORDER BY 1, e.ip, e.mac, e.device LIMIT $3"#,
-        at.position(),
+        position,
         site.map(Name::as_str),
         MOST
     );
-    let rows = rows.fetch_all(executor).await?.into_iter();
-    rows.map(|row| {
-        let (network, cidr) = (row.network, row.cidr.unwrap_or_default());
+    Ok(rows.fetch_all(executor).await?)
+}
+
+impl Row {
+    fn stray(self) -> Result<Stray> {
+        let (row, network, cidr) = (&self, &self.network, self.cidr.as_deref().unwrap_or_default());
         let problem = if !row.known {
             format!("there is no network {network}; define it, or remove the entry")
         } else if row.retired {
@@ -88,12 +172,11 @@ pub async fn list(executor: impl PgExecutor<'_>, site: Option<&Name>, at: At) ->
             ip: address(row.ip)?,
             mac: row.mac.parse()?,
             device: DeviceId(row.device),
-            called: row.called,
+            called: row.called.clone(),
             problem,
             since: row.since,
         })
-    })
-    .collect()
+    }
 }
 
 /// These by name, the first few, and how many more.

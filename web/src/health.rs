@@ -1,6 +1,7 @@
 //! What watches the service ask: `/healthz`, `/readyz`, `/metrics`. No login; of the data centre, only what is wrong is
 //! told.
 
+pub(crate) mod asked;
 pub mod metrics;
 pub mod readiness;
 mod space;

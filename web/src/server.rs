@@ -5,6 +5,7 @@ use crate::auth::guard::guard;
 use crate::auth::{Known, Throttle};
 use crate::dhcp::held::Configurations;
 use crate::edge::{Measurements, edge};
+use crate::health::asked::Asked;
 use crate::health::readiness::Watched;
 use crate::openapi::Rendered;
 use crate::pages::live::Live;
@@ -45,6 +46,7 @@ pub struct Site {
     shares: Data<Shares>,
     measurements: Data<Measurements>,
     watched: Data<Watched>,
+    asked: Data<Asked>,
     rendered: Data<Rendered>,
     configurations: Data<Configurations>,
     live: Data<Live>,
@@ -63,6 +65,7 @@ impl Site {
             shares: Data::default(),
             measurements: Data::new(measurements),
             watched: Data::default(),
+            asked: Data::default(),
             configurations: Data::default(),
             live: Data::default(),
             rendered: Data::new(Rendered::new().context("cannot write the description of the API")?),
@@ -82,6 +85,7 @@ impl Site {
                 .app_data(site.shares.clone())
                 .app_data(site.measurements.clone())
                 .app_data(site.watched.clone())
+                .app_data(site.asked.clone())
                 .app_data(site.rendered.clone())
                 .app_data(site.configurations.clone())
                 .app_data(site.live.clone());

@@ -94,6 +94,9 @@ impl FromStr for Host {
             return wrong("an IPv6 address has eight groups of digits, and a port goes into management.port");
         }
         let name = text.strip_suffix('.').unwrap_or(text);
+        if name.ends_with('.') {
+            return wrong("a name ends with one dot at most");
+        }
         let full = if name.contains('.') { name.parse::<Hostname>() } else { format!("{name}.invalid").parse() };
         match full {
             Ok(full) if name.contains('.') => Ok(Self::Name(full.to_string())),

@@ -8,6 +8,7 @@ use crate::values::hostname::{DomainName, Hostname};
 use crate::values::name::Name;
 use crate::zone::Zone;
 use crate::zone::data::Data;
+use crate::zone::mailbox::Mailbox;
 use crate::zone::rules::{OwnRecord, check, conflict, without_address};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -42,6 +43,13 @@ pub(super) fn broken(before: Option<&SiteSpec>, spec: &SiteSpec, facts: &ZoneFac
             ));
         }
         broken.extend(zone.problems().into_iter().map(|(field, message)| refuse(field, "zone_malformed", message)));
+        if zone.rname.is_none() && format!("hostmaster@{}", spec.domain).parse::<Mailbox>().is_err() {
+            let message = format!(
+                "hostmaster@{}, who is responsible by default, is not a mail address; state rname, such as hostmaster@dc1.example",
+                spec.domain
+            );
+            broken.push(refuse("rname", "zone_malformed", message));
+        }
         broken.extend(claimed(zone, spec, facts).map(|message| refuse("range", "range_claimed", message)));
         let configured = |(site, other): &(Name, Zone)| (other.name == zone.name && other.has_settings()).then_some(site.clone());
         if let Some(site) = facts.elsewhere.iter().find_map(configured).filter(|_| zone.has_settings()) {
@@ -102,8 +110,8 @@ pub fn contradicted(site: &SiteSpec, hostname: &Hostname, ip: Ipv4Addr) -> Optio
     let forward = site.forward_zone(hostname).map(|zone| (zone, hostname.to_string(), "A", ip.to_string()));
     let reverse = site.reverse_zone(ip).map(|(zone, name)| (zone, name, "PTR", hostname.to_string()));
     forward.into_iter().chain(reverse).filter(|(zone, ..)| !zone.records.is_empty()).find_map(|(zone, name, kind, value)| {
-        // A text that cannot be read was refused when it was saved.
-        let extra = zone.extra().ok()?;
+        // A line that cannot be read was refused when it was saved, or is left out of the file.
+        let (extra, _) = zone.readable();
         let (record, why) = conflict(zone, &extra, &name, kind, &value)?;
         Some(format!("line {} of the extra records of zone {zone} contradicts it: {why}", record.line))
     })
@@ -111,7 +119,7 @@ pub fn contradicted(site: &SiteSpec, hostname: &Hostname, ip: Ipv4Addr) -> Optio
 
 /// The names that the extra records of a site's zones give to others, so that no device is given them.
 pub fn taken(site: &SiteSpec) -> BTreeSet<Hostname> {
-    let extra = site.zones.iter().filter(|zone| !zone.records.is_empty()).filter_map(|zone| zone.extra().ok()).flatten();
+    let extra = site.zones.iter().filter(|zone| !zone.records.is_empty()).flat_map(|zone| zone.readable().0);
     let others = extra.filter(|record| matches!(record.data, Data::A(_) | Data::Cname(_) | Data::Ns(_)));
     others.filter_map(|record| record.name.as_str().parse().ok()).collect()
 }

@@ -165,6 +165,34 @@ fn zones_agree_with_each_other_and_with_those_of_other_sites() {
 }
 
 #[test]
+fn names_are_the_same_with_a_final_dot_and_in_capital_letters() {
+    let spec = |domain: &str, zones: [&str; 2], server: &str| -> SiteSpec {
+        let zone =
+            serde_json::json!({"name": zones[1], "name_servers": [server], "mname": server, "rname": format!("ops@{domain}")});
+        let updates = serde_json::json!({"primary": "10.0.0.53", "key": {"name": format!("key.{domain}"), "secret": "tsig"}});
+        let spec = serde_json::json!({"domain": domain, "zones": [zones[0], zone], "dns_updates": updates});
+        serde_json::from_value(spec).expect("a site")
+    };
+    let plain = spec("dc1.example", ["dc1.example", "0.10.in-addr.arpa"], "ns1.dc1.example");
+    assert_eq!(spec("DC1.example.", ["Dc1.Example.", "0.10.IN-ADDR.arpa."], "NS1.dc1.example."), plain);
+    for wrong in ["dc1.example..", ".", "..", "dc1..example", "bücher.example"] {
+        assert!(serde_json::from_value::<crate::zone::Zone>(wrong.into()).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_site_whose_domain_is_no_host_names_who_is_responsible() {
+    let spec = |rname: Option<&str>| -> SiteSpec {
+        let zone = serde_json::json!({"name": "dc1.example", "rname": rname});
+        serde_json::from_value(serde_json::json!({"domain": "a_b.example", "zones": [zone]})).expect("a site")
+    };
+    let refused = Site::default().decide(define(spec(None))).expect_err("refused");
+    assert!(refused.0.iter().any(|rule| rule.field == "zones[0].rname" && rule.message.contains("state rname")), "{refused:?}");
+    let said = Site::default().decide(define(spec(Some("ops@dc1.example")))).map_err(|refused| format!("{refused:?}"));
+    assert!(!said.is_err_and(|said| said.contains("rname")));
+}
+
+#[test]
 fn a_zone_from_before_a_rule_stays_while_the_site_changes() {
     let old = SiteSpec { zones: vec![parsed("dc1.example"), parsed("0-25.2.0.192.in-addr.arpa")], ..site() };
     let given = [SiteEvent::SiteDefined { spec: Box::new(old.clone()) }];

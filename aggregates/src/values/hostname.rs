@@ -7,14 +7,14 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// A lower-case domain name without the final dot, each label letters, digits and hyphens
+/// A lower-case domain name without the final dot, which may be there when it is read, since every name here is absolute. Each label has letters, digits and hyphens
 /// (and, in reverse zones of RFC 2317, a slash). Used for domains and zones.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "dc1.example")]
 pub struct DomainName(String);
 
-/// A fully qualified host name: a domain name of at least two labels that is not an IP address.
+/// A fully qualified host name, read and written as a [`DomainName`]: a domain name of at least two labels that is not an IP address.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "h200.dc1.example")]
@@ -53,6 +53,13 @@ pub fn reverse_name(ip: Ipv4Addr) -> String {
 fn labels(text: &str, slash: bool) -> Result<String, ParseError> {
     // Only ASCII: the lower case of some other letters is an ASCII letter, such as of the Kelvin sign.
     let name = text.trim().to_ascii_lowercase();
+    // Every name is absolute, as a final dot says (RFC 1034, 3.1).
+    let name = name.strip_suffix('.').unwrap_or(&name);
+    if !name.is_ascii() {
+        return Err(ParseError::new(format!(
+            "{text:?}: write the name in its ASCII form, whose labels with other letters begin with xn-- (RFC 5890)"
+        )));
+    }
     if name.len() > 253 {
         return Err(ParseError::new("a domain name has at most 253 characters (RFC 1123)"));
     }
@@ -65,7 +72,7 @@ fn labels(text: &str, slash: bool) -> Result<String, ParseError> {
             return Err(ParseError::new(format!("{text:?}: only letters, digits and inner hyphens between dots (RFC 1123)")));
         }
     }
-    Ok(name)
+    Ok(name.to_owned())
 }
 
 impl FromStr for DomainName {
@@ -127,7 +134,11 @@ mod tests {
 
     #[test]
     fn host_names_follow_rfc_1123() {
-        assert_eq!(" H200.DC1.example ".parse::<Hostname>().expect("a name").to_string(), "h200.dc1.example");
+        for text in [" H200.DC1.example ", "h200.dc1.example.", "H200.dc1.EXAMPLE. "] {
+            assert_eq!(text.parse::<Hostname>().expect("a name").to_string(), "h200.dc1.example");
+        }
+        let error = "h1.bücher.example".parse::<Hostname>().expect_err("refused");
+        assert!(error.0.contains("xn--"), "{error:?}");
         let long_label = format!("{}.example", "a".repeat(64));
         let long_name = format!("{}.example", "a.".repeat(130));
         for text in [
@@ -135,6 +146,10 @@ mod tests {
             "h200",
             "10.0.0.1",
             "h200.",
+            "h200.dc1.example..",
+            ".",
+            "10.0.0.1.",
+            "h1。example",
             ".example",
             "a..b",
             "-a.example",

@@ -147,8 +147,9 @@ fn alternative(text: &str) -> Result<Alternative, ParseError> {
         let number = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u32>().ok()).flatten();
         number.ok_or_else(|| wrong("a range has whole numbers"))
     };
-    let alternative =
-        Alternative { prefix: prefix.to_owned(), first: number(first)?, last: number(last)?, suffix: suffix.to_owned() };
+    // As host names are: names that are taken are compared with it.
+    let (prefix, suffix) = (prefix.to_ascii_lowercase(), suffix.strip_suffix('.').unwrap_or(suffix).to_ascii_lowercase());
+    let alternative = Alternative { prefix, first: number(first)?, last: number(last)?, suffix };
     if alternative.first > alternative.last {
         return Err(wrong("the range's first number is not above its last"));
     }
@@ -221,6 +222,16 @@ mod tests {
     #[test]
     fn the_first_name_is_h200() {
         assert_eq!(next(&[]).as_deref(), Some("h200.dc1.example"));
+    }
+
+    #[test]
+    fn a_template_in_capital_letters_or_with_a_final_dot_knows_the_names_that_are_taken() {
+        for text in ["H<200,299>.DC1.Example", "h<200,299>.dc1.example.", " h<200,299>.dc1.EXAMPLE. "] {
+            let template: HostnameTemplate = text.parse().expect(text);
+            assert_eq!(template.to_string(), "h<200,299>.dc1.example");
+            let next = template.free(["h203.dc1.example"]).next().map(|name| name.to_string());
+            assert_eq!(next.as_deref(), Some("h204.dc1.example"), "{text}");
+        }
     }
 
     #[test]

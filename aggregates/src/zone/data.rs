@@ -1,6 +1,7 @@
 //! The data of extra records: their types, how each is read from its words and written again.
 
 use super::master_file::{OwnerName, Word};
+use super::naptr;
 use crate::values::ParseError;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -66,19 +67,26 @@ impl Data {
             }
             "CNAME" => Self::Cname(words.name()?),
             "DS" => {
-                Self::Ds(words.value("a key tag")?, words.value("an algorithm")?, words.value("a digest type")?, words.hex()?)
+                let (tag, algorithm, digest) =
+                    (words.value("a key tag")?, words.value("an algorithm")?, words.value("a digest type")?);
+                Self::Ds(tag, algorithm, digest, words.hex()?.digest("digest type", digest, &DS_DIGESTS)?)
             }
             "MX" => Self::Mx(words.value("a preference such as 10")?, words.name()?),
-            "NAPTR" => Self::Naptr(
-                words.value("an order")?,
-                words.value("a preference")?,
-                [words.string()?, words.string()?, words.string()?],
-                words.name()?,
-            ),
+            "NAPTR" => {
+                let (order, preference) = (words.value("an order")?, words.value("a preference")?);
+                let texts = [words.string()?, words.string()?, words.string()?];
+                if let Some(problem) = naptr::problem(&texts[2].0) {
+                    return Err(ParseError::new(format!("{} is not a substitution of NAPTR (RFC 3402): {problem}", texts[2])));
+                }
+                Self::Naptr(order, preference, texts, words.name()?)
+            }
             "NS" => Self::Ns(words.name()?),
             "PTR" => Self::Ptr(words.name()?),
             "SRV" => Self::Srv([words.value("a priority")?, words.value("a weight")?, words.value("a port")?], words.name()?),
-            "SSHFP" => Self::Sshfp(words.value("an algorithm")?, words.value("a fingerprint type")?, words.hex()?),
+            "SSHFP" => {
+                let (algorithm, kind) = (words.value("an algorithm")?, words.value("a fingerprint type")?);
+                Self::Sshfp(algorithm, kind, words.hex()?.digest("fingerprint type", kind, &SSHFP_DIGESTS)?)
+            }
             "TLSA" => {
                 Self::Tlsa([words.value("a usage")?, words.value("a selector")?, words.value("a matching type")?], words.hex()?)
             }
@@ -135,6 +143,43 @@ impl Data {
             _ => None,
         }
     }
+
+    /// What BIND loads and yet nobody can mean; refused when it is saved.
+    pub(super) fn meaningless(&self) -> Option<String> {
+        match self {
+            Self::Tlsa([_, _, kind], hex) => hex.clone().digest("matching type", *kind, &TLSA_DIGESTS).err().map(|error| error.0),
+            Self::Cname(name) | Self::Ptr(name) if name.is_root() => {
+                Some(format!("{} names the root of DNS; write the name that is meant", self.kind()))
+            }
+            Self::Cname(name) | Self::Ptr(name) | Self::Ns(name) | Self::Mx(_, name) | Self::Srv(_, name)
+                if name.as_str().parse::<Ipv4Addr>().is_ok() =>
+            {
+                Some(format!("{} names a host, and {name} is an address; give the address a name, and write that", self.kind()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How many octets digests have, by their type: of DS (RFC 4034, RFC 4509, RFC 6605), SSHFP (RFC 4255, RFC 6594) and TLSA (RFC
+/// 6698). BIND refuses a zone for the first two.
+const DS_DIGESTS: [(u8, usize); 3] = [(1, 20), (2, 32), (4, 48)];
+const SSHFP_DIGESTS: [(u8, usize); 2] = [(1, 20), (2, 32)];
+const TLSA_DIGESTS: [(u8, usize); 2] = [(1, 32), (2, 64)];
+
+impl Hex {
+    /// The same, where it is as long as digests of its type are.
+    fn digest(self, what: &str, kind: u8, lengths: &[(u8, usize)]) -> Result<Self, ParseError> {
+        let (octets, expected) = (self.0.len() / 2, lengths.iter().find(|(known, _)| *known == kind));
+        match expected {
+            Some((_, length)) if *length != octets => Err(ParseError::new(format!(
+                "{} has {octets} octets, and {what} {kind} has {length}, which are {} hexadecimal digits",
+                self.0,
+                length * 2
+            ))),
+            _ => Ok(self),
+        }
+    }
 }
 
 /// The words of a record's data that are left.
@@ -180,7 +225,7 @@ impl<'a> Words<'a> {
         let first = self.plain("hexadecimal digits")?;
         let digits: String = std::iter::once(first).chain(self.left.by_ref().map(Word::shown)).collect();
         let digits = digits.to_ascii_lowercase();
-        if digits.len() % 2 == 1 || digits.len() > 1_024 || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
+        if digits.is_empty() || digits.len() % 2 == 1 || digits.len() > 1_024 || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
             return Err(ParseError::new(format!(
                 "{digits:?} in a {} record is not an even number of hexadecimal digits",
                 self.kind

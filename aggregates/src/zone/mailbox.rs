@@ -42,7 +42,6 @@ impl FromStr for Mailbox {
             Some((local, domain)) => (local.to_owned(), domain),
             None => first_label(text).ok_or_else(|| wrong("it has no @"))?,
         };
-        let domain = domain.strip_suffix('.').unwrap_or(domain);
         let domain: Hostname = domain.parse().map_err(|error: ParseError| wrong(&error.to_string()))?;
         // RFC 5322's atext and inner dots; the label of a name has at most 63 octets.
         let atom =

@@ -186,11 +186,15 @@ struct Line {
 
 /// The records of a text, with names relative to `zone`; each error with its line.
 pub fn read(text: &str, zone: &DomainName) -> Result<Vec<ExtraRecord>, Vec<LineError>> {
+    let (records, errors) = read_each(text, zone);
+    if errors.is_empty() { Ok(records) } else { Err(errors) }
+}
+
+/// The same, with the records of the lines that have no error.
+pub(super) fn read_each(text: &str, zone: &DomainName) -> (Vec<ExtraRecord>, Vec<LineError>) {
     if text.len() > LONGEST {
-        return Err(vec![LineError::new(
-            1,
-            format!("the extra records have {} octets; at most {LONGEST} are possible", text.len()),
-        )]);
+        let message = format!("the extra records have {} octets; at most {LONGEST} are possible", text.len());
+        return (vec![], vec![LineError::new(1, message)]);
     }
     let mut reader = Reader { zone, origin: zone.into(), ttl: None, name: None, records: vec![], errors: vec![] };
     match lines(text) {
@@ -198,9 +202,10 @@ pub fn read(text: &str, zone: &DomainName) -> Result<Vec<ExtraRecord>, Vec<LineE
         Err(error) => reader.errors.push(error),
     }
     if reader.records.len() > MOST {
-        return Err(vec![LineError::new(1, format!("there are {} records; at most {MOST} are possible", reader.records.len()))]);
+        let message = format!("there are {} records; at most {MOST} are possible", reader.records.len());
+        return (vec![], vec![LineError::new(1, message)]);
     }
-    if reader.errors.is_empty() { Ok(reader.records) } else { Err(reader.errors) }
+    (reader.records, reader.errors)
 }
 
 struct Reader<'a> {
@@ -365,7 +370,9 @@ fn split(text: &str, number: usize, mut inside: bool, words: &mut Vec<Word>) -> 
                 let mut next = Some(first);
                 while let Some(c) = next {
                     if !c.is_ascii_graphic() {
-                        return refuse(format!("{c:?} is only possible in quotes"));
+                        let advice =
+                            if c.is_alphabetic() { "; a name is written in its ASCII form, which begins with xn--" } else { "" };
+                        return refuse(format!("{c:?} is only possible in quotes{advice}"));
                     }
                     word.text.push(c);
                     if c == '\\' {

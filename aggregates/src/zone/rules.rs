@@ -153,6 +153,9 @@ impl<'a> Records<'a> {
     /// What is wrong with a record by itself and where it is.
     fn alone(&self, record: &ExtraRecord, nested: &[&DomainName]) -> Option<String> {
         let (name, kind, apex) = (&record.name, record.data.kind(), self.zone.name.as_str());
+        if let Some(why) = record.data.meaningless() {
+            return Some(why);
+        }
         if name.as_str() == apex {
             match &record.data {
                 Data::Ns(target) => {
@@ -193,6 +196,9 @@ impl<'a> Records<'a> {
         }
         // What BIND checks as `check-names`, and refuses the zone for.
         let host = record.name.wildcard().map_or_else(|| name.clone(), OwnerName::of);
+        // The name of Active Directory's global catalogue, which BIND lets pass for addresses.
+        let catalogue = name.as_str().strip_prefix("gc._msdcs.").filter(|_| !matches!(record.data, Data::Mx(..)));
+        let host = catalogue.map_or(host, OwnerName::of);
         if matches!(record.data, Data::A(_) | Data::Aaaa(_) | Data::Mx(..)) && !host.is_host() {
             return Some(format!(
                 "{name} cannot have {kind}: the name of a host has only letters, digits and inner hyphens (RFC 1123)"
@@ -202,7 +208,7 @@ impl<'a> Records<'a> {
             return Some(format!("a wildcard cannot have {kind} (RFC 4592, 4.2)"));
         }
         if let Data::Ptr(target) = &record.data
-            && self.zone.is_reverse()
+            && (self.zone.is_reverse() || name.is_in("ip6.int"))
             && !target.is_host()
         {
             return Some(format!("{target} is not the name of a host (RFC 1123)"));

@@ -174,7 +174,7 @@ fn soa_fields_have_bounds() {
 fn a_master_file_is_read_as_people_write_it() {
     let text = "\u{feff}; from the old server\r\n$TTL 1h\n@\tIN MX 10 mail.example.net.\n  IN TXT ( \"v=spf1; \"  ; a comment )\n \"-all\" )\n\
                 NS1 3600 IN A 10.0.0.53\nns1 IN 60 AAAA 2001:DB8::53\n$ORIGIN sub\nwww CNAME @\n@ A 10.0.0.7\n_sip._tcp SRV 0 5 5060 sip.example.net.\n\
-                * 1d2h TXT a\\;b \"\\\"q\\092\\200\"\n$ORIGIN dc1.example.\nhost CAA 0 ISSUE \"ca.example\"\nhost SSHFP 4 2 ( abcd\n EF01 )\n";
+                * 1d2h TXT a\\;b \"\\\"q\\092\\200\"\n$ORIGIN dc1.example.\nhost CAA 0 ISSUE \"ca.example\"\nhost SSHFP 4 9 ( abcd\n EF01 )\n";
     let zone = with(text);
     let records = zone.extra().expect("records");
     let shown: Vec<String> = records
@@ -193,7 +193,7 @@ fn a_master_file_is_read_as_people_write_it() {
             "11 _sip._tcp.sub.dc1.example. Some(3600) SRV 0 5 5060 sip.example.net.",
             r#"12 *.sub.dc1.example. Some(93600) TXT "a;b" "\"q\\\200""#,
             r#"14 host.dc1.example. Some(3600) CAA 0 issue "ca.example""#,
-            "15 host.dc1.example. Some(3600) SSHFP 4 2 abcdef01",
+            "15 host.dc1.example. Some(3600) SSHFP 4 9 abcdef01",
         ]
     );
 }
@@ -230,6 +230,12 @@ fn what_cannot_be_read_is_refused_with_its_line() {
         ("a 99999999999 A 10.0.0.1", 1, "longer than"),
         ("a MX +1 b", 1, "not a preference"),
         ("a TLSA 3 1 1 abc", 1, "hexadecimal"),
+        ("a SSHFP 4 1 \"\"", 1, "hexadecimal"),
+        ("a SSHFP 4 1 abcd", 1, "has 2 octets, and fingerprint type 1 has 20"),
+        ("a SSHFP 4 2 abcd", 1, "fingerprint type 2 has 32, which are 64 hexadecimal digits"),
+        ("a DS 1 8 4 abcd", 1, "digest type 4 has 48"),
+        ("a NAPTR 1 1 u s bad .", 1, "is not a substitution of NAPTR"),
+        ("a NAPTR 1 1 u s \"!(!x!\" .", 1, "extended regular expression"),
         (long.as_str(), 1, "split it into several"),
     ] {
         let errors = with(text).extra().expect_err(text);
@@ -259,10 +265,14 @@ fn what_a_server_would_refuse_the_file_for_is_refused_with_its_line() {
         ("sub NS ns\nns CNAME x", 1, "is an alias"),
         ("sub NS ns.example.net.\nx.sub TXT y", 2, "delegated by the NS record"),
         ("sub NS ns.example.net.\nsub TXT y", 2, "delegated by the NS record"),
-        ("sub DS 1 8 2 ab", 1, "needs NS records"),
-        ("@ DS 1 8 2 ab", 1, "zone above"),
+        ("sub DS 1 8 9 ab", 1, "needs NS records"),
+        ("@ DS 1 8 9 ab", 1, "zone above"),
         ("*.x NS ns.example.net.", 1, "a wildcard cannot have NS"),
         ("x.lab A 10.0.0.1", 1, "is in the zone lab.dc1.example, which has a file of its own"),
+        ("a TLSA 3 1 1 abcd", 1, "matching type 1 has 32"),
+        ("a MX 10 10.0.0.5.", 1, "10.0.0.5 is an address"),
+        ("a CNAME 10.0.0.5.", 1, "10.0.0.5 is an address"),
+        ("a CNAME .", 1, "the root of DNS"),
         // Records of devices.
         ("h200 CNAME a", 1, "device d1 has the record h200.dc1.example A 10.0.0.20"),
         ("h200 A 10.0.0.99", 1, "h200.dc1.example A has the value 10.0.0.99 there"),
@@ -282,11 +292,12 @@ fn what_servers_load_is_accepted() {
         "; nothing",
         "a MX 0 .\nb SRV 0 0 0 .",
         "mail A 10.0.0.1\n@ MX 10 mail\n@ TXT \"v=spf1 mx -all\"",
-        "sub NS ns.sub\nns.sub A 10.0.0.1\nsub DS 1 8 2 ab",
+        "sub NS ns.sub\nns.sub A 10.0.0.1\nsub DS 1 8 9 ab",
         "sub NS ns.example.net.\na MX 10 mail.sub",
         "lab NS ns.lab\nns.lab A 10.0.0.1",
-        "h200 TXT x\nh200 A 10.0.0.20\nh200 SSHFP 4 2 ab",
+        "h200 TXT x\nh200 A 10.0.0.20\nh200 SSHFP 4 9 ab",
         "* A 10.0.0.9\n*.x CNAME y.example.net.",
+        "gc._msdcs A 10.0.0.9\nGC._msdcs.X AAAA ::1",
         "_a._tcp CNAME _b._udp\n_dmarc TXT x",
     ] {
         assert_eq!(errors(text), [""; 0], "{text}");

@@ -12,5 +12,6 @@ mod queue;
 mod rebuild;
 mod step;
 mod story;
+mod strays;
 mod told;
 mod world;

@@ -268,7 +268,7 @@ fn read_row(line: u64, cells: [&str; COLUMNS.len()], rows: &mut Vec<Row>, errors
     let venture = needed(line, 3, venture, errors);
     let role = needed(line, 4, role, errors);
     let boot_image = optional(line, 5, boot_image, errors);
-    let hostname = optional(line, 6, hostname.strip_suffix('.').unwrap_or(hostname), errors);
+    let hostname = optional(line, 6, hostname, errors);
     let ip = optional(line, 7, cell::address(ip), errors);
     let rack = optional(line, 8, rack, errors);
     if let (Some(mac), Some(venture), Some(role), true) = (mac, venture, role, errors.len() == before) {

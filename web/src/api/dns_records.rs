@@ -49,8 +49,14 @@ pub(crate) async fn index(
 ) -> Result<HttpResponse, Error> {
     let mut reading = backend.read().await?;
     let limit = limit(query.limit)?;
-    let filter =
-        Filter { name: query.name, r#type: query.r#type, device: query.device, zone: query.zone, q: query.q, after: query.after };
+    let filter = Filter {
+        name: query.name.map(|name| name.strip_suffix('.').unwrap_or(&name).to_ascii_lowercase()),
+        r#type: query.r#type,
+        device: query.device,
+        zone: query.zone,
+        q: query.q,
+        after: query.after,
+    };
     let at = reading.at;
     let found = dns_records::list(reading.connection(), &filter, at, i64::from(limit) + 1).await?;
     let page = Page::of(found, limit, DnsRecord::cursor);

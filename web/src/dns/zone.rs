@@ -65,13 +65,19 @@ fn head(file: &Zone<'_>, records: &[(DomainName, Data)], text: &mut String) {
     let _ = writeln!(text, "$TTL {}", file.zone.ttl());
     let servers = name_servers(file.zone, records);
     let primary = file.zone.mname.as_ref().map_or_else(|| servers[0].clone(), ToString::to_string);
-    let responsible = file.zone.rname.as_ref().map_or_else(|| format!("hostmaster.{}", file.domain), Mailbox::name);
+    let responsible = file.zone.rname.as_ref().map_or_else(|| hostmaster(file.domain), Mailbox::name);
     let [refresh, retry, expire, minimum] = file.zone.soa_times();
     let serial = file.serial;
     let _ = writeln!(text, "{apex}. IN SOA {primary}. {responsible}. {serial} {refresh} {retry} {expire} {minimum}");
     for server in servers {
         let _ = writeln!(text, "{apex}. IN NS {server}.");
     }
+}
+
+/// Who is responsible where the zone names nobody. BIND refuses a zone whose SOA record names somebody at what is no host name,
+/// and a site of an earlier version can have such a domain.
+fn hostmaster(domain: &DomainName) -> String {
+    format!("hostmaster@{domain}").parse().map_or_else(|_| "nobody.invalid".to_owned(), |mailbox: Mailbox| mailbox.name())
 }
 
 /// The zone's name servers; never none.
@@ -86,22 +92,17 @@ fn name_servers(zone: &zone::Zone, records: &[(DomainName, Data)]) -> Vec<String
     vec![if has_address { usual } else { "localhost".to_owned() }]
 }
 
-/// The extra records. One that a device's record contradicts would make servers refuse the whole file: it is left as a comment,
+/// The extra records. A line that cannot be read, which an earlier version has accepted, is left as a comment. One that a device's record contradicts would make servers refuse the whole file: it is left as a comment,
 /// and the zone's page names it. Such a pair is refused when either is saved, so that only two changes at the same moment leave one.
 fn extra(zone: &zone::Zone, records: &[(DomainName, Data)], text: &mut String) {
     if zone.records.is_empty() {
         return;
     }
     let _ = writeln!(text, "; The zone's extra records.");
-    let extra = match zone.extra() {
-        Ok(extra) => extra,
-        Err(errors) => {
-            for error in errors {
-                let _ = writeln!(text, "; Not served: {error}");
-            }
-            return;
-        }
-    };
+    let (extra, errors) = zone.readable();
+    for error in errors {
+        let _ = writeln!(text, "; Not served, {error}");
+    }
     let contradicted = contradicted(zone, &extra, records);
     let known: BTreeSet<(&str, &str, String)> =
         records.iter().map(|(name, data)| (name.as_str(), data.parts().0, data.parts().1)).collect();

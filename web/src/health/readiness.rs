@@ -1,24 +1,20 @@
 //! `/readyz`: whether this instance should be sent requests. Its database answers, and its views move.
 
+use super::asked::{Asked, Counts};
 use super::space;
 use crate::application::Application;
 use crate::dhcp::boot_file::BootSource;
-use crate::error::Error;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_projections::at::At;
 use bootledger_projections::strays::{self, Stray};
-use bootledger_projections::{checkpoint, log, parked, secrets, webhooks};
+use bootledger_projections::{secrets, webhooks};
 use serde::Serialize;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 use utoipa::ToSchema;
 
-/// How long the database may take to answer.
-const DEADLINE: Duration = Duration::from_secs(3);
 /// After how many seconds without any move, events waiting, the views are stuck.
 const STUCK_SECONDS: i64 = 30;
 
@@ -82,41 +78,16 @@ impl Watched {
     }
 }
 
-struct Counts {
-    last: i64,
-    views: i64,
-    parked: i64,
-    secrets: Vec<secrets::Reference>,
-    webhooks: Vec<webhooks::FailingWebhook>,
-    strays: Vec<Stray>,
-}
-
-async fn ask(application: &Application) -> Result<Counts, Error> {
-    let asked = async {
-        let mut connection = application.agents.acquire().await?;
-        Ok::<_, Error>(Counts {
-            last: log::last_position(&mut connection).await?,
-            views: checkpoint::position(&mut connection).await?,
-            parked: parked::count(&mut connection).await?,
-            secrets: secrets::in_use(&mut connection).await?,
-            webhooks: webhooks::all_failing(&mut connection).await?,
-            strays: strays::list(&mut connection, None, At::Now).await?,
-        })
-    };
-    let late = |_| Error::unavailable("the database did not answer in time", 2);
-    tokio::time::timeout(DEADLINE, asked).await.map_err(late)?
-}
-
 /// Whether this instance is ready: 503 with the reasons where it is not.
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses((status = 200, body = Readiness), (status = 503, description = "Not ready, and why", body = Readiness)))]
-pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>) -> HttpResponse {
+pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>, asked: Data<Asked>) -> HttpResponse {
     let mut reasons = vec![];
-    let counts = ask(&application).await;
-    match &counts {
+    let counts = asked.counts(&application).await;
+    match counts.as_deref() {
         Err(error) => {
             tracing::warn!("not ready: {error}");
-            reasons.push(error.to_string().trim_end_matches("; try again").to_owned());
+            reasons.push(error.trim_end_matches("; try again").to_owned());
         }
         Ok(Counts { last, views, .. }) => {
             let standing = watched.standing(*views, *last, (application.now)());
@@ -146,7 +117,7 @@ pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>
         lag: counts.as_ref().map(|counts| (counts.last - counts.views).max(0)),
         parked: counts.as_ref().map(|counts| counts.parked),
         webhooks: counts.as_ref().map(|counts| counts.webhooks.clone()).unwrap_or_default(),
-        secrets: counts.map(|counts| unreadable(&application, counts.secrets)).unwrap_or_default(),
+        secrets: counts.map(|counts| unreadable(&application, &counts.secrets)).unwrap_or_default(),
         boot_loaders_missing: BootSource::of(&application).missing().map(|family| family.to_string()).collect(),
         dhcp_strays: strays,
         reasons,
@@ -170,12 +141,12 @@ fn held_back(strays: &[Stray]) -> Vec<String> {
         .collect()
 }
 
-fn unreadable(application: &Application, references: Vec<secrets::Reference>) -> Vec<UnreadableSecret> {
-    let problem = |secrets::Reference { secret, used_by }| {
-        let problem = application.commands.secret_problem(&secret)?;
-        Some(UnreadableSecret { name: secret, used_by, problem })
+fn unreadable(application: &Application, references: &[secrets::Reference]) -> Vec<UnreadableSecret> {
+    let problem = |secrets::Reference { secret, used_by }: &secrets::Reference| {
+        let problem = application.commands.secret_problem(secret)?;
+        Some(UnreadableSecret { name: secret.clone(), used_by: used_by.clone(), problem })
     };
-    references.into_iter().filter_map(problem).collect()
+    references.iter().filter_map(problem).collect()
 }
 
 #[cfg(test)]

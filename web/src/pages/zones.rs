@@ -20,10 +20,11 @@ use crate::request::reading::Reading;
 use actix_web::web::{Data, ServiceConfig, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use bootledger_aggregates::drift::{RecordType, Subject};
-use bootledger_aggregates::values::hostname::DomainName;
+use bootledger_aggregates::values::hostname::{DomainName, reverse_name};
 use bootledger_aggregates::values::reverse_zone::reversed;
 use bootledger_aggregates::values::timestamp::Timestamp;
-use bootledger_aggregates::zone::holding;
+use bootledger_aggregates::zone::data::Data as RecordData;
+use bootledger_aggregates::zone::{Zone, holding};
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
 use bootledger_projections::dns_records::{self, DnsRecord};
@@ -44,6 +45,9 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 
 /// How many updates are shown that a primary has not taken yet.
 const SHOWN_UPDATES: i64 = 50;
+
+/// How many records of devices are compared with the zone's extra records at most.
+const COMPARED: i64 = 1_000;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -104,11 +108,13 @@ async fn parts(
     };
     let at = reading.at;
     let serial = zone_serials::of_zone(reading.connection(), zone, at).await?;
-    // Without extra records, only the usual name server's address matters to what is shown.
-    let only = zone.records.is_empty().then(|| format!("ns.{}", zone.name));
-    let filter = dns_records::Filter { zone: Some(zone.above()), name: only, ..dns_records::Filter::default() };
-    let records = dns_records::list(reading.connection(), &filter, at, i64::MAX).await?;
-    let file = render(&File { zone, domain: &site.spec.domain, managed, records: &records, serial })?;
+    let (names, cuts) = beside_extra(zone).await?;
+    let records = dns_records::beside(reading.connection(), &names, &cuts, at, COMPARED).await?;
+    let (of_file, domain, all) = (zone.clone(), site.spec.domain.clone(), managed.clone());
+    let written = tokio::task::spawn_blocking(move || {
+        render(&File { zone: &of_file, domain: &domain, managed: &all, records: &records, serial })
+    });
+    let file = written.await.map_err(|error| Error::Internal(error.into()))??;
     let found = differences::some_of_site(reading, &site.key, now, of_zone).await?;
     let pending = match reading.at {
         At::Now => Some(dns_updates::in_zone(reading.connection(), &zone.above(), SHOWN_UPDATES).await?),
@@ -120,6 +126,33 @@ async fn parts(
         ("updates", view::updates(&site.spec, pending.as_deref(), now)),
         ("drift", differences::card(&site.key, &found, now, may, &format!("/zones/{zone}"))),
     ])
+}
+
+/// The records that matter to what the page shows of the file, which has every record: the usual name server's, and those that
+/// extra records can contradict. Names as the views have them, and the delegated names that records may be below.
+async fn beside_extra(zone: &Zone) -> Result<(Vec<String>, Vec<String>), Error> {
+    let zone = zone.clone();
+    let listed = tokio::task::spawn_blocking(move || {
+        let (extra, _) = zone.readable();
+        let (mut names, mut cuts) = (vec![format!("ns.{}", zone.name)], vec![]);
+        for record in extra {
+            if matches!(record.data, RecordData::Ns(_)) && record.name.as_str() != zone.name.as_str() {
+                cuts.push(record.name.to_string());
+            }
+            names.push(record.name.to_string());
+        }
+        // The names of such a zone are not those that the views have; it has 256 addresses at most.
+        if let Some(range) = zone.addresses().filter(|range| zone.above() != zone.name && range.is_of_one_24()) {
+            let addresses = u32::from(range.first())..=u32::from(range.last());
+            names = addresses.map(|address| reverse_name(address.into())).collect();
+        }
+        names.sort_unstable();
+        names.dedup();
+        cuts.sort_unstable();
+        cuts.dedup();
+        (names, cuts)
+    });
+    listed.await.map_err(|error| Error::Internal(error.into()))
 }
 
 async fn show(

@@ -73,3 +73,38 @@ async fn requests_are_measured_by_route_and_never_by_path() {
     assert!(text.contains(line), "{text}");
     assert!(!text.contains("0192f0c0") && !text.contains("secret"), "{text}");
 }
+
+/// 50 requests at once, while a table that readiness reads is locked, have one connection wait for it; all have the same answer.
+#[actix_web::test]
+async fn a_flood_of_requests_for_readiness_and_metrics_asks_the_database_once() {
+    let site = TestSite::create().await;
+    site.append("site", "dc1", site_defined()).await;
+    let mut lock = site.pool.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE views.parked IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.expect("a lock");
+    let flood = futures::future::join_all((0..50).map(|number| {
+        let path = if number % 2 == 0 { "/readyz" } else { "/metrics" };
+        site.ask(TestRequest::get().uri(path))
+    }));
+    let watch = async move {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let (mut most, mut seen, started) = (0, 0, std::time::Instant::now());
+        // The requests give up after three seconds.
+        while seen < 20 && started.elapsed().as_millis() < 2_000 {
+            let now: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *lock).await.expect("a count");
+            (most, seen) = (most.max(now), seen + now);
+            sqlx::query("SELECT pg_stat_clear_snapshot()").execute(&mut *lock).await.expect("a look");
+        }
+        lock.rollback().await.expect("the end");
+        most
+    };
+    let (answers, most) = futures::join!(flood, watch);
+    assert_eq!(most, 1, "connections waited");
+    for answer in answers {
+        assert_eq!(answer.status, 200);
+        assert!(
+            answer.text.contains("\"ready\":true") || answer.text.contains("entries_without_network{site=\"dc1\"} 0"),
+            "{}",
+            answer.text
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! DHCP configurations, confirmations and zone files from outside: the same routes as in production, and views that
 //! the real projector made.
 
+mod accepted;
 mod configuration;
 mod confirmation;
 mod data_centre;

@@ -55,7 +55,7 @@ fn bind_loads_every_combination_of_extra_records_that_is_accepted() {
         "h300 A 10.1.0.7",
         "u_s A 10.1.0.8",
         "u_s TXT ok",
-        "_443._tcp.a TLSA 3 1 1 ab12",
+        "_443._tcp.a TLSA 3 1 1 1111111111111111111111111111111111111111111111111111111111111111",
         "a SSHFP 4 2 1111111111111111111111111111111111111111111111111111111111111111",
         "n NAPTR 10 5 \"u\" \"E2U+sip\" \"!^.*$!sip:x@example.net!\" .",
         "p PTR mail",

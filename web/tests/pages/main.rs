@@ -9,3 +9,4 @@ mod networks;
 #[path = "../api/support.rs"]
 #[expect(dead_code, reason = "the tests of the API use the rest of it")]
 mod support;
+mod zones;

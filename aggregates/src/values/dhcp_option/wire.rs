@@ -252,6 +252,10 @@ pub fn names(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn domain(text: &str) -> Result<DomainName, Option<String>> {
+    // The text is written into the servers' files as it is, and clients append names to it.
+    if text.ends_with('.') {
+        return Err(Some(format!("{text:?} has a final dot, which DHCP options do not have; write it without")));
+    }
     text.parse().map_err(|_| Some(format!("{text:?} is not a domain name such as dc1.example")))
 }
 

@@ -137,7 +137,7 @@ pub(super) fn soa(zone: &Zone, domain: &DomainName, serial: u32, file: &str) -> 
     let servers: Vec<String> = of_type("NS").iter().map(|server| server.trim_end_matches('.').to_owned()).collect();
     let left_out: Vec<&str> = file.lines().filter_map(|line| line.strip_prefix("; Not served")).collect();
     let [refresh, retry, expire, minimum] = zone.soa_times();
-    let extra = zone.extra().map_or(0, |extra| extra.len());
+    let extra = zone.readable().0.len();
     card(
         "soa",
         "Zone file",
@@ -158,7 +158,7 @@ pub(super) fn soa(zone: &Zone, domain: &DomainName, serial: u32, file: &str) -> 
             ]))
             @if !left_out.is_empty() {
                 (block::note(Tone::Bad, &html! {
-                    p { strong { "Not in the file, because records of devices contradict them:" } }
+                    p { strong { "Not in the file, because records of devices contradict them or the line cannot be read:" } }
                     @for line in &left_out { p { (line.trim_start_matches([',', ' ', ':'])) } }
                 }))
             }
