@@ -65,7 +65,7 @@ bench: ## Measures everything that has a target, each beside what this machine c
 .PHONY: lint
 lint: ## Licences, sources and unused dependencies, and the shell scripts
 	@scripts/setup lint
-	shellcheck -x .ci/run $$(find scripts -type f)
+	shellcheck -x .ci/run $$(grep -rlE '^#(!.*\b(ba)?sh\b| shellcheck shell=)' scripts)
 	$(CARGO) machete
 	$(CARGO) deny --locked check bans licenses sources
 
