@@ -17,6 +17,7 @@ mod value;
 mod write;
 mod yaml;
 
+pub(crate) use value::nearest;
 pub use export::{Exported, export};
 
 use crate::ledger::Ledger;
