@@ -17,8 +17,8 @@ mod value;
 mod write;
 mod yaml;
 
-pub(crate) use value::nearest;
 pub use export::{Exported, export};
+pub(crate) use value::nearest;
 
 use crate::ledger::Ledger;
 use crate::projector;

@@ -52,30 +52,29 @@ async fn null_removes_each_optional_field_of_a_device_and_no_other() -> Result<(
 
     for field in ["name", "serial", "asset", "position", "management", "parent", "role", "settings", "macs"] {
         let before = service.get(&path).await?;
-        let shown = if field == "position" { "rack_position" } else { field };
         if field == "macs" {
             // The last thing that tells a device from others stays.
             let (status, refused) = answer(&service, Method::PATCH, &path, &json!({ "macs": null })).await?;
             ensure!(status == 422 && refused["errors"][0]["rule"] == "device_unidentified", "{status} {refused}");
             continue;
         }
-        ensure!(before.get(shown).is_some_and(|value| !value.is_null()), "{field} is there: {before}");
+        ensure!(before.get(field).is_some_and(|value| !value.is_null()), "{field} is there: {before}");
         let (status, mut after) = answer(&service, Method::PATCH, &path, &json!({ field: null })).await?;
         ensure!(status == 200, "{field}: {status} {after}");
-        let left = after.get(shown).cloned().unwrap_or_default();
+        let left = after.get(field).cloned().unwrap_or_default();
         let nothing = left.is_null() || left == "" || left == json!({}) || left == json!([]);
         ensure!(nothing, "{field} is removed: {after}");
         let mut before = before;
         for value in [&mut before, &mut after] {
             let value = value.as_object_mut().context("a device")?;
-            value.retain(|name, _| ![shown, "changed_at", "sequence"].contains(&name.as_str()));
+            value.retain(|name, _| ![field, "changed_at", "sequence"].contains(&name.as_str()));
         }
         ensure!(before == after, "{field}: nothing else changed: {before} {after}");
     }
     let (_, again) = answer(&service, Method::PATCH, &path, &json!({ "position": 4, "role": "web" })).await?;
-    ensure!(again["rack_position"] == 4, "{again}");
+    ensure!(again["position"] == 4, "{again}");
     let (status, out) = answer(&service, Method::PATCH, &path, &json!({ "rack": null, "venture": null })).await?;
-    ensure!(status == 200 && out["rack"].is_null() && out["rack_position"].is_null(), "the unit goes with the rack: {out}");
+    ensure!(status == 200 && out["rack"].is_null() && out["position"].is_null(), "the unit goes with the rack: {out}");
     ensure!(out["venture"].is_null() && out["role"].is_null(), "the role goes with the venture: {out}");
     // What was the device's is free again.
     register(&service, &whole()).await?;
@@ -140,7 +139,10 @@ async fn a_number_is_the_same_in_either_case_and_in_any_width() -> Result<()> {
 async fn at_the_same_moment_one_of_two_writings_of_a_number_is_taken() -> Result<()> {
     let service = service().await?;
     for round in 0..4 {
-        let (upper, lower) = (json!({ "site": "dc1", "serial": format!("RACE{round}") }), json!({ "site": "dc1", "serial": format!("race{round}") }));
+        let (upper, lower) = (
+            json!({ "site": "dc1", "serial": format!("RACE{round}") }),
+            json!({ "site": "dc1", "serial": format!("race{round}") }),
+        );
         let (one, other) = tokio::join!(
             answer(&service, Method::POST, "/api/v1/devices", &upper),
             answer(&service, Method::POST, "/api/v1/devices", &lower)

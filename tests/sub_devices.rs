@@ -184,10 +184,12 @@ async fn of_a_chassis_and_its_blade_that_start_at_the_same_moment_the_second_wai
             // The blade may start when the clean of the chassis has detached it.
             let events = service.get(&format!("/api/v1/events?limit=1000&after={before}")).await?;
             let items = events["items"].as_array().context("events")?;
-            let at = |text: &str, of: &str| items.iter().position(|event| {
-                let event = event.to_string();
-                event.contains(text) && event.contains(of)
-            });
+            let at = |text: &str, of: &str| {
+                items.iter().position(|event| {
+                    let event = event.to_string();
+                    event.contains(text) && event.contains(of)
+                })
+            };
             let detached = at("\"DeviceDetached\"", &blade).context("the blade is detached")?;
             let started = second.1["id"].as_str().and_then(|id| at("\"DeploymentStarted\"", id)).context("its start")?;
             ensure!(detached < started, "the blade started while it was a part of the chassis: {events}");

@@ -13,8 +13,8 @@ use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::dhcp_server::{DhcpServer, DhcpServerCommand};
 use bootledger_aggregates::network::{Network, NetworkCommand, NetworkSpec};
 use bootledger_aggregates::rack::{Rack, RackCommand};
-use bootledger_aggregates::secret::{Secret, SecretCommand};
 use bootledger_aggregates::rules::Refused;
+use bootledger_aggregates::secret::{Secret, SecretCommand};
 use bootledger_aggregates::settings::{self, SecretProblems};
 use bootledger_aggregates::site::rules::ZoneFacts;
 use bootledger_aggregates::site::{Site, SiteCommand, SiteSpec};
@@ -178,8 +178,7 @@ impl Ledger {
             Some(entry) if !entry.spec.retired => return Ok(()),
             Some(_) => format!("the boot image {image} is retired; choose another"),
             None => {
-                let names: Vec<&str> =
-                    known.iter().filter(|entry| !entry.spec.retired).map(|entry| entry.key.as_str()).collect();
+                let names: Vec<&str> = known.iter().filter(|entry| !entry.spec.retired).map(|entry| entry.key.as_str()).collect();
                 let near = nearest(image.as_str(), &names);
                 let near = near.map_or_else(|| "; define it first".to_owned(), |near| format!("; did you mean {near}?"));
                 format!("there is no boot image {image}{near}")

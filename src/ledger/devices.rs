@@ -255,7 +255,12 @@ impl Ledger {
         self.append(id, events, preconditions, context).await
     }
 
-    pub(super) async fn change_facts(&self, id: DeviceId, change: &DeviceChange, context: &Context) -> Result<RegisterFacts, Failure> {
+    pub(super) async fn change_facts(
+        &self,
+        id: DeviceId,
+        change: &DeviceChange,
+        context: &Context,
+    ) -> Result<RegisterFacts, Failure> {
         let views = &self.views;
         let device = devices::find(views, id, At::Now).await?;
         let site = change.site.clone().or_else(|| device.as_ref().map(|device| device.site.clone()));

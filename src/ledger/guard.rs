@@ -223,7 +223,11 @@ impl Ledger {
     }
 
     /// Weighs the change of a device's place.
-    pub(super) async fn weigh_device(&self, id: DeviceId, change: &DeviceChange) -> Result<(Vec<Precondition>, Consequences), Failure> {
+    pub(super) async fn weigh_device(
+        &self,
+        id: DeviceId,
+        change: &DeviceChange,
+    ) -> Result<(Vec<Precondition>, Consequences), Failure> {
         let none = (vec![], Consequences::default());
         if change.site.is_none() && change.rack.is_none() && !change.removes(Removable::Rack) {
             return Ok(none);

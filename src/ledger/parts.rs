@@ -17,8 +17,8 @@ use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
-use bootledger_projections::devices::{self, Device};
 use bootledger_projections::deployments;
+use bootledger_projections::devices::{self, Device};
 use bootledger_projections::pool::Pool;
 use bootledger_web::commands::Context;
 use std::collections::{BTreeMap, BTreeSet};
@@ -131,12 +131,14 @@ pub(super) fn apart(site: &Name, rack: Option<&Name>, parent: &Device, field: &s
     let words = parent.words();
     let held = |rule: BrokenRule| rule.held_by(format!("device {}", parent.id));
     if *site != parent.site {
-        let message = format!("{words} is at site {}, and a sub-device of it cannot be at site {site}; name the same site", parent.site);
+        let message =
+            format!("{words} is at site {}, and a sub-device of it cannot be at site {site}; name the same site", parent.site);
         return Some(held(BrokenRule::new(field, "parent_of_other_site", message)));
     }
     let racks = rack.zip(parent.rack.as_ref()).filter(|(own, of_parent)| own != of_parent);
     racks.map(|(own, of_parent)| {
-        let message = format!("{words} is in rack {of_parent}, and a sub-device of it cannot be in rack {own}; name the same rack");
+        let message =
+            format!("{words} is in rack {of_parent}, and a sub-device of it cannot be in rack {own}; name the same rack");
         held(BrokenRule::new(field, "parent_of_other_rack", message))
     })
 }
@@ -198,7 +200,8 @@ impl Ledger {
         }
         let Some(now) = devices::find(&self.views, id, At::Now).await? else { return Ok((vec![], vec![])) };
         let site = change.site.clone().unwrap_or_else(|| now.site.clone());
-        let after = Device { rack: change.rack_after(now.rack.as_ref()), parent: change.parent_after(now.parent), site, ..now.clone() };
+        let after =
+            Device { rack: change.rack_after(now.rack.as_ref()), parent: change.parent_after(now.parent), site, ..now.clone() };
         let moves = after.site != now.site || after.rack != now.rack;
         if !moves && after.parent == now.parent {
             return Ok((vec![], vec![]));

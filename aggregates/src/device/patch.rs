@@ -74,7 +74,8 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
 
 /// A field that can be replaced but not removed.
 fn required<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    let none = || serde::de::Error::custom("a device always has one, so null cannot remove it; give another value, or leave it out");
+    let none =
+        || serde::de::Error::custom("a device always has one, so null cannot remove it; give another value, or leave it out");
     Option::deserialize(deserializer)?.ok_or_else(none).map(Some)
 }
 

@@ -226,6 +226,13 @@ fn unreachable(facts: &RegisterFacts) -> impl Iterator<Item = BrokenRule> {
     facts.secret_problem.iter().map(credentials).chain(facts.management_problems.iter().cloned())
 }
 
+fn port(management: Option<&Management>) -> Option<BrokenRule> {
+    let none = management.is_some_and(|management| management.access.port == Some(0));
+    none.then(|| {
+        BrokenRule::new("management.port", "port_range", "a port is a number from 1 to 65535; leave it out for the usual one")
+    })
+}
+
 fn identified(by_anything: bool) -> Option<BrokenRule> {
     let message = "a device needs a serial number, an asset number or a MAC address";
     (!by_anything).then(|| BrokenRule::new("serial", "device_unidentified", message))
@@ -281,6 +288,7 @@ pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Ve
     let mut broken = place(&spec.site, spec.rack.as_ref(), spec.position, facts);
     broken.extend(held(facts));
     broken.extend(unreachable(facts));
+    broken.extend(port(spec.management.as_ref()));
     broken.extend(identified(!spec.macs.is_empty() || spec.serial.is_some() || spec.asset.is_some()));
     broken.extend(too_many(spec.macs.len()));
     broken.extend(settings::broken(&spec.settings, &facts.setting_secrets));
@@ -300,6 +308,7 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     let mut broken = new_place(device, &change, facts);
     broken.extend(held(facts));
     broken.extend(unreachable(facts));
+    broken.extend(port(change.management.as_ref()));
     broken.extend(venture_role(device, &change, facts));
     broken.extend(parent(&change, facts));
     let (venture, role) = change.owner(device.venture.as_ref(), device.role.as_ref());

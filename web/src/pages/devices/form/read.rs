@@ -136,7 +136,9 @@ pub(super) fn read_change(fields: &mut Fields) -> DeviceChange {
     if touched(fields, "assignment") {
         (change.venture, change.role) = assignment(fields);
     }
-    if !change.removes(Removable::Management) && FIELDS.iter().any(|name| name.starts_with("management.") && touched(fields, name)) {
+    if !change.removes(Removable::Management)
+        && FIELDS.iter().any(|name| name.starts_with("management.") && touched(fields, name))
+    {
         change.management = management(fields);
     }
     change.remark = fields.read("remark");
