@@ -210,7 +210,8 @@ impl Ledger {
         if let Some(parent) = after.parent.filter(|parent| *parent != id) {
             let parent = self.parent(parent).await?;
             if after.parent == now.parent {
-                Refused::unless_empty(apart(&after.site, after.rack.as_ref(), &parent, "parent").into_iter().collect())?;
+                let field = if after.site == now.site { "rack" } else { "site" };
+                Refused::unless_empty(apart(&after.site, after.rack.as_ref(), &parent, field).into_iter().collect())?;
                 preconditions.push(unchanged(&parent));
             } else {
                 if self.above(parent.id).await?.contains(&id) {

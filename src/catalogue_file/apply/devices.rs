@@ -24,7 +24,7 @@ use uuid::Uuid;
 const CHUNK: usize = 500;
 
 /// Fields that make sense only together: where one is refused, so are the others.
-const TOGETHER: [&[&str]; 2] = [&["venture", "role"], &["site", "rack", "position"]];
+const TOGETHER: [&[&str]; 2] = [&["venture", "role"], &["site", "rack", "position", "parent"]];
 
 /// The devices in use that hold some labels.
 #[derive(Default)]
