@@ -18,6 +18,7 @@ mod write;
 mod yaml;
 
 pub use export::{Exported, export};
+pub(crate) use value::nearest;
 
 use crate::ledger::Ledger;
 use crate::projector;

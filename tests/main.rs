@@ -10,6 +10,7 @@ mod catalogue_changes;
 mod catalogue_files;
 mod controllers;
 mod databases;
+mod device_fields;
 mod dhcp_agent;
 mod dhcp_clients;
 mod dhcp_reloads;

@@ -129,3 +129,111 @@ async fn what_an_inventory_finds_in_a_chassis_and_what_a_blade_says_are_the_same
     register(&service, body).await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_sub_device_at_any_depth_and_its_chassis_are_not_deployed_together() -> Result<()> {
+    let (service, chassis, blade) = service().await?;
+    let node = json!({
+        "site": "dc1", "name": "node 1", "kind": "blade", "macs": ["52:54:00:00:00:05"], "parent": blade,
+        "venture": "shop", "role": "web",
+    });
+    let node = register(&service, node).await?;
+    let csv = json!(
+        "mac;network;venture;role;boot_image\n52:54:00:00:00:01;prod;shop;web;debian\n52:54:00:00:00:05;prod;shop;web;debian\n"
+    );
+    for path in ["/api/v1/imports?dry_run=true", "/api/v1/imports"] {
+        let (status, refused) = post(&service, path, &csv).await?;
+        let error = &refused["errors"][0];
+        ensure!(status == 422 && error["rule"] == "chassis_in_file" && error["row"] == 3, "{path}: {status} {refused}");
+        let message = error["message"].as_str().context("a message")?;
+        ensure!(message.contains("chassis 1") && message.contains("row 2"), "{message}");
+    }
+    let (status, busy) = post(&service, "/api/v1/deployments", &wanted(&node)).await?;
+    ensure!(status == 201, "{busy}");
+    for above in [&chassis, &blade] {
+        let (status, refused) = post(&service, "/api/v1/deployments", &wanted(above)).await?;
+        ensure!(status == 422 && refused["errors"][0]["rule"] == "sub_device_deploying", "{status} {refused}");
+        ensure!(refused["detail"].as_str().is_some_and(|detail| detail.contains("node 1")), "{refused}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_a_chassis_and_its_blade_that_start_at_the_same_moment_the_second_waits_for_the_clean() -> Result<()> {
+    let (service, chassis, blade) = service().await?;
+    for _ in 0..6 {
+        post(&service, &format!("/api/v1/devices/{blade}/unverify"), &json!({})).await?;
+        let path = format!("/api/v1/devices/{blade}");
+        let (status, attached) = answer(&service, Method::PATCH, &path, &json!({ "parent": chassis })).await?;
+        ensure!(status == 200, "{attached}");
+        post(&service, &format!("/api/v1/devices/{blade}/verify"), &json!({})).await?;
+        let before = service.get("/readyz").await?["views_position"].as_i64().context("a position")?;
+        let barrier = tokio::sync::Barrier::new(2);
+        let start = async |device: &str| {
+            barrier.wait().await;
+            post(&service, "/api/v1/deployments", &wanted(device)).await
+        };
+        let (first, second) = tokio::join!(start(&chassis), start(&blade));
+        let (first, second) = (first?, second?);
+        ensure!(first.0 == 201 || second.0 == 201, "{first:?} {second:?}");
+        for (status, refused) in [&first, &second] {
+            let rule = refused["errors"][0]["rule"].as_str().unwrap_or_default();
+            ensure!(*status == 201 || ["chassis_deploying", "sub_device_deploying"].contains(&rule), "{status} {refused}");
+        }
+        if first.0 == 201 && second.0 == 201 {
+            // The blade may start when the clean of the chassis has detached it.
+            let events = service.get(&format!("/api/v1/events?limit=1000&after={before}")).await?;
+            let items = events["items"].as_array().context("events")?;
+            let at = |text: &str, of: &str| {
+                items.iter().position(|event| {
+                    let event = event.to_string();
+                    event.contains(text) && event.contains(of)
+                })
+            };
+            let detached = at("\"DeviceDetached\"", &blade).context("the blade is detached")?;
+            let started = second.1["id"].as_str().and_then(|id| at("\"DeploymentStarted\"", id)).context("its start")?;
+            ensure!(detached < started, "the blade started while it was a part of the chassis: {events}");
+        }
+        for (status, started) in [&first, &second] {
+            if *status == 201 {
+                let id = started["id"].as_str().context("an id")?;
+                post(&service, &format!("/api/v1/deployments/{id}/cancel"), &json!({ "reason": "again" })).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_sub_device_is_where_its_chassis_is_and_moves_with_it() -> Result<()> {
+    let (service, chassis, blade) = service().await?;
+    let site = json!({ "domain": "dc2.example", "zones": ["dc2.example"] });
+    service.put("/api/v1/sites/dc2", &site).await?;
+    for (rack, site) in [("r1", "dc1"), ("r2", "dc1"), ("x1", "dc2")] {
+        service.put(&format!("/api/v1/racks/{rack}"), &json!({ "site": site, "units": 42 })).await?;
+    }
+    let patch = async |id: &str, body: Value| answer(&service, Method::PATCH, &format!("/api/v1/devices/{id}"), &body).await;
+    for id in [&chassis, &blade] {
+        let (status, moved) = patch(id, json!({ "rack": "r1" })).await?;
+        ensure!(status == 200, "{moved}");
+    }
+    let elsewhere = json!({ "site": "dc2", "kind": "blade", "macs": ["52:54:00:00:00:06"], "parent": chassis });
+    let (status, refused) = post(&service, "/api/v1/devices", &elsewhere).await?;
+    ensure!(status == 422 && refused["errors"][0]["rule"] == "parent_of_other_site", "{status} {refused}");
+    ensure!(refused["detail"].as_str().is_some_and(|detail| detail.contains("chassis 1")), "{refused}");
+    let (status, refused) = patch(&blade, json!({ "rack": "r2" })).await?;
+    ensure!(status == 422 && refused["errors"][0]["rule"] == "parent_of_other_rack", "{status} {refused}");
+    let (status, refused) = patch(&blade, json!({ "site": "dc2", "rack": "x1" })).await?;
+    ensure!(status == 422 && refused["errors"][0]["rule"] == "parent_of_other_site", "{status} {refused}");
+
+    let (status, moved) = patch(&chassis, json!({ "site": "dc2", "rack": "x1" })).await?;
+    ensure!(status == 200, "{moved}");
+    let moved = device(&service, &blade).await?;
+    ensure!(moved["site"] == "dc2" && moved["rack"] == "x1", "{moved}");
+    let (status, circle) = patch(&chassis, json!({ "parent": blade })).await?;
+    ensure!(status == 422 && circle["errors"][0]["rule"] == "device_circle", "{status} {circle}");
+    let (status, alone) = patch(&blade, json!({ "parent": null })).await?;
+    ensure!(status == 200 && alone["parent"].is_null(), "{alone}");
+    ensure!(device(&service, &chassis).await?["sub_devices"] == json!([]));
+    Ok(())
+}

@@ -38,16 +38,29 @@ pub enum Claim {
 }
 
 impl Claim {
-    /// The claim's kind and value, as stored.
+    /// The claim's kind and value, as stored. Numbers on labels are compared without regard to case and width.
     pub fn parts(&self) -> (&'static str, String) {
         match self {
             Self::Ip(ip) => ("ip", ip.to_string()),
             Self::Hostname(hostname) => ("hostname", hostname.to_string()),
             Self::Mac(mac) => ("mac", mac.to_string()),
-            Self::Serial(serial) => ("serial", serial.to_string()),
-            Self::Asset(asset) => ("asset", asset.to_string()),
+            Self::Serial(serial) => ("serial", serial.folded()),
+            Self::Asset(asset) => ("asset", asset.folded()),
             Self::Deployment(device) => ("deployment", device.to_string()),
             Self::Controller(endpoint) => ("controller", endpoint.to_string()),
+        }
+    }
+
+    /// Whether different writings of the value are the same claim.
+    pub fn is_folded(&self) -> bool {
+        matches!(self, Self::Serial(_) | Self::Asset(_))
+    }
+
+    /// The claim's value as it was written.
+    pub fn written(&self) -> String {
+        match self {
+            Self::Serial(text) | Self::Asset(text) => text.to_string(),
+            other => other.parts().1,
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod controller;
 pub mod event;
 pub mod facts;
 pub mod management;
+pub mod patch;
 pub mod power;
 pub mod register;
 #[cfg(test)]

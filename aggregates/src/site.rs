@@ -11,6 +11,7 @@ use crate::settings::{self, SecretProblems};
 use crate::values::dhcp_option::{self, DhcpOption};
 use crate::values::hostname::{DomainName, Hostname};
 use crate::values::hostname_template::HostnameTemplate;
+use crate::values::http_url;
 use crate::values::name::Name;
 use crate::values::setting::Settings;
 use crate::values::text::Text;
@@ -254,6 +255,13 @@ impl Site {
                 }
                 let problem = |problem| BrokenRule::new("dns_updates.key.secret", "secret_missing", problem);
                 let mut broken: Vec<BrokenRule> = secret_problem.map(problem).into_iter().collect();
+                // A URL that is there already is not judged again: sites of before this rule can still be changed.
+                let before = self.defined.as_ref().and_then(|defined| defined.boot_url.as_ref());
+                if let Some(url) = spec.boot_url.as_ref().filter(|url| before != Some(*url))
+                    && let Some(why) = http_url::problem(url.as_str())
+                {
+                    broken.push(BrokenRule::new("boot_url", "url_invalid", format!("{} cannot be used: {why}", url.as_str())));
+                }
                 if spec.dns_updates.is_some() && spec.zones.is_empty() {
                     let message = "updates are of zones: name the site's zones";
                     broken.push(BrokenRule::new("zones", "zones_missing", message));

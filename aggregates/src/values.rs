@@ -4,6 +4,7 @@ pub mod boot_chain;
 pub mod dhcp_option;
 pub mod hostname;
 pub mod hostname_template;
+pub mod http_url;
 pub mod ids;
 pub mod invisible;
 pub mod mac_address;

@@ -122,6 +122,7 @@ impl Device {
             verified: self.verified,
             decommissioned: self.decommissioned,
             deploying_parts: vec![],
+            deploying_above: vec![],
         }
     }
 

@@ -304,7 +304,7 @@ fn is_unclear_number(text: &str) -> bool {
 }
 
 /// The known word that is nearest to what was written, where one is near.
-pub(super) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     let plain = |text: &str| text.to_ascii_lowercase().replace(['-', ' '], "_");
     let written = plain(written);
     let distances = known.iter().map(|known| (distance(&written, &plain(known)), *known));

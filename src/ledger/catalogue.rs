@@ -5,6 +5,7 @@ use super::devices::unreachable_command;
 use super::execute::Failure;
 use super::facts::site_exists;
 use super::site_files::Change;
+use crate::catalogue_file::nearest;
 use crate::store::append::Precondition;
 use crate::store::repository::Terms;
 use bootledger_aggregates::boot_image::{BootImage, BootImageCommand};
@@ -12,6 +13,7 @@ use bootledger_aggregates::claims::Holder;
 use bootledger_aggregates::dhcp_server::{DhcpServer, DhcpServerCommand};
 use bootledger_aggregates::network::{Network, NetworkCommand, NetworkSpec};
 use bootledger_aggregates::rack::{Rack, RackCommand};
+use bootledger_aggregates::rules::Refused;
 use bootledger_aggregates::secret::{Secret, SecretCommand};
 use bootledger_aggregates::settings::{self, SecretProblems};
 use bootledger_aggregates::site::rules::ZoneFacts;
@@ -78,6 +80,9 @@ impl Ledger {
             }
             Command::DefineVenture(key, spec) => {
                 self.refuse_plain_secrets(spec.settings.iter()).await?;
+                let present = catalogue::venture(&self.views, key, At::Now).await?.filter(|entry| !entry.retired);
+                let present = present.and_then(|entry| entry.spec.spec.default_boot_image);
+                self.refuse_unknown_image(spec.default_boot_image.as_ref(), present.as_ref()).await?;
                 let ancestors = self.ancestors(spec).await?;
                 let command = VentureCommand::DefineVenture {
                     name: key.clone(),
@@ -89,6 +94,9 @@ impl Ledger {
             }
             Command::DefineRole { venture, role, spec } => {
                 self.refuse_plain_secrets(spec.settings.iter()).await?;
+                let present = catalogue::venture(&self.views, venture, At::Now).await?.filter(|entry| !entry.retired);
+                let present = present.and_then(|entry| entry.spec.roles.get(role)?.default_boot_image.clone());
+                self.refuse_unknown_image(spec.default_boot_image.as_ref(), present.as_ref()).await?;
                 let command = VentureCommand::DefineRole {
                     role: role.clone(),
                     spec: spec.clone(),
@@ -159,6 +167,24 @@ impl Ledger {
     /// What is wrong with these secrets.
     pub(super) fn secret_problems<'a>(&self, secrets: impl Iterator<Item = &'a Name>) -> SecretProblems {
         secrets.filter_map(|secret| Some((secret.clone(), self.secrets.problem(secret)?))).collect()
+    }
+
+    /// Refuses a default boot image that is not in use. One that is there already is not judged again: catalogues of before
+    /// this rule are loaded as they are.
+    async fn refuse_unknown_image(&self, image: Option<&Name>, present: Option<&Name>) -> Result<(), Failure> {
+        let Some(image) = image.filter(|image| present != Some(*image)) else { return Ok(()) };
+        let known = catalogue::boot_images(&self.views, At::Now).await?;
+        let message = match known.iter().find(|entry| entry.key == *image) {
+            Some(entry) if !entry.spec.retired => return Ok(()),
+            Some(_) => format!("the boot image {image} is retired; choose another"),
+            None => {
+                let names: Vec<&str> = known.iter().filter(|entry| !entry.spec.retired).map(|entry| entry.key.as_str()).collect();
+                let near = nearest(image.as_str(), &names);
+                let near = near.map_or_else(|| "; define it first".to_owned(), |near| format!("; did you mean {near}?"));
+                format!("there is no boot image {image}{near}")
+            }
+        };
+        Err(Refused::because("default_boot_image", "boot_image_unknown", message).into())
     }
 
     async fn define_network(&self, key: &Name, spec: &NetworkSpec) -> Result<NetworkCommand, Failure> {

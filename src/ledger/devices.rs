@@ -3,6 +3,7 @@
 use super::controllers::Looked;
 use super::execute::Failure;
 use super::facts::{holders, live, rack_exists, site_exists};
+use super::parts::{apart, unchanged};
 use super::{Ledger, context};
 use crate::store::append::Precondition;
 use crate::store::draft::Draft;
@@ -51,9 +52,21 @@ impl Ledger {
                 self.refuse_plain_secrets(set).await?;
                 let facts = self.change_facts(*id, change, context).await?;
                 // Without a live deployment, none may have begun meanwhile: it could boot from a MAC that goes.
-                let (_, preconditions) = live(&self.views, *id).await?;
+                let (_, mut preconditions) = live(&self.views, *id).await?;
+                let (along, related) = self.move_along(*id, change, context).await?;
+                preconditions.extend(related);
                 let command = DeviceCommand::ChangeDevice { change: change.clone(), facts };
-                self.run::<Device>(id, command, with(preconditions), context).await
+                if along.is_empty() {
+                    return self.run::<Device>(id, command, with(preconditions), context).await;
+                }
+                let metadata = context::metadata_text(context);
+                let mut draft = Draft::<Device>::load(&self.log, id.to_string()).await?;
+                draft.decide(|device| device.decide(command))?;
+                let mut events = draft.into_events(&metadata)?;
+                for part in along {
+                    events.extend(part.into_events(&metadata)?);
+                }
+                self.append(id, events, with(preconditions).preconditions, context).await
             }
             Command::RecordFacts(id, facts) => {
                 let (live, preconditions) = live(&self.views, *id).await?;
@@ -95,8 +108,11 @@ impl Ledger {
         context: &Context,
     ) -> Result<Receipt, Failure> {
         let id = DeviceId(Uuid::now_v7());
+        let mut preconditions = preconditions;
         if let Some(parent) = spec.parent {
-            self.parent(parent).await?;
+            let parent = self.parent(parent).await?;
+            Refused::unless_empty(apart(&spec.site, spec.rack.as_ref(), &parent, "parent").into_iter().collect())?;
+            preconditions.push(unchanged(&parent));
         }
         let claims: Vec<Claim> = spec
             .macs
@@ -134,7 +150,7 @@ impl Ledger {
     }
 
     /// The device that another one is a part of.
-    async fn parent(&self, id: DeviceId) -> Result<devices::Device, Failure> {
+    pub(super) async fn parent(&self, id: DeviceId) -> Result<devices::Device, Failure> {
         match devices::find(&self.views, id, At::Now).await? {
             Some(parent) if parent.decommissioned => {
                 let message = format!("{} is out of use, so nothing can be a part of it", parent.words());
@@ -149,7 +165,7 @@ impl Ledger {
     }
 
     /// The devices that one is a part of: its parent, that one's parent, and so on.
-    async fn above(&self, id: DeviceId) -> Result<BTreeSet<DeviceId>, Failure> {
+    pub(super) async fn above(&self, id: DeviceId) -> Result<BTreeSet<DeviceId>, Failure> {
         let mut above = BTreeSet::new();
         let mut next = Some(id);
         while let Some(device) = next {
@@ -197,6 +213,11 @@ impl Ledger {
         }
         Refused::unless_empty(broken)?;
         let device = devices::find(&self.views, id, At::Now).await?;
+        let mut preconditions = preconditions;
+        if let Some(device) = &device {
+            let new: Vec<&devices::Device> = known.iter().filter(|part| part.parent != Some(id)).collect();
+            preconditions.extend(self.attachable(device, &new, "sub_devices").await?);
+        }
         let lost = device.iter().flat_map(|device| &device.sub_devices).filter(|part| !parts.contains(part));
         let metadata = context::metadata_text(context);
         let mut draft = Draft::<Device>::load(&self.log, id.to_string()).await?;
@@ -234,7 +255,12 @@ impl Ledger {
         self.append(id, events, preconditions, context).await
     }
 
-    async fn change_facts(&self, id: DeviceId, change: &DeviceChange, context: &Context) -> Result<RegisterFacts, Failure> {
+    pub(super) async fn change_facts(
+        &self,
+        id: DeviceId,
+        change: &DeviceChange,
+        context: &Context,
+    ) -> Result<RegisterFacts, Failure> {
         let views = &self.views;
         let device = devices::find(views, id, At::Now).await?;
         let site = change.site.clone().or_else(|| device.as_ref().map(|device| device.site.clone()));
@@ -267,7 +293,8 @@ impl Ledger {
             .chain(change.asset.iter().filter(|asset| !asset.is_empty()).cloned().map(Claim::Asset))
             .collect();
         let live = deployments::live_of_device(views, id, At::Now).await?;
-        let venture = change.venture.clone().or_else(|| device.as_ref().and_then(|device| device.venture.clone()));
+        let old = |of: fn(&devices::Device) -> Option<&Name>| device.as_ref().and_then(of);
+        let (venture, role) = change.owner(old(|device| device.venture.as_ref()), old(|device| device.role.as_ref()));
         Ok(RegisterFacts {
             site_exists: match &site {
                 Some(site) => site_exists(views, site).await?,
@@ -282,7 +309,6 @@ impl Ledger {
             unknown: if change.venture.is_none() && change.role.is_none() {
                 None
             } else {
-                let role = change.role.clone().or_else(|| device.as_ref().and_then(|device| device.role.clone()));
                 self.unknown_role(venture.as_ref(), role.as_ref()).await?
             },
             secret_problem: looked.secret_problem,

@@ -6,10 +6,8 @@ use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
-use bootledger_projections::devices::{self, Device};
 use bootledger_projections::pool::Pool;
 use bootledger_projections::{catalogue, deployments, holdings};
-use std::collections::BTreeMap;
 
 /// Who holds which of these, where anybody does.
 pub(crate) async fn holders(views: &Pool, claims: &[Claim]) -> Result<Vec<(Claim, Holder)>, Failure> {
@@ -37,27 +35,4 @@ pub(super) async fn site_exists(views: &Pool, site: &Name) -> Result<bool, Failu
 /// Whether a rack is known, in use, and in this site.
 pub(super) async fn rack_exists(views: &Pool, rack: &Name, site: &Name) -> Result<bool, Failure> {
     Ok(catalogue::rack(views, rack, At::Now).await?.is_some_and(|entry| !entry.retired && entry.spec.site == *site))
-}
-
-/// The sub-devices of these devices that are being deployed: whose they are, what they are called, and their deployment. With
-/// them, for the others, what makes sure that none of them is being deployed when events are appended.
-pub(super) async fn deploying_parts(
-    views: &Pool,
-    devices: impl IntoIterator<Item = &Device>,
-) -> Result<(Vec<(DeviceId, String, DeploymentId)>, Vec<Precondition>), Failure> {
-    let parents: BTreeMap<DeviceId, DeviceId> =
-        devices.into_iter().flat_map(|device| device.sub_devices.iter().map(|part| (*part, device.id))).collect();
-    if parents.is_empty() {
-        return Ok((vec![], vec![]));
-    }
-    let parts: Vec<DeviceId> = parents.keys().copied().collect();
-    let live = deployments::live_of_devices(views, &parts, At::Now).await?;
-    let names: Vec<DeviceId> = live.iter().map(|deployment| deployment.device).collect();
-    let names = devices::find_many(views, &names, At::Now).await?;
-    let name = |id: DeviceId| names.iter().find(|device| device.id == id).map_or_else(|| id.to_string(), Device::words);
-    let unclaimed = parts.iter().filter(|part| live.iter().all(|deployment| deployment.device != **part));
-    let unclaimed = unclaimed.map(|part| Precondition::Unclaimed(Claim::Deployment(*part))).collect();
-    let busy =
-        live.iter().filter_map(|deployment| Some((*parents.get(&deployment.device)?, name(deployment.device), deployment.id)));
-    Ok((busy.collect(), unclaimed))
 }

@@ -10,6 +10,7 @@ use super::devices::unreachable_command;
 use super::execute::Failure;
 use crate::store::append::Precondition;
 use bootledger_aggregates::device::facts::Facts;
+use bootledger_aggregates::device::patch::Removable;
 use bootledger_aggregates::device::register::DeviceChange;
 use bootledger_aggregates::placement::{Catalogue, Change, Consequences, Held, NAMED, Scope, Weighing, unserved};
 use bootledger_aggregates::rules::{BrokenRule, Refused};
@@ -222,9 +223,13 @@ impl Ledger {
     }
 
     /// Weighs the change of a device's place.
-    async fn weigh_device(&self, id: DeviceId, change: &DeviceChange) -> Result<(Vec<Precondition>, Consequences), Failure> {
+    pub(super) async fn weigh_device(
+        &self,
+        id: DeviceId,
+        change: &DeviceChange,
+    ) -> Result<(Vec<Precondition>, Consequences), Failure> {
         let none = (vec![], Consequences::default());
-        if change.site.is_none() && change.rack.is_none() {
+        if change.site.is_none() && change.rack.is_none() && !change.removes(Removable::Rack) {
             return Ok(none);
         }
         let connection = &mut self.views.acquire().await?;
@@ -233,7 +238,7 @@ impl Ledger {
         let Some(now) = held::of_devices(connection, &[id]).await?.pop() else { return Ok(none) };
         let moved = Held {
             site: change.site.clone().unwrap_or_else(|| now.site.clone()),
-            rack: change.rack.clone().or_else(|| now.rack.clone()),
+            rack: change.rack_after(now.rack.as_ref()),
             ..now.clone()
         };
         if moved == now {

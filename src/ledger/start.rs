@@ -9,7 +9,8 @@ pub(super) use choose::Choosing;
 
 use super::Ledger;
 use super::execute::{Failure, claimed};
-use super::facts::{deploying_parts, holders};
+use super::facts::holders;
+use super::parts::Family;
 use super::reservations::Reservation;
 use crate::store::append::Precondition;
 use crate::store::repository::Terms;
@@ -112,6 +113,10 @@ impl Ledger {
                 }
                 Err(Failure::Claimed(claim, holder)) => {
                     reservation.refused();
+                    // The deployment of a chassis or sub-device began at the same moment: the rules name it.
+                    if matches!(&claim, Claim::Deployment(other) if *other != wanted.device) {
+                        return Err(Failure::Conflict);
+                    }
                     if !chosen.has(&claim) {
                         return Err(Refused(vec![claimed(&claim, &holder)]).into());
                     }
@@ -200,11 +205,11 @@ impl Ledger {
         preconditions.extend(image.as_ref().map(|entry| unchanged("boot_image", entry)));
         let layers = settings::layers(&lineage, Some(&role), site.as_ref());
         let inherited = image.as_ref().map(|image| Inherited::new(&boot_image, &image.spec, layers));
-        let (parts, unclaimed) = deploying_parts(views, [&device]).await?;
-        preconditions.extend(unclaimed);
-        let deploying_parts = parts.into_iter().map(|(_, name, deployment)| (name, deployment)).collect();
+        let family = Family::of(views, [&device]).await?;
+        preconditions.extend(family.idle(&device));
+        let (deploying_parts, deploying_above) = (family.deploying_below(&device), family.deploying_above(&device));
         let facts = StartFacts {
-            device: Some(DeviceFacts { deploying_parts, ..device.deployment_facts() }),
+            device: Some(DeviceFacts { deploying_parts, deploying_above, ..device.deployment_facts() }),
             holders: holders(views, &claims).await?,
             managed: devices::managed_at(views, &[ip]).await?.first().map(|(_, device)| *device),
             venture_exists: venture_entry.is_some(),

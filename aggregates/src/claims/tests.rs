@@ -82,8 +82,8 @@ fn a_device_takes_and_gives_back_what_its_events_say() {
                 &[
                     "take mac 52:54:00:00:00:01 for device",
                     "take mac 52:54:00:00:00:02 for device",
-                    "take serial S-1 for device",
-                    "take asset A-1 for device",
+                    "take serial s-1 for device",
+                    "take asset a-1 for device",
                 ]
             ),
             ("DeviceRegistered", &["take mac 52:54:00:00:00:01 for device"]),
@@ -94,9 +94,9 @@ fn a_device_takes_and_gives_back_what_its_events_say() {
                 "DeviceChanged",
                 &[
                     "release mac 52:54:00:00:00:01 of device",
-                    "release asset A-1 of device",
+                    "release asset a-1 of device",
                     "take mac 52:54:00:00:00:03 for device",
-                    "take serial S-2 for device",
+                    "take serial s-2 for device",
                 ]
             ),
             (
@@ -107,6 +107,7 @@ fn a_device_takes_and_gives_back_what_its_events_say() {
                     "take controller bmc1.example:8443/rack1/node7#1 for device",
                 ]
             ),
+            ("DeviceChanged", &["release controller [fd00::9:1] of device"]),
             (
                 "FactsRecorded",
                 &[

@@ -76,6 +76,8 @@ pub struct DeviceFacts {
     pub decommissioned: bool,
     /// Its sub-devices that are being deployed, each as people call it, with its deployment.
     pub deploying_parts: Vec<(String, DeploymentId)>,
+    /// The devices that it is a part of and that are being deployed, each as people call it, with its deployment.
+    pub deploying_above: Vec<(String, DeploymentId)>,
 }
 
 /// What the rules need to know of a boot image.
@@ -167,6 +169,13 @@ fn device(request: &StartDeployment) -> Vec<BrokenRule> {
              cancel it"
         );
         broken.push(BrokenRule::new("device", "sub_device_deploying", message).held_by(format!("deployment {deployment}")));
+    }
+    for (above, deployment) in &device.deploying_above {
+        let message = format!(
+            "the device is a sub-device of {above}, which is being deployed; wait until that deployment has ended or has detached it, \
+             or cancel it"
+        );
+        broken.push(BrokenRule::new("device", "chassis_deploying", message).held_by(format!("deployment {deployment}")));
     }
     if !device.macs.contains(&request.mac) {
         let known: Vec<String> = device.macs.iter().map(ToString::to_string).collect();

@@ -2,6 +2,7 @@
 
 use super::controller::Endpoint;
 use super::event::{DeviceEvent, DeviceKind, Management};
+use super::patch::{Removable, Removed};
 use super::{Registered, allowed};
 use crate::claims::{Claim, Holder};
 use crate::rules::{BrokenRule, Refused};
@@ -56,29 +57,32 @@ pub struct DeviceSpec {
     pub endpoints: Vec<Endpoint>,
 }
 
-/// What changes of a device; what is left out stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// What changes of a device, as a JSON merge patch (RFC 7396): what is left out stays, and null removes a field.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceChange {
-    /// For people.
+    /// For people; null or empty removes it.
     pub name: Option<Text>,
-    /// The maker's serial number; empty removes it.
+    /// The maker's serial number; null or empty removes it.
     pub serial: Option<Text>,
-    /// The owner's asset number; empty removes it.
+    /// The owner's asset number; null or empty removes it.
     pub asset: Option<Text>,
-    /// Where it is.
+    /// Where it is. A device is always at a site, so null is refused. Its sub-devices move with it.
+    #[schema(value_type = Name, required = false)]
     pub site: Option<Name>,
-    /// The rack that it stands in.
+    /// The rack that it stands in; null removes it, and the rack unit with it. Its sub-devices move with it.
     pub rack: Option<Name>,
-    /// Its lowest rack unit, from 1.
+    /// Its lowest rack unit, from 1; null removes it.
     pub position: Option<u16>,
-    /// All of its interfaces.
+    /// All of its interfaces; null or an empty list removes them.
     pub macs: Option<Vec<MacAddress>>,
-    /// How it is managed out of band.
+    /// How it is managed out of band; null removes it, except while the device is being deployed.
     pub management: Option<Management>,
-    /// Who owns it; only while it is not verified.
+    /// The device that it is a part of, at the same site; null makes it stand alone.
+    pub parent: Option<DeviceId>,
+    /// Who owns it; only while it is not verified. Null removes it, and the role with it.
     pub venture: Option<Name>,
-    /// What it does; only while it is not verified.
+    /// What it does; only while it is not verified. Null removes it.
     pub role: Option<Name>,
     /// A remark to add.
     pub remark: Option<Text>,
@@ -86,6 +90,10 @@ pub struct DeviceChange {
     #[serde(default, skip_serializing_if = "SettingsChange::is_empty")]
     #[schema(inline)]
     pub settings: SettingsChange,
+    /// What null removes.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub removed: BTreeSet<Removable>,
 }
 
 /// What changed of a device's description.
@@ -111,6 +119,9 @@ pub struct DeviceChanged {
     pub macs_removed: Vec<MacAddress>,
     /// How it is now managed out of band.
     pub management: Option<Management>,
+    /// What it has no longer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<Removed>,
     /// Settings that are now these; null for those that it has no longer.
     #[serde(default, skip_serializing_if = "SettingsChange::is_empty")]
     pub settings: SettingsChange,
@@ -215,6 +226,13 @@ fn unreachable(facts: &RegisterFacts) -> impl Iterator<Item = BrokenRule> {
     facts.secret_problem.iter().map(credentials).chain(facts.management_problems.iter().cloned())
 }
 
+fn port(management: Option<&Management>) -> Option<BrokenRule> {
+    let none = management.is_some_and(|management| management.access.port == Some(0));
+    none.then(|| {
+        BrokenRule::new("management.port", "port_range", "a port is a number from 1 to 65535; leave it out for the usual one")
+    })
+}
+
 fn identified(by_anything: bool) -> Option<BrokenRule> {
     let message = "a device needs a serial number, an asset number or a MAC address";
     (!by_anything).then(|| BrokenRule::new("serial", "device_unidentified", message))
@@ -228,6 +246,7 @@ fn new_place(device: &Registered, change: &DeviceChange, facts: &RegisterFacts) 
     let mut broken = site.map(|site| place(site, change.rack.as_ref(), change.position, &looked_up)).unwrap_or_default();
     if let (Some(to), Some(from), Some(rack), None) = (&change.site, &device.site, &device.rack, &change.rack)
         && to != from
+        && !change.removes(Removable::Rack)
     {
         let message = format!("the device stands in rack {rack} of site {from}; name its rack in site {to}");
         broken.push(BrokenRule::new("rack", "rack_of_other_site", message));
@@ -244,7 +263,7 @@ fn held(facts: &RegisterFacts) -> Vec<BrokenRule> {
                 Claim::Asset(_) => ("asset", "asset number"),
                 _ => ("macs", "interface"),
             };
-            let (kind, value) = claim.parts();
+            let (kind, value) = (claim.parts().0, claim.written());
             BrokenRule::new(field, &format!("{kind}_claimed"), format!("the {what} {value} is held by {holder}"))
                 .held_by(holder.to_string())
         })
@@ -269,6 +288,7 @@ pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Ve
     let mut broken = place(&spec.site, spec.rack.as_ref(), spec.position, facts);
     broken.extend(held(facts));
     broken.extend(unreachable(facts));
+    broken.extend(port(spec.management.as_ref()));
     broken.extend(identified(!spec.macs.is_empty() || spec.serial.is_some() || spec.asset.is_some()));
     broken.extend(too_many(spec.macs.len()));
     broken.extend(settings::broken(&spec.settings, &facts.setting_secrets));
@@ -288,8 +308,16 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     let mut broken = new_place(device, &change, facts);
     broken.extend(held(facts));
     broken.extend(unreachable(facts));
+    broken.extend(port(change.management.as_ref()));
     broken.extend(venture_role(device, &change, facts));
-    let settings_changed = settings::changes(&device.settings, change.settings);
+    broken.extend(parent(&change, facts));
+    let (venture, role) = change.owner(device.venture.as_ref(), device.role.as_ref());
+    let settings_change = if change.removes(Removable::Settings) {
+        device.settings.keys().map(|name| (name.clone(), None)).collect()
+    } else {
+        change.settings.clone()
+    };
+    let settings_changed = settings::changes(&device.settings, settings_change);
     let mut settings_after = device.settings.clone();
     settings::apply(&mut settings_after, settings_changed.clone());
     if !settings_changed.is_empty() {
@@ -299,6 +327,8 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     let replaced = |new: Option<Text>, old: &Option<Text>| {
         new.map(|new| (old.clone().unwrap_or_default(), new)).filter(|(old, new)| old != new)
     };
+    let removed = change.removed_of(device);
+    let moved: Vec<DeviceEvent> = change.moved(device.parent);
     let wanted: BTreeSet<MacAddress> = change.macs.map_or_else(|| device.macs.clone(), |macs| macs.into_iter().collect());
     let mut changed = DeviceChanged {
         name: change.name.filter(|name| device.name != *name),
@@ -311,8 +341,17 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
         macs_removed: device.macs.difference(&wanted).copied().collect(),
         management: change.management.filter(|management| device.management.as_ref() != Some(management)),
         settings: settings_changed,
+        removed,
         ..DeviceChanged::default()
     };
+    if changed.removed.contains(&Removed::Management) {
+        changed.endpoints_released = device.endpoints.iter().cloned().collect();
+        if !facts.deploying.is_empty() {
+            let message = "the device is being deployed, which may need its management controller; wait until the deployment has \
+                           ended, or cancel it";
+            broken.push(BrokenRule::new("management", "management_deploying", message));
+        }
+    }
     if changed.management.is_some() {
         let endpoints: BTreeSet<Endpoint> = facts.endpoints.iter().cloned().collect();
         changed.endpoints_released = device.endpoints.difference(&endpoints).cloned().collect();
@@ -348,7 +387,7 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     if changed != DeviceChanged::default() {
         events.push(DeviceEvent::DeviceChanged(Box::new(changed)));
     }
-    let (venture, role) = (change.venture.or_else(|| device.venture.clone()), change.role.or_else(|| device.role.clone()));
+    events.extend(moved);
     if (&venture, &role) != (&device.venture, &device.role) {
         events.push(DeviceEvent::VentureRoleSet { venture, role });
     }
@@ -356,22 +395,28 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     Ok(events)
 }
 
+fn parent(change: &DeviceChange, facts: &RegisterFacts) -> Option<BrokenRule> {
+    let own = change.parent.is_some_and(|parent| parent == facts.device);
+    own.then(|| BrokenRule::new("parent", "device_own_parent", "a device is not a part of itself"))
+}
+
 fn venture_role(device: &Registered, change: &DeviceChange, facts: &RegisterFacts) -> Option<BrokenRule> {
-    let differs = |new: &Option<Name>, old: &Option<Name>| new.is_some() && new != old;
-    if device.verified && (differs(&change.venture, &device.venture) || differs(&change.role, &device.role)) {
-        let field = if differs(&change.venture, &device.venture) { "venture" } else { "role" };
+    let (venture, role) = change.owner(device.venture.as_ref(), device.role.as_ref());
+    if device.verified && (venture != device.venture || role != device.role) {
+        let field = if venture == device.venture { "role" } else { "venture" };
         return allowed::reassigning(device.verified, field);
     }
     let of = |name: Option<&Name>| name.map(ToString::to_string).unwrap_or_default();
     match facts.unknown {
         None => None,
+        Some(BrokenRuleOf::Venture) if venture.is_none() => {
+            Some(BrokenRule::new("venture", "venture_missing", "a role is one of a venture; name the venture too"))
+        }
         Some(BrokenRuleOf::Venture) => {
             Some(BrokenRule::new("venture", "venture_unknown", format!("there is no venture {}", of(change.venture.as_ref()))))
         }
         Some(BrokenRuleOf::Role) => {
-            let (venture, role) =
-                (change.venture.as_ref().or(device.venture.as_ref()), change.role.as_ref().or(device.role.as_ref()));
-            let message = format!("venture {} has no role {}", of(venture), of(role));
+            let message = format!("venture {} has no role {}", of(venture.as_ref()), of(role.as_ref()));
             Some(BrokenRule::new("role", "role_unknown", message))
         }
     }
@@ -390,6 +435,13 @@ pub(super) fn evolve(device: &mut Registered, change: DeviceChanged) {
     device.rack = change.rack.or(device.rack.take());
     device.position = change.position.or(device.position);
     device.management = change.management.or(device.management.take());
+    for removed in change.removed {
+        match removed {
+            Removed::Rack => device.rack = None,
+            Removed::Position => device.position = None,
+            Removed::Management => device.management = None,
+        }
+    }
     settings::apply(&mut device.settings, change.settings);
     device.macs.extend(change.macs_added);
     device.macs.retain(|mac| !change.macs_removed.contains(mac));

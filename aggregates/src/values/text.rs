@@ -4,6 +4,7 @@ use super::{ParseError, invisible};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use unicode_normalization::UnicodeNormalization;
 use utoipa::ToSchema;
 
 /// One trimmed line of at most 300 characters without control characters. May be empty. Parsed from what a person wrote, it
@@ -23,6 +24,13 @@ impl Text {
     /// Whether nothing was written.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The text for comparing what is printed on labels: case of the letters a to z, full-width and other compatible forms of
+    /// characters, and runs of blanks make no difference. The migration `folded_numbers` does the same in SQL.
+    pub fn folded(&self) -> String {
+        let folded: String = self.0.nfkc().collect::<String>().to_ascii_lowercase();
+        folded.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
     /// Makes any message fit: control characters become spaces, invisible ones are written out, and what is over 300

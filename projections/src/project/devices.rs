@@ -6,6 +6,7 @@ use crate::devices::Device;
 use crate::dns_records::DnsRecord;
 use bootledger_aggregates::device::event::{DeviceEvent, DhcpEntry, DnsEntry};
 use bootledger_aggregates::device::facts::FactsRecorded;
+use bootledger_aggregates::device::patch::Removed;
 use bootledger_aggregates::device::register::{DeviceChanged, DeviceSpec};
 use bootledger_aggregates::event::Recorded;
 use bootledger_aggregates::settings;
@@ -134,6 +135,13 @@ fn changed(device: &mut Device, change: &DeviceChanged) {
     device.rack = change.rack.clone().or(device.rack.take());
     device.rack_position = change.position.map(i32::from).or(device.rack_position);
     device.management = change.management.clone().or(device.management.take());
+    for removed in &change.removed {
+        match removed {
+            Removed::Rack => device.rack = None,
+            Removed::Position => device.rack_position = None,
+            Removed::Management => device.management = None,
+        }
+    }
     settings::apply(&mut device.settings, change.settings.clone());
     insert(&mut device.macs, change.macs_added.iter().copied());
     device.macs.retain(|mac| !change.macs_removed.contains(mac));

@@ -17,6 +17,7 @@ use bootledger_aggregates::deployment::event::{DeploymentEvent, Stage};
 use bootledger_aggregates::deployment::installer::LOCAL_DISK;
 use bootledger_aggregates::device::event::{DeviceEvent, RemovedBecause};
 use bootledger_aggregates::device::facts::FactsRecorded;
+use bootledger_aggregates::device::patch::Removed;
 use bootledger_aggregates::device::power::{PowerAction, PowerOrder, PowerState};
 use bootledger_aggregates::device::register::DeviceChanged;
 use bootledger_aggregates::dhcp_server::DhcpServerEvent;
@@ -307,6 +308,11 @@ fn changed(change: &DeviceChanged) -> String {
     parts.extend(change.macs_added.iter().map(|mac| format!("new interface {mac}")));
     parts.extend(change.macs_removed.iter().map(|mac| format!("without interface {mac}")));
     parts.extend(change.management.as_ref().map(|management| format!("managed at {}", management.address)));
+    parts.extend(change.removed.iter().map(|removed| match removed {
+        Removed::Rack => "no rack".to_owned(),
+        Removed::Position => "no rack unit".to_owned(),
+        Removed::Management => "no management controller".to_owned(),
+    }));
     parts.extend(change.settings.iter().map(|(name, value)| match value {
         Some(_) => format!("setting {name}"),
         None => format!("without setting {name}"),

@@ -24,7 +24,7 @@ use uuid::Uuid;
 const CHUNK: usize = 500;
 
 /// Fields that make sense only together: where one is refused, so are the others.
-const TOGETHER: [&[&str]; 2] = [&["venture", "role"], &["site", "rack", "position"]];
+const TOGETHER: [&[&str]; 2] = [&["venture", "role"], &["site", "rack", "position", "parent"]];
 
 /// The devices in use that hold some labels.
 #[derive(Default)]
@@ -294,7 +294,9 @@ fn found(device: &Device, known: &Known) -> Result<Option<DeviceId>, Refusal> {
 
 fn given(device: &Device, parent: Option<DeviceId>) -> Map<String, Value> {
     let mut given = device.given.clone();
-    given.extend(parent.map(|parent| ("parent".to_owned(), json!(parent))));
+    if let Some(parent) = parent {
+        given.insert("parent".to_owned(), json!(parent));
+    }
     given
 }
 
@@ -346,7 +348,9 @@ fn change_of(
             }
             ("name" | "serial" | "asset", true) => drop(change.insert((*field).to_owned(), json!(""))),
             ("macs", true) => drop(change.insert("macs".to_owned(), json!([]))),
-            (_, true) => refuse("a device keeps it once it has one; give another value, or leave the field out"),
+            // As in a JSON merge patch: an explicit null removes, and the rules say where it cannot.
+            ("site", true) => refuse("a device is always at a site; name another one, or leave the field out"),
+            (_, true) => drop(change.insert((*field).to_owned(), Value::Null)),
             _ => drop(change.insert((*field).to_owned(), value)),
         }
     }

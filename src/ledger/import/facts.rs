@@ -2,7 +2,7 @@
 
 use super::super::controllers::{Owner, owners};
 use super::super::execute::Failure;
-use super::super::facts::deploying_parts;
+use super::super::parts::Family;
 use super::read::Row;
 use crate::store::append::Precondition;
 use bootledger_aggregates::boot_image::BootImage;
@@ -11,7 +11,7 @@ use bootledger_aggregates::device::controller::{Endpoint, Host};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::site::SiteSpec;
-use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
+use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
@@ -36,10 +36,10 @@ pub(super) struct Known {
     pub(super) holders: HashMap<(&'static str, String), Holder>,
     /// The management addresses that the rows name as a server's own.
     pub(super) managed: HashMap<Ipv4Addr, DeviceId>,
-    /// The sub-devices of the rows' devices that are being deployed, by name.
-    pub(super) deploying_parts: Vec<(DeviceId, String, DeploymentId)>,
-    /// What makes sure that the other sub-devices are not.
-    pub(super) idle_parts: Vec<Precondition>,
+    /// The rows' devices with what they are parts of and their sub-devices.
+    pub(super) family: Family,
+    /// The rows of devices, for those that are in a family.
+    rows: HashMap<DeviceId, u64>,
     /// The devices that have a controller which a row names.
     pub(super) controllers: Vec<Owner>,
 }
@@ -69,11 +69,12 @@ impl Known {
             devices,
             holders: HashMap::new(),
             managed: HashMap::new(),
-            deploying_parts: vec![],
-            idle_parts: vec![],
+            family: Family::default(),
+            rows: HashMap::new(),
             controllers: vec![],
         };
-        (known.deploying_parts, known.idle_parts) = deploying_parts(views, known.devices.values()).await?;
+        known.family = Family::of(views, known.devices.values()).await?;
+        known.rows = rows.iter().filter_map(|row| Some((known.devices.get(&row.mac)?.id, row.line))).collect();
         let named: Vec<Ipv4Addr> = rows.iter().filter_map(|row| row.ip).collect();
         for some in named.chunks(CHUNK) {
             known.managed.extend(devices::managed_at(views, some).await?);
@@ -95,6 +96,19 @@ impl Known {
             known.hold(super::super::facts::holders(views, some).await?);
         }
         Ok(known)
+    }
+
+    /// What must still hold of the rows' devices' relatives.
+    pub(super) fn idle(&self) -> Vec<Precondition> {
+        let own: BTreeMap<DeviceId, &Device> = self.devices.values().map(|device| (device.id, device)).collect();
+        own.into_values().flat_map(|device| self.family.idle(device)).collect()
+    }
+
+    /// The devices above this one that the file deploys too, with their rows: one deployment would detach what the other
+    /// deploys.
+    pub(super) fn above_in_file(&self, device: &Device) -> Vec<(String, u64)> {
+        let above = self.family.above(device).into_iter();
+        above.filter_map(|one| Some((one.words(), *self.rows.get(&one.id)?))).collect()
     }
 
     fn hold(&mut self, held: Vec<(Claim, Holder)>) {

@@ -88,11 +88,18 @@ pub(super) async fn plan(
             Ok(row) => planned.rows.push(row),
             Err(broken) => errors.extend(broken),
         }
+        for (above, other) in known.devices.get(&row.mac).iter().flat_map(|device| known.above_in_file(device)) {
+            let message = format!(
+                "this server is a sub-device of {above}, which row {other} deploys and which would detach it; leave one of the two \
+                 rows out, and deploy that server when the other deployment has ended"
+            );
+            errors.push(error(row.line, "mac", "chassis_in_file", message));
+        }
     }
     let of_catalogue =
         |((aggregate_type, aggregate_id), sequence)| Precondition::Sequence { aggregate_type, aggregate_id, sequence };
     planned.preconditions.extend(used.into_iter().map(of_catalogue));
-    planned.preconditions.extend(known.idle_parts.iter().cloned());
+    planned.preconditions.extend(known.idle());
     planned.chosen = free.given();
     Ok(if errors.is_empty() { Ok(planned) } else { Err(errors) })
 }
@@ -188,7 +195,11 @@ impl Common<'_> {
                     verified: true,
                     ..DeviceFacts::default()
                 },
-                |device| DeviceFacts { deploying_parts: self.deploying_parts(device.id), ..device.deployment_facts() },
+                |device| DeviceFacts {
+                    deploying_parts: self.known.family.deploying_below(device),
+                    deploying_above: self.known.family.deploying_above(device),
+                    ..device.deployment_facts()
+                },
             )),
             holders: self.known.holders_of(claims),
             managed: self.known.managed.get(&ip).copied(),
@@ -257,12 +268,6 @@ impl Common<'_> {
             boot_image,
             notes: row.notes.clone(),
         }))
-    }
-
-    /// The sub-devices of a device that are being deployed.
-    fn deploying_parts(&self, device: DeviceId) -> Vec<(String, DeploymentId)> {
-        let parts = self.known.deploying_parts.iter().filter(|(parent, ..)| *parent == device);
-        parts.map(|(_, name, deployment)| (name.clone(), *deployment)).collect()
     }
 
     /// The row's network and address: the named ones, else the device's own, else the next free.

@@ -132,7 +132,7 @@ pub(super) fn content(csv: &[u8]) -> Content {
     let controller = |row: &Row| row.management_ip.clone().filter(|_| !twice.contains(&row.line));
     repeated(&rows, controller, "management_ip", &mut errors);
     repeated(&rows, |row| row.hostname.clone(), "hostname", &mut errors);
-    repeated(&rows, |row| row.serial.clone(), "serial", &mut errors);
+    repeated(&rows, |row| row.serial.clone().map(Label), "serial", &mut errors);
     managed(&rows, &mut errors);
     if rows.is_empty() && errors.is_empty() {
         errors.push(error(0, "", "csv_empty", "the file has no rows"));
@@ -332,6 +332,29 @@ fn managed(rows: &[Row], errors: &mut Vec<RowError>) {
 }
 
 /// Tells every row after the first with the same value.
+/// A number on a label: two that differ only in case, width or blanks are the same.
+struct Label(Text);
+
+impl PartialEq for Label {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.folded() == other.0.folded()
+    }
+}
+
+impl Eq for Label {}
+
+impl Hash for Label {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.folded().hash(state);
+    }
+}
+
+impl std::fmt::Display for Label {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 fn repeated<K: Eq + Hash + std::fmt::Display>(
     rows: &[Row],
     key: impl Fn(&Row) -> Option<K>,

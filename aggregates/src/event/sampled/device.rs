@@ -5,6 +5,7 @@ use crate::device::controller::Endpoint;
 use crate::device::event::{DeviceEvent, DeviceKind, DhcpEntry, DnsEntry, Management, ManagementProtocol, RemovedBecause};
 use crate::device::facts::FactsRecorded;
 use crate::device::management::{Access, BootMode, Tls};
+use crate::device::patch::Removed;
 use crate::device::power::{PowerAction, PowerOrder, PowerState, Restart};
 use crate::device::register::{DeviceChanged, DeviceSpec};
 use crate::samples::{deployment_id, device_id, noon, parsed, settings};
@@ -100,6 +101,7 @@ fn changed() -> DeviceChanged {
         macs_added: vec![parsed("52:54:00:00:00:03")],
         macs_removed: vec![parsed("52:54:00:00:00:01")],
         management: Some(management(ManagementProtocol::Ipmi)),
+        removed: vec![],
         settings: SettingsChange::new(),
         endpoints_released: vec![],
         endpoints_taken: vec![],
@@ -175,6 +177,11 @@ sampled!(device: DeviceEvent {
             }),
             endpoints_released: vec![endpoint("[fd00::9:1]")],
             endpoints_taken: vec![endpoint("10.0.9.1:8443/rack1/node7#1"), endpoint("bmc1.example:8443/rack1/node7#1")],
+            ..DeviceChanged::default()
+        })),
+        DeviceEvent::DeviceChanged(Box::new(DeviceChanged {
+            removed: vec![Removed::Rack, Removed::Position, Removed::Management],
+            endpoints_released: vec![endpoint("[fd00::9:1]")],
             ..DeviceChanged::default()
         })),
     ],

@@ -142,6 +142,7 @@ pub(super) async fn change(
 mod tests {
     use super::*;
     use crate::pages::devices::samples::device;
+    use bootledger_aggregates::device::patch::Removable;
     use bootledger_aggregates::device::register::DeviceChange;
     use bootledger_aggregates::values::text::Text;
     use maud::Markup;
@@ -172,11 +173,13 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_taken_away_is_refused_beside_its_field() {
-        let mut fields = sent(&[("rack", ""), ("position", "top")]);
-        read_change(&mut fields);
-        let broken: Vec<(&str, &str)> = fields.broken().iter().map(|e| (e.field.as_str(), e.rule.as_str())).collect();
-        assert_eq!(broken, [("rack", "not_removable"), ("position", "malformed")]);
+    fn an_emptied_field_is_removed_and_the_site_is_not() {
+        let mut fields = sent(&[("rack", ""), ("position", "top"), ("management.address", ""), ("assignment", ""), ("site", "")]);
+        let change = read_change(&mut fields);
+        assert_eq!(change.removed, [Removable::Rack, Removable::Management, Removable::Venture].into());
+        assert_eq!((change.rack, change.management), (None, None));
+        let broken: Vec<&str> = fields.broken().iter().map(|e| e.field.as_str()).collect();
+        assert_eq!(broken, ["site", "position"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::pages::form::Fields;
 use bootledger_aggregates::device::controller::Host;
 use bootledger_aggregates::device::event::{Management, ManagementProtocol};
 use bootledger_aggregates::device::management::{Access, BootMode};
+use bootledger_aggregates::device::patch::Removable;
 use bootledger_aggregates::device::register::DeviceChange;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
@@ -102,12 +103,19 @@ pub(super) fn assignment(fields: &mut Fields) -> (Option<Name>, Option<Name>) {
 /// What was touched, as a change.
 pub(super) fn read_change(fields: &mut Fields) -> DeviceChange {
     let touched = |fields: &Fields, name: &str| fields.lines(name).trim() != fields.lines(&format!("was.{name}")).trim();
-    let emptied = |fields: &mut Fields, name: &str, words: &str| {
-        if touched(fields, name) && fields.text(name).is_empty() {
-            fields.refuse(name, "not_removable", format!("{words} can be replaced, but not taken away; name the new one"));
-        }
-    };
+    // An emptied field is removed, as null is over the API.
+    let emptied = |fields: &Fields, name: &str| touched(fields, name) && fields.text(name).is_empty();
     let mut change = DeviceChange::default();
+    for (name, field) in [
+        ("rack", Removable::Rack),
+        ("position", Removable::Position),
+        ("assignment", Removable::Venture),
+        ("management.address", Removable::Management),
+    ] {
+        if emptied(fields, name) {
+            change.removed.insert(field);
+        }
+    }
     for (name, place) in [("name", &mut change.name), ("serial", &mut change.serial), ("asset", &mut change.asset)] {
         if touched(fields, name) {
             *place = Some(fields.read(name).unwrap_or_default());
@@ -116,11 +124,9 @@ pub(super) fn read_change(fields: &mut Fields) -> DeviceChange {
     if touched(fields, "site") {
         change.site = fields.required("site", "The site");
     }
-    emptied(fields, "rack", "a device's rack");
     if touched(fields, "rack") {
         change.rack = fields.read("rack");
     }
-    emptied(fields, "position", "a device's place in its rack");
     if touched(fields, "position") {
         change.position = number(fields, "position", "a rack unit, a number from 1");
     }
@@ -130,8 +136,9 @@ pub(super) fn read_change(fields: &mut Fields) -> DeviceChange {
     if touched(fields, "assignment") {
         (change.venture, change.role) = assignment(fields);
     }
-    emptied(fields, "management.address", "a management controller");
-    if FIELDS.iter().any(|name| name.starts_with("management.") && touched(fields, name)) {
+    if !change.removes(Removable::Management)
+        && FIELDS.iter().any(|name| name.starts_with("management.") && touched(fields, name))
+    {
         change.management = management(fields);
     }
     change.remark = fields.read("remark");

@@ -1,0 +1,158 @@
+//! The change of a device as a JSON merge patch (RFC 7396): what is left out stays, and null removes.
+
+use super::Registered;
+use super::event::{DeviceEvent, Management};
+use super::register::DeviceChange;
+use crate::settings::SettingsChange;
+use crate::values::ids::DeviceId;
+use crate::values::mac_address::MacAddress;
+use crate::values::name::Name;
+use crate::values::text::Text;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// A field that a change can remove although it has no empty value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names are those of the fields")]
+pub enum Removable {
+    Rack,
+    Position,
+    Management,
+    Parent,
+    Venture,
+    Role,
+    Settings,
+}
+
+/// A field that a stored change removed. Events of its own record a removed parent, venture or role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are those of the fields")]
+pub enum Removed {
+    Rack,
+    Position,
+    Management,
+}
+
+/// The JSON of a change: the outer `None` is a field that is left out, the inner one is null.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    #[serde(default, deserialize_with = "given")]
+    name: Option<Option<Text>>,
+    #[serde(default, deserialize_with = "given")]
+    serial: Option<Option<Text>>,
+    #[serde(default, deserialize_with = "given")]
+    asset: Option<Option<Text>>,
+    #[serde(default, deserialize_with = "required")]
+    site: Option<Name>,
+    #[serde(default, deserialize_with = "given")]
+    rack: Option<Option<Name>>,
+    #[serde(default, deserialize_with = "given")]
+    position: Option<Option<u16>>,
+    #[serde(default, deserialize_with = "given")]
+    macs: Option<Option<Vec<MacAddress>>>,
+    #[serde(default, deserialize_with = "given")]
+    management: Option<Option<Management>>,
+    #[serde(default, deserialize_with = "given")]
+    parent: Option<Option<DeviceId>>,
+    #[serde(default, deserialize_with = "given")]
+    venture: Option<Option<Name>>,
+    #[serde(default, deserialize_with = "given")]
+    role: Option<Option<Name>>,
+    /// A remark is added, so null adds none.
+    #[serde(default)]
+    remark: Option<Text>,
+    #[serde(default, deserialize_with = "given")]
+    settings: Option<Option<SettingsChange>>,
+}
+
+/// A field that is there, with a value or null.
+#[expect(clippy::option_option, reason = "a field is left out, null, or has a value")]
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// A field that can be replaced but not removed.
+fn required<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let none =
+        || serde::de::Error::custom("a device always has one, so null cannot remove it; give another value, or leave it out");
+    Option::deserialize(deserializer)?.ok_or_else(none).map(Some)
+}
+
+impl<'de> Deserialize<'de> for DeviceChange {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let patch = Patch::deserialize(deserializer)?;
+        let nulls = [
+            (patch.rack == Some(None), Removable::Rack),
+            (patch.position == Some(None), Removable::Position),
+            (patch.management == Some(None), Removable::Management),
+            (patch.parent == Some(None), Removable::Parent),
+            (patch.venture == Some(None), Removable::Venture),
+            (patch.role == Some(None), Removable::Role),
+            (patch.settings == Some(None), Removable::Settings),
+        ];
+        Ok(Self {
+            name: patch.name.map(Option::unwrap_or_default),
+            serial: patch.serial.map(Option::unwrap_or_default),
+            asset: patch.asset.map(Option::unwrap_or_default),
+            site: patch.site,
+            rack: patch.rack.flatten(),
+            position: patch.position.flatten(),
+            macs: patch.macs.map(Option::unwrap_or_default),
+            management: patch.management.flatten(),
+            parent: patch.parent.flatten(),
+            venture: patch.venture.flatten(),
+            role: patch.role.flatten(),
+            remark: patch.remark,
+            settings: patch.settings.flatten().unwrap_or_default(),
+            removed: nulls.into_iter().filter_map(|(null, field)| null.then_some(field)).collect(),
+        })
+    }
+}
+
+impl DeviceChange {
+    /// Whether the change removes this.
+    pub fn removes(&self, field: Removable) -> bool {
+        self.removed.contains(&field)
+    }
+
+    /// Venture and role after the change. A role is one of a venture, so it goes with it.
+    pub fn owner(&self, venture: Option<&Name>, role: Option<&Name>) -> (Option<Name>, Option<Name>) {
+        let (no_venture, no_role) = (self.removes(Removable::Venture), self.removes(Removable::Role));
+        let after = |new: &Option<Name>, old: Option<&Name>, gone: bool| new.clone().or_else(|| old.filter(|_| !gone).cloned());
+        (after(&self.venture, venture, no_venture), after(&self.role, role, no_role || no_venture))
+    }
+
+    /// The rack after the change.
+    pub fn rack_after(&self, rack: Option<&Name>) -> Option<Name> {
+        self.rack.clone().or_else(|| rack.filter(|_| !self.removes(Removable::Rack)).cloned())
+    }
+
+    /// The device that it is a part of after the change.
+    pub fn parent_after(&self, parent: Option<DeviceId>) -> Option<DeviceId> {
+        self.parent.or_else(|| parent.filter(|_| !self.removes(Removable::Parent)))
+    }
+
+    /// What the device has and loses. A rack unit is one of a rack, so it goes with it.
+    pub(super) fn removed_of(&self, device: &Registered) -> Vec<Removed> {
+        let rack = self.removes(Removable::Rack) && device.rack.is_some();
+        let position = self.removes(Removable::Position) || (rack && self.position.is_none());
+        let management = self.removes(Removable::Management) && device.management.is_some();
+        let all = [
+            (rack, Removed::Rack),
+            (position && device.position.is_some(), Removed::Position),
+            (management, Removed::Management),
+        ];
+        all.into_iter().filter_map(|(gone, field)| gone.then_some(field)).collect()
+    }
+
+    /// The events of a change of the parent.
+    pub(super) fn moved(&self, parent: Option<DeviceId>) -> Vec<DeviceEvent> {
+        let after = self.parent_after(parent);
+        if after == parent {
+            return vec![];
+        }
+        let detached = parent.map(|parent| DeviceEvent::DeviceDetached { parent, deployment: None });
+        detached.into_iter().chain(after.map(|parent| DeviceEvent::DeviceAttached { parent })).collect()
+    }
+}
