@@ -107,14 +107,19 @@ const FILTERS: [&str; 16] = [
 /// What begins and ends a comment: a control character, since shell scripts have `${#name}`. Templates have no comments.
 const NO_COMMENT: (&str, &str) = ("\u{1}#", "#\u{1}");
 
+/// How templates are written.
+fn syntax() -> Option<SyntaxConfig> {
+    let (begin, end) = NO_COMMENT;
+    SyntaxConfig::builder().keep_trailing_newline(true).comment_delimiters(begin, end).build().ok()
+}
+
 static SANDBOX: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut sandbox = Environment::empty();
     sandbox.set_undefined_behavior(UndefinedBehavior::Strict);
     sandbox.set_auto_escape_callback(|_| AutoEscape::None);
     sandbox.set_fuel(Some(FUEL));
     // A script ends with the line break that it was written with.
-    let (begin, end) = NO_COMMENT;
-    if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).comment_delimiters(begin, end).build() {
+    if let Some(syntax) = syntax() {
         sandbox.set_syntax(syntax);
     }
     // The engine would write True and False, as Python does; installers and scripts read neither.
@@ -354,7 +359,7 @@ fn check(text: &str, kind: FileKind, declared: &Declared) -> Result<Uses, Templa
         let least = || SettingValues::least_sample(&known);
         served(template.render(Variables::sample().with_settings(least()))?, "a server whose optional settings are empty")?;
     }
-    Ok(Uses { settings: used, needs: needs::of(text) })
+    Ok(Uses { settings: used, needs: needs::of(text, kind) })
 }
 
 /// What a checked template renders to for the sample servers: with every setting filled in, and with every optional setting empty.
