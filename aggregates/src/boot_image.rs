@@ -112,12 +112,15 @@ pub struct Needs {
     /// These values of the server's network: the template uses them without a condition for networks that have none.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub network: BTreeSet<NetworkValue>,
+    /// The settings that a boot script writes without quotes, each with the signs that would change the script.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unquoted: BTreeMap<SettingName, BTreeSet<String>>,
 }
 
 impl Needs {
     /// Whether the template needs nothing else.
     pub fn is_empty(&self) -> bool {
-        self.kinds.is_empty() && self.files.is_empty() && self.network.is_empty()
+        self.kinds.is_empty() && self.files.is_empty() && self.network.is_empty() && self.unquoted.is_empty()
     }
 }
 

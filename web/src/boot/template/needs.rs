@@ -12,7 +12,7 @@ use bootledger_aggregates::values::name::Name;
 use minijinja::machinery::ast::{BinOpKind, CallArg, CompareOpKind, Expr, Stmt, UnaryOpKind};
 use minijinja::machinery::parse;
 use minijinja::value::{Value, ValueKind};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The variables that are empty where the image has no file of a kind.
 const OF_IMAGE: [(&str, FileKind); 3] =
@@ -122,12 +122,7 @@ impl Abstract {
     fn or(self, other: Self) -> Self {
         let same = self.known.is_some() && self.known == other.known;
         let truth = self.truth().filter(|truth| other.truth() == Some(*truth));
-        Self {
-            depends: self.depends || other.depends,
-            known: self.known.filter(|_| same),
-            truth,
-            item: self.item || other.item,
-        }
+        Self { depends: self.depends || other.depends, known: self.known.filter(|_| same), truth, item: self.item || other.item }
     }
 
     fn text(&self) -> Option<String> {
@@ -221,7 +216,11 @@ impl<'text> Reader<'text> {
                     self.branches([(false, &block.else_body)], None, false, written);
                     return;
                 }
-                let one = iterated.known.as_ref().filter(|known| known.len() == Some(1)).and_then(|known| known.try_iter().ok()?.next());
+                let one = iterated
+                    .known
+                    .as_ref()
+                    .filter(|known| known.len() == Some(1))
+                    .and_then(|known| known.try_iter().ok()?.next());
                 let item = Abstract { depends: iterated.depends, known: one, item: true, truth: None };
                 self.scopes.push(BTreeMap::new());
                 self.assign(&block.target, &item);
@@ -502,7 +501,11 @@ impl<'text> Reader<'text> {
                     // What is joined, trimmed or written otherwise is not followed.
                     _ => None,
                 };
-                Abstract { depends: value.depends || arguments.iter().any(|argument| argument.depends), known, ..Abstract::default() }
+                Abstract {
+                    depends: value.depends || arguments.iter().any(|argument| argument.depends),
+                    known,
+                    ..Abstract::default()
+                }
             }
         }
     }
