@@ -31,6 +31,9 @@ const TOKEN: &str = "\u{3}";
 /// Stands for text that is not known.
 const UNKNOWN: char = '\u{4}';
 
+/// Ends a branch that may be taken or not: other text may follow.
+const END: char = '\u{5}';
+
 /// The longest text whose value is followed: it decides conditions, and names files.
 const FOLLOWED: usize = 1024;
 
@@ -58,7 +61,9 @@ pub(super) fn of(text: &str, kind: FileKind) -> Needs {
 
 /// The files that are named in what is written.
 fn named(log: &str, kind: FileKind, needs: &mut Needs) {
-    for line in log.lines().filter(|line| !is_comment(line.trim_start())) {
+    for line in
+        log.lines().filter(|line| !is_comment(line.trim_start_matches(|c: char| c.is_whitespace() || c == UNKNOWN || c == END)))
+    {
         let own = format!("{BASE}/pxe/");
         let mut paths: Vec<&str> = line.split(&own).skip(1).collect();
         if kind == FileKind::Grub {
@@ -281,6 +286,9 @@ impl<'text> Reader<'text> {
     ) {
         let (before, mut after) = (self.line, vec![]);
         self.conditional += usize::from(unknown);
+        if unknown {
+            self.log.push(UNKNOWN);
+        }
         for (branch, body) in branches {
             self.line = before;
             let assumed = self.assumed.len();
@@ -290,9 +298,8 @@ impl<'text> Reader<'text> {
             let inner = self.body(body);
             self.assumed.truncate(assumed);
             after.push(self.line);
-            // The text that follows may follow something else.
             if unknown {
-                self.log.push(UNKNOWN);
+                self.log.push(END);
             }
             written.push(inner.depends, inner.text.as_deref().filter(|_| !unknown));
         }

@@ -120,9 +120,9 @@ mod tests {
     #[test]
     fn signs_that_an_ipxe_script_lets_through_are_found() {
         for (line, signs) in [
-            ("kernel {{ kernel_url }} {{ settings.v }}", " # && ; || ${\\ "),
+            ("kernel {{ kernel_url }} {{ settings.v }}", " # &&  ;  || ${\\ "),
             ("kernel {{ kernel_url }} {{ settings.v|replace('$', '')|replace('&', '')|replace('|', '') }}", " # ; \\ "),
-            ("kernel {{ kernel_url }} '{{ settings.v }}'", " # && ; || ${\\ "),
+            ("kernel {{ kernel_url }} '{{ settings.v }}'", " # &&  ;  || ${\\ "),
             ("# {{ settings.v }}", ""),
         ] {
             assert_eq!(let_through(FileKind::BootIpxe, line), signs, "{line}");
