@@ -244,8 +244,11 @@ async fn run(program: &Path, checker: Checker, zone: &str, text: &str, deadline:
     let folders = [folder.path().display().to_string(), folder.path().display().to_string(), "stdout".to_owned()];
     let variables: Vec<String> =
         variables.iter().zip(folders).map(|(name, value)| format!("{name}={}", quoted(&value))).collect();
+    // What it writes is bounded, and so is what it may write to its files. One that a signal ended has not judged the file, whatever it
+    // said before; neither have the shell's own 126 and 127, for a program that cannot be run.
     let command = format!(
-        "ZONE={}; exec nice -n 10 env {} {} {}",
+        "ZONE={}; out=$1.output; ulimit -f {BLOCKS}; nice -n 10 env {} {} {} >\"$out\" 2>&1; status=$?; \
+         [ $status -gt 125 ] || tail -c 65536 \"$out\"; exit $status",
         quoted(zone),
         variables.join(" "),
         quoted(&program.display().to_string()),
@@ -263,6 +266,9 @@ async fn run(program: &Path, checker: Checker, zone: &str, text: &str, deadline:
         Err(error) => unchecked(error),
     }
 }
+
+/// The most that a checker may write into one file, in the blocks of 512 bytes of `ulimit`.
+const BLOCKS: u32 = 16 * 1024 * 2;
 
 /// A word of a shell.
 fn quoted(text: &str) -> String {

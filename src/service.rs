@@ -26,7 +26,7 @@ use bootledger_outbound::Guard;
 use bootledger_projections::tallies;
 use bootledger_web::application::Application;
 use bootledger_web::auth::provider::IdentityProvider;
-use bootledger_web::boot::{self, loaders::Loaders, store::Contents, table::BootTable};
+use bootledger_web::boot::{self, loaders::Loaders, loaders::signed_loaders, store::Contents, table::BootTable};
 use bootledger_web::health::vitals::{Pulse, Vitals};
 use bootledger_web::request::backend::{LibraryPort, Port};
 use object_store::ObjectStore;
@@ -272,9 +272,14 @@ fn loaders(arguments: &ServeArguments) -> Result<Option<Loaders>> {
                 .with_context(|| format!("the folder {} (--loaders) cannot be read", own.display()))?
         }
         (None, Ok(package)) => package,
+        (None, Err(error)) if arguments.tftp_listen.is_some() && signed_loaders().next().is_some() => {
+            let signed = signed_loaders().collect::<Vec<_>>().join(", ");
+            tracing::warn!(%folder, %error, "there is no iPXE to serve; only the signed loaders {signed} are, which the boot chain signed starts");
+            Loaders::of([])?
+        }
         (None, Err(error)) if arguments.tftp_listen.is_some() => {
             return Err(error).with_context(|| {
-                format!("there is nothing to serve over TFTP: the folder {folder} (--tftp-folder) cannot be read; Debian's package ipxe makes /usr/lib/ipxe")
+                format!("there is nothing to serve over TFTP: the folder {folder} (--tftp-folder) cannot be read; Debian's package ipxe makes /usr/lib/ipxe, --loaders names a folder of your own, and Debian's shim-signed has loaders for Secure Boot")
             });
         }
         (None, Err(error)) => {

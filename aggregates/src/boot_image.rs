@@ -9,6 +9,7 @@ pub mod recipe;
 mod tests;
 
 use crate::deployment::installer::LOCAL_DISK;
+use crate::network::NetworkSpec;
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::settings::{self, SecretProblems};
 use crate::values::boot_chain::BootChain;
@@ -97,7 +98,7 @@ pub struct BootFile {
     pub needs: Needs,
 }
 
-/// The files of an image that a template needs: without them, a part of what it makes would be empty.
+/// What a template needs of its image and of the server's network: without it, a part of what it makes would be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Needs {
@@ -108,13 +109,67 @@ pub struct Needs {
     /// The files of these names: the template writes them after `files_url`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub files: BTreeSet<Name>,
+    /// These values of the server's network: the template uses them without a condition for networks that have none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub network: BTreeSet<NetworkValue>,
+    /// The settings that a boot script writes without quotes, each with the signs that would change the script.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unquoted: BTreeMap<SettingName, BTreeSet<String>>,
 }
 
 impl Needs {
-    /// Whether the template needs no other file.
+    /// Whether the template needs nothing else.
     pub fn is_empty(&self) -> bool {
-        self.kinds.is_empty() && self.files.is_empty()
+        self.kinds.is_empty() && self.files.is_empty() && self.network.is_empty() && self.unquoted.is_empty()
     }
+}
+
+/// A value that a network may lack. Its name is that of the variable in templates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkValue {
+    /// The router.
+    Gateway,
+    /// The resolvers.
+    DnsServers,
+}
+
+impl NetworkValue {
+    /// The variable's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::DnsServers => "dns_servers",
+        }
+    }
+
+    /// Whether a network has none.
+    fn is_absent(self, network: &NetworkSpec) -> bool {
+        match self {
+            Self::Gateway => network.gateway.is_none(),
+            Self::DnsServers => network.dns_servers.is_empty(),
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::DnsServers => "DNS servers",
+        }
+    }
+}
+
+/// The values of networks that the templates of an image need, each with the template.
+pub type NetworkNeeds = Vec<(NetworkValue, Name)>;
+
+/// Why a server of this network cannot boot an image whose templates have these needs, as a sentence.
+pub fn absent_from_network(needs: &NetworkNeeds, name: &Name, network: &NetworkSpec) -> Option<String> {
+    let (value, template) = needs.iter().find(|(value, _)| value.is_absent(network))?;
+    let (words, variable) = (value.words(), value.as_str());
+    Some(format!(
+        "its template {template} uses {variable}, and the network {name} has no {words}: set it in the network, or write \
+         {{% if {variable} %}} … {{% endif %}} around what needs it, or {{{{ {variable} or '' }}}} where an empty value is right"
+    ))
 }
 
 /// Whose word ends the deployments of an image.
@@ -330,6 +385,12 @@ impl BootImage {
             });
             kinds.chain(files)
         })
+    }
+
+    /// What its templates need of the network of a server.
+    pub fn network_needs(&self) -> NetworkNeeds {
+        let templates = self.files.iter().filter(|(_, file)| file.template);
+        templates.flat_map(|(name, file)| file.needs.network.iter().map(|value| (*value, name.clone()))).collect()
     }
 
     fn too_many_grub(&self) -> Option<String> {

@@ -97,6 +97,7 @@ pub(crate) fn request() -> StartDeployment {
                 revision: 3,
                 retired: false,
                 incomplete: None,
+                network_needs: vec![],
                 limits: Limits { open_minutes: 30, in_progress_minutes: 120 },
                 done_by: EndedBy::Server,
             }),

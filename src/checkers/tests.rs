@@ -45,6 +45,12 @@ async fn a_checker_that_does_not_work_refuses_nothing() {
         ("trap '' TERM; while :; do :; done", "did not end within"),
         ("kill -SEGV $$", "ended without a word"),
         ("exit 1", "ended without a word"),
+        // It was killed after it had said something, which is no judgement of the file.
+        ("echo 'error at line 1'; kill -KILL $$", "ended without a word"),
+        ("echo 'error at line 1'; kill -SEGV $$", "ended without a word"),
+        ("exit 127", "ended without a word"),
+        // It fills the disk.
+        ("cat /dev/zero", "ended without a word"),
         ("echo \"cannot read $3: Permission denied\"; exit 1", "Permission denied"),
     ] {
         let (_folder, checkers) = with(script);

@@ -286,6 +286,7 @@ pub(super) fn image_facts(entry: &Entry<bootledger_aggregates::boot_image::BootI
         revision: entry.spec.revision,
         retired: entry.spec.retired,
         incomplete: entry.spec.incomplete(),
+        network_needs: entry.spec.network_needs(),
         limits: Limits {
             open_minutes: minutes(|spec| spec.open_minutes, 30),
             in_progress_minutes: minutes(|spec| spec.in_progress_minutes, 120),

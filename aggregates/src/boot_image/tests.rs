@@ -88,7 +88,8 @@ fn an_image_is_complete_with_exactly_one_script() {
 
 #[test]
 fn an_image_is_incomplete_until_it_has_what_its_templates_need() {
-    let needs = Needs { kinds: [FileKind::Kernel, FileKind::Kickstart].into(), files: [parsed("late.sh")].into() };
+    let needs =
+        Needs { kinds: [FileKind::Kernel, FileKind::Kickstart].into(), files: [parsed("late.sh")].into(), ..Needs::default() };
     let script =
         BootImageCommand::PutFile { name: parsed("boot.ipxe"), file: BootFile { needs, ..boot_file(FileKind::BootIpxe) } };
     let missing = |more: Vec<BootImageCommand>| after([vec![define(), script.clone()], more].concat()).0.incomplete();

@@ -2,7 +2,7 @@
 
 use super::event::{DeploymentEvent, DeploymentStarted, Limits};
 use super::plan::Plan;
-use crate::boot_image::EndedBy;
+use crate::boot_image::{EndedBy, NetworkNeeds, absent_from_network};
 use crate::claims::{Claim, Holder};
 use crate::network::{NetworkSpec, Reserved};
 use crate::rules::{BrokenRule, Refused};
@@ -89,6 +89,8 @@ pub struct BootImageFacts {
     pub retired: bool,
     /// What it lacks.
     pub incomplete: Option<String>,
+    /// What its templates need of the server's network.
+    pub network_needs: NetworkNeeds,
     /// Its time limits.
     pub limits: Limits,
     /// Whose word ends its deployments.
@@ -324,13 +326,14 @@ fn catalogue(request: &StartDeployment) -> Vec<BrokenRule> {
             "boot_image_retired",
             format!("the boot image {} is retired; choose another", request.boot_image),
         )),
-        Some(image) => broken.extend(image.incomplete.as_ref().map(|why| {
-            BrokenRule::new(
-                "boot_image",
-                "boot_image_incomplete",
-                format!("the boot image {} cannot be booted: {why}", request.boot_image),
-            )
-        })),
+        Some(image) => {
+            let network = request.facts.network.as_ref();
+            let absent = || network.and_then(|(name, spec)| absent_from_network(&image.network_needs, name, spec));
+            broken.extend(image.incomplete.clone().or_else(absent).map(|why| {
+                let message = format!("the boot image {} cannot be booted: {why}", request.boot_image);
+                BrokenRule::new("boot_image", "boot_image_incomplete", message)
+            }));
+        }
     }
     broken
 }

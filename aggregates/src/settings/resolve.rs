@@ -1,6 +1,6 @@
 //! Which value of a setting counts, and where it comes from.
 
-use crate::boot_image::BootImage;
+use crate::boot_image::{BootImage, FileKind};
 use crate::rules::BrokenRule;
 use crate::values::ParseError;
 use crate::values::boot_chain::{BootChain, SETTING};
@@ -8,7 +8,7 @@ use crate::values::name::Name;
 use crate::values::setting::{SettingName, SettingSpec, SettingType, SettingValue, Settings};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -206,6 +206,8 @@ struct Setting {
     spec: SettingSpec,
     used: bool,
     inherited: Option<Resolved>,
+    /// The boot scripts that write it without quotes, each with the signs that would change the script.
+    unquoted: Vec<(FileKind, Name, BTreeSet<String>)>,
 }
 
 impl Inherited {
@@ -216,7 +218,10 @@ impl Inherited {
         let of = |(name, spec): (&SettingName, &SettingSpec)| {
             let nearest = layers.iter().find_map(|layer| Some((layer.settings.get(name)?, &layer.from)));
             let inherited = nearest.map(|(value, from)| Resolved { value: value.clone(), from: from.clone() });
-            Setting { name: name.clone(), spec: spec.clone(), used: used.contains(name), inherited }
+            let scripts = image.files.iter().filter(|(_, file)| file.template && file.kind.is_script());
+            let unquoted =
+                scripts.filter_map(|(script, file)| Some((file.kind, script.clone(), file.needs.unquoted.get(name)?.clone())));
+            Setting { name: name.clone(), spec: spec.clone(), used: used.contains(name), inherited, unquoted: unquoted.collect() }
         };
         let settings = image.declared().iter().map(of).collect();
         let chain = BootChain::setting().and_then(|setting| {
@@ -262,6 +267,7 @@ impl Inherited {
             broken.push(rule);
             BootChain::default()
         });
+        broken.extend(used().filter_map(|setting| setting.splits(&self.image, boot_chain, setting.value(own).as_deref())));
         Resolution { values: values.collect(), broken, boot_chain }
     }
 
@@ -293,6 +299,34 @@ impl Setting {
     fn value<'a>(&'a self, own: &Settings) -> Option<Cow<'a, Resolved>> {
         let own = own.get(&self.name).map(|value| Cow::Owned(Resolved { value: value.clone(), from: Source::Device }));
         own.or_else(|| self.inherited.as_ref().map(Cow::Borrowed))
+    }
+
+    /// Why the script of a boot chain would be another one with the setting's value.
+    fn splits(&self, image: &Name, chain: BootChain, set: Option<&Resolved>) -> Option<BrokenRule> {
+        let kind = if chain == BootChain::Signed { FileKind::Grub } else { FileKind::BootIpxe };
+        let value = set.map(|set| &set.value).or(self.spec.default.as_ref())?;
+        let texts: Vec<String> = match value {
+            SettingValue::Text(text) => vec![text.as_str().to_owned()],
+            SettingValue::List(list) => list.items().iter().map(ToString::to_string).collect(),
+            _ => return None,
+        };
+        let has = |sign: &str| texts.iter().any(|text| format!(" {text} ").contains(sign));
+        let (_, script, sign) = self
+            .unquoted
+            .iter()
+            .filter(|(of, ..)| *of == kind)
+            .find_map(|(of, script, signs)| Some((of, script, signs.iter().find(|sign| has(sign))?)))?;
+        let (name, sign) = (&self.name, sign.trim());
+        let source = set.map_or_else(|| "the boot image".to_owned(), |set| noun(&set.from));
+        let (loader, advice) = match kind {
+            FileKind::Grub => ("GRUB", "or write it with the filter shell in the template"),
+            _ => ("iPXE", "which has no quoting, or remove the sign in the template with the filter replace"),
+        };
+        let message = format!(
+            "the setting {name} of the boot image {image} has {sign} in its value, and the template {script} writes the value without \
+             quotes, so that {loader} would read another script; change the value on {source}, {advice}"
+        );
+        Some(BrokenRule::new("boot_image", "setting_changes_script", message))
     }
 
     /// Why the setting keeps a deployment from starting.

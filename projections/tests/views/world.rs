@@ -300,6 +300,7 @@ impl World {
                 revision: image.revision,
                 retired: image.retired,
                 incomplete: image.incomplete(),
+                network_needs: image.network_needs(),
                 limits: Limits { open_minutes: 1, in_progress_minutes: 1 },
                 done_by: image.spec.as_ref().map(|spec| spec.done_by).unwrap_or_default(),
             }),

@@ -14,8 +14,8 @@ use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
 use bootledger_web::boot::settings::Declared;
 use bootledger_web::boot::store::{Contents, StoreError};
-use bootledger_web::boot::template::{Uses, examine};
-use bootledger_web::boot::upload::check_grub;
+use bootledger_web::boot::template::{MAX_OUTPUT, Uses, examine};
+use bootledger_web::boot::upload::{check_grub, check_script};
 use bootledger_web::commands::Command;
 use bytes::Bytes;
 use futures::stream;
@@ -133,6 +133,25 @@ impl Import<'_> {
             };
             if file.kind == FileKind::Grub
                 && let Err(error) = check_grub(&content, declared.clone()).await
+            {
+                return Ok(Err(error.to_string()));
+            }
+        }
+        if !file.template && file.kind.is_script() {
+            let script = match &file.content {
+                FileContent::Text(text) => Bytes::from(text.clone()),
+                FileContent::Path(_) if size > MAX_OUTPUT as u64 => {
+                    return Ok(Err(format!("a boot script has at most {MAX_OUTPUT} bytes, and this one has {size}")));
+                }
+                FileContent::Path(path) => match tokio::fs::read(path).await {
+                    Ok(content) => content.into(),
+                    Err(error) => return Ok(Err(unreadable(path, &error))),
+                },
+                // An image of an earlier version is loaded as it is.
+                FileContent::Stored { .. } => Bytes::new(),
+            };
+            if !script.is_empty()
+                && let Err(error) = check_script(&script, file.kind).await
             {
                 return Ok(Err(error.to_string()));
             }

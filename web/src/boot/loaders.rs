@@ -12,6 +12,8 @@ mod signed;
 
 pub(super) use answer::loader;
 
+pub use signed::installed as signed_loaders;
+
 use architecture::Offer;
 use std::fs::File;
 use std::io;

@@ -107,6 +107,15 @@ impl SettingValues {
         Self { values, unknown: OnceLock::new() }
     }
 
+    /// The same with this text as a setting's value.
+    #[must_use]
+    pub(super) fn with_text(mut self, name: &SettingName, text: &str) -> Self {
+        if let Some(value) = self.values.get_mut(name.as_str()) {
+            *value = if value.kind() == ValueKind::Seq { texts([text.to_owned()]) } else { Value::from(text) };
+        }
+        self
+    }
+
     fn of(declared: &Declared, value: impl Fn(&SettingSpec) -> Value) -> Self {
         let values = declared.iter().map(|(name, spec)| (name.to_string(), value(spec))).collect();
         Self { values, unknown: OnceLock::new() }

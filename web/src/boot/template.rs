@@ -35,6 +35,7 @@ mod nests;
 mod passing;
 mod scan;
 mod served;
+mod unquoted;
 mod writing;
 
 pub(super) use writing::quoted;
@@ -107,14 +108,19 @@ const FILTERS: [&str; 16] = [
 /// What begins and ends a comment: a control character, since shell scripts have `${#name}`. Templates have no comments.
 const NO_COMMENT: (&str, &str) = ("\u{1}#", "#\u{1}");
 
+/// How templates are written.
+fn syntax() -> Option<SyntaxConfig> {
+    let (begin, end) = NO_COMMENT;
+    SyntaxConfig::builder().keep_trailing_newline(true).comment_delimiters(begin, end).build().ok()
+}
+
 static SANDBOX: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut sandbox = Environment::empty();
     sandbox.set_undefined_behavior(UndefinedBehavior::Strict);
     sandbox.set_auto_escape_callback(|_| AutoEscape::None);
     sandbox.set_fuel(Some(FUEL));
     // A script ends with the line break that it was written with.
-    let (begin, end) = NO_COMMENT;
-    if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).comment_delimiters(begin, end).build() {
+    if let Some(syntax) = syntax() {
         sandbox.set_syntax(syntax);
     }
     // The engine would write True and False, as Python does; installers and scripts read neither.
@@ -329,6 +335,7 @@ pub fn check_template(text: &str, declared: &Declared) -> Result<BTreeSet<Settin
 }
 
 fn check(text: &str, kind: FileKind, declared: &Declared) -> Result<Uses, TemplateError> {
+    no_control_characters(text, kind)?;
     let template = Template::parse(text)?;
     if let Some(name) = template.unknown_names()?.first() {
         return Err(TemplateError {
@@ -354,7 +361,38 @@ fn check(text: &str, kind: FileKind, declared: &Declared) -> Result<Uses, Templa
         let least = || SettingValues::least_sample(&known);
         served(template.render(Variables::sample().with_settings(least()))?, "a server whose optional settings are empty")?;
     }
-    Ok(Uses { settings: used, needs: needs::of(text) })
+    let unquoted = unquoted::of(&template, kind, &known)?;
+    Ok(Uses { settings: used, needs: Needs { unquoted, ..needs::of(text, kind) } })
+}
+
+/// Refuses what no boot loader reads: control characters, and a byte order mark before a script. Carriage returns are left to
+/// those who read the lines.
+fn no_control_characters(text: &str, kind: FileKind) -> Result<(), TemplateError> {
+    let line = |at: usize| 1 + text.get(..at).unwrap_or_default().matches('\n').count();
+    // Other files may have a form feed or an escape; a zero byte ends a text in whatever reads it.
+    let refused = |c: char| c == '\0' || (kind.is_script() && c.is_control() && !matches!(c, '\n' | '\r' | '\t'));
+    if let Some((at, c)) = text.char_indices().find(|(at, c)| refused(*c) && !text[*at..].starts_with("\u{1}#")) {
+        let message = format!("it has the control character U+{:04X}; remove it", u32::from(c));
+        return Err(TemplateError { line: line(at), message });
+    }
+    if kind == FileKind::Grub && text.starts_with('\u{feff}') {
+        let message =
+            "it begins with a byte order mark, which GRUB takes for a part of the first command; save it as UTF-8 without one";
+        return Err(TemplateError { line: 1, message: message.to_owned() });
+    }
+    Ok(())
+}
+
+/// Says what is wrong with a script that is served as it is stored.
+///
+/// # Errors
+/// What iPXE or GRUB would stop at.
+pub(super) fn check_stored(bytes: &[u8], kind: FileKind) -> Result<(), TemplateError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        TemplateError::whole(format!("a boot script is UTF-8 text, but byte {} of this one is not", error.valid_up_to() + 1))
+    })?;
+    no_control_characters(text, kind)?;
+    if kind == FileKind::BootIpxe { served::script(bytes, "every server") } else { Ok(()) }
 }
 
 /// What a checked template renders to for the sample servers: with every setting filled in, and with every optional setting empty.

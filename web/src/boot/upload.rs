@@ -6,7 +6,7 @@
 use super::grub_syntax;
 use super::settings::Declared;
 use super::store::{Contents, StoreError, Stored};
-use super::template::{MAX_TEMPLATE, RenderError, Uses, check_saved, samples};
+use super::template::{MAX_OUTPUT, MAX_TEMPLATE, RenderError, Uses, check_saved, check_stored, samples};
 use super::variables::SETTINGS;
 use crate::application::Application;
 use crate::commands::{Command, CommandError, Context, Receipt};
@@ -20,6 +20,9 @@ use futures::{Stream, StreamExt};
 use sha2::Digest;
 use std::pin::pin;
 use std::sync::Arc;
+
+/// The largest boot script that is no template: as large as a template may become.
+const LARGEST_SCRIPT: u64 = MAX_OUTPUT as u64;
 
 /// What an operator says about a file beside its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +126,14 @@ pub async fn put_file<E: Into<anyhow::Error>>(
             check_grub(&text, declared).await?;
         }
         contents.store_bytes(text).await?
+    } else if description.kind.is_script() {
+        let script = whole(body, limit.min(LARGEST_SCRIPT)).await?;
+        if script.is_empty() {
+            return Err(UploadError::Empty);
+        }
+        check_announced(&script, description.announced)?;
+        check_script(&script, description.kind).await?;
+        contents.store_bytes(script).await?
     } else {
         let some = |bytes: &Result<Bytes, E>| std::future::ready(!bytes.as_ref().is_ok_and(Bytes::is_empty));
         let mut body = pin!(body.filter(some).peekable());
@@ -177,11 +188,33 @@ pub async fn check_grub(text: &[u8], declared: Declared) -> Result<(), UploadErr
     Ok(())
 }
 
-async fn checked(text: &Bytes, kind: FileKind, announced: Option<Sha256>, declared: Declared) -> Result<Uses, UploadError> {
-    let actual = Sha256::new(sha2::Sha256::digest(text).into());
-    if let Some(announced) = announced.filter(|announced| *announced != actual) {
-        return Err(UploadError::Mismatch { announced, actual });
+/// Refuses a script that is no template and that no server could run.
+///
+/// # Errors
+/// What iPXE or GRUB would stop at.
+pub async fn check_script(script: &[u8], kind: FileKind) -> Result<(), UploadError> {
+    if script.len() as u64 > LARGEST_SCRIPT {
+        return Err(UploadError::TooLarge(LARGEST_SCRIPT));
     }
+    check_stored(script, kind).map_err(|error| UploadError::Template(error.to_string()))?;
+    if kind == FileKind::Grub
+        && let Some(problem) = grub_syntax::problem(script).await
+    {
+        return Err(UploadError::Template(problem));
+    }
+    Ok(())
+}
+
+fn check_announced(bytes: &Bytes, announced: Option<Sha256>) -> Result<(), UploadError> {
+    let actual = Sha256::new(sha2::Sha256::digest(bytes).into());
+    match announced.filter(|announced| *announced != actual) {
+        Some(announced) => Err(UploadError::Mismatch { announced, actual }),
+        None => Ok(()),
+    }
+}
+
+async fn checked(text: &Bytes, kind: FileKind, announced: Option<Sha256>, declared: Declared) -> Result<Uses, UploadError> {
+    check_announced(text, announced)?;
     let text = std::str::from_utf8(text).map_err(|error| {
         UploadError::Template(format!("a template is UTF-8 text, but byte {} of this one is not", error.valid_up_to() + 1))
     })?;

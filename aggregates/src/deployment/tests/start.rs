@@ -156,6 +156,18 @@ fn venture_role_and_image_are_known_and_usable() {
     let incomplete = refused(|r| r.facts.boot_image = Some(crate::deployment::start::BootImageFacts { incomplete, ..image(r) }));
     assert_eq!(codes(&incomplete), ["boot_image boot_image_incomplete"]);
     assert!(incomplete[0].message.ends_with("it has no script"), "{}", incomplete[0].message);
+    let needs = vec![(crate::boot_image::NetworkValue::Gateway, parsed("boot.ipxe"))];
+    let with_needs = |r: &mut StartDeployment| {
+        let facts = crate::deployment::start::BootImageFacts { network_needs: needs.clone(), ..image(r) };
+        r.facts.boot_image = Some(facts);
+    };
+    let without = refused(|r| {
+        with_needs(r);
+        r.facts.network.as_mut().expect("a network").1.gateway = None;
+    });
+    assert_eq!(codes(&without), ["boot_image boot_image_incomplete"]);
+    assert!(without[0].message.contains("boot.ipxe uses gateway, and the network"), "{}", without[0].message);
+    assert!(without[0].message.contains("{{ gateway or '' }}"), "{}", without[0].message);
 }
 
 #[test]

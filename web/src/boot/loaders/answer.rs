@@ -42,10 +42,16 @@ pub(in super::super) async fn loader(request: HttpRequest, application: Data<App
     let name = name_of(&request);
     let plain = Loaders::plain(&name).unwrap_or_default();
     if grub::is_configuration(&plain) {
-        return match Asker::of(&request, &application) {
-            Ok(asker) => grub_answer(&request, &application, asker).await,
-            Err(refusal) => refusal.answer(&request),
-        };
+        match Asker::of(&request, &application) {
+            Ok(asker) => {
+                let (folders, wanted) = (loaders.clone(), name.clone());
+                let own = tokio::task::spawn_blocking(move || folders.open(&wanted).is_ok());
+                if !(grub::is_for_nobody(&application, asker) && own.await.unwrap_or_default()) {
+                    return grub_answer(&request, &application, asker).await;
+                }
+            }
+            Err(refusal) => return refusal.answer(&request),
+        }
     }
     let media_type = media_type(&name);
     let asked = name.clone();

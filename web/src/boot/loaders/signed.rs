@@ -17,6 +17,11 @@ const PACKAGED: [(&str, &str, &str); 4] = [
     ("grubaa64.efi", "usr/lib/grub/arm64-efi-signed", "grubnetaa64.efi.signed"),
 ];
 
+/// The signed loaders whose packages are installed, by the names that firmware and shim use.
+pub fn installed() -> impl Iterator<Item = &'static str> {
+    PACKAGED.iter().filter(|(_, folder, file)| Path::new("/").join(folder).join(file).is_file()).map(|(name, ..)| *name)
+}
+
 /// The packaged loader that firmware means by this name: as in a folder, upper and lower case and what follows it do not count.
 fn meant(place: &Place, ran_over: bool) -> Option<&'static (&'static str, &'static str, &'static str)> {
     let [name] = place.as_slice() else { return None };

@@ -23,6 +23,11 @@ pub(super) fn script(output: &[u8], whose: &str) -> Result<(), TemplateError> {
     let first = text.lines().next().unwrap_or_default();
     let begins = ["#!ipxe", "#!gpxe"].iter().find_map(|magic| text.strip_prefix(magic));
     if !begins.is_some_and(|rest| rest.starts_with([' ', '\t', '\r', '\n'])) {
+        if text.starts_with('\u{feff}') {
+            return wrong(format!(
+                "the script for {whose} begins with a byte order mark; iPXE takes only a script whose first line is #!ipxe, so save it as UTF-8 without the mark"
+            ));
+        }
         let shown: String = first.chars().take(40).collect();
         return wrong(format!("the script for {whose} begins with {shown:?}; iPXE takes only one whose first line is #!ipxe"));
     }
@@ -81,7 +86,7 @@ fn fetching(command: &str, mut words: &[&str]) -> Result<(), String> {
     }
     let nothing = || format!("{command} needs the address of a file, and here it is empty");
     let address = words.first().ok_or_else(nothing)?;
-    let key = address.split(['/', '$']).next().unwrap_or_default();
+    let key = address.split(['/', '$', '?']).next().unwrap_or_default();
     match key.split_once('=') {
         Some(_) => Err(format!("{command} would take {address:?} for the address of a file")),
         None => Ok(()),
@@ -146,6 +151,7 @@ mod tests {
             "#!ipxe\n{% if settings.kernel %}kernel {{ settings.kernel }}{% endif %}\nboot\n",
             "#!ipxe\nkernel ${base}/vmlinuz?a=b x=y\ngoto ${target}\n",
             "#!ipxe\nkernel http://x/?a=b\n",
+            "#!ipxe\nkernel vmlinuz?a=b x=y initrd=initrd.gz url=/x inst.repo=http://x/\ninitrd --name initrd.gz initrd.gz?a=b\n",
             "#!ipxe\nchain {{ done_url }}\nsanboot --drive 0x80\n",
         ] {
             assert_eq!(judged(text), Ok(()), "{text:?}");
