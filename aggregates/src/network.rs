@@ -9,6 +9,7 @@ use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::dhcp_option::{self, DhcpOption};
 use crate::values::hostname::DomainName;
 use crate::values::name::Name;
+use crate::values::special;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -290,9 +291,9 @@ impl Network {
 
 /// What is wrong with the resolvers: DHCP servers are given them as an option.
 fn resolvers(spec: &NetworkSpec) -> Option<BrokenRule> {
-    let wrong = spec.dns_servers.iter().find(|server| !dhcp_option::is_a_host(**server));
+    let wrong = spec.dns_servers.iter().find_map(|server| special::of_no_server(*server));
     let message = match wrong {
-        Some(wrong) => format!("{wrong} is no server's address"),
+        Some(wrong) => format!("{wrong}; enter the address of a DNS server"),
         None if spec.dns_servers.len() > dhcp_option::MOST_ADDRESSES => {
             format!(
                 "{} DNS servers are more than {}, the most that all DHCP servers take",
@@ -317,6 +318,10 @@ fn shape(spec: &NetworkSpec) -> Vec<BrokenRule> {
     }
     if spec.cidr.prefix_len() < 8 {
         broken.push(BrokenRule::new("cidr", "cidr_too_wide", "a network is at most a /8"));
+    }
+    if let Some(why) = special::in_network(spec.cidr).filter(|_| spec.cidr.prefix_len() >= 8) {
+        let message = format!("{} cannot be the network of servers: {why}. Enter a network such as 10.0.0.0/24", spec.cidr);
+        broken.push(BrokenRule::new("cidr", "cidr_special", message));
     }
     if spec.gateway.is_some_and(|gateway| !spec.cidr.contains(&gateway)) {
         broken.push(BrokenRule::new("gateway", "gateway_outside", format!("the gateway lies outside {}", spec.cidr)));

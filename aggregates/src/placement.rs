@@ -7,6 +7,8 @@
 //! It looks nothing up: what is held arrives with the question.
 
 mod change;
+mod given;
+pub mod infrastructure;
 mod misfit;
 #[cfg(test)]
 mod tests;
@@ -210,14 +212,18 @@ impl<'a> Weighing<'a> {
         self.after = after;
     }
 
-    /// A server that boots now keeps to what it was told.
+    /// A server that is being installed keeps what it was given.
     fn weigh_live(&mut self, held: &Held) {
         let Some(live) = &held.live else { return };
-        let network = self.before.networks.get(self.change.key());
-        if network.is_none_or(|network| !network.cidr.contains(&live.ip)) {
+        let concerned = match self.change {
+            Change::Network(name, _) => self.before.networks.get(name).is_some_and(|network| network.cidr.contains(&live.ip)),
+            Change::Site(name, _) => held.site == *name,
+            _ => false,
+        };
+        if !concerned {
             return;
         }
-        for (field, words) in self.change.told_otherwise(self.before) {
+        for (field, words) in self.change.taken(self.before) {
             let message =
                 format!("{} is being deployed at {}: it {words}; wait for the deployment or cancel it", held.called, live.ip);
             self.add(BrokenRule::new(field, "deployment_live", message).held_by(format!("deployment {}", live.id)));
@@ -249,7 +255,7 @@ pub fn unserved(catalogue: &Catalogue, held: &Held) -> Vec<BrokenRule> {
     unserved.map(|misfit| BrokenRule::new("dhcp_entries", misfit.rule(), misfit.sentence(&held.called))).collect()
 }
 
-/// Whatever of a device has no place, in words.
-pub fn without_place(catalogue: &Catalogue, held: &Held) -> Vec<String> {
-    misfits(&Places::of(catalogue), held).iter().map(|misfit| misfit.sentence(&held.called)).collect()
+/// Everything of a device that has no place in a catalogue.
+pub fn without_place(catalogue: &Catalogue, held: &Held) -> BTreeSet<Misfit> {
+    misfits(&Places::of(catalogue), held)
 }

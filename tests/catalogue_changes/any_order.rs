@@ -3,7 +3,7 @@
 
 use super::books::{Books, key, mac, network, read, site};
 use anyhow::{Result, ensure};
-use bootledger_aggregates::placement::{Scope, without_place};
+use bootledger_aggregates::placement::{Misfit, Scope, without_place};
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
@@ -14,7 +14,7 @@ use bootledger_web::dhcp::configuration::{Configuration, Format};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 const SERVERS: usize = 4;
@@ -150,8 +150,10 @@ async fn take(books: &Books, devices: &[DeviceId], step: Step) -> Result<bool> {
     }
 }
 
+type Lost = BTreeMap<DeviceId, BTreeSet<Misfit>>;
+
 /// What has no place of each device.
-async fn lost(books: &Books) -> Result<BTreeMap<DeviceId, Vec<String>>> {
+async fn lost(books: &Books) -> Result<Lost> {
     let connection = &mut Pool::from(books.pool.clone()).acquire().await?;
     let now = held::catalogue(connection, At::Now).await?;
     let everywhere = Scope { sites: [key("dc1"), key("dc2")].into(), ..Scope::default() };
@@ -161,17 +163,19 @@ async fn lost(books: &Books) -> Result<BTreeMap<DeviceId, Vec<String>>> {
 }
 
 /// A device may begin with something that has no place, such as a deployment at a site without a DHCP server. What has its place
-/// keeps it.
-fn keeps(what: &Step, before: &BTreeMap<DeviceId, Vec<String>>, after: &BTreeMap<DeviceId, Vec<String>>) -> Result<()> {
+/// keeps it. A name outside its network's domain may be outside another one after the change.
+fn keeps(what: &Step, before: &Lost, after: &Lost) -> Result<()> {
     let begins = matches!(what, Step::Deploy(..) | Step::Install(..) | Step::Device(..));
     for (device, lost) in after {
         let known = before.get(device).cloned().unwrap_or_default();
-        let new: Vec<_> = lost.iter().filter(|sentence| !known.contains(sentence)).collect();
-        let never =
-            ["would lie in no network", "would not be served", "where the device is not", "which the device would not have"];
-        let worst =
-            new.iter().any(|sentence| never.iter().any(|words| sentence.contains(words) && !sentence.contains("no DHCP server")));
-        ensure!(!worst && (begins || new.is_empty()), "{what:?} leaves without a place: {new:?}");
+        let new: Vec<_> = lost.iter().filter(|misfit| !misfit.is_known(&known)).collect();
+        let never = |misfit: &&Misfit| {
+            matches!(
+                misfit,
+                Misfit::NoNetwork { .. } | Misfit::NoDhcp { .. } | Misfit::OtherSite { .. } | Misfit::Interface { .. }
+            )
+        };
+        ensure!(!new.iter().any(never) && (begins || new.is_empty()), "{what:?} leaves without a place: {new:?}");
     }
     Ok(())
 }
