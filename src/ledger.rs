@@ -13,6 +13,7 @@ mod facts;
 mod guard;
 mod holders;
 pub mod import;
+mod infrastructure;
 pub(crate) mod power;
 mod reservations;
 pub(crate) mod secrets;

@@ -248,10 +248,10 @@ impl<'a> Weighing<'a> {
     }
 }
 
-/// The DHCP entries of a device that no network of its site serves.
+/// The DHCP entries of a device that no network of its site serves, or that are for an address of no server.
 pub fn unserved(catalogue: &Catalogue, held: &Held) -> Vec<BrokenRule> {
     let found = misfits(&Places::of(catalogue), held);
-    let unserved = found.iter().filter(|misfit| misfit.is_unserved());
+    let unserved = found.iter().filter(|misfit| misfit.is_unserved() || misfit.is_of_no_server());
     unserved.map(|misfit| BrokenRule::new("dhcp_entries", misfit.rule(), misfit.sentence(&held.called))).collect()
 }
 

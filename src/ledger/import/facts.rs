@@ -9,6 +9,7 @@ use bootledger_aggregates::boot_image::BootImage;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::device::controller::{Endpoint, Host};
 use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::placement::infrastructure::Declared;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId};
@@ -17,7 +18,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry, VentureView};
 use bootledger_projections::devices::{self, Device};
-use bootledger_projections::holdings;
+use bootledger_projections::{checkpoint, holdings, infrastructure};
 use bootledger_projections::pool::Pool;
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
@@ -36,6 +37,10 @@ pub(super) struct Known {
     pub(super) holders: HashMap<(&'static str, String), Holder>,
     /// The management addresses that the rows name as a server's own.
     pub(super) managed: HashMap<Ipv4Addr, DeviceId>,
+    /// What the catalogue names the rows' addresses as, for servers or for their controllers.
+    pub(super) declared: HashMap<Ipv4Addr, Vec<Declared>>,
+    /// The position that the views showed, at least.
+    pub(super) after: i64,
     /// The sub-devices of the rows' devices that are being deployed, by name.
     pub(super) deploying_parts: Vec<(DeviceId, String, DeploymentId)>,
     /// What makes sure that the other sub-devices are not.
@@ -46,6 +51,8 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) async fn look_up(views: &Pool, rows: &[Row]) -> Result<Self, Failure> {
+        // Read first: what the views show beyond it is looked at once more.
+        let after = checkpoint::position(views).await?;
         let mut devices = HashMap::new();
         let macs: Vec<MacAddress> = rows.iter().map(|row| row.mac).collect();
         for some in macs.chunks(CHUNK) {
@@ -69,6 +76,8 @@ impl Known {
             devices,
             holders: HashMap::new(),
             managed: HashMap::new(),
+            declared: HashMap::new(),
+            after,
             deploying_parts: vec![],
             idle_parts: vec![],
             controllers: vec![],
@@ -77,6 +86,15 @@ impl Known {
         let named: Vec<Ipv4Addr> = rows.iter().filter_map(|row| row.ip).collect();
         for some in named.chunks(CHUNK) {
             known.managed.extend(devices::managed_at(views, some).await?);
+        }
+        let controllers: Vec<Ipv4Addr> =
+            rows.iter().filter_map(|row| row.management_ip.as_ref().and_then(Host::ipv4)).collect();
+        let both: Vec<Ipv4Addr> = named.iter().chain(&controllers).copied().collect();
+        if !both.is_empty() {
+            let connection = &mut views.acquire().await?;
+            for one in infrastructure::at(connection, &both, At::Now).await? {
+                known.declared.entry(one.ip).or_default().push(one);
+            }
         }
         let hosts: Vec<Host> = rows.iter().filter_map(|row| row.management_ip.clone()).collect();
         for some in hosts.chunks(CHUNK) {
@@ -90,7 +108,7 @@ impl Known {
             let serial = row.serial.clone().map(Claim::Serial);
             [Some(Claim::Mac(row.mac)), ip, hostname, serial].into_iter().flatten()
         });
-        let claims: Vec<Claim> = named.chain(live).collect();
+        let claims: Vec<Claim> = named.chain(live).chain(controllers.into_iter().map(Claim::Ip)).collect();
         for some in claims.chunks(CHUNK) {
             known.hold(super::super::facts::holders(views, some).await?);
         }
@@ -129,12 +147,14 @@ pub(super) async fn hostnames(views: &Pool) -> Result<Vec<String>, Failure> {
     Ok(holdings::hostnames(views, At::Now).await?)
 }
 
-/// The addresses of a network that are held or belong to a management controller.
+/// The addresses of a network that are held, or belong to a management controller or to a router or server of the catalogue.
 pub(super) async fn used_addresses(views: &Pool, network: &NetworkSpec) -> Result<Vec<(Ipv4Addr, Option<DeviceId>)>, Failure> {
     let held = holdings::ips_in(views, network.cidr, At::Now).await?;
     let managed = devices::management_addresses_in(views, network.cidr, At::Now).await?;
+    let declared = infrastructure::within(&mut views.acquire().await?, network.cidr, At::Now).await?;
     let of = |holder| if let Holder::Device(device) = holder { Some(device) } else { None };
-    Ok(held.into_iter().map(|(ip, holder)| (ip, of(holder))).chain(managed.into_iter().map(|ip| (ip, None))).collect())
+    let others = managed.into_iter().chain(declared.into_iter().map(|one| one.ip));
+    Ok(held.into_iter().map(|(ip, holder)| (ip, of(holder))).chain(others.map(|ip| (ip, None))).collect())
 }
 
 /// Those in use, by key.
