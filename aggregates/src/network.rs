@@ -266,6 +266,9 @@ impl Network {
                 if self.defined.as_ref() != Some(&spec) {
                     broken.extend(shape(&spec));
                 }
+                if self.defined.as_ref().is_none_or(|before| before.cidr != spec.cidr) {
+                    broken.extend(special_range(&spec));
+                }
                 if self.defined.as_ref().is_none_or(|before| before.dns_servers != spec.dns_servers) {
                     broken.extend(resolvers(&spec));
                 }
@@ -287,6 +290,13 @@ impl Network {
             NetworkEvent::NetworkRetired {} => None,
         };
     }
+}
+
+/// Why the network's addresses are not those of servers. Of one that is too wide, that is said instead.
+fn special_range(spec: &NetworkSpec) -> Option<BrokenRule> {
+    let why = special::in_network(spec.cidr).filter(|_| spec.cidr.prefix_len() >= 8)?;
+    let message = format!("{} cannot be a network of servers: {why}. Enter a network such as 10.0.0.0/24", spec.cidr);
+    Some(BrokenRule::new("cidr", "cidr_special", message))
 }
 
 /// What is wrong with the resolvers: DHCP servers are given them as an option.
@@ -318,10 +328,6 @@ fn shape(spec: &NetworkSpec) -> Vec<BrokenRule> {
     }
     if spec.cidr.prefix_len() < 8 {
         broken.push(BrokenRule::new("cidr", "cidr_too_wide", "a network is at most a /8"));
-    }
-    if let Some(why) = special::in_network(spec.cidr).filter(|_| spec.cidr.prefix_len() >= 8) {
-        let message = format!("{} cannot be the network of servers: {why}. Enter a network such as 10.0.0.0/24", spec.cidr);
-        broken.push(BrokenRule::new("cidr", "cidr_special", message));
     }
     if spec.gateway.is_some_and(|gateway| !spec.cidr.contains(&gateway)) {
         broken.push(BrokenRule::new("gateway", "gateway_outside", format!("the gateway lies outside {}", spec.cidr)));

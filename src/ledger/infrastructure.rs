@@ -48,9 +48,13 @@ impl Ledger {
         controlled: &[devices::Device],
     ) -> Result<Option<BrokenRule>, Failure> {
         let (ip, would) = (one.ip, one.sentence().replacen(" is ", " would be ", 1));
-        let refuse = |rule: &str, why: String, by: String| Ok(Some(BrokenRule::new(one.field, rule, format!("{would}, {why}")).held_by(by)));
+        let refuse = |rule: &str, why: String, by: String| {
+            Ok(Some(BrokenRule::new(one.field, rule, format!("{would}, {why}")).held_by(by)))
+        };
         if let Some((_, holder @ Holder::Deployment(_))) = holders.iter().find(|(claim, _)| *claim == Claim::Ip(ip)) {
-            let why = format!("but it is held by {holder}: that server is being installed. Wait for the end of its deployment, or choose another address");
+            let why = format!(
+                "but it is held by {holder}: that server is being installed. Wait for the end of its deployment, or choose another address"
+            );
             return refuse("address_held", why, holder.to_string());
         }
         let at_it = |device: &&devices::Device| device.management.as_ref().and_then(own_address) == Some(ip);
@@ -83,7 +87,8 @@ impl Ledger {
         // What it has already is not judged again: an inventory reports all entries each time.
         if let Some(now) = held::of_devices(connection, &[id]).await?.pop() {
             let leases = now.leases.iter().map(|(ip, _)| ("dhcp_entries", *ip));
-            let known: BTreeSet<(&str, Ipv4Addr)> = leases.chain(now.records.iter().map(|(_, ip)| ("dns_entries", *ip))).collect();
+            let known: BTreeSet<(&str, Ipv4Addr)> =
+                leases.chain(now.records.iter().map(|(_, ip)| ("dns_entries", *ip))).collect();
             entries.retain(|entry| !known.contains(entry));
         }
         if entries.is_empty() {
@@ -98,7 +103,8 @@ impl Ledger {
             let holders = holders(&self.views, &claims).await?;
             for (field, ip) in &entries {
                 let of_catalogue = declared.iter().filter(|one| one.ip == *ip);
-                let of_catalogue = of_catalogue.filter_map(|one| Some(entry_refused(field, &one.refuses(id, &holders)?, one.by())));
+                let of_catalogue =
+                    of_catalogue.filter_map(|one| Some(entry_refused(field, &one.refuses(id, &holders)?, one.by())));
                 broken.extend(of_catalogue.take(1));
                 if let Some((_, other)) = managed.iter().find(|(managed, other)| managed == ip && *other != id) {
                     let holder = Holder::Device(*other).to_string();

@@ -146,7 +146,8 @@ fn of_zones(zones: &[Zone], by: &str) -> Vec<Declared> {
         return vec![];
     }
     let named = zones.iter().flat_map(|zone| zone.name_servers.iter().chain(&zone.mname)).map(ToString::to_string);
-    let delegated = extra.iter().filter_map(|record| if let Data::Ns(name) = &record.data { Some(name.to_string()) } else { None });
+    let delegated =
+        extra.iter().filter_map(|record| if let Data::Ns(name) = &record.data { Some(name.to_string()) } else { None });
     let servers: BTreeSet<String> = named.chain(delegated).map(|name| name.trim_end_matches('.').to_owned()).collect();
     let address = |record: &crate::zone::master_file::ExtraRecord| match record.data {
         Data::A(ip) if servers.contains(record.name.to_string().trim_end_matches('.')) => {

@@ -16,9 +16,9 @@ const SPECIAL: [(Ipv4Addr, u8, &str); 5] = [
 
 /// Which special addresses are among those of a network, and what they are for.
 pub fn in_network(cidr: Ipv4Net) -> Option<String> {
-    special().find(|(range, _)| range.contains(&cidr.network()) || cidr.contains(&range.network())).map(|(range, what)| {
-        format!("{range} is {what}")
-    })
+    special()
+        .find(|(range, _)| range.contains(&cidr.network()) || cidr.contains(&range.network()))
+        .map(|(range, what)| format!("{range} is {what}"))
 }
 
 /// Why no server that others reach has this address. Kea rejects a file whose next server is the broadcast address, and dnsmasq
@@ -39,14 +39,38 @@ mod tests {
     fn networks_that_no_host_can_be_in_are_special_and_those_that_people_use_are_not() {
         let found = |cidr: &str| in_network(cidr.parse().expect(cidr)).is_some();
         for cidr in [
-            "0.0.0.0/0", "0.0.0.0/8", "0.1.0.0/16", "127.0.0.0/8", "127.0.0.1/32", "126.0.0.0/7", "169.254.0.0/16", "169.254.9.0/24",
-            "169.0.0.0/8", "224.0.0.0/4", "239.1.0.0/16", "240.0.0.0/4", "255.255.255.255/32", "255.255.255.0/24",
+            "0.0.0.0/0",
+            "0.0.0.0/8",
+            "0.1.0.0/16",
+            "127.0.0.0/8",
+            "127.0.0.1/32",
+            "126.0.0.0/7",
+            "169.254.0.0/16",
+            "169.254.9.0/24",
+            "169.0.0.0/8",
+            "224.0.0.0/4",
+            "239.1.0.0/16",
+            "240.0.0.0/4",
+            "255.255.255.255/32",
+            "255.255.255.0/24",
         ] {
             assert!(found(cidr), "{cidr}");
         }
         for cidr in [
-            "1.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "126.0.0.0/8", "128.0.0.0/8", "169.253.0.0/16", "169.255.0.0/16",
-            "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
+            "1.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "126.0.0.0/8",
+            "128.0.0.0/8",
+            "169.253.0.0/16",
+            "169.255.0.0/16",
+            "172.16.0.0/12",
+            "192.0.0.0/24",
+            "192.0.2.0/24",
+            "192.168.0.0/16",
+            "198.18.0.0/15",
+            "198.51.100.0/24",
+            "203.0.113.0/24",
             "223.255.255.0/24",
         ] {
             assert!(!found(cidr), "{cidr}");

@@ -18,8 +18,8 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry, VentureView};
 use bootledger_projections::devices::{self, Device};
-use bootledger_projections::{checkpoint, holdings, infrastructure};
 use bootledger_projections::pool::Pool;
+use bootledger_projections::{checkpoint, holdings, infrastructure};
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
@@ -87,8 +87,7 @@ impl Known {
         for some in named.chunks(CHUNK) {
             known.managed.extend(devices::managed_at(views, some).await?);
         }
-        let controllers: Vec<Ipv4Addr> =
-            rows.iter().filter_map(|row| row.management_ip.as_ref().and_then(Host::ipv4)).collect();
+        let controllers: Vec<Ipv4Addr> = rows.iter().filter_map(|row| row.management_ip.as_ref().and_then(Host::ipv4)).collect();
         let both: Vec<Ipv4Addr> = named.iter().chain(&controllers).copied().collect();
         if !both.is_empty() {
             let connection = &mut views.acquire().await?;
