@@ -252,7 +252,15 @@ impl<'a> Weighing<'a> {
 pub fn unserved(catalogue: &Catalogue, held: &Held) -> Vec<BrokenRule> {
     let found = misfits(&Places::of(catalogue), held);
     let unserved = found.iter().filter(|misfit| misfit.is_unserved() || misfit.is_of_no_server());
-    unserved.map(|misfit| BrokenRule::new("dhcp_entries", misfit.rule(), misfit.sentence(&held.called))).collect()
+    let rule = |misfit: &Misfit| match misfit {
+        Misfit::Reserved { ip, network, why } => infrastructure::entry_refused(
+            "dhcp_entries",
+            &format!("{ip} {why} of network {network}"),
+            &format!("network {network}"),
+        ),
+        other => BrokenRule::new("dhcp_entries", other.rule(), other.sentence(&held.called)),
+    };
+    unserved.map(rule).collect()
 }
 
 /// Everything of a device that has no place in a catalogue.

@@ -17,7 +17,7 @@ use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::Entry;
 use bootledger_projections::pool::Pool;
-use bootledger_projections::{catalogue, devices, holdings, infrastructure};
+use bootledger_projections::{catalogue, deployments, devices, holdings, infrastructure};
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
@@ -128,6 +128,11 @@ impl Ledger {
         let Some(ip) = own_address(management) else { return Ok(None) };
         let declared = infrastructure::at(&mut self.views.acquire().await?, &[ip], At::Now).await?;
         let holders = holders(&self.views, &[Claim::Ip(ip)]).await?;
+        if let Some(live) = deployments::live_of_device(&self.views, device, At::Now).await?.filter(|live| live.ip == ip) {
+            let holder = Holder::Deployment(live.id).to_string();
+            let message = format!("{ip} is held by {holder}, so no management controller can have it. Correct the address");
+            return Ok(Some(BrokenRule::new("management.address", MISPLACED, message).held_by(holder)));
+        }
         let network = catalogue::network_of(&self.views, ip, At::Now).await?;
         Ok(misplaced(device, ip, &declared, &holders, network.as_ref()))
     }

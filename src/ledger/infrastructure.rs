@@ -17,7 +17,7 @@ use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_projections::at::At;
 use bootledger_projections::pool::Connection;
-use bootledger_projections::{catalogue, checkpoint, devices, held, infrastructure};
+use bootledger_projections::{catalogue, checkpoint, deployments, devices, held, infrastructure};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
@@ -31,12 +31,14 @@ impl Ledger {
         }
         let ips: BTreeSet<Ipv4Addr> = new.iter().map(|one| one.ip).collect();
         let claims: Vec<Claim> = ips.iter().copied().map(Claim::Ip).collect();
-        let holders = holders(&self.views, &claims).await?;
+        let of_device = |(_, holder)| if let Holder::Device(id) = holder { Some(id) } else { None };
+        let holding: Vec<DeviceId> = holders(&self.views, &claims).await?.into_iter().filter_map(of_device).collect();
+        let live = deployments::live_of_devices(&self.views, &holding, At::Now).await?;
         let hosts: Vec<Host> = ips.iter().copied().map(Host::from).collect();
         let controlled = devices::controlled_at(&self.views, &hosts).await?;
         let mut broken = vec![];
         for one in &new {
-            broken.extend(self.undeclarable(one, &holders, &controlled).await?);
+            broken.extend(self.undeclarable(one, &live, &controlled).await?);
         }
         Ok(Refused::unless_empty(broken)?)
     }
@@ -44,18 +46,20 @@ impl Ledger {
     async fn undeclarable(
         &self,
         one: &Declared,
-        holders: &[(Claim, Holder)],
+        live: &[deployments::Deployment],
         controlled: &[devices::Device],
     ) -> Result<Option<BrokenRule>, Failure> {
         let (ip, would) = (one.ip, one.sentence().replacen(" is ", " would be ", 1));
         let refuse = |rule: &str, why: String, by: String| {
             Ok(Some(BrokenRule::new(one.field, rule, format!("{would}, {why}")).held_by(by)))
         };
-        if let Some((_, holder @ Holder::Deployment(_))) = holders.iter().find(|(claim, _)| *claim == Claim::Ip(ip)) {
+        if let Some(deployment) = live.iter().find(|deployment| deployment.ip == ip) {
+            let holder = Holder::Deployment(deployment.id).to_string();
             let why = format!(
-                "but it is held by {holder}: that server is being installed. Wait for the end of its deployment, or choose another address"
+                "but it is held by {holder}: that server is being installed. Wait for the end of its deployment, or choose another \
+                 address"
             );
-            return refuse("address_held", why, holder.to_string());
+            return refuse("address_held", why, holder);
         }
         let at_it = |device: &&devices::Device| device.management.as_ref().and_then(own_address) == Some(ip);
         if let Some(device) = controlled.iter().find(at_it) {

@@ -177,7 +177,7 @@ async fn no_address_of_a_server_that_is_being_installed_and_of_no_controller_is_
         }
     }
     let taken = [
-        ("10.20.0.50", "held by the deployment of h1.dc1.example"),
+        ("10.20.0.50", "10.20.0.50 is held by "),
         ("10.20.0.51", "held by device R640 no. 2"),
         ("10.20.0.1", "the gateway of network prod"),
         ("10.20.0.2", "the next server of site dc1"),
