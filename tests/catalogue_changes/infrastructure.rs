@@ -6,7 +6,7 @@ use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_projections::at::At;
 use bootledger_projections::pool::Pool;
 use bootledger_projections::{catalogue, free};
-use bootledger_web::commands::{Command, CommandError, Commands};
+use bootledger_web::commands::{Command, CommandError, Commands, NewDeployment};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -114,7 +114,8 @@ async fn no_device_gets_the_address_of_a_router_a_server_or_a_controller() -> Re
     let wanted = read(json!({"device": device}));
     let proposed = books.ledger.check_deployment(&wanted).await?;
     ensure!(proposed.ip == Ipv4Addr::new(10, 20, 0, 13), "{proposed:?}");
-    let suggested = read(json!({"device": device, "suggested": {"ip": "10.20.0.2"}}));
+    let mut suggested: NewDeployment = read(json!({"device": device}));
+    suggested.suggested.ip = Some(Ipv4Addr::new(10, 20, 0, 2));
     let proposed = books.ledger.check_deployment(&suggested).await?;
     ensure!(proposed.ip == Ipv4Addr::new(10, 20, 0, 13), "{proposed:?}");
     Ok(())
