@@ -14,6 +14,7 @@ mod guard;
 mod holders;
 pub mod import;
 mod parts;
+mod infrastructure;
 pub(crate) mod power;
 mod reservations;
 pub(crate) mod secrets;

@@ -5,4 +5,5 @@ mod any_order;
 mod at_once;
 mod books;
 mod each;
+mod infrastructure;
 mod outside;

@@ -8,6 +8,7 @@ mod tests;
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::name::Name;
 use crate::values::sha256::Sha256;
+use crate::values::special;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -117,6 +118,12 @@ impl DhcpServer {
             (DhcpServerCommand::DefineDhcpServer { spec, site_exists }, defined) => {
                 if !site_exists {
                     return Err(Refused::because("site", "site_unknown", format!("there is no site {}", spec.site)));
+                }
+                let changed = defined.as_ref().is_none_or(|before| before.address != spec.address);
+                let address = spec.address.filter(|address| changed && !address.is_loopback());
+                if let Some(wrong) = address.and_then(special::of_no_server) {
+                    let message = format!("{wrong}; enter the DHCP server's own address, or leave it out");
+                    return Err(Refused::because("address", "address_not_a_host", message));
                 }
                 Ok(if defined.as_ref() == Some(&spec) { vec![] } else { vec![DhcpServerEvent::DhcpServerDefined { spec }] })
             }

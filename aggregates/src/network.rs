@@ -9,6 +9,7 @@ use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::dhcp_option::{self, DhcpOption};
 use crate::values::hostname::DomainName;
 use crate::values::name::Name;
+use crate::values::special;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -265,6 +266,9 @@ impl Network {
                 if self.defined.as_ref() != Some(&spec) {
                     broken.extend(shape(&spec));
                 }
+                if self.defined.as_ref().is_none_or(|before| before.cidr != spec.cidr) {
+                    broken.extend(special_range(&spec));
+                }
                 if self.defined.as_ref().is_none_or(|before| before.dns_servers != spec.dns_servers) {
                     broken.extend(resolvers(&spec));
                 }
@@ -288,11 +292,18 @@ impl Network {
     }
 }
 
+/// Why the network's addresses are not those of servers. Of one that is too wide, that is said instead.
+fn special_range(spec: &NetworkSpec) -> Option<BrokenRule> {
+    let why = special::in_network(spec.cidr).filter(|_| spec.cidr.prefix_len() >= 8)?;
+    let message = format!("{} cannot be a network of servers: {why}. Enter a network such as 10.0.0.0/24", spec.cidr);
+    Some(BrokenRule::new("cidr", "cidr_special", message))
+}
+
 /// What is wrong with the resolvers: DHCP servers are given them as an option.
 fn resolvers(spec: &NetworkSpec) -> Option<BrokenRule> {
-    let wrong = spec.dns_servers.iter().find(|server| !dhcp_option::is_a_host(**server));
+    let wrong = spec.dns_servers.iter().find_map(|server| special::of_no_server(*server));
     let message = match wrong {
-        Some(wrong) => format!("{wrong} is no server's address"),
+        Some(wrong) => format!("{wrong}; enter the address of a DNS server"),
         None if spec.dns_servers.len() > dhcp_option::MOST_ADDRESSES => {
             format!(
                 "{} DNS servers are more than {}, the most that all DHCP servers take",

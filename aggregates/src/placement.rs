@@ -7,6 +7,8 @@
 //! It looks nothing up: what is held arrives with the question.
 
 mod change;
+mod given;
+pub mod infrastructure;
 mod misfit;
 #[cfg(test)]
 mod tests;
@@ -210,14 +212,18 @@ impl<'a> Weighing<'a> {
         self.after = after;
     }
 
-    /// A server that boots now keeps to what it was told.
+    /// A server that is being installed keeps what it was given.
     fn weigh_live(&mut self, held: &Held) {
         let Some(live) = &held.live else { return };
-        let network = self.before.networks.get(self.change.key());
-        if network.is_none_or(|network| !network.cidr.contains(&live.ip)) {
+        let concerned = match self.change {
+            Change::Network(name, _) => self.before.networks.get(name).is_some_and(|network| network.cidr.contains(&live.ip)),
+            Change::Site(name, _) => held.site == *name,
+            _ => false,
+        };
+        if !concerned {
             return;
         }
-        for (field, words) in self.change.told_otherwise(self.before) {
+        for (field, words) in self.change.taken(self.before) {
             let message =
                 format!("{} is being deployed at {}: it {words}; wait for the deployment or cancel it", held.called, live.ip);
             self.add(BrokenRule::new(field, "deployment_live", message).held_by(format!("deployment {}", live.id)));
@@ -242,11 +248,19 @@ impl<'a> Weighing<'a> {
     }
 }
 
-/// The DHCP entries of a device that no network of its site serves.
+/// The DHCP entries of a device that no network of its site serves, or that are for an address of no server.
 pub fn unserved(catalogue: &Catalogue, held: &Held) -> Vec<BrokenRule> {
     let found = misfits(&Places::of(catalogue), held);
-    let unserved = found.iter().filter(|misfit| misfit.is_unserved());
-    unserved.map(|misfit| BrokenRule::new("dhcp_entries", misfit.rule(), misfit.sentence(&held.called))).collect()
+    let unserved = found.iter().filter(|misfit| misfit.is_unserved() || misfit.is_of_no_server());
+    let rule = |misfit: &Misfit| match misfit {
+        Misfit::Reserved { ip, network, why } => infrastructure::entry_refused(
+            "dhcp_entries",
+            &format!("{ip} {why} of network {network}"),
+            &format!("network {network}"),
+        ),
+        other => BrokenRule::new("dhcp_entries", other.rule(), other.sentence(&held.called)),
+    };
+    unserved.map(rule).collect()
 }
 
 /// Everything of a device that has no place in a catalogue.

@@ -89,6 +89,7 @@ pub(crate) fn request() -> StartDeployment {
             device: Some(DeviceFacts { site: Some(parsed("dc1")), macs: vec![mac], verified: true, ..DeviceFacts::default() }),
             holders: vec![],
             managed: None,
+            infrastructure: vec![],
             network: Some((parsed("dc1-prod"), NetworkSpec { gateway: Some(parsed("10.0.0.254")), ..network("10.0.0.0/24") })),
             site: Some(site()),
             venture_exists: true,

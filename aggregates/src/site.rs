@@ -14,6 +14,7 @@ use crate::values::hostname_template::HostnameTemplate;
 use crate::values::http_url;
 use crate::values::name::Name;
 use crate::values::setting::Settings;
+use crate::values::special;
 use crate::values::text::Text;
 use crate::zone::{Zone, ZoneForm, holding};
 use rules::ZoneFacts;
@@ -151,6 +152,12 @@ impl BootUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Its host, where that is an IPv4 address.
+    pub fn ipv4(&self) -> Option<Ipv4Addr> {
+        let (_, rest) = self.0.split_once("://")?;
+        rest.split(['/', ':']).next()?.parse().ok()
+    }
 }
 
 impl std::str::FromStr for BootUrl {
@@ -280,9 +287,16 @@ impl Site {
                 }
                 broken.extend(rules::broken(self.defined.as_deref(), &spec, &zones));
                 let changed = self.defined.as_ref().is_none_or(|before| before.next_server != spec.next_server);
-                if let Some(wrong) = spec.next_server.filter(|next| changed && !dhcp_option::is_a_host(*next)) {
-                    let message = format!("{wrong} is no server's address; enter the one that boot loaders are fetched from");
+                if let Some(wrong) = spec.next_server.filter(|_| changed).and_then(special::of_no_server) {
+                    let message = format!("{wrong}; enter the address that boot loaders are fetched from");
                     broken.push(BrokenRule::new("next_server", "next_server_not_a_host", message));
+                }
+                // Loopback is this machine, which a trial of the service may serve.
+                let changed = self.defined.as_ref().is_none_or(|before| before.boot_url != spec.boot_url);
+                let host = spec.boot_url.as_ref().filter(|_| changed).and_then(BootUrl::ipv4);
+                if let Some(wrong) = host.filter(|host| !host.is_loopback()).and_then(special::of_no_server) {
+                    let message = format!("{wrong}; enter the URL at which the site's servers reach the boot pages");
+                    broken.push(BrokenRule::new("boot_url", "boot_url_not_a_host", message));
                 }
                 let before = self.defined.as_ref().map_or(&[][..], |before| &before.dhcp_header);
                 broken.extend(dhcp_option::broken("dhcp_header", &spec.dhcp_header, before));

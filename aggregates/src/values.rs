@@ -13,6 +13,7 @@ pub mod percent;
 pub mod reverse_zone;
 pub mod setting;
 pub mod sha256;
+pub mod special;
 #[cfg(test)]
 mod tests;
 pub mod text;

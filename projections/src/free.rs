@@ -5,7 +5,7 @@ use crate::at::At;
 use crate::convert::{address, inet};
 use crate::error::Result;
 use crate::pool::Connection;
-use crate::{devices, holdings};
+use crate::{devices, holdings, infrastructure};
 use bootledger_aggregates::network::NetworkSpec;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::hostname_template::HostnameTemplate;
@@ -19,7 +19,7 @@ const PARTS: usize = 4;
 const MOST_PARTS: usize = 256;
 
 /// The next addresses that may be given of a network, lowest first, up to `count`: neither held, nor of a management
-/// controller, nor in `excluded`.
+/// controller, router or server of the catalogue, nor in `excluded`.
 pub async fn addresses(
     connection: &mut Connection,
     network: &NetworkSpec,
@@ -30,7 +30,8 @@ pub async fn addresses(
     if at != At::Now {
         let mut taken = excluded.clone();
         taken.extend(holdings::ips_in(&mut *connection, network.cidr, at).await?.into_iter().map(|(ip, _)| ip));
-        taken.extend(devices::management_addresses_in(connection, network.cidr, at).await?);
+        taken.extend(devices::management_addresses_in(&mut *connection, network.cidr, at).await?);
+        taken.extend(infrastructure::within(connection, network.cidr, at).await?.into_iter().map(|one| one.ip));
         return Ok(network.givable().filter(|ip| !taken.contains(ip)).take(count).collect());
     }
     let mut found = vec![];
@@ -48,6 +49,7 @@ pub async fn addresses(
         let candidates: Vec<Ipv4Addr> = in_parts.filter(|ip| network.reserved(*ip).is_none() && !excluded.contains(ip)).collect();
         let mut taken = held_of(connection, &candidates).await?;
         taken.extend(devices::managed_at(&mut *connection, &candidates).await?.into_iter().map(|(ip, _)| ip));
+        taken.extend(infrastructure::at(&mut *connection, &candidates, At::Now).await?.into_iter().map(|one| one.ip));
         found.extend(candidates.into_iter().filter(|ip| !taken.contains(ip)).take(count - found.len()));
     }
     Ok(found)

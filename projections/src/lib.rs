@@ -23,6 +23,7 @@ pub mod free;
 pub mod held;
 pub mod holdings;
 pub mod imports;
+pub mod infrastructure;
 pub mod installations;
 pub mod log;
 pub mod parked;

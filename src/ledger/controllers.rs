@@ -5,16 +5,24 @@
 
 use super::Ledger;
 use super::execute::Failure;
+use super::facts::holders;
 use crate::power::resolve;
-use bootledger_aggregates::claims::Holder;
+use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::device::controller::{Endpoint, Host};
 use bootledger_aggregates::device::event::Management;
+use bootledger_aggregates::network::{NetworkSpec, Reserved};
+use bootledger_aggregates::placement::infrastructure::Declared;
 use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_projections::at::At;
+use bootledger_projections::catalogue::Entry;
 use bootledger_projections::pool::Pool;
-use bootledger_projections::{devices, holdings};
+use bootledger_projections::{catalogue, deployments, devices, holdings, infrastructure};
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+/// The rule about addresses of something else.
+pub(super) const MISPLACED: &str = "management_address_taken";
 
 /// What was looked up of a management controller that is to be saved.
 #[derive(Default)]
@@ -74,7 +82,61 @@ pub(super) fn clash(owners: &[Owner], device: DeviceId, management: &Management,
     Some(BrokenRule::new("management.address", "controller_shared", message).held_by(Holder::Device(owner.device).to_string()))
 }
 
+/// The rule that a controller's address breaks which is that of something else. Such a controller would answer to the wrong
+/// address, or take it from a server.
+pub(super) fn misplaced(
+    device: DeviceId,
+    ip: Ipv4Addr,
+    declared: &[Declared],
+    holders: &[(Claim, Holder)],
+    network: Option<&Entry<NetworkSpec>>,
+) -> Option<BrokenRule> {
+    let advice = "so no management controller can have it. Correct the address";
+    let other = holders.iter().find(|(claim, holder)| *claim == Claim::Ip(ip) && *holder != Holder::Device(device));
+    if let Some((_, holder)) = other {
+        let message = format!("{ip} is held by {holder}, {advice}");
+        return Some(BrokenRule::new("management.address", MISPLACED, message).held_by(holder.to_string()));
+    }
+    if let Some(one) = declared.first() {
+        let message = format!("{}, {advice}", one.sentence());
+        return Some(BrokenRule::new("management.address", MISPLACED, message).held_by(one.by()));
+    }
+    let network = network?;
+    let what = match network.spec.reserved(ip) {
+        Some(Reserved::Network) => "the address of the network itself,",
+        Some(Reserved::Broadcast) => "the broadcast address",
+        _ => return None,
+    };
+    let message = format!("{ip} is {what} of network {}, {advice}", network.key);
+    Some(BrokenRule::new("management.address", MISPLACED, message).held_by(format!("network {}", network.key)))
+}
+
+/// The IPv4 address of a controller, where that is a host of its own. At another port or below a path, a router or server may
+/// pass orders on to several controllers; loopback is this machine.
+pub(super) fn own_address(management: &Management) -> Option<Ipv4Addr> {
+    let direct = management.access.path.is_none() && management.port() == management.usual_port();
+    management.address.ipv4().filter(|ip| direct && !ip.is_loopback())
+}
+
 impl Ledger {
+    /// The rule that the address of a controller breaks which is that of something else.
+    pub(super) async fn misplaced_controller(
+        &self,
+        device: DeviceId,
+        management: &Management,
+    ) -> Result<Option<BrokenRule>, Failure> {
+        let Some(ip) = own_address(management) else { return Ok(None) };
+        let declared = infrastructure::at(&mut self.views.acquire().await?, &[ip], At::Now).await?;
+        let holders = holders(&self.views, &[Claim::Ip(ip)]).await?;
+        if let Some(live) = deployments::live_of_device(&self.views, device, At::Now).await?.filter(|live| live.ip == ip) {
+            let holder = Holder::Deployment(live.id).to_string();
+            let message = format!("{ip} is held by {holder}, so no management controller can have it. Correct the address");
+            return Ok(Some(BrokenRule::new("management.address", MISPLACED, message).held_by(holder)));
+        }
+        let network = catalogue::network_of(&self.views, ip, At::Now).await?;
+        Ok(misplaced(device, ip, &declared, &holders, network.as_ref()))
+    }
+
     /// Which rule the address of a management controller breaks, whose it is already, and what no other device can have.
     pub(super) async fn sharing(
         &self,

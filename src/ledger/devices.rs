@@ -1,6 +1,6 @@
 //! Commands of devices.
 
-use super::controllers::Looked;
+use super::controllers::{Looked, MISPLACED};
 use super::execute::Failure;
 use super::facts::{holders, live, rack_exists, site_exists};
 use super::parts::{apart, unchanged};
@@ -273,6 +273,9 @@ impl Ledger {
         };
         let here = |new: &Management| old.is_some_and(|old| old.endpoints(&[]) == new.endpoints(&[]));
         let shared = |broken: &BrokenRule| broken.rule == "controller_shared";
+        if change.management.as_ref().is_some_and(here) {
+            looked.problems.retain(|broken| broken.rule != MISPLACED);
+        }
         if change.management.as_ref().is_some_and(here) && looked.problems.iter().any(shared) {
             looked.problems.retain(|broken| !shared(broken));
             // What the other device holds is not taken from it.

@@ -144,16 +144,30 @@ impl Ledger {
                 trace!(why, "the command is not weighed");
                 (vec![], Consequences::default())
             }
-            Guarded::Weighed(change) => self.weigh(&change).await?,
+            Guarded::Weighed(change) => {
+                let weighed = self.weigh(&change).await?;
+                self.refuse_declared(&change).await?;
+                weighed
+            }
             Guarded::Device(device) => match command {
                 Command::ChangeDevice(_, change) => self.weigh_device(device, change).await?,
                 _ => (vec![], Consequences::default()),
             },
             Guarded::Facts(device) => match command {
-                Command::RecordFacts(_, facts) => (self.weigh_facts(device, facts).await?, Consequences::default()),
+                Command::RecordFacts(_, facts) => {
+                    let mut preconditions = self.weigh_facts(device, facts).await?;
+                    preconditions.extend(self.refuse_infrastructure(device, facts).await?);
+                    (preconditions, Consequences::default())
+                }
                 _ => (vec![], Consequences::default()),
             },
         };
+        let management = match command {
+            Command::RegisterDevice { spec, .. } => spec.management.as_ref(),
+            Command::ChangeDevice(_, change) => change.management.as_ref(),
+            _ => None,
+        };
+        preconditions.extend(self.controller_stays(management).await?);
         if !references.is_empty() {
             let connection = &mut self.views.acquire().await?;
             for (kind, key, sequence) in held::sequences(connection, &references).await? {

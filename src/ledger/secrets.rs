@@ -122,7 +122,7 @@ impl Ledger {
         };
         // Whose it is already is told to those who may have it at all.
         if broken.is_empty() && credentials.is_none() {
-            broken.extend(shared);
+            broken.extend(shared.or(self.misplaced_controller(device, management).await?));
         }
         Ok(Looked { secret_problem: credentials, problems: broken, endpoints })
     }

@@ -20,6 +20,7 @@ use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::event::{DeploymentEvent, DeploymentStarted, Limits};
 use bootledger_aggregates::deployment::plan::Plan;
 use bootledger_aggregates::deployment::start::{BootImageFacts, DeviceFacts, StartDeployment, StartFacts};
+use bootledger_aggregates::placement::Scope;
 use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::settings::Inherited;
 use bootledger_aggregates::values::hostname::Hostname;
@@ -30,7 +31,7 @@ use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{Entry, inherited_image};
 use bootledger_projections::devices::Device;
 use bootledger_projections::pool::Connection;
-use bootledger_projections::{catalogue, devices, dhcp_entries, settings};
+use bootledger_projections::{catalogue, checkpoint, devices, dhcp_entries, infrastructure, settings};
 use bootledger_web::commands::{CommandError, Context, NewDeployment, Proposed, Receipt};
 use std::net::Ipv4Addr;
 use uuid::Uuid;
@@ -71,7 +72,7 @@ impl Chosen {
         let mut left = vec![];
         for rule in broken {
             match (rule.rule.as_str(), self.ip, &self.hostname) {
-                ("ip_claimed" | "ip_is_management", Some(ip), _) => lost.push(Claim::Ip(ip)),
+                ("ip_claimed" | "ip_is_management" | "ip_is_infrastructure", Some(ip), _) => lost.push(Claim::Ip(ip)),
                 ("hostname_claimed", _, Some(name)) => lost.push(Claim::Hostname(name.clone())),
                 _ => left.push(rule),
             }
@@ -166,6 +167,8 @@ impl Ledger {
         mut reservation: Option<&mut Reservation>,
     ) -> Result<Prepared, Failure> {
         let views = &self.views;
+        // Read first: what the views show beyond it is looked at once more.
+        let after = checkpoint::position(views).await?;
         let Some(device) = devices::find(views, wanted.device, At::Now).await? else {
             let message = format!("there is no device {}; register it first", wanted.device);
             return Err(Refused::because("device", "device_unknown", message).into());
@@ -208,10 +211,12 @@ impl Ledger {
         let family = Family::of(views, [&device]).await?;
         preconditions.extend(family.idle(&device));
         let (deploying_parts, deploying_above) = (family.deploying_below(&device), family.deploying_above(&device));
+        preconditions.push(Precondition::Unused { after, scope: Scope::free_of_infrastructure([ip]) });
         let facts = StartFacts {
             device: Some(DeviceFacts { deploying_parts, deploying_above, ..device.deployment_facts() }),
             holders: holders(views, &claims).await?,
             managed: devices::managed_at(views, &[ip]).await?.first().map(|(_, device)| *device),
+            infrastructure: infrastructure::at(&mut self.connection().await?, &[ip], At::Now).await?,
             venture_exists: venture_entry.is_some(),
             role_exists: venture_entry.is_some_and(|entry| entry.spec.roles.contains_key(&role)),
             boot_image: image.as_ref().map(image_facts),

@@ -8,7 +8,7 @@ use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
 use bootledger_projections::pool::Pool;
-use bootledger_projections::{catalogue, deployments, dhcp_entries, held, strays};
+use bootledger_projections::{catalogue, deployments, devices, dhcp_entries, held, strays};
 use bootledger_web::commands::{Command, CommandError, Kind};
 use bootledger_web::dhcp::configuration::{Configuration, Format};
 use proptest::prelude::*;
@@ -46,6 +46,10 @@ fn steps() -> impl Strategy<Value = Step> {
             json!({"cidr": "10.20.0.0/26"}),
             json!({"cidr": "10.20.0.64/26", "gateway": null}),
             json!({"cidr": "10.20.0.0/23"}),
+            json!({"gateway": null}),
+            json!({"dns_servers": ["10.20.0.31", "10.20.0.32"]}),
+            json!({"dns_servers": ["10.20.0.33"]}),
+            json!({"dhcp_options": [{"name": "ntp-servers", "value": {"addresses": ["10.20.0.34"]}}]}),
             json!({"gateway": "10.20.0.20"}),
             json!({"gateway": "10.20.0.70"}),
             json!({"margin_bottom": 30}),
@@ -67,6 +71,8 @@ fn steps() -> impl Strategy<Value = Step> {
         json!({"zones": ["dc1.example"]}),
         json!({"zones": []}),
         json!({"next_server": null}),
+        json!({"next_server": "10.20.0.35"}),
+        json!({"dhcp_header": [{"name": "time-servers", "value": {"addresses": ["10.20.0.36"]}}]}),
     ]);
     let racks = of(vec![json!({"site": "dc1"}), json!({"site": "dc2"}), json!({"site": "dc1", "units": 5})]);
     let devices = of(vec![
@@ -75,6 +81,9 @@ fn steps() -> impl Strategy<Value = Step> {
         json!({"site": "dc2", "rack": "x1"}),
         json!({"site": "dc1", "rack": "r1"}),
         json!({"position": 9}),
+        json!({"management": {"address": "10.20.0.37"}}),
+        json!({"management": {"address": "10.20.0.20"}}),
+        json!({"management": {"address": "10.20.0.70"}}),
         json!({"macs": ["52:54:00:00:07:07"]}),
     ]);
     let kinds = proptest::sample::select(vec![
@@ -101,6 +110,8 @@ fn steps() -> impl Strategy<Value = Step> {
         5 => (0..SERVERS, 11..90_u8).prop_map(|(server, host)| Step::Deploy(server, host)),
         2 => (0..SERVERS).prop_map(Step::Cancel),
         3 => (0..SERVERS, 11..90_u8).prop_map(|(server, host)| Step::Install(server, host)),
+        1 => (0..SERVERS, proptest::sample::select(vec![0, 1, 2, 20, 31, 37, 255_u8])).prop_map(|(server, host)| Step::Install(server, host)),
+        1 => (0..SERVERS, 30..38_u8).prop_map(|(server, host)| Step::Deploy(server, host)),
         3 => (0..SERVERS, devices).prop_map(|(server, change)| Step::Device(server, change)),
         1 => (0..SERVERS).prop_map(Step::Decommission),
     ]
@@ -157,8 +168,11 @@ async fn lost(books: &Books) -> Result<Lost> {
     let connection = &mut Pool::from(books.pool.clone()).acquire().await?;
     let now = held::catalogue(connection, At::Now).await?;
     let everywhere = Scope { sites: [key("dc1"), key("dc2")].into(), ..Scope::default() };
-    let devices = held::concerned(connection, &everywhere).await?;
-    let all = held::of_devices(connection, &devices).await?;
+    let known = held::concerned(connection, &everywhere).await?;
+    let all = held::of_devices(connection, &known).await?;
+    let live: Vec<_> = all.iter().filter_map(|held| Some(held.live.as_ref()?.ip)).collect();
+    let managed = devices::managed_at(&mut *connection, &live).await?;
+    ensure!(managed.is_empty(), "{managed:?} are controllers' and of servers that are being installed");
     Ok(all.into_iter().map(|held| (held.device, without_place(&now, &held))).collect())
 }
 

@@ -1,11 +1,11 @@
 //! A change and what it would take away, at the same moment and by two instances: one of both is refused, every time.
 
-use super::books::{Books, broken, context, key, network, read, site, start};
+use super::books::{Books, broken, context, key, mac, network, read, site, start};
 use anyhow::{Result, ensure};
 use bootledger_aggregates::placement::Scope;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_projections::at::At;
-use bootledger_projections::{deployments, held, strays};
+use bootledger_projections::{catalogue, deployments, held, strays};
 use bootledger_web::commands::{Command, CommandError, Commands, Kind, Receipt};
 use serde_json::json;
 
@@ -107,5 +107,113 @@ async fn the_last_two_dhcp_servers_do_not_both_go_and_networks_do_not_overlap() 
         one_of_both("networks", both(&books, define(&one), define(&other)).await)?;
     }
     ensure!(strays::list(&books.pool, None, At::Now).await?.is_empty());
+    Ok(())
+}
+
+/// Networks that are saved at the same moment by two instances.
+async fn save(books: &Books, networks: &[(String, String)]) -> Vec<Outcome> {
+    let barrier = &tokio::sync::Barrier::new(networks.len());
+    let saves = networks.iter().enumerate().map(|(number, (name, cidr))| async move {
+        let command = Command::DefineNetwork(key(name), read(json!({"cidr": cidr, "site": "dc1"})));
+        barrier.wait().await;
+        if number % 2 == 0 {
+            books.ledger.execute(command, context()).await
+        } else {
+            books.other.execute(command, context()).await
+        }
+    });
+    let outcomes = futures::future::join_all(saves).await;
+    books.shown().await;
+    outcomes
+}
+
+#[tokio::test]
+async fn of_networks_that_would_share_addresses_no_two_are_saved_at_the_same_moment() -> Result<()> {
+    let books = Books::data_centre().await?;
+    for round in 0..3_u8 {
+        let named = |what: &str, number: usize| format!("{what}-{round}-{number}");
+        let within = |third: usize, length: u8| format!("10.{}.{third}.0/{length}", 100 + round);
+        // New ones of all sizes at the same place; new ones within one that is widened; neighbours that are both widened.
+        let new: Vec<_> =
+            (0..8).map(|number| (named("new", number), within(0, 18 + u8::try_from(number % 5).unwrap_or(0)))).collect();
+        let outcomes = save(&books, &new).await;
+        ensure!(outcomes.iter().filter(|outcome| outcome.is_ok()).count() == 1, "new: {outcomes:?}");
+        save(&books, &[(named("wide", 0), within(128, 24))]).await.pop().expect("one")?;
+        let mut mixed: Vec<_> = (1..8).map(|number| (named("inner", number), within(128 + number, 24))).collect();
+        mixed.push((named("wide", 0), within(128, 20)));
+        save(&books, &mixed).await;
+        let pair = [(named("left", 0), within(64, 24)), (named("right", 0), within(65, 24))];
+        for outcome in save(&books, &pair).await {
+            outcome?;
+        }
+        let wider: Vec<_> = pair.iter().map(|(name, _)| (name.clone(), within(64, 23))).collect();
+        let outcomes = save(&books, &wider).await;
+        ensure!(outcomes.iter().all(Result::is_err), "widened over each other: {outcomes:?}");
+        save(&books, &[(named("far", 0), within(96, 24)), (named("near", 0), within(98, 24))]).await;
+        let both = [(named("far", 0), within(96, 22)), (named("near", 0), within(96, 22))];
+        let outcomes = save(&books, &both).await;
+        ensure!(outcomes.iter().filter(|outcome| outcome.is_ok()).count() <= 1, "widened: {outcomes:?}");
+        let all = catalogue::networks(&books.pool, At::Now).await?;
+        for one in &all {
+            let shares = |other: &&catalogue::Entry<bootledger_aggregates::network::NetworkSpec>| {
+                other.key != one.key && (other.spec.cidr.contains(&one.spec.cidr))
+            };
+            ensure!(!all.iter().any(|other| shares(&other)), "{} is shared", one.key);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_address_is_not_given_and_named_at_the_same_moment() -> Result<()> {
+    let books = Books::data_centre().await?;
+    let device = books.server(1).await?;
+    let naming: [(&str, fn(&str) -> Command); 4] = [
+        ("resolver", |ip| {
+            Command::DefineNetwork(key("far"), read(json!({"cidr": "10.77.0.0/24", "site": "dc1", "dns_servers": [ip]})))
+        }),
+        ("next server", |ip| {
+            let dc2 = json!({"domain": "dc2.example", "zones": ["dc2.example", "30.10.in-addr.arpa"], "next_server": ip});
+            Command::DefineSite(key("dc2"), read(dc2))
+        }),
+        ("DHCP server", |ip| Command::DefineDhcpServer(key("kea-9"), read(json!({"site": "dc2", "kind": "kea", "address": ip})))),
+        ("controller", |ip| {
+            let spec = json!({"site": "dc2", "serial": ip, "management": {"address": ip}});
+            Command::RegisterDevice { spec: read(spec), venture: None, role: None }
+        }),
+    ];
+    let mut named = 0;
+    for round in 0..12_usize {
+        let ip = format!("10.20.0.{}", 100 + round);
+        let (what, command) = naming[round % naming.len()];
+        let first = one_of_both(what, both(&books, command(&ip), start(device, 1, &ip)).await)?;
+        named += usize::from(first);
+        as_before(&books, device).await?;
+        let facts = |ip: &str| {
+            let facts = json!({"dhcp_entries": [{"ip": ip, "mac": mac(1), "hostname": null, "network": "prod"}]});
+            Command::RecordFacts(device, read(facts))
+        };
+        // A device that has it already may be named; an address that is named gets no entry.
+        let other = format!("10.20.0.{}", 200 + round);
+        let (one, two) = both(&books, command(&other), facts(&other)).await;
+        ensure!(one.is_ok() || two.is_ok(), "{what}: {one:?} and {two:?}");
+        books.done(Command::RecordFacts(device, read(json!({"dhcp_entries": []})))).await?;
+    }
+    println!("{named} of 12 addresses were named first");
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_sites_do_not_both_state_a_zone_at_the_same_moment() -> Result<()> {
+    let books = Books::data_centre().await?;
+    for round in 0..6 {
+        let stating = |site: &str| {
+            let zone = json!({"name": format!("z{round}.example"), "ttl": 60});
+            let reverse = json!({"name": format!("rev-{site}-{round}.168.192.in-addr.arpa"), "range": format!("192.168.{round}.{}", if site == "a" {"0-192.168.ROUND.99"} else {"50-192.168.ROUND.200"}).replace("ROUND", &round.to_string())});
+            let zones = if round % 2 == 0 { json!([zone]) } else { json!([reverse]) };
+            Command::DefineSite(key(&format!("{site}-{round}")), read(json!({"domain": "example", "zones": zones})))
+        };
+        one_of_both("zones", both(&books, stating("a"), stating("b")).await)?;
+    }
     Ok(())
 }

@@ -7,6 +7,10 @@ use bootledger_projections::log;
 use bootledger_web::commands::{Command, Commands, Kind};
 use serde_json::{Value, json};
 
+fn entry_at(ip: &str) -> Value {
+    json!({"dhcp_entries": [{"ip": ip, "mac": mac(1), "hostname": null, "network": "prod"}]})
+}
+
 /// Every change that takes something away, with words of the refusal.
 fn taking(devices: [bootledger_aggregates::values::ids::DeviceId; 2]) -> Vec<(&'static str, Command, &'static str)> {
     let to_network = |change: Value| Command::DefineNetwork(key("prod"), read(network(&change)));
@@ -26,6 +30,7 @@ fn taking(devices: [bootledger_aggregates::values::ids::DeviceId; 2]) -> Vec<(&'
         ("no DHCP", to_network(json!({"dhcp": false})), "network prod would have no DHCP"),
         ("other site", to_network(json!({"site": "dc2", "racks": ["x1"]})), "would lie in network prod of site dc2"),
         ("other racks", to_network(json!({"racks": ["r2"]})), "would not reach the device's rack r1"),
+        ("no gateway", to_network(json!({"gateway": null})), "it was given the gateway 10.20.0.1, and would have none"),
         ("VLAN", to_network(json!({"vlan": 7})), "R640 no. 2 is being deployed at 10.20.0.101: it boots on VLAN 120"),
         (
             "domain",
@@ -59,6 +64,12 @@ fn taking(devices: [bootledger_aggregates::values::ids::DeviceId; 2]) -> Vec<(&'
         ),
         ("device's rack", change(json!({"rack": "r2"})), "would not reach the device's rack r2"),
         ("device's interface", change(json!({"macs": [mac(9)]})), "has a DHCP entry"),
+        (
+            "gateway's entry",
+            Command::RecordFacts(devices[0], read(entry_at("10.20.0.1"))),
+            "10.20.0.1 is the gateway of network prod",
+        ),
+        ("next server's entry", Command::RecordFacts(devices[0], read(entry_at("10.20.0.2"))), "the next server of site dc1"),
         ("strange entry", Command::RecordFacts(devices[0], read(strange)), "10.99.0.1 does not lie in a network nowhere"),
     ]
 }
@@ -88,7 +99,8 @@ async fn what_takes_nothing_away_is_done_and_says_beforehand_what_moves() -> Res
     let to_network = |change: Value| Command::DefineNetwork(key("prod"), read(network(&change)));
     let changes = [
         (to_network(json!({"cidr": "10.20.0.0/23", "dns_servers": ["10.20.0.3"]})), 0),
-        (to_network(json!({"cidr": "10.20.0.0/23", "vlan": 121})), 1),
+        // The DNS servers go.
+        (to_network(json!({"cidr": "10.20.0.0/23", "vlan": 121})), 2),
         (
             Command::DefineSite(
                 key("dc1"),

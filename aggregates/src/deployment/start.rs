@@ -5,6 +5,7 @@ use super::plan::Plan;
 use crate::boot_image::{EndedBy, NetworkNeeds, absent_from_network};
 use crate::claims::{Claim, Holder};
 use crate::network::{NetworkSpec, Reserved};
+use crate::placement::infrastructure::Declared;
 use crate::rules::{BrokenRule, Refused};
 use crate::settings::Resolution;
 use crate::site::SiteSpec;
@@ -49,6 +50,8 @@ pub struct StartFacts {
     pub holders: Vec<(Claim, Holder)>,
     /// The device in use whose management address the address is.
     pub managed: Option<DeviceId>,
+    /// What the catalogue names the address as.
+    pub infrastructure: Vec<Declared>,
     /// The network in use that the address lies in.
     pub network: Option<(Name, NetworkSpec)>,
     /// The site of that network.
@@ -221,7 +224,13 @@ fn address(request: &StartDeployment) -> Vec<BrokenRule> {
                 "network {name} has no DHCP, so the server would not get {ip}; turn DHCP on for the network, or choose another"
             ),
         ),
-        None => vec![],
+        None => {
+            let refused = |one: &Declared| {
+                let why = one.refuses(request.device, &request.facts.holders)?;
+                Some(BrokenRule::new("ip", "ip_is_infrastructure", format!("{why}; choose another address")).held_by(one.by()))
+            };
+            request.facts.infrastructure.iter().find_map(refused).into_iter().collect()
+        }
         Some(Reserved::Outside) => {
             refuse("ip_outside_networks", format!("{ip} does not lie in network {name}, {}", network.cidr))
         }

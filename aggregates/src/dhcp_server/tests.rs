@@ -124,3 +124,15 @@ fn a_retired_server_is_waited_for_no_more() {
     let again: Vec<_> = given.into_iter().chain(defined([])).collect();
     assert_eq!(outcome::<DhcpServer>(&again, confirm('a', 10)), Ok(vec![confirmed('a', 10)]), "defined again, it starts anew");
 }
+
+#[test]
+fn its_own_address_is_one_that_a_host_can_have() {
+    let at = |text: &str| DhcpServerSpec { address: Some(parsed(text)), ..spec() };
+    for wrong in ["0.0.0.0", "169.254.0.2", "224.0.0.1", "255.255.255.255"] {
+        assert_eq!(broken::<DhcpServer>(&[], define(at(wrong))), ["address_not_a_host"], "{wrong}");
+        let given = [DhcpServerEvent::DhcpServerDefined { spec: at(wrong) }];
+        let other = DhcpServerSpec { kind: DhcpKind::Isc, ..at(wrong) };
+        assert!(outcome::<DhcpServer>(&given, define(other)).is_ok(), "one of an earlier version can be changed");
+    }
+    assert!(outcome::<DhcpServer>(&[], define(at("127.0.0.1"))).is_ok());
+}

@@ -222,11 +222,28 @@ fn a_network_that_would_be_refused_today_stays_as_it_is() {
 fn resolvers_and_options_are_such_as_every_dhcp_server_takes() {
     let with =
         |servers: Vec<&str>| NetworkSpec { dns_servers: servers.into_iter().map(parsed).collect(), ..network("10.0.0.0/24") };
-    for wrong in [vec!["0.0.0.0"], vec!["10.0.0.53", "255.255.255.255"], vec!["10.0.0.53"; 57]] {
+    for wrong in
+        [vec!["0.0.0.0"], vec!["127.0.0.53"], vec!["169.254.1.1"], vec!["10.0.0.53", "255.255.255.255"], vec!["10.0.0.53"; 57]]
+    {
         assert_eq!(broken::<Network>(&[], define(with(wrong))), ["dns_servers_unusable"]);
     }
     assert!(outcome::<Network>(&[], define(with(vec!["10.0.0.53"; 56]))).is_ok());
     let option = serde_json::json!([{"name": "rooters", "value": {"addresses": ["10.0.0.2"]}}]);
     let spec = NetworkSpec { dhcp_options: serde_json::from_value(option).expect("options"), ..network("10.0.0.0/24") };
     assert_eq!(broken::<Network>(&[], define(spec)), ["dhcp_option_unknown"]);
+}
+
+#[test]
+fn a_network_is_not_in_a_range_that_no_server_can_be_in() {
+    for wrong in ["0.0.0.0/8", "127.0.0.0/24", "169.254.0.0/16", "224.0.0.0/8", "240.0.0.0/24", "255.255.255.0/24"] {
+        assert_eq!(broken::<Network>(&[], define(network(wrong))), ["cidr_special"], "{wrong}");
+        // One of an earlier version stays, and can be changed otherwise.
+        let given = [NetworkEvent::NetworkDefined { spec: Box::new(network(wrong)) }];
+        assert!(outcome::<Network>(&given, define(NetworkSpec { vlan: Some(5), ..network(wrong) })).is_ok(), "{wrong}");
+        let moved = [NetworkEvent::NetworkDefined { spec: Box::new(network("10.0.0.0/24")) }];
+        assert_eq!(broken::<Network>(&moved, define(network(wrong))), ["cidr_special"], "{wrong}");
+    }
+    for fine in ["100.64.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "192.168.0.0/16"] {
+        assert!(outcome::<Network>(&[], define(network(fine))).is_ok(), "{fine}");
+    }
 }

@@ -1,6 +1,8 @@
 //! The changes of the catalogue, and what each may be about.
 
 use super::Catalogue;
+use super::given::{Taken, by_network, by_site};
+use super::infrastructure::{Declared, of_dhcp_server, of_network, of_site};
 use super::misfit::{Dangling, Misfit};
 use super::uses::Use;
 use crate::dhcp_server::DhcpServerSpec;
@@ -11,9 +13,11 @@ use crate::values::hostname::DomainName;
 use crate::values::ids::DeviceId;
 use crate::values::name::Name;
 use crate::venture::{RoleSpec, VentureSpec};
+use crate::zone::Zone;
 use crate::zone::range::AddressRange;
 use ipnet::Ipv4Net;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 /// A change of something of the catalogue: what it is to be, or `None` where it goes out of use.
 #[derive(Clone, Debug)]
@@ -51,6 +55,12 @@ pub struct Scope {
     pub ranges: BTreeSet<Ipv4Net>,
     /// Whoever has a record in these.
     pub zones: BTreeSet<DomainName>,
+    /// Whatever names one of these addresses as that of a router or server.
+    pub declared: BTreeSet<Ipv4Addr>,
+    /// Whichever device has its management controller at one of these addresses.
+    pub managed: BTreeSet<Ipv4Addr>,
+    /// Other sites that define one of these zones, one within it, or one for the same addresses.
+    pub zones_defined: BTreeSet<(DomainName, Option<AddressRange>)>,
 }
 
 impl Scope {
@@ -69,7 +79,25 @@ impl Scope {
             Use::Unit => !self.racks.is_empty(),
             Use::Address(ip) => self.ranges.iter().any(|range| range.contains(ip)),
             Use::Range(other) => self.ranges.iter().any(|range| range.contains(other) || other.contains(range)),
+            Use::Declared(ip) => self.declared.contains(ip),
+            Use::Managed(ip) => self.managed.contains(ip),
+            Use::Zone(name, range) => self.zones_defined.iter().any(|(zone, addresses)| {
+                let nested = zone.contains(name.as_str()) || name.contains(zone.as_str());
+                nested || addresses.zip(*range).is_some_and(|(one, other)| one.overlaps(other))
+            }),
         }
+    }
+
+    /// Whether only addresses of routers, servers and controllers matter: those seldom change, so that few events have to be
+    /// looked at.
+    pub fn is_of_infrastructure(&self) -> bool {
+        Self { declared: BTreeSet::new(), managed: BTreeSet::new(), ..self.clone() }.is_empty()
+    }
+
+    /// That an address does not come to be that of a router, server or controller.
+    pub fn free_of_infrastructure(ips: impl IntoIterator<Item = Ipv4Addr>) -> Self {
+        let ips: BTreeSet<Ipv4Addr> = ips.into_iter().collect();
+        Self { declared: ips.clone(), managed: ips, ..Self::default() }
     }
 }
 
@@ -99,8 +127,12 @@ impl Change {
     /// changes.
     pub fn scope(&self, before: &Catalogue) -> Scope {
         let mut scope = Scope::default();
+        for one in self.declares(before) {
+            scope.ranges.insert(one.ip.into());
+            scope.managed.insert(one.ip);
+        }
         match self {
-            Self::Site(name, spec) => Self::scope_of_site(name, spec.as_deref(), before, &mut scope),
+            Self::Site(name, spec) => self.scope_of_site(name, spec.as_deref(), before, &mut scope),
             Self::Rack(name, spec) => {
                 let old = before.racks.get(name);
                 let stays = old.zip(spec.as_ref()).is_some_and(|(old, new)| old.site == new.site && old.units <= new.units);
@@ -116,7 +148,8 @@ impl Change {
                 };
                 scope.ranges.extend(spec.iter().map(|spec| spec.cidr).filter(|cidr| *cidr != old.cidr));
                 let relied_on = |spec: &NetworkSpec| NetworkSpec { dns_servers: vec![], dhcp_options: vec![], ..spec.clone() };
-                if spec.as_deref().map(relied_on) != Some(relied_on(old)) {
+                let replaced = !old.dns_servers.is_empty() && spec.iter().any(|spec| spec.dns_servers != old.dns_servers);
+                if spec.as_deref().map(relied_on) != Some(relied_on(old)) || replaced || !self.taken(before).is_empty() {
                     scope.ranges.insert(old.cidr);
                     let kept = spec.as_ref().map(|spec| spec.racks.clone()).unwrap_or_default();
                     scope.racks.extend(old.racks.iter().filter(|rack| !kept.contains(rack)).cloned());
@@ -142,7 +175,7 @@ impl Change {
         scope
     }
 
-    fn scope_of_site(name: &Name, spec: Option<&SiteSpec>, before: &Catalogue, scope: &mut Scope) {
+    fn scope_of_site(&self, name: &Name, spec: Option<&SiteSpec>, before: &Catalogue, scope: &mut Scope) {
         let old = before.sites.get(name);
         // Which names a zone has, and of which addresses; its serial number and the like make no difference to anybody.
         let zones = |spec: Option<&SiteSpec>| -> BTreeMap<DomainName, (Option<AddressRange>, DomainName)> {
@@ -162,9 +195,12 @@ impl Change {
         let alike = old.zip(spec).is_some_and(|(old, new)| {
             changed.is_empty() && old.domain == new.domain && (old.next_server.is_none() || new.next_server.is_some())
         });
-        if old.is_some() && (!alike || updates(old) != updates(spec)) {
+        if old.is_some() && (!alike || updates(old) != updates(spec) || !self.taken(before).is_empty()) {
             scope.sites.insert(name.clone());
         }
+        let stated = |zone: &&Zone| old.is_none_or(|old| !old.zones.contains(*zone));
+        let stated = spec.into_iter().flat_map(|spec| &spec.zones).filter(stated);
+        scope.zones_defined.extend(stated.map(|zone| (zone.name.clone(), zone.addresses())));
         // A zone of one site can take names from a wider zone of another, and give them back.
         scope.zones.extend(changed);
         if old.is_none() {
@@ -256,19 +292,29 @@ impl Change {
         if self.retires() { "" } else { misfit.field(matches!(self, Self::Device(..))) }
     }
 
-    /// What servers that boot in a network now were told and would not be true any more: fields of the request, with words.
-    pub(super) fn told_otherwise(&self, before: &Catalogue) -> Vec<(&'static str, String)> {
-        let Self::Network(name, Some(spec)) = self else { return vec![] };
-        let Some(old) = before.networks.get(name) else { return vec![] };
-        let mut told = vec![];
-        if let Some(from) = old.vlan.filter(|_| old.vlan != spec.vlan) {
-            let to = spec.vlan.map_or_else(|| "no VLAN".to_owned(), |vlan| format!("VLAN {vlan}"));
-            told.push(("vlan", format!("boots on VLAN {from}, and would be expected on {to}")));
+    /// What the change takes from servers that are being installed: fields of the request, with words.
+    pub(super) fn taken(&self, before: &Catalogue) -> Vec<Taken> {
+        match self {
+            Self::Network(name, Some(spec)) => before.networks.get(name).map(|old| by_network(old, spec)).unwrap_or_default(),
+            Self::Site(name, Some(spec)) => before.sites.get(name).map(|old| by_site(old, spec)).unwrap_or_default(),
+            _ => vec![],
         }
-        if old.ip_only_done && !spec.ip_only_done {
-            told.push(("ip_only_done", "may report DONE by its address alone, and would need its token".to_owned()));
-        }
-        told
+    }
+
+    /// The addresses that the thing names after the change and did not name before it.
+    pub fn declares(&self, before: &Catalogue) -> Vec<Declared> {
+        let (new, old) = match self {
+            Self::Network(name, Some(spec)) => {
+                (of_network(name, spec), before.networks.get(name).map(|old| of_network(name, old)))
+            }
+            Self::Site(name, Some(spec)) => (of_site(name, spec), before.sites.get(name).map(|old| of_site(name, old))),
+            Self::DhcpServer(name, Some(spec)) => {
+                (of_dhcp_server(name, spec), before.dhcp_servers.get(name).map(|old| of_dhcp_server(name, old)))
+            }
+            _ => return vec![],
+        };
+        let known: BTreeSet<Ipv4Addr> = old.iter().flatten().map(|one| one.ip).collect();
+        new.into_iter().filter(|one| !known.contains(&one.ip)).collect()
     }
 
     /// Whether this rule speaks of it: of a device's place and interfaces, its own rules do.

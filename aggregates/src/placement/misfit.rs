@@ -123,6 +123,11 @@ impl Misfit {
         matches!(self, Self::NoNetwork { .. } | Self::OtherSite { .. } | Self::NoDhcp { .. })
     }
 
+    /// Whether the address is that of the network, its broadcast address or its gateway; a server may have one in a margin.
+    pub(super) fn is_of_no_server(&self) -> bool {
+        matches!(self, Self::Reserved { why, .. } if !why.ends_with("margin"))
+    }
+
     /// The field of a request that leads to it.
     pub(super) fn field(&self, of_device: bool) -> &'static str {
         match (self, of_device) {
@@ -444,7 +449,9 @@ impl Move {
 pub(super) fn moves(old: &Places<'_>, now: &Held, new: &Places<'_>, then: &Held) -> Vec<Move> {
     let (from, to) = (bearings(old, now), bearings(new, then));
     let differs = |(what, from): (String, String)| {
-        let to = to.get(&what).filter(|to| **to != from)?.clone();
+        // An address or record that has no place any more is refused; a gateway may go.
+        let given = what.starts_with("the gateway") || what.starts_with("the DNS servers");
+        let to = to.get(&what).cloned().or_else(|| given.then(|| "none".to_owned())).filter(|to| *to != from)?;
         Some(Move { what, from, to })
     };
     from.into_iter().filter_map(differs).collect()
@@ -457,6 +464,13 @@ fn bearings(places: &Places<'_>, held: &Held) -> BTreeMap<String, String> {
         if let Some((name, network)) = places.network(ip) {
             let vlan = network.vlan.map(|vlan| format!(", VLAN {vlan}")).unwrap_or_default();
             found.insert(format!("the address {ip}"), format!("network {name}{vlan}"));
+            if let Some(gateway) = network.gateway {
+                found.insert(format!("the gateway for {ip}"), gateway.to_string());
+            }
+            if !network.dns_servers.is_empty() {
+                let all: Vec<String> = network.dns_servers.iter().map(ToString::to_string).collect();
+                found.insert(format!("the DNS servers for {ip}"), all.join(", "));
+            }
         }
     }
     let at = |(site, zone): (&SiteSpec, &DomainName)| {

@@ -136,9 +136,10 @@ fn matrix() -> Vec<(&'static str, Change, [&'static [&'static str]; 3])> {
         (
             "a network elsewhere",
             to_network(json!({"cidr": "10.30.0.0/23", "gateway": null})),
-            [&["cidr address_held"], &["cidr address_held", "site deployment_live"], &[]],
+            [&["cidr address_held"], &["cidr address_held", "gateway deployment_live", "site deployment_live"], &[]],
         ),
         ("the gateway at a server", to_network(json!({"gateway": "10.20.1.50"})), [&["gateway address_held"], &[], &[]]),
+        ("no gateway", to_network(json!({"gateway": null})), [&[], &["gateway deployment_live"], &[]]),
         ("another gateway", to_network(json!({"gateway": "10.20.1.254"})), [&[], &[], &[]]),
         (
             "a margin over a server",
@@ -395,6 +396,7 @@ fn every_event_that_uses_something_is_looked_for() {
     let mut events: Vec<Event> = vec![];
     events.extend(sampled::deployment().into_iter().map(|event| Event::Deployment(DeploymentId::default(), event)));
     events.extend(sampled::device().into_iter().map(|event| Event::Device(DeviceId::default(), event)));
+    events.extend(sampled::site().into_iter().map(|event| Event::Site(key(), event)));
     events.extend(sampled::rack().into_iter().map(|event| Event::Rack(key(), event)));
     events.extend(sampled::network().into_iter().map(|event| Event::Network(key(), event)));
     events.extend(sampled::dhcp_server().into_iter().map(|event| Event::DhcpServer(key(), event)));
@@ -407,4 +409,108 @@ fn every_event_that_uses_something_is_looked_for() {
         using.insert(*kind.unwrap_or_else(|| panic!("{text} is not in Use::EVENTS")));
     }
     assert_eq!(using, Use::EVENTS.into_iter().collect(), "an event uses nothing, or has no sample");
+}
+
+/// A site and a network that give something of every kind.
+fn giving() -> Catalogue {
+    let option = |name: &str, ip: &str| json!({"name": name, "value": {"addresses": [ip]}});
+    let mut before = catalogue();
+    let options = [option("ntp-servers", "10.20.0.7"), option("log-servers", "10.20.0.8")];
+    let spec = network(json!({"dns_servers": ["10.20.0.3", "10.20.0.4"], "dhcp_options": options}));
+    before.networks.insert(name("prod"), spec);
+    before.sites.insert(name("dc1"), site(json!({"dhcp_header": [option("time-servers", "10.20.0.9")]})));
+    before
+}
+
+#[test]
+fn what_a_server_that_is_being_installed_was_given_may_be_replaced_and_not_taken_away() {
+    let before = giving();
+    let with = |key: &str, value: Value, of_site: bool| {
+        let (network, site) = (&before.networks[&name("prod")], &before.sites[&name("dc1")]);
+        let mut spec = if of_site { serde_json::to_value(site) } else { serde_json::to_value(network) }.expect("JSON");
+        spec[key] = value;
+        if of_site {
+            Change::Site(name("dc1"), Some(Box::new(read(spec))))
+        } else {
+            Change::Network(name("prod"), Some(Box::new(read(spec))))
+        }
+    };
+    let option = |name: &str, ip: &str| json!({"name": name, "value": {"addresses": [ip]}});
+    let cases = [
+        ("gateway", json!(null), false, true),
+        ("gateway", json!("10.20.0.254"), false, false),
+        ("dns_servers", json!([]), false, true),
+        ("dns_servers", json!(["10.20.0.4"]), false, true),
+        ("dns_servers", json!(["10.20.0.5", "10.20.0.6"]), false, false),
+        ("dns_servers", json!(["10.20.0.3", "10.20.0.4", "10.20.0.5"]), false, false),
+        ("dhcp_options", json!([]), false, true),
+        ("dhcp_options", json!([option("ntp-servers", "10.20.0.7")]), false, true),
+        ("dhcp_options", json!([option("log-servers", "10.20.0.7"), option("ntp-servers", "10.20.0.9")]), false, false),
+        ("dhcp_header", json!([]), true, true),
+        ("dhcp_header", json!([option("ntp-servers", "10.20.0.7")]), true, true),
+        ("dhcp_header", json!([option("time-servers", "10.20.0.7")]), true, false),
+        ("next_server", json!("10.20.0.4"), true, false),
+        ("boot_url", json!("http://10.20.0.4"), true, false),
+    ];
+    for (field, value, of_site, refused) in cases {
+        let (what, change) = (format!("{field} {value}"), with(field, value, of_site));
+        for (held, refused) in [(done(), false), (idle(), false), (deploying(), refused)] {
+            let mut weighing = Weighing::of(&change, &before);
+            weighing.weigh([(held.clone(), held.clone())]);
+            let found = weighing.consequences();
+            let mut named: Vec<_> =
+                found.invalidated.iter().skip(1).map(|rule| (rule.field.as_str(), rule.rule.as_str())).collect();
+            named.dedup();
+            assert_eq!(named, if refused { vec![(field, "deployment_live")] } else { vec![] }, "{what}, {}", held.called);
+        }
+        let scope = change.scope(&before);
+        let looked_at = scope.sites.contains(&name("dc1")) || scope.concerns(&Use::Address([10, 20, 1, 60].into()));
+        assert!(!refused || looked_at, "{what}: a deployment that starts at the same moment is missed");
+    }
+}
+
+#[test]
+fn every_address_of_a_router_or_server_is_known_and_no_other() {
+    use infrastructure::{of_dhcp_server, of_network, of_site};
+    let addresses = |name: &str, ips: &[&str]| json!({"name": name, "value": {"addresses": ips}});
+    let route = json!({"routes": [{"destination": "10.9.0.0/16", "router": "10.20.0.13"}, {"destination": "10.8.0.0/16", "router": "0.0.0.0"}]});
+    let full = network(json!({
+        "dns_servers": ["10.20.0.3", "127.0.0.53"],
+        "dhcp_options": [
+            addresses("ntp-servers", &["10.20.0.7", "10.20.0.8"]), addresses("broadcast-address", &["10.20.1.255"]),
+            addresses("policy-filter", &["10.20.0.90", "255.255.0.0"]), addresses("static-routes", &["10.20.0.91", "10.20.0.14"]),
+            {"name": "classless-static-routes", "value": route},
+            {"name": "phones", "code": 150, "type": "ip-addresses", "value": {"addresses": ["10.20.0.15"]}},
+        ],
+    }));
+    let zone = json!({
+        "name": "dc1.example", "name_servers": ["ns1.dc1.example"], "mname": "ns0.dc1.example",
+        "records": "ns0 A 10.20.0.20\nns1 A 10.20.0.21\nsub NS ns.sub\nns.sub A 10.20.0.22\nwww A 10.20.0.92"
+    });
+    let place = site(json!({
+        "boot_url": "https://10.20.0.2:8443/boot", "zones": [zone],
+        "dhcp_header": [{"name": "tftp-server-name", "value": {"text": "10.20.0.16"}}, {"name": "root-path", "value": {"text": "/srv"}}],
+    }));
+    let server = read(json!({"site": "dc1", "kind": "kea", "address": "10.20.0.30"}));
+    let all = [of_network(&name("prod"), &full), of_site(&name("dc1"), &place), of_dhcp_server(&name("kea-1"), &server)].concat();
+    let found: BTreeSet<(&str, u8)> = all.iter().map(|one| (one.field, one.ip.octets()[3])).collect();
+    let expected = [
+        ("gateway", 1),
+        ("dns_servers", 3),
+        ("dhcp_options", 7),
+        ("dhcp_options", 8),
+        ("dhcp_options", 13),
+        ("dhcp_options", 14),
+        ("dhcp_options", 15),
+        ("next_server", 2),
+        ("boot_url", 2),
+        ("dhcp_header", 16),
+        ("dns_updates.primary", 53),
+        ("zones", 20),
+        ("zones", 21),
+        ("zones", 22),
+        ("address", 30),
+    ];
+    assert_eq!(found, expected.into());
+    assert!(all.iter().any(|one| one.sentence() == "10.20.0.30 is the DHCP server kea-1 of site dc1"), "{all:?}");
 }

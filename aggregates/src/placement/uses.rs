@@ -1,14 +1,18 @@
 //! What of the catalogue an event begins to use: a change of that which was decided without the event has to be decided again.
 
+use super::infrastructure::{Declared, of_dhcp_server, of_network, of_site};
 use crate::boot_image::BootImageEvent;
 use crate::deployment::event::DeploymentEvent;
-use crate::device::event::DeviceEvent;
+use crate::device::event::{DeviceEvent, Management};
 use crate::dhcp_server::DhcpServerEvent;
 use crate::event::Event;
 use crate::network::NetworkEvent;
 use crate::rack::RackEvent;
+use crate::site::SiteEvent;
+use crate::values::hostname::DomainName;
 use crate::values::name::Name;
 use crate::venture::VentureEvent;
+use crate::zone::range::AddressRange;
 use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
 
@@ -24,16 +28,23 @@ pub enum Use {
     Range(Ipv4Net),
     /// A unit of the device's rack, which the event does not name.
     Unit,
+    /// An address that is named as that of a router or server.
+    Declared(Ipv4Addr),
+    /// An address of a management controller.
+    Managed(Ipv4Addr),
+    /// A zone that a site defines, with its addresses.
+    Zone(DomainName, Option<AddressRange>),
 }
 
 impl Use {
     /// The types of the events that may begin to use something.
-    pub const EVENTS: [&str; 12] = [
+    pub const EVENTS: [&str; 13] = [
         "DeploymentStarted",
         "DeviceRegistered",
         "DeviceChanged",
         "VentureRoleSet",
         "FactsRecorded",
+        "SiteDefined",
         "RackDefined",
         "NetworkDefined",
         "DhcpServerDefined",
@@ -42,6 +53,10 @@ impl Use {
         "RoleDefined",
         "BootImageDefined",
     ];
+
+    /// Those that may begin to use an address for a router, server or controller.
+    pub const OF_INFRASTRUCTURE: [&str; 5] =
+        ["DeviceRegistered", "DeviceChanged", "SiteDefined", "NetworkDefined", "DhcpServerDefined"];
 }
 
 impl Event {
@@ -55,13 +70,20 @@ impl Event {
                 Use::Address(started.ip),
             ],
             Self::Device(_, event) => of_device(event),
-            Self::Rack(name, RackEvent::RackDefined { spec }) => vec![Use::Rack(name.clone()), Use::Site(spec.site.clone())],
-            Self::Network(_, NetworkEvent::NetworkDefined { spec }) => {
-                let racks = spec.racks.iter().cloned().map(Use::Rack);
-                racks.chain([Use::Site(spec.site.clone()), Use::Range(spec.cidr)]).collect()
+            Self::Site(name, SiteEvent::SiteDefined { spec }) => {
+                let zones = spec.zones.iter().map(|zone| Use::Zone(zone.name.clone(), zone.addresses()));
+                zones.chain(declared(of_site(name, spec))).collect()
             }
-            Self::DhcpServer(_, event) => match event {
-                DhcpServerEvent::DhcpServerDefined { spec } => vec![Use::Site(spec.site.clone())],
+            Self::Rack(name, RackEvent::RackDefined { spec }) => vec![Use::Rack(name.clone()), Use::Site(spec.site.clone())],
+            Self::Network(name, NetworkEvent::NetworkDefined { spec }) => {
+                let racks = spec.racks.iter().cloned().map(Use::Rack);
+                let places = racks.chain([Use::Site(spec.site.clone()), Use::Range(spec.cidr)]);
+                places.chain(declared(of_network(name, spec))).collect()
+            }
+            Self::DhcpServer(name, event) => match event {
+                DhcpServerEvent::DhcpServerDefined { spec } => {
+                    [Use::Site(spec.site.clone())].into_iter().chain(declared(of_dhcp_server(name, spec))).collect()
+                }
                 DhcpServerEvent::DhcpServerRetired { site } => vec![Use::Site(site.clone())],
                 DhcpServerEvent::ConfigurationConfirmed { .. } | DhcpServerEvent::ConfigurationFailed { .. } => vec![],
             },
@@ -78,14 +100,24 @@ impl Event {
     }
 }
 
+fn declared(found: Vec<Declared>) -> impl Iterator<Item = Use> {
+    found.into_iter().map(|one| Use::Declared(one.ip))
+}
+
+fn controller(management: Option<&Management>) -> impl Iterator<Item = Use> {
+    management.and_then(|management| management.address.ipv4()).map(Use::Managed).into_iter()
+}
+
 fn of_device(event: &DeviceEvent) -> Vec<Use> {
     match event {
         DeviceEvent::DeviceRegistered(spec) => {
-            [Use::Site(spec.site.clone())].into_iter().chain(spec.rack.iter().cloned().map(Use::Rack)).collect()
+            let place = [Use::Site(spec.site.clone())].into_iter().chain(spec.rack.iter().cloned().map(Use::Rack));
+            place.chain(controller(spec.management.as_ref())).collect()
         }
         DeviceEvent::DeviceChanged(change) => {
             let unit = change.position.map(|_| Use::Unit);
-            change.site.iter().cloned().map(Use::Site).chain(change.rack.iter().cloned().map(Use::Rack)).chain(unit).collect()
+            let place = change.site.iter().cloned().map(Use::Site).chain(change.rack.iter().cloned().map(Use::Rack));
+            place.chain(unit).chain(controller(change.management.as_ref())).collect()
         }
         DeviceEvent::VentureRoleSet { venture, .. } => venture.iter().cloned().map(Use::Venture).collect(),
         DeviceEvent::FactsRecorded(facts) => {

@@ -213,8 +213,15 @@ fn weak_algorithms_are_refused_with_the_way_out() {
 #[test]
 fn the_next_server_is_one_that_a_host_can_have() {
     let next = |text: &str| SiteSpec { next_server: Some(parsed(text)), ..site() };
-    for wrong in ["0.0.0.0", "255.255.255.255", "224.0.0.1"] {
+    for wrong in ["0.0.0.0", "255.255.255.255", "224.0.0.1", "127.0.0.1", "169.254.0.2", "240.0.0.1"] {
         assert_eq!(broken::<Site>(&[], define(next(wrong))), ["next_server_not_a_host"], "{wrong}");
+    }
+    let boot = |host: &str| SiteSpec { boot_url: Some(parsed(&format!("http://{host}:8080/boot"))), ..site() };
+    for wrong in ["0.0.0.0", "255.255.255.255", "224.0.0.1", "169.254.0.2"] {
+        assert_eq!(broken::<Site>(&[], define(boot(wrong))), ["boot_url_not_a_host"], "{wrong}");
+    }
+    for fine in ["127.0.0.1", "10.0.0.1", "boot.dc1.example"] {
+        assert!(outcome::<Site>(&[], define(boot(fine))).is_ok(), "{fine}");
     }
     let stored = vec![SiteEvent::SiteDefined { spec: Box::new(next("255.255.255.255")) }];
     let other = SiteSpec { name: parsed("other"), ..next("255.255.255.255") };

@@ -252,12 +252,6 @@ impl DhcpOption {
     }
 }
 
-/// Whether an address can be that of one host. Kea rejects a file whose next server is the broadcast address, and dnsmasq
-/// sends its own address for 0.0.0.0.
-pub fn is_a_host(address: Ipv4Addr) -> bool {
-    !(address.is_unspecified() || address.is_broadcast() || address.is_multicast())
-}
-
 /// Every rule that options break, of the field that has them. Those of `before`, which are stored already, are not judged
 /// again: what an older version accepted must not keep people from changing something else.
 pub fn broken(field: &str, options: &[DhcpOption], before: &[DhcpOption]) -> Vec<BrokenRule> {

@@ -292,6 +292,7 @@ impl World {
             device: known,
             holders: self.holders(claims.clone()),
             managed: None,
+            infrastructure: vec![],
             network: Some((v(&format!("{site}-prod")), spec)),
             site: Some(site_spec(site.as_str(), "")),
             venture_exists: true,

@@ -9,6 +9,7 @@ use bootledger_aggregates::boot_image::BootImage;
 use bootledger_aggregates::claims::{Claim, Holder};
 use bootledger_aggregates::device::controller::{Endpoint, Host};
 use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::placement::infrastructure::Declared;
 use bootledger_aggregates::rack::RackSpec;
 use bootledger_aggregates::site::SiteSpec;
 use bootledger_aggregates::values::ids::DeviceId;
@@ -17,8 +18,8 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry, VentureView};
 use bootledger_projections::devices::{self, Device};
-use bootledger_projections::holdings;
 use bootledger_projections::pool::Pool;
+use bootledger_projections::{checkpoint, holdings, infrastructure};
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
@@ -40,12 +41,18 @@ pub(super) struct Known {
     pub(super) family: Family,
     /// The rows of devices, for those that are in a family.
     rows: HashMap<DeviceId, u64>,
+    /// What the catalogue names the rows' addresses as, for servers or for their controllers.
+    pub(super) declared: HashMap<Ipv4Addr, Vec<Declared>>,
+    /// The position that the views showed, at least.
+    pub(super) after: i64,
     /// The devices that have a controller which a row names.
     pub(super) controllers: Vec<Owner>,
 }
 
 impl Known {
     pub(super) async fn look_up(views: &Pool, rows: &[Row]) -> Result<Self, Failure> {
+        // Read first: what the views show beyond it is looked at once more.
+        let after = checkpoint::position(views).await?;
         let mut devices = HashMap::new();
         let macs: Vec<MacAddress> = rows.iter().map(|row| row.mac).collect();
         for some in macs.chunks(CHUNK) {
@@ -71,6 +78,8 @@ impl Known {
             managed: HashMap::new(),
             family: Family::default(),
             rows: HashMap::new(),
+            declared: HashMap::new(),
+            after,
             controllers: vec![],
         };
         known.family = Family::of(views, known.devices.values()).await?;
@@ -78,6 +87,14 @@ impl Known {
         let named: Vec<Ipv4Addr> = rows.iter().filter_map(|row| row.ip).collect();
         for some in named.chunks(CHUNK) {
             known.managed.extend(devices::managed_at(views, some).await?);
+        }
+        let controllers: Vec<Ipv4Addr> = rows.iter().filter_map(|row| row.management_ip.as_ref().and_then(Host::ipv4)).collect();
+        let both: Vec<Ipv4Addr> = named.iter().chain(&controllers).copied().collect();
+        if !both.is_empty() {
+            let connection = &mut views.acquire().await?;
+            for one in infrastructure::at(connection, &both, At::Now).await? {
+                known.declared.entry(one.ip).or_default().push(one);
+            }
         }
         let hosts: Vec<Host> = rows.iter().filter_map(|row| row.management_ip.clone()).collect();
         for some in hosts.chunks(CHUNK) {
@@ -91,7 +108,7 @@ impl Known {
             let serial = row.serial.clone().map(Claim::Serial);
             [Some(Claim::Mac(row.mac)), ip, hostname, serial].into_iter().flatten()
         });
-        let claims: Vec<Claim> = named.chain(live).collect();
+        let claims: Vec<Claim> = named.chain(live).chain(controllers.into_iter().map(Claim::Ip)).collect();
         for some in claims.chunks(CHUNK) {
             known.hold(super::super::facts::holders(views, some).await?);
         }
@@ -143,12 +160,14 @@ pub(super) async fn hostnames(views: &Pool) -> Result<Vec<String>, Failure> {
     Ok(holdings::hostnames(views, At::Now).await?)
 }
 
-/// The addresses of a network that are held or belong to a management controller.
+/// The addresses of a network that are held, or belong to a management controller or to a router or server of the catalogue.
 pub(super) async fn used_addresses(views: &Pool, network: &NetworkSpec) -> Result<Vec<(Ipv4Addr, Option<DeviceId>)>, Failure> {
     let held = holdings::ips_in(views, network.cidr, At::Now).await?;
     let managed = devices::management_addresses_in(views, network.cidr, At::Now).await?;
+    let declared = infrastructure::within(&mut views.acquire().await?, network.cidr, At::Now).await?;
     let of = |holder| if let Holder::Device(device) = holder { Some(device) } else { None };
-    Ok(held.into_iter().map(|(ip, holder)| (ip, of(holder))).chain(managed.into_iter().map(|ip| (ip, None))).collect())
+    let others = managed.into_iter().chain(declared.into_iter().map(|one| one.ip));
+    Ok(held.into_iter().map(|(ip, holder)| (ip, of(holder))).chain(others.map(|ip| (ip, None))).collect())
 }
 
 /// Those in use, by key.

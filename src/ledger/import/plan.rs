@@ -1,6 +1,6 @@
 //! The plan of an import: for each row its device, its deployment and their events, or its errors.
 
-use super::super::controllers::clash;
+use super::super::controllers::{clash, misplaced};
 use super::super::execute::Failure;
 use super::super::start::{image_facts, standard_plan};
 use super::super::{Ledger, context};
@@ -21,6 +21,7 @@ use bootledger_aggregates::device::event::{DeviceKind, Management, ManagementPro
 use bootledger_aggregates::device::management::Access;
 use bootledger_aggregates::device::register::{DeviceChange, DeviceSpec, RegisterFacts};
 use bootledger_aggregates::network::NetworkSpec;
+use bootledger_aggregates::placement::Scope;
 use bootledger_aggregates::rules::{BrokenRule, Refused};
 use bootledger_aggregates::settings::{Inherited, Resolution};
 use bootledger_aggregates::site::SiteSpec;
@@ -101,6 +102,11 @@ pub(super) async fn plan(
     planned.preconditions.extend(used.into_iter().map(of_catalogue));
     planned.preconditions.extend(known.idle());
     planned.chosen = free.given();
+    let scope = Scope {
+        ranges: rows.iter().filter_map(|row| row.management_ip.as_ref()?.ipv4()).map(Into::into).collect(),
+        ..Scope::free_of_infrastructure(planned.rows.iter().map(|row| row.ip))
+    };
+    planned.preconditions.push(Precondition::Unused { after: known.after, scope });
     Ok(if errors.is_empty() { Ok(planned) } else { Err(errors) })
 }
 
@@ -203,6 +209,7 @@ impl Common<'_> {
             )),
             holders: self.known.holders_of(claims),
             managed: self.known.managed.get(&ip).copied(),
+            infrastructure: self.known.declared.get(&ip).cloned().unwrap_or_default(),
             network: Some((network.key.clone(), network.spec.clone())),
             site: site.map(|entry| entry.spec.clone()),
             venture_exists: venture.is_some(),
@@ -341,6 +348,12 @@ impl Common<'_> {
         if let Some(management) = management.as_ref().filter(|new| present.is_none_or(|old| old.address != new.address)) {
             facts.endpoints = management.endpoints(&[]);
             facts.management_problems.extend(clash(&self.known.controllers, id, management, &facts.endpoints));
+            if let Some(ip) = management.address.ipv4() {
+                let declared = self.known.declared.get(&ip).map(Vec::as_slice).unwrap_or_default();
+                let holders = self.known.holders_of([Claim::Ip(ip)]);
+                let network = self.known.networks.values().find(|entry| entry.spec.cidr.contains(&ip));
+                facts.management_problems.extend(misplaced(id, ip, declared, &holders, network));
+            }
         }
         if let Some(known) = self.known.devices.get(&row.mac) {
             let changed = DeviceChange {

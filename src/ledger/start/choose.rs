@@ -17,7 +17,7 @@ use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Entry};
 use bootledger_projections::devices::{self, Device};
-use bootledger_projections::{free, log};
+use bootledger_projections::{free, infrastructure, log};
 use bootledger_web::commands::{CommandError, NewDeployment};
 use rand::RngExt;
 use std::collections::BTreeSet;
@@ -156,7 +156,8 @@ impl Ledger {
             let network = catalogue::network_of(&self.views, ip, At::Now).await?.filter(|network| !network.retired);
             let givable = network.as_ref().is_some_and(|network| network.spec.reserved(ip).is_none());
             let unmanaged = devices::managed_at(&self.views, &[ip]).await?.is_empty();
-            if givable && unmanaged && self.may_have(Claim::Ip(ip), device, reservation.as_deref_mut()).await? {
+            let undeclared = infrastructure::at(&mut self.connection().await?, &[ip], At::Now).await?.is_empty();
+            if givable && unmanaged && undeclared && self.may_have(Claim::Ip(ip), device, reservation.as_deref_mut()).await? {
                 return Ok(Ok(ip));
             }
             // The next one of the same network is the nearest to what was suggested.

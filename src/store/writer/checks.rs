@@ -5,6 +5,7 @@ use super::super::append::{Appended, Batch, Precondition, Rejection};
 use super::sql;
 use super::used::Used;
 use bootledger_aggregates::claims::{Claim, ClaimChange};
+use bootledger_aggregates::placement::Use;
 use sqlx::postgres::PgConnection;
 use std::collections::{BTreeSet, HashMap};
 use time::OffsetDateTime;
@@ -42,6 +43,7 @@ impl Known {
         let mut holders = BTreeSet::new();
         let mut keys = BTreeSet::new();
         let mut since = None::<i64>;
+        let mut types: &[&str] = &Use::OF_INFRASTRUCTURE;
         for batch in batches {
             for event in &batch.events {
                 streams.insert((event.aggregate_type.clone(), event.aggregate_id.clone()));
@@ -58,7 +60,12 @@ impl Known {
                         streams.insert(((*aggregate_type).to_owned(), aggregate_id.clone()));
                     }
                     Precondition::Unclaimed(claim) => drop(claims.insert(claim.parts())),
-                    Precondition::Unused { after, .. } => since = Some(since.map_or(*after, |since| since.min(*after))),
+                    Precondition::Unused { after, scope } => {
+                        since = Some(since.map_or(*after, |since| since.min(*after)));
+                        if !scope.is_of_infrastructure() {
+                            types = &Use::EVENTS;
+                        }
+                    }
                 }
             }
             keys.extend(batch.idempotency.iter().map(|idempotency| idempotency.key.clone()));
@@ -66,7 +73,7 @@ impl Known {
         let (head, now, mut known) = sql::look_up(connection, &streams, &claims, &holders, &keys).await?;
         // Read after the end of the log: events behind that end among these lead to one more decision, never to a missed event.
         if let Some(since) = since {
-            known.used = Some(Used::read(connection, since).await?);
+            known.used = Some(Used::read(connection, since, types).await?);
         }
         Ok((head, now, known))
     }

@@ -2,7 +2,6 @@
 
 use super::super::append::NewEvent;
 use super::checks::{ClaimKey, Known};
-use bootledger_aggregates::placement::Use;
 use sqlx::Executor;
 use sqlx::postgres::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,8 +108,13 @@ pub(super) struct Stored {
 }
 
 /// The events behind a position that may begin to use something of the catalogue.
-pub(super) async fn events_after(connection: &mut PgConnection, after: i64, limit: i64) -> Result<Vec<Stored>, sqlx::Error> {
-    let types: Vec<String> = Use::EVENTS.iter().map(ToString::to_string).collect();
+pub(super) async fn events_after(
+    connection: &mut PgConnection,
+    after: i64,
+    types: &[&str],
+    limit: i64,
+) -> Result<Vec<Stored>, sqlx::Error> {
+    let types: Vec<String> = types.iter().map(ToString::to_string).collect();
     sqlx::query_as!(
         Stored,
         r#"SELECT position, aggregate_type, aggregate_id, payload::text AS "payload!" FROM events

@@ -18,9 +18,9 @@ pub(super) struct Used {
 }
 
 impl Used {
-    /// What the events behind a position use.
-    pub(super) async fn read(connection: &mut PgConnection, after: i64) -> Result<Self, sqlx::Error> {
-        let rows = sql::events_after(connection, after, MOST + 1).await?;
+    /// What the events of these types behind a position use.
+    pub(super) async fn read(connection: &mut PgConnection, after: i64, types: &[&str]) -> Result<Self, sqlx::Error> {
+        let rows = sql::events_after(connection, after, types, MOST + 1).await?;
         let mut used = Self { uses: vec![], uncertain: i64::try_from(rows.len()).is_ok_and(|count| count > MOST) };
         for row in rows {
             used.note(row.position, &row.aggregate_type, &row.aggregate_id, &row.payload);
