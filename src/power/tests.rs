@@ -1,7 +1,9 @@
 //! Controllers that misbehave: silent, slow, refusing, redirecting, talking nonsense. Those that behave are real ones, in
 //! `tests/power.rs`.
 
+mod ipmi_six;
 mod quirks;
+mod shapes;
 mod stub;
 
 use super::*;

@@ -387,3 +387,39 @@ async fn a_dry_run_beside_a_service_at_work_keeps_out_of_its_way() -> Result<()>
     assert!(place.dry_run(SMALL).await?.is_whole());
     Ok(())
 }
+
+/// A dry run that is killed ends without a word: its sessions end, and its schema stays.
+#[tokio::test]
+async fn a_killed_dry_run_leaves_nothing_that_lasts() -> Result<()> {
+    let place = Place::create().await?;
+    place.import(SMALL).await?;
+    let schema = async || -> Result<bool> {
+        let there = sqlx::query_scalar("SELECT to_regnamespace('import_trial') IS NOT NULL");
+        Ok(there.fetch_one(&place.tool.database.pool.plain()).await?)
+    };
+    let open = async || {
+        let url = place._database.url();
+        let arguments = crate::config::Arguments::try_parse_from(["bootledger", "deploy", "--database-url", &url])?;
+        Tool::open(&arguments.store).await
+    };
+    let trial = Trial::open(&place.tool.database, &place.tool.ledger).await?;
+    // What is under way is left alone by a program that starts.
+    open().await?.close().await?;
+    ensure!(schema().await?, "the copy of a dry run that is under way was removed");
+    let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND granted";
+    let lease = i64::from(u32::try_from(7_267_832_002_i64 & 0xffff_ffff)?);
+    let killed: i64 = sqlx::query_scalar(kill).bind(lease).fetch_one(&place.tool.database.pool.plain()).await?;
+    ensure!(killed == 1 && schema().await?, "{killed} sessions of the dry run were ended");
+    // The next one does not wait for anything, and removes it.
+    let next = Trial::open(&place.tool.database, &place.tool.ledger).await?;
+    next.close().await?;
+    ensure!(!schema().await?, "the next dry run removes it");
+    drop(trial);
+    // So does a program that starts, before it changes the schema.
+    sqlx::raw_sql("CREATE SCHEMA import_trial; CREATE VIEW import_trial.events AS SELECT * FROM public.events")
+        .execute(&place.tool.database.pool.plain())
+        .await?;
+    open().await?.close().await?;
+    ensure!(!schema().await?, "a start removes it");
+    Ok(())
+}

@@ -18,7 +18,7 @@ use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap
 use reqwest::{Client, Method, StatusCode, redirect};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use session::{Session, offers_basic};
+use session::Session;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};

@@ -292,6 +292,81 @@ async fn a_refusal_with_the_status_of_a_success_is_one() {
     assert!(stub.bmc().kinds().is_empty());
 }
 
+// A success with a message whose name has "Not" in it was taken for a refusal, and a second reset followed.
+#[tokio::test]
+async fn a_success_whose_message_only_sounds_like_a_refusal_is_one_reset() {
+    for (id, severity) in [("SMC.1.0.NotificationSent", "OK"), ("Base.1.12.NoOperation", "Warning"), ("IDRAC.2.8.SYS413", "")] {
+        let bmc = restarted(Bmc::new(), move |bmc, request| {
+            (request.method == "POST").then(|| {
+                drop(bmc.answer(request));
+                let message = json!([{"MessageId": id, "Message": "words", "Severity": severity}]);
+                Reply::json(200, &json!({ "@Message.ExtendedInfo": message }))
+            })
+        })
+        .await;
+        assert_eq!(bmc.kinds(), ["ForceRestart"], "{id}");
+    }
+    // One that is not known here may mean anything: the order is not given again, and a person looks.
+    for (id, severity, uncertain) in [("Contoso.1.0.Odd", "Warning", true), ("Base.1.0.PropertyNotUpdated", "Warning", false)] {
+        let stub = Stub::start(Bmc::new(), move |_, request| {
+            let message = json!([{"MessageId": id, "Message": "words", "Severity": severity}]);
+            (request.method == "POST").then(|| Reply::json(200, &json!({ "@Message.ExtendedInfo": message })))
+        })
+        .await;
+        let trouble = restart(&stub).await.expect_err("not known");
+        assert!(trouble.uncertain == uncertain && trouble.reason.contains("words"), "{trouble:?}");
+        assert_eq!(stub.bmc().kinds(), ["ForceRestart"], "{id}");
+    }
+}
+
+// A task that fails, and a conflict: neither is ordered again in another form.
+#[tokio::test]
+async fn a_reset_whose_task_fails_or_that_conflicts_is_not_ordered_again() {
+    for (answer, uncertain, words) in [("task", true, "its task ended with Exception"), ("conflict", false, "busy")] {
+        let stub = Stub::start(Bmc::new(), move |_, request| match (request.method.as_str(), request.path.as_str()) {
+            ("POST", _) if answer == "task" => Some(Reply::empty(202).with("Location", "/redfish/v1/TaskService/Tasks/1")),
+            ("POST", _) => Some(Reply::error(409, "Base.1.8.ResourceInUse", "busy")),
+            ("GET", "/redfish/v1/TaskService/Tasks/1") => Some(Reply::json(200, &json!({"TaskState": "Exception"}))),
+            _ => None,
+        })
+        .await;
+        let trouble = restart(&stub).await.expect_err("it failed");
+        assert!(trouble.uncertain == uncertain && trouble.reason.contains(words), "{trouble:?}");
+        assert_eq!(stub.bmc().kinds(), ["ForceRestart"]);
+    }
+}
+
+// Sessions expire (DSP0266, "Session lifetime"), also during an order: 401 then means that nothing was done.
+#[tokio::test]
+async fn an_expired_session_is_opened_again() {
+    let mut uses = 0;
+    let bmc = restarted(Bmc::new(), move |_, request| {
+        if request.is("POST", "/redfish/v1/SessionService/Sessions") {
+            uses = 0;
+            let reply = Reply::json(201, &json!({"@odata.id": "/redfish/v1/SessionService/Sessions/9"}));
+            // The name that it has for itself is another one.
+            return Some(reply.with("X-Auth-Token", "t0ken").with("Location", "https://bmc.example/redfish/v1/Sessions/9"));
+        }
+        uses += 1;
+        (request.header("x-auth-token") != Some("t0ken") || uses > 3).then(|| Reply::empty(401))
+    })
+    .await;
+    assert_eq!(bmc.kinds().last().map(String::as_str), Some("ForceRestart"));
+    assert!(bmc.changes().iter().any(|(what, _)| what == "DELETE /redfish/v1/SessionService/Sessions/9"), "{:?}", bmc.changes());
+}
+
+#[tokio::test]
+async fn a_controller_without_systems_says_so() {
+    for members in [json!([]), json!(null), json!([{}])] {
+        let stub = Stub::start(Bmc::new(), move |_, request| {
+            (request.path == SYSTEMS).then(|| Reply::json(200, &json!({ "Members": members })))
+        })
+        .await;
+        let trouble = redfish(stub.port, Tls::Off).state().await.expect_err("none");
+        assert!(trouble.reason.ends_with("lists no system"), "{trouble:?}");
+    }
+}
+
 // IBM's OpenBMC leaves the boot override out (ibm-openbmc/bmcweb pull requests 209 and 939).
 #[tokio::test]
 async fn a_controller_without_a_boot_override_is_said_to_have_none() {

@@ -5,7 +5,7 @@ use crate::error::Error;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use bootledger_projections::at::At;
-use bootledger_projections::{catalogue, strays};
+use bootledger_projections::{catalogue, repeats, strays};
 use prometheus::{Encoder, IntGaugeVec, Opts, Registry, TextEncoder};
 use std::time::Duration;
 
@@ -32,13 +32,21 @@ async fn strays(application: &Application) -> Result<Registry, Error> {
     let help = "DHCP entries of a site that no network serves; its servers keep the last configuration that had them.";
     let internal = |error: prometheus::Error| Error::Internal(error.into());
     let gauge = IntGaugeVec::new(Opts::new(name, help), &["site"]).map_err(internal)?;
+    let name = "bootledger_dhcp_entries_left_out";
+    let help = "DHCP entries that a site's configuration leaves out: an interface has one address in a VLAN, and an address one \
+                interface.";
+    let repeated = IntGaugeVec::new(Opts::new(name, help), &["site"]).map_err(internal)?;
     let counted = async {
         let mut connection = application.agents.acquire().await?;
         for site in catalogue::sites(&mut connection, At::Now).await? {
             gauge.with_label_values(&[site.key.as_str()]).set(0);
+            repeated.with_label_values(&[site.key.as_str()]).set(0);
         }
         for stray in strays::list(&mut connection, None, At::Now).await? {
             gauge.with_label_values(&[stray.site.as_str()]).inc();
+        }
+        for entry in repeats::list(&mut connection, None).await? {
+            repeated.with_label_values(&[entry.site.as_str()]).inc();
         }
         Ok::<_, Error>(())
     };
@@ -46,5 +54,6 @@ async fn strays(application: &Application) -> Result<Registry, Error> {
     tokio::time::timeout(DEADLINE, counted).await.map_err(late)??;
     let registry = Registry::new();
     registry.register(Box::new(gauge)).map_err(internal)?;
+    registry.register(Box::new(repeated)).map_err(internal)?;
     Ok(registry)
 }
