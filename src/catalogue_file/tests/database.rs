@@ -30,7 +30,7 @@ struct Place {
     tool: Tool,
     files: Arc<dyn ObjectStore>,
     folder: TempDir,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 impl Place {
@@ -53,7 +53,7 @@ impl Place {
         let arguments = crate::config::Arguments::try_parse_from(arguments)?;
         let tool = Tool::open(&arguments.store).await?;
         let files: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-        Ok(Self { tool, files, folder, _database: database })
+        Ok(Self { tool, files, folder, database })
     }
 
     fn files(&self, text: &str) -> Result<Files> {
@@ -398,7 +398,7 @@ async fn a_killed_dry_run_leaves_nothing_that_lasts() -> Result<()> {
         Ok(there.fetch_one(&place.tool.database.pool.plain()).await?)
     };
     let open = async || {
-        let url = place._database.url();
+        let url = place.database.url();
         let arguments = crate::config::Arguments::try_parse_from(["bootledger", "deploy", "--database-url", &url])?;
         Tool::open(&arguments.store).await
     };
