@@ -20,12 +20,10 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_web::auth::provider::{Begun, Identity, IdentityProvider, Pending, ProviderError};
 use futures::future::BoxFuture;
-use openidconnect::core::{
-    CoreAuthenticationFlow, CoreClient, CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreTokenResponse,
-};
+use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreTokenResponse};
 use openidconnect::{
-    AsyncHttpClient, AuthorizationCode, ClientId, ClientSecret, CsrfToken, DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, Nonce,
-    OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse,
+    AsyncHttpClient, AuthorizationCode, ClientId, ClientSecret, CsrfToken, DiscoveryError, HttpRequest, HttpResponse, IssuerUrl,
+    Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse,
 };
 use reqwest::{Client, redirect};
 use roles::Roles;
@@ -239,7 +237,10 @@ impl Provider {
             // It came over the connection to the provider itself, which says as much as the signature (OpenID Connect Core,
             // 3.1.3.7, says so of the ID token).
             let token = std::str::from_utf8(answer.body())?.trim();
-            ensure!(token.split('.').count() == 3, "its userinfo endpoint encrypts what it answers; have it sign only, or answer JSON");
+            ensure!(
+                token.split('.').count() == 3,
+                "its userinfo endpoint encrypts what it answers; have it sign only, or answer JSON"
+            );
             return payload(token);
         }
         Ok(serde_json::from_slice(answer.body())?)

@@ -114,7 +114,10 @@ async fn limit(connection: &mut PgConnection) -> Result<()> {
     let mut bytes = 0;
     for (table, source, ..) in tables(connection).await? {
         if !EMPTY.contains(&table.as_str()) {
-            let size: i64 = sqlx::query_scalar("SELECT pg_total_relation_size($1::regclass)").bind(source).fetch_one(&mut *connection).await?;
+            let size: i64 = sqlx::query_scalar("SELECT pg_total_relation_size($1::regclass)")
+                .bind(source)
+                .fetch_one(&mut *connection)
+                .await?;
             bytes += size;
         }
     }

@@ -50,7 +50,9 @@ pub(super) fn is_for(claims: &Map<String, Value>, client: &str) -> Result<(), St
     match claims.get("azp") {
         Some(party) if party == client => Ok(()),
         Some(_) => Err("its ID token was issued to another client (azp)".to_owned()),
-        None if audiences > 1 => Err("its ID token has several audiences, and does not say to which it was issued (azp)".to_owned()),
+        None if audiences > 1 => {
+            Err("its ID token has several audiences, and does not say to which it was issued (azp)".to_owned())
+        }
         None => Ok(()),
     }
 }

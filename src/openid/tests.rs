@@ -96,7 +96,8 @@ impl Fake {
                     json(&metadata)
                 }),
                 "/keys" => {
-                    let keys = [serde_json::to_value(rsa().as_verification_key()), serde_json::to_value(ed().as_verification_key())];
+                    let keys =
+                        [serde_json::to_value(rsa().as_verification_key()), serde_json::to_value(ed().as_verification_key())];
                     json(&json!({"keys": keys.map(|key| key.expect("a key"))}))
                 }
                 "/token" => {
@@ -122,7 +123,10 @@ impl Fake {
                     }
                     let path = text.split(' ').nth(1).unwrap_or_default().to_owned();
                     let (status, headers, body) = answers(&path, &text);
-                    let head = format!("HTTP/1.1 {status} Words\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+                    let head = format!(
+                        "HTTP/1.1 {status} Words\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n",
+                        body.len()
+                    );
                     drop(stream.write_all(head.as_bytes()).await);
                     drop(stream.write_all(body.as_bytes()).await);
                     drop(stream.shutdown().await);
@@ -179,8 +183,12 @@ fn told(error: &ProviderError) -> String {
 async fn an_id_token_counts_only_with_a_signature_of_the_providers_own_key() {
     let fake = Fake::start().await;
     for (algorithm, kid) in [("RS256", None), ("PS256", None), ("EdDSA", None)] {
-        let identity = fake.with(token(algorithm, kid, &fake.claims())).await.unwrap_or_else(|error| panic!("{algorithm}: {error:?}"));
-        assert_eq!((identity.name.as_str(), identity.role.as_ref().ok()), ("Ada@Corp.example", Some(&bootledger_aggregates::user::Role::Operator)));
+        let identity =
+            fake.with(token(algorithm, kid, &fake.claims())).await.unwrap_or_else(|error| panic!("{algorithm}: {error:?}"));
+        assert_eq!(
+            (identity.name.as_str(), identity.role.as_ref().ok()),
+            ("Ada@Corp.example", Some(&bootledger_aggregates::user::Role::Operator))
+        );
     }
     let good = token("RS256", None, &fake.claims());
     let (signed, signature) = good.rsplit_once('.').expect("three parts");

@@ -91,7 +91,10 @@ impl Credentials {
         let json = serde_json::to_string(password).unwrap_or_default();
         let url = utf8_percent_encode(password, NON_ALPHANUMERIC).to_string();
         let text = text.replace(&basic, "…").replace(password, "…");
-        [json.trim_matches('"'), &url].into_iter().filter(|form| !form.is_empty()).fold(text, |text, form| text.replace(form, "…"))
+        [json.trim_matches('"'), &url]
+            .into_iter()
+            .filter(|form| !form.is_empty())
+            .fold(text, |text, form| text.replace(form, "…"))
     }
 }
 

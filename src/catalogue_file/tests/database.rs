@@ -406,7 +406,8 @@ async fn a_killed_dry_run_leaves_nothing_that_lasts() -> Result<()> {
     // What is under way is left alone by a program that starts.
     open().await?.close().await?;
     ensure!(schema().await?, "the copy of a dry run that is under way was removed");
-    let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND granted";
+    let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND granted
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     let lease = i64::from(u32::try_from(7_267_832_002_i64 & 0xffff_ffff)?);
     let killed: i64 = sqlx::query_scalar(kill).bind(lease).fetch_one(&place.tool.database.pool.plain()).await?;
     ensure!(killed == 1 && schema().await?, "{killed} sessions of the dry run were ended");
@@ -421,5 +422,44 @@ async fn a_killed_dry_run_leaves_nothing_that_lasts() -> Result<()> {
         .await?;
     open().await?.close().await?;
     ensure!(!schema().await?, "a start removes it");
+    Ok(())
+}
+
+/// An interface has one address in a VLAN, and an address one interface: what a configuration leaves out for that is listed.
+#[tokio::test]
+async fn entries_that_repeat_an_interface_in_a_vlan_are_listed() -> Result<()> {
+    let place = Place::create().await?;
+    let networks = "networks:
+  a: { site: dc1, cidr: 10.1.0.0/24, vlan: 7 }
+  b: { site: dc1, cidr: 10.2.0.0/24, vlan: 7 }
+  c: { site: dc1, cidr: 10.3.0.0/24, vlan: 8 }
+";
+    ensure!(place.import(&(SMALL.to_owned() + networks)).await?.is_whole(), "the networks are refused");
+    let pool = place.tool.database.pool.plain();
+    let device = uuid::Uuid::from_u128(1);
+    for (ip, mac, network) in [
+        ("10.1.0.20", "52:54:00:00:00:01", "a"),
+        ("10.2.0.20", "52:54:00:00:00:01", "b"),
+        ("10.3.0.20", "52:54:00:00:00:01", "c"),
+        ("10.1.0.21", "52:54:00:00:00:02", "a"),
+        ("10.1.0.20", "52:54:00:00:00:03", "a"),
+    ] {
+        let insert = "INSERT INTO views.dhcp_entries (ip, mac, network, device, valid_from) VALUES ($1::inet, $2, $3, $4, 1)";
+        sqlx::query(insert).bind(ip).bind(mac).bind(network).bind(device).execute(&pool).await?;
+    }
+    let of = async |site: Option<&str>| -> Result<Vec<String>> {
+        let site = site.map(str::parse).transpose()?;
+        let found = bootledger_projections::repeats::list(&place.tool.database.pool, site.as_ref()).await?;
+        Ok(found.iter().map(|entry| format!("{} {}: {}", entry.site, entry.named(), entry.problem)).collect())
+    };
+    let wanted = [
+        "dc1 10.1.0.20 for 52:54:00:00:00:03: the address is that of 52:54:00:00:00:01 already, and a DHCP server gives one; \
+         remove one of the two entries",
+        "dc1 10.2.0.20 for 52:54:00:00:00:01: the interface has 10.1.0.20 in vlan 7 already, and a DHCP server gives one; \
+         remove one of the two entries",
+    ];
+    assert_eq!(of(None).await?, wanted);
+    assert_eq!(of(Some("dc1")).await?, wanted);
+    assert_eq!(of(Some("dc2")).await?, Vec::<String>::new());
     Ok(())
 }

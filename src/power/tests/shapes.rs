@@ -54,8 +54,26 @@ impl Shape {
     fn of(seed: u64) -> Self {
         let mut random = Random(seed);
         let answers = [
-            "204", "200", "success", "notified", "202", "202 failed", "202 elsewhere", "202 absolute", "warning", "refused", "400",
-            "403", "409", "503", "500", "303", "closed", "404", "304", "echo",
+            "204",
+            "200",
+            "success",
+            "notified",
+            "202",
+            "202 failed",
+            "202 elsewhere",
+            "202 absolute",
+            "warning",
+            "refused",
+            "400",
+            "403",
+            "409",
+            "503",
+            "500",
+            "303",
+            "closed",
+            "404",
+            "304",
+            "echo",
         ];
         Self {
             action: random.of(&[PowerAction::Cycle, PowerAction::On, PowerAction::Off]),
@@ -80,7 +98,17 @@ impl Shape {
             patch: random.of(&answers),
             patch_does: random.of(&[true, true, false]),
             post: random.of(&answers),
-            resets: random.of(&["listed", "missing", "info", "info away", "null", "button", "off and on", "graceful", "no action"]),
+            resets: random.of(&[
+                "listed",
+                "missing",
+                "info",
+                "info away",
+                "null",
+                "button",
+                "off and on",
+                "graceful",
+                "no action",
+            ]),
             session: random.of(&["basic", "needed", "expires", "full", "basic denied", "elsewhere"]),
             targets: random.of(&["Pxe", "missing", "UefiHttp"]),
         }
@@ -97,7 +125,9 @@ impl Shape {
             "off and on" => json!({ "target": target, "ResetType@Redfish.AllowableValues": ["On", "ForceOff"] }),
             "graceful" => json!({ "target": target, "ResetType@Redfish.AllowableValues": ["GracefulRestart"] }),
             "no action" => Value::Null,
-            _ => json!({ "target": target, "ResetType@Redfish.AllowableValues": ["On", "ForceOff", "ForceRestart", "PowerCycle"] }),
+            _ => {
+                json!({ "target": target, "ResetType@Redfish.AllowableValues": ["On", "ForceOff", "ForceRestart", "PowerCycle"] })
+            }
         };
         match self.targets {
             "Pxe" => bmc.boot["BootSourceOverrideTarget@Redfish.AllowableValues"] = json!(["None", "Pxe", "Hdd"]),
@@ -197,9 +227,10 @@ impl Shaped {
                     _ => reply,
                 }
             }
-            ("GET", "/redfish/v1/info") if self.shape.resets == "info" => {
-                Reply::json(200, &json!({"Parameters": [{"Name": "ResetType", "AllowableValues": ["On", "ForceOff", "PowerCycle"]}]}))
-            }
+            ("GET", "/redfish/v1/info") if self.shape.resets == "info" => Reply::json(
+                200,
+                &json!({"Parameters": [{"Name": "ResetType", "AllowableValues": ["On", "ForceOff", "PowerCycle"]}]}),
+            ),
             ("GET", "/redfish/v1/Tasks/good") => Reply::json(200, &json!({"TaskState": "Completed"})),
             ("GET", "/redfish/v1/Tasks/bad") => Reply::json(200, &json!({"TaskState": "Exception"})),
             ("PATCH", SYSTEM) => self.patch(bmc, request),
@@ -337,6 +368,7 @@ async fn endless(flood: bool) -> u16 {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
+                let _read = stream.read(&mut [0; 4096]).await;
                 let mut chunk = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
                 while stream.write_all(&chunk).await.is_ok() {
                     let size = if flood { 16 << 10 } else { 1 };

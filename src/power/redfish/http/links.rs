@@ -66,4 +66,3 @@ impl Http {
 pub(super) fn is_redirect(status: StatusCode, method: &Method) -> bool {
     matches!(status.as_u16(), 301 | 302 | 307 | 308) || (status == StatusCode::SEE_OTHER && method == Method::GET)
 }
-

@@ -105,7 +105,6 @@ impl Drop for Http {
 
 /// Whether a service that refused takes Basic authentication: then the password is wrong, and is not sent twice.
 pub(super) fn offers_basic(headers: &HeaderMap) -> bool {
-    let offers =
-        |value: &HeaderValue| value.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("basic"));
+    let offers = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("basic"));
     headers.get_all(WWW_AUTHENTICATE).iter().any(offers)
 }
