@@ -292,7 +292,7 @@ impl Shaped {
             "304" => (Reply::empty(304), false),
             "closed" => (Reply::empty(0), true),
             "echo" => {
-                let words = format!("{}{PASSWORD} YWRtaW46c2VzYW1l", "x".repeat(147));
+                let words = format!("{}{PASSWORD} YWRtaW46c2VzYW1l", "x".repeat(145));
                 (Reply::error(400, "Base.1.8.PropertyUnknown", &words), false)
             }
             _ => (Reply::empty(204), true),
