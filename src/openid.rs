@@ -35,7 +35,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// The largest answer that is read, in bytes.
 const LARGEST: usize = 1024 * 1024;
 
-/// The signatures of ID tokens that are taken: those of a private key. RS256 is what most send, ES256 and EdDSA what Kanidm and
+/// The signatures of ID tokens that are taken: those of a private key. RS256 is what most send, ES256 and `EdDSA` what Kanidm and
 /// others do.
 const SIGNATURES: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,

@@ -43,7 +43,7 @@ pub(super) fn is_overage(claims: &Map<String, Value>, claim: &str) -> bool {
     elsewhere || hinted
 }
 
-/// Whether an ID token is for this client, where it is for several: the party that it was issued to (`azp`) is this one (OpenID
+/// Whether an ID token is for this client, where it is for several: the party that it was issued to (`azp`) is this one (`OpenID`
 /// Connect Core, 3.1.3.7). Zitadel names all clients of a project as its audience.
 pub(super) fn is_for(claims: &Map<String, Value>, client: &str) -> Result<(), String> {
     let audiences = claims.get("aud").and_then(Value::as_array).map_or(1, Vec::len);

@@ -63,10 +63,9 @@ impl Message {
         let text = || if self.text.is_empty() { self.id.clone() } else { self.text.clone() };
         match meaning(self.name()) {
             Some(Meaning::Refused) => Verdict::Refused(text()),
-            Some(Meaning::Done | Meaning::Nothing) => Verdict::Done,
             None if self.severity.eq_ignore_ascii_case("critical") => Verdict::Refused(text()),
             None if self.severity.eq_ignore_ascii_case("warning") => Verdict::Doubtful(text()),
-            None => Verdict::Done,
+            Some(Meaning::Done | Meaning::Nothing) | None => Verdict::Done,
         }
     }
 

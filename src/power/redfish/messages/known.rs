@@ -1,7 +1,7 @@
 //! What messages mean, by their names in the registries that define them. Names are the same in all versions of a registry.
 //!
 //! - Base: DMTF's registry (DSP8011), as bmcweb's `base_message_registry.hpp` and HPE's iLO 6 documentation (1.70) list it.
-//! - iLO, HpeCommon: the message registries in HPE's documentation of iLO 6 1.70 (HPEDevCom/redfishdocs).
+//! - iLO, `HpeCommon`: the message registries in HPE's documentation of iLO 6 1.70 (HPEDevCom/redfishdocs).
 //! - SWC, SYS, RAC, PSU: iDRAC's codes have no meaning that can be read off them: their severity counts.
 
 /// What a message says about the change that it answers.
