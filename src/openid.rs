@@ -5,6 +5,8 @@
 mod claims;
 mod roles;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use settings::OpenidArguments;
 
@@ -18,10 +20,10 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_web::auth::provider::{Begun, Identity, IdentityProvider, Pending, ProviderError};
 use futures::future::BoxFuture;
-use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreProviderMetadata, CoreTokenResponse};
+use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreTokenResponse};
 use openidconnect::{
-    AsyncHttpClient, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, IssuerUrl, Nonce,
-    OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse,
+    AsyncHttpClient, AuthorizationCode, ClientId, ClientSecret, CsrfToken, DiscoveryError, HttpRequest, HttpResponse, IssuerUrl,
+    Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse,
 };
 use reqwest::{Client, redirect};
 use roles::Roles;
@@ -32,6 +34,20 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(10);
 /// The largest answer that is read, in bytes.
 const LARGEST: usize = 1024 * 1024;
+
+/// The signatures of ID tokens that are taken: those of a private key. RS256 is what most send, ES256 and `EdDSA` what Kanidm and
+/// others do.
+const SIGNATURES: [CoreJwsSigningAlgorithm; 9] = [
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha384,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha512,
+    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+    CoreJwsSigningAlgorithm::EcdsaP384Sha384,
+    CoreJwsSigningAlgorithm::EdDsa,
+];
 
 /// The provider.
 pub struct Provider {
@@ -109,6 +125,13 @@ impl Provider {
             scheme == "https" || scheme == "http" && loopback,
             "--openid-issuer must be an https:// URL; http:// is taken for an address of this machine only"
         );
+        // These paths stand for all tenants: each token names its own as the issuer, so that anyone of any company could sign in.
+        let shared = ["/common/", "/organizations/", "/consumers/"].iter().any(|path| issuer.url().path().starts_with(path));
+        ensure!(
+            !(shared && host.starts_with("login.microsoftonline.")),
+            "--openid-issuer {} stands for every tenant of Entra ID. Name your own tenant: https://{host}/TENANT-ID/v2.0",
+            issuer.as_str()
+        );
         let client_id = arguments.openid_client_id.clone().context("--openid-issuer needs --openid-client-id")?;
         let roles = Roles::new(arguments.openid_role_claim.clone(), &arguments.openid_role)?;
         let callback = format!("{}{}", base_url.trim_end_matches('/'), bootledger_web::auth::openid::CALLBACK);
@@ -132,7 +155,14 @@ impl Provider {
     }
 
     async fn discover(&self) -> Result<(CoreProviderMetadata, Option<ClientSecret>)> {
-        let metadata = CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http).await?;
+        let metadata = match CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http).await {
+            // Providers differ in whether a final slash belongs to the issuer. It is at the same place either way.
+            Err(DiscoveryError::Validation(why)) => {
+                let found = CoreProviderMetadata::discover_async(other_spelling(&self.issuer)?, &self.http).await;
+                found.map_err(|_| anyhow!("{why}; --openid-issuer must be the issuer that the provider states"))?
+            }
+            found => found?,
+        };
         let secret = self.client_secret.as_ref().map(|name| self.secrets.read(name)).transpose()?;
         Ok((metadata, secret.map(|secret: Secret| ClientSecret::new(secret.expose().to_owned()))))
     }
@@ -167,9 +197,13 @@ impl Provider {
             exchange.request_async(&self.http).await.map_err(|error| untrusted(anyhow!("{error}: {error:?}")))?;
         let id_token = token.id_token().ok_or_else(|| untrusted(anyhow!("there is no ID token")))?;
         let nonce = Nonce::new(pending.nonce.clone());
-        let checked = id_token.claims(&client.id_token_verifier(), &nonce).map_err(|error| untrusted(error.into()))?;
+        // Signatures that only the provider can make, with a key that it publishes: no `none`, and no HMAC with the client's secret.
+        let verifier = client.id_token_verifier().set_allowed_algs(SIGNATURES);
+        let verifier = verifier.set_other_audience_verifier_fn(|_| true);
+        let checked = id_token.claims(&verifier, &nonce).map_err(|error| untrusted(error.into()))?;
         let subject = checked.subject().to_string();
         let mut claims = payload(&id_token.to_string()).map_err(untrusted)?;
+        claims::is_for(&claims, self.client_id.as_str()).map_err(|why| untrusted(anyhow!(why)))?;
         if let Some(endpoint) = userinfo.filter(|_| !self.is_enough(&claims)) {
             let told = self.userinfo(&endpoint, token.access_token().secret()).await.map_err(unreachable)?;
             if told.get("sub").and_then(Value::as_str) != Some(&subject) {
@@ -198,6 +232,17 @@ impl Provider {
             .body(vec![])?;
         let answer = self.http.ask(request).await?;
         ensure!(answer.status().is_success(), "its userinfo endpoint answered {}", answer.status());
+        let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if kind.to_ascii_lowercase().starts_with("application/jwt") {
+            // It came over the connection to the provider itself, which says as much as the signature (OpenID Connect Core,
+            // 3.1.3.7, says so of the ID token).
+            let token = std::str::from_utf8(answer.body())?.trim();
+            ensure!(
+                token.split('.').count() == 3,
+                "its userinfo endpoint encrypts what it answers; have it sign only, or answer JSON"
+            );
+            return payload(token);
+        }
         Ok(serde_json::from_slice(answer.body())?)
     }
 }
@@ -220,6 +265,15 @@ impl Claims {
         let parts = ["given_name", "family_name"].into_iter().filter_map(|part| self.text(part));
         parts.collect::<Vec<_>>().join(" ")
     }
+}
+
+/// The issuer with a final slash, or without the one that it has.
+fn other_spelling(issuer: &IssuerUrl) -> Result<IssuerUrl> {
+    let other = match issuer.as_str().strip_suffix('/') {
+        Some(without) => without.to_owned(),
+        None => format!("{}/", issuer.as_str()),
+    };
+    Ok(IssuerUrl::new(other)?)
 }
 
 /// The claims of an ID token that was checked.

@@ -3,8 +3,8 @@
 //!
 //! The copy is a schema of the same database, as a rebuild's is, which the search path of the trial's connections finds first.
 //! Streams are not copied: a view shows the log up to the moment of the copy, and behind it what the trial appends to a table
-//! of its own. Notices do not leave the trial. Whoever tries holds a lease; what a trial left that was interrupted, the next
-//! one removes.
+//! of its own. Notices do not leave the trial. A dry run holds a lease. What an interrupted one left is removed by
+//! the next one, and by each program that opens the database.
 
 use crate::database::Database;
 use crate::feed::Feed;
@@ -13,7 +13,7 @@ use crate::store::EventLog;
 use anyhow::{Context, Result, bail};
 use bootledger_projections::pool::{Limits, Pool};
 use sqlx::{Connection, Executor, PgConnection};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// The schema of the copy.
@@ -22,7 +22,7 @@ const SCHEMA: &str = "import_trial";
 /// What a trial's connections find first. Functions of the system come last, so that the trial's own one goes before them.
 const SEARCH_PATH: &str = "import_trial, views, public, pg_catalog";
 
-/// The advisory lock of whoever tries.
+/// The advisory lock of a dry run.
 const LEASE: i64 = 7_267_832_002;
 
 /// Tables whose rows no rule asks about: history, which is long, and secrets, which are nobody's business here.
@@ -32,6 +32,12 @@ const EMPTY: [&str; 7] =
 /// Tables with fewer rows are not analysed: the planner would take them for small while the trial fills them, and read them
 /// whole with every statement. It takes a table that was never analysed for a larger one.
 const ANALYZED: u64 = 1_000;
+
+/// How long a dry run waits for another one that is ending, or was killed.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The most that the copied tables may have, with their indexes and their past, in bytes.
+const LARGEST: i64 = 16 << 30;
 
 /// How long a statement of a trial may take.
 const STATEMENT: Duration = Duration::from_secs(30);
@@ -56,10 +62,16 @@ impl Trial {
             bail!("a dry run works on a copy inside the database, and {why}. Run it where the database can be written");
         }
         let mut connection = database.pool.connect_beside().await?;
-        let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LEASE).fetch_one(&mut connection).await?;
-        if !alone {
-            bail!("another dry run is under way in this database. Wait until it has ended");
+        // A dry run that is killed during a long statement would hold the lease until that ends.
+        connection.execute("SET client_connection_check_interval = '1s'").await?;
+        let asked = Instant::now();
+        while !lease(&mut connection).await? {
+            if asked.elapsed() > PATIENCE {
+                bail!("another dry run is under way in this database. Wait until it has ended");
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
+        limit(&mut connection).await?;
         copy(&mut connection).await.context("log and views cannot be copied for a dry run")?;
         let sessions = database.sessions.clone().with([("search_path", SEARCH_PATH), ("synchronous_commit", "off")]);
         let limits = Limits { connections: 8, acquire: Duration::from_secs(10), statement: STATEMENT };
@@ -82,6 +94,46 @@ impl Trial {
         self.connection.execute(format!("SELECT pg_advisory_unlock({LEASE})").as_str()).await?;
         Ok(self.connection.close().await?)
     }
+}
+
+async fn lease(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LEASE).fetch_one(connection).await
+}
+
+/// Removes what an interrupted dry run has left, unless one is under way. The views in it depend on the log's table, and would
+/// stop a migration that changes that.
+pub(crate) async fn clear(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let is_there: bool =
+        sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL").bind(SCHEMA).fetch_one(&mut *connection).await?;
+    if !is_there || !lease(connection).await? {
+        return Ok(());
+    }
+    let dropped = connection.execute(format!("DROP SCHEMA IF EXISTS {SCHEMA} CASCADE").as_str()).await;
+    connection.execute(format!("SELECT pg_advisory_unlock({LEASE})").as_str()).await?;
+    dropped.map(drop)
+}
+
+/// Refuses a copy that would take too much of the database's disk.
+async fn limit(connection: &mut PgConnection) -> Result<()> {
+    let mut bytes = 0;
+    for (table, source, ..) in tables(connection).await? {
+        if !EMPTY.contains(&table.as_str()) {
+            let size: i64 = sqlx::query_scalar("SELECT pg_total_relation_size($1::regclass)")
+                .bind(source)
+                .fetch_one(&mut *connection)
+                .await?;
+            bytes += size;
+        }
+    }
+    if bytes > LARGEST {
+        bail!(
+            "a dry run copies the tables of the present state, which have {} MiB with their past, more than the {} MiB that it may take \
+             of the database's disk. Import without --dry-run, or try the file with a copy of the database",
+            bytes >> 20,
+            LARGEST >> 20
+        );
+    }
+    Ok(())
 }
 
 async fn copy(connection: &mut PgConnection) -> Result<()> {

@@ -11,6 +11,7 @@ use bootledger_aggregates::values::name::Name;
 use ipnet::IpNet;
 use serde::Serialize;
 use sqlx::PgExecutor;
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -55,6 +56,24 @@ pub struct SiteEntry {
     pub live: bool,
     /// The loaders that the firmware of a server with a live deployment starts.
     pub boot_chain: BootChain,
+}
+
+/// The entries of a broadcast domain by address, one an address and an interface, and those that were left out for that. Kea
+/// refuses a file with two of either in a network, dnsmasq one with two of an address, and with it the whole site; and an
+/// interface with addresses in two networks of one VLAN would get either of them, as the server likes. The one with a live
+/// deployment wins, then the lower address. A fact about an old server that says the same twice is not left out.
+pub fn without_repeats(mut entries: Vec<SiteEntry>) -> (Vec<SiteEntry>, Vec<SiteEntry>) {
+    entries.sort_by(|a, b| (!a.live, a.ip, a.mac, &a.hostname).cmp(&(!b.live, b.ip, b.mac, &b.hostname)));
+    let (mut ips, mut macs) = (HashSet::with_capacity(entries.len()), HashSet::with_capacity(entries.len()));
+    let (mut kept, mut left_out): (Vec<_>, Vec<_>) =
+        entries.into_iter().partition(|entry| !ips.contains(&entry.ip) && macs.insert(entry.mac) && ips.insert(entry.ip));
+    kept.sort_by_key(|entry| entry.ip);
+    left_out.retain(|entry| {
+        let same = kept.binary_search_by_key(&entry.ip, |kept| kept.ip).is_ok_and(|place| kept[place].mac == entry.mac);
+        !same
+    });
+    left_out.sort_by_key(|entry| (entry.ip, entry.mac));
+    (kept, left_out)
 }
 
 /// Which entries; what is left out does not matter.

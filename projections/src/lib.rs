@@ -32,6 +32,7 @@ pub mod pool;
 pub mod power_orders;
 pub mod project;
 pub mod rebuild;
+pub mod repeats;
 pub mod role_uses;
 pub mod secrets;
 pub mod settings;

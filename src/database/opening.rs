@@ -3,6 +3,7 @@
 
 use super::checks::{Facts, close, connect, failed, within};
 use super::pooler;
+use crate::trial;
 use anyhow::{Result, anyhow, bail};
 use bootledger_projections::cause::Cause;
 use sqlx::Executor;
@@ -39,7 +40,12 @@ pub(super) async fn prepare(options: &PgConnectOptions, own: bool) -> Result<Opt
             "{why}, and the schema in it is not that of this program: start one instance on the writable server first, which brings \
              the schema up to date"
         ),
-        None => migrate(&mut connection).await?,
+        None => {
+            if let Err(error) = trial::clear(&mut connection).await {
+                tracing::warn!("what an interrupted dry run left in the database cannot be removed: {error}");
+            }
+            migrate(&mut connection).await?;
+        }
     }
     close(connection).await;
     Ok(read_only)

@@ -9,6 +9,7 @@ use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
 use bootledger_projections::at::At;
 use bootledger_projections::catalogue::{self, Confirmed, DhcpServerView};
+use bootledger_projections::repeats::{self, LeftOut};
 use bootledger_projections::strays::{self, Stray};
 use bootledger_projections::{dhcp_sites, log};
 use bootledger_web::dhcp::held;
@@ -38,6 +39,7 @@ impl Checker {
         let changed = dhcp_sites::changed_at(views, &look.site).await?;
         let changed_at = log::recorded_at(views, changed).await?.map(|at| at.0);
         let strays = strays::list(views, Some(&look.site), At::Now).await?;
+        let repeated = repeats::list(views, Some(&look.site)).await?;
         let mut seen = vec![];
         for server in catalogue::dhcp_servers_of(views, &look.site, At::Now).await? {
             let key = DriftKey { site: look.site.clone(), subject: Subject::Dhcp { server: server.key.clone() } };
@@ -64,6 +66,7 @@ impl Checker {
                     Seen::Differs(Difference { nature: Nature::Behind, .. }) if !strays.is_empty() => {
                         held_back(&server.key, &strays)
                     }
+                    Seen::Same if !repeated.is_empty() => left_out(&server.key, &repeated),
                     other => other,
                 },
             };
@@ -144,6 +147,15 @@ fn held_back(server: &Name, strays: &[Stray]) -> Seen {
     let message =
         format!("is not given the present configuration, which has no network for {}: {problem}", strays::named(strays));
     let expected = strays.iter().take(10).map(|stray| Text::fitted(&stray.named())).collect();
+    let (server, message) = (Text::fitted(server.as_str()), Text::fitted(&message));
+    Seen::Differs(Difference { nature: Nature::HeldBack, server, expected, found: vec![], message })
+}
+
+/// The difference of a server whose site has entries that repeat an interface or an address.
+fn left_out(server: &Name, left_out: &[LeftOut]) -> Seen {
+    let problem = left_out.first().map(|entry| entry.problem.as_str()).unwrap_or_default();
+    let message = format!("is not given {}: {problem}", repeats::named(left_out));
+    let expected = left_out.iter().take(10).map(|entry| Text::fitted(&entry.named())).collect();
     let (server, message) = (Text::fitted(server.as_str()), Text::fitted(&message));
     Seen::Differs(Difference { nature: Nature::HeldBack, server, expected, found: vec![], message })
 }

@@ -43,6 +43,20 @@ pub(super) fn is_overage(claims: &Map<String, Value>, claim: &str) -> bool {
     elsewhere || hinted
 }
 
+/// Whether an ID token is for this client, where it is for several: the party that it was issued to (`azp`) is this one (`OpenID`
+/// Connect Core, 3.1.3.7). Zitadel names all clients of a project as its audience.
+pub(super) fn is_for(claims: &Map<String, Value>, client: &str) -> Result<(), String> {
+    let audiences = claims.get("aud").and_then(Value::as_array).map_or(1, Vec::len);
+    match claims.get("azp") {
+        Some(party) if party == client => Ok(()),
+        Some(_) => Err("its ID token was issued to another client (azp)".to_owned()),
+        None if audiences > 1 => {
+            Err("its ID token has several audiences, and does not say to which it was issued (azp)".to_owned())
+        }
+        None => Ok(()),
+    }
+}
+
 /// What may be a person's name although the provider does not say that it is the person's: an e-mail address without
 /// `email_verified`.
 pub(super) fn is_unverified(claims: &Map<String, Value>, name_claim: &str) -> bool {

@@ -10,6 +10,7 @@ use bootledger_aggregates::device::event::Management;
 use bootledger_aggregates::secret::{SecretSpec, is_for_boot_files};
 use bootledger_aggregates::values::name::Name;
 use bootledger_outbound::Guard;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::net::IpAddr;
 
 /// What everybody but administrators learns where credentials cannot be used, whatever the reason: the answers for a secret
@@ -86,7 +87,14 @@ impl Credentials {
     pub(super) fn redact(&self, text: &str) -> String {
         let password = self.password.expose();
         let basic = STANDARD.encode(format!("{}:{password}", self.user));
-        text.replace(&basic, "…").replace(password, "…")
+        // As it is, and as it is within JSON and within a URL.
+        let json = serde_json::to_string(password).unwrap_or_default();
+        let url = utf8_percent_encode(password, NON_ALPHANUMERIC).to_string();
+        let text = text.replace(&basic, "…").replace(password, "…");
+        [json.trim_matches('"'), &url]
+            .into_iter()
+            .filter(|form| !form.is_empty())
+            .fold(text, |text, form| text.replace(form, "…"))
     }
 }
 
@@ -121,6 +129,8 @@ mod tests {
     fn the_password_is_taken_out_of_what_others_say() {
         let credentials = read("admin:sesame").expect("credentials");
         assert_eq!(credentials.redact("you sent YWRtaW46c2VzYW1l, that is sesame"), "you sent …, that is …");
+        let credentials = read("admin:se\"sa/me").expect("credentials");
+        assert_eq!(credentials.redact(r#"se"sa/me se\"sa/me se%22sa%2Fme"#), "… … …");
     }
 
     #[test]

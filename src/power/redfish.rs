@@ -127,14 +127,34 @@ impl Redfish {
         for kind in kinds {
             // An action is no resource: iDRAC refuses it with a version (metal-operator issue 1015).
             match self.http.send(Method::POST, target, Some(&json!({ "ResetType": kind })), None).await {
-                Ok(_) => return Ok(()),
-                Err(Refusal { status: Some(status), trouble }) if is_unknown(status) && !trouble.uncertain => {
+                Ok(answer) => return self.taken(kind, &answer).await,
+                Err(Refusal { trouble, other_form: true, .. }) if !trouble.uncertain => {
                     refused.get_or_insert(trouble);
                 }
                 Err(refusal) => return Err(refusal.into()),
             }
         }
         Err(refused.unwrap_or_else(|| Trouble::certain("no kind of reset was left to try")))
+    }
+
+    /// What became of a reset that the controller took: its task may have failed, or its answer be a warning. Whether a server
+    /// is on or off is read back in any case; that it was restarted cannot be.
+    async fn taken(&self, kind: &str, answer: &Answer) -> Result<(), Trouble> {
+        if answer.status == StatusCode::ACCEPTED
+            && let Err(state) = self.watch(answer).await
+        {
+            return Err(Trouble::uncertain(self.http.redact(&format!(
+                "the management controller {} took the order ({kind}), and its task ended with {state}",
+                self.host()
+            ))));
+        }
+        match &answer.doubt {
+            Some(words) if ["ForceRestart", "PowerCycle"].contains(&kind) => Err(Trouble::uncertain(format!(
+                "the management controller {} took the order ({kind}), and warns: {words}",
+                self.host()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     async fn wait_until_off(&self) -> Result<(), Trouble> {
@@ -159,6 +179,9 @@ impl Redfish {
             if let [only] = &members[..] {
                 return Ok(self.get(only).await?);
             }
+            if members.is_empty() {
+                return Err(Trouble::certain(format!("the management controller {} lists no system", self.host())));
+            }
             let ids: Vec<&str> = members.iter().map(|link| id(link)).take(20).collect();
             return Err(Trouble::certain(self.http.redact(&format!(
                 "the management controller {} has {} systems ({}); say in management.system which is the server",
@@ -169,7 +192,7 @@ impl Redfish {
         };
         let system = id(system.as_str());
         match self.get(&format!("{SYSTEMS}/{}", utf8_percent_encode(system, UNSAFE))).await {
-            Err(Refusal { status: Some(StatusCode::NOT_FOUND), trouble }) => {
+            Err(Refusal { status: Some(StatusCode::NOT_FOUND), trouble, .. }) => {
                 // It may be spelled otherwise, or be elsewhere.
                 let members = self.systems().await.unwrap_or_default();
                 match members.iter().find(|link| id(link).eq_ignore_ascii_case(system)) {
@@ -184,7 +207,7 @@ impl Redfish {
     /// The links of all systems.
     async fn systems(&self) -> Result<Vec<String>, Trouble> {
         let mut page: Found<Systems> = match self.get(SYSTEMS).await {
-            Err(Refusal { status: Some(StatusCode::NOT_FOUND), trouble }) => {
+            Err(Refusal { status: Some(StatusCode::NOT_FOUND), trouble, .. }) => {
                 let root: Option<Found<Root>> = self.get(ROOT).await.ok();
                 match root.and_then(|root| root.body.systems.id).filter(|link| link.trim_end_matches('/') != SYSTEMS) {
                     Some(link) => self.get(&link).await?,
@@ -212,6 +235,7 @@ impl Redfish {
             trouble: self
                 .http
                 .unanswered(format!("what the management controller {} answered is no Redfish: {error}", self.host())),
+            other_form: false,
         })?;
         Ok(Found { path: link.to_owned(), version: answer.version(), body })
     }
@@ -234,9 +258,4 @@ fn state(system: &System) -> PowerState {
     } else {
         PowerState::Unknown
     }
-}
-
-/// Whether a refusal may be about what the order said, so that another form of it may be taken.
-fn is_unknown(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 403 | 405 | 409 | 415 | 422 | 501)
 }

@@ -1,7 +1,9 @@
 //! Controllers that misbehave: silent, slow, refusing, redirecting, talking nonsense. Those that behave are real ones, in
 //! `tests/power.rs`.
 
+mod ipmi_six;
 mod quirks;
+mod shapes;
 mod stub;
 
 use super::*;
@@ -186,6 +188,13 @@ async fn refusals_are_told_in_words_and_never_repeat_the_password() {
         Some(("403 Forbidden", "", body.to_owned()))
     });
     assert!(words.await.reason.ends_with("does not let user admin do this: …, or …, may not"));
+    // A text that is cut in the middle of the password has no half of it either.
+    let cut = state_of(|_, _| {
+        let message = format!("{}sesame", "x".repeat(146));
+        Some(("403 Forbidden", "", format!(r#"{{"error": {{"@Message.ExtendedInfo": [{{"Message": "{message}"}}]}}}}"#)))
+    })
+    .await;
+    assert!(cut.reason.ends_with("xx…") && !cut.reason.contains("ses"), "{cut}");
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ struct Place {
     tool: Tool,
     files: Arc<dyn ObjectStore>,
     folder: TempDir,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 impl Place {
@@ -53,7 +53,7 @@ impl Place {
         let arguments = crate::config::Arguments::try_parse_from(arguments)?;
         let tool = Tool::open(&arguments.store).await?;
         let files: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-        Ok(Self { tool, files, folder, _database: database })
+        Ok(Self { tool, files, folder, database })
     }
 
     fn files(&self, text: &str) -> Result<Files> {
@@ -385,5 +385,81 @@ async fn a_dry_run_beside_a_service_at_work_keeps_out_of_its_way() -> Result<()>
     // What an interrupted trial left is removed by the next one.
     sqlx::query("CREATE SCHEMA import_trial").execute(&place.tool.database.pool.plain()).await?;
     assert!(place.dry_run(SMALL).await?.is_whole());
+    Ok(())
+}
+
+/// A dry run that is killed ends without a word: its sessions end, and its schema stays.
+#[tokio::test]
+async fn a_killed_dry_run_leaves_nothing_that_lasts() -> Result<()> {
+    let place = Place::create().await?;
+    place.import(SMALL).await?;
+    let schema = async || -> Result<bool> {
+        let there = sqlx::query_scalar("SELECT to_regnamespace('import_trial') IS NOT NULL");
+        Ok(there.fetch_one(&place.tool.database.pool.plain()).await?)
+    };
+    let open = async || {
+        let url = place.database.url();
+        let arguments = crate::config::Arguments::try_parse_from(["bootledger", "deploy", "--database-url", &url])?;
+        Tool::open(&arguments.store).await
+    };
+    let trial = Trial::open(&place.tool.database, &place.tool.ledger).await?;
+    // What is under way is left alone by a program that starts.
+    open().await?.close().await?;
+    ensure!(schema().await?, "the copy of a dry run that is under way was removed");
+    let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND granted
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let lease = i64::from(u32::try_from(7_267_832_002_i64 & 0xffff_ffff)?);
+    let killed: i64 = sqlx::query_scalar(kill).bind(lease).fetch_one(&place.tool.database.pool.plain()).await?;
+    ensure!(killed == 1 && schema().await?, "{killed} sessions of the dry run were ended");
+    // The next one does not wait for anything, and removes it.
+    let next = Trial::open(&place.tool.database, &place.tool.ledger).await?;
+    next.close().await?;
+    ensure!(!schema().await?, "the next dry run removes it");
+    drop(trial);
+    // So does a program that starts, before it changes the schema.
+    sqlx::raw_sql("CREATE SCHEMA import_trial; CREATE VIEW import_trial.events AS SELECT * FROM public.events")
+        .execute(&place.tool.database.pool.plain())
+        .await?;
+    open().await?.close().await?;
+    ensure!(!schema().await?, "a start removes it");
+    Ok(())
+}
+
+/// An interface has one address in a VLAN, and an address one interface: what a configuration leaves out for that is listed.
+#[tokio::test]
+async fn entries_that_repeat_an_interface_in_a_vlan_are_listed() -> Result<()> {
+    let place = Place::create().await?;
+    let networks = "networks:
+  a: { site: dc1, cidr: 10.1.0.0/24, vlan: 7 }
+  b: { site: dc1, cidr: 10.2.0.0/24, vlan: 7 }
+  c: { site: dc1, cidr: 10.3.0.0/24, vlan: 8 }
+";
+    ensure!(place.import(&(SMALL.to_owned() + networks)).await?.is_whole(), "the networks are refused");
+    let pool = place.tool.database.pool.plain();
+    let device = uuid::Uuid::from_u128(1);
+    for (ip, mac, network) in [
+        ("10.1.0.20", "52:54:00:00:00:01", "a"),
+        ("10.2.0.20", "52:54:00:00:00:01", "b"),
+        ("10.3.0.20", "52:54:00:00:00:01", "c"),
+        ("10.1.0.21", "52:54:00:00:00:02", "a"),
+        ("10.1.0.20", "52:54:00:00:00:03", "a"),
+    ] {
+        let insert = "INSERT INTO views.dhcp_entries (ip, mac, network, device, valid_from) VALUES ($1::inet, $2, $3, $4, 1)";
+        sqlx::query(insert).bind(ip).bind(mac).bind(network).bind(device).execute(&pool).await?;
+    }
+    let of = async |site: Option<&str>| -> Result<Vec<String>> {
+        let site = site.map(str::parse).transpose()?;
+        let found = bootledger_projections::repeats::list(&place.tool.database.pool, site.as_ref()).await?;
+        Ok(found.iter().map(|entry| format!("{} {}: {}", entry.site, entry.named(), entry.problem)).collect())
+    };
+    let wanted = [
+        "dc1 10.1.0.20 for 52:54:00:00:00:03: the address is that of 52:54:00:00:00:01 already, and a DHCP server gives one; \
+         remove one of the two entries",
+        "dc1 10.2.0.20 for 52:54:00:00:00:01: the interface has 10.1.0.20 in vlan 7 already, and a DHCP server gives one; \
+         remove one of the two entries",
+    ];
+    assert_eq!(of(None).await?, wanted);
+    assert_eq!(of(Some("dc1")).await?, wanted);
+    assert_eq!(of(Some("dc2")).await?, Vec::<String>::new());
     Ok(())
 }

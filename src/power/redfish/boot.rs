@@ -1,9 +1,9 @@
 //! One boot from the network. Makers differ in where the override is written, which of its properties they take together,
 //! and which version of the resource they want to be named; each is tried in turn, and what counts is what is read back.
 
-use super::http::Refusal;
-use super::resources::{Boot, Future, Settings, System, Task};
-use super::{Found, Redfish, is_unknown};
+use super::http::{Answer, Refusal};
+use super::resources::{Boot, Future, Link, Settings, System, Task};
+use super::{Found, Redfish};
 use crate::power::Trouble;
 use bootledger_aggregates::device::management::BootMode;
 use reqwest::{Method, StatusCode};
@@ -39,13 +39,11 @@ impl Redfish {
                         Ok(()) => return Ok(()),
                         Err(boot) => drop(shown.get_or_insert(boot)),
                     },
-                    Err(Refusal { status: Some(StatusCode::NOT_FOUND), trouble }) => {
+                    Err(Refusal { status: Some(StatusCode::NOT_FOUND), trouble, .. }) => {
                         refused.get_or_insert(trouble);
                         break;
                     }
-                    Err(Refusal { status: Some(status), trouble }) if is_unknown(status) || is_version(status) => {
-                        refused.get_or_insert(trouble);
-                    }
+                    Err(Refusal { trouble, other_form: true, .. }) => drop(refused.get_or_insert(trouble)),
                     Err(refusal) => return Err(refusal.into()),
                 }
             }
@@ -94,7 +92,16 @@ impl Redfish {
         let mut refused = None;
         for version in &versions {
             match self.http.send(Method::PATCH, &place.path, Some(&body), version.as_deref()).await {
-                Ok(answer) if answer.status == StatusCode::ACCEPTED => return self.watch(answer.location()).await,
+                Ok(answer) if answer.status == StatusCode::ACCEPTED => {
+                    return self.watch(&answer).await.map_err(|state| {
+                        let trouble = Trouble::certain(self.http.redact(&format!(
+                            "the management controller {} took the order to boot from the network once, and its task ended with \
+                             {state}",
+                            self.host()
+                        )));
+                        Refusal { status: Some(StatusCode::BAD_REQUEST), trouble, other_form: true }
+                    });
+                }
                 Ok(_) => return Ok(()),
                 Err(refusal) if refusal.status.is_some_and(is_version) => drop(refused.get_or_insert(refusal)),
                 Err(refusal) => return Err(refusal),
@@ -103,20 +110,24 @@ impl Redfish {
         refused.map_or(Ok(()), Err)
     }
 
-    /// Waits until a task has ended, but not for long: one that waits for the next reset is done as far as it can be.
-    async fn watch(&self, monitor: Option<&str>) -> Result<(), Refusal> {
-        let Some(monitor) = monitor else { return Ok(()) };
+    /// Waits until the task of an answer has ended, but not for long: one that waits for the next reset is done as far as it can
+    /// be. `Err` is how it failed.
+    pub(super) async fn watch(&self, answer: &Answer) -> Result<(), String> {
+        let own = answer.json::<Link>().ok().and_then(|link| link.id);
+        let Some(monitor) = answer.location().map(str::to_owned).or(own) else { return Ok(()) };
         for _ in 0..TASK_LOOKS {
-            let Ok(answer) = self.http.get(monitor).await else { return Ok(()) };
+            let answer = match self.http.get(&monitor).await {
+                Ok(answer) => answer,
+                // A monitor ends with the status that the request would have had (DSP0266, "Asynchronous operations"). One
+                // that is gone, or is not shown, says nothing.
+                Err(Refusal { status: Some(StatusCode::BAD_REQUEST | StatusCode::CONFLICT), trouble, .. }) => {
+                    return Err(trouble.reason);
+                }
+                Err(_) => return Ok(()),
+            };
             let task: Task = answer.json().unwrap_or_default();
             match task.state.as_deref() {
-                Some(state @ ("Exception" | "Killed" | "Cancelled" | "Interrupted")) => {
-                    let trouble = Trouble::certain(format!(
-                        "the management controller {} took the order to boot from the network once, and its task ended with {state}",
-                        self.host()
-                    ));
-                    return Err(Refusal { status: Some(StatusCode::BAD_REQUEST), trouble });
-                }
+                Some(state @ ("Exception" | "Killed" | "Cancelled" | "Interrupted")) => return Err(state.to_owned()),
                 Some("New" | "Starting" | "Running" | "Stopping") => {}
                 None if answer.status == StatusCode::ACCEPTED => {}
                 _ => return Ok(()),

@@ -3,18 +3,22 @@
 //! Basic authentication is sent with each request and leaves nothing behind. Where a service does not offer it, a session
 //! is opened, which is closed again: controllers have few.
 
+mod links;
+mod session;
+mod trouble;
+
 use super::super::{Credentials, Trouble, pinned};
-use super::messages;
+use super::messages::{self, Verdict};
 use bootledger_aggregates::device::controller::{BasePath, Host};
 use bootledger_aggregates::device::event::Management;
 use bootledger_aggregates::device::management::Tls;
 use flate2::read::GzDecoder;
-use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap, IF_MATCH, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use links::is_redirect;
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap, HeaderValue, IF_MATCH, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Method, StatusCode, redirect};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
+use session::Session;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
@@ -35,9 +39,6 @@ const REDIRECTS: usize = 3;
 const REPEATS: usize = 2;
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
 
-/// Where sessions are opened (DSP0266, the URIs of resources).
-const SESSIONS: &str = "/redfish/v1/SessionService/Sessions";
-
 /// A service and who we are to it.
 #[derive(Debug)]
 pub(super) struct Http {
@@ -49,26 +50,14 @@ pub(super) struct Http {
     session: Mutex<Option<Session>>,
 }
 
-/// A session that was opened here.
-#[derive(Clone)]
-struct Session {
-    token: String,
-    /// Where it is closed.
-    at: Option<Url>,
-}
-
-impl std::fmt::Debug for Session {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").finish_non_exhaustive()
-    }
-}
-
 /// What a service answered.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     headers: HeaderMap,
     body: Vec<u8>,
+    /// A warning beside a success, which may mean that the change was not made.
+    pub(super) doubt: Option<String>,
 }
 
 impl Answer {
@@ -95,6 +84,8 @@ impl Answer {
 pub(super) struct Refusal {
     pub(super) status: Option<StatusCode>,
     pub(super) trouble: Trouble,
+    /// Whether nothing was done, and another form of the same order may be given.
+    pub(super) other_form: bool,
 }
 
 impl From<Refusal> for Trouble {
@@ -105,7 +96,7 @@ impl From<Refusal> for Trouble {
 
 impl Refusal {
     fn without_answer(trouble: Trouble) -> Self {
-        Self { status: None, trouble }
+        Self { status: None, trouble, other_form: false }
     }
 }
 
@@ -176,16 +167,16 @@ impl Http {
     ) -> Result<Answer, Refusal> {
         let orders = method == Method::POST;
         let mut url = self.locate(link).map_err(Refusal::without_answer)?;
-        let (mut redirects, mut repeats) = (0, 0);
+        let (mut redirects, mut repeats, mut renewed) = (0, 0, false);
         loop {
-            let answer = self.once(&method, &url, body, version, orders).await.map_err(Refusal::without_answer)?;
-            let Answer { status, headers, body: bytes } = &answer;
-            if status.is_success() {
-                let Some(words) = messages::refusal(bytes).filter(|_| method != Method::GET) else { return Ok(answer) };
-                let words = self.redact(&words);
-                let trouble = Trouble::certain(format!("the management controller {} did not do it: {words}", self.host));
-                return Err(Refusal { status: Some(StatusCode::BAD_REQUEST), trouble });
+            let mut answer = self.once(&method, &url, body, version, orders).await.map_err(Refusal::without_answer)?;
+            if answer.status.is_success() {
+                if method != Method::GET {
+                    self.judge(&mut answer, orders)?;
+                }
+                return Ok(answer);
             }
+            let Answer { status, headers, body: bytes, .. } = &answer;
             if is_redirect(*status, &method) {
                 let location = headers.get(LOCATION).and_then(|location| location.to_str().ok()).unwrap_or_default();
                 let led = if redirects < REDIRECTS {
@@ -195,7 +186,10 @@ impl Http {
                 };
                 match led {
                     Ok(next) => url = next,
-                    Err(why) => return Err(Refusal { status: Some(*status), trouble: self.not_followed(*status, &why) }),
+                    Err(why) => {
+                        let trouble = self.not_followed(*status, &why);
+                        return Err(Refusal { status: Some(*status), trouble, other_form: false });
+                    }
                 }
                 redirects += 1;
                 continue;
@@ -206,14 +200,32 @@ impl Http {
                 sleep(pause(headers)).await;
                 continue;
             }
-            if *status == StatusCode::UNAUTHORIZED && !self.has_session() && !offers_basic(headers) && self.open_session().await?
-            {
+            if *status == StatusCode::UNAUTHORIZED && self.may_open_session(headers, &mut renewed) && self.open_session().await? {
                 continue;
             }
-            // What a controller has not implemented it has not begun.
-            let uncertain = orders && status.is_server_error() && *status != StatusCode::NOT_IMPLEMENTED;
-            let trouble = Trouble { uncertain, ..self.refused(*status, url.path(), bytes) };
-            return Err(Refusal { status: Some(*status), trouble });
+            // What a controller has not implemented it has not begun. Another answer elsewhere (303) is that of an order that
+            // was taken.
+            let taken = status.is_server_error() && *status != StatusCode::NOT_IMPLEMENTED || *status == StatusCode::SEE_OTHER;
+            let trouble = Trouble { uncertain: orders && taken, ..self.refused(*status, url.path(), bytes) };
+            let other_form = is_about_form(*status, &method) && !is_busy(*status, bytes) && !messages::is_resetting(bytes);
+            return Err(Refusal { status: Some(*status), trouble, other_form });
+        }
+    }
+
+    /// What a success says about the change in its messages.
+    fn judge(&self, answer: &mut Answer, orders: bool) -> Result<(), Refusal> {
+        match messages::verdict(&answer.body) {
+            Verdict::Done => Ok(()),
+            Verdict::Doubtful(words) => {
+                answer.doubt = Some(messages::short(&self.redact(&words)));
+                Ok(())
+            }
+            Verdict::Refused(words) => {
+                let words = messages::short(&self.redact(&words));
+                let trouble = Trouble::certain(format!("the management controller {} did not do it: {words}", self.host));
+                // After a success, no second order is given to switch, whatever its messages say.
+                Err(Refusal { status: Some(StatusCode::BAD_REQUEST), trouble, other_form: !orders })
+            }
         }
     }
 
@@ -234,7 +246,8 @@ impl Http {
         if let Some(body) = body {
             request = request.json(body);
         }
-        if let Some(version) = version {
+        // A version that no header can have, which the resource states itself, is not named.
+        if let Some(version) = version.and_then(|version| HeaderValue::from_str(version).ok()) {
             request = request.header(IF_MATCH, version);
         }
         self.exchange(request, orders).await
@@ -273,185 +286,8 @@ impl Http {
             }
             body = plain;
         }
-        Ok(Answer { status: answer.status(), headers, body })
+        Ok(Answer { status: answer.status(), headers, body, doubt: None })
     }
-
-    fn has_session(&self) -> bool {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
-    /// Opens a session. `false` where the service refuses that as it refused Basic authentication.
-    async fn open_session(&self) -> Result<bool, Refusal> {
-        let mut url = self.locate(SESSIONS).map_err(Refusal::without_answer)?;
-        let body = json!({ "UserName": self.credentials.user, "Password": self.credentials.password.expose() });
-        for _ in 0..=REDIRECTS {
-            let request = self.client.post(url.clone()).json(&body);
-            let answer = self.exchange(request, false).await.map_err(Refusal::without_answer)?;
-            let token = answer.headers.get("x-auth-token").and_then(|token| token.to_str().ok());
-            if let (true, Some(token)) = (answer.status.is_success(), token) {
-                let own = answer.json::<super::resources::Link>().ok().and_then(|link| link.id);
-                let at = answer.location().map(str::to_owned).or(own).and_then(|link| self.locate(&link).ok());
-                let session = Session { token: token.to_owned(), at };
-                *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
-                return Ok(true);
-            }
-            if is_redirect(answer.status, &Method::POST) {
-                let led = answer.location().and_then(|location| self.follow(&url, location).ok());
-                let Some(next) = led else { return Ok(false) };
-                url = next;
-                continue;
-            }
-            let words = self.redact(&messages::said(&answer.body));
-            // iDRAC answers 503 and RAC0218, others 400 or 507 and SessionLimitExceeded.
-            let full = answer.status == StatusCode::SERVICE_UNAVAILABLE || words.to_lowercase().contains("session");
-            if full && answer.status != StatusCode::UNAUTHORIZED {
-                let trouble = Trouble::certain(format!(
-                    "the management controller {} takes no password without a session, and opens none ({}): {words}. Close \
-                     sessions that are no longer used, in its own web pages, or wait until they expire",
-                    self.host, answer.status
-                ));
-                return Err(Refusal { status: Some(answer.status), trouble });
-            }
-            return Ok(false);
-        }
-        Ok(false)
-    }
-
-    /// Closes the session, where one was opened.
-    pub(super) async fn close(&self) {
-        if let Some(closing) = self.closing() {
-            closing.await;
-        }
-    }
-
-    fn closing(&self) -> Option<impl Future<Output = ()> + use<>> {
-        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let client = self.client.clone();
-        // One that is not closed expires.
-        Some(async move {
-            if let Some(at) = session.at {
-                drop(client.delete(at).header("X-Auth-Token", session.token).send().await);
-            }
-        })
-    }
-
-    /// The URL of a link that the service gave. One that names another origin would lead the password there.
-    fn locate(&self, link: &str) -> Result<Url, Trouble> {
-        let foreign = || {
-            let link = self.redact(link);
-            self.unanswered(format!("the management controller {} refers to {link:?}, which is not its own", self.host))
-        };
-        let relative = link.starts_with('/') && !link.starts_with("//");
-        if !relative && !link.starts_with("http://") && !link.starts_with("https://") {
-            return Err(foreign());
-        }
-        let url = self.base.join(link).map_err(|_| foreign())?;
-        self.own(url).ok_or_else(foreign)
-    }
-
-    /// A URL of this service, with its path: a gateway need not change the links of the controllers behind it.
-    fn own(&self, mut url: Url) -> Option<Url> {
-        let credentials = !url.username().is_empty() || url.password().is_some();
-        if url.origin() != self.base.origin() || credentials {
-            return None;
-        }
-        url.set_fragment(None);
-        let below = url.path().strip_prefix(&self.prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if !below {
-            if !url.path().starts_with("/redfish/") {
-                return None;
-            }
-            url.set_path(&format!("{}{}", self.prefix, url.path()));
-        }
-        Some(url)
-    }
-
-    /// Where a redirect leads, where that is within the service.
-    fn follow(&self, from: &Url, location: &str) -> Result<Url, String> {
-        let Ok(url) = from.join(location) else { return Err("its Location is not a URL".to_owned()) };
-        if location.is_empty() {
-            return Err("it has no Location".to_owned());
-        }
-        let secure = self.base.scheme() == "http" && url.scheme() == "https" && url.host() == self.base.host();
-        if secure {
-            return Err(
-                "it leads to TLS. Set management.tls to verify, or to sha256: and the fingerprint of its certificate".to_owned()
-            );
-        }
-        let to = format!("it leads to {}, which is not this controller", url.origin().ascii_serialization());
-        self.own(url).ok_or(to)
-    }
-
-    fn not_followed(&self, status: StatusCode, why: &str) -> Trouble {
-        let why = self.redact(why);
-        self.unanswered(format!(
-            "the management controller {} answered with a redirect ({status}) that is not followed: {why}",
-            self.host
-        ))
-    }
-
-    fn unreachable(&self, error: &reqwest::Error) -> Trouble {
-        let host = &self.host;
-        if error.is_timeout() {
-            let reason = format!("the management controller {host} did not answer by Redfish within {} s", LIMIT.as_secs());
-            return Trouble { slow: true, ..self.unanswered(reason) };
-        }
-        let mut cause: &dyn std::error::Error = error;
-        while let Some(source) = cause.source() {
-            cause = source;
-        }
-        let cause = self.redact(&cause.to_string());
-        if cause.contains("certificate") {
-            return self.unanswered(format!(
-                "the management controller {host} is not trusted and was told no password: {cause}; if it is the right one, \
-                 pin its certificate with management.tls, or have this machine trust the authority that signed it"
-            ));
-        }
-        let base = self.base.as_str().trim_end_matches('/');
-        if cause.contains("HandshakeFailure") || cause.contains("ProtocolVersion") {
-            return self.unanswered(format!(
-                "the management controller {host} has no TLS 1.2 or 1.3 in common with Bootledger ({cause}); update its firmware"
-            ));
-        }
-        self.unanswered(format!("the management controller {host} cannot be reached by Redfish at {base}: {cause}"))
-    }
-
-    pub(super) fn unanswered(&self, reason: impl Into<String>) -> Trouble {
-        Trouble::unanswered(&self.host, "Redfish", reason)
-    }
-
-    fn refused(&self, status: StatusCode, path: &str, body: &[u8]) -> Trouble {
-        let (host, user) = (&self.host, &self.credentials.user);
-        if status == StatusCode::UNAUTHORIZED {
-            return Trouble::certain(format!("the management controller {host} refused user {user}: wrong name or password"));
-        }
-        if status.is_redirection() {
-            return self.not_followed(status, "it is none that keeps the request as it is");
-        }
-        let words = self.redact(&messages::said(body));
-        let said = if words.is_empty() { String::new() } else { format!(": {words}") };
-        if status == StatusCode::FORBIDDEN && !words.is_empty() {
-            return Trouble::certain(format!("the management controller {host} does not let user {user} do this{said}"));
-        }
-        let path = self.redact(path);
-        let reason = format!("the management controller {host} answered {path} with {status}{said}");
-        // Only what has the form of a Redfish error is an answer of a controller.
-        if words.is_empty() { self.unanswered(reason) } else { Trouble::certain(reason) }
-    }
-}
-
-impl Drop for Http {
-    /// What was given up in the middle leaves no session behind either.
-    fn drop(&mut self) {
-        if let (Ok(runtime), Some(closing)) = (tokio::runtime::Handle::try_current(), self.closing()) {
-            runtime.spawn(closing);
-        }
-    }
-}
-
-/// Whether an answer says where the same request goes. 303 asks for another one, which only a GET is.
-fn is_redirect(status: StatusCode, method: &Method) -> bool {
-    matches!(status.as_u16(), 301 | 302 | 307 | 308) || (status == StatusCode::SEE_OTHER && method == Method::GET)
 }
 
 /// Whether a controller says that it will answer in a moment.
@@ -466,9 +302,12 @@ fn pause(headers: &HeaderMap) -> Duration {
     said.map_or(PAUSE.0, Duration::from_secs).clamp(PAUSE.0, PAUSE.1)
 }
 
-/// Whether a service that refused takes Basic authentication: then the password is wrong, and is not sent twice.
-fn offers_basic(headers: &HeaderMap) -> bool {
-    let offers =
-        |value: &reqwest::header::HeaderValue| value.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("basic"));
-    headers.get_all(WWW_AUTHENTICATE).iter().any(offers)
+/// Whether a refusal may be about the form of what was ordered, so that another form of it may be taken. A switch that conflicts
+/// with something (409) or is forbidden (403) is not tried in another form.
+fn is_about_form(status: StatusCode, method: &Method) -> bool {
+    match status.as_u16() {
+        400 | 405 | 415 | 422 | 501 => true,
+        403 | 409 | 412 | 428 => *method != Method::POST,
+        _ => false,
+    }
 }

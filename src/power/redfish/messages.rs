@@ -1,9 +1,15 @@
 //! What a Redfish service says beside its answers: the messages of `@Message.ExtendedInfo` (DSP0266, "Error responses").
 
+mod known;
+
+use known::{Meaning, meaning};
 use serde_json::Value;
 
 /// The longest text of a message that is passed on, in characters.
 const LONGEST: usize = 150;
+
+/// The longest text of a message that is read, in characters.
+const LONGEST_LINE: usize = 16 * 1024;
 
 /// How deep annotations are looked for; a service puts them beside the property that they are about.
 const DEEPEST: usize = 4;
@@ -15,7 +21,18 @@ const MOST: usize = 50;
 struct Message {
     id: String,
     text: String,
-    critical: bool,
+    severity: String,
+}
+
+/// What the messages of an answer say about the change that it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The status of the answer counts.
+    Done,
+    /// The change was not made, for this reason.
+    Refused(String),
+    /// A warning that is not known here: the change may not have been made.
+    Doubtful(String),
 }
 
 impl Message {
@@ -23,7 +40,7 @@ impl Message {
         let text = |names: &[&str]| names.iter().find_map(|name| value.get(*name)?.as_str()).unwrap_or_default().to_owned();
         // iLO 4 writes MessageID, and no words.
         let id = text(&["MessageId", "MessageID"]);
-        let critical = text(&["MessageSeverity", "Severity"]).eq_ignore_ascii_case("critical");
+        let severity = text(&["MessageSeverity", "Severity"]);
         let words = text(&["Message"]);
         let args = value.get("MessageArgs").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let args: Vec<&str> = args.iter().filter_map(Value::as_str).collect();
@@ -32,64 +49,74 @@ impl Message {
             (true, true) => id.clone(),
             (true, false) => format!("{id} ({})", args.join(", ")),
         };
-        Self { id, text, critical }
+        Self { id, text, severity }
     }
 
     /// The name of the message without its registry and version: `Base.1.18.PropertyNotWritable` is `PropertyNotWritable`.
     fn name(&self) -> &str {
-        self.id.rsplit('.').next().unwrap_or_default()
+        self.id.trim().rsplit('.').next().unwrap_or_default()
     }
 
-    /// Whether it says that something was not done, whatever the status of the answer.
-    fn refuses(&self) -> bool {
-        const REFUSALS: [&str; 17] = [
-            "Not",
-            "Invalid",
-            "Unknown",
-            "Fail",
-            "Error",
-            "Missing",
-            "Denied",
-            "Insufficient",
-            "Conflict",
-            "Exceeded",
-            "InUse",
-            "Unsupported",
-            "Unable",
-            "ReadOnly",
-            "Unavailable",
-            "Mismatch",
-            "Incorrect",
-        ];
-        let name = self.name();
-        !self.is_done() && (self.critical || REFUSALS.iter().any(|word| name.contains(word)))
+    /// What it says. The registry goes before the severity: services write `Warning` beside successes. Of a message that is
+    /// not known here, the severity counts (DSP0266: critical, warning, OK; iDRAC also writes "Informational").
+    fn verdict(&self) -> Verdict {
+        let text = || if self.text.is_empty() { self.id.clone() } else { self.text.clone() };
+        match meaning(self.name()) {
+            Some(Meaning::Refused) => Verdict::Refused(text()),
+            None if self.severity.eq_ignore_ascii_case("critical") => Verdict::Refused(text()),
+            None if self.severity.eq_ignore_ascii_case("warning") => Verdict::Doubtful(text()),
+            Some(Meaning::Done | Meaning::Nothing) | None => Verdict::Done,
+        }
     }
 
-    /// Whether it says that all went well, as iLO and others do within an `error`.
-    fn is_done(&self) -> bool {
-        ["Success", "Created", "NoOperation", "ResetRequired", "SystemResetRequired", "Accepted", "ResetInProgress"]
-            .contains(&self.name())
+    fn refers_to_others(&self) -> bool {
+        meaning(self.name()) == Some(Meaning::Nothing)
     }
 }
 
-/// The words of a Redfish error, as much of them as is passed on; empty where it is none.
+/// The words of a Redfish error; empty where it is none. Not yet cut to the length that is passed on, which [`short`] does after
+/// passwords have been taken out: half a password would not be found.
 pub(super) fn said(body: &[u8]) -> String {
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return String::new() };
     let messages = messages(&body);
-    let first =
-        messages.iter().find(|message| !message.is_done() && message.name() != "GeneralError" && !message.text.is_empty());
+    let tells = |message: &&Message| meaning(message.name()) != Some(Meaning::Done) && !message.refers_to_others();
+    let first = messages.iter().filter(tells).find(|message| !message.text.is_empty());
     let words = match first.or(messages.first()) {
         Some(message) if !message.text.is_empty() => message.text.clone(),
         _ => body.pointer("/error/message").and_then(Value::as_str).unwrap_or_default().to_owned(),
     };
-    words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
+    line(&words)
 }
 
-/// Why a change was not made although the answer's status says that it was; `None` where nothing says so.
-pub(super) fn refusal(body: &[u8]) -> Option<String> {
-    let body: Value = serde_json::from_slice(body).ok()?;
-    let refused = messages(&body).into_iter().find(Message::refuses)?;
-    Some(refused.text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect())
+/// What a successful status is worth: the strongest of what the messages say.
+pub(super) fn verdict(body: &[u8]) -> Verdict {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else { return Verdict::Done };
+    let messages = messages(&body);
+    // "A general error has occurred" alone is one.
+    if let [only] = &messages[..]
+        && only.name() == "GeneralError"
+    {
+        return Verdict::Refused(line(&only.text));
+    }
+    let mut doubt = None;
+    for verdict in messages.iter().map(Message::verdict) {
+        match verdict {
+            Verdict::Refused(words) => return Verdict::Refused(line(&words)),
+            Verdict::Doubtful(words) => drop(doubt.get_or_insert(words)),
+            Verdict::Done => {}
+        }
+    }
+    doubt.map_or(Verdict::Done, |words| Verdict::Doubtful(line(&words)))
+}
+
+/// One line, bounded.
+fn line(words: &str) -> String {
+    words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_LINE).collect()
+}
+
+/// As much of a text as is passed on.
+pub(super) fn short(words: &str) -> String {
+    words.chars().take(LONGEST).collect()
 }
 
 /// Whether an error says that the controller is still starting.
@@ -98,6 +125,13 @@ pub(super) fn is_starting(body: &[u8]) -> bool {
     const STARTING: [&str; 3] = ["SWC0700", "SYS518", "ServiceTemporarilyUnavailable"];
     let Ok(body) = serde_json::from_slice::<Value>(body) else { return false };
     messages(&body).iter().any(|message| STARTING.contains(&message.name()))
+}
+
+/// Whether an error says that another reset is under way.
+pub(super) fn is_resetting(body: &[u8]) -> bool {
+    const RESETTING: [&str; 4] = ["ResetInProgress", "AlreadyInProgress", "ResourceInUse", "ResourceInUseWithDetail"];
+    let Ok(body) = serde_json::from_slice::<Value>(body) else { return false };
+    messages(&body).iter().any(|message| RESETTING.contains(&message.name()))
 }
 
 fn messages(body: &Value) -> Vec<Message> {
@@ -127,15 +161,79 @@ mod tests {
         value.to_string().into_bytes()
     }
 
+    /// Messages as services send them, with a success as status.
     #[test]
-    fn a_success_in_the_form_of_an_error_is_none() {
-        // iLO 4, as goldyfruit/ansible-ilo issue 1 quotes it; iLO 5 the same with MessageId.
-        for done in ["Base.0.10.Success", "Base.1.4.Success", "iLO.2.14.SystemResetRequired", "Base.1.12.NoOperation"] {
-            for key in ["MessageId", "MessageID"] {
-                let body = json!({"error": {"@Message.ExtendedInfo": [{ key: done }], "code": "iLO.0.10.ExtendedInfo"}});
-                assert_eq!(refusal(&bytes(&body)), None, "{body}");
+    fn a_message_is_judged_by_its_registry_and_where_it_is_unknown_by_its_severity() {
+        let matrix: &[(&str, &str, &str)] = &[
+            // Base, in every way in which versions are written; what the registry says goes before the severity.
+            ("Base.0.10.Success", "", "done"),
+            ("Base.1.4.Success", "OK", "done"),
+            ("Base.1.8.1.Success", "Warning", "done"),
+            ("Success", "", "done"),
+            (" Base.1.8.Success ", "", "done"),
+            ("Base.1.12.NoOperation", "Warning", "done"),
+            ("Base.1.13.ResetRequired", "Warning", "done"),
+            ("Base.1.8.PropertyValueModified", "Warning", "done"),
+            ("Base.1.19.ActionDeprecated", "Warning", "done"),
+            ("Base.1.0.PropertyNotUpdated", "", "refused"),
+            ("Base.1.18.PropertyNotWritable", "Warning", "refused"),
+            ("Base.1.8.1.PropertyNotWritable", "OK", "refused"),
+            ("Base.1.8.ActionParameterUnknown", "", "refused"),
+            ("Base.1.8.PropertyValueNotInList", "", "refused"),
+            ("Base.1.8.InsufficientPrivilege", "Critical", "refused"),
+            ("Base.1.8.GeneralError", "Critical", "refused"),
+            // HPE.
+            ("iLO.2.14.SystemResetRequired", "Warning", "done"),
+            ("iLO.2.24.ResetInProgress", "Warning", "done"),
+            ("HpeCommon.1.0.ConditionalSuccess", "Warning", "done"),
+            ("iLO.0.10.PropertyValueAlreadySet", "", "done"),
+            ("iLO.0.10.InvalidOperationForSystemState", "", "refused"),
+            ("iLO.2.14.UnsupportedOperation", "Warning", "refused"),
+            // Dell: codes, judged by their severity.
+            ("IDRAC.2.8.SYS413", "Informational", "done"),
+            ("IDRAC.2.8.SYS413", "OK", "done"),
+            ("IDRAC.2.8.SYS428", "Warning", "doubtful"),
+            ("IDRAC.1.6.PSU501", "Critical", "refused"),
+            ("IDRAC.2.8.SYS413", "", "done"),
+            // Words in a name mean nothing.
+            ("SMC.1.0.NotificationSent", "OK", "done"),
+            ("SMC.1.0.NotificationSent", "", "done"),
+            ("OemLenovo.1.0.ErrorLogCleared", "OK", "done"),
+            ("OpenBMC.0.1.PowerButtonNotPressed", "Warning", "doubtful"),
+            ("Contoso.1.0.FailoverConfigured", "critical", "refused"),
+            ("Contoso.1.0.Wonderful", "CRITICAL", "refused"),
+            ("", "", "done"),
+            ("", "Warning", "doubtful"),
+            (".", "OK", "done"),
+        ];
+        for (id, severity, wanted) in matrix {
+            for (id_key, severity_key) in [("MessageId", "Severity"), ("MessageID", "MessageSeverity")] {
+                let message = json!({ id_key: id, severity_key: severity, "Message": "words" });
+                let body = json!({"error": {"@Message.ExtendedInfo": [message], "code": "iLO.0.10.ExtendedInfo"}});
+                let found = match verdict(&bytes(&body)) {
+                    Verdict::Done => "done",
+                    Verdict::Refused(words) => ("refused", assert_eq!(words, "words")).0,
+                    Verdict::Doubtful(words) => ("doubtful", assert_eq!(words, "words")).0,
+                };
+                assert_eq!(found, *wanted, "{body}");
             }
         }
+    }
+
+    #[test]
+    fn of_several_messages_the_strongest_counts() {
+        let with = |ids: &[(&str, &str)]| {
+            let messages: Vec<Value> =
+                ids.iter().map(|(id, severity)| json!({"MessageId": id, "Message": id, "Severity": severity})).collect();
+            verdict(&bytes(&json!({ "@Message.ExtendedInfo": messages })))
+        };
+        // As iDRAC answers a change.
+        assert_eq!(with(&[("Base.1.12.Success", "OK"), ("IDRAC.2.8.SYS413", "Informational")]), Verdict::Done);
+        assert_eq!(with(&[("Base.1.8.GeneralError", "Critical"), ("Base.1.8.Success", "OK")]), Verdict::Done);
+        let refused = with(&[("Base.1.12.Success", "OK"), ("X.1.Odd", "Warning"), ("Base.1.12.PropertyNotWritable", "Warning")]);
+        assert_eq!(refused, Verdict::Refused("Base.1.12.PropertyNotWritable".to_owned()));
+        let doubtful = with(&[("Base.1.12.Success", "OK"), ("X.1.Odd", "Warning")]);
+        assert_eq!(doubtful, Verdict::Doubtful("X.1.Odd".to_owned()));
     }
 
     #[test]
@@ -148,10 +246,10 @@ mod tests {
             json!({"Boot": {"BootSourceOverrideMode@Message.ExtendedInfo": message}}),
             json!({"Boot@Message.ExtendedInfo": message[0]}),
         ] {
-            assert_eq!(refusal(&bytes(&body)).as_deref(), Some("Boot is read-only"), "{body}");
+            assert_eq!(verdict(&bytes(&body)), Verdict::Refused("Boot is read-only".to_owned()), "{body}");
         }
         for nothing in ["", "<html>", "{}", "[]", "null"] {
-            assert_eq!(refusal(nothing.as_bytes()), None, "{nothing}");
+            assert_eq!(verdict(nothing.as_bytes()), Verdict::Done, "{nothing}");
         }
     }
 
@@ -162,6 +260,6 @@ mod tests {
         assert_eq!(said(&bytes(&body)), "iLO.0.10.InvalidOperationForSystemState (Power is off)");
         assert_eq!(said(br#"{"error": {"message": "busy"}}"#), "busy");
         let long = json!({"error": {"message": "x\n".repeat(1000)}});
-        assert_eq!(said(&bytes(&long)).chars().count(), LONGEST);
+        assert_eq!(short(&said(&bytes(&long))).chars().count(), LONGEST);
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct Link {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Systems {
-    #[serde(rename = "Members")]
+    #[serde(rename = "Members", deserialize_with = "nullable")]
     pub(super) members: Vec<Link>,
     #[serde(rename = "Members@odata.nextLink", default)]
     pub(super) next: Option<String>,

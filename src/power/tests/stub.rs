@@ -208,6 +208,10 @@ async fn read(mut stream: TcpStream) -> std::io::Result<Option<(TcpStream, Reque
 }
 
 async fn write(mut stream: TcpStream, reply: Reply) -> std::io::Result<()> {
+    // No status is a connection that is closed.
+    if reply.status == 0 {
+        return stream.shutdown().await;
+    }
     let mut head = format!("HTTP/1.1 {} Words\r\n", reply.status);
     for (name, value) in &reply.headers {
         let _ = write!(head, "{name}: {value}\r\n");

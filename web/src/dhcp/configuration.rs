@@ -11,8 +11,8 @@ use bootledger_aggregates::values::boot_chain::BootChain;
 use bootledger_aggregates::values::dhcp_option::{self, DhcpOption, OptionValue};
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::dhcp_entries::SiteEntry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use bootledger_projections::dhcp_entries::{SiteEntry, without_repeats};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::net::Ipv4Addr;
 
@@ -152,7 +152,7 @@ impl Configuration {
                 segments.entry((vlan, if vlan.is_some() { 0 } else { place })).or_default().push(entry);
             }
         }
-        for entry in segments.into_values().flat_map(without_repeats) {
+        for entry in segments.into_values().flat_map(|entries| without_repeats(entries).0) {
             if let Some(place) = places.get(&entry.network) {
                 networks[*place].entries.push(entry);
             }
@@ -252,18 +252,6 @@ impl Network {
     pub(crate) fn overrides(&self, name: &str) -> bool {
         self.spec.dhcp_options.iter().any(|option| option.name.as_str() == name)
     }
-}
-
-/// Sorts the entries of a broadcast domain by address and keeps one entry an address and an interface: Kea refuses a file with
-/// two of either in a network, dnsmasq one with two of an address, and with it the whole site. An interface with addresses in
-/// two networks of one VLAN would get either of them, as the server likes. The one with a live deployment wins, then the
-/// lower address; facts about old servers may repeat.
-fn without_repeats(mut entries: Vec<SiteEntry>) -> Vec<SiteEntry> {
-    entries.sort_by(|a, b| (!a.live, a.ip, a.mac, &a.hostname).cmp(&(!b.live, b.ip, b.mac, &b.hostname)));
-    let (mut ips, mut macs) = (HashSet::with_capacity(entries.len()), HashSet::with_capacity(entries.len()));
-    entries.retain(|entry| !ips.contains(&entry.ip) && macs.insert(entry.mac) && ips.insert(entry.ip));
-    entries.sort_by_key(|entry| entry.ip);
-    entries
 }
 
 /// The options that have a value, the last one of each code: Kea takes no empty text, and dhcpd no option twice.

@@ -331,6 +331,23 @@ fn options_without_a_value_are_left_out_and_the_last_of_a_name_counts() {
 }
 
 #[test]
+fn what_a_configuration_leaves_out_is_known() {
+    let entries = vec![
+        entry("10.0.0.20", "52:54:00:00:00:01", None, "n", false),
+        entry("10.0.0.20", "52:54:00:00:00:01", Some("again.example"), "n", false),
+        entry("10.0.1.20", "52:54:00:00:00:01", None, "m", false),
+        entry("10.0.1.21", "52:54:00:00:00:02", None, "m", true),
+        entry("10.0.0.21", "52:54:00:00:00:02", None, "n", false),
+        entry("10.0.0.20", "52:54:00:00:00:03", None, "n", false),
+    ];
+    let (kept, left_out) = bootledger_projections::dhcp_entries::without_repeats(entries);
+    let named = |entries: &[SiteEntry]| entries.iter().map(|entry| format!("{} {}", entry.ip, entry.mac)).collect::<Vec<_>>();
+    assert_eq!(named(&kept), ["10.0.0.20 52:54:00:00:00:01", "10.0.1.21 52:54:00:00:00:02"]);
+    let lacking = ["10.0.0.20 52:54:00:00:00:03", "10.0.0.21 52:54:00:00:00:02", "10.0.1.20 52:54:00:00:00:01"];
+    assert_eq!(named(&left_out), lacking, "the same entry twice is there");
+}
+
+#[test]
 fn a_repeated_address_or_interface_does_not_stop_a_site() {
     let entries = vec![
         entry("10.0.0.20", "52:54:00:00:00:01", None, "n", false),

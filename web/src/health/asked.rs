@@ -8,6 +8,7 @@ use crate::application::Application;
 use crate::error::Error;
 use bootledger_aggregates::values::name::Name;
 use bootledger_projections::at::At;
+use bootledger_projections::repeats::{self, LeftOut};
 use bootledger_projections::strays::{self, Stray};
 use bootledger_projections::{checkpoint, log, parked, secrets, webhooks};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub(super) struct Counts {
     pub(super) webhooks: Vec<webhooks::FailingWebhook>,
     pub(super) sites: Vec<Name>,
     pub(super) strays: Vec<Stray>,
+    pub(super) left_out: Vec<LeftOut>,
 }
 
 /// What it said, or why it did not.
@@ -77,6 +79,7 @@ async fn ask(application: &Application) -> Result<Counts, Error> {
             webhooks: webhooks::all_failing(&mut connection).await?,
             sites: strays::sites(&mut connection).await?,
             strays: strays::list(&mut connection, None, At::Now).await?,
+            left_out: repeats::list(&mut connection, None).await?,
         })
     };
     let late = |_| Error::unavailable("the database did not answer in time", 2);

@@ -26,14 +26,23 @@ async fn strays(application: &Application, asked: &Asked) -> anyhow::Result<Regi
     let name = "bootledger_dhcp_entries_without_network";
     let help = "DHCP entries of a site that no network serves; its servers keep the last configuration that had them.";
     let gauge = IntGaugeVec::new(Opts::new(name, help), &["site"])?;
+    let name = "bootledger_dhcp_entries_left_out";
+    let help = "DHCP entries that a site's configuration leaves out: an interface has one address in a VLAN, and an address one \
+                interface.";
+    let repeated = IntGaugeVec::new(Opts::new(name, help), &["site"])?;
     let counts = asked.counts(application).await.map_err(|error| anyhow::anyhow!(error))?;
     for site in &counts.sites {
         gauge.with_label_values(&[site.as_str()]).set(0);
+        repeated.with_label_values(&[site.as_str()]).set(0);
     }
     for stray in &counts.strays {
         gauge.with_label_values(&[stray.site.as_str()]).inc();
     }
+    for entry in &counts.left_out {
+        repeated.with_label_values(&[entry.site.as_str()]).inc();
+    }
     let registry = Registry::new();
     registry.register(Box::new(gauge))?;
+    registry.register(Box::new(repeated))?;
     Ok(registry)
 }

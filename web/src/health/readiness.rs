@@ -9,6 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::timestamp::Timestamp;
+use bootledger_projections::repeats::{self, LeftOut};
 use bootledger_projections::strays::{self, Stray};
 use bootledger_projections::{secrets, webhooks};
 use serde::Serialize;
@@ -109,6 +110,7 @@ pub(crate) async fn ready(application: Data<Application>, watched: Data<Watched>
     let strays = counts.as_ref().map(|counts| counts.strays.clone()).unwrap_or_default();
     let mut degraded = limits.degraded;
     degraded.extend(held_back(&strays));
+    degraded.extend(counts.as_ref().map(|counts| left_out(&counts.left_out)).unwrap_or_default());
     let body = Readiness {
         ready,
         database: counts.is_some(),
@@ -135,6 +137,21 @@ fn held_back(strays: &[Stray]) -> Vec<String> {
                 "the DHCP configuration of site {} lacks a network for {}: {}",
                 of_site[0].site,
                 strays::named(of_site),
+                of_site[0].problem
+            )
+        })
+        .collect()
+}
+
+/// A sentence for each site whose configuration leaves out entries that repeat an interface or an address.
+fn left_out(left_out: &[LeftOut]) -> Vec<String> {
+    let of_site = left_out.chunk_by(|one, other| one.site == other.site);
+    of_site
+        .map(|of_site| {
+            format!(
+                "the DHCP configuration of site {} leaves out {}: {}",
+                of_site[0].site,
+                repeats::named(of_site),
                 of_site[0].problem
             )
         })
