@@ -1,6 +1,7 @@
 //! The mail address of who is responsible for a zone, which an SOA record holds as a domain name (RFC 1035, 3.3.13 and 8).
 
 use crate::values::ParseError;
+use crate::values::schema::written_as_text;
 use crate::values::hostname::Hostname;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -15,6 +16,8 @@ pub struct Mailbox {
     local: String,
     domain: Hostname,
 }
+
+written_as_text!(Mailbox, "A mail address", None, "hostmaster@dc1.example");
 
 impl Mailbox {
     /// The domain name that an SOA record has for it, without the final dot.
