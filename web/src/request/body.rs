@@ -148,6 +148,7 @@ pub(crate) fn check_depth(body: &[u8]) -> Result<(), Error> {
 }
 
 /// Reads a body as a type, in two steps: as JSON, and as what the description says of the type ([`shape`]).
+#[cfg(test)]
 pub(crate) fn parse_json<T: DeserializeOwned + ToSchema + 'static>(body: &[u8]) -> Result<T, Error> {
     typed(&value_of(body)?)
 }

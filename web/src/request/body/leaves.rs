@@ -29,7 +29,6 @@ use bootledger_aggregates::zone::ServerName;
 use bootledger_aggregates::zone::mailbox::Mailbox;
 use bootledger_aggregates::zone::range::AddressRange;
 use ipnet::{IpNet, Ipv4Net};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::borrow::Cow;
