@@ -111,10 +111,12 @@ async fn list(tool: &Tool, json: bool) -> Result<()> {
     if json {
         let tokens: Vec<_> = tokens
             .iter()
-            .map(|(id, retired, token)| json!({
+            .map(|(id, retired, token)| {
+                json!({
                     "id": id, "name": token.name, "state": state(*retired, token, now), "scope": token.scope,
                     "created_at": token.created_at, "expires": token.expires,
-                }))
+                })
+            })
             .collect();
         println!("{}", serde_json::to_string_pretty(&tokens)?);
         return Ok(());

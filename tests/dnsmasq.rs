@@ -226,8 +226,7 @@ async fn a_site_that_dnsmasq_cannot_be_told_says_so_and_it_serves_what_it_had() 
     ] {
         service.store_network("prod", &network(options)).await?;
         let failing = async || {
-            let failing =
-                service.get("/api/v1/dhcp-servers/dhcp-1").await.ok()?["failing"]["message"].as_str()?.to_owned();
+            let failing = service.get("/api/v1/dhcp-servers/dhcp-1").await.ok()?["failing"]["message"].as_str()?.to_owned();
             failing.contains(words).then_some(())
         };
         wait_for(&format!("the server is said to fail for {words:?}"), PATIENCE, failing).await?;

@@ -3,8 +3,8 @@
 use super::event::{Management, ManagementProtocol};
 use super::management::Tls;
 use crate::values::ParseError;
-use crate::values::schema::written_as_text;
 use crate::values::hostname::Hostname;
+use crate::values::schema::written_as_text;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::fmt;

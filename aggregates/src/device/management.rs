@@ -55,12 +55,7 @@ pub enum Tls {
     Off,
 }
 
-written_as_text!(
-    Tls,
-    "`verify`, `sha256:` and the fingerprint of the controller's certificate, or `off`",
-    None,
-    "verify"
-);
+written_as_text!(Tls, "`verify`, `sha256:` and the fingerprint of the controller's certificate, or `off`", None, "verify");
 
 impl Tls {
     fn is_verify(&self) -> bool {

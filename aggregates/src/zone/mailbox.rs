@@ -1,8 +1,8 @@
 //! The mail address of who is responsible for a zone, which an SOA record holds as a domain name (RFC 1035, 3.3.13 and 8).
 
 use crate::values::ParseError;
-use crate::values::schema::written_as_text;
 use crate::values::hostname::Hostname;
+use crate::values::schema::written_as_text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fmt::Write;

@@ -45,11 +45,7 @@ impl<T: DeserializeOwned + Serialize> Answer for Entry<T> {
 }
 
 /// The items of a kind by key; retired ones are among them and say so.
-pub(super) async fn index<A: Answer>(
-    kind: &str,
-    query: CatalogueQuery,
-    mut reading: Reading<'_>,
-) -> Result<HttpResponse, Error> {
+pub(super) async fn index<A: Answer>(kind: &str, query: CatalogueQuery, mut reading: Reading<'_>) -> Result<HttpResponse, Error> {
     let limit = limit(query.limit)?;
     let (at, after, q) = (reading.at, query.after.as_deref(), query.q.as_deref());
     let found = catalogue::list(reading.connection(), kind, at, after, i64::from(limit) + 1, q).await?;
@@ -67,11 +63,7 @@ async fn find<A: Answer>(kind: &str, key: &str, reading: &mut Reading<'_>) -> Re
 }
 
 /// One item of a kind, retired or not.
-pub(super) async fn show<A: Answer>(
-    kind: &str,
-    key: &Name,
-    mut reading: Reading<'_>,
-) -> Result<HttpResponse, Error> {
+pub(super) async fn show<A: Answer>(kind: &str, key: &Name, mut reading: Reading<'_>) -> Result<HttpResponse, Error> {
     let entry = find::<A>(kind, key.as_str(), &mut reading).await?;
     Ok(reading.answer(&entry))
 }

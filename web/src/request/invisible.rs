@@ -14,9 +14,7 @@ pub(super) fn found(body: &Value) -> Option<(String, String)> {
 fn search(value: &Value, path: &str) -> Option<(String, String)> {
     match value {
         Value::String(text) => problem(text).map(|problem| (path.to_owned(), problem)),
-        Value::Array(items) => {
-            items.iter().enumerate().find_map(|(number, item)| search(item, &format!("{path}[{number}]")))
-        }
+        Value::Array(items) => items.iter().enumerate().find_map(|(number, item)| search(item, &format!("{path}[{number}]"))),
         Value::Object(fields) => fields.iter().find_map(|(name, value)| {
             let shown = invisible::shown(name).replace('\0', "");
             let path = if path.is_empty() { shown } else { format!("{path}.{shown}") };

@@ -57,7 +57,9 @@ fn read<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
 pub(crate) fn unknown(name: &str, known: &[&str]) -> Error {
     let message = match known {
         [] => format!("{name}: there is no such parameter; there are none here"),
-        known => format!("{name}: there is no such parameter{}; there are {}", near(name, known.iter().copied()), listed(known, "and")),
+        known => {
+            format!("{name}: there is no such parameter{}; there are {}", near(name, known.iter().copied()), listed(known, "and"))
+        }
     };
     Error::bad_request(name, "parameter_unknown", shortened(message))
 }
@@ -141,7 +143,10 @@ mod tests {
         assert_eq!(detail("limit=many"), "limit: \"many\" is not a whole number, or is negative");
         assert_eq!(detail("limit=99999999999"), "limit: the number is too large");
         assert_eq!(detail("verified=perhaps"), "verified: \"perhaps\" is neither true nor false");
-        assert_eq!(detail("limti=1"), "limti: there is no such parameter; did you mean \"limit\"?; there are mac, verified, q and limit");
+        assert_eq!(
+            detail("limti=1"),
+            "limti: there is no such parameter; did you mean \"limit\"?; there are mac, verified, q and limit"
+        );
         assert_eq!(detail("q=a&q=b"), "q: it is there twice; send it once");
         assert_eq!(detail("at=1&at=2"), "at: it is there twice; send it once");
         assert!(detail("mac=x").starts_with("mac: \"x\" is not a MAC address such as"), "{}", detail("mac=x"));

@@ -183,9 +183,7 @@ async fn what_the_description_does_not_name_is_refused_and_every_wrong_value_is_
                 assert_eq!(answer.status.as_u16(), status, "{text}");
                 let problem = answer.json();
                 let errors = problem["errors"].as_array().expect("errors");
-                let of_field = |error: &&Value| {
-                    error["field"] == field && rules.iter().any(|rule| error["rule"] == *rule)
-                };
+                let of_field = |error: &&Value| error["field"] == field && rules.iter().any(|rule| error["rule"] == *rule);
                 let error = errors.iter().find(of_field).unwrap_or_else(|| panic!("no {rules:?} of {field}: {text}"));
                 let message = error["message"].as_str().expect("a message");
                 assert!(message.contains(field) && !OURS.iter().any(|word| message.contains(word)), "{text}");
@@ -224,7 +222,9 @@ async fn what_the_description_does_not_name_is_refused_and_every_wrong_value_is_
                     texts += 1;
                     refused(&body(json!("a\u{1}~\u{0}")), 422, &["malformed"], &part.field()).await;
                 }
-                for value in ["", "\u{0}", "\u{202e}", "..", "-1"].map(|text| json!(text)).into_iter().chain([json!({}), json!([])]) {
+                for value in
+                    ["", "\u{0}", "\u{202e}", "..", "-1"].map(|text| json!(text)).into_iter().chain([json!({}), json!([])])
+                {
                     let answer = send(&body(value.clone())).await;
                     let text = format!("{method} {path} {} {value}: {} {}", part.field(), answer.status, answer.text);
                     assert!(answer.status.as_u16() < 500 && !is_ours(&answer.text), "{text}");
@@ -240,7 +240,8 @@ async fn bodies_of_hostile_clients_are_refused_in_words() {
     let site = TestSite::create().await;
     let administrator = site.bearer(Scope::Administrator).await;
     let put = |kind: &str, body: &[u8]| {
-        let request = TestRequest::put().uri("/api/v1/racks/r1").insert_header(("authorization", format!("Bearer {administrator}")));
+        let request =
+            TestRequest::put().uri("/api/v1/racks/r1").insert_header(("authorization", format!("Bearer {administrator}")));
         request.insert_header(("content-type", kind)).set_payload(body.to_vec())
     };
     let json = "application/json";

@@ -180,8 +180,12 @@ impl<'a> Errors<'a> {
                 true
             }
             Value::Object(object) => {
-                let fields: Vec<&str> =
-                    choices.iter().filter_map(|choice| self.shape.object(choice)).flat_map(|one| one.fields.into_keys()).map(String::as_str).collect();
+                let fields: Vec<&str> = choices
+                    .iter()
+                    .filter_map(|choice| self.shape.object(choice))
+                    .flat_map(|one| one.fields.into_keys())
+                    .map(String::as_str)
+                    .collect();
                 if fields.is_empty() || object.keys().any(|name| fields.contains(&name.as_str())) {
                     return false;
                 }

@@ -142,7 +142,9 @@ pub(super) fn in_words(body: &[u8], error: &serde_json::Error) -> String {
         "invalid number" => "a number is not written as JSON writes numbers",
         "invalid escape" | "unexpected end of hex escape" => "a backslash begins no escape of JSON",
         _ if cause.starts_with("control character") => "a text has a control character that is not escaped",
-        _ if cause.contains("surrogate") => "an escape such as \\ud800 is half of a character; write both halves, or the character",
+        _ if cause.contains("surrogate") => {
+            "an escape such as \\ud800 is half of a character; write both halves, or the character"
+        }
         _ => "it does not have the form of JSON",
     };
     format!("the body is not JSON: {what} (line {}, column {})", error.line(), error.column())
