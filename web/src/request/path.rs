@@ -30,6 +30,8 @@ fn refused(request: &HttpRequest, error: &str) -> Error {
     let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
     // Errors name the value, but for one that is empty or too long.
     let named = variables.iter().find(|(_, value)| error.contains(&format!("{:?}", decoded(value))));
+    // Those of ids do not.
+    let named = named.or_else(|| variables.iter().find(|(name, _)| *name == "id" && error.starts_with("UUID")));
     let named = named.or_else(|| variables.iter().max_by_key(|(_, value)| value.len()));
     let (name, value) = named.map_or(("path", String::new()), |(name, value)| (*name, decoded(value)));
     let message = with_value(&plain(error), Some(&value));
