@@ -8,7 +8,7 @@ mod pooler;
 use crate::config::StoreArguments;
 use crate::data_directory;
 use crate::postgres::{self, Postgres, Settings};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bootledger_projections::pool::sessions::Sessions;
 use bootledger_projections::pool::{Limits, Pool};
 use sqlx::postgres::PgConnectOptions;
@@ -51,8 +51,12 @@ pub struct Database {
 }
 
 impl Database {
-    /// Connects and migrates. `may_share` allows the embedded server of a running service.
+    /// Connects and migrates. `may_share` allows the embedded server of a running service; such a program works on an
+    /// installation that is there and never makes one.
     pub async fn open(arguments: &StoreArguments, may_share: bool) -> Result<Self> {
+        if may_share && arguments.database_url.is_none() {
+            refuse_missing(&arguments.data_dir)?;
+        }
         // The service's commands may be run by another user, unless they start the embedded server.
         if arguments.database_url.is_none() || !may_share {
             data_directory::protect(&arguments.data_dir, arguments.database_url.is_none())?;
@@ -63,7 +67,7 @@ impl Database {
         };
         // Without a parameter that PgBouncer refuses, and which says what is PostgreSQL's default anyway.
         let options = options.application_name("bootledger").extra_float_digits(None);
-        let read_only = opening::prepare(&options, embedded.is_some()).await?;
+        let read_only = opening::prepare(&options, embedded.is_some(), !may_share).await?;
         let sessions = settings::of_sessions(options);
         let pool = |connections, statement| Pool::new(sessions.clone(), Limits { connections, acquire: ACQUIRE, statement });
         let (people, workers) = (pool(PEOPLE, STATEMENT), pool(WORKERS, STATEMENT));
@@ -93,6 +97,19 @@ impl Database {
     }
 }
 
+/// Refuses a data directory in which no service has ever started.
+fn refuse_missing(data_directory: &Path) -> Result<()> {
+    // Another user's cluster cannot be looked at: then opening it says what is missing.
+    let is_missing = matches!(postgres::version_file(data_directory).try_exists(), Ok(false));
+    ensure!(
+        !is_missing,
+        "there is no installation of Bootledger in the folder {}. Name the service's folder with --data-dir, or its database with \
+         --database-url; `bootledger serve` makes a new installation",
+        std::path::absolute(data_directory).unwrap_or_else(|_| data_directory.to_owned()).display()
+    );
+    Ok(())
+}
+
 async fn embedded(arguments: &StoreArguments, may_share: bool) -> Result<(PgConnectOptions, Option<Postgres>)> {
     let settings = Settings { binaries: arguments.postgres_bin.clone(), ..Settings::new(&arguments.data_dir)? };
     match Postgres::start(&settings).await {
@@ -114,4 +131,23 @@ async fn embedded(arguments: &StoreArguments, may_share: bool) -> Result<(PgConn
 /// Where the running service says how its embedded server is reached.
 fn url_file(data_directory: &Path) -> PathBuf {
     data_directory.join("postgres.url")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_an_installation_is_refused_and_stays_as_it_is() {
+        let around = tempfile::tempdir().expect("a folder");
+        for folder in [around.path().join("typo"), around.path().to_owned()] {
+            let refused = refuse_missing(&folder).expect_err("refused").to_string();
+            assert!(refused.contains(&folder.display().to_string()) && refused.contains("--data-dir"), "{refused}");
+        }
+        assert_eq!(std::fs::read_dir(around.path()).expect("a folder").count(), 0, "nothing was made");
+        let version = postgres::version_file(around.path());
+        std::fs::create_dir_all(version.parent().expect("a folder")).expect("folders");
+        std::fs::write(version, "15").expect("a file");
+        refuse_missing(around.path()).expect("an installation");
+    }
 }

@@ -40,6 +40,7 @@ pub mod secrets;
 pub mod serve;
 pub mod service;
 pub mod store;
+pub mod table;
 pub mod telemetry;
 pub mod tftp;
 pub mod token;

@@ -34,6 +34,11 @@ use cluster::{Cluster, NAME};
 use lock::Lock;
 use server::Server;
 
+/// A file that the cluster of a data directory has once it is made.
+pub fn version_file(data_directory: &Path) -> PathBuf {
+    data_directory.join("postgres").join("cluster").join("PG_VERSION")
+}
+
 /// What the embedded server needs to know.
 #[derive(Clone, Debug)]
 pub struct Settings {

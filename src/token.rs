@@ -2,6 +2,7 @@
 
 use crate::administrator::{by, shown};
 use crate::config::StoreArguments;
+use crate::table::Table;
 use crate::tool::Tool;
 use anyhow::{Context, Result};
 use bootledger_aggregates::token::Scope;
@@ -10,10 +11,11 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
 use bootledger_projections::at::At;
-use bootledger_projections::catalogue;
+use bootledger_projections::catalogue::{self, TokenView};
 use bootledger_web::auth::token::Secret;
 use bootledger_web::commands::{Command, Commands};
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
 use uuid::Uuid;
 
 /// Which action.
@@ -45,7 +47,11 @@ enum Action {
         expires: Option<Timestamp>,
     },
     /// Lists the tokens, without their secrets.
-    List,
+    List {
+        /// Writes JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
     /// Ends a token at once.
     Revoke {
         /// Its id, as the list says.
@@ -80,7 +86,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             tool.catch_up().await?;
             println!("{}", secret.bearer(id));
         }
-        Action::List => list(&tool).await?,
+        Action::List { json } => list(&tool, json).await?,
         Action::Revoke { id } => {
             tool.ledger.execute(Command::RevokeToken(id), by("command line")).await.map_err(shown)?;
             tool.catch_up().await?;
@@ -90,21 +96,56 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     tool.close().await
 }
 
-async fn list(tool: &Tool) -> Result<()> {
-    let mut after = None;
+async fn list(tool: &Tool, json: bool) -> Result<()> {
+    let (mut after, mut tokens, now) = (None, vec![], (tool.ledger.now)());
     loop {
         let page = catalogue::list(&tool.database.pool, "token", At::Now, after.as_deref(), 1000, None).await?;
-        let Some(last) = page.last() else { return Ok(()) };
+        let Some(last) = page.last() else { break };
         after = Some(last.key.clone());
         for item in page {
             let id: TokenId = item.key.parse()?;
             let token = catalogue::token(&tool.database.pool, id, At::Now).await?.context("the token is gone")?;
-            let state = if token.retired { "revoked" } else { "valid" };
-            let expires = token.spec.expires.map_or_else(|| "never".to_owned(), |at| at.to_string());
-            println!(
-                "{id}  {state:7}  {}  {:?}  made {}  ends {expires}",
-                token.spec.name, token.spec.scope, token.spec.created_at
-            );
+            tokens.push((id, token.retired, token.spec));
         }
+    }
+    if json {
+        let tokens: Vec<_> = tokens
+            .iter()
+            .map(|(id, retired, token)| {
+                json!({
+                    "id": id, "name": token.name, "state": state(*retired, token, now), "scope": token.scope,
+                    "created_at": token.created_at, "expires": token.expires,
+                })
+            })
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&tokens)?);
+        return Ok(());
+    }
+    let mut table = Table::new(["ID", "STATE", "SCOPE", "CREATED", "EXPIRES", "NAME"]);
+    for (id, retired, token) in &tokens {
+        let expires = token.expires.map_or_else(|| "never".to_owned(), |at| at.to_string());
+        let state = state(*retired, token, now).to_owned();
+        table.row([id.to_string(), state, scope(&token.scope), token.created_at.to_string(), expires, token.name.to_string()]);
+    }
+    print!("{table}");
+    Ok(())
+}
+
+fn state(is_retired: bool, token: &TokenView, now: Timestamp) -> &'static str {
+    match token.expires {
+        _ if is_retired => "revoked",
+        Some(expires) if expires <= now => "expired",
+        _ => "valid",
+    }
+}
+
+/// What a token's bearer may do, for people.
+fn scope(scope: &Scope) -> String {
+    match scope {
+        Scope::Viewer => "viewer".to_owned(),
+        Scope::Operator => "operator".to_owned(),
+        Scope::Administrator => "administrator".to_owned(),
+        Scope::DhcpServer(server) => format!("DHCP server {server}"),
+        Scope::PuppetReports => "Puppet reports".to_owned(),
     }
 }

@@ -226,8 +226,7 @@ async fn a_site_that_dnsmasq_cannot_be_told_says_so_and_it_serves_what_it_had() 
     ] {
         service.store_network("prod", &network(options)).await?;
         let failing = async || {
-            let failing =
-                service.get("/api/v1/dhcp-servers/dhcp-1").await.ok()?["spec"]["failing"]["message"].as_str()?.to_owned();
+            let failing = service.get("/api/v1/dhcp-servers/dhcp-1").await.ok()?["failing"]["message"].as_str()?.to_owned();
             failing.contains(words).then_some(())
         };
         wait_for(&format!("the server is said to fail for {words:?}"), PATIENCE, failing).await?;
@@ -238,7 +237,7 @@ async fn a_site_that_dnsmasq_cannot_be_told_says_so_and_it_serves_what_it_had() 
     // Mended, the server is confirmed again; done, the host is told nothing to boot any more.
     service.put("/api/v1/networks/prod", &network(json!([]))).await?;
     wait_for("the failure is over", PATIENCE, async || {
-        service.get("/api/v1/dhcp-servers/dhcp-1").await.ok()?["spec"]["failing"].is_null().then_some(())
+        service.get("/api/v1/dhcp-servers/dhcp-1").await.ok()?["failing"].is_null().then_some(())
     })
     .await?;
     service.post(&format!("{path}/done"), &json!({})).await?;

@@ -156,7 +156,7 @@ async fn an_image_is_added_in_the_background_and_appears_as_a_whole() -> Result<
     becomes(&service, &id, "done").await?;
     ensure!(mirror.server.requests("/linux").last().is_some_and(|request| request.from.is_some()), "it was not resumed");
     let found = image(&service, "test").await.context("the image")?;
-    let recipe = &found["spec"]["spec"]["recipe"];
+    let recipe = &found["spec"]["recipe"];
     ensure!(recipe["name"] == "test" && recipe["verified"] == "signature", "{found}");
     let kernel = service.text("/api/v1/boot-images/test/files/linux").await?;
     ensure!(kernel == "the first kernel, of some length", "{kernel}");

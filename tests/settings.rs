@@ -252,8 +252,8 @@ async fn a_catalogue_file_declares_sets_and_replaces_settings_together_with_the_
     std::fs::write(&file, catalogue("disk", "disk"))?;
     service.run(&["import", "--catalogue", file_name, "--files", files]).await?;
     let image = service.get("/api/v1/boot-images/debian").await?;
-    assert_eq!(image["spec"]["files"]["preseed.cfg"]["settings"], json!(["disk"]));
-    assert_eq!(image["spec"]["spec"]["network_boot"], "once");
+    assert_eq!(image["files"]["preseed.cfg"]["settings"], json!(["disk"]));
+    assert_eq!(image["spec"]["network_boot"], "once");
     let devices = service.get("/api/v1/devices").await?;
     assert_eq!(devices["items"][0]["settings"], json!({ "disk": "/dev/sdb" }));
     std::fs::write(&file, catalogue("disk", "disc"))?;
@@ -266,7 +266,7 @@ async fn a_catalogue_file_declares_sets_and_replaces_settings_together_with_the_
     std::fs::write(&file, catalogue("target_disk", "target_disk"))?;
     service.run(&["import", "--catalogue", file_name, "--files", files]).await?;
     let image = service.get("/api/v1/boot-images/debian").await?;
-    assert_eq!(image["spec"]["spec"]["settings"], json!({ "target_disk": { "type": "text", "description": "A disk" } }));
+    assert_eq!(image["spec"]["settings"], json!({ "target_disk": { "type": "text", "description": "A disk" } }));
     Ok(())
 }
 

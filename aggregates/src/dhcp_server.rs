@@ -7,6 +7,7 @@ mod tests;
 
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::name::Name;
+use crate::values::schema::Ipv4Address;
 use crate::values::sha256::Sha256;
 use crate::values::special;
 use crate::values::text::Text;
@@ -32,7 +33,7 @@ pub struct DhcpServerSpec {
     /// The site whose networks it serves.
     pub site: Name,
     /// Its own address, for people.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Ipv4Address>)]
     pub address: Option<Ipv4Addr>,
     /// Which software it runs.
     pub kind: DhcpKind,

@@ -11,6 +11,7 @@ use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::ParseError;
 use crate::values::hostname::DomainName;
 use crate::values::name::Name;
+use crate::values::schema::written_as_text;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -26,6 +27,8 @@ pub struct DriftKey {
     /// The thing.
     pub subject: Subject,
 }
+
+written_as_text!(DriftKey, "What differs: its site, `dns` or `dhcp`, and the name", None, "dc1/dns/h200.dc1.example/A");
 
 /// A thing of a site that may differ.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

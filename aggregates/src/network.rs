@@ -10,6 +10,7 @@ use crate::values::dhcp_option::{self, DhcpOption};
 use crate::values::hostname::DomainName;
 use crate::values::name::Name;
 use crate::values::special;
+use crate::values::schema::{Ipv4Address, Ipv4Network};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -21,7 +22,7 @@ use utoipa::ToSchema;
 #[serde(from = "Described")]
 pub struct NetworkSpec {
     /// The network's addresses, such as `10.0.0.0/24`; host bits are zero.
-    #[schema(value_type = String, example = "10.0.0.0/24")]
+    #[schema(value_type = Ipv4Network)]
     pub cidr: Ipv4Net,
     /// The site it belongs to.
     pub site: Name,
@@ -29,13 +30,13 @@ pub struct NetworkSpec {
     #[serde(default)]
     pub racks: Vec<Name>,
     /// The router's address.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Ipv4Address>)]
     pub gateway: Option<Ipv4Addr>,
     /// The VLAN's number, 1 to 4094.
     pub vlan: Option<u16>,
     /// The resolvers that hosts use.
     #[serde(default)]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<Ipv4Address>)]
     pub dns_servers: Vec<Ipv4Addr>,
     /// The domain that hosts get; the site's by default.
     pub domain: Option<DomainName>,

@@ -10,6 +10,7 @@ use crate::device::event::{Management, ManagementProtocol};
 use crate::device::management::Tls;
 use crate::rules::{BrokenRule, Refused, aggregate, domain_event};
 use crate::values::name::Name;
+use crate::values::schema::IpNetwork;
 use crate::values::setting::BOOT_SECRET_PREFIX;
 use crate::values::text::Text;
 use ipnet::IpNet;
@@ -32,7 +33,7 @@ pub struct SecretSpec {
     #[serde(default)]
     pub description: Text,
     /// The networks that the controllers' addresses are in; at least one.
-    #[schema(value_type = Vec<String>, example = json!(["10.20.12.0/24"]))]
+    #[schema(value_type = Vec<IpNetwork>)]
     pub networks: Vec<IpNet>,
     /// The protocols that it may be sent by; at least one.
     pub protocols: BTreeSet<ManagementProtocol>,

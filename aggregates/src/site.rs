@@ -13,6 +13,7 @@ use crate::values::hostname::{DomainName, Hostname};
 use crate::values::hostname_template::HostnameTemplate;
 use crate::values::http_url;
 use crate::values::name::Name;
+use crate::values::schema::{IpAddress, Ipv4Address, written_as_text};
 use crate::values::setting::Settings;
 use crate::values::special;
 use crate::values::text::Text;
@@ -30,7 +31,7 @@ pub struct SiteSpec {
     #[serde(default)]
     pub name: Text,
     /// The address that a booting server loads its first file from (BOOTP `siaddr`).
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Ipv4Address>)]
     pub next_server: Option<Ipv4Addr>,
     /// Where this site's servers reach the boot pages, such as `http://10.0.0.1:8080`; by default the service's base URL.
     pub boot_url: Option<BootUrl>,
@@ -59,7 +60,7 @@ pub struct SiteSpec {
 #[serde(deny_unknown_fields)]
 pub struct DnsUpdates {
     /// The address of the zones' primary.
-    #[schema(value_type = String, example = "10.0.0.53")]
+    #[schema(value_type = IpAddress)]
     pub primary: IpAddr,
     /// Its TCP port.
     #[serde(default = "dns_port")]
@@ -77,14 +78,13 @@ pub struct TsigKey {
     pub name: DomainName,
     /// How messages are signed: `hmac-sha256`, `hmac-sha384` or `hmac-sha512`.
     #[serde(default)]
-    #[schema(value_type = String, example = "hmac-sha256")]
     pub algorithm: TsigAlgorithm,
     /// The name of the secret that holds the key in base64, as `tsig-keygen` prints it; never the key.
     pub secret: Name,
 }
 
 /// How messages are signed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub enum TsigAlgorithm {
     /// HMAC with SHA-256.
@@ -98,6 +98,8 @@ pub enum TsigAlgorithm {
     #[serde(rename = "hmac-sha512")]
     HmacSha512,
 }
+
+written_as_text!(TsigAlgorithm, "`hmac-sha256`, `hmac-sha384` or `hmac-sha512`", None, "hmac-sha256");
 
 impl TsigAlgorithm {
     /// All of them, as they are written.

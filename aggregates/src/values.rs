@@ -11,6 +11,7 @@ pub mod mac_address;
 pub mod name;
 pub mod percent;
 pub mod reverse_zone;
+pub mod schema;
 pub mod setting;
 pub mod sha256;
 pub mod special;
@@ -28,6 +29,36 @@ pub struct ParseError(pub String);
 impl ParseError {
     /// An error with this sentence.
     pub fn new(sentence: impl Into<String>) -> Self {
-        Self(sentence.into())
+        Self(shortened(sentence.into()))
     }
+}
+
+/// The most characters of a value that a sentence quotes.
+const QUOTED: usize = 100;
+
+/// A sentence whose quoted values are cut where they are too long to read.
+pub fn shortened(sentence: String) -> String {
+    if sentence.len() <= QUOTED {
+        return sentence;
+    }
+    let (mut short, mut inside, mut escaped, mut count) = (String::with_capacity(256), false, false, 0_usize);
+    for c in sentence.chars() {
+        let ends = inside && c == '"' && !escaped;
+        escaped = inside && c == '\\' && !escaped;
+        if ends {
+            inside = false;
+            if count > QUOTED {
+                short.push('…');
+            }
+        } else if inside {
+            count += 1;
+        } else if c == '"' {
+            (inside, count) = (true, 0);
+        }
+        if !inside || count <= QUOTED {
+            short.push(c);
+        }
+    }
+    // A quotation mark that nothing ends quotes no value.
+    if inside { sentence } else { short }
 }

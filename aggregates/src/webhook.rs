@@ -28,7 +28,6 @@ pub struct WebhookSpec {
     /// Where events are posted to.
     pub url: WebhookUrl,
     /// Which events it is told: types such as `DeploymentDone`, all of a type of aggregate such as `deployment.*`, or `*`.
-    #[schema(value_type = Vec<String>, example = json!(["deployment.*"]))]
     pub events: Vec<EventPattern>,
     /// The name of the secret that messages are signed with, `whsec_` and 24 to 64 bytes in base64; never the secret.
     pub secret: Name,

@@ -13,6 +13,7 @@ pub mod serial;
 mod tests;
 
 use crate::values::hostname::{DomainName, Hostname, reverse_name};
+use crate::values::schema::written_as_text;
 use mailbox::Mailbox;
 use master_file::{ExtraRecord, LONGEST_TTL, LineError};
 use range::AddressRange;
@@ -75,19 +76,15 @@ pub struct ZoneFields {
     pub name: DomainName,
     /// The addresses of a reverse zone, where its name does not tell them: `192.0.2.0/25` or `192.0.2.10-192.0.2.20`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "192.0.2.0/25")]
     range: Option<AddressRange>,
     /// The zone's name servers. By default `ns.` and the zone's name, where that host has an address, else `localhost`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>, example = json!(["ns1.dc1.example", "ns2.example.net"]))]
     name_servers: Vec<ServerName>,
     /// The primary that the SOA record names; by default the first of the name servers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
     mname: Option<ServerName>,
     /// The mail address of who is responsible; by default `hostmaster` at the site's domain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "hostmaster@dc1.example")]
     rname: Option<Mailbox>,
     /// SOA: after how many seconds a secondary looks for changes; 3600 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,6 +122,8 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ServerName(pub Hostname);
+
+written_as_text!(ServerName, "A name server's name; a final dot is taken off", None, "ns1.dc1.example");
 
 impl std::str::FromStr for ServerName {
     type Err = crate::values::ParseError;
@@ -213,7 +212,7 @@ impl From<Zone> for ZoneFields {
 #[serde(untagged)]
 pub enum ZoneForm {
     /// A name.
-    Name(String),
+    Name(DomainName),
     /// The fields of a zone.
     Fields(ZoneFields),
 }

@@ -55,7 +55,7 @@ pub(crate) async fn measure(cluster: &Cluster, report: &mut Report) -> Result<()
         let mut service = Process::start(Ipv4Addr::LOCALHOST, url.clone()).await?;
         catalogue::define(&service).await?;
         let image = service.get("/api/v1/boot-images/debian-12").await?;
-        let revision = image["spec"]["revision"].as_u64().context("the image has no revision")?;
+        let revision = image["revision"].as_u64().context("the image has no revision")?;
         service.kill()?;
         let database = cluster.open(&url).await?;
         report.say(&format!("writing a log with {servers} servers in progress"));

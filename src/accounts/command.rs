@@ -3,6 +3,7 @@
 use super::{create, new_password};
 use crate::administrator::{by, shown};
 use crate::config::StoreArguments;
+use crate::table::Table;
 use crate::tool::Tool;
 use anyhow::{Context as _, Result};
 use bootledger_aggregates::user::{Role, SignIn};
@@ -134,20 +135,24 @@ fn tell(password: &Password, given: bool) {
 
 async fn list(tool: &Tool) -> Result<()> {
     let mut after: Option<String> = None;
+    let mut table = Table::new(["USER", "STATE", "ROLE", "SIGN-IN", "CREATED", "NAME"]);
     loop {
         let page = catalogue::list(&tool.database.pool, "user", At::Now, after.as_deref(), 1000, None).await?;
-        let Some(last) = page.last() else { return Ok(()) };
+        let Some(last) = page.last() else { break };
         after = Some(last.key.clone());
         for item in page {
             let user = item.read_as::<UserView, UserName>()?;
             let state = if user.retired { "disabled" } else { "enabled" };
             let how = match user.spec.sign_in {
-                SignIn::Password { one_time: false, .. } => "with a password",
-                SignIn::Password { one_time: true, .. } => "with a one-time password",
-                SignIn::OpenidConnect => "through OpenID Connect",
+                SignIn::Password { one_time: false, .. } => "password",
+                SignIn::Password { one_time: true, .. } => "one-time password",
+                SignIn::OpenidConnect => "OpenID Connect",
             };
             let view = user.spec;
-            println!("{}  {state:8}  {}  signs in {how}  made {}  {}", user.key, view.role, view.created_at, view.display_name);
+            let (name, role, created) = (user.key.to_string(), view.role.to_string(), view.created_at.to_string());
+            table.row([name, state.to_owned(), role, how.to_owned(), created, view.display_name.to_string()]);
         }
     }
+    print!("{table}");
+    Ok(())
 }

@@ -4,7 +4,7 @@
 use super::checks::{Facts, close, connect, failed, within};
 use super::pooler;
 use crate::trial;
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail, ensure};
 use bootledger_projections::cause::Cause;
 use sqlx::Executor;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -15,8 +15,9 @@ static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
 /// Checks the database and brings its schema up to date. Gives why it takes no writes, where it takes none.
 ///
-/// `own` is whether the server is the embedded one, which has no pooler in front.
-pub(super) async fn prepare(options: &PgConnectOptions, own: bool) -> Result<Option<String>> {
+/// `own` is whether the server is the embedded one, which has no pooler in front. `may_create` is whether an empty database
+/// becomes an installation; otherwise it is refused.
+pub(super) async fn prepare(options: &PgConnectOptions, own: bool, may_create: bool) -> Result<Option<String>> {
     let mut connection = connect(options).await?;
     let looked = async {
         let facts = Facts::read(&mut connection).await.map_err(|error| failed(error, "cannot query the database"))?;
@@ -41,6 +42,9 @@ pub(super) async fn prepare(options: &PgConnectOptions, own: bool) -> Result<Opt
              the schema up to date"
         ),
         None => {
+            if !may_create {
+                refuse_empty(&mut connection).await?;
+            }
             if let Err(error) = trial::clear(&mut connection).await {
                 tracing::warn!("what an interrupted dry run left in the database cannot be removed: {error}");
             }
@@ -49,6 +53,18 @@ pub(super) async fn prepare(options: &PgConnectOptions, own: bool) -> Result<Opt
     }
     close(connection).await;
     Ok(read_only)
+}
+
+/// Refuses a database that no service has ever started on.
+async fn refuse_empty(connection: &mut PgConnection) -> Result<()> {
+    let query = sqlx::query_scalar("SELECT to_regclass('public._sqlx_migrations') IS NOT NULL").fetch_one(connection);
+    let is_installed: bool = query.await.map_err(|error| failed(error, "cannot query the database"))?;
+    ensure!(
+        is_installed,
+        "there is no installation of Bootledger in this database. Name the database of the service with --database-url or \
+         DATABASE_URL; `bootledger serve` makes a new installation"
+    );
+    Ok(())
 }
 
 /// The migrations of this program.

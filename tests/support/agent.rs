@@ -46,7 +46,7 @@ pub(crate) async fn reports(service: &Process, name: &str, words: &str) -> Resul
     let path = format!("/api/v1/dhcp-servers/{name}");
     let what = format!("{name} reports {words:?}");
     let waited = wait_for(&what, PATIENCE, async || {
-        let message = service.get(&path).await.ok()?["spec"]["failing"]["message"].as_str()?.to_owned();
+        let message = service.get(&path).await.ok()?["failing"]["message"].as_str()?.to_owned();
         message.contains(words).then_some(message)
     });
     match waited.await {

@@ -27,6 +27,7 @@ use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::ids::{DeploymentId, DeviceId, ImportId, PasswordId, SessionId, TokenId};
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::schema::Ipv4Address;
 use bootledger_aggregates::values::sha256::Sha256;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::values::timestamp::Timestamp;
@@ -50,7 +51,7 @@ pub struct NewDeployment {
     /// The interface that it boots from.
     pub mac: Option<MacAddress>,
     /// Its new address.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Ipv4Address>)]
     pub ip: Option<Ipv4Addr>,
     /// The network to take the next free address of, where no address is given.
     pub network: Option<Name>,

@@ -104,6 +104,9 @@ pub enum Error {
     /// The body is not of the wanted type: 415.
     #[error("the body must be {0}; say so in the header Content-Type")]
     UnsupportedMediaType(&'static str),
+    /// The body is compressed: 415.
+    #[error("a body with the header Content-Encoding is not read; send it as it is, not compressed")]
+    Encoded,
     /// The body came too slowly: 408.
     #[error("the body did not arrive within {0} seconds")]
     TooSlow(u64),
@@ -191,7 +194,7 @@ impl Error {
             Self::Busy { .. } => "busy",
             Self::StorageFull { .. } => "storage-full",
             Self::TooLarge(_) => "too-large",
-            Self::UnsupportedMediaType(_) => "unsupported-media-type",
+            Self::UnsupportedMediaType(_) | Self::Encoded => "unsupported-media-type",
             Self::TooSlow(_) => "too-slow",
             Self::BadRequest(_) => "bad-request",
             Self::Controller { slow: false, .. } => "controller-failed",
@@ -224,7 +227,7 @@ impl ResponseError for Error {
             Self::Unavailable { .. } | Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::StorageFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType(_) | Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Controller { slow: false, .. } => StatusCode::BAD_GATEWAY,

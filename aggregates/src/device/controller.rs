@@ -4,6 +4,7 @@ use super::event::{Management, ManagementProtocol};
 use super::management::Tls;
 use crate::values::ParseError;
 use crate::values::hostname::Hostname;
+use crate::values::schema::written_as_text;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -28,6 +29,8 @@ pub enum Host {
     /// A name; it may have a single label, which the resolver's search list completes.
     Name(String),
 }
+
+written_as_text!(Host, "An IPv4 address, an IPv6 address, or a host name", None, "10.0.9.1");
 
 impl Host {
     /// The address, where it is one.

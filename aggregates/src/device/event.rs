@@ -11,6 +11,7 @@ use crate::values::hostname::Hostname;
 use crate::values::ids::{DeploymentId, DeviceId, OrderId};
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
+use crate::values::schema::Ipv4Address;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -34,7 +35,6 @@ pub enum DeviceKind {
 pub struct Management {
     /// The address or host name of its management controller. No deployment cleans it. Several devices can share it where
     /// each names its own system.
-    #[schema(value_type = String, example = "10.0.9.1")]
     pub address: Host,
     /// How to talk to it.
     #[serde(default)]
@@ -73,7 +73,7 @@ pub struct DnsEntry {
     /// The A record's name, and the PTR record's value.
     pub hostname: Hostname,
     /// The A record's value, and the PTR record's name.
-    #[schema(value_type = String)]
+    #[schema(value_type = Ipv4Address)]
     pub ip: Ipv4Addr,
 }
 
@@ -81,7 +81,7 @@ pub struct DnsEntry {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub struct DhcpEntry {
     /// The address that is leased.
-    #[schema(value_type = String)]
+    #[schema(value_type = Ipv4Address)]
     pub ip: Ipv4Addr,
     /// The interface that gets it.
     pub mac: MacAddress,

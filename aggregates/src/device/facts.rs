@@ -7,6 +7,7 @@ use crate::rules::{BrokenRule, Refused};
 use crate::values::hostname::Hostname;
 use crate::values::ids::{DeploymentId, DeviceId};
 use crate::values::mac_address::MacAddress;
+use crate::values::schema::Ipv4Address;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -18,7 +19,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct Facts {
     /// All of its addresses.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<Ipv4Address>>)]
     pub addresses: Option<Vec<Ipv4Addr>>,
     /// All of its names.
     pub dns_entries: Option<Vec<DnsEntry>>,

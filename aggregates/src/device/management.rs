@@ -2,6 +2,7 @@
 
 use super::controller::BasePath;
 use crate::values::ParseError;
+use crate::values::schema::written_as_text;
 use crate::values::sha256::Sha256;
 use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,6 @@ pub struct Access {
     pub path: Option<BasePath>,
     /// Redfish: how the controller proves who it is: `verify`, `sha256:` and its certificate's fingerprint, or `off`.
     #[serde(default, skip_serializing_if = "Tls::is_verify")]
-    #[schema(value_type = String, example = "verify")]
     pub tls: Tls,
     /// How the server's firmware boots. IPMI knows no "as it is" and takes `bios` where this is left out; Redfish leaves
     /// it as it is.
@@ -54,6 +54,8 @@ pub enum Tls {
     /// Not at all: HTTP without TLS.
     Off,
 }
+
+written_as_text!(Tls, "`verify`, `sha256:` and the fingerprint of the controller's certificate, or `off`", None, "verify");
 
 impl Tls {
     fn is_verify(&self) -> bool {

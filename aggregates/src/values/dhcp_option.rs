@@ -8,6 +8,7 @@ mod wire;
 pub use wire::{MOST_ADDRESSES, Resolved, is_number_with_unit, names};
 
 use super::ParseError;
+use super::schema::{Ipv4Address, Ipv4Network};
 use super::text::Text;
 use crate::rules::BrokenRule;
 use ipnet::Ipv4Net;
@@ -103,10 +104,10 @@ pub enum OptionValue {
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// Where it leads, such as `10.0.0.0/8`; `0.0.0.0/0` for everywhere else.
-    #[schema(value_type = String, example = "10.0.0.0/8")]
+    #[schema(value_type = Ipv4Network)]
     pub destination: Ipv4Net,
     /// The router; `0.0.0.0` for the link itself.
-    #[schema(value_type = String, example = "10.0.0.1")]
+    #[schema(value_type = Ipv4Address)]
     pub router: Ipv4Addr,
 }
 
@@ -280,7 +281,7 @@ pub fn broken(field: &str, options: &[DhcpOption], before: &[DhcpOption]) -> Vec
 /// One or more IPv4 addresses; no option is without any.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "Vec<Ipv4Addr>", into = "Vec<Ipv4Addr>")]
-#[schema(value_type = Vec<String>)]
+#[schema(value_type = Vec<Ipv4Address>)]
 pub struct Addresses(pub Vec<Ipv4Addr>);
 
 impl TryFrom<Vec<Ipv4Addr>> for Addresses {

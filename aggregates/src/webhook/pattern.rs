@@ -2,6 +2,7 @@
 
 use crate::event::KINDS;
 use crate::values::ParseError;
+use crate::values::schema::written_as_text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -17,6 +18,13 @@ pub enum EventPattern {
     /// `DeploymentDone`
     Type(String),
 }
+
+written_as_text!(
+    EventPattern,
+    "A type of events such as `DeploymentDone`, all of a type of aggregate such as `deployment.*`, or `*`",
+    None,
+    "deployment.*"
+);
 
 impl EventPattern {
     /// Whether this version of the program has such events.

@@ -2,6 +2,7 @@
 
 use crate::values::ParseError;
 use crate::values::hostname::Hostname;
+use crate::values::schema::written_as_text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fmt::Write;
@@ -15,6 +16,8 @@ pub struct Mailbox {
     local: String,
     domain: Hostname,
 }
+
+written_as_text!(Mailbox, "A mail address", None, "hostmaster@dc1.example");
 
 impl Mailbox {
     /// The domain name that an SOA record has for it, without the final dot.

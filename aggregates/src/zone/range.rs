@@ -1,6 +1,7 @@
 //! The addresses that a reverse zone is for, as a person states them: `192.0.2.0/25` or `192.0.2.10-192.0.2.20`.
 
 use crate::values::ParseError;
+use crate::values::schema::written_as_text;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -14,6 +15,8 @@ pub struct AddressRange {
     first: Ipv4Addr,
     last: Ipv4Addr,
 }
+
+written_as_text!(AddressRange, "A network, or a first and a last address with a hyphen between", None, "192.0.2.0/25");
 
 impl AddressRange {
     /// The range from `first` to `last`; `None` where the last comes before the first.

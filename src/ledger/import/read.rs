@@ -284,7 +284,8 @@ fn optional<T: FromStr<Err: std::fmt::Display>>(line: u64, index: usize, cell: &
     let why = |why: T::Err| {
         let why = why.to_string();
         // Most say themselves what they are about.
-        let message = if why.contains(cell) { why } else { format!("{cell:?}: {why}") };
+        // Errors that quote the value begin with it, escaped and perhaps shortened.
+        let message = if why.contains(cell) || why.starts_with('"') { why } else { format!("{cell:?}: {why}") };
         error(line, column, &format!("{column}_invalid"), message)
     };
     cell.parse().map_err(|error| errors.push(why(error))).ok()

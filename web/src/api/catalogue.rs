@@ -27,39 +27,49 @@ pub struct CatalogueQuery {
     pub(super) limit: Option<u32>,
 }
 
+/// How the API answers with something of the catalogue: what its `spec` has can be put back as it is.
+pub(super) trait Answer: Serialize {
+    /// What the views have of it.
+    type View: DeserializeOwned;
+
+    /// The answer with what the views have.
+    fn of(entry: Entry<Self::View>) -> Self;
+}
+
+impl<T: DeserializeOwned + Serialize> Answer for Entry<T> {
+    type View = T;
+
+    fn of(entry: Self) -> Self {
+        entry
+    }
+}
+
 /// The items of a kind by key; retired ones are among them and say so.
-pub(super) async fn index<T: DeserializeOwned + Serialize>(
-    kind: &str,
-    query: CatalogueQuery,
-    mut reading: Reading<'_>,
-) -> Result<HttpResponse, Error> {
+pub(super) async fn index<A: Answer>(kind: &str, query: CatalogueQuery, mut reading: Reading<'_>) -> Result<HttpResponse, Error> {
     let limit = limit(query.limit)?;
     let (at, after, q) = (reading.at, query.after.as_deref(), query.q.as_deref());
     let found = catalogue::list(reading.connection(), kind, at, after, i64::from(limit) + 1, q).await?;
     let page = Page::of(found, limit, |item| item.key.clone());
-    let items = page.items.into_iter().map(Item::read::<T>).collect::<Result<Vec<_>, _>>()?;
+    let answer = |item: Item| Ok(A::of(item.read::<A::View>()?));
+    let items = page.items.into_iter().map(answer).collect::<Result<Vec<_>, Error>>()?;
     Ok(reading.answer(&Page { items, next: page.next }))
 }
 
-async fn find<T: DeserializeOwned>(kind: &str, key: &str, reading: &mut Reading<'_>) -> Result<Entry<T>, Error> {
+async fn find<A: Answer>(kind: &str, key: &str, reading: &mut Reading<'_>) -> Result<A, Error> {
     let at = reading.at;
     let item = catalogue::find(reading.connection(), kind, key, at).await?;
     let item = item.ok_or_else(|| Error::NotFound(format!("there is no {} {key}", kind.replace('_', " "))))?;
-    Ok(item.read()?)
+    Ok(A::of(item.read()?))
 }
 
 /// One item of a kind, retired or not.
-pub(super) async fn show<T: DeserializeOwned + Serialize>(
-    kind: &str,
-    key: &Name,
-    mut reading: Reading<'_>,
-) -> Result<HttpResponse, Error> {
-    let entry = find::<T>(kind, key.as_str(), &mut reading).await?;
+pub(super) async fn show<A: Answer>(kind: &str, key: &Name, mut reading: Reading<'_>) -> Result<HttpResponse, Error> {
+    let entry = find::<A>(kind, key.as_str(), &mut reading).await?;
     Ok(reading.answer(&entry))
 }
 
 /// Changes an item of a kind and answers with it.
-pub(super) async fn change<T: DeserializeOwned + Serialize>(
+pub(super) async fn change<A: Answer>(
     kind: &str,
     key: &Name,
     backend: &mut Backend,
@@ -67,12 +77,18 @@ pub(super) async fn change<T: DeserializeOwned + Serialize>(
     command: Command,
 ) -> Result<HttpResponse, Error> {
     if backend.is_dry_run() {
-        return preview(backend, caller, command).await;
+        let is_retired = matches!(command, Command::Retire(..) | Command::RetireRole { .. });
+        let answer = preview(backend, caller, command).await?;
+        if is_retired {
+            // Retiring what does not exist changes nothing, and is answered with 404.
+            find::<A>(kind, key.as_str(), &mut backend.read_now().await?).await?;
+        }
+        return Ok(answer);
     }
     let change = Change::make(backend, caller, command).await?;
     match change.shown(backend).await {
         Ok(mut reading) => {
-            let entry = find::<T>(kind, key.as_str(), &mut reading).await?;
+            let entry = find::<A>(kind, key.as_str(), &mut reading).await?;
             Ok(change.answer(reading, &entry))
         }
         Err(accepted) => Ok(accepted),

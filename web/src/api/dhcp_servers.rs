@@ -1,6 +1,6 @@
 //! DHCP servers, and which configuration each has confirmed.
 
-use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
+use crate::api::catalogue::{self, Answer, CatalogueQuery, ChangeMode};
 use crate::auth::caller::{Administrator, Viewer};
 use crate::commands::{Command, Kind};
 use crate::error::Error;
@@ -13,7 +13,35 @@ use actix_web::HttpResponse;
 use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::dhcp_server::DhcpServerSpec;
 use bootledger_aggregates::values::name::Name;
-use bootledger_projections::catalogue::{DhcpServerView, Entry};
+use bootledger_projections::catalogue::{Confirmed, DhcpServerView, Entry, Failing};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A DHCP server with what it last reported.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DhcpServerAnswer {
+    /// Its key among those of its kind.
+    key: Name,
+    /// How many events it has had.
+    sequence: i64,
+    /// Whether it is out of use.
+    retired: bool,
+    /// Its description, as `PUT` takes it.
+    spec: DhcpServerSpec,
+    /// The configuration that it runs.
+    confirmed: Option<Confirmed>,
+    /// The configuration that it could not use, since its last confirmation.
+    failing: Option<Failing>,
+}
+
+impl Answer for DhcpServerAnswer {
+    type View = DhcpServerView;
+
+    fn of(Entry { key, sequence, retired, spec: view }: Entry<DhcpServerView>) -> Self {
+        let DhcpServerView { spec, confirmed, failing } = view;
+        Self { key, sequence, retired, spec, confirmed, failing }
+    }
+}
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
@@ -23,25 +51,25 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 
 /// The DHCP servers by name; retired ones are among them.
 #[utoipa::path(get, path = "/api/v1/dhcp-servers", tag = "dhcp-servers", params(CatalogueQuery),
-    responses((status = 200, body = Page<Entry<DhcpServerView>>)))]
+    responses((status = 200, body = Page<DhcpServerAnswer>)))]
 pub(crate) async fn index(
     _: Viewer,
     Parameters(query): Parameters<CatalogueQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    catalogue::index::<DhcpServerView>("dhcp_server", query, backend.read().await?).await
+    catalogue::index::<DhcpServerAnswer>("dhcp_server", query, backend.read().await?).await
 }
 
 /// One DHCP server.
 #[utoipa::path(get, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name")),
-    responses((status = 200, body = Entry<DhcpServerView>)))]
+    responses((status = 200, body = DhcpServerAnswer)))]
 pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    catalogue::show::<DhcpServerView>("dhcp_server", &key, backend.read().await?).await
+    catalogue::show::<DhcpServerAnswer>("dhcp_server", &key, backend.read().await?).await
 }
 
 /// Creates or changes a DHCP server; a retired one is in use again.
 #[utoipa::path(put, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name"), ChangeMode),
-    request_body = DhcpServerSpec, responses((status = 200, body = Entry<DhcpServerView>)))]
+    request_body = DhcpServerSpec, responses((status = 200, body = DhcpServerAnswer)))]
 pub(crate) async fn define(
     caller: Administrator,
     mut backend: Backend,
@@ -49,13 +77,13 @@ pub(crate) async fn define(
     Json(spec): Json<DhcpServerSpec>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::DefineDhcpServer(key.clone(), spec);
-    catalogue::change::<DhcpServerView>("dhcp_server", &key, &mut backend, &caller, command).await
+    catalogue::change::<DhcpServerAnswer>("dhcp_server", &key, &mut backend, &caller, command).await
 }
 
 /// Takes a DHCP server out of use.
 #[utoipa::path(delete, path = "/api/v1/dhcp-servers/{key}", tag = "dhcp-servers", params(("key" = Name, Path, description = "Its name"), ChangeMode),
-    responses((status = 200, body = Entry<DhcpServerView>)))]
+    responses((status = 200, body = DhcpServerAnswer)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::DhcpServer, key.clone());
-    catalogue::change::<DhcpServerView>("dhcp_server", &key, &mut backend, &caller, command).await
+    catalogue::change::<DhcpServerAnswer>("dhcp_server", &key, &mut backend, &caller, command).await
 }

@@ -58,7 +58,6 @@ pub struct DriftAnswer {
 #[serde(deny_unknown_fields)]
 pub struct RepairOrder {
     /// Their keys. Left out: all that nobody else has made, since what somebody else has made is removed only by name.
-    #[schema(value_type = Option<Vec<String>>)]
     keys: Option<Vec<DriftKey>>,
 }
 

@@ -35,14 +35,14 @@ pub(crate) async fn index(
     Parameters(query): Parameters<CatalogueQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    catalogue::index::<NetworkSpec>("network", query, backend.read().await?).await
+    catalogue::index::<Entry<NetworkSpec>>("network", query, backend.read().await?).await
 }
 
 /// One network.
 #[utoipa::path(get, path = "/api/v1/networks/{key}", tag = "networks", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = Entry<NetworkSpec>)))]
 pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    catalogue::show::<NetworkSpec>("network", &key, backend.read().await?).await
+    catalogue::show::<Entry<NetworkSpec>>("network", &key, backend.read().await?).await
 }
 
 /// Creates or changes a network; a retired one is in use again.
@@ -55,7 +55,7 @@ pub(crate) async fn define(
     Json(spec): Json<NetworkSpec>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::DefineNetwork(key.clone(), Box::new(spec));
-    catalogue::change::<NetworkSpec>("network", &key, &mut backend, &caller, command).await
+    catalogue::change::<Entry<NetworkSpec>>("network", &key, &mut backend, &caller, command).await
 }
 
 /// Takes a network out of use.
@@ -63,7 +63,7 @@ pub(crate) async fn define(
     responses((status = 200, body = Entry<NetworkSpec>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::Network, key.clone());
-    catalogue::change::<NetworkSpec>("network", &key, &mut backend, &caller, command).await
+    catalogue::change::<Entry<NetworkSpec>>("network", &key, &mut backend, &caller, command).await
 }
 
 /// How many free ones.

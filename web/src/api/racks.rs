@@ -29,14 +29,14 @@ pub(crate) async fn index(
     Parameters(query): Parameters<CatalogueQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    catalogue::index::<RackSpec>("rack", query, backend.read().await?).await
+    catalogue::index::<Entry<RackSpec>>("rack", query, backend.read().await?).await
 }
 
 /// One rack.
 #[utoipa::path(get, path = "/api/v1/racks/{key}", tag = "racks", params(("key" = Name, Path, description = "Its name")),
     responses((status = 200, body = Entry<RackSpec>)))]
 pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    catalogue::show::<RackSpec>("rack", &key, backend.read().await?).await
+    catalogue::show::<Entry<RackSpec>>("rack", &key, backend.read().await?).await
 }
 
 /// Creates or changes a rack; a retired one is in use again.
@@ -49,7 +49,7 @@ pub(crate) async fn define(
     Json(spec): Json<RackSpec>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::DefineRack(key.clone(), spec);
-    catalogue::change::<RackSpec>("rack", &key, &mut backend, &caller, command).await
+    catalogue::change::<Entry<RackSpec>>("rack", &key, &mut backend, &caller, command).await
 }
 
 /// Takes a rack out of use.
@@ -57,5 +57,5 @@ pub(crate) async fn define(
     responses((status = 200, body = Entry<RackSpec>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::Rack, key.clone());
-    catalogue::change::<RackSpec>("rack", &key, &mut backend, &caller, command).await
+    catalogue::change::<Entry<RackSpec>>("rack", &key, &mut backend, &caller, command).await
 }

@@ -30,14 +30,14 @@ pub(crate) async fn index(
     Parameters(query): Parameters<CatalogueQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    catalogue::index::<SecretSpec>("secret", query, backend.read().await?).await
+    catalogue::index::<Entry<SecretSpec>>("secret", query, backend.read().await?).await
 }
 
 /// The scope of one secret.
 #[utoipa::path(get, path = "/api/v1/secrets/{key}", tag = "secrets",
     params(("key" = Name, Path, description = "The secret's name")), responses((status = 200, body = Entry<SecretSpec>)))]
 pub(crate) async fn show(_: Administrator, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    catalogue::show::<SecretSpec>("secret", &key, backend.read().await?).await
+    catalogue::show::<Entry<SecretSpec>>("secret", &key, backend.read().await?).await
 }
 
 /// Sets to which management controllers a secret may be sent. A secret without a scope is sent to none.
@@ -51,7 +51,7 @@ pub(crate) async fn define(
     Json(spec): Json<SecretSpec>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::DefineSecret(key.clone(), Box::new(spec));
-    catalogue::change::<SecretSpec>("secret", &key, &mut backend, &caller, command).await
+    catalogue::change::<Entry<SecretSpec>>("secret", &key, &mut backend, &caller, command).await
 }
 
 /// Takes the scope of a secret away: it is sent to no management controller. The secret itself stays where it is.
@@ -59,5 +59,5 @@ pub(crate) async fn define(
     params(("key" = Name, Path, description = "The secret's name"), ChangeMode), responses((status = 200, body = Entry<SecretSpec>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::Secret, key.clone());
-    catalogue::change::<SecretSpec>("secret", &key, &mut backend, &caller, command).await
+    catalogue::change::<Entry<SecretSpec>>("secret", &key, &mut backend, &caller, command).await
 }

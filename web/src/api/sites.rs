@@ -36,14 +36,14 @@ pub(crate) async fn index(
     Parameters(query): Parameters<CatalogueQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    catalogue::index::<SiteSpec>("site", query, backend.read().await?).await
+    catalogue::index::<Entry<SiteSpec>>("site", query, backend.read().await?).await
 }
 
 /// One site.
 #[utoipa::path(get, path = "/api/v1/sites/{key}", tag = "sites", params(("key" = Name, Path, description = "Its code")),
     responses((status = 200, body = Entry<SiteSpec>)))]
 pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    catalogue::show::<SiteSpec>("site", &key, backend.read().await?).await
+    catalogue::show::<Entry<SiteSpec>>("site", &key, backend.read().await?).await
 }
 
 /// Creates or changes a site; a retired one is in use again.
@@ -56,7 +56,7 @@ pub(crate) async fn define(
     Json(spec): Json<SiteSpec>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::DefineSite(key.clone(), Box::new(spec));
-    catalogue::change::<SiteSpec>("site", &key, &mut backend, &caller, command).await
+    catalogue::change::<Entry<SiteSpec>>("site", &key, &mut backend, &caller, command).await
 }
 
 /// Takes a site out of use.
@@ -64,7 +64,7 @@ pub(crate) async fn define(
     responses((status = 200, body = Entry<SiteSpec>)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::Site, key.clone());
-    catalogue::change::<SiteSpec>("site", &key, &mut backend, &caller, command).await
+    catalogue::change::<Entry<SiteSpec>>("site", &key, &mut backend, &caller, command).await
 }
 
 /// The next free host names of a site. They are only claimed when a deployment starts.

@@ -1,6 +1,6 @@
 //! Ventures and their roles.
 
-use crate::api::catalogue::{self, CatalogueQuery, ChangeMode};
+use crate::api::catalogue::{self, Answer, CatalogueQuery, ChangeMode};
 use crate::auth::caller::{Administrator, Viewer};
 use crate::commands::{Command, Kind};
 use crate::error::Error;
@@ -14,6 +14,32 @@ use actix_web::web::{ServiceConfig, resource};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::venture::{RoleSpec, VentureSpec};
 use bootledger_projections::catalogue::{Entry, VentureView};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// A venture with its roles.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct VentureAnswer {
+    /// Its key among those of its kind.
+    key: Name,
+    /// How many events it has had.
+    sequence: i64,
+    /// Whether it is out of use.
+    retired: bool,
+    /// Its description, as `PUT` takes it.
+    spec: VentureSpec,
+    /// Its roles by name, each as `PUT` takes it.
+    roles: BTreeMap<Name, RoleSpec>,
+}
+
+impl Answer for VentureAnswer {
+    type View = VentureView;
+
+    fn of(Entry { key, sequence, retired, spec: VentureView { spec, roles } }: Entry<VentureView>) -> Self {
+        Self { key, sequence, retired, spec, roles }
+    }
+}
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
@@ -24,25 +50,25 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 
 /// The ventures by name; retired ones are among them.
 #[utoipa::path(get, path = "/api/v1/ventures", tag = "ventures", params(CatalogueQuery),
-    responses((status = 200, body = Page<Entry<VentureView>>)))]
+    responses((status = 200, body = Page<VentureAnswer>)))]
 pub(crate) async fn index(
     _: Viewer,
     Parameters(query): Parameters<CatalogueQuery>,
     mut backend: Backend,
 ) -> Result<HttpResponse, Error> {
-    catalogue::index::<VentureView>("venture", query, backend.read().await?).await
+    catalogue::index::<VentureAnswer>("venture", query, backend.read().await?).await
 }
 
 /// One venture.
 #[utoipa::path(get, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name")),
-    responses((status = 200, body = Entry<VentureView>)))]
+    responses((status = 200, body = VentureAnswer)))]
 pub(crate) async fn show(_: Viewer, Path(key): Path<Name>, mut backend: Backend) -> Result<HttpResponse, Error> {
-    catalogue::show::<VentureView>("venture", &key, backend.read().await?).await
+    catalogue::show::<VentureAnswer>("venture", &key, backend.read().await?).await
 }
 
 /// Creates or changes a venture; a retired one is in use again.
 #[utoipa::path(put, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name"), ChangeMode),
-    request_body = VentureSpec, responses((status = 200, body = Entry<VentureView>)))]
+    request_body = VentureSpec, responses((status = 200, body = VentureAnswer)))]
 pub(crate) async fn define(
     caller: Administrator,
     mut backend: Backend,
@@ -50,21 +76,21 @@ pub(crate) async fn define(
     Json(spec): Json<VentureSpec>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::DefineVenture(key.clone(), spec);
-    catalogue::change::<VentureView>("venture", &key, &mut backend, &caller, command).await
+    catalogue::change::<VentureAnswer>("venture", &key, &mut backend, &caller, command).await
 }
 
 /// Takes a venture out of use.
 #[utoipa::path(delete, path = "/api/v1/ventures/{key}", tag = "ventures", params(("key" = Name, Path, description = "Its name"), ChangeMode),
-    responses((status = 200, body = Entry<VentureView>)))]
+    responses((status = 200, body = VentureAnswer)))]
 pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key): Path<Name>) -> Result<HttpResponse, Error> {
     let command = Command::Retire(Kind::Venture, key.clone());
-    catalogue::change::<VentureView>("venture", &key, &mut backend, &caller, command).await
+    catalogue::change::<VentureAnswer>("venture", &key, &mut backend, &caller, command).await
 }
 
 /// Creates or changes a role of a venture.
 #[utoipa::path(put, path = "/api/v1/ventures/{key}/roles/{role}", tag = "ventures", request_body = RoleSpec,
     params(("key" = Name, Path, description = "The venture"), ("role" = Name, Path, description = "Its role"), ChangeMode),
-    responses((status = 200, body = Entry<VentureView>)))]
+    responses((status = 200, body = VentureAnswer)))]
 pub(crate) async fn define_role(
     caller: Administrator,
     mut backend: Backend,
@@ -72,18 +98,18 @@ pub(crate) async fn define_role(
     Json(spec): Json<RoleSpec>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::DefineRole { venture: venture.clone(), role, spec };
-    catalogue::change::<VentureView>("venture", &venture, &mut backend, &caller, command).await
+    catalogue::change::<VentureAnswer>("venture", &venture, &mut backend, &caller, command).await
 }
 
 /// Takes a role of a venture out of use.
 #[utoipa::path(delete, path = "/api/v1/ventures/{key}/roles/{role}", tag = "ventures",
     params(("key" = Name, Path, description = "The venture"), ("role" = Name, Path, description = "Its role"), ChangeMode),
-    responses((status = 200, body = Entry<VentureView>)))]
+    responses((status = 200, body = VentureAnswer)))]
 pub(crate) async fn retire_role(
     caller: Administrator,
     mut backend: Backend,
     Path((venture, role)): Path<(Name, Name)>,
 ) -> Result<HttpResponse, Error> {
     let command = Command::RetireRole { venture: venture.clone(), role };
-    catalogue::change::<VentureView>("venture", &venture, &mut backend, &caller, command).await
+    catalogue::change::<VentureAnswer>("venture", &venture, &mut backend, &caller, command).await
 }

@@ -19,7 +19,7 @@ use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::text::Text;
 use bootledger_aggregates::webhook::WebhookSpec;
 use bootledger_projections::at::At;
-use bootledger_projections::catalogue::{self, Entry, Item, WebhookView};
+use bootledger_projections::catalogue::{self, Beginning, Entry, Item, Paused, WebhookView};
 use bootledger_projections::webhooks::{self, Delivery, Details};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -38,9 +38,18 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 /// A webhook.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct WebhookAnswer {
-    /// What it is.
-    #[serde(flatten)]
-    entry: Entry<WebhookView>,
+    /// Its key among those of its kind.
+    key: Name,
+    /// How many events it has had.
+    sequence: i64,
+    /// Whether it is out of use.
+    retired: bool,
+    /// Its description, as `PUT` takes it.
+    spec: WebhookSpec,
+    /// Where it begins.
+    begins: Beginning,
+    /// Since when it is told nothing; null where it is.
+    paused: Option<Paused>,
     /// How far it is; only of now, and only while it is in use.
     delivery: Option<Delivery>,
 }
@@ -55,7 +64,8 @@ impl WebhookAnswer {
             let (shown, now) = (reading.position, (application.now)());
             Some(webhooks::delivery(reading.connection(), &entry.key, &entry.spec, shown, now, details).await?)
         };
-        Ok(Self { entry, delivery })
+        let Entry { key, sequence, retired, spec: WebhookView { spec, begins, paused } } = entry;
+        Ok(Self { key, sequence, retired, spec, begins, paused, delivery })
     }
 
     async fn find(key: &Name, application: &Application, reading: &mut Reading<'_>, caller: &Caller) -> Result<Self, Error> {

@@ -4,6 +4,7 @@ use crate::commands::RowError;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use bootledger_aggregates::rules::BrokenRule;
+use bootledger_aggregates::values::shortened;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -131,13 +132,14 @@ impl Problem {
 impl ProblemError {
     /// A broken rule that is not about a file.
     pub fn new(field: &str, rule: &str, message: impl Into<String>) -> Self {
-        Self { field: field.to_owned(), row: None, column: None, rule: rule.to_owned(), message: message.into(), holder: None }
+        let message = shortened(message.into());
+        Self { field: field.to_owned(), row: None, column: None, rule: rule.to_owned(), message, holder: None }
     }
 }
 
 impl From<BrokenRule> for ProblemError {
     fn from(BrokenRule { field, rule, message, holder }: BrokenRule) -> Self {
-        Self { field, row: None, column: None, rule, message, holder }
+        Self { field, row: None, column: None, rule, message: shortened(message), holder }
     }
 }
 

@@ -24,6 +24,7 @@
 //! }
 //! ```
 
+use super::known;
 use super::parameters::{AT, DRY_RUN, pairs};
 use super::reading::Reading;
 use super::share::{Memory, Share, Shares, Who, Work};
@@ -52,6 +53,7 @@ use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::values::ids::DeviceId;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::sha256::Sha256;
+use bootledger_aggregates::values::shortened;
 use bootledger_projections::pool::Pool;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -126,11 +128,14 @@ impl Backend {
         let application = application.ok_or_else(|| Error::Internal(anyhow!("the application is not part of this server")))?;
         // What is changed is always of now.
         let (mut at, mut dry_run) = (None, false);
-        let mut pairs = pairs(request.query_string())?.into_iter();
+        let pairs = pairs(request.query_string())?;
+        known::check(request, &pairs)?;
+        let mut pairs = pairs.into_iter();
         if request.method().is_safe() {
             at = pairs.find(|(name, _)| name == AT).map(|(_, value)| value);
         } else if let Some((_, value)) = pairs.find(|(name, _)| name == DRY_RUN) {
-            let refused = || Error::bad_request(DRY_RUN, "query_malformed", "dry_run is true or false");
+            let message = format!("dry_run: {value:?} is neither true nor false");
+            let refused = || Error::bad_request(DRY_RUN, "query_malformed", shortened(message));
             dry_run = value.parse().map_err(|_| refused())?;
         }
         let views = views(&application, request).clone();

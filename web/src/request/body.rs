@@ -1,6 +1,7 @@
 //! The body of a request: read whole, up to a limit and within a time, so that neither a large nor
 //! a slow client can hold on to memory.
 
+mod leaves;
 mod shape;
 mod strict;
 
@@ -10,16 +11,20 @@ use crate::request::backend::memory;
 use crate::request::fingerprint;
 use crate::request::invisible;
 use crate::request::share::Memory;
+use crate::request::words::plain;
 use actix_web::HttpMessage;
 use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpRequest};
+use bootledger_aggregates::values::shortened;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::future::{FutureExt, LocalBoxFuture};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
-use strict::Strict;
+use strict::Malformed;
 use utoipa::ToSchema;
 
 /// The most bytes of a JSON body.
@@ -49,7 +54,19 @@ pub struct Yaml(pub Bytes);
 #[derive(Debug)]
 pub struct Csv(pub Bytes, pub(crate) Memory);
 
+/// The charset that a content type names, in lower case.
+fn charset(content_type: &str) -> Option<String> {
+    content_type.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_ascii_lowercase())
+    })
+}
+
 async fn read(request: &HttpRequest, mut payload: Payload, limit: u64) -> Result<(Bytes, Memory), Error> {
+    let encoding = request.headers().get(CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Error::Encoded);
+    }
     let length = request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > limit) {
         return Err(Error::TooLarge(limit));
@@ -89,14 +106,20 @@ fn parse<T: DeserializeOwned + ToSchema + 'static>(request: &HttpRequest, body: 
     if kind != "application/json" && !(kind.starts_with("application/") && kind.ends_with("+json")) {
         return Err(Error::UnsupportedMediaType("application/json"));
     }
-    let value = parse_json(body)?;
+    let charset = request.headers().get(CONTENT_TYPE).and_then(|value| charset(value.to_str().ok()?));
+    if charset.is_some_and(|charset| !["utf-8", "utf8", "us-ascii"].contains(&charset.as_str())) {
+        return Err(Error::UnsupportedMediaType("application/json in UTF-8"));
+    }
+    let value = value_of(body)?;
+    let parsed = typed(&value)?;
     // Agents report what other programs say, which is kept whatever it holds.
     if request.path().starts_with("/api/")
-        && let Some(message) = invisible::found(body)
+        && let Some((field, message)) = invisible::found(&value)
     {
-        return Err(Error::Rejected { reasons: vec![ProblemError::new("", "invisible_character", message)], total: 1 });
+        let message = if field.is_empty() { message } else { format!("{field}: {message}") };
+        return Err(Error::rejected(&field, "invisible_character", message));
     }
-    Ok(value)
+    Ok(parsed)
 }
 
 /// Refuses JSON that nests too deep, before anything reads it that might recurse as deep.
@@ -125,25 +148,38 @@ pub(crate) fn check_depth(body: &[u8]) -> Result<(), Error> {
 }
 
 /// Reads a body as a type, in two steps: as JSON, and as what the description says of the type ([`shape`]).
+#[cfg(test)]
 pub(crate) fn parse_json<T: DeserializeOwned + ToSchema + 'static>(body: &[u8]) -> Result<T, Error> {
+    typed(&value_of(body)?)
+}
+
+/// A body as JSON.
+fn value_of(body: &[u8]) -> Result<Value, Error> {
     check_depth(body)?;
-    let Strict(value) = serde_json::from_slice(body).map_err(|error| {
-        let what = if error.is_data() { "the body cannot be read" } else { "the body is no JSON" };
-        Error::bad_request("", "json_malformed", format!("{what}: {error}"))
-    })?;
+    strict::read(body).map_err(|error| match error {
+        Malformed::Repeated(field) => {
+            let message = format!("{field}: the field is there twice; send it once");
+            Error::bad_request(&field, "field_repeated", message)
+        }
+        Malformed::Syntax(error) => Error::bad_request("", "json_malformed", strict::in_words(body, &error)),
+    })
+}
+
+/// JSON as a type.
+fn typed<T: DeserializeOwned + ToSchema + 'static>(value: &Value) -> Result<T, Error> {
     let shape = shape::of::<T>();
-    match serde_path_to_error::deserialize(&value) {
-        Ok(parsed) => match shape.unknown(&value) {
+    match serde_path_to_error::deserialize(value) {
+        Ok(parsed) => match shape.unknown(value) {
             unknown if unknown.is_empty() => Ok(parsed),
             unknown => Err(rejected(unknown)),
         },
         Err(error) => {
-            let mut reasons = shape.errors(&value);
+            let mut reasons = shape.errors(value);
             if reasons.is_empty() {
                 let path = error.path().to_string();
                 let field = if path == "." { "" } else { path.as_str() };
                 let place = if field.is_empty() { String::new() } else { format!("{field}: ") };
-                let message = format!("{place}{}", in_words(&error.inner().to_string()));
+                let message = format!("{place}{}", shortened(plain(&error.inner().to_string())));
                 reasons.push(ProblemError::new(field, "malformed", message));
             }
             Err(rejected(reasons))
@@ -154,43 +190,6 @@ pub(crate) fn parse_json<T: DeserializeOwned + ToSchema + 'static>(body: &[u8]) 
 fn rejected(reasons: Vec<ProblemError>) -> Error {
     let total = reasons.len();
     Error::Rejected { reasons, total }
-}
-
-/// The numbers that a field can be.
-const NUMBERS: [(&str, &str); 6] = [
-    ("u8", "0 to 255"),
-    ("u16", "0 to 65535"),
-    ("u32", "0 to 4294967295"),
-    ("u64", "0 to 18446744073709551615"),
-    ("i32", "-2147483648 to 2147483647"),
-    ("i64", "-9223372036854775808 to 9223372036854775807"),
-];
-
-/// Serde's words for what the schema does not say; those of our own types stay as they are.
-fn in_words(message: &str) -> String {
-    if message.starts_with("invalid IPv4 address syntax") {
-        return "it is not an IPv4 address such as 10.0.0.7".to_owned();
-    }
-    if message.starts_with("invalid IP address syntax") {
-        return "it is not an address, or a network such as 10.0.0.0/24".to_owned();
-    }
-    if message.starts_with("UUID parsing failed") {
-        return "it is not an id such as 0192f0c0-0000-7000-8000-000000000001".to_owned();
-    }
-    let Some((found, expected)) = message.split_once(", expected ") else {
-        return if message.starts_with("data did not match any variant") {
-            "it has none of the forms that it may have; /api/docs shows them".to_owned()
-        } else {
-            message.to_owned()
-        };
-    };
-    let expected = expected.trim_start_matches("a nonzero ");
-    let range = NUMBERS.iter().find(|(name, _)| *name == expected);
-    match (range, found.strip_prefix("invalid value: integer ")) {
-        (Some((_, range)), Some(number)) => format!("{} is not a whole number from {range}", number.trim_matches('`')),
-        _ if found.starts_with("invalid ") => "it does not have the form that it must have; /api/docs shows it".to_owned(),
-        _ => message.to_owned(),
-    }
 }
 
 impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Json<T> {

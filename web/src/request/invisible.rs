@@ -4,68 +4,34 @@
 //! may be older than the rule.
 
 use bootledger_aggregates::values::invisible;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use std::fmt;
+use serde_json::Value;
 
-/// The first problem of a body that is valid JSON; its words are those of the domain.
-pub(super) fn found(body: &[u8]) -> Option<String> {
-    // Most bodies have neither.
-    if body.is_ascii() && !body.windows(2).any(|two| two == b"\\u") {
-        return None;
-    }
-    serde_json::from_slice::<Clean>(body).err().filter(serde_json::Error::is_data).map(|error| error.to_string())
+/// The first problem of a body: its path, and a sentence in the words of the domain.
+pub(super) fn found(body: &Value) -> Option<(String, String)> {
+    search(body, "")
 }
 
-/// Any value, of which nothing is kept.
-struct Clean;
-
-impl<'de> Deserialize<'de> for Clean {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Clean)
+fn search(value: &Value, path: &str) -> Option<(String, String)> {
+    match value {
+        Value::String(text) => problem(text).map(|problem| (path.to_owned(), problem)),
+        Value::Array(items) => items.iter().enumerate().find_map(|(number, item)| search(item, &format!("{path}[{number}]"))),
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| {
+            let shown = invisible::shown(name).replace('\0', "");
+            let path = if path.is_empty() { shown } else { format!("{path}.{shown}") };
+            match problem(name) {
+                Some(problem) => Some((path, format!("the name of the field: {problem}"))),
+                None => search(value, &path),
+            }
+        }),
+        _ => None,
     }
 }
 
-impl<'de> Visitor<'de> for Clean {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
+fn problem(text: &str) -> Option<String> {
+    if text.contains('\0') {
+        return Some("it has the character NUL, which is part of no text here; remove it".to_owned());
     }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self, E> {
-        invisible::refuse(text).map_err(|error| E::custom(format!("in {:?}: {error}", invisible::shown(text))))?;
-        Ok(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
-        while items.next_element::<Self>()?.is_some() {}
-        Ok(self)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self, A::Error> {
-        while entries.next_entry::<Self, Self>()?.is_some() {}
-        Ok(self)
-    }
+    invisible::refuse(text).err().map(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -74,13 +40,19 @@ mod tests {
 
     #[test]
     fn an_invisible_character_is_found_in_any_text_of_a_body() {
-        for body in ["{\"a\": [1, {\"b\": \"x\u{202e}y\"}]}", r#"{"a": "x\u202ey"}"#, r#"{"x\u200b": 1}"#, r#"["\udb40\udc01"]"#]
-        {
-            let problem = found(body.as_bytes()).expect(body);
-            assert!(problem.contains("invisible character U+"), "{problem}");
+        for (body, field) in [
+            ("{\"a\": [1, {\"b\": \"x\u{202e}y\"}]}", "a[1].b"),
+            (r#"{"a": "x\u202ey"}"#, "a"),
+            (r#"{"x\u200b": 1}"#, "x‹U+200B›"),
+            (r#"["\udb40\udc01"]"#, "[0]"),
+        ] {
+            let (path, problem) = found(&serde_json::from_str(body).expect("JSON")).expect(body);
+            assert!(problem.contains("invisible character U+") && path == field, "{path}: {problem}");
         }
-        for body in ["{}", r#"{"a": "Łódź \u00fc", "b": [true, null, 1.5, -2]}"#, "no JSON \u{202e}"] {
-            assert_eq!(found(body.as_bytes()), None, "{body}");
+        let (path, problem) = found(&serde_json::json!({"a": {"b": "x\0"}})).expect("a NUL");
+        assert!(path == "a.b" && problem.contains("NUL"), "{path}: {problem}");
+        for body in ["{}", r#"{"a": "Łódź \u00fc", "b": [true, null, 1.5, -2]}"#] {
+            assert_eq!(found(&serde_json::from_str(body).expect("JSON")), None, "{body}");
         }
     }
 }

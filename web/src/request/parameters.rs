@@ -1,8 +1,10 @@
 //! The query of a URL. An unknown parameter is refused: a misspelt filter must not answer with everything.
 
+use super::words::{listed, near, plain, quoted};
 use crate::error::Error;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use bootledger_aggregates::values::shortened;
 use serde::de::DeserializeOwned;
 use std::future::{Ready, ready};
 
@@ -24,6 +26,11 @@ pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
         let message = format!("{}: the character NUL is part of no text here", name.replace('\0', ""));
         return Err(Error::bad_request("", "parameter_malformed", message));
     }
+    for once in [AT, DRY_RUN] {
+        if pairs.iter().filter(|(name, _)| name == once).count() > 1 {
+            return Err(Error::bad_request(once, "parameter_malformed", format!("{once}: it is there twice; send it once")));
+        }
+    }
     Ok(pairs)
 }
 
@@ -38,16 +45,47 @@ fn read<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
     let mut kept = pairs(query)?;
     kept.retain(|(name, _)| name != AT);
     let text = serde_urlencoded::to_string(&kept).map_err(|error| Error::Internal(error.into()))?;
-    let malformed = |name: &str, error: String| {
-        let message = if name.is_empty() || error.contains(&format!("`{name}`")) { error } else { format!("{name}: {error}") };
-        Error::bad_request(name, "parameter_malformed", message)
-    };
     let mut track = serde_path_to_error::Track::new();
     let deserializer = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
     T::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track)).map_err(|error| {
         let place = track.path().to_string();
-        malformed(if place == "." { "" } else { &place }, error.to_string())
+        refused(if place == "." { "" } else { &place }, &error.to_string(), &kept)
     })
+}
+
+/// A parameter that there is not.
+pub(crate) fn unknown(name: &str, known: &[&str]) -> Error {
+    let message = match known {
+        [] => format!("{name}: there is no such parameter; there are none here"),
+        known => {
+            format!("{name}: there is no such parameter{}; there are {}", near(name, known.iter().copied()), listed(known, "and"))
+        }
+    };
+    Error::bad_request(name, "parameter_unknown", shortened(message))
+}
+
+/// What serde says of a parameter, with its name, its value where that is not in the words yet, and what was expected.
+fn refused(name: &str, error: &str, pairs: &[(String, String)]) -> Error {
+    let names = quoted(error);
+    let (name, message) = match names[..] {
+        [other, ref known @ ..] if error.starts_with("unknown field") => return unknown(other, known),
+        [missing, ..] if error.starts_with("missing field") => (missing, "it is missing".to_owned()),
+        [repeated, ..] if error.starts_with("duplicate field") => (repeated, "it is there twice; send it once".to_owned()),
+        [wrong, ref known @ ..] if error.starts_with("unknown variant") => {
+            (name, format!("{wrong:?} is not one of {}{}", listed(known, "and"), near(wrong, known.iter().copied())))
+        }
+        _ => (name, with_value(&plain(error), pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()))),
+    };
+    let message = if name.is_empty() { message } else { format!("{name}: {message}") };
+    Error::bad_request(name, "parameter_malformed", shortened(message))
+}
+
+/// A sentence about "it" with the value in its place.
+pub(super) fn with_value(message: &str, value: Option<&str>) -> String {
+    match (message.strip_prefix("it "), value) {
+        (Some(rest), Some(value)) if !value.is_empty() => format!("{value:?} {rest}"),
+        _ => message.to_owned(),
+    }
 }
 
 impl<T: DeserializeOwned> FromRequest for Parameters<T> {
@@ -97,5 +135,22 @@ mod tests {
             assert_eq!((problem.status, problem.errors[0].field.as_str()), (400, field), "{}", problem.detail);
             assert!(problem.detail.contains(field), "{}", problem.detail);
         }
+    }
+
+    #[test]
+    fn a_refusal_has_the_value_once_and_no_words_of_rust() {
+        let detail = |query: &str| read::<Filter>(query).expect_err(query).problem().detail;
+        assert_eq!(detail("limit=many"), "limit: \"many\" is not a whole number, or is negative");
+        assert_eq!(detail("limit=99999999999"), "limit: the number is too large");
+        assert_eq!(detail("verified=perhaps"), "verified: \"perhaps\" is neither true nor false");
+        assert_eq!(
+            detail("limti=1"),
+            "limti: there is no such parameter; did you mean \"limit\"?; there are mac, verified, q and limit"
+        );
+        assert_eq!(detail("q=a&q=b"), "q: it is there twice; send it once");
+        assert_eq!(detail("at=1&at=2"), "at: it is there twice; send it once");
+        assert!(detail("mac=x").starts_with("mac: \"x\" is not a MAC address such as"), "{}", detail("mac=x"));
+        let long = detail(&format!("mac={}", "x".repeat(5000)));
+        assert!(long.len() < 300 && long.matches("xxx\u{2026}").count() == 1, "{long}");
     }
 }

@@ -1,8 +1,12 @@
 //! The variables of a path.
 
+use super::parameters::with_value;
+use super::words::plain;
 use crate::error::Error;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
+use bootledger_aggregates::values::shortened;
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use std::future::{Ready, ready};
 
@@ -16,9 +20,20 @@ impl<T: DeserializeOwned + 'static> FromRequest for Path<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let read = web::Path::<T>::from_request(request, payload).into_inner();
-        ready(
-            read.map(|path| Self(path.into_inner()))
-                .map_err(|error| Error::bad_request("path", "path_malformed", format!("the path cannot be read: {error}"))),
-        )
+        ready(read.map(|path| Self(path.into_inner())).map_err(|error| refused(request, &error.to_string())))
     }
+}
+
+/// The variable that is wrong, with its value and what was expected.
+fn refused(request: &HttpRequest, error: &str) -> Error {
+    let variables: Vec<(&str, &str)> = request.match_info().iter().collect();
+    let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
+    // Errors name the value, but for one that is empty or too long.
+    let named = variables.iter().find(|(_, value)| error.contains(&format!("{:?}", decoded(value))));
+    // Those of ids do not.
+    let named = named.or_else(|| variables.iter().find(|(name, _)| *name == "id" && error.starts_with("UUID")));
+    let named = named.or_else(|| variables.iter().max_by_key(|(_, value)| value.len()));
+    let (name, value) = named.map_or(("path", String::new()), |(name, value)| (*name, decoded(value)));
+    let message = with_value(&plain(error), Some(&value));
+    Error::bad_request(name, "path_malformed", shortened(format!("{name}: {message}")))
 }

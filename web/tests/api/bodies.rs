@@ -1,7 +1,8 @@
 //! What a JSON body may have is what the description of the API says, at every level of it: for each route, each object and
 //! each field that the description has.
 
-use crate::support::{TestSite, sending};
+use crate::support::{Answer, TestSite};
+use actix_web::dev::Service;
 use actix_web::test::TestRequest;
 use bootledger_aggregates::token::Scope;
 use serde_json::{Value, json};
@@ -58,6 +59,12 @@ impl Description {
         types
     }
 
+    /// Whether a text here is one of a type of our own.
+    fn choices_named(&self, schema: &Value) -> bool {
+        let of = |schema: &Value| schema["$ref"].is_string() && self.resolved(schema)["type"] == "string";
+        of(schema) || schema["oneOf"].as_array().is_some_and(|choices| choices.iter().any(of))
+    }
+
     /// The fields of an object that is the only kind of object there, else nothing.
     fn fields(&self, schema: &Value) -> Vec<(String, Value)> {
         let objects: Vec<&Value> =
@@ -99,9 +106,16 @@ fn samples() -> [(&'static str, Value); 7] {
     ]
 }
 
-/// Words of Rust and of its libraries, which mean nothing to the sender of a body.
-const OURS: [&str; 14] = [
+/// Words of Rust and of its libraries, which mean nothing to the sender of a request.
+const OURS: [&str; 21] = [
     "`",
+    "invalid type",
+    "invalid value",
+    "invalid digit",
+    "borrowed",
+    "Option",
+    "missing field",
+    "unknown field",
     "struct",
     "enum",
     "variant",
@@ -117,42 +131,75 @@ const OURS: [&str; 14] = [
     "line 1",
 ];
 
+/// Whether an answer has such words.
+pub(crate) fn is_ours(text: &str) -> bool {
+    // Problems refer to their own list.
+    let text = text.replace("`errors`", "errors").replace("(line 1, column", "");
+    OURS.iter().any(|word| text.contains(word))
+}
+
+/// A path with something for each of its variables.
+pub(crate) fn filled(path: &str) -> String {
+    let filled = path.replace("{id}", "0192f0c0-0000-7000-8000-000000000001");
+    filled.split('/').map(|part| if part.starts_with('{') { "x1" } else { part }).collect::<Vec<_>>().join("/")
+}
+
+/// Texts that no number of a schema's format is in.
+fn beyond(schema: &Value) -> Option<[Value; 2]> {
+    let most = match schema["format"].as_str()? {
+        "uint8" => json!(256),
+        "uint16" => json!(65536),
+        "uint32" => json!(4_294_967_296_u64),
+        "int32" => json!(2_147_483_648_u64),
+        "uint64" | "int64" => json!(1e30),
+        _ => return None,
+    };
+    Some([most, if schema["format"].as_str()?.starts_with('u') { json!(-1) } else { json!(-1e30) }])
+}
+
 #[actix_web::test]
-async fn what_the_description_does_not_name_is_refused_and_a_wrong_type_is_named_with_what_was_expected() {
+async fn what_the_description_does_not_name_is_refused_and_every_wrong_value_is_named_with_its_path_and_what_was_expected() {
     let site = TestSite::create().await;
     let administrator = site.bearer(Scope::Administrator).await;
     let description = Description(site.ask(TestRequest::get().uri("/api/openapi.json")).await.json());
-    let (mut objects, mut fields) = (0, 0);
+    let service = site.start().await;
+    let (mut objects, mut fields, mut texts, mut numbers) = (0, 0, 0, 0);
     for (path, item) in description.0["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("operations") {
             let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
             if !path.starts_with("/api/v1/") || schema.is_null() {
                 continue;
             }
-            let filled = path.replace("{id}", "0192f0c0-0000-7000-8000-000000000001");
-            let filled =
-                filled.split('/').map(|part| if part.starts_with('{') { "x1" } else { part }).collect::<Vec<_>>().join("/");
-            let refused = async |part: &Part, value: Value, rule: &str, field: String| {
+            let filled = filled(path);
+            let send = async |body: &str| {
                 let request = TestRequest::default().method(method.to_uppercase().parse().expect("a method")).uri(&filled);
-                let body = part.body(value);
-                let answer = site.ask_as(&administrator, sending(request, &body)).await;
+                let request = request.insert_header(("authorization", format!("Bearer {administrator}")));
+                let request = request.insert_header(("content-type", "application/json")).set_payload(body.to_owned());
+                Answer::of(service.call(request.to_request()).await.expect("an answer")).await
+            };
+            let refused = async |body: &str, status: u16, rules: &[&str], field: &str| {
+                let answer = send(body).await;
                 let text = format!("{method} {path} {body}: {} {}", answer.status, answer.text);
-                assert_eq!(answer.status.as_u16(), 422, "{text}");
+                assert_eq!(answer.status.as_u16(), status, "{text}");
                 let problem = answer.json();
                 let errors = problem["errors"].as_array().expect("errors");
-                let error = errors.iter().find(|error| error["field"] == field.as_str() && error["rule"] == rule);
-                let error = error.unwrap_or_else(|| panic!("no {rule} of {field}: {text}"));
+                let of_field = |error: &&Value| error["field"] == field && rules.iter().any(|rule| error["rule"] == *rule);
+                let error = errors.iter().find(of_field).unwrap_or_else(|| panic!("no {rules:?} of {field}: {text}"));
                 let message = error["message"].as_str().expect("a message");
-                assert!(message.contains(&field) && !OURS.iter().any(|word| message.contains(word)), "{text}");
+                assert!(message.contains(field) && !OURS.iter().any(|word| message.contains(word)), "{text}");
             };
             let mut parts = vec![];
             description.walk(Part { path: vec![], schema: schema.clone() }, &mut parts);
             for part in &parts {
                 let types = description.types(&part.schema);
+                let body = |value: Value| part.body(value).to_string();
                 if !description.fields(&part.schema).is_empty() {
                     objects += 1;
                     let field = [part.field(), "nope".to_owned()].join(".");
-                    refused(part, json!({"nope": 1}), "unknown_field", field.trim_start_matches('.').to_owned()).await;
+                    let field = field.trim_start_matches('.');
+                    refused(&body(json!({"nope": 1})), 422, &["unknown_field"], field).await;
+                    let twice = body(json!("TWICE")).replace("\"TWICE\"", r#"{"nope": 1, "nope": 2}"#);
+                    refused(&twice, 400, &["field_repeated"], field).await;
                 }
                 if types.is_empty() || part.path.is_empty() {
                     continue;
@@ -161,10 +208,75 @@ async fn what_the_description_does_not_name_is_refused_and_a_wrong_type_is_named
                 let allowed = |name: &str| types.contains(name) || (name == "integer" && types.contains("number"));
                 // Every second one: the whole matrix takes long, and says no more.
                 for (_, value) in samples().into_iter().filter(|(name, _)| !allowed(name)).step_by(2) {
-                    refused(part, value, "wrong_type", part.field()).await;
+                    refused(&body(value), 422, &["wrong_type"], &part.field()).await;
+                }
+                for choice in description.choices(&part.schema) {
+                    for value in beyond(choice).into_iter().flatten() {
+                        numbers += 1;
+                        refused(&body(value), 422, &["malformed", "wrong_type"], &part.field()).await;
+                    }
+                }
+                // A type of our own takes no control character.
+                let named = description.choices_named(&part.schema);
+                if types.contains("string") && named {
+                    texts += 1;
+                    refused(&body(json!("a\u{1}~\u{0}")), 422, &["malformed"], &part.field()).await;
+                }
+                for value in
+                    ["", "\u{0}", "\u{202e}", "..", "-1"].map(|text| json!(text)).into_iter().chain([json!({}), json!([])])
+                {
+                    let answer = send(&body(value.clone())).await;
+                    let text = format!("{method} {path} {} {value}: {} {}", part.field(), answer.status, answer.text);
+                    assert!(answer.status.as_u16() < 500 && !is_ours(&answer.text), "{text}");
                 }
             }
         }
     }
-    assert!(objects > 30 && fields > 120, "{objects} objects, {fields} fields");
+    assert!(objects > 30 && fields > 120 && texts > 60 && numbers > 10, "{objects} {fields} {texts} {numbers}");
+}
+
+#[actix_web::test]
+async fn bodies_of_hostile_clients_are_refused_in_words() {
+    let site = TestSite::create().await;
+    let administrator = site.bearer(Scope::Administrator).await;
+    let put = |kind: &str, body: &[u8]| {
+        let request =
+            TestRequest::put().uri("/api/v1/racks/r1").insert_header(("authorization", format!("Bearer {administrator}")));
+        request.insert_header(("content-type", kind)).set_payload(body.to_vec())
+    };
+    let json = "application/json";
+    let cases: Vec<(TestRequest, u16, &str)> = vec![
+        (put(json, b""), 400, "the body is empty"),
+        (put(json, b"\xef\xbb\xbf{}"), 400, "byte order mark"),
+        (put(json, b"{\"site\": \"dc1\",}"), 400, "nothing follows a comma"),
+        (put(json, b"{\"units\": NaN}"), 400, "no value"),
+        (put(json, b"{\"units\": 1e400}"), 400, "too large"),
+        (put(json, b"{\"units\": 01}"), 400, "JSON writes numbers"),
+        (put(json, b"{'site': 1}"), 400, "double quotes"),
+        (put(json, b"{\"site\": \"\\ud800\"}"), 400, "half of a character"),
+        (put(json, b"{\"site\": \"\xff\"}"), 400, "not UTF-8"),
+        (put(json, b"\x1f\x8b\x08"), 400, "gzip"),
+        (put(json, b"{} {}"), 400, "more text after its end"),
+        (put(json, b"{\"site\": \"a"), 400, "ends too early"),
+        (put(json, b"[]"), 422, "expected an object, found a list"),
+        (put(json, b"null"), 422, "expected an object, found null"),
+        (put(json, "[".repeat(100).as_bytes()), 400, "32 levels"),
+        (put(json, "{\"a\":".repeat(50_000).as_bytes()), 400, "32 levels"),
+        (put(json, &vec![b' '; 10_000_000]), 413, "larger than"),
+        (put("text/plain", b"{}"), 415, "application/json"),
+        (put("application/json; charset=utf-16", b"{}"), 415, "UTF-8"),
+        (put(json, b"{}").insert_header(("content-encoding", "gzip")), 415, "Content-Encoding"),
+    ];
+    for (request, status, words) in cases {
+        let answer = site.ask(request).await;
+        assert_eq!(answer.status.as_u16(), status, "{words}: {answer:?}");
+        assert!(answer.text.contains(words) && !is_ours(&answer.text), "{words}: {answer:?}");
+    }
+    let fine = site.ask(put("application/json;charset=\"UTF-8\"", b"{\"site\": \"dc1\"}")).await;
+    assert_eq!(fine.status.as_u16(), 404, "the domain has no answer: {fine:?}");
+    let long = site.ask(put(json, format!("{{\"site\": \"{}~\"}}", "x".repeat(60)).as_bytes())).await.json();
+    let message = long["detail"].as_str().expect("a detail");
+    assert!(message.starts_with("site: \"xxx") && message.matches("xxx~").count() == 1, "{message}");
+    let longer = site.ask(put(json, format!("{{\"site\": \"dc1\", \"units\": \"{}\"}}", "x".repeat(100_000)).as_bytes())).await;
+    assert!(longer.text.len() < 1000, "{longer:?}");
 }

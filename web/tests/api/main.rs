@@ -10,6 +10,7 @@ mod gate;
 mod health;
 mod lists;
 mod page;
+mod parameters;
 mod people;
 mod position;
 mod problems;

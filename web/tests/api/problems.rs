@@ -87,7 +87,7 @@ async fn what_cannot_be_read_is_told_with_its_place() {
         (get("/api/v1/deployments?status=closed"), 400, "status"),
         (get("/api/v1/deployments?limit=0"), 422, "limit"),
         (get("/api/v1/deployments?limit=1001"), 422, "limit"),
-        (get("/api/v1/deployments/7"), 400, "path"),
+        (get("/api/v1/deployments/7"), 400, "id"),
         (get("/api/v1/networks/dc1/addresses?free=0"), 422, "free"),
         (get("/api/v1/dns-records?after=nowhere"), 400, "after"),
         (get("/api/v1/devices").insert_header(("bootledger-min-position", "soon")), 400, "Bootledger-Min-Position"),

@@ -253,7 +253,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    async fn of(response: ServiceResponse<BoxBody>) -> Self {
+    pub(crate) async fn of(response: ServiceResponse<BoxBody>) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let text = String::from_utf8(read_body(response).await.to_vec()).expect("UTF-8");
         Self { status, headers, text }

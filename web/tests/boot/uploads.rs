@@ -105,7 +105,7 @@ async fn a_body_that_is_refused_leaves_nothing_behind() {
         (format!("{FILE}?kind=floppy"), b"abc".to_vec(), 400, "kind"),
         (FILE.to_owned(), b"abc".to_vec(), 400, "kind"),
         (format!("{FILE}?kind=other&tmplate=true"), b"abc".to_vec(), 400, "tmplate"),
-        ("/api/v1/boot-images/debian-13/files/a%2fb?kind=other".to_owned(), b"abc".to_vec(), 400, "path"),
+        ("/api/v1/boot-images/debian-13/files/a%2fb?kind=other".to_owned(), b"abc".to_vec(), 400, "file"),
     ] {
         let answer = ask(&log, &administrator, Method::PUT, &query, &[], body).await;
         let text = String::from_utf8_lossy(&answer.body);

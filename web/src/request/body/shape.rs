@@ -4,7 +4,10 @@
 //! words of Rust. The types of the domain are also stored in events, which have to be read whatever fields they have. So
 //! the description decides here: what it does not name is refused, and what it names has the type that it names.
 
+use super::leaves;
 use crate::error::problem::ProblemError;
+use crate::request::words::{listed, near};
+use bootledger_aggregates::values::shortened;
 use serde_json::{Map, Value};
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,7 +31,14 @@ pub(super) fn of<T: ToSchema + 'static>() -> Arc<Shape> {
         let json = |schema| serde_json::to_value(schema).unwrap_or_default();
         let mut schemas = vec![];
         T::schemas(&mut schemas);
-        let named = schemas.into_iter().map(|(name, schema)| (name, json(schema))).collect();
+        let named = schemas.into_iter().map(|(name, schema)| {
+            let mut schema = json(schema);
+            if let Value::Object(fields) = &mut schema {
+                fields.insert(leaves::NAME.to_owned(), Value::String(name.clone()));
+            }
+            (name, schema)
+        });
+        let named = named.collect();
         Arc::new(Shape { root: json(<T as PartialSchema>::schema()), named })
     });
     Arc::clone(shape)
@@ -119,6 +129,7 @@ impl<'a> Errors<'a> {
             return;
         }
         let choices = self.shape.choices(schema);
+        let before = self.found.len();
         let fitting: Vec<&Value> = choices.iter().copied().filter(|choice| may_be(choice, value)).collect();
         match fitting[..] {
             [] => {
@@ -130,10 +141,21 @@ impl<'a> Errors<'a> {
             [choice] => self.check_inside(value, choice, path),
             [..] => self.check_nearest(value, &fitting, path),
         }
+        // What is named may be a choice itself.
+        let named = self.shape.resolved(schema);
+        if self.found.len() == before
+            && !value.is_null()
+            && let Some(problem) = leaves::problem(named, value)
+        {
+            self.refuse(path, "malformed", &problem);
+        }
     }
 
     /// Several kinds of the same JSON type: that which fits, else that of which most fits.
     fn check_nearest(&mut self, value: &Value, choices: &[&'a Value], path: &str) {
+        if self.check_united(value, choices, path) {
+            return;
+        }
         let mut nearest: Option<Vec<ProblemError>> = None;
         for choice in choices {
             let mut errors = Errors { shape: self.shape, found: vec![] };
@@ -145,7 +167,62 @@ impl<'a> Errors<'a> {
         self.found.extend(nearest.unwrap_or_default());
     }
 
+    /// Choices that differ only in the texts, or in the one field, that they have: where a value has none of them, all of them
+    /// are listed. Whether that is so.
+    fn check_united(&mut self, value: &Value, choices: &[&'a Value], path: &str) -> bool {
+        match value {
+            Value::String(text) => {
+                let allowed: Option<Vec<&Vec<Value>>> =
+                    choices.iter().map(|choice| choice.get("enum").and_then(Value::as_array)).collect();
+                let Some(allowed) = allowed else { return false };
+                let allowed: Vec<&str> = allowed.into_iter().flatten().filter_map(Value::as_str).collect();
+                self.check_enumerated(text, &allowed, path);
+                true
+            }
+            Value::Object(object) => {
+                let fields: Vec<&str> = choices
+                    .iter()
+                    .filter_map(|choice| self.shape.object(choice))
+                    .flat_map(|one| one.fields.into_keys())
+                    .map(String::as_str)
+                    .collect();
+                if fields.is_empty() || object.keys().any(|name| fields.contains(&name.as_str())) {
+                    return false;
+                }
+                for name in object.keys() {
+                    let near = near(name, fields.iter().copied());
+                    let field = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    let message = format!("there is no such field{near}; there are {}", listed(&fields, "and"));
+                    self.refuse(&field, "unknown_field", &message);
+                }
+                if object.is_empty() {
+                    self.refuse(path, "missing_field", &format!("expected an object with one of {}", listed(&fields, "and")));
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn check_enumerated(&mut self, text: &str, allowed: &[&str], path: &str) {
+        if !allowed.contains(&text) {
+            let near = near(text, allowed.iter().copied());
+            self.refuse(path, "malformed", &format!("{text:?} is not one of {}{near}", listed(allowed, "and")));
+        }
+    }
+
     fn check_inside(&mut self, value: &Value, schema: &'a Value, path: &str) {
+        let before = self.found.len();
+        self.check_parts(value, schema, path);
+        if self.found.len() == before
+            && !value.is_null()
+            && let Some(problem) = leaves::problem(schema, value)
+        {
+            self.refuse(path, "malformed", &problem);
+        }
+    }
+
+    fn check_parts(&mut self, value: &Value, schema: &'a Value, path: &str) {
         match value {
             Value::Object(object) => self.check_object(object, schema, path),
             Value::Array(items) => {
@@ -155,11 +232,9 @@ impl<'a> Errors<'a> {
                 }
             }
             Value::String(text) => {
-                let allowed = schema.get("enum").and_then(Value::as_array);
-                let Some(allowed) = allowed.filter(|allowed| !allowed.iter().any(|one| one == text)) else { return };
+                let Some(allowed) = schema.get("enum").and_then(Value::as_array) else { return };
                 let allowed: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
-                let near = near(text, allowed.iter().copied());
-                self.refuse(path, "malformed", &format!("{text:?} is not one of {}{near}", listed(&allowed, "and")));
+                self.check_enumerated(text, &allowed, path);
             }
             _ => {}
         }
@@ -168,7 +243,11 @@ impl<'a> Errors<'a> {
     fn check_object(&mut self, value: &Map<String, Value>, schema: &'a Value, path: &str) {
         let Some(object) = self.shape.object(schema) else { return };
         let field = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        let names = schema.get("propertyNames");
         for (name, value) in value {
+            if let Some(names) = names.filter(|_| !object.fields.contains_key(name)) {
+                self.check(&Value::String(name.clone()), names, &field(name));
+            }
             if let Some(schema) = object.fields.get(name).copied().or(object.others) {
                 self.check(value, schema, &field(name));
             } else {
@@ -185,7 +264,7 @@ impl<'a> Errors<'a> {
 
     fn refuse(&mut self, field: &str, rule: &str, message: &str) {
         let place = if field.is_empty() { "the body: ".to_owned() } else { format!("{field}: ") };
-        self.found.push(ProblemError::new(field, rule, format!("{place}{message}")));
+        self.found.push(ProblemError::new(field, rule, format!("{place}{}", shortened(message.to_owned()))));
     }
 }
 
@@ -234,35 +313,14 @@ fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
-        Value::Number(number) if number.is_f64() => "a number with a fraction",
-        Value::Number(_) => "a number",
+        Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
+            Some(number) if number.fract() != 0.0 => "a number with a fraction",
+            Some(number) if number.abs() >= 1e15 => "a number that is too large",
+            Some(_) => "a number with a decimal point or an exponent",
+            None => "a number",
+        },
         Value::String(_) => "a text",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
-    }
-}
-
-/// `a, b and c`.
-fn listed(items: &[&str], and: &str) -> String {
-    match items {
-        [] => "nothing".to_owned(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} {and} {last}", first.join(", ")),
-    }
-}
-
-/// `, did you mean "position"?`-like words, where a known name is near enough to be meant.
-fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let name = name.to_ascii_lowercase();
-    // `rack_position` means `position`, and `mca` means `mac`.
-    let distance = |known: &str| {
-        let whole = strsim::osa_distance(&name, known);
-        let part = known.len() >= 3 && name.split(['_', '-']).any(|part| part == known);
-        if part { 1 } else { whole }
-    };
-    let nearest = known.map(|known| (distance(known), known)).min();
-    match nearest {
-        Some((distance, known)) if distance <= 2.min(name.len() / 2) => format!("; did you mean {known:?}?"),
-        _ => String::new(),
     }
 }

@@ -1,21 +1,55 @@
 //! JSON in which no object has a field twice. `serde_json` alone would keep the last one and drop the others.
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+use std::cell::RefCell;
 use std::fmt;
 
-/// Any JSON, read strictly.
-pub(super) struct Strict(pub(super) Value);
+/// Why a text is not the JSON of a request.
+#[derive(Debug)]
+pub(super) enum Malformed {
+    /// A field is there twice: its path.
+    Repeated(String),
+    /// It is not JSON.
+    Syntax(serde_json::Error),
+}
 
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Reader).map(Self)
+/// Any JSON, read strictly.
+pub(super) fn read(body: &[u8]) -> Result<Value, Malformed> {
+    let repeated = RefCell::new(None);
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let read = Reader { place: &Place::Whole, repeated: &repeated }.deserialize(&mut deserializer);
+    match read.and_then(|value| deserializer.end().map(|()| value)) {
+        Ok(value) => Ok(value),
+        Err(error) => Err(repeated.take().map_or(Malformed::Syntax(error), Malformed::Repeated)),
     }
 }
 
-struct Reader;
+/// Where a value is.
+enum Place<'a> {
+    Whole,
+    Field(&'a Place<'a>, &'a str),
+    Item(&'a Place<'a>, usize),
+}
 
-impl<'de> DeserializeSeed<'de> for Reader {
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => Ok(()),
+            Self::Field(Self::Whole, name) => f.write_str(name),
+            Self::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Item(parent, number) => write!(f, "{parent}[{number}]"),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    place: &'a Place<'a>,
+    repeated: &'a RefCell<Option<String>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -23,7 +57,7 @@ impl<'de> DeserializeSeed<'de> for Reader {
     }
 }
 
-impl<'de> Visitor<'de> for Reader {
+impl<'de> Visitor<'de> for Reader<'_> {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,7 +77,7 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number is too large"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -60,7 +94,7 @@ impl<'de> Visitor<'de> for Reader {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Reader)? {
+        while let Some(item) = items.next_element_seed(Reader { place: &Place::Item(self.place, list.len()), ..self })? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -69,12 +103,49 @@ impl<'de> Visitor<'de> for Reader {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
+            let place = Place::Field(self.place, &name);
             if object.contains_key(&name) {
-                return Err(A::Error::custom(format!("the field {name:?} is there twice")));
+                self.repeated.replace(Some(place.to_string()));
+                return Err(A::Error::custom("a field is there twice"));
             }
-            let value = fields.next_value_seed(Reader)?;
+            let value = fields.next_value_seed(Reader { place: &place, ..self })?;
             object.insert(name, value);
         }
         Ok(Value::Object(object))
     }
+}
+
+/// What is wrong with a text that is not JSON, and where.
+pub(super) fn in_words(body: &[u8], error: &serde_json::Error) -> String {
+    if body.is_empty() {
+        return "the body is empty; send a JSON object".to_owned();
+    }
+    if body.starts_with(&[0xef, 0xbb, 0xbf]) {
+        return "the body begins with a byte order mark; save it as UTF-8 without one".to_owned();
+    }
+    if std::str::from_utf8(body).is_err() {
+        let gzip = if body.starts_with(&[0x1f, 0x8b]) { ": it is compressed with gzip" } else { "" };
+        return format!("the body is not UTF-8 text{gzip}; send JSON as UTF-8, not compressed");
+    }
+    let text = error.to_string();
+    let cause = text.split(" at line ").next().unwrap_or_default();
+    let what = match cause {
+        _ if error.is_eof() => "it ends too early: a bracket, brace or quotation mark is not closed",
+        "expected value" | "expected ident" => "there is no value where one must be; texts are in double quotes",
+        "key must be a string" => "the name of a field is not in double quotes",
+        "trailing comma" => "nothing follows a comma",
+        "trailing characters" => "there is more text after its end",
+        "expected `:`" => "there is no colon after the name of a field",
+        "expected `,` or `}`" => "there is no comma or closing brace after a field",
+        "expected `,` or `]`" => "there is no comma or closing bracket after an item of a list",
+        "number out of range" => "a number is too large",
+        "invalid number" => "a number is not written as JSON writes numbers",
+        "invalid escape" | "unexpected end of hex escape" => "a backslash begins no escape of JSON",
+        _ if cause.starts_with("control character") => "a text has a control character that is not escaped",
+        _ if cause.contains("surrogate") => {
+            "an escape such as \\ud800 is half of a character; write both halves, or the character"
+        }
+        _ => "it does not have the form of JSON",
+    };
+    format!("the body is not JSON: {what} (line {}, column {})", error.line(), error.column())
 }

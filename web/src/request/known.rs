@@ -1,0 +1,43 @@
+//! Which parameters each operation of the API takes, as its description says: any other is refused, also by operations that
+//! take none.
+
+use super::parameters::{DRY_RUN, unknown};
+use crate::error::Error;
+use crate::openapi;
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
+
+type Names = HashMap<(String, String), BTreeSet<String>>;
+
+/// The names of the query parameters by method, in lower case, and path.
+static NAMES: LazyLock<Names> = LazyLock::new(|| {
+    let description = serde_json::to_value(openapi::document()).unwrap_or_default();
+    let paths = description["paths"].as_object().into_iter().flatten();
+    let operations = paths.flat_map(|(path, item)| {
+        item.as_object().into_iter().flatten().map(move |(method, operation)| ((method.clone(), path.clone()), names(operation)))
+    });
+    operations.collect()
+});
+
+fn names(operation: &Value) -> BTreeSet<String> {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let of_query = parameters.filter(|parameter| parameter["in"] == "query");
+    of_query.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned)).collect()
+}
+
+/// Refuses a parameter that the operation does not have.
+pub(super) fn check(request: &HttpRequest, pairs: &[(String, String)]) -> Result<(), Error> {
+    if pairs.is_empty() || !request.path().starts_with("/api/v1/") {
+        return Ok(());
+    }
+    let Some(path) = request.match_pattern() else { return Ok(()) };
+    let method = if request.method() == Method::HEAD { "get".to_owned() } else { request.method().as_str().to_ascii_lowercase() };
+    let changes = method != "get";
+    let Some(known) = NAMES.get(&(method, path)) else { return Ok(()) };
+    // A change without a dry run says so itself.
+    let other = pairs.iter().find(|(name, _)| !known.contains(name) && !(changes && name == DRY_RUN));
+    other.map_or(Ok(()), |(name, _)| Err(unknown(name, &known.iter().map(String::as_str).collect::<Vec<_>>())))
+}

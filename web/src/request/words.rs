@@ -1,0 +1,67 @@
+//! The words of refusals: what serde and the standard library say about a value, for people who never heard of either.
+
+/// `a, b and c`.
+pub(super) fn listed(items: &[&str], and: &str) -> String {
+    match items {
+        [] => "nothing".to_owned(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} {and} {last}", first.join(", ")),
+    }
+}
+
+/// `, did you mean "position"?`-like words, where a known name is near enough to be meant.
+pub(super) fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let name = name.to_ascii_lowercase();
+    // `rack_position` means `position`, and `mca` means `mac`.
+    let distance = |known: &str| {
+        let whole = strsim::osa_distance(&name, known);
+        let part = known.len() >= 3 && name.split(['_', '-']).any(|part| part == known);
+        if part { 1 } else { whole }
+    };
+    let nearest = known.map(|known| (distance(known), known)).min();
+    match nearest {
+        Some((distance, known)) if distance <= 2.min(name.len() / 2) => format!("; did you mean {known:?}?"),
+        _ => String::new(),
+    }
+}
+
+/// The numbers that a field can be.
+const NUMBERS: [(&str, &str); 6] = [
+    ("u8", "0 to 255"),
+    ("u16", "0 to 65535"),
+    ("u32", "0 to 4294967295"),
+    ("u64", "0 to 18446744073709551615"),
+    ("i32", "-2147483648 to 2147483647"),
+    ("i64", "-9223372036854775808 to 9223372036854775807"),
+];
+
+/// What a library says about a value, in plain words; those of our own types stay as they are.
+pub(super) fn plain(message: &str) -> String {
+    let known = [
+        ("invalid IPv4 address syntax", "it is not an IPv4 address such as 10.0.0.7"),
+        ("invalid IP address syntax", "it is not an address, or a network such as 10.0.0.0/24"),
+        ("UUID parsing failed", "it is not an id such as 0192f0c0-0000-7000-8000-000000000001"),
+        ("data did not match any variant", "it has none of the forms that it may have; /api/docs shows them"),
+        ("invalid digit found in string", "it is not a whole number, or is negative"),
+        ("cannot parse integer from empty string", "it is empty, and has to be a whole number"),
+        ("number too large to fit", "the number is too large"),
+        ("number too small to fit", "the number is too small"),
+        ("provided string was not `true` or `false`", "it is neither true nor false"),
+    ];
+    if let Some((_, words)) = known.iter().find(|(start, _)| message.starts_with(start)) {
+        return (*words).to_owned();
+    }
+    let Some((found, expected)) = message.split_once(", expected ") else { return message.to_owned() };
+    let expected = expected.trim_start_matches("a nonzero ");
+    let range = NUMBERS.iter().find(|(name, _)| *name == expected);
+    match (range, found.strip_prefix("invalid value: integer ")) {
+        (Some((_, range)), Some(number)) => format!("{} is not a whole number from {range}", number.trim_matches('`')),
+        _ if found.starts_with("invalid ") => "it does not have the form that it must have; /api/docs shows it".to_owned(),
+        _ => message.to_owned(),
+    }
+}
+
+/// The names between the backquotes of a message.
+pub(super) fn quoted(message: &str) -> Vec<&str> {
+    message.split('`').skip(1).step_by(2).collect()
+}

@@ -1,0 +1,81 @@
+//! Every parameter of the API's description: a value that is none is refused with the parameter's name, and a parameter that an
+//! operation does not have is refused by all of them.
+
+use crate::bodies::{filled, is_ours};
+use crate::support::{Answer, TestSite};
+use actix_web::dev::Service;
+use actix_web::test::TestRequest;
+use bootledger_aggregates::token::Scope;
+use serde_json::Value;
+
+#[actix_web::test]
+async fn a_wrong_and_an_unknown_parameter_are_refused_by_name_everywhere() {
+    let site = TestSite::create().await;
+    let administrator = site.bearer(Scope::Administrator).await;
+    let description = site.ask(TestRequest::get().uri("/api/openapi.json")).await.json();
+    let service = site.start().await;
+    let (mut unknown, mut wrong, mut paths) = (0, 0, 0);
+    for (path, item) in description["paths"].as_object().expect("paths").iter().filter(|(path, _)| path.starts_with("/api/v1/")) {
+        for (method, operation) in item.as_object().expect("operations") {
+            let kinds = operation["requestBody"]["content"].as_object();
+            let kind = kinds.and_then(|kinds| kinds.keys().next().cloned()).unwrap_or_default();
+            let send = async |uri: String| {
+                let request = TestRequest::default().method(method.to_uppercase().parse().expect("a method")).uri(&uri);
+                let request = request.insert_header(("authorization", format!("Bearer {administrator}")));
+                let request = request.insert_header(("content-type", kind.clone())).set_payload("{}");
+                let answer = Answer::of(service.call(request.to_request()).await.expect("an answer")).await;
+                let text = format!("{method} {uri}: {} {}", answer.status, answer.text);
+                assert!(answer.status.as_u16() < 500 && !is_ours(&answer.text), "{text}");
+                (answer, text)
+            };
+            let refused = async |uri: String, name: &str| {
+                let (answer, text) = send(uri).await;
+                assert!([400, 422].contains(&answer.status.as_u16()), "{text}");
+                let problem = answer.json();
+                let error = problem["errors"].as_array().expect("errors").iter().find(|error| error["field"] == name);
+                let message = error.unwrap_or_else(|| panic!("nothing of {name}: {text}"))["message"].to_string();
+                assert!(message.matches("perhaps").count() <= 1, "{text}");
+            };
+            let place = filled(path);
+            // A body may be refused first, where it is read before.
+            if kind.is_empty() {
+                unknown += 1;
+                refused(format!("{place}?nope=1"), "nope").await;
+                refused(format!("{place}?nope=1&nope=2"), "nope").await;
+            }
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let name = parameter["name"].as_str().expect("a name");
+                match parameter["in"].as_str() {
+                    Some("query") => {
+                        let types = parameter["schema"]["type"].to_string();
+                        if types.contains("boolean") || types.contains("integer") {
+                            wrong += 1;
+                            refused(format!("{place}?{name}=perhaps"), name).await;
+                            refused(format!("{place}?{name}="), name).await;
+                            refused(format!("{place}?{name}=99999999999999999999999"), name).await;
+                        }
+                        for value in ["%00", "%01", "%E2%80%AE", "x%2Fy", "%ff", "-1", &"x".repeat(5000)] {
+                            let (_, text) = send(format!("{place}?{name}={value}")).await;
+                            assert!(text.len() < 8000, "{name}: {} bytes", text.len());
+                        }
+                    }
+                    Some("path") => {
+                        paths += 1;
+                        for value in ["a%2Fb", "%01", "~", "%ff", &"x".repeat(2000)] {
+                            let variable = format!("{{{name}}}");
+                            let (answer, text) = send(filled(&path.replace(&variable, value))).await;
+                            let is_client = answer.status.is_client_error();
+                            assert!(is_client, "{text}");
+                            if kind.is_empty() && answer.status == 400 && !value.contains("%ff") {
+                                let problem: Value = answer.json();
+                                assert_eq!(problem["errors"][0]["field"], name, "{text}");
+                            }
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    assert!(unknown > 50 && wrong > 30 && paths > 50, "{unknown} {wrong} {paths}");
+}
