@@ -6,7 +6,7 @@ use crate::claims::{Claim, Holder};
 use crate::dhcp_server::DhcpServerSpec;
 use crate::network::NetworkSpec;
 use crate::rules::BrokenRule;
-use crate::site::SiteSpec;
+use crate::site::{BootUrl, SiteSpec};
 use crate::values::dhcp_option::{DhcpOption, OptionValue};
 use crate::values::ids::DeviceId;
 use crate::values::name::Name;
@@ -90,7 +90,7 @@ pub fn of_site(name: &Name, spec: &SiteSpec) -> Vec<Declared> {
     let by = format!("site {name}");
     let mut found = vec![];
     found.extend(next_server.map(|ip| declared(ip, "next_server", "the next server", &by, true)));
-    let boot = boot_url.as_ref().and_then(|url| url.ipv4());
+    let boot = boot_url.as_ref().and_then(BootUrl::ipv4);
     found.extend(boot.map(|ip| declared(ip, "boot_url", "the boot server", &by, true)));
     found.extend(of_options("dhcp_header", dhcp_header, &by));
     if let Some(IpAddr::V4(ip)) = dns_updates.as_ref().map(|updates| updates.primary.to_canonical()) {
@@ -123,14 +123,20 @@ fn of_options(field: &'static str, options: &[DhcpOption], by: &str) -> Vec<Decl
     for option in options {
         let code = option.resolved().map(|resolved| resolved.code).unwrap_or_default();
         let ips: Vec<Ipv4Addr> = match (&option.value, code) {
-            // Mask, policy filter, broadcast address.
-            (OptionValue::Addresses(_), 1 | 21 | 28) => vec![],
             // Static routes: destination and router by turns.
             (OptionValue::Addresses(pairs), 33) => pairs.0.iter().skip(1).step_by(2).copied().collect(),
-            (OptionValue::Addresses(all), _) => all.0.clone(),
+            // Not mask, policy filter and broadcast address.
+            (OptionValue::Addresses(all), code) if ![1, 21, 28].contains(&code) => all.0.clone(),
             (OptionValue::Routes(routes), _) => routes.iter().map(|route| route.router).collect(),
             (OptionValue::Text(text), _) => text.as_str().trim().parse().into_iter().collect(),
-            (OptionValue::Number(_) | OptionValue::Numbers(_) | OptionValue::Flag(_) | OptionValue::Hex(_), _) => vec![],
+            (
+                OptionValue::Addresses(_)
+                | OptionValue::Number(_)
+                | OptionValue::Numbers(_)
+                | OptionValue::Flag(_)
+                | OptionValue::Hex(_),
+                _,
+            ) => vec![],
         };
         let what = format!("in the DHCP option {}", option.name);
         found.extend(ips.into_iter().map(|ip| declared(ip, field, &what, by, true)));

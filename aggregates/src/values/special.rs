@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 /// The first address, the length of the prefix, and what the addresses are for.
 const SPECIAL: [(Ipv4Addr, u8, &str); 5] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8, "\"this network\" (RFC 791), which no host has"),
+    (Ipv4Addr::UNSPECIFIED, 8, "\"this network\" (RFC 791), which no host has"),
     (Ipv4Addr::new(127, 0, 0, 0), 8, "loopback (RFC 1122), which each host has for itself"),
     (Ipv4Addr::new(169, 254, 0, 0), 16, "link-local (RFC 3927), which hosts choose themselves"),
     (Ipv4Addr::new(224, 0, 0, 0), 4, "multicast (RFC 5771), which stands for groups of hosts"),
