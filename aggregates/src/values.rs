@@ -10,6 +10,7 @@ pub mod mac_address;
 pub mod name;
 pub mod percent;
 pub mod reverse_zone;
+pub mod serial_number;
 pub mod setting;
 pub mod sha256;
 #[cfg(test)]
