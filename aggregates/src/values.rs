@@ -12,6 +12,7 @@ pub mod name;
 pub mod percent;
 pub mod reverse_zone;
 pub mod schema;
+pub mod serial_number;
 pub mod setting;
 pub mod sha256;
 pub mod special;

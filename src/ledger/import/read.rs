@@ -11,9 +11,11 @@ use bootledger_aggregates::rules::BrokenRule;
 use bootledger_aggregates::values::hostname::Hostname;
 use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::serial_number;
 use bootledger_aggregates::values::text::Text;
 use bootledger_web::commands::RowError;
 use header::Header;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::net::Ipv4Addr;
@@ -65,25 +67,30 @@ pub(super) struct Content {
 /// How many lines may stand before a header line: a title, an author, a date.
 const TITLE: usize = 10;
 
+/// How many errors are listed: more are no help, and fill memory.
+const MOST_ERRORS: usize = 9_999;
+
 /// Reads a file to its end, whatever is wrong with it.
 pub(super) fn content(csv: &[u8]) -> Content {
     let whole_file = |rule: &str, message: String| Content { rows: vec![], errors: vec![error(0, "", rule, message)] };
     let table = match Table::of(csv) {
         Ok(table) => table,
-        Err(why) => return whole_file("csv_unreadable", why),
+        Err(table::Unreadable { why, .. }) => return whole_file("csv_unreadable", why),
     };
     let mut errors = vec![];
     let mut rows = vec![];
     let mut whole = true;
-    let mut header = None;
+    let mut header: Option<Order> = None;
+    // The errors of a line that may be a header, or a heading over several columns above it.
+    let mut unsure: Option<Vec<RowError>> = None;
     // Lines whose meaning is not known yet: a header may follow.
     let mut before: Vec<Line> = vec![];
     let mut read = 0;
     for line in table.rows() {
         let line = match line {
             Ok(line) => line,
-            Err(why) => {
-                errors.push(error(0, "", "csv_unreadable", format!("the file cannot be read as CSV: {why}")));
+            Err(table::Unreadable { row, why }) => {
+                errors.push(error(row, "", "csv_unreadable", why));
                 whole = false;
                 break;
             }
@@ -98,25 +105,62 @@ pub(super) fn content(csv: &[u8]) -> Content {
             whole = false;
             break;
         }
-        if let Some(order) = &header {
-            read_line(&line, order, &mut rows, &mut errors);
+        if errors.len() >= MOST_ERRORS {
+            let message = format!("the file has more than {MOST_ERRORS} errors, and was read no further; fix those first");
+            errors.push(error(line.number, "", "csv_errors", message));
+            whole = false;
+            break;
+        }
+        if table.lossy
+            && header.is_some()
+            && let Some(error) = not_utf8(&line, header.as_ref())
+        {
+            return Content { rows: vec![], errors: vec![error] };
+        }
+        if header.is_some() && is_summary(&line) {
             continue;
         }
-        match texts(&line).map_or(Header::None, |cells| header::read(line.number, &cells)) {
-            Header::Found(order) => {
-                (read, header) = (0, Some(Order::Named(order)));
-                before.clear();
-            }
-            Header::Wrong(errors) => return Content { rows: vec![], errors },
-            // A row of its own, so that no header follows; or one too many for a title.
-            Header::None if has_mac(&line) || before.len() == TITLE => {
-                for line in before.drain(..).chain([line]) {
-                    read_line(&line, &Order::Usual, &mut rows, &mut errors);
+        let looked_at = if header.is_none() || !has_mac(&line) { header::read(line.number, &texts(&line)) } else { Header::None };
+        match (looked_at, &header) {
+            (Header::Found(places, counting), _) => {
+                // A sheet that was copied below another has its headings again.
+                header = Some(Order::Named { places, counting });
+                if rows.is_empty() && errors.is_empty() {
+                    read = 0;
                 }
-                header = Some(Order::Usual);
+                before.clear();
+                unsure = None;
             }
-            Header::None => before.push(line),
+            (_, Some(order)) => {
+                read_line(&line, order, &mut rows, &mut errors);
+                if errors.iter().rev().take(2).any(|error| error.broken.rule == "column_unnamed") {
+                    whole = false;
+                    break;
+                }
+            }
+            (Header::Wrong(_), None) if unsure.is_some() => {}
+            (Header::Wrong(errors), None) => unsure = Some(errors),
+            // A row of its own, so that no header follows; or one too many for a title.
+            (Header::None, None) if has_mac(&line) || before.len() == TITLE => {
+                if let Some(errors) = unsure {
+                    return Content { rows: vec![], errors };
+                }
+                let usual = Order::Usual;
+                for line in before.drain(..).chain([line]) {
+                    if table.lossy
+                        && let Some(error) = not_utf8(&line, Some(&usual))
+                    {
+                        return Content { rows: vec![], errors: vec![error] };
+                    }
+                    read_line(&line, &usual, &mut rows, &mut errors);
+                }
+                header = Some(usual);
+            }
+            (Header::None, None) => before.push(line),
         }
+    }
+    if let Some(errors) = unsure {
+        return Content { rows: vec![], errors };
     }
     for line in before {
         read_line(&line, &Order::Usual, &mut rows, &mut errors);
@@ -147,35 +191,93 @@ pub(super) fn content(csv: &[u8]) -> Content {
 enum Order {
     /// As the documentation lists them.
     Usual,
-    /// For each of `COLUMNS`, its place in the file.
-    Named(Vec<Option<usize>>),
+    Named {
+        /// For each of `COLUMNS`, its place in the file.
+        places: Vec<Option<usize>>,
+        /// The places of what only counts the rows.
+        counting: Vec<usize>,
+    },
 }
 
 impl Order {
     fn place(&self, column: usize) -> Option<usize> {
         match self {
             Self::Usual => Some(column),
-            Self::Named(places) => places.get(column).copied().flatten(),
+            Self::Named { places, .. } => places.get(column).copied().flatten(),
         }
     }
 }
 
 /// Whether a line has more than empty cells, and is no comment.
 fn has_values(line: &Line) -> bool {
-    let cell = |cell: &Vec<u8>| std::str::from_utf8(cell).map_or(!cell.is_empty(), |cell| !cell::value(cell).is_empty());
-    // A comment has nothing beside it: the error of a formula, or a column too narrow for its value, begins with the same sign.
-    let comment = line.cells.first().is_some_and(|first| first.starts_with(b"#")) && !line.cells.iter().skip(1).any(cell);
-    !comment && line.cells.iter().any(cell)
+    let ruled = |cell: &str| cell::is_blank(cell) || cell.chars().all(|c| matches!(c, '=' | '-' | ':' | '+'));
+    let filled = |cell: &String| !ruled(cell::value(cell));
+    let first = line.cells.first().map(|cell| cell::value(cell)).unwrap_or_default();
+    // A comment has nothing beside it, or a blank behind its sign: the error of a formula, or a column too narrow for its value,
+    // begins with the same sign.
+    let alone = first.starts_with('#') && !line.cells.iter().skip(1).any(filled);
+    let spaced = first.strip_prefix("# ").is_some_and(|rest| rest.starts_with(char::is_alphabetic)) && !has_mac(line);
+    !alone && !spaced && line.cells.iter().any(filled)
 }
 
-fn texts(line: &Line) -> Option<Vec<&str>> {
-    line.cells.iter().map(|cell| std::str::from_utf8(cell).ok().map(cell::value)).collect()
+/// Whether a line sums up those above it, as `Total;27` or `27 servers`.
+fn is_summary(line: &Line) -> bool {
+    const WORDS: [&str; 18] = [
+        "total",
+        "totals",
+        "grand total",
+        "subtotal",
+        "sum",
+        "count",
+        "summe",
+        "gesamt",
+        "gesamtsumme",
+        "anzahl",
+        "zwischensumme",
+        "suma",
+        "razem",
+        "ogółem",
+        "total général",
+        "somme",
+        "totale",
+        "totaal",
+    ];
+    const THINGS: [&str; 12] =
+        ["server", "servers", "row", "rows", "device", "devices", "host", "hosts", "entries", "records", "zeilen", "geräte"];
+    let mut filled = line.cells.iter().map(|cell| cell::value(cell)).filter(|cell| !cell.is_empty());
+    let first = filled.next().unwrap_or_default().to_lowercase();
+    let first = first.trim_end_matches([':', '=', ' ']);
+    let number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | ' '));
+    let counts = |text: &str| text.split_once(' ').is_some_and(|(count, thing)| number(count) && THINGS.contains(&thing));
+    let named = first.split_once(':').map_or(first, |(word, _)| word);
+    let rest = first.split_once(':').map_or("", |(_, rest)| rest.trim());
+    (WORDS.contains(&named) && (rest.is_empty() || number(rest) || counts(rest)) || counts(first))
+        && filled.all(|cell| number(cell) || counts(&cell.to_lowercase()))
+}
+
+/// The error of a file that is not UTF-8, at its first cell that matters. What stands in titles and remarks does not.
+fn not_utf8(line: &Line, order: Option<&Order>) -> Option<RowError> {
+    let order = order?;
+    let lost = |column: &usize| {
+        order.place(*column).and_then(|place| line.cells.get(place)).is_some_and(|cell| cell.contains('\u{fffd}'))
+    };
+    let column = (0..COLUMNS.len()).find(lost).and_then(|column| COLUMNS.get(column))?;
+    let message = format!(
+        "the file is not UTF-8: the first such character is in row {}, column {column}. Save the file again as UTF-8 (in Excel: \"CSV \
+         UTF-8\"; in LibreOffice: character set \"Unicode (UTF-8)\")",
+        line.number
+    );
+    Some(error(line.number, column, "not_utf8", message))
+}
+
+fn texts(line: &Line) -> Vec<&str> {
+    line.cells.iter().map(|cell| cell::value(cell)).collect()
 }
 
 fn has_mac(line: &Line) -> bool {
     line.cells
         .iter()
-        .any(|cell| std::str::from_utf8(cell).is_ok_and(|cell| cell::mac(cell::value(cell)).parse::<MacAddress>().is_ok()))
+        .any(|cell| cell::mac(&cell::narrowed(cell::value(cell)).trim_start_matches('#')).parse::<MacAddress>().is_ok())
 }
 
 /// One error for a file in which no row is one of ours, in place of one for each row.
@@ -184,7 +286,7 @@ fn foreign(rows: &[Row], errors: &[RowError], order: Option<&Order>) -> Option<R
     let first = errors.iter().find(strange)?;
     let lines: HashSet<u64> = errors.iter().map(|error| error.row).collect();
     let all_strange = errors.iter().filter(strange).map(|error| error.row).collect::<HashSet<_>>() == lines;
-    if !rows.is_empty() || !all_strange || matches!(order, Some(Order::Named(_))) {
+    if !rows.is_empty() || !all_strange || matches!(order, Some(Order::Named { .. })) {
         return None;
     }
     let message = format!(
@@ -200,42 +302,56 @@ fn foreign(rows: &[Row], errors: &[RowError], order: Option<&Order>) -> Option<R
 fn read_line(line: &Line, order: &Order, rows: &mut Vec<Row>, errors: &mut Vec<RowError>) {
     let number = line.number;
     let before = errors.len();
-    let width = match order {
-        Order::Usual => COLUMNS.len(),
-        Order::Named(places) => places.iter().flatten().max().map_or(0, |last| last + 1),
-    };
-    let filled = line.cells.iter().rposition(|cell| std::str::from_utf8(cell).map_or(true, |cell| !cell::value(cell).is_empty()));
-    let filled = filled.map_or(0, |last| last + 1);
-    if filled > width || (matches!(order, Order::Usual) && line.cells.len() < NEEDED) {
-        let has = filled.max(line.cells.len().min(width));
-        let message = format!("the row has {has} columns; it needs {NEEDED} to {width}: {}", COLUMNS.join("; "));
-        errors.push(error(number, "", "column_count", message));
-        return;
+    let filled = |place: usize| line.cells.get(place).is_some_and(|cell| !cell::value(cell).is_empty());
+    match order {
+        Order::Usual => {
+            let has = line.cells.iter().rposition(|cell| !cell::value(cell).is_empty()).map_or(0, |last| last + 1);
+            if has > COLUMNS.len() || line.cells.len() < NEEDED {
+                let has = has.max(line.cells.len().min(COLUMNS.len()));
+                let most = COLUMNS.len();
+                let message = format!("expected {NEEDED} to {most} columns, and the row has {has}: {}", COLUMNS.join("; "));
+                errors.push(error(number, "", "column_count", message));
+                return;
+            }
+        }
+        Order::Named { places, counting } => {
+            let known = |place: &usize| places.contains(&Some(*place)) || counting.contains(place);
+            if let Some(place) = (0..line.cells.len()).find(|place| filled(*place) && !known(place)) {
+                let message = format!(
+                    "column {} has values from row {number} on and no heading. Name it or delete it; a cell with the separator in it \
+                     must be in quotes",
+                    place + 1
+                );
+                errors.push(error(number, "", "column_unnamed", message));
+                return;
+            }
+        }
     }
-    let mut cells = [""; COLUMNS.len()];
+    let mut cells: [Cow<'_, str>; COLUMNS.len()] = Default::default();
     for (column, value) in cells.iter_mut().enumerate() {
         let Some(cell) = order.place(column).and_then(|place| line.cells.get(place)) else { continue };
         let name = COLUMNS.get(column).copied().unwrap_or_default();
-        let Ok(cell) = std::str::from_utf8(cell) else {
-            errors.push(error(number, name, "not_utf8", "the cell is not UTF-8; save the file as UTF-8"));
+        let cell = cell::narrowed(cell::value(cell));
+        if cell::is_blank(&cell) {
             continue;
-        };
-        *value = cell::value(cell);
-        if cell::is_blank(value) {
-            *value = "";
-        } else if let Some(why) = cell::spoilt(value) {
+        }
+        if let Some(why) = cell::spoilt(&cell) {
             errors.push(error(number, name, &format!("{name}_invalid"), why));
-            *value = "";
+        } else if cell.chars().count() > 300 {
+            let message = format!("{} is too long: a cell has at most 300 characters", cell::quoted(&cell));
+            errors.push(error(number, name, &format!("{name}_invalid"), message));
+        } else {
+            *value = cell;
         }
     }
     if errors.len() == before {
-        read_row(number, cells, rows, errors);
+        read_row(number, &cells.each_ref().map(AsRef::as_ref), rows, errors);
     }
 }
 
-fn read_row(line: u64, cells: [&str; COLUMNS.len()], rows: &mut Vec<Row>, errors: &mut Vec<RowError>) {
+fn read_row(line: u64, cells: &[&str; COLUMNS.len()], rows: &mut Vec<Row>, errors: &mut Vec<RowError>) {
     let before = errors.len();
-    let [mac, management_ip, network, venture, role, boot_image, hostname, ip, rack, serial] = cells;
+    let [mac, management_ip, network, venture, role, boot_image, hostname, ip, rack, serial] = *cells;
     let mut notes = vec![];
     let serial = match cell::serial(serial) {
         _ if serial.is_empty() => None,
@@ -249,15 +365,26 @@ fn read_row(line: u64, cells: [&str; COLUMNS.len()], rows: &mut Vec<Row>, errors
             None
         }
     };
-    if cell::is_scientific(mac) {
-        let why = format!(
-            "{mac} is a number that a spreadsheet made of a MAC address; format the column as text, or write it with colons"
-        );
+    // What people write where an address or a name is not known yet is passed over; it never is one.
+    let mut unset = |column: &str, value: &'_ str| {
+        let unset = is_unset(value);
+        if unset {
+            notes.push(format!("the {column} {} is a filler; it is left out", cell::quoted(value)));
+        }
+        unset
+    };
+    let management_ip = if unset("management_ip", management_ip) { "" } else { management_ip };
+    let hostname = if unset("hostname", hostname) { "" } else { hostname };
+    let ip = if unset("ip", ip) { "" } else { ip };
+    let mac_read = cell::mac(mac);
+    if mac_read.parse::<MacAddress>().is_err()
+        && let Some(why) = cell::mac_hint(mac)
+    {
         errors.push(error(line, "mac", "mac_invalid", why));
         return;
     }
-    let mac = needed(line, 0, &cell::mac(mac), errors);
-    let management_ip = optional::<Host>(line, 1, cell::address(management_ip), errors).filter(|host| {
+    let mac = needed(line, 0, &mac_read, errors);
+    let management_ip = optional::<Host>(line, 1, hinted(line, 1, management_ip, errors), errors).filter(|host| {
         if host.address().is_none() {
             let message = format!("{host} is a host name; give an address here, or set the name at the device");
             errors.push(error(line, "management_ip", "management_ip_invalid", message));
@@ -269,11 +396,27 @@ fn read_row(line: u64, cells: [&str; COLUMNS.len()], rows: &mut Vec<Row>, errors
     let role = needed(line, 4, role, errors);
     let boot_image = optional(line, 5, boot_image, errors);
     let hostname = optional(line, 6, hostname, errors);
-    let ip = optional(line, 7, cell::address(ip), errors);
+    let ip = optional(line, 7, hinted(line, 7, ip, errors), errors);
     let rack = optional(line, 8, rack, errors);
     if let (Some(mac), Some(venture), Some(role), true) = (mac, venture, role, errors.len() == before) {
         rows.push(Row { line, mac, management_ip, network, venture, role, boot_image, hostname, ip, rack, serial, notes });
     }
+}
+
+/// An address, or nothing where what is wrong with it was said.
+fn hinted<'a>(line: u64, index: usize, cell: &'a str, errors: &mut Vec<RowError>) -> &'a str {
+    let address = cell::address(cell);
+    let Some(why) = cell::address_hint(address) else { return address };
+    let column = COLUMNS[index];
+    errors.push(error(line, column, &format!("{column}_invalid"), why));
+    ""
+}
+
+/// Whether a value stands where an address or a host name is not known.
+fn is_unset(value: &str) -> bool {
+    !value.is_empty()
+        && (serial_number::is_filler(value)
+            || ["::", "localhost", "localhost.localdomain"].contains(&value.to_lowercase().as_str()))
 }
 
 fn optional<T: FromStr<Err: std::fmt::Display>>(line: u64, index: usize, cell: &str, errors: &mut Vec<RowError>) -> Option<T> {
@@ -284,8 +427,10 @@ fn optional<T: FromStr<Err: std::fmt::Display>>(line: u64, index: usize, cell: &
     let why = |why: T::Err| {
         let why = why.to_string();
         // Most say themselves what they are about.
+        let escaped = format!("{cell:?}");
         // Errors that quote the value begin with it, escaped and perhaps shortened.
-        let message = if why.contains(cell) || why.starts_with('"') { why } else { format!("{cell:?}: {why}") };
+        let said = why.contains(cell) || why.contains(escaped.trim_matches('"')) || why.starts_with('"');
+        let message = if said { why } else { format!("{}: {why}", cell::quoted(cell)) };
         error(line, column, &format!("{column}_invalid"), message)
     };
     cell.parse().map_err(|error| errors.push(why(error))).ok()

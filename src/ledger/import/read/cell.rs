@@ -1,23 +1,138 @@
 //! What a cell means: what people and spreadsheets put into cells is read as it is meant, or refused where that cannot be known.
 
+use bootledger_aggregates::values::invisible;
+use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_aggregates::values::serial_number;
 use std::borrow::Cow;
+use std::net::Ipv4Addr;
 
 /// A cell's value without what is only around it: spaces of any kind, an apostrophe or `="…"` that keeps a spreadsheet from
 /// taking a text for a number.
 pub(super) fn value(cell: &str) -> &str {
     let around =
         |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{202a}'..='\u{202e}');
+    let around = |c: char| around(c) || matches!(c, '\u{ad}' | '\u{180e}' | '\u{2066}'..='\u{2069}' | '\u{2800}' | '\u{3164}');
     let cell = cell.trim_matches(around);
     let cell = cell.strip_prefix("=\"").and_then(|cell| cell.strip_suffix('"')).unwrap_or(cell);
-    cell.strip_prefix('\'').unwrap_or(cell).trim_matches(around)
+    // Programs that quote with other signs than CSV does.
+    let pairs = [('\'', '\''), ('“', '”'), ('„', '“'), ('”', '”'), ('‘', '’'), ('«', '»'), ('`', '`')];
+    let inner = |(open, close)| cell.strip_prefix(open).and_then(|rest: &str| rest.strip_suffix(close));
+    let cell = pairs.into_iter().find_map(inner).unwrap_or(cell);
+    cell.strip_prefix(['\'', '’']).unwrap_or(cell).trim_matches(around)
+}
+
+/// How much of a value a message shows.
+const SHOWN: usize = 60;
+
+/// A value as messages show it: its control and invisible characters written out, and not longer than a line.
+pub(super) fn quoted(value: &str) -> String {
+    let start: String = value.chars().take(SHOWN).collect();
+    let escaped: String = start
+        .chars()
+        .flat_map(|c| c.is_control().then(|| c.escape_default()).into_iter().flatten().chain((!c.is_control()).then_some(c)))
+        .collect();
+    let escaped = invisible::shown(&escaped);
+    let rest = value.chars().count().saturating_sub(SHOWN);
+    if rest > 0 { format!("\"{escaped}…\" ({rest} more characters)") } else { format!("\"{escaped}\"") }
+}
+
+/// Letters, digits and signs of East Asian keyboards as those of ASCII: `１０．０．０．１`.
+pub(super) fn narrowed(value: &str) -> Cow<'_, str> {
+    if !value.contains(|c| matches!(c, '\u{ff01}'..='\u{ff5e}')) {
+        return Cow::Borrowed(value);
+    }
+    let narrow = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        other => other,
+    };
+    Cow::Owned(value.chars().map(narrow).collect())
+}
+
+const AS_TEXT: &str = "format the column as text, and write the value again";
+
+/// What a spreadsheet may have made of a value, in words: a date, a time, a number.
+pub(super) fn changed(value: &str) -> Option<&'static str> {
+    const TRUTHS: [&str; 20] = [
+        "true",
+        "false",
+        "wahr",
+        "falsch",
+        "vrai",
+        "faux",
+        "verdadero",
+        "falso",
+        "verdadeiro",
+        "vero",
+        "prawda",
+        "fałsz",
+        "waar",
+        "onwaar",
+        "sant",
+        "falskt",
+        "sann",
+        "usann",
+        "истина",
+        "ложь",
+    ];
+    let money = ['%', '‰', '€', '$', '£', '¥', '₽', '₹'];
+    if TRUTHS.contains(&value.to_lowercase().as_str()) {
+        Some("true or false, which a spreadsheet may have made of another value")
+    } else if is_scientific(value) {
+        Some("a number that a spreadsheet has rounded")
+    } else if is_date(value) || is_month(value) {
+        Some("a date, which a spreadsheet may have made of another value")
+    } else if is_time(value) {
+        Some("a time of day, which a spreadsheet may have made of another value")
+    } else if is_grouped(value) {
+        Some("a number with separators between its digits")
+    } else if value.starts_with(money) || value.ends_with(money) {
+        Some("a percentage or an amount of money")
+    } else {
+        None
+    }
+}
+
+/// `12:30`, `12:30:00`, `0:30 PM`.
+fn is_time(value: &str) -> bool {
+    let upper = value.to_uppercase();
+    let clock = upper.trim_end_matches(['A', 'P', 'M', '.', ' ']);
+    let parts: Vec<&str> = clock.split(':').collect();
+    (2..=3).contains(&parts.len())
+        && parts.iter().all(|part| {
+            let part = part.split_once(['.', ',']).map_or(*part, |(whole, _)| whole);
+            (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+        })
+}
+
+/// `Mar-26`, `26. Mrz`, `26-mars-2026`. A spreadsheet never writes a month in capitals only.
+fn is_month(value: &str) -> bool {
+    const MONTHS: [&str; 44] = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mrz", "mär", "mai", "okt", "dez",
+        "janv", "févr", "mars", "avr", "juin", "juil", "août", "sept", "déc", "ene", "abr", "ago", "dic", "gen", "mag", "giu",
+        "lug", "set", "ott", "sty", "lut", "kwi", "maj", "cze", "lip", "sie", "wrz",
+    ];
+    let parts: Vec<&str> = value.split(['-', ' ', '.', '/']).filter(|part| !part.is_empty()).collect();
+    let number = |part: &&str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let month = |part: &&str| {
+        let lower = part.to_lowercase();
+        let long =
+            ["january", "february", "march", "april", "june", "july", "august", "september", "october", "november", "december"];
+        part.chars().any(char::is_lowercase) && (MONTHS.contains(&lower.as_str()) || long.contains(&lower.as_str()))
+    };
+    (2..=3).contains(&parts.len())
+        && parts.iter().filter(|part| month(part)).count() == 1
+        && parts.iter().filter(|part| number(part)).count() == parts.len() - 1
 }
 
 /// What people write where there is nothing.
 pub(super) fn is_blank(value: &str) -> bool {
     let signs = !value.is_empty() && value.chars().all(|c| matches!(c, '-' | '–' | '—' | '_' | '.' | '?' | '/' | '*'));
     signs
-        || ["n/a", "n.a.", "n. a.", "(none)", "(blank)", "(empty)", "(null)", "<none>", "<null>", "<empty>"]
-            .contains(&value.to_lowercase().as_str())
+        || [
+            "n/a", "n.a.", "k.a.", "k. a.", "n/d", "n/v", "[none]", "[blank]", "[empty]", "[null]", "n. a.", "(none)", "(blank)",
+            "(empty)", "(null)", "<none>", "<null>", "<empty>",
+        ]
+        .contains(&value.to_lowercase().as_str())
 }
 
 /// Why a value cannot be what was meant, whatever its column: an error of a formula.
@@ -26,7 +141,28 @@ pub(super) fn spoilt(value: &str) -> Option<String> {
     let failed = ["#N/A", "#NV", "#N/D", "#ND"].iter().any(|word| value.eq_ignore_ascii_case(word));
     let narrow = value.len() > 2 && value.bytes().all(|byte| byte == b'#');
     let formula = failed || narrow || value.starts_with('#') && value.len() > 2 && value.ends_with(['!', '?']);
-    formula.then(|| format!("{value} is the error of a formula in the spreadsheet; write the value itself"))
+    let short = value
+        .strip_prefix('#')
+        .and_then(|rest| rest.split_once('/'))
+        .is_some_and(|(a, b)| a.chars().count() < 3 && b.chars().count() < 3);
+    let office =
+        value.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("err:")) || value.eq_ignore_ascii_case("loading...");
+    if formula || short || office || value.eq_ignore_ascii_case("#GETTING_DATA") {
+        return Some(format!("{} is the error of a formula in the spreadsheet; write the value itself", quoted(value)));
+    }
+    if value.starts_with('=') {
+        return Some(format!("{} is a formula; copy the cell and paste it as a value", quoted(value)));
+    }
+    let strange = |c: char| match c {
+        '\u{fffd}' => Some("is in place of one that another program has lost"),
+        '‐'..='―' | '−' | '﹣' => Some("is a dash that a program may have put in place of '-'"),
+        '‘'..='‟' | '«' | '»' => Some("is a quotation mark that belongs to no value"),
+        c if c.is_control() => Some("is a line break or control character"),
+        c if c.is_numeric() && !c.is_ascii() => Some("is a digit other than 0 to 9"),
+        _ => None,
+    };
+    let (c, why) = value.chars().find_map(|c| strange(c).map(|why| (c, why)))?;
+    Some(format!("{}: the character U+{:04X} {why}; type the value again", quoted(value), u32::from(c)))
 }
 
 /// A serial number, or what it is instead.
@@ -38,80 +174,31 @@ pub(super) enum Serial<'a> {
     Spoilt(String),
 }
 
-/// What makers' firmware has where nobody wrote a serial number; without spaces and punctuation, in lower case.
-const FILLERS: [&str; 34] = [
-    "tobefilledbyoem",
-    "tobefilled",
-    "defaultstring",
-    "systemserialnumber",
-    "chassisserialnumber",
-    "baseboardserialnumber",
-    "baseboardserial",
-    "boardserialnumber",
-    "serialnumber",
-    "serial",
-    "systemserial",
-    "oem",
-    "oemstring",
-    "oemdefault",
-    "notspecified",
-    "notapplicable",
-    "notavailable",
-    "notpresent",
-    "notset",
-    "unspecified",
-    "unknown",
-    "none",
-    "null",
-    "nil",
-    "empty",
-    "invalid",
-    "undefined",
-    "default",
-    "tbd",
-    "todo",
-    "na",
-    "noserial",
-    "noserialnumber",
-    "filledbyoem",
-];
-
 pub(super) fn serial(value: &str) -> Serial<'_> {
-    let plain: String = value.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    let same = plain.len() > 2 && plain.chars().all(|c| plain.starts_with(c));
-    let counted = plain.len() > 6 && ("12345678901234567890".starts_with(&plain) || "01234567890123456789".starts_with(&plain));
-    if FILLERS.contains(&plain.as_str())
-        || plain.is_empty()
-        || same && (plain.starts_with(['0', 'x', 'f']))
-        || counted
-        || plain == "0"
-    {
+    if serial_number::is_filler(value) {
         return Serial::PassedOver(format!(
-            "the serial number {value:?} is no serial number, but what stands where there is none; it is left out"
+            "the serial number {} is a filler that stands where there is none; it is left out",
+            quoted(value)
         ));
-    }
-    if is_scientific(value) {
-        let message = format!(
-            "{value} is a number that a spreadsheet has rounded, and the serial number cannot be known from it; format the column as \
-             text, and write the serial number again"
-        );
-        return Serial::Spoilt(message);
     }
     if value.len() > 15 && value.bytes().all(|byte| byte.is_ascii_digit()) && value.bytes().skip(15).all(|byte| byte == b'0') {
         let message = format!(
-            "a spreadsheet keeps 15 digits of a number, and those of {value} behind the fifteenth are all zero; format the column as \
-             text, and write the serial number again"
+            "a spreadsheet keeps 15 digits of a number, and those of {value} behind the fifteenth are all zero; {AS_TEXT}"
         );
         return Serial::Spoilt(message);
     }
-    if is_grouped(value) {
-        let message = format!("{value} is a number with separators between its digits; format the column as text");
-        return Serial::Spoilt(message);
+    if let Some(what) = changed(value) {
+        return Serial::Spoilt(format!("{} is {what}, and the serial number cannot be known from it; {AS_TEXT}", quoted(value)));
     }
-    if is_date(value) {
-        let message =
-            format!("{value} is a date, which a spreadsheet may have made of the serial number; format the column as text");
-        return Serial::Spoilt(message);
+    let (latin, other) = value
+        .chars()
+        .filter(|c| c.is_alphabetic())
+        .fold((false, false), |(latin, other), c| (latin || c.is_ascii(), other || matches!(c, '\u{370}'..='\u{52f}')));
+    if other && (latin || value.bytes().any(|byte| byte.is_ascii_digit())) {
+        return Serial::Spoilt(format!(
+            "{} has Greek or Cyrillic letters that look like Latin ones; type it again",
+            quoted(value)
+        ));
     }
     // Programs that keep whole numbers as decimal ones write `70123456.0`.
     let whole = value.strip_suffix(".0").filter(|digits| digits.len() > 3 && digits.bytes().all(|byte| byte.is_ascii_digit()));
@@ -156,11 +243,10 @@ fn is_date(value: &str) -> bool {
                     && number(day, 1, 2)
             }
             [day, month, year] => {
-                number(day, 1, 2)
-                    && number(month, 1, 2)
-                    && number(year, 4, 4)
-                    && (year.starts_with("19") || year.starts_with("20"))
+                let long = number(year, 4, 4) && (year.starts_with("19") || year.starts_with("20"));
+                number(day, 1, 2) && number(month, 1, 2) && (long || separator != '-' && number(year, 2, 2))
             }
+            [day, month] => separator == '/' && number(day, 1, 2) && number(month, 1, 4),
             _ => false,
         }
     })
@@ -185,4 +271,38 @@ pub(super) fn address(value: &str) -> &str {
         Some((address, length)) if length.parse::<u8>().is_ok_and(|length| length <= 128) => address,
         _ => value,
     }
+}
+
+/// What may help with a MAC address that cannot be read.
+pub(super) fn mac_hint(value: &str) -> Option<String> {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    let several =
+        value.split([',', ';', '/', ' ', '|', '+', '\n', '\r']).filter(|part| part.parse::<MacAddress>().is_ok()).count();
+    if several > 1 {
+        return Some(format!("the cell has {several} MAC addresses; give the one of the interface that boots"));
+    }
+    if digits && (1..12).contains(&value.len()) {
+        return Some(format!("{} is a number; a spreadsheet drops leading zeros and rounds. {AS_TEXT}", quoted(value)));
+    }
+    changed(value).map(|what| format!("{} is {what}; {AS_TEXT}, with colons", quoted(value)))
+}
+
+/// What may help with an address that cannot be read.
+pub(super) fn address_hint(value: &str) -> Option<String> {
+    let several = value.split([',', ';', ' ', '|', '\n', '\r']).filter(|part| part.parse::<Ipv4Addr>().is_ok()).count();
+    let numbers: Vec<&str> = value.split(['.', ',']).collect();
+    let digits = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if several > 1 {
+        return Some(format!("the cell has {several} addresses; give one"));
+    }
+    if !numbers.iter().all(digits) {
+        return changed(value).map(|what| format!("{} is {what}; {AS_TEXT}", quoted(value)));
+    }
+    let padded = numbers.len() == 4 && numbers.iter().any(|part| part.len() > 1 && part.starts_with('0'));
+    if padded {
+        return Some(format!("{} has leading zeros, which some programs read as octal; write it without", quoted(value)));
+    }
+    (!value.is_empty() && value.parse::<Ipv4Addr>().is_err()).then(|| {
+        format!("{} is not an IPv4 address; a spreadsheet may have made a number or a date of it. {AS_TEXT}", quoted(value))
+    })
 }

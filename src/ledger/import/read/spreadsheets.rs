@@ -272,3 +272,143 @@ fn a_value_is_there_once_in_the_message_about_it() {
     let (_, _, message) = refusal(b"mac;venture;role;hostname\n52:54:00:00:00:01;shop;web;web_02\n52:54:00:00:00:02;shop;web;\n");
     assert_eq!(message.matches("web_02").count(), 1, "{message}");
 }
+
+#[test]
+fn what_a_spreadsheet_makes_of_a_cell_is_refused_once_with_its_row_and_column() {
+    let cells: [(&str, &str); 34] = [
+        ("serial", "Mar-26"),
+        ("serial", "26-Mar"),
+        ("serial", "26. Mrz"),
+        ("serial", "2026-03-26"),
+        ("serial", "03/26/2026"),
+        ("serial", "26.03.26"),
+        ("serial", "12:30"),
+        ("serial", "12:30:00 PM"),
+        ("serial", "TRUE"),
+        ("serial", "WAHR"),
+        ("serial", "VRAI"),
+        ("serial", "1.23E+11"),
+        ("serial", "=HYPERLINK(1)"),
+        ("serial", "Err:502"),
+        ("serial", "#N/V"),
+        ("serial", "12%"),
+        ("serial", "€ 12"),
+        ("serial", "SN–12"),
+        ("serial", "SN\u{fffd}12"),
+        ("serial", "A\nB"),
+        ("serial", "A\u{200b}B"),
+        ("serial", "ВМ12345"),
+        ("mac", "00:11:22"),
+        ("mac", "5.25E+11"),
+        ("mac", "5056000001"),
+        ("mac", "03/26/2026"),
+        ("mac", "52:54:00:00:00:07 52:54:00:00:00:08"),
+        ("ip", "10.20.1"),
+        ("ip", "10,20,1,50"),
+        ("ip", "10.20.1.50–"),
+        ("ip", "102015"),
+        ("ip", "010.020.001.050"),
+        ("management_ip", "#REF!"),
+        ("management_ip", "10.9.0.1\n10.9.0.2"),
+    ];
+    for (column, cell) in cells {
+        let value = |name: &str, usual: &str| if name == column { cell.to_owned() } else { usual.to_owned() };
+        let csv = format!(
+            "mac;venture;role;serial;ip;management_ip\r\n\"{}\";shop;web;\"{}\";\"{}\";\"{}\"\r\n",
+            value("mac", "52:54:00:00:00:01"),
+            value("serial", ""),
+            value("ip", ""),
+            value("management_ip", ""),
+        );
+        let Content { errors, .. } = content(csv.as_bytes());
+        assert_eq!(errors.len(), 1, "{cell:?}: {errors:?}");
+        assert_eq!((errors[0].row, errors[0].column.as_str()), (2, column), "{cell:?}");
+        let message = &errors[0].broken.message;
+        assert!(message.matches(cell).count() < 2 && !message.contains(char::is_control), "{message}");
+    }
+}
+
+#[test]
+fn a_value_of_any_signs_and_length_is_shown_once_and_short() {
+    for cell in ["web\"\"02", "we\\b_2", "a\u{1}b", &"x".repeat(5_000), "„b"] {
+        for column in ["hostname", "rack", "network", "role", "mac", "ip"] {
+            let csv = format!("mac;venture;role;{column}\n52:54:00:00:00:01;shop;web;\"{cell}\"\n");
+            let csv = csv.replace(if column == "role" { "venture;role;role" } else { "\u{0}" }, "venture;rack;role");
+            let csv = if column == "mac" { format!("venture;role;mac\nshop;web;\"{cell}\"\n") } else { csv };
+            for error in content(csv.as_bytes()).errors {
+                let message = error.broken.message;
+                assert!(message.len() < 500 && !message.contains(char::is_control), "{message}");
+                assert!(message.matches(&cell.replace("\"\"", "\"")).count() < 2, "{message}");
+            }
+        }
+    }
+}
+
+#[test]
+fn fillers_of_people_are_passed_over_with_the_reason() {
+    for filler in ["TBD", "tbc", "unknown", "x", "xxx", "0", "NULL", "nil", "keine", "k.A.", "[blank]", "INVALID", "n/a", "?"] {
+        let csv = format!(
+            "mac;venture;role;ip;management_ip;hostname;serial\n52:54:00:00:00:01;shop;web;{filler};{filler};{filler};{filler}\n"
+        );
+        let found = rows(csv.as_bytes());
+        let row = &found[0];
+        assert_eq!((row.ip, &row.management_ip, &row.hostname, &row.serial), (None, &None, &None, &None), "{filler}");
+    }
+}
+
+#[test]
+fn titles_groups_numbers_sums_copied_headings_and_blank_rows_are_understood() {
+    let csv = "Servers – as of March;;;;\r\n;;Network;Rack;\r\n#;MAC address*;Venture (team);Role;IP (v4)\r\n-;---;---;---;---\r\n\
+               1;52:54:00:00:00:01;shop;web;10.0.0.1\r\n;;;;\r\n# more, further down;;;;\r\n\
+               #;IP;Venture;Role;MAC\r\n2;１０．０．０．２;shop;web;52:54:00:00:00:02\r\nTotal;2;;;\r\n2 servers;;;;\r\n";
+    let found = rows(csv.as_bytes());
+    let seen: Vec<(u64, String)> = found.iter().map(|row| (row.line, row.ip.expect("an address").to_string())).collect();
+    assert_eq!(seen, [(5, "10.0.0.1".to_owned()), (9, "10.0.0.2".to_owned())]);
+}
+
+#[test]
+fn values_beside_the_table_and_foreign_columns_are_one_error_each() {
+    let (row, rule, _) = refusal("mac;venture;role\n52:54:00:00:00:01;shop;web;;← check\n".as_bytes());
+    assert_eq!((row, rule.as_str()), (2, "column_unnamed"));
+    let csv = format!(
+        "mac;venture;role;{}\n52:54:00:00:00:01;shop;web\n",
+        (0..40).map(|n| format!("Owner{n}")).collect::<Vec<_>>().join(";")
+    );
+    let Content { errors, .. } = content(csv.as_bytes());
+    assert!(errors.len() == 1 && errors[0].broken.message.contains("30 more"), "{errors:?}");
+}
+
+#[test]
+fn a_quote_that_is_not_closed_is_one_error_where_it_opens() {
+    for open in ["\"shop", "\"shop\"x"] {
+        let csv = format!(
+            "mac;venture;role\n52:54:00:00:00:01;shop;web\n52:54:00:00:00:02;{open};web\n52:54:00:00:00:03;\"shop\";web\n"
+        );
+        let Content { rows, errors } = content(csv.as_bytes());
+        assert_eq!((rows.len(), errors.len(), errors[0].row), (0, 1, 3), "{errors:?}");
+        assert!(errors[0].broken.message.contains("quote"), "{errors:?}");
+    }
+}
+
+#[test]
+fn an_encoding_is_read_or_is_one_error_that_names_the_first_cell() {
+    let sheet = "Übersicht\r\nmac;venture;role;serial\r\n52:54:00:00:00:01;shop;web;A1\r\n52:54:00:00:00:02;shop;web;A2\r\n";
+    let latin = |text: &str| text.chars().map(|c| u8::try_from(u32::from(c)).expect("Latin-1")).collect::<Vec<u8>>();
+    let wide: Vec<u8> = sheet.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let padded = [sheet.as_bytes(), b"\x1a\0\0\0"].concat();
+    for bytes in [latin(sheet), wide, padded, sheet.replace("\r\n", "\r").into_bytes()] {
+        let lines: Vec<u64> = rows(&bytes).iter().map(|row| row.line).collect();
+        assert_eq!(lines, [3, 4]);
+    }
+    let broken = latin(&sheet.replace("A1", "Ä1").replace("A2", "Ä2"));
+    let Content { rows, errors } = content(&broken);
+    assert_eq!((rows.len(), errors.len()), (0, 1), "{errors:?}");
+    assert_eq!((errors[0].row, errors[0].column.as_str(), errors[0].broken.rule.as_str()), (3, "serial", "not_utf8"));
+}
+
+#[test]
+fn errors_are_bounded() {
+    let csv = String::from("mac;venture;role\n") + &"nonsense;;\n".repeat(50_000);
+    let count = content(csv.as_bytes()).errors.len();
+    assert!(count <= 10_010, "{count}");
+}

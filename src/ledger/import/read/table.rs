@@ -1,5 +1,6 @@
 //! From bytes to rows of cells: what Excel, LibreOffice and Google Sheets write on any system and in any locale.
 
+use super::cell::quoted;
 use std::borrow::Cow;
 
 /// The separators that spreadsheets use: `;` where the comma is the decimal mark, and tabs for "Unicode text".
@@ -8,16 +9,27 @@ const SEPARATORS: [u8; 4] = *b";,\t|";
 /// How many bytes are looked at to find the separator.
 const LOOKED_AT: usize = 64 * 1024;
 
+/// How many columns a row may have: as many as a sheet of Excel has.
+const MOST_CELLS: usize = 16_384;
+
 /// A row with its number as a spreadsheet shows it: a cell with line breaks is in one row.
 pub(super) struct Line {
     pub(super) number: u64,
-    pub(super) cells: Vec<Vec<u8>>,
+    pub(super) cells: Vec<String>,
+}
+
+/// Why the rest of a file cannot be read, and the row where that begins.
+pub(super) struct Unreadable {
+    pub(super) row: u64,
+    pub(super) why: String,
 }
 
 /// The rows of a file; the last item is why the rest cannot be read.
 pub(super) struct Table<'a> {
-    text: Cow<'a, [u8]>,
+    text: Cow<'a, str>,
     separator: u8,
+    /// Whether some bytes were not UTF-8; U+FFFD is in their place.
+    pub(super) lossy: bool,
 }
 
 impl<'a> Table<'a> {
@@ -25,67 +37,143 @@ impl<'a> Table<'a> {
     ///
     /// # Errors
     /// Where it is none that is read here: what it is, and what to do.
-    pub(super) fn of(bytes: &'a [u8]) -> Result<Self, String> {
+    pub(super) fn of(bytes: &'a [u8]) -> Result<Self, Unreadable> {
+        let whole = |why| Unreadable { row: 0, why };
         if let Some(what) = of_other_kind(bytes) {
-            return Err(format!("the file is {what} and no CSV; {SAVE_AS}"));
+            return Err(whole(format!("the file is {what}, not CSV; {SAVE_AS}")));
         }
-        let mut text = decoded(bytes)?;
+        let (mut text, lossy) = decoded(bytes).map_err(whole)?;
+        if let Some(what) = of_other_kind(text.as_bytes()) {
+            return Err(whole(format!("the file is {what}, not CSV; {SAVE_AS}")));
+        }
+        if let Some(at) = text.find('\0') {
+            let row = line_ends(text.get(..at).unwrap_or_default().as_bytes()) + 1;
+            return Err(Unreadable {
+                row,
+                why: format!("the file has bytes that no text has, the first in row {row}; {SAVE_AS}"),
+            });
+        }
         let mut separator = None;
         // Excel reads a first line such as `sep=;` as the separator, and does not show it as a row.
-        let end = text.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(text.len());
+        let end = text.find(['\n', '\r']).unwrap_or(text.len());
         let first = text.get(..end).unwrap_or_default();
-        let first = first.strip_prefix(b"\"").and_then(|first| first.strip_suffix(b"\"")).unwrap_or(first);
+        let first = first.strip_prefix('"').and_then(|first| first.strip_suffix('"')).unwrap_or(first).as_bytes();
         if first.len() == 5 && first.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"sep=")) {
-            separator = first.last().copied().filter(u8::is_ascii);
+            separator = first.last().copied().filter(|byte| byte.is_ascii() && !b"\"\n\r".contains(byte));
             let rest = text.get(end..).unwrap_or_default();
-            let rest = rest.strip_prefix(b"\r\n").or_else(|| rest.get(1..)).unwrap_or_default();
-            text = Cow::Owned(rest.to_vec());
+            let rest = rest.strip_prefix("\r\n").or_else(|| rest.get(1..)).unwrap_or_default();
+            text = Cow::Owned(rest.to_owned());
         }
-        let separator = separator.unwrap_or_else(|| separator_of(&text));
-        Ok(Self { text, separator })
+        let separator = separator.unwrap_or_else(|| separator_of(text.as_bytes()));
+        Ok(Self { text, separator, lossy })
     }
 
     /// Its rows in order.
-    pub(super) fn rows(&self) -> impl Iterator<Item = Result<Line, csv::Error>> + '_ {
-        let reader = csv::ReaderBuilder::new()
-            .delimiter(self.separator)
-            .has_headers(false)
-            .flexible(true)
-            .trim(csv::Trim::None)
-            .from_reader(&*self.text);
-        Rows { text: &self.text, reader, number: 1, ended: 0 }
+    pub(super) fn rows(&self) -> Rows<'_> {
+        Rows { text: &self.text, separator: self.separator, at: 0, number: 0, failed: false }
     }
 }
 
 const SAVE_AS: &str = "save the sheet as CSV (in Excel: \"CSV UTF-8\"), and import that";
 
-struct Rows<'a> {
-    text: &'a [u8],
-    reader: csv::Reader<&'a [u8]>,
-    /// The number of the row that was read last, and where its cells ended.
+/// Reads row after row, by RFC 4180 with any of the separators and line ends.
+pub(super) struct Rows<'a> {
+    text: &'a str,
+    separator: u8,
+    at: usize,
+    /// The number of the row that was read last.
     number: u64,
-    ended: usize,
+    failed: bool,
 }
 
+impl Rows<'_> {
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn between(&self, from: usize) -> &str {
+        self.text.get(from..self.at).unwrap_or_default()
+    }
+
+    fn is_end_of_cell(&self) -> bool {
+        self.byte().is_none_or(|byte| byte == self.separator || matches!(byte, b'\n' | b'\r'))
+    }
+
+    fn cell(&mut self) -> Result<String, String> {
+        let from = self.at;
+        if self.byte() != Some(b'"') {
+            while !self.is_end_of_cell() {
+                self.at += 1;
+            }
+            return Ok(self.between(from).to_owned());
+        }
+        let mut cell = String::new();
+        loop {
+            self.at += 1;
+            let part = self.at;
+            while self.byte().is_some_and(|byte| byte != b'"') {
+                self.at += 1;
+            }
+            cell.push_str(self.between(part));
+            if self.byte().is_none() {
+                return Err(format!("the quote that opens here is never closed; {CLOSE}"));
+            }
+            self.at += 1;
+            if self.byte() != Some(b'"') {
+                break;
+            }
+            cell.push('"');
+        }
+        let behind = self.at;
+        while !self.is_end_of_cell() {
+            self.at += 1;
+        }
+        let behind = self.between(behind);
+        // `"52:54:00:00:00:01" ;` has nothing but blanks there; anything else is a quote that closes elsewhere than was meant.
+        if behind.trim().is_empty() {
+            Ok(cell)
+        } else {
+            Err(format!("{} follows the quote that closes a cell; {CLOSE}", quoted(behind)))
+        }
+    }
+}
+
+const CLOSE: &str = "close each quote that opens a cell, and write a quote inside of one twice";
+
 impl Iterator for Rows<'_> {
-    type Item = Result<Line, csv::Error>;
+    type Item = Result<Line, Unreadable>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut record = csv::ByteRecord::new();
-        let from = usize::try_from(self.reader.position().byte()).unwrap_or(usize::MAX);
-        match self.reader.read_byte_record(&mut record) {
-            Ok(false) => return None,
-            Err(error) => return Some(Err(error)),
-            Ok(true) => {}
+        if self.failed || self.at >= self.text.len() {
+            return None;
         }
-        let to = usize::try_from(self.reader.position().byte()).unwrap_or(usize::MAX);
-        // The reader stands before or behind the end of a line, and passes over lines that are empty.
-        let raw = self.text.get(from..to).unwrap_or_default();
-        let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
-        let begun = from + raw.iter().take_while(|byte| is_end(byte)).count();
-        self.number += line_ends(self.text.get(self.ended..begun).unwrap_or_default());
-        self.ended = to - raw.iter().rev().take_while(|byte| is_end(byte)).count().min(to - begun.min(to));
-        Some(Ok(Line { number: self.number, cells: record.iter().map(<[u8]>::to_vec).collect() }))
+        self.number += 1;
+        let mut cells = vec![];
+        loop {
+            let cell = match self.cell() {
+                Ok(cell) if cells.len() < MOST_CELLS => cell,
+                Ok(_) => {
+                    self.failed = true;
+                    let why = format!("the row has more than {MOST_CELLS} columns; {SAVE_AS}");
+                    return Some(Err(Unreadable { row: self.number, why }));
+                }
+                Err(why) => {
+                    self.failed = true;
+                    return Some(Err(Unreadable { row: self.number, why }));
+                }
+            };
+            cells.push(cell);
+            if self.byte() == Some(self.separator) {
+                self.at += 1;
+            } else {
+                break;
+            }
+        }
+        if self.byte() == Some(b'\r') && self.text.as_bytes().get(self.at + 1) == Some(&b'\n') {
+            self.at += 1;
+        }
+        self.at += 1;
+        Some(Ok(Line { number: self.number, cells }))
     }
 }
 
@@ -116,49 +204,92 @@ fn separator_of(text: &[u8]) -> u8 {
         }
     }
     let most = counts.iter().max().copied().unwrap_or_default();
-    SEPARATORS.into_iter().zip(counts).find(|(_, count)| *count == most).map_or(b';', |(separator, _)| separator)
+    let by_count = SEPARATORS.into_iter().zip(counts).find(|(_, count)| *count == most).map_or(b';', |(separator, _)| separator);
+    // Titles and values may have more of another sign than the rows have separators: a heading line decides.
+    let headings = |separator: u8| {
+        let Ok(text) = std::str::from_utf8(text) else { return 0 };
+        let rows = Rows { text, separator, at: 0, number: 0, failed: false };
+        rows.take(30).map_while(Result::ok).map(|line| super::header::known(&line.cells)).max().unwrap_or_default()
+    };
+    let best = SEPARATORS.into_iter().max_by_key(|separator| (headings(*separator), *separator == by_count));
+    best.unwrap_or(by_count)
 }
 
 /// What a file is that is no text with separators, by its first bytes.
 fn of_other_kind(bytes: &[u8]) -> Option<&'static str> {
-    const KINDS: [(&[u8], &str); 10] = [
+    const KINDS: [(&[u8], &str); 22] = [
         (b"PK\x03\x04", "a workbook of Excel, LibreOffice or Numbers (or another ZIP file)"),
+        (b"PK\x05\x06", "an empty ZIP file"),
         (b"\xd0\xcf\x11\xe0", "a workbook of an old Excel (.xls)"),
         (b"%PDF", "a PDF"),
         (b"\x1f\x8b", "compressed (gzip)"),
+        (b"BZh", "compressed (bzip2)"),
+        (b"\xfd7zXZ", "compressed (xz)"),
+        (b"\x28\xb5\x2f\xfd", "compressed (zstd)"),
+        (b"7z\xbc\xaf", "compressed (7-Zip)"),
+        (b"Rar!", "compressed (RAR)"),
+        (b"SQLite format 3", "a database (SQLite)"),
+        (b"PAR1", "a table of Parquet"),
+        (b"\x89PNG", "a picture"),
+        (b"\xff\xd8\xff", "a picture"),
+        (b"GIF8", "a picture"),
+        (b"ID;P", "a sheet in SYLK"),
         (b"{\\rtf", "a text document (RTF)"),
         (b"{", "JSON"),
-        (b"[", "JSON"),
-        (b"<", "HTML or XML"),
         (b"---\n", "YAML"),
+        (b"---\r\n", "YAML"),
         (b"\x7fELF", "a program"),
+        (b"\xff\xfe\x00\x00", "in UTF-32"),
     ];
     let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
-    KINDS.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| *what)
+    let follows = |sign: &[u8], next: fn(u8) -> bool| {
+        let rest = start.strip_prefix(sign)?.trim_ascii_start();
+        rest.first().is_none_or(|byte| next(*byte)).then_some(())
+    };
+    // A title may begin with such a sign: `[Servers]`.
+    let json = follows(b"[", |byte| b"{[\"]".contains(&byte)).map(|()| "JSON");
+    let markup = follows(b"<", |byte| byte.is_ascii_alphabetic() || b"!?/".contains(&byte)).map(|()| "HTML or XML");
+    let known = KINDS.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| *what);
+    known.or(json).or(markup)
 }
 
-/// The text in UTF-8, or in whatever its non-ASCII bytes are in, which then is said of the cells that have some.
-fn decoded(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
+/// The text, and whether some of its bytes are not UTF-8: those are replaced, and are an error only where they matter.
+fn decoded(bytes: &[u8]) -> Result<(Cow<'_, str>, bool), String> {
     let mut bytes = bytes;
     // A file that was joined from several may have more than one.
     while let Some(rest) = bytes.strip_prefix(b"\xef\xbb\xbf") {
         bytes = rest;
     }
     let wide = |rest: &[u8], read: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = rest.chunks_exact(2).filter_map(|pair| pair.try_into().ok()).map(read).collect();
-        let text = String::from_utf16(&units).map_err(|_| format!("the file says that it is UTF-16, and is not; {SAVE_AS}"))?;
-        Ok(Cow::Owned(text.trim_start_matches('\u{feff}').as_bytes().to_vec()))
+        let units = rest.chunks_exact(2).filter_map(|pair| pair.try_into().ok()).map(read);
+        let text: Result<String, _> = char::decode_utf16(units).collect();
+        match text {
+            Ok(text) if rest.len() % 2 == 0 => {
+                Ok((Cow::Owned(text.trim_start_matches('\u{feff}').trim_end_matches(['\u{1a}', '\0']).to_owned()), false))
+            }
+            _ => Err(format!("the file is not whole UTF-16; {SAVE_AS}")),
+        }
     };
     match bytes {
         [0xff, 0xfe, rest @ ..] => return wide(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => return wide(rest, u16::from_be_bytes),
-        // Without a mark at its beginning, every other byte of ASCII in UTF-16 is zero.
-        [_, 0, _, 0, ..] => return wide(bytes, u16::from_le_bytes),
-        [0, _, 0, _, ..] => return wide(bytes, u16::from_be_bytes),
         _ => {}
     }
-    if bytes.contains(&0) {
-        return Err(format!("the file has bytes that no text has; {SAVE_AS}"));
+    // Without a mark at its beginning: of ASCII in UTF-16, every other byte is zero.
+    let start = bytes.get(..bytes.len().min(1_024)).unwrap_or_default();
+    let zeros = |first: usize| start.iter().skip(first).step_by(2).filter(|byte| **byte == 0).count();
+    let (even, odd) = (zeros(0), zeros(1));
+    if start.len() > 3 && even == 0 && odd * 4 > start.len() {
+        return wide(bytes, u16::from_le_bytes);
     }
-    Ok(Cow::Borrowed(bytes))
+    if start.len() > 3 && odd == 0 && even * 4 > start.len() {
+        return wide(bytes, u16::from_be_bytes);
+    }
+    // Programs of DOS and CP/M end a file with Ctrl-Z, and fill it up.
+    while let [rest @ .., 0x1a | 0] = bytes {
+        bytes = rest;
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let lossy = matches!(text, Cow::Owned(_));
+    Ok((text, lossy))
 }
