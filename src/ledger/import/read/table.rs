@@ -76,7 +76,8 @@ impl<'a> Table<'a> {
 
 const SAVE_AS: &str = "save the sheet as CSV (in Excel: \"CSV UTF-8\"), and import that";
 
-/// Reads row after row, by RFC 4180 with any of the separators and line ends.
+/// Finds row after row, with any of the line ends, and what is wrong with its quotes, which the reader of cells (RFC 4180)
+/// would pass over: it takes the rest of a file for one cell.
 pub(super) struct Rows<'a> {
     text: &'a str,
     separator: u8,
@@ -95,26 +96,23 @@ impl Rows<'_> {
         self.text.get(from..self.at).unwrap_or_default()
     }
 
-    fn is_end_of_cell(&self) -> bool {
-        self.byte().is_none_or(|byte| byte == self.separator || matches!(byte, b'\n' | b'\r'))
+    fn to_end_of_cell(&mut self) {
+        while self.byte().is_some_and(|byte| byte != self.separator && !matches!(byte, b'\n' | b'\r')) {
+            self.at += 1;
+        }
     }
 
-    fn cell(&mut self) -> Result<String, String> {
-        let from = self.at;
+    /// Goes to the end of a cell.
+    fn pass_cell(&mut self) -> Result<(), String> {
         if self.byte() != Some(b'"') {
-            while !self.is_end_of_cell() {
-                self.at += 1;
-            }
-            return Ok(self.between(from).to_owned());
+            self.to_end_of_cell();
+            return Ok(());
         }
-        let mut cell = String::new();
         loop {
             self.at += 1;
-            let part = self.at;
             while self.byte().is_some_and(|byte| byte != b'"') {
                 self.at += 1;
             }
-            cell.push_str(self.between(part));
             if self.byte().is_none() {
                 return Err(format!("the quote that opens here is never closed; {CLOSE}"));
             }
@@ -122,19 +120,31 @@ impl Rows<'_> {
             if self.byte() != Some(b'"') {
                 break;
             }
-            cell.push('"');
         }
         let behind = self.at;
-        while !self.is_end_of_cell() {
-            self.at += 1;
-        }
+        self.to_end_of_cell();
         let behind = self.between(behind);
         // `"52:54:00:00:00:01" ;` has nothing but blanks there; anything else is a quote that closes elsewhere than was meant.
-        if behind.trim().is_empty() {
-            Ok(cell)
-        } else {
-            Err(format!("{} follows the quote that closes a cell; {CLOSE}", quoted(behind)))
+        if behind.trim().is_empty() { Ok(()) } else { Err(format!("{} follows the quote that closes a cell; {CLOSE}", quoted(behind))) }
+    }
+
+    /// Goes to the end of a row, and says what cells it has.
+    fn row(&mut self) -> Result<Vec<String>, String> {
+        let from = self.at;
+        self.pass_cell()?;
+        while self.byte() == Some(self.separator) {
+            self.at += 1;
+            self.pass_cell()?;
         }
+        let row = self.between(from).as_bytes();
+        let mut reader = csv::ReaderBuilder::new();
+        let reader = reader.delimiter(self.separator).has_headers(false).flexible(true).buffer_capacity(row.len().max(1));
+        let mut cells = csv::StringRecord::new();
+        reader.from_reader(row).read_record(&mut cells).map_err(|error| format!("the row cannot be read: {error}"))?;
+        if cells.len() > MOST_CELLS {
+            return Err(format!("the row has more than {MOST_CELLS} columns; {SAVE_AS}"));
+        }
+        Ok(cells.iter().map(str::to_owned).collect())
     }
 }
 
@@ -148,27 +158,13 @@ impl Iterator for Rows<'_> {
             return None;
         }
         self.number += 1;
-        let mut cells = vec![];
-        loop {
-            let cell = match self.cell() {
-                Ok(cell) if cells.len() < MOST_CELLS => cell,
-                Ok(_) => {
-                    self.failed = true;
-                    let why = format!("the row has more than {MOST_CELLS} columns; {SAVE_AS}");
-                    return Some(Err(Unreadable { row: self.number, why }));
-                }
-                Err(why) => {
-                    self.failed = true;
-                    return Some(Err(Unreadable { row: self.number, why }));
-                }
-            };
-            cells.push(cell);
-            if self.byte() == Some(self.separator) {
-                self.at += 1;
-            } else {
-                break;
+        let cells = match self.row() {
+            Ok(cells) => cells,
+            Err(why) => {
+                self.failed = true;
+                return Some(Err(Unreadable { row: self.number, why }));
             }
-        }
+        };
         if self.byte() == Some(b'\r') && self.text.as_bytes().get(self.at + 1) == Some(&b'\n') {
             self.at += 1;
         }
