@@ -37,33 +37,43 @@ impl LeftOut {
     }
 }
 
-/// A repeated entry: its site, what it is alone in, address, interface, name, network, and whether it is live.
-type Row = (String, String, IpNet, String, Option<String>, String, bool);
+/// A repeated entry with what it is alone in, a VLAN or a network.
+struct Row {
+    site: String,
+    segment: String,
+    ip: IpNet,
+    mac: String,
+    hostname: Option<String>,
+    network: String,
+    live: bool,
+}
 
-/// The entries of now that are left out, of a site or of all, by site and address.
+/// The entries of now that are left out, of a site or of all, by site and address. Reads all entries of now.
 pub async fn list(executor: impl PgExecutor<'_>, site: Option<&Name>) -> Result<Vec<LeftOut>> {
     // Few entries repeat, so that only those meet the tables beside them.
-    let rows: Vec<Row> = sqlx::query_as(
-        "WITH repeated AS MATERIALIZED (
-             SELECT e.ip, e.mac, e.hostname, e.network FROM (
-                 SELECT ip, mac, hostname, network, count(*) OVER (PARTITION BY mac) AS macs, count(*) OVER (PARTITION BY ip) AS ips
-                   FROM dhcp_entries WHERE valid_to IS NULL) e
-              WHERE e.macs > 1 OR e.ips > 1)
-         SELECT n.spec ->> 'site', coalesce('vlan ' || (n.spec ->> 'vlan'), n.key), e.ip, e.mac, e.hostname, e.network,
-                EXISTS (SELECT FROM deployments d WHERE d.mac = e.mac AND d.ip = e.ip AND d.status IN ('open', 'in_progress')
-                        AND d.valid_to IS NULL)
-           FROM repeated e
-           JOIN catalogue n ON n.kind = 'network' AND n.key = e.network AND n.valid_to IS NULL AND NOT n.retired
-          WHERE ($1::text IS NULL OR n.spec ->> 'site' = $1) AND coalesce((n.spec ->> 'dhcp')::boolean, true)
-            AND e.ip <<= (n.spec ->> 'cidr')::inet
-          ORDER BY 1, 2, e.ip, e.mac LIMIT $2",
+    let rows = sqlx::query_as!(
+        Row,
+        r#"WITH repeated AS MATERIALIZED (
+               SELECT e.ip, e.mac, e.hostname, e.network FROM (
+                   SELECT ip, mac, hostname, network, count(*) OVER (PARTITION BY mac) AS macs, count(*) OVER (PARTITION BY ip) AS ips
+                     FROM dhcp_entries WHERE valid_to IS NULL) e
+                WHERE e.macs > 1 OR e.ips > 1)
+           SELECT n.spec ->> 'site' AS "site!", coalesce('vlan ' || (n.spec ->> 'vlan'), n.key) AS "segment!", e.ip AS "ip!",
+                  e.mac AS "mac!", e.hostname, e.network AS "network!",
+                  EXISTS (SELECT FROM deployments d WHERE d.mac = e.mac AND d.ip = e.ip AND d.status IN ('open', 'in_progress')
+                          AND d.valid_to IS NULL) AS "live!"
+             FROM repeated e
+             JOIN catalogue n ON n.kind = 'network' AND n.key = e.network AND n.valid_to IS NULL AND NOT n.retired
+            WHERE ($1::text IS NULL OR n.spec ->> 'site' = $1) AND coalesce((n.spec ->> 'dhcp')::boolean, true)
+              AND e.ip <<= (n.spec ->> 'cidr')::inet
+            ORDER BY 1, 2, e.ip, e.mac LIMIT $2"#,
+        site.map(Name::as_str),
+        MOST
     )
-    .bind(site.map(Name::as_str))
-    .bind(MOST)
     .fetch_all(executor)
     .await?;
     let mut segments: BTreeMap<(String, String), Vec<SiteEntry>> = BTreeMap::new();
-    for (site, segment, ip, mac, hostname, network, live) in rows {
+    for Row { site, segment, ip, mac, hostname, network, live } in rows {
         segments.entry((site, segment)).or_default().push(SiteEntry {
             ip: address(ip)?,
             mac: mac.parse()?,

@@ -23,6 +23,9 @@ const OLDEST: Duration = Duration::from_millis(500);
 /// How old it may be where the views have moved.
 const OLDEST_OF_ANOTHER: Duration = Duration::from_millis(100);
 
+/// How old what takes a look at all entries may be where the views have moved.
+const OLDEST_REPEATS: Duration = Duration::from_secs(5);
+
 /// What the database said.
 #[derive(Debug)]
 pub(super) struct Counts {
@@ -33,7 +36,15 @@ pub(super) struct Counts {
     pub(super) webhooks: Vec<webhooks::FailingWebhook>,
     pub(super) sites: Vec<Name>,
     pub(super) strays: Vec<Stray>,
-    pub(super) left_out: Vec<LeftOut>,
+    pub(super) left_out: Arc<[LeftOut]>,
+}
+
+/// The entries that are left out, which take a look at all entries, with the position that the views had before it.
+#[derive(Clone, Debug)]
+struct Repeats {
+    at: Instant,
+    position: i64,
+    left_out: Arc<[LeftOut]>,
 }
 
 /// What it said, or why it did not.
@@ -41,7 +52,7 @@ pub(super) type Answer = Result<Arc<Counts>, String>;
 
 /// The last answer.
 #[derive(Debug, Default)]
-pub(crate) struct Asked(Mutex<Option<Last>>);
+pub(crate) struct Asked(Mutex<(Option<Last>, Option<Repeats>)>);
 
 #[derive(Debug)]
 struct Last {
@@ -54,23 +65,32 @@ struct Last {
 impl Asked {
     /// What the database says, or has said a moment ago.
     pub(super) async fn counts(&self, application: &Application) -> Answer {
-        let mut last = self.0.lock().await;
+        let (last, repeats) = &mut *self.0.lock().await;
         let position = *application.position.borrow();
-        if let Some(last) = &*last {
+        if let Some(last) = last {
             let oldest = if last.position == position { OLDEST } else { OLDEST_OF_ANOTHER };
             if last.at.elapsed() < oldest {
                 return last.answer.clone();
             }
         }
-        let answer = ask(application).await.map(Arc::new).map_err(|error| error.to_string());
+        let answer = ask(application, position, repeats).await.map(Arc::new).map_err(|error| error.to_string());
         *last = Some(Last { at: Instant::now(), position, answer: answer.clone() });
         answer
     }
 }
 
-async fn ask(application: &Application) -> Result<Counts, Error> {
+async fn ask(application: &Application, position: i64, repeats: &mut Option<Repeats>) -> Result<Counts, Error> {
     let asked = async {
         let mut connection = application.agents.acquire().await?;
+        let is_recent = |known: &&mut Repeats| known.position == position || known.at.elapsed() < OLDEST_REPEATS;
+        let left_out = match repeats.as_mut().filter(is_recent) {
+            Some(known) => Arc::clone(&known.left_out),
+            None => {
+                let left_out: Arc<[LeftOut]> = repeats::list(&mut connection, None).await?.into();
+                *repeats = Some(Repeats { at: Instant::now(), position, left_out: Arc::clone(&left_out) });
+                left_out
+            }
+        };
         Ok::<_, Error>(Counts {
             last: log::last_position(&mut connection).await?,
             views: checkpoint::position(&mut connection).await?,
@@ -79,7 +99,7 @@ async fn ask(application: &Application) -> Result<Counts, Error> {
             webhooks: webhooks::all_failing(&mut connection).await?,
             sites: strays::sites(&mut connection).await?,
             strays: strays::list(&mut connection, None, At::Now).await?,
-            left_out: repeats::list(&mut connection, None).await?,
+            left_out,
         })
     };
     let late = |_| Error::unavailable("the database did not answer in time", 2);

@@ -38,7 +38,7 @@ async fn strays(application: &Application, asked: &Asked) -> anyhow::Result<Regi
     for stray in &counts.strays {
         gauge.with_label_values(&[stray.site.as_str()]).inc();
     }
-    for entry in &counts.left_out {
+    for entry in counts.left_out.iter() {
         repeated.with_label_values(&[entry.site.as_str()]).inc();
     }
     let registry = Registry::new();

@@ -125,7 +125,11 @@ impl Rows<'_> {
         self.to_end_of_cell();
         let behind = self.between(behind);
         // `"52:54:00:00:00:01" ;` has nothing but blanks there; anything else is a quote that closes elsewhere than was meant.
-        if behind.trim().is_empty() { Ok(()) } else { Err(format!("{} follows the quote that closes a cell; {CLOSE}", quoted(behind))) }
+        if behind.trim().is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{} follows the quote that closes a cell; {CLOSE}", quoted(behind)))
+        }
     }
 
     /// Goes to the end of a row, and says what cells it has.
