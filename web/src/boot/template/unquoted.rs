@@ -90,7 +90,7 @@ mod tests {
             serde_json::from_value(json!({ "v": { "type": "text" }, "l": { "type": "list", "default": [] } })).expect("settings");
         let begin = if kind == FileKind::BootIpxe { "#!ipxe\n" } else { "" };
         let uses = examine(&format!("{begin}{line}\n"), kind, &declared).unwrap_or_else(|error| panic!("{line}: {error}"));
-        uses.needs.unquoted.into_values().flatten().collect::<Vec<_>>().join("")
+        uses.needs.unquoted.into_values().flatten().collect()
     }
 
     #[test]
