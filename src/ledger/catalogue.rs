@@ -20,7 +20,7 @@ use bootledger_aggregates::site::rules::ZoneFacts;
 use bootledger_aggregates::site::{Site, SiteCommand, SiteSpec};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::reverse_zone::reversed;
-use bootledger_aggregates::venture::{Venture, VentureCommand, VentureSpec};
+use bootledger_aggregates::venture::{RoleSpec, Venture, VentureCommand, VentureSpec};
 use bootledger_aggregates::webhook::{Webhook, WebhookCommand};
 use bootledger_aggregates::zone::rules::OwnRecord;
 use bootledger_aggregates::zone::{Zone, holding};

@@ -80,9 +80,9 @@ impl Ledger {
     /// appended. An address that the device holds already may be that of a DNS server or the like, and its own controller may
     /// get its address from DHCP.
     pub(super) async fn refuse_infrastructure(&self, id: DeviceId, facts: &Facts) -> Result<Vec<Precondition>, Failure> {
-        let leased = facts.dhcp_entries.iter().flatten().map(|entry| ("dhcp_entries", entry.ip));
+        let given = facts.dhcp_entries.iter().flatten().map(|entry| ("dhcp_entries", entry.ip));
         let named = facts.dns_entries.iter().flatten().map(|entry| ("dns_entries", entry.ip));
-        let mut entries: BTreeSet<(&str, Ipv4Addr)> = leased.chain(named).collect();
+        let mut entries: BTreeSet<(&str, Ipv4Addr)> = given.chain(named).collect();
         if entries.is_empty() {
             return Ok(vec![]);
         }

@@ -6,7 +6,7 @@
 //! meaning, is recorded with the setting.
 
 use super::super::settings::{Declared, SettingValues};
-use super::{Template, TemplateError, Variables};
+use super::{Template, Variables};
 use bootledger_aggregates::boot_image::FileKind;
 use bootledger_aggregates::values::setting::{SettingName, SettingType};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,15 +25,11 @@ const MARK: &str = "zqz";
 const RENDERINGS: usize = 600;
 
 /// The signs of each setting that the template lets through.
-pub(super) fn of(
-    template: &Template,
-    kind: FileKind,
-    known: &Declared,
-) -> Result<BTreeMap<SettingName, BTreeSet<String>>, TemplateError> {
+pub(super) fn of(template: &Template, kind: FileKind, known: &Declared) -> BTreeMap<SettingName, BTreeSet<String>> {
     let signs: &[&str] = match kind {
         FileKind::BootIpxe => &IPXE,
         FileKind::Grub => &GRUB,
-        _ => return Ok(BTreeMap::new()),
+        _ => return BTreeMap::new(),
     };
     let mut found: BTreeMap<SettingName, BTreeSet<String>> = BTreeMap::new();
     let free = known.iter().filter(|(_, spec)| matches!(spec.kind, SettingType::Text | SettingType::List));
@@ -46,7 +42,7 @@ pub(super) fn of(
             found.entry(name.clone()).or_default().insert(sign.to_owned());
         }
     }
-    Ok(found)
+    found
 }
 
 /// Whether a value is in the output where its sign has a meaning.
