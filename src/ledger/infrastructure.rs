@@ -86,10 +86,10 @@ impl Ledger {
         if entries.is_empty() {
             return Ok(vec![]);
         }
-        let connection = &mut self.views.acquire().await?;
-        let after = checkpoint::position(&mut *connection).await?;
+        let mut connection = self.views.acquire().await?;
+        let after = checkpoint::position(&mut connection).await?;
         // What it has already is not judged again: an inventory reports all entries each time.
-        if let Some(now) = held::of_devices(connection, &[id]).await?.pop() {
+        if let Some(now) = held::of_devices(&mut connection, &[id]).await?.pop() {
             let leases = now.leases.iter().map(|(ip, _)| ("dhcp_entries", *ip));
             let known: BTreeSet<(&str, Ipv4Addr)> =
                 leases.chain(now.records.iter().map(|(_, ip)| ("dns_entries", *ip))).collect();
@@ -99,8 +99,10 @@ impl Ledger {
             return Ok(vec![]);
         }
         let ips: Vec<Ipv4Addr> = entries.iter().map(|(_, ip)| *ip).collect();
-        let declared = infrastructure::at(connection, &ips, At::Now).await?;
-        let managed = devices::managed_at(&mut *connection, &ips).await?;
+        let declared = infrastructure::at(&mut connection, &ips, At::Now).await?;
+        let managed = devices::managed_at(&mut connection, &ips).await?;
+        // The next query takes a connection of its own.
+        drop(connection);
         let mut broken = vec![];
         if !(declared.is_empty() && managed.is_empty()) {
             let claims: Vec<Claim> = ips.iter().copied().map(Claim::Ip).collect();
