@@ -51,32 +51,56 @@ pub(super) fn of(
 
 /// Whether a value is in the output where its sign has a meaning.
 fn passes(output: &str, value: &str, sign: &str, kind: FileKind) -> bool {
-    output.match_indices(value).any(|(at, _)| match (kind, quotes(&output[..at])) {
-        (FileKind::Grub, Some('\'')) => sign == "'",
-        (FileKind::Grub, Some('#')) => false,
-        (FileKind::Grub, Some(_)) => matches!(sign, "\"" | "$" | "\\"),
-        (FileKind::Grub, None) => true,
-        _ => !output[..at].rsplit('\n').next().unwrap_or_default().trim_start().starts_with('#'),
+    // Each part of the output is read once, however often the value is in it.
+    let (mut quotes, mut read, mut line) = (Quotes::default(), 0, 0);
+    output.match_indices(value).any(|(at, _)| {
+        let part = &output[read..at];
+        line = part.rfind('\n').map_or(line, |end| read + end + 1);
+        read = at;
+        if kind != FileKind::Grub {
+            return !output[line..at].trim_start().starts_with('#');
+        }
+        match quotes.behind(part) {
+            Some('\'') => sign == "'",
+            Some('#') => false,
+            Some(_) => matches!(sign, "\"" | "$" | "\\"),
+            None => true,
+        }
     })
 }
 
-/// The quotation mark that is open at the end of a text of GRUB's language; `#` in a comment.
-fn quotes(text: &str) -> Option<char> {
-    let (mut open, mut escaped, mut before) = (None, false, '\n');
-    for c in text.chars() {
-        match (open, c) {
-            _ if escaped => escaped = false,
-            (Some('#'), '\n') => open = None,
-            (Some('#'), _) => {}
-            (None | Some('"'), '\\') => escaped = true,
-            (None, '\'' | '"') => open = Some(c),
-            (None, '#') if before.is_whitespace() || before == ';' => open = Some('#'),
-            (Some(mark), c) if mark == c => open = None,
-            _ => {}
-        }
-        before = c;
+/// Where in GRUB's language the reader of a text is.
+struct Quotes {
+    /// The quotation mark that is open; `#` in a comment.
+    open: Option<char>,
+    escaped: bool,
+    before: char,
+}
+
+impl Default for Quotes {
+    fn default() -> Self {
+        Self { open: None, escaped: false, before: '\n' }
     }
-    open
+}
+
+impl Quotes {
+    /// What is open behind a further part of the text.
+    fn behind(&mut self, part: &str) -> Option<char> {
+        for c in part.chars() {
+            match (self.open, c) {
+                _ if self.escaped => self.escaped = false,
+                (Some('#'), '\n') => self.open = None,
+                (Some('#'), _) => {}
+                (None | Some('"'), '\\') => self.escaped = true,
+                (None, '\'' | '"') => self.open = Some(c),
+                (None, '#') if self.before.is_whitespace() || self.before == ';' => self.open = Some('#'),
+                (Some(mark), c) if mark == c => self.open = None,
+                _ => {}
+            }
+            self.before = c;
+        }
+        self.open
+    }
 }
 
 #[cfg(test)]
