@@ -77,8 +77,8 @@ impl Ledger {
     }
 
     /// Refuses new entries of a device for an address of a router, server or controller, and what must still hold when they are
-    /// appended. An address that the device holds already may be that of a DNS server or the like, and its own controller may
-    /// get its address from DHCP.
+    /// appended. An address that the device holds already, or that the same command records among its addresses, may be that of a
+    /// DNS server or the like, and its own controller may get its address from DHCP.
     pub(super) async fn refuse_infrastructure(&self, id: DeviceId, facts: &Facts) -> Result<Vec<Precondition>, Failure> {
         let leased = facts.dhcp_entries.iter().flatten().map(|entry| ("dhcp_entries", entry.ip));
         let named = facts.dns_entries.iter().flatten().map(|entry| ("dns_entries", entry.ip));
@@ -106,7 +106,10 @@ impl Ledger {
         let mut broken = vec![];
         if !(declared.is_empty() && managed.is_empty()) {
             let claims: Vec<Claim> = ips.iter().copied().map(Claim::Ip).collect();
-            let holders = holders(&self.views, &claims).await?;
+            let mut holders = holders(&self.views, &claims).await?;
+            // An inventory reports addresses and entries together.
+            let own = facts.addresses.iter().flatten().map(|ip| (Claim::Ip(*ip), Holder::Device(id)));
+            holders.extend(own);
             for (field, ip) in &entries {
                 let of_catalogue = declared.iter().filter(|one| one.ip == *ip);
                 let of_catalogue =
