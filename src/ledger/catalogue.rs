@@ -20,7 +20,7 @@ use bootledger_aggregates::site::rules::ZoneFacts;
 use bootledger_aggregates::site::{Site, SiteCommand, SiteSpec};
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::reverse_zone::reversed;
-use bootledger_aggregates::venture::{Venture, VentureCommand, VentureSpec};
+use bootledger_aggregates::venture::{RoleSpec, Venture, VentureCommand, VentureSpec};
 use bootledger_aggregates::webhook::{Webhook, WebhookCommand};
 use bootledger_aggregates::zone::rules::OwnRecord;
 use bootledger_aggregates::zone::{Zone, holding};
@@ -79,30 +79,10 @@ impl Ledger {
                 self.run::<DhcpServer>(key, command, terms, context).await
             }
             Command::DefineVenture(key, spec) => {
-                self.refuse_plain_secrets(spec.settings.iter()).await?;
-                let present = catalogue::venture(&self.views, key, At::Now).await?.filter(|entry| !entry.retired);
-                let present = present.and_then(|entry| entry.spec.spec.default_boot_image);
-                self.refuse_unknown_image(spec.default_boot_image.as_ref(), present.as_ref()).await?;
-                let ancestors = self.ancestors(spec).await?;
-                let command = VentureCommand::DefineVenture {
-                    name: key.clone(),
-                    spec: spec.clone(),
-                    ancestors,
-                    secret_problems: self.secret_problems(settings::secrets(&spec.settings)),
-                };
-                self.run::<Venture>(key, command, terms, context).await
+                self.run::<Venture>(key, self.define_venture(key, spec).await?, terms, context).await
             }
             Command::DefineRole { venture, role, spec } => {
-                self.refuse_plain_secrets(spec.settings.iter()).await?;
-                let present = catalogue::venture(&self.views, venture, At::Now).await?.filter(|entry| !entry.retired);
-                let present = present.and_then(|entry| entry.spec.roles.get(role)?.default_boot_image.clone());
-                self.refuse_unknown_image(spec.default_boot_image.as_ref(), present.as_ref()).await?;
-                let command = VentureCommand::DefineRole {
-                    role: role.clone(),
-                    spec: spec.clone(),
-                    secret_problems: self.secret_problems(settings::secrets(&spec.settings)),
-                };
-                self.run::<Venture>(venture, command, terms, context).await
+                self.run::<Venture>(venture, self.define_role(venture, role, spec).await?, terms, context).await
             }
             Command::RetireRole { venture, role } => {
                 self.run::<Venture>(venture, VentureCommand::RetireRole { role: role.clone() }, terms, context).await
@@ -167,6 +147,31 @@ impl Ledger {
     /// What is wrong with these secrets.
     pub(super) fn secret_problems<'a>(&self, secrets: impl Iterator<Item = &'a Name>) -> SecretProblems {
         secrets.filter_map(|secret| Some((secret.clone(), self.secrets.problem(secret)?))).collect()
+    }
+
+    async fn define_venture(&self, key: &Name, spec: &VentureSpec) -> Result<VentureCommand, Failure> {
+        self.refuse_plain_secrets(spec.settings.iter()).await?;
+        let present = catalogue::venture(&self.views, key, At::Now).await?.filter(|entry| !entry.retired);
+        let present = present.and_then(|entry| entry.spec.spec.default_boot_image);
+        self.refuse_unknown_image(spec.default_boot_image.as_ref(), present.as_ref()).await?;
+        Ok(VentureCommand::DefineVenture {
+            name: key.clone(),
+            spec: spec.clone(),
+            ancestors: self.ancestors(spec).await?,
+            secret_problems: self.secret_problems(settings::secrets(&spec.settings)),
+        })
+    }
+
+    async fn define_role(&self, venture: &Name, role: &Name, spec: &RoleSpec) -> Result<VentureCommand, Failure> {
+        self.refuse_plain_secrets(spec.settings.iter()).await?;
+        let present = catalogue::venture(&self.views, venture, At::Now).await?.filter(|entry| !entry.retired);
+        let present = present.and_then(|entry| entry.spec.roles.get(role)?.default_boot_image.clone());
+        self.refuse_unknown_image(spec.default_boot_image.as_ref(), present.as_ref()).await?;
+        Ok(VentureCommand::DefineRole {
+            role: role.clone(),
+            spec: spec.clone(),
+            secret_problems: self.secret_problems(settings::secrets(&spec.settings)),
+        })
     }
 
     /// Refuses a default boot image that is not in use. One that is there already is not judged again: catalogues of before

@@ -77,19 +77,19 @@ impl Ledger {
     }
 
     /// Refuses new entries of a device for an address of a router, server or controller, and what must still hold when they are
-    /// appended. An address that the device holds already may be that of a DNS server or the like, and its own controller may
-    /// get its address from DHCP.
+    /// appended. An address that the device holds already, or that the same command records among its addresses, may be that of a
+    /// DNS server or the like, and its own controller may get its address from DHCP.
     pub(super) async fn refuse_infrastructure(&self, id: DeviceId, facts: &Facts) -> Result<Vec<Precondition>, Failure> {
-        let leased = facts.dhcp_entries.iter().flatten().map(|entry| ("dhcp_entries", entry.ip));
+        let given = facts.dhcp_entries.iter().flatten().map(|entry| ("dhcp_entries", entry.ip));
         let named = facts.dns_entries.iter().flatten().map(|entry| ("dns_entries", entry.ip));
-        let mut entries: BTreeSet<(&str, Ipv4Addr)> = leased.chain(named).collect();
+        let mut entries: BTreeSet<(&str, Ipv4Addr)> = given.chain(named).collect();
         if entries.is_empty() {
             return Ok(vec![]);
         }
-        let connection = &mut self.views.acquire().await?;
-        let after = checkpoint::position(&mut *connection).await?;
+        let mut connection = self.views.acquire().await?;
+        let after = checkpoint::position(&mut connection).await?;
         // What it has already is not judged again: an inventory reports all entries each time.
-        if let Some(now) = held::of_devices(connection, &[id]).await?.pop() {
+        if let Some(now) = held::of_devices(&mut connection, &[id]).await?.pop() {
             let leases = now.leases.iter().map(|(ip, _)| ("dhcp_entries", *ip));
             let known: BTreeSet<(&str, Ipv4Addr)> =
                 leases.chain(now.records.iter().map(|(_, ip)| ("dns_entries", *ip))).collect();
@@ -99,12 +99,17 @@ impl Ledger {
             return Ok(vec![]);
         }
         let ips: Vec<Ipv4Addr> = entries.iter().map(|(_, ip)| *ip).collect();
-        let declared = infrastructure::at(connection, &ips, At::Now).await?;
-        let managed = devices::managed_at(&mut *connection, &ips).await?;
+        let declared = infrastructure::at(&mut connection, &ips, At::Now).await?;
+        let managed = devices::managed_at(&mut connection, &ips).await?;
+        // The next query takes a connection of its own.
+        drop(connection);
         let mut broken = vec![];
         if !(declared.is_empty() && managed.is_empty()) {
             let claims: Vec<Claim> = ips.iter().copied().map(Claim::Ip).collect();
-            let holders = holders(&self.views, &claims).await?;
+            let mut holders = holders(&self.views, &claims).await?;
+            // An inventory reports addresses and entries together.
+            let own = facts.addresses.iter().flatten().map(|ip| (Claim::Ip(*ip), Holder::Device(id)));
+            holders.extend(own);
             for (field, ip) in &entries {
                 let of_catalogue = declared.iter().filter(|one| one.ip == *ip);
                 let of_catalogue =

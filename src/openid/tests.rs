@@ -173,7 +173,7 @@ fn told(error: &ProviderError) -> String {
     let mut told = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        told += &format!(": {cause}");
+        told = format!("{told}: {cause}");
         source = cause.source();
     }
     told

@@ -33,43 +33,70 @@ pub enum Removed {
     Management,
 }
 
-/// The JSON of a change: the outer `None` is a field that is left out, the inner one is null.
+/// The JSON of a change.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Patch {
-    #[serde(default, deserialize_with = "given")]
-    name: Option<Option<Text>>,
-    #[serde(default, deserialize_with = "given")]
-    serial: Option<Option<Text>>,
-    #[serde(default, deserialize_with = "given")]
-    asset: Option<Option<Text>>,
+    #[serde(default)]
+    name: Given<Text>,
+    #[serde(default)]
+    serial: Given<Text>,
+    #[serde(default)]
+    asset: Given<Text>,
     #[serde(default, deserialize_with = "required")]
     site: Option<Name>,
-    #[serde(default, deserialize_with = "given")]
-    rack: Option<Option<Name>>,
-    #[serde(default, deserialize_with = "given")]
-    position: Option<Option<u16>>,
-    #[serde(default, deserialize_with = "given")]
-    macs: Option<Option<Vec<MacAddress>>>,
-    #[serde(default, deserialize_with = "given")]
-    management: Option<Option<Management>>,
-    #[serde(default, deserialize_with = "given")]
-    parent: Option<Option<DeviceId>>,
-    #[serde(default, deserialize_with = "given")]
-    venture: Option<Option<Name>>,
-    #[serde(default, deserialize_with = "given")]
-    role: Option<Option<Name>>,
+    #[serde(default)]
+    rack: Given<Name>,
+    #[serde(default)]
+    position: Given<u16>,
+    #[serde(default)]
+    macs: Given<Vec<MacAddress>>,
+    #[serde(default)]
+    management: Given<Management>,
+    #[serde(default)]
+    parent: Given<DeviceId>,
+    #[serde(default)]
+    venture: Given<Name>,
+    #[serde(default)]
+    role: Given<Name>,
     /// A remark is added, so null adds none.
     #[serde(default)]
     remark: Option<Text>,
-    #[serde(default, deserialize_with = "given")]
-    settings: Option<Option<SettingsChange>>,
+    #[serde(default)]
+    settings: Given<SettingsChange>,
 }
 
-/// A field that is there, with a value or null.
-#[expect(clippy::option_option, reason = "a field is left out, null, or has a value")]
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// What a change says of a field.
+#[derive(Default)]
+enum Given<T> {
+    /// Nothing: it is left out.
+    #[default]
+    Nothing,
+    Null,
+    Value(T),
+}
+
+impl<T> Given<T> {
+    fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    fn value(self) -> Option<T> {
+        if let Self::Value(value) = self { Some(value) } else { None }
+    }
+}
+
+impl<T: Default> Given<T> {
+    /// The value, which is empty for null.
+    fn or_empty(self) -> Option<T> {
+        if self.is_null() { Some(T::default()) } else { self.value() }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Null, Self::Value))
+    }
 }
 
 /// A field that can be replaced but not removed.
@@ -83,28 +110,28 @@ impl<'de> Deserialize<'de> for DeviceChange {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let patch = Patch::deserialize(deserializer)?;
         let nulls = [
-            (patch.rack == Some(None), Removable::Rack),
-            (patch.position == Some(None), Removable::Position),
-            (patch.management == Some(None), Removable::Management),
-            (patch.parent == Some(None), Removable::Parent),
-            (patch.venture == Some(None), Removable::Venture),
-            (patch.role == Some(None), Removable::Role),
-            (patch.settings == Some(None), Removable::Settings),
+            (patch.rack.is_null(), Removable::Rack),
+            (patch.position.is_null(), Removable::Position),
+            (patch.management.is_null(), Removable::Management),
+            (patch.parent.is_null(), Removable::Parent),
+            (patch.venture.is_null(), Removable::Venture),
+            (patch.role.is_null(), Removable::Role),
+            (patch.settings.is_null(), Removable::Settings),
         ];
         Ok(Self {
-            name: patch.name.map(Option::unwrap_or_default),
-            serial: patch.serial.map(Option::unwrap_or_default),
-            asset: patch.asset.map(Option::unwrap_or_default),
+            name: patch.name.or_empty(),
+            serial: patch.serial.or_empty(),
+            asset: patch.asset.or_empty(),
             site: patch.site,
-            rack: patch.rack.flatten(),
-            position: patch.position.flatten(),
-            macs: patch.macs.map(Option::unwrap_or_default),
-            management: patch.management.flatten(),
-            parent: patch.parent.flatten(),
-            venture: patch.venture.flatten(),
-            role: patch.role.flatten(),
+            rack: patch.rack.value(),
+            position: patch.position.value(),
+            macs: patch.macs.or_empty(),
+            management: patch.management.value(),
+            parent: patch.parent.value(),
+            venture: patch.venture.value(),
+            role: patch.role.value(),
             remark: patch.remark,
-            settings: patch.settings.flatten().unwrap_or_default(),
+            settings: patch.settings.value().unwrap_or_default(),
             removed: nulls.into_iter().filter_map(|(null, field)| null.then_some(field)).collect(),
         })
     }

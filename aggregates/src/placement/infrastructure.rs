@@ -146,8 +146,7 @@ fn of_options(field: &'static str, options: &[DhcpOption], by: &str) -> Vec<Decl
 
 /// The addresses of name servers, as extra records of the zones have them.
 fn of_zones(zones: &[Zone], by: &str) -> Vec<Declared> {
-    let extra: Vec<_> =
-        zones.iter().filter(|zone| !zone.records.is_empty()).filter_map(|zone| zone.extra().ok()).flatten().collect();
+    let extra: Vec<_> = zones.iter().filter(|zone| !zone.records.is_empty()).flat_map(|zone| zone.readable().0).collect();
     if extra.is_empty() {
         return vec![];
     }

@@ -8,7 +8,7 @@ use crate::values::hostname::{DomainName, Hostname};
 use crate::values::name::Name;
 use crate::zone::Zone;
 use crate::zone::data::Data;
-use crate::zone::mailbox::Mailbox;
+use crate::zone::mailbox::hostmaster;
 use crate::zone::rules::{OwnRecord, check, conflict, without_address};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -43,7 +43,7 @@ pub(super) fn broken(before: Option<&SiteSpec>, spec: &SiteSpec, facts: &ZoneFac
             ));
         }
         broken.extend(zone.problems().into_iter().map(|(field, message)| refuse(field, "zone_malformed", message)));
-        if zone.rname.is_none() && format!("hostmaster@{}", spec.domain).parse::<Mailbox>().is_err() {
+        if zone.rname.is_none() && hostmaster(&spec.domain).is_none() {
             let message = format!(
                 "hostmaster@{}, who is responsible by default, is not a mail address; state rname, such as hostmaster@dc1.example",
                 spec.domain

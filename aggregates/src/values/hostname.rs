@@ -7,14 +7,15 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// A lower-case domain name without the final dot, which may be there when it is read, since every name here is absolute. Each label has letters, digits and hyphens
-/// (and, in reverse zones of RFC 2317, a slash). Used for domains and zones.
+/// A lower-case domain name without the final dot, which may be there when it is read, since every name here is absolute. Each
+/// label has letters, digits and hyphens (and, in reverse zones of RFC 2317, a slash). Used for domains and zones.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "dc1.example")]
 pub struct DomainName(String);
 
-/// A fully qualified host name, read and written as a [`DomainName`]: a domain name of at least two labels that is not an IP address.
+/// A fully qualified host name, read and written as a [`DomainName`]: a domain name of at least two labels that is not an IP
+/// address.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "h200.dc1.example")]

@@ -1,7 +1,7 @@
 //! The mail address of who is responsible for a zone, which an SOA record holds as a domain name (RFC 1035, 3.3.13 and 8).
 
 use crate::values::ParseError;
-use crate::values::hostname::Hostname;
+use crate::values::hostname::{DomainName, Hostname};
 use crate::values::schema::written_as_text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -33,6 +33,12 @@ impl Mailbox {
         let _ = write!(name, ".{}", self.domain);
         name
     }
+}
+
+/// The name of `hostmaster` at a site's domain, who is responsible where a zone names nobody. `None` where BIND would refuse the
+/// zone for it. A domain of one label, such as `lan`, is fine here, though it is none of a [`Mailbox`].
+pub fn hostmaster(domain: &DomainName) -> Option<Hostname> {
+    format!("hostmaster.{domain}").parse().ok()
 }
 
 impl FromStr for Mailbox {
@@ -101,6 +107,14 @@ impl From<Mailbox> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_usual_mailbox_is_one_at_a_domain_of_one_label_too_and_not_at_what_is_no_host() {
+        let of = |domain: &str| hostmaster(&domain.parse().expect(domain)).map(|name| name.to_string());
+        assert_eq!(of("lan").as_deref(), Some("hostmaster.lan"));
+        assert_eq!(of("DC1.example.").as_deref(), Some("hostmaster.dc1.example"));
+        assert_eq!(of("0/25.2.0.192.in-addr.arpa"), None);
+    }
 
     #[test]
     fn a_mail_address_becomes_a_name_with_quoted_dots() {

@@ -231,9 +231,10 @@ impl Reader<'_> {
         }
         let mut words = line.words.as_slice();
         if !line.indented {
+            // The lines below that begin with a blank belong to this one, also where its name is wrong.
+            self.name = None;
             let name = first.name(&self.origin)?;
             if !name.is_in(self.zone.as_str()) {
-                self.name = None;
                 return Err(ParseError::new(format!(
                     "{name} is not in the zone {}; write a name inside it, and a final dot only behind a full name",
                     self.zone

@@ -7,7 +7,7 @@ use bootledger_test_cluster::TestDatabase;
 use sqlx::Row;
 
 /// 50 networks and 40,000 entries in them, each of a device of its own.
-const SEED: &str = r#"
+const SEED: &str = "
 INSERT INTO views.catalogue (kind, key, sequence, spec, retired, valid_from)
 SELECT 'network', 'n' || i, 1, jsonb_build_object('site', 'dc' || i % 3, 'cidr', '10.' || i || '.0.0/16', 'dhcp', true), false, 1
   FROM generate_series(0, 49) i;
@@ -19,7 +19,7 @@ INSERT INTO views.dhcp_entries (ip, mac, network, device, valid_from)
 SELECT ('10.' || i % 50 || '.' || i / 50 / 250 || '.' || i / 50 % 250)::inet, '52:54:00:00:00:01', 'n' || i % 50,
        ('00000000-0000-0000-0000-' || lpad(to_hex(i), 12, '0'))::uuid, 1 FROM generate_series(1, 40000) i;
 ANALYZE views.catalogue; ANALYZE views.devices; ANALYZE views.dhcp_entries;
-"#;
+";
 
 /// Every way to be one: below and above a network, without DHCP, in one that is retired or unknown.
 const STRAY: &str = r#"

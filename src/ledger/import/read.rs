@@ -18,7 +18,7 @@ use header::Header;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 use table::{Line, Table};
 
@@ -414,7 +414,10 @@ fn hinted<'a>(line: u64, index: usize, cell: &'a str, errors: &mut Vec<RowError>
 
 /// Whether a value stands where an address or a host name is not known.
 fn is_unset(value: &str) -> bool {
+    // 12.34.56.78 has the digits of a filler, and is an address.
+    let is_address = cell::address(value).parse::<IpAddr>().is_ok_and(|ip| !ip.is_unspecified());
     !value.is_empty()
+        && !is_address
         && (serial_number::is_filler(value)
             || ["::", "localhost", "localhost.localdomain"].contains(&value.to_lowercase().as_str()))
 }
@@ -477,7 +480,6 @@ fn managed(rows: &[Row], errors: &mut Vec<RowError>) {
     }
 }
 
-/// Tells every row after the first with the same value.
 /// A number on a label: two that differ only in case, width or blanks are the same.
 struct Label(Text);
 
@@ -501,6 +503,7 @@ impl std::fmt::Display for Label {
     }
 }
 
+/// Reports every row after the first with the same value.
 fn repeated<K: Eq + Hash + std::fmt::Display>(
     rows: &[Row],
     key: impl Fn(&Row) -> Option<K>,

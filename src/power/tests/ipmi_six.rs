@@ -1,4 +1,4 @@
-//! IPMI over IPv6, with `ipmi_sim` of OpenIPMI as the controller.
+//! IPMI over IPv6, with `ipmi_sim` of `OpenIPMI` as the controller.
 
 use super::*;
 use std::net::Ipv6Addr;

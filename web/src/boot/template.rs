@@ -361,7 +361,7 @@ fn check(text: &str, kind: FileKind, declared: &Declared) -> Result<Uses, Templa
         let least = || SettingValues::least_sample(&known);
         served(template.render(Variables::sample().with_settings(least()))?, "a server whose optional settings are empty")?;
     }
-    let unquoted = unquoted::of(&template, kind, &known)?;
+    let unquoted = unquoted::of(&template, kind, &known);
     Ok(Uses { settings: used, needs: Needs { unquoted, ..needs::of(text, kind) } })
 }
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use bootledger_aggregates::values::hostname::DomainName;
 use bootledger_aggregates::values::reverse_zone::reversed;
-use bootledger_aggregates::zone::mailbox::Mailbox;
+use bootledger_aggregates::zone::mailbox::{self, Mailbox};
 use bootledger_aggregates::zone::master_file::ExtraRecord;
 use bootledger_aggregates::zone::rules::conflict;
 use bootledger_aggregates::zone::{self, holding};
@@ -74,10 +74,10 @@ fn head(file: &Zone<'_>, records: &[(DomainName, Data)], text: &mut String) {
     }
 }
 
-/// Who is responsible where the zone names nobody. BIND refuses a zone whose SOA record names somebody at what is no host name,
-/// and a site of an earlier version can have such a domain.
+/// Who is responsible where the zone names nobody. BIND refuses a zone whose SOA record has what is no mailbox's name, and a site
+/// of an earlier version can have such a domain.
 fn hostmaster(domain: &DomainName) -> String {
-    format!("hostmaster@{domain}").parse().map_or_else(|_| "nobody.invalid".to_owned(), |mailbox: Mailbox| mailbox.name())
+    mailbox::hostmaster(domain).map_or_else(|| "nobody.invalid".to_owned(), |name| name.to_string())
 }
 
 /// The zone's name servers; never none.
@@ -92,8 +92,9 @@ fn name_servers(zone: &zone::Zone, records: &[(DomainName, Data)]) -> Vec<String
     vec![if has_address { usual } else { "localhost".to_owned() }]
 }
 
-/// The extra records. A line that cannot be read, which an earlier version has accepted, is left as a comment. One that a device's record contradicts would make servers refuse the whole file: it is left as a comment,
-/// and the zone's page names it. Such a pair is refused when either is saved, so that only two changes at the same moment leave one.
+/// The extra records. A line that cannot be read, which an earlier version has accepted, is left as a comment. So is one that a
+/// device's record contradicts, which would make servers refuse the whole file; the zone's page names both. Such a pair is refused
+/// when either is saved, so that only two changes at the same moment leave one.
 fn extra(zone: &zone::Zone, records: &[(DomainName, Data)], text: &mut String) {
     if zone.records.is_empty() {
         return;

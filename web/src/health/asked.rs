@@ -83,13 +83,12 @@ async fn ask(application: &Application, position: i64, repeats: &mut Option<Repe
     let asked = async {
         let mut connection = application.agents.acquire().await?;
         let is_recent = |known: &&mut Repeats| known.position == position || known.at.elapsed() < OLDEST_REPEATS;
-        let left_out = match repeats.as_mut().filter(is_recent) {
-            Some(known) => Arc::clone(&known.left_out),
-            None => {
-                let left_out: Arc<[LeftOut]> = repeats::list(&mut connection, None).await?.into();
-                *repeats = Some(Repeats { at: Instant::now(), position, left_out: Arc::clone(&left_out) });
-                left_out
-            }
+        let left_out = if let Some(known) = repeats.as_mut().filter(is_recent) {
+            Arc::clone(&known.left_out)
+        } else {
+            let left_out: Arc<[LeftOut]> = repeats::list(&mut connection, None).await?.into();
+            *repeats = Some(Repeats { at: Instant::now(), position, left_out: Arc::clone(&left_out) });
+            left_out
         };
         Ok::<_, Error>(Counts {
             last: log::last_position(&mut connection).await?,

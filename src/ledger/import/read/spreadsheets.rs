@@ -357,6 +357,15 @@ fn fillers_of_people_are_passed_over_with_the_reason() {
 }
 
 #[test]
+fn an_address_whose_digits_count_up_is_no_filler() {
+    for ip in ["1.23.45.67", "12.34.56.7", "12.34.56.78", "123.45.67.89", "0.1.23.45"] {
+        let read = |column: &str| rows(format!("mac;venture;role;{column}\n52:54:00:00:00:01;shop;web;{ip}\n").as_bytes());
+        assert_eq!(read("ip")[0].ip.map(|found| found.to_string()).as_deref(), Some(ip));
+        assert_eq!(read("management_ip")[0].management_ip.as_ref().map(ToString::to_string).as_deref(), Some(ip));
+    }
+}
+
+#[test]
 fn titles_groups_numbers_sums_copied_headings_and_blank_rows_are_understood() {
     let csv = "Servers – as of March;;;;\r\n;;Network;Rack;\r\n#;MAC address*;Venture (team);Role;IP (v4)\r\n-;---;---;---;---\r\n\
                1;52:54:00:00:00:01;shop;web;10.0.0.1\r\n;;;;\r\n# more, further down;;;;\r\n\

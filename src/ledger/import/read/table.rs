@@ -96,7 +96,7 @@ impl Rows<'_> {
         self.text.get(from..self.at).unwrap_or_default()
     }
 
-    fn to_end_of_cell(&mut self) {
+    fn pass_rest_of_cell(&mut self) {
         while self.byte().is_some_and(|byte| byte != self.separator && !matches!(byte, b'\n' | b'\r')) {
             self.at += 1;
         }
@@ -105,7 +105,7 @@ impl Rows<'_> {
     /// Goes to the end of a cell.
     fn pass_cell(&mut self) -> Result<(), String> {
         if self.byte() != Some(b'"') {
-            self.to_end_of_cell();
+            self.pass_rest_of_cell();
             return Ok(());
         }
         loop {
@@ -122,7 +122,7 @@ impl Rows<'_> {
             }
         }
         let behind = self.at;
-        self.to_end_of_cell();
+        self.pass_rest_of_cell();
         let behind = self.between(behind);
         // `"52:54:00:00:00:01" ;` has nothing but blanks there; anything else is a quote that closes elsewhere than was meant.
         if behind.trim().is_empty() {
@@ -264,7 +264,7 @@ fn decoded(bytes: &[u8]) -> Result<(Cow<'_, str>, bool), String> {
         let units = rest.chunks_exact(2).filter_map(|pair| pair.try_into().ok()).map(read);
         let text: Result<String, _> = char::decode_utf16(units).collect();
         match text {
-            Ok(text) if rest.len() % 2 == 0 => {
+            Ok(text) if rest.len().is_multiple_of(2) => {
                 Ok((Cow::Owned(text.trim_start_matches('\u{feff}').trim_end_matches(['\u{1a}', '\0']).to_owned()), false))
             }
             _ => Err(format!("the file is not whole UTF-16; {SAVE_AS}")),

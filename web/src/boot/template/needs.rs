@@ -124,7 +124,7 @@ impl Abstract {
         self.known.as_ref().map(Value::is_true).or(self.truth)
     }
 
-    fn or(self, other: Self) -> Self {
+    fn or(self, other: &Self) -> Self {
         let same = self.known.is_some() && self.known == other.known;
         let truth = self.truth().filter(|truth| other.truth() == Some(*truth));
         Self { depends: self.depends || other.depends, known: self.known.filter(|_| same), truth, item: self.item || other.item }
@@ -343,7 +343,7 @@ impl<'text> Reader<'text> {
     /// As [`Self::assign`]; a block that may not run leaves the value as it was, perhaps.
     fn set(&mut self, target: &'text Expr<'text>, value: Abstract) {
         let value = match target {
-            Expr::Var(name) if self.conditional > 0 => value.or(self.variable(name.id)),
+            Expr::Var(name) if self.conditional > 0 => value.or(&self.variable(name.id)),
             _ => value,
         };
         self.assign(target, &value);
@@ -381,7 +381,7 @@ impl<'text> Reader<'text> {
                 match self.value(&condition.test_expr).truth() {
                     Some(true) => self.value(&condition.true_expr),
                     Some(false) => otherwise(),
-                    None => self.value(&condition.true_expr).or(otherwise()),
+                    None => self.value(&condition.true_expr).or(&otherwise()),
                 }
             }
             Expr::Filter(filter) => {
@@ -461,7 +461,7 @@ impl<'text> Reader<'text> {
                     Some(false) => other,
                     None => {
                         let truth = other.truth().filter(|truth| *truth);
-                        Abstract { truth, ..one.or(other) }
+                        Abstract { truth, ..one.or(&other) }
                     }
                 };
             }
@@ -496,7 +496,7 @@ impl<'text> Reader<'text> {
                 match &value.known {
                     Some(known) if known.is_undefined() || (empty_too && !known.is_true()) => other,
                     Some(_) => value,
-                    None => value.or(other),
+                    None => value.or(&other),
                 }
             }
             "length" => Abstract { known: value.known.and_then(|known| known.len()).map(Value::from), ..Abstract::default() },

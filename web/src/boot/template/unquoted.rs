@@ -6,7 +6,7 @@
 //! meaning, is recorded with the setting.
 
 use super::super::settings::{Declared, SettingValues};
-use super::{Template, TemplateError, Variables};
+use super::{Template, Variables};
 use bootledger_aggregates::boot_image::FileKind;
 use bootledger_aggregates::values::setting::{SettingName, SettingType};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,15 +25,11 @@ const MARK: &str = "zqz";
 const RENDERINGS: usize = 600;
 
 /// The signs of each setting that the template lets through.
-pub(super) fn of(
-    template: &Template,
-    kind: FileKind,
-    known: &Declared,
-) -> Result<BTreeMap<SettingName, BTreeSet<String>>, TemplateError> {
+pub(super) fn of(template: &Template, kind: FileKind, known: &Declared) -> BTreeMap<SettingName, BTreeSet<String>> {
     let signs: &[&str] = match kind {
         FileKind::BootIpxe => &IPXE,
         FileKind::Grub => &GRUB,
-        _ => return Ok(BTreeMap::new()),
+        _ => return BTreeMap::new(),
     };
     let mut found: BTreeMap<SettingName, BTreeSet<String>> = BTreeMap::new();
     let free = known.iter().filter(|(_, spec)| matches!(spec.kind, SettingType::Text | SettingType::List));
@@ -46,37 +42,61 @@ pub(super) fn of(
             found.entry(name.clone()).or_default().insert(sign.to_owned());
         }
     }
-    Ok(found)
+    found
 }
 
 /// Whether a value is in the output where its sign has a meaning.
 fn passes(output: &str, value: &str, sign: &str, kind: FileKind) -> bool {
-    output.match_indices(value).any(|(at, _)| match (kind, quotes(&output[..at])) {
-        (FileKind::Grub, Some('\'')) => sign == "'",
-        (FileKind::Grub, Some('#')) => false,
-        (FileKind::Grub, Some(_)) => matches!(sign, "\"" | "$" | "\\"),
-        (FileKind::Grub, None) => true,
-        _ => !output[..at].rsplit('\n').next().unwrap_or_default().trim_start().starts_with('#'),
+    // Each part of the output is read once, however often the value is in it.
+    let (mut quotes, mut read, mut line) = (Quotes::default(), 0, 0);
+    output.match_indices(value).any(|(at, _)| {
+        let part = &output[read..at];
+        line = part.rfind('\n').map_or(line, |end| read + end + 1);
+        read = at;
+        if kind != FileKind::Grub {
+            return !output[line..at].trim_start().starts_with('#');
+        }
+        match quotes.behind(part) {
+            Some('\'') => sign == "'",
+            Some('#') => false,
+            Some(_) => matches!(sign, "\"" | "$" | "\\"),
+            None => true,
+        }
     })
 }
 
-/// The quotation mark that is open at the end of a text of GRUB's language; `#` in a comment.
-fn quotes(text: &str) -> Option<char> {
-    let (mut open, mut escaped, mut before) = (None, false, '\n');
-    for c in text.chars() {
-        match (open, c) {
-            _ if escaped => escaped = false,
-            (Some('#'), '\n') => open = None,
-            (Some('#'), _) => {}
-            (None | Some('"'), '\\') => escaped = true,
-            (None, '\'' | '"') => open = Some(c),
-            (None, '#') if before.is_whitespace() || before == ';' => open = Some('#'),
-            (Some(mark), c) if mark == c => open = None,
-            _ => {}
-        }
-        before = c;
+/// Where in GRUB's language the reader of a text is.
+struct Quotes {
+    /// The quotation mark that is open; `#` in a comment.
+    open: Option<char>,
+    escaped: bool,
+    before: char,
+}
+
+impl Default for Quotes {
+    fn default() -> Self {
+        Self { open: None, escaped: false, before: '\n' }
     }
-    open
+}
+
+impl Quotes {
+    /// What is open behind a further part of the text.
+    fn behind(&mut self, part: &str) -> Option<char> {
+        for c in part.chars() {
+            match (self.open, c) {
+                _ if self.escaped => self.escaped = false,
+                (Some('#'), '\n') => self.open = None,
+                (Some('#'), _) => {}
+                (None | Some('"'), '\\') => self.escaped = true,
+                (None, '\'' | '"') => self.open = Some(c),
+                (None, '#') if self.before.is_whitespace() || self.before == ';' => self.open = Some('#'),
+                (Some(mark), c) if mark == c => self.open = None,
+                _ => {}
+            }
+            self.before = c;
+        }
+        self.open
+    }
 }
 
 #[cfg(test)]
@@ -90,7 +110,7 @@ mod tests {
             serde_json::from_value(json!({ "v": { "type": "text" }, "l": { "type": "list", "default": [] } })).expect("settings");
         let begin = if kind == FileKind::BootIpxe { "#!ipxe\n" } else { "" };
         let uses = examine(&format!("{begin}{line}\n"), kind, &declared).unwrap_or_else(|error| panic!("{line}: {error}"));
-        uses.needs.unquoted.into_values().flatten().collect::<Vec<_>>().join("")
+        uses.needs.unquoted.into_values().flatten().collect()
     }
 
     #[test]
