@@ -67,7 +67,9 @@ async fn take_back(service: &Service, held: &[(&str, &str)]) -> Result<()> {
 #[tokio::test]
 async fn two_devices_with_numbers_that_differ_in_case_alone_are_kept_and_the_first_one_holds_the_number() -> Result<()> {
     let mut service = Service::start(Ipv4Addr::LOCALHOST).await?;
-    service.define(&json!({ "domain": "dc1.example", "zones": ["dc1.example"] }), &json!({ "cidr": "10.0.0.0/24", "site": "dc1" })).await?;
+    service
+        .define(&json!({ "domain": "dc1.example", "zones": ["dc1.example"] }), &json!({ "cidr": "10.0.0.0/24", "site": "dc1" }))
+        .await?;
     let first = registered(&service, "ABC1").await?;
     let second = registered(&service, "TMP2").await?;
     rewrite(&service, &second, "TMP2", "abc1").await?;

@@ -303,13 +303,18 @@ async fn a_chassis_and_its_sub_devices_that_are_chosen_in_a_list_are_not_deploye
     // The node may be deployed where the chassis cannot be.
     post(&service, &format!("/api/v1/devices/{chassis}/unverify"), &json!({})).await?;
     let (status, page) = form(&service, "/devices/bulk", &chosen).await?;
-    ensure!(status == 200 && page.contains("Deploy: 1 of 2 devices?") && !page.contains("would be deployed too"), "{status} {page}");
+    ensure!(
+        status == 200 && page.contains("Deploy: 1 of 2 devices?") && !page.contains("would be deployed too"),
+        "{status} {page}"
+    );
     post(&service, &format!("/api/v1/devices/{chassis}/verify"), &json!({})).await?;
 
     // A form that asks for both, and for the blade: each row is started, or is refused with words.
     let all = [&chassis, &blade, &node];
-    let chosen: Vec<(&str, &str)> =
-        [("what", "deploy"), ("list", "/devices"), ("boot_image", "debian")].into_iter().chain(all.map(|id| ("do", id.as_str()))).collect();
+    let chosen: Vec<(&str, &str)> = [("what", "deploy"), ("list", "/devices"), ("boot_image", "debian")]
+        .into_iter()
+        .chain(all.map(|id| ("do", id.as_str())))
+        .collect();
     let (status, page) = form(&service, "/devices/bulk/do", &chosen).await?;
     ensure!(status == 200, "{status} {page}");
     let rows: Vec<&str> = page.split("data-label=\"Result\"").skip(1).collect();

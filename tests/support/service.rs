@@ -58,11 +58,12 @@ impl Service {
     /// Stores an event as an earlier version did, without claims.
     pub(crate) async fn store(&self, aggregate_type: &str, id: &str, event_type: &str, payload: &Value) -> Result<()> {
         let pool = self.database.pool(2).await?;
-        let sequence: i64 = sqlx::query_scalar("SELECT max(sequence) FROM events WHERE aggregate_type = $1 AND aggregate_id = $2")
-            .bind(aggregate_type)
-            .bind(id)
-            .fetch_one(&pool)
-            .await?;
+        let sequence: i64 =
+            sqlx::query_scalar("SELECT max(sequence) FROM events WHERE aggregate_type = $1 AND aggregate_id = $2")
+                .bind(aggregate_type)
+                .bind(id)
+                .fetch_one(&pool)
+                .await?;
         let event = NewEvent {
             aggregate_type: aggregate_type.to_owned(),
             aggregate_id: id.to_owned(),

@@ -202,7 +202,7 @@ async fn wholes(reading: &mut Reading<'_>, devices: &[Device]) -> Result<BTreeMa
         parents.extend(found.into_iter().map(|device| (device.id, device.parent)));
     }
     let parent = |id: &DeviceId| parents.get(id).copied().flatten();
-    let above = |device: &Device| std::iter::successors(device.parent, parent).take(MOST_LEVELS).collect();
+    let above = |device: &Device| -> Vec<DeviceId> { std::iter::successors(device.parent, parent).take(MOST_LEVELS).collect() };
     Ok(devices.iter().map(|device| (device.id, above(device))).collect())
 }
 
