@@ -27,6 +27,7 @@ mod full_disk;
 mod image_library;
 mod installer;
 mod leases;
+mod old_numbers;
 mod openid;
 mod outbound;
 mod packaging;

@@ -237,3 +237,91 @@ async fn a_sub_device_is_where_its_chassis_is_and_moves_with_it() -> Result<()> 
     ensure!(device(&service, &chassis).await?["sub_devices"] == json!([]));
     Ok(())
 }
+
+/// A page's answer to a form.
+async fn form(service: &Service, path: &str, fields: &[(&str, &str)]) -> Result<(u16, String)> {
+    let mut body = form_urlencoded::Serializer::new(String::new());
+    body.extend_pairs(fields);
+    let request = Client::new().post(service.url(path)).bearer_auth(service.token()).timeout(PATIENCE);
+    let request = request.header("accept", "text/html").header("content-type", "application/x-www-form-urlencoded");
+    let answer = request.body(body.finish()).send().await?;
+    Ok((answer.status().as_u16(), answer.text().await?))
+}
+
+#[tokio::test]
+async fn a_blade_that_is_put_into_a_chassis_which_is_being_deployed_waits_for_the_end_of_that_deployment() -> Result<()> {
+    let (service, chassis, blade) = service().await?;
+    let (status, started) = post(&service, "/api/v1/deployments", &wanted(&chassis)).await?;
+    ensure!(status == 201, "{started}");
+    wait_for("the clean step has detached the blade", PATIENCE, async || {
+        device(&service, &blade).await.ok()?["parent"].is_null().then_some(())
+    })
+    .await?;
+    let path = format!("/api/v1/devices/{blade}");
+    let (status, attached) = answer(&service, Method::PATCH, &path, &json!({ "parent": chassis })).await?;
+    ensure!(status == 200, "{attached}");
+
+    let says = |refused: &Value| {
+        let message = refused["errors"][0]["message"].as_str().unwrap_or_default();
+        message.contains("chassis 1") && message.contains("wait until") && !message.contains(&chassis)
+    };
+    let (status, refused) = post(&service, "/api/v1/deployments", &wanted(&blade)).await?;
+    ensure!(status == 422 && refused["errors"][0]["rule"] == "chassis_deploying" && says(&refused), "{status} {refused}");
+    let csv = json!("mac;network;venture;role;boot_image\n52:54:00:00:00:02;prod;shop;web;debian\n");
+    for path in ["/api/v1/imports?dry_run=true", "/api/v1/imports"] {
+        let (status, refused) = post(&service, path, &csv).await?;
+        ensure!(status == 422 && refused["errors"][0]["rule"] == "chassis_deploying" && says(&refused), "{status} {refused}");
+    }
+    let chosen =
+        [("what", "deploy"), ("list", "/devices"), ("boot_image", "debian"), ("id", blade.as_str()), ("do", blade.as_str())];
+    for path in ["/devices/bulk", "/devices/bulk/do"] {
+        let (status, page) = form(&service, path, &chosen).await?;
+        ensure!(status == 200 && page.contains("chassis 1, which is being deployed"), "{path}: {status} {page}");
+    }
+
+    let id = started["id"].as_str().context("an id")?;
+    post(&service, &format!("/api/v1/deployments/{id}/cancel"), &json!({ "reason": "the blade goes first" })).await?;
+    let (status, started) = post(&service, "/api/v1/deployments", &wanted(&blade)).await?;
+    ensure!(status == 201, "{started}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_chassis_and_its_sub_devices_that_are_chosen_in_a_list_are_not_deployed_together() -> Result<()> {
+    let (service, chassis, blade) = service().await?;
+    let node = json!({
+        "site": "dc1", "name": "node 1", "kind": "blade", "macs": ["52:54:00:00:00:05"], "parent": blade,
+        "venture": "shop", "role": "web",
+    });
+    let node = register(&service, node).await?;
+    // The blade between them is not chosen.
+    let chosen =
+        [("what", "deploy"), ("list", "/devices"), ("boot_image", "debian"), ("id", chassis.as_str()), ("id", node.as_str())];
+    let (status, page) = form(&service, "/devices/bulk", &chosen).await?;
+    ensure!(status == 200 && page.contains("Deploy: 1 of 2 devices?"), "{status} {page}");
+    ensure!(page.contains("It is a sub-device of chassis 1, which would be deployed too"), "{page}");
+    // The node may be deployed where the chassis cannot be.
+    post(&service, &format!("/api/v1/devices/{chassis}/unverify"), &json!({})).await?;
+    let (status, page) = form(&service, "/devices/bulk", &chosen).await?;
+    ensure!(
+        status == 200 && page.contains("Deploy: 1 of 2 devices?") && !page.contains("would be deployed too"),
+        "{status} {page}"
+    );
+    post(&service, &format!("/api/v1/devices/{chassis}/verify"), &json!({})).await?;
+
+    // A form that asks for both, and for the blade: each row is started, or is refused with words.
+    let all = [&chassis, &blade, &node];
+    let chosen: Vec<(&str, &str)> = [("what", "deploy"), ("list", "/devices"), ("boot_image", "debian")]
+        .into_iter()
+        .chain(all.map(|id| ("do", id.as_str())))
+        .collect();
+    let (status, page) = form(&service, "/devices/bulk/do", &chosen).await?;
+    ensure!(status == 200, "{status} {page}");
+    let rows: Vec<&str> = page.split("data-label=\"Result\"").skip(1).collect();
+    ensure!(rows.len() == 3 && page.contains("Show its deployment"), "{page}");
+    for row in rows {
+        let words = ["Show its deployment", "is being deployed", "which is being deployed"];
+        ensure!(words.iter().any(|words| row.contains(words)), "{row}");
+    }
+    Ok(())
+}

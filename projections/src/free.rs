@@ -49,7 +49,7 @@ pub async fn addresses(
         let candidates: Vec<Ipv4Addr> = in_parts.filter(|ip| network.reserved(*ip).is_none() && !excluded.contains(ip)).collect();
         let mut taken = held_of(connection, &candidates).await?;
         taken.extend(devices::managed_at(&mut *connection, &candidates).await?.into_iter().map(|(ip, _)| ip));
-        taken.extend(infrastructure::at(&mut *connection, &candidates, At::Now).await?.into_iter().map(|one| one.ip));
+        taken.extend(infrastructure::at(&mut *connection, &candidates).await?.into_iter().map(|one| one.ip));
         found.extend(candidates.into_iter().filter(|ip| !taken.contains(ip)).take(count - found.len()));
     }
     Ok(found)

@@ -9,44 +9,49 @@ use ipnet::Ipv4Net;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-/// What these addresses are named as; lowest first.
-pub async fn at(connection: &mut Connection, ips: &[Ipv4Addr], at: At) -> Result<Vec<Declared>> {
+/// What these addresses are named as now; lowest first. Every start of a deployment looks its own up, so an index finds them.
+pub async fn at(connection: &mut Connection, ips: &[Ipv4Addr]) -> Result<Vec<Declared>> {
     if ips.is_empty() {
         return Ok(vec![]);
     }
     let wanted: BTreeSet<Ipv4Addr> = ips.iter().copied().collect();
-    let prefixes: BTreeSet<String> = wanted.iter().map(|ip| prefix(*ip, 24)).collect();
-    find(connection, prefixes, |ip| wanted.contains(&ip), at).await
+    let texts: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT kind, key, spec FROM catalogue
+          WHERE valid_to IS NULL AND kind IN ('site', 'network', 'dhcp_server') AND NOT retired
+            AND public.addresses_in(spec::text) && $1",
+        &texts
+    );
+    of_rows(rows.fetch_all(&mut *connection).await?, |ip| wanted.contains(&ip))
 }
 
-/// What addresses of a network are named as; lowest first.
+/// What addresses of a network are named as; lowest first. Descriptions without the digits that its addresses have in common
+/// are passed over without being read.
 pub async fn within(connection: &mut Connection, network: Ipv4Net, at: At) -> Result<Vec<Declared>> {
-    let prefixes = BTreeSet::from([prefix(network.network(), network.prefix_len())]);
-    find(connection, prefixes, |ip| network.contains(&ip), at).await
-}
-
-/// The digits that the addresses of a network have in common.
-fn prefix(ip: Ipv4Addr, length: u8) -> String {
-    ip.octets().iter().take(usize::from(length.min(24) / 8)).map(|octet| format!("{octet}.")).collect()
-}
-
-/// Descriptions without such digits name none of the addresses: most are passed over without being read.
-async fn find(
-    connection: &mut Connection,
-    prefixes: BTreeSet<String>,
-    wanted: impl Fn(Ipv4Addr) -> bool,
-    at: At,
-) -> Result<Vec<Declared>> {
-    let patterns: Vec<String> = prefixes.into_iter().map(|prefix| format!("%{prefix}%")).collect();
-    let rows = sqlx::query!(
+    let octets = network.network().octets();
+    let common = octets.iter().take(usize::from(network.prefix_len().min(24) / 8));
+    let pattern = format!("%{}%", common.map(|octet| format!("{octet}.")).collect::<String>());
+    let rows = sqlx::query_as!(
+        Row,
         "SELECT kind, key, spec FROM catalogue
           WHERE (($1::bigint IS NULL AND valid_to IS NULL) OR (valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)))
-            AND kind IN ('site', 'network', 'dhcp_server') AND NOT retired AND spec::text LIKE ANY($2)",
+            AND kind IN ('site', 'network', 'dhcp_server') AND NOT retired AND spec::text LIKE $2",
         at.position(),
-        &patterns
+        pattern
     );
+    of_rows(rows.fetch_all(&mut *connection).await?, |ip| network.contains(&ip))
+}
+
+struct Row {
+    kind: String,
+    key: String,
+    spec: serde_json::Value,
+}
+
+fn of_rows(rows: Vec<Row>, wanted: impl Fn(Ipv4Addr) -> bool) -> Result<Vec<Declared>> {
     let mut found = BTreeSet::new();
-    for row in rows.fetch_all(&mut *connection).await? {
+    for row in rows {
         let key = row.key.parse()?;
         let of_one = match row.kind.as_str() {
             "site" => of_site(&key, &serde_json::from_value(row.spec)?),

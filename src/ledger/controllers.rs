@@ -126,7 +126,7 @@ impl Ledger {
         management: &Management,
     ) -> Result<Option<BrokenRule>, Failure> {
         let Some(ip) = own_address(management) else { return Ok(None) };
-        let declared = infrastructure::at(&mut self.views.acquire().await?, &[ip], At::Now).await?;
+        let declared = infrastructure::at(&mut self.views.acquire().await?, &[ip]).await?;
         let holders = holders(&self.views, &[Claim::Ip(ip)]).await?;
         if let Some(live) = deployments::live_of_device(&self.views, device, At::Now).await?.filter(|live| live.ip == ip) {
             let holder = Holder::Deployment(live.id).to_string();

@@ -99,7 +99,7 @@ impl Ledger {
             return Ok(vec![]);
         }
         let ips: Vec<Ipv4Addr> = entries.iter().map(|(_, ip)| *ip).collect();
-        let declared = infrastructure::at(&mut connection, &ips, At::Now).await?;
+        let declared = infrastructure::at(&mut connection, &ips).await?;
         let managed = devices::managed_at(&mut connection, &ips).await?;
         // The next query takes a connection of its own.
         drop(connection);

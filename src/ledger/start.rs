@@ -216,7 +216,7 @@ impl Ledger {
             device: Some(DeviceFacts { deploying_parts, deploying_above, ..device.deployment_facts() }),
             holders: holders(views, &claims).await?,
             managed: devices::managed_at(views, &[ip]).await?.first().map(|(_, device)| *device),
-            infrastructure: infrastructure::at(&mut self.connection().await?, &[ip], At::Now).await?,
+            infrastructure: infrastructure::at(&mut self.connection().await?, &[ip]).await?,
             venture_exists: venture_entry.is_some(),
             role_exists: venture_entry.is_some_and(|entry| entry.spec.roles.contains_key(&role)),
             boot_image: image.as_ref().map(image_facts),

@@ -47,24 +47,30 @@ impl Service {
 
     /// Stores a network as an earlier version did, which judged less.
     pub(crate) async fn store_network(&self, key: &str, spec: &Value) -> Result<()> {
-        let pool = self.database.pool(2).await?;
-        let sequence: i64 =
-            sqlx::query_scalar("SELECT max(sequence) FROM events WHERE aggregate_type = 'network' AND aggregate_id = $1")
-                .bind(key)
-                .fetch_one(&pool)
-                .await?;
         // With all that the event has, as the API shows it.
         let mut whole = self.get(&format!("/api/v1/networks/{key}")).await?["spec"].clone();
         if let (Value::Object(whole), Value::Object(spec)) = (&mut whole, spec.clone()) {
             whole.extend(spec);
         }
+        self.store("network", key, "NetworkDefined", &json!({ "type": "NetworkDefined", "spec": whole })).await
+    }
+
+    /// Stores an event as an earlier version did, without claims.
+    pub(crate) async fn store(&self, aggregate_type: &str, id: &str, event_type: &str, payload: &Value) -> Result<()> {
+        let pool = self.database.pool(2).await?;
+        let sequence: i64 =
+            sqlx::query_scalar("SELECT max(sequence) FROM events WHERE aggregate_type = $1 AND aggregate_id = $2")
+                .bind(aggregate_type)
+                .bind(id)
+                .fetch_one(&pool)
+                .await?;
         let event = NewEvent {
-            aggregate_type: "network".to_owned(),
-            aggregate_id: key.to_owned(),
+            aggregate_type: aggregate_type.to_owned(),
+            aggregate_id: id.to_owned(),
             sequence: sequence + 1,
-            event_type: "NetworkDefined".to_owned(),
+            event_type: event_type.to_owned(),
             event_version: "1".to_owned(),
-            payload: json!({ "type": "NetworkDefined", "spec": whole }).to_string(),
+            payload: payload.to_string(),
             metadata: json!({ "actor": "an earlier version", "correlation_id": "" }).to_string(),
             claims: vec![],
         };

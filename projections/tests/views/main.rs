@@ -2,6 +2,7 @@
 //!
 //! Run through `scripts/with-postgres`.
 
+mod folded;
 mod free;
 mod history;
 mod installations;

@@ -92,7 +92,7 @@ impl Known {
         let both: Vec<Ipv4Addr> = named.iter().chain(&controllers).copied().collect();
         if !both.is_empty() {
             let connection = &mut views.acquire().await?;
-            for one in infrastructure::at(connection, &both, At::Now).await? {
+            for one in infrastructure::at(connection, &both).await? {
                 known.declared.entry(one.ip).or_default().push(one);
             }
         }

@@ -156,7 +156,7 @@ impl Ledger {
             let network = catalogue::network_of(&self.views, ip, At::Now).await?.filter(|network| !network.retired);
             let givable = network.as_ref().is_some_and(|network| network.spec.reserved(ip).is_none());
             let unmanaged = devices::managed_at(&self.views, &[ip]).await?.is_empty();
-            let undeclared = infrastructure::at(&mut self.connection().await?, &[ip], At::Now).await?.is_empty();
+            let undeclared = infrastructure::at(&mut self.connection().await?, &[ip]).await?.is_empty();
             if givable && unmanaged && undeclared && self.may_have(Claim::Ip(ip), device, reservation.as_deref_mut()).await? {
                 return Ok(Ok(ip));
             }

@@ -24,6 +24,10 @@ use bootledger_projections::at::At;
 use bootledger_projections::catalogue;
 use bootledger_projections::devices::{self, Device};
 use maud::{Markup, html};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many levels of chassis are looked at; real equipment has three.
+const MOST_LEVELS: usize = 16;
 
 /// What is done to each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,10 +113,12 @@ pub(super) async fn preview(_: Operator, visit: Visit, mut backend: Backend, mut
     let list = local(fields.text("list")).to_owned();
     let devices = chosen(&mut reading, what, &fields, &list, all).await?;
     let wanted = Wanted::read(&mut fields);
+    let wholes = if what == What::Deploy { wholes(&mut reading, &devices).await? } else { BTreeMap::new() };
     let position = reading.position;
     let choices = choices(&mut reading).await?;
     let seen = visit.see(reading).await?;
-    let planned = plan(&mut backend, what, devices, &wanted).await?;
+    let mut planned = plan(&mut backend, what, devices, &wanted).await?;
+    leave_out_parts(&mut planned, &wholes);
     let content = shown(what, &list, position, &planned, &fields, &choices);
     Ok(seen.answer(&Page::new("Review", Section::Devices, content)))
 }
@@ -180,6 +186,38 @@ async fn plan(backend: &mut Backend, what: What, devices: Vec<Device>, wanted: &
         Ok(Planned { device, outcome })
     };
     devices.into_iter().zip(backend.check_deployments(&new).await).map(planned).collect()
+}
+
+/// What each of the devices is a part of, nearest first.
+async fn wholes(reading: &mut Reading<'_>, devices: &[Device]) -> Result<BTreeMap<DeviceId, Vec<DeviceId>>, Error> {
+    let mut parents: BTreeMap<DeviceId, Option<DeviceId>> = devices.iter().map(|device| (device.id, device.parent)).collect();
+    for _ in 0..MOST_LEVELS {
+        let unknown: BTreeSet<DeviceId> = parents.values().flatten().copied().filter(|id| !parents.contains_key(id)).collect();
+        if unknown.is_empty() {
+            break;
+        }
+        let unknown: Vec<DeviceId> = unknown.into_iter().collect();
+        let found = devices::find_many(reading.connection(), &unknown, At::Now).await?;
+        parents.extend(unknown.into_iter().map(|id| (id, None)));
+        parents.extend(found.into_iter().map(|device| (device.id, device.parent)));
+    }
+    let parent = |id: &DeviceId| parents.get(id).copied().flatten();
+    let above = |device: &Device| -> Vec<DeviceId> { std::iter::successors(device.parent, parent).take(MOST_LEVELS).collect() };
+    Ok(devices.iter().map(|device| (device.id, above(device))).collect())
+}
+
+/// The deployment of a chassis detaches its sub-devices: those are not deployed beside it.
+fn leave_out_parts(planned: &mut [Planned], wholes: &BTreeMap<DeviceId, Vec<DeviceId>>) {
+    let possible = planned.iter().filter(|row| row.outcome.is_ok());
+    let possible: BTreeMap<DeviceId, String> = possible.map(|row| (row.device.id, row.device.called())).collect();
+    for row in planned {
+        let whole = wholes.get(&row.device.id).into_iter().flatten().find_map(|id| possible.get(id));
+        if let Some(whole) = whole.filter(|_| row.outcome.is_ok()) {
+            row.outcome = Err(format!(
+                "It is a sub-device of {whole}, which would be deployed too, and whose deployment detaches it. Deploy it after that."
+            ));
+        }
+    }
 }
 
 fn shown(what: What, list: &str, position: i64, planned: &[Planned], fields: &Fields, choices: &Choices) -> Markup {
