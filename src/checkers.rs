@@ -3,8 +3,8 @@
 //!
 //! They are other people's programs: one may be missing, hang, crash, or be kept from reading the file. None of that refuses
 //! a change. A program counts only while it accepts a file that is known to be right, one runs at a time, at a low priority
-//! and as a process of its own, and all of a change take no longer than [`LIMIT`]. What was accepted once is remembered, so
-//! that a command that is tried again does not check again.
+//! and as a process group of its own, of which nothing is left when it ends. All of a change take no longer than [`LIMIT`]. What was
+//! accepted once is remembered, so that a command that is tried again does not check again.
 
 #[cfg(test)]
 mod tests;
@@ -254,7 +254,7 @@ async fn run(program: &Path, checker: Checker, zone: &str, text: &str, deadline:
         quoted(&program.display().to_string()),
         checker.arguments()
     );
-    match command::run(&command, Some(&file), left).await {
+    match command::run_and(&command, Some(&file), left, command::Leaves::Nothing).await {
         Ok(Ok(())) => Verdict::Accepted,
         // Words in backquotes are those of the one who ran it: it hung, or ended without a word.
         Ok(Err(words)) if words.starts_with('`') => {

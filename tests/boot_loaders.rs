@@ -50,6 +50,52 @@ async fn a_folder_that_is_missing_is_told_at_the_start() -> Result<()> {
     Ok(())
 }
 
+/// As on a machine that has Debian's `shim-signed`, or files of the operator's, and not the package `ipxe`.
+#[tokio::test]
+async fn tftp_serves_a_folder_of_the_operators_without_the_package_ipxe() -> Result<()> {
+    let own = tempfile::tempdir()?;
+    std::fs::write(own.path().join("shimx64.efi"), "a signed shim")?;
+    std::fs::write(own.path().join("grubx64.efi"), "a GRUB with TFTP")?;
+    let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_bootledger"));
+    let own = own.path().display().to_string();
+    let options = ["--tftp-listen", &format!("127.0.0.1:{port}"), "--tftp-folder", "/nowhere/ipxe", "--loaders", &own];
+    let service = Service::start_with(Ipv4Addr::LOCALHOST, program, options.map(str::to_owned).to_vec()).await?;
+    let output = Command::new("curl").args(["-sSf", &format!("tftp://127.0.0.1:{port}/shimx64.efi")]).output().await?;
+    ensure!(output.stdout == b"a signed shim", "{output:?}");
+    // Over HTTP the chain would end at a prompt, so neither the service nor the DHCP configuration leads to it.
+    let output = Command::new("curl").args(["-sS", &service.url("/boot/loaders/shimx64.efi")]).output().await?;
+    let refused = String::from_utf8_lossy(&output.stdout);
+    ensure!(refused.contains("grubx64.efi, which it starts, has no HTTP"), "{refused}");
+    service.put("/api/v1/sites/dc1", &json!({ "next_server": "10.0.0.1", "domain": "dc1.example", "zones": [] })).await?;
+    for file in ["isc.conf", "kea.json", "dnsmasq.conf"] {
+        let output = Command::new("curl").args(["-sSf", &service.url(&format!("/dhcp/dc1/{file}"))]).output().await?;
+        let served = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success() && !served.contains("snponly.efi"), "{file}: {served}");
+    }
+    let missing = service.get("/readyz").await?["boot_loaders_missing"].to_string();
+    ensure!(missing.contains("UEFI, x86-64"), "{missing}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn tftp_with_nothing_to_serve_is_refused_at_the_start_with_what_to_install() -> Result<()> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bootledger"));
+    command.args(["serve", "--tftp-listen", "127.0.0.1:0", "--tftp-folder", "/nowhere/ipxe"]);
+    let output = command.env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none").output().await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    // Where this machine has the package, the signed loaders are served, and only the database is missing.
+    if PathBuf::from("/usr/lib/shim/shimx64.efi.signed").exists() {
+        ensure!(said.contains("only the signed loaders"), "{said}");
+        return Ok(());
+    }
+    ensure!(output.status.code() == Some(1), "{said}");
+    for words in ["nothing to serve over TFTP", "/nowhere/ipxe", "package ipxe", "--loaders", "shim-signed"] {
+        ensure!(said.contains(words), "{words}: {said}");
+    }
+    Ok(())
+}
+
 /// A loader of the operator's goes before the package's, and the start of the log says who has none.
 #[tokio::test]
 async fn a_folder_of_the_operators_goes_before_the_packages() -> Result<()> {

@@ -199,6 +199,57 @@ async fn firmware_without_a_loader_gets_no_boot_file(format: Format) -> Result<S
 }
 
 #[tokio::test]
+async fn isc_dhcpd_names_the_signed_chain_over_http_only_where_its_grub_has_http() -> Result<()> {
+    only_a_signed_chain_that_goes_on_is_named_over_http(Format::Isc).await
+}
+
+#[tokio::test]
+async fn kea_names_the_signed_chain_over_http_only_where_its_grub_has_http() -> Result<()> {
+    only_a_signed_chain_that_goes_on_is_named_over_http(Format::Kea).await
+}
+
+#[tokio::test]
+async fn dnsmasq_names_the_signed_chain_over_http_only_where_its_grub_has_http() -> Result<()> {
+    only_a_signed_chain_that_goes_on_is_named_over_http(Format::Dnsmasq).await
+}
+
+/// The service has both shims. The GRUB for x86-64 has HTTP, and that for ARM has none, as Debian's.
+async fn only_a_signed_chain_that_goes_on_is_named_over_http(format: Format) -> Result<()> {
+    let lab = Lab::new().await?;
+    let own = lab.folder().join("own");
+    std::fs::create_dir_all(&own)?;
+    for (file, content) in [
+        ("snponly.efi", "an iPXE"),
+        ("ipxe-arm64.efi", "an iPXE"),
+        ("undionly.kpxe", "an iPXE"),
+        ("shimx64.efi", "shim"),
+        ("grubx64.efi", "GET %s HTTP/1.1 User-Agent: GRUB"),
+        ("shimaa64.efi", "shim"),
+        ("grubaa64.efi", "a GRUB with TFTP"),
+    ] {
+        std::fs::write(own.join(file), content)?;
+    }
+    let source = BootSource::with(&BASE_URL.parse()?, Loaders::at(&own)?);
+    let dhcp = serve_from(&lab, format, source, NEXT_SERVER).await?;
+    let mut wire = lab.client_port(MAC).await?;
+    for (architecture, boots) in [
+        (7, Boots::Tftp("shimx64.efi")),
+        (11, Boots::Tftp("shimaa64.efi")),
+        (16, Boots::Http("shimx64.efi")),
+        (19, Boots::Nothing),
+        (20, Boots::Http("undionly.kpxe")),
+    ] {
+        let Sample { name, options, .. } = matrix::firmware_of(architecture);
+        for answer in
+            wire.lease(bytes(SIGNED_MAC)?, &options).await.with_context(|| format!("{format}: {name}\n{}", dhcp.log()))?
+        {
+            gives(&answer, lab.server_address(2), LIVE_TIME, &boots).with_context(|| format!("{format}: {name}"))?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn isc_dhcpd_gives_every_client_of_an_interface_the_same_address_at_once() -> Result<()> {
     every_client_of_an_interface_gets_the_same_address(Format::Isc).await
 }

@@ -81,6 +81,36 @@ async fn deploy(service: &Service, device: &str) -> Result<Value> {
     service.post("/api/v1/deployments", &wanted).await
 }
 
+/// iPXE has no quotes, so a value can end a command of the script and begin another one.
+#[tokio::test]
+async fn a_value_that_would_change_the_boot_script_is_refused_when_the_deployment_starts_and_not_before() -> Result<()> {
+    let service = service().await?;
+    let device = device(&service, "52:54:00:00:00:01").await?;
+    service.write_secret("boot-root", SECRET)?;
+    let script =
+        "#!ipxe\necho {{ hostname }} {{ settings.disk }} {{ settings.time_zone|replace(';', '') }}\nimgfetch {{ done_url }}\n";
+    service.put_bytes("/api/v1/boot-images/debian/files/boot.ipxe?kind=boot_ipxe&template=true", script).await?;
+    let venture = |disk: &str| json!({ "settings": { "root_password_hash": { "secret": "boot-root" }, "disk": disk, "time_zone": "a ; b" } });
+    for (disk, sign) in
+        [("sda ; reboot", "has ; in its value"), ("${net0/mac}", "has ${ in its value"), ("sda # a note", "has # in its value")]
+    {
+        service.put("/api/v1/ventures/shop", &venture(disk)).await?;
+        let refused = deploy(&service, &device).await.expect_err(disk).to_string();
+        for words in [
+            "setting_changes_script",
+            sign,
+            "the setting disk of the boot image debian",
+            "the template boot.ipxe",
+            "venture shop",
+        ] {
+            ensure!(refused.contains(words), "{words}: {refused}");
+        }
+    }
+    service.put("/api/v1/ventures/shop", &venture("disk;by-id#1")).await?;
+    deploy(&service, &device).await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_nearest_setting_is_rendered_and_a_deployment_keeps_what_it_was_started_with() -> Result<()> {
     let service = service().await?;

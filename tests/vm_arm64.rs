@@ -14,7 +14,9 @@ const MAC: &str = "52:54:00:00:0b:64";
 async fn an_arm64_server_boots_over_the_network_to_its_script_and_is_done() -> Result<()> {
     let lab = Lab::new().await?;
     let loaders = crate::support::target().join("lab/ipxe");
-    ensure!(loaders.join("ipxe-arm64.efi").exists(), "no {}/ipxe-arm64.efi; has `scripts/setup test` run?", loaders.display());
+    let missing = std::fs::read_to_string(loaders.join("missing"));
+    let why = missing.as_deref().map_or("has `scripts/setup test` run?", str::trim);
+    ensure!(loaders.join("ipxe-arm64.efi").exists(), "no {}/ipxe-arm64.efi; {why}", loaders.display());
     let options = ["--tftp-listen", &format!("{}:69", lab.host_address()), "--loaders", &loaders.display().to_string()];
     let service = Service::start_with(lab.host_address(), lab.program()?, options.map(str::to_owned).to_vec()).await?;
     let missing = service.get("/readyz").await?["boot_loaders_missing"].to_string();

@@ -112,7 +112,8 @@ pub struct Needs {
     /// These values of the server's network: the template uses them without a condition for networks that have none.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub network: BTreeSet<NetworkValue>,
-    /// The settings that a boot script writes without quotes, each with the signs that would change the script.
+    /// The settings that a boot script writes without quotes, each with the signs that would change the script. A sign with blanks around
+    /// it is a word of its own, one with a line feed is the beginning or the end of the value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unquoted: BTreeMap<SettingName, BTreeSet<String>>,
 }

@@ -64,6 +64,34 @@ async fn a_checker_that_does_not_work_refuses_nothing() {
     assert!(!Checkers::off().has(Checker::Isc) && matches!(said(&Checkers::off(), "x").await, Verdict::Unchecked(_)));
 }
 
+/// Whether a process runs; one that has ended and that nobody has waited for does not.
+fn runs(process: &str) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    state.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['Z', 'X']))
+}
+
+#[tokio::test]
+async fn a_checker_leaves_no_process_behind_however_it_ends() {
+    for (end, accepted) in
+        [("exit 0", true), ("echo 'error at line 1'; exit 1", false), ("sleep 1000", false), ("kill -KILL $$", false)]
+    {
+        // A child that goes on in the background, and one that ignores requests to end.
+        let script = format!(
+            "sleep 1000 & echo $! >>\"${{0%/*}}/children\"\n(trap '' TERM HUP; while :; do sleep 1000; done) & echo $! >>\"${{0%/*}}/children\"\n{end}"
+        );
+        let (folder, checkers) = with(&script);
+        let verdict = checkers.check(Checker::Dnsmasq, "example", "a file\n", Instant::now() + LIMIT).await;
+        assert_eq!(verdict == Verdict::Accepted, accepted, "{end}: {verdict:?}");
+        let children = std::fs::read_to_string(folder.path().join("children")).expect("its children");
+        assert!(children.lines().count() >= 2, "{end}: {children}");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while children.lines().any(runs) {
+            assert!(Instant::now() < deadline, "{end}: a child of the checker runs on");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_was_accepted_once_is_not_checked_again() {
     let (folder, checkers) = with("echo run >> \"$(dirname \"$0\")/runs\"; exit 0");

@@ -20,6 +20,20 @@ const REPORTED: usize = 300;
 /// A file takes the output, not a pipe: a server that a reload command starts keeps what it inherits open for ever. The
 /// command is a process group of its own, which ends when `limit` has passed.
 pub(crate) async fn run(command: &str, file: Option<&Path>, limit: Duration) -> Result<Result<(), String>> {
+    run_and(command, file, limit, Leaves::Running).await
+}
+
+/// What becomes of the processes that a command has started and not waited for, once it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaves {
+    /// They go on, as a server that was reloaded does.
+    Running,
+    /// They are ended with it.
+    Nothing,
+}
+
+/// [`run`], and what the command leaves behind.
+pub(crate) async fn run_and(command: &str, file: Option<&Path>, limit: Duration, leaves: Leaves) -> Result<Result<(), String>> {
     let mut output = tempfile::tempfile().context("there is no room for the output of a command")?;
     let mut child = Command::new("sh")
         .args(["-c", command, "bootledger"])
@@ -33,12 +47,14 @@ pub(crate) async fn run(command: &str, file: Option<&Path>, limit: Duration) -> 
         .spawn()
         .context("no shell can be started")?;
     let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+    let ends = Ends(group.filter(|_| leaves == Leaves::Nothing));
     let Ok(status) = tokio::time::timeout(limit, child.wait()).await else {
         // Its failure means that the group has just ended by itself.
         let _ = group.map(|group| killpg(group, Signal::SIGKILL));
         child.wait().await.with_context(|| format!("the end of `{command}` cannot be waited for"))?;
         return Ok(Err(format!("`{command}` took more than {} s and was ended", limit.as_secs())));
     };
+    drop(ends);
     let status = status.with_context(|| format!("the end of `{command}` cannot be waited for"))?;
     if status.success() {
         return Ok(Ok(()));
@@ -49,6 +65,16 @@ pub(crate) async fn run(command: &str, file: Option<&Path>, limit: Duration) -> 
     output.take(READ).read_to_end(&mut said)?;
     let said = gist(&String::from_utf8_lossy(&said));
     Ok(Err(if said.is_empty() { format!("`{command}` failed with {status}") } else { said }))
+}
+
+/// Ends a process group when it is dropped, also where nobody waits for the command any longer.
+struct Ends(Option<Pid>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        // Its failure means that the group has ended by itself.
+        let _ = self.0.map(|group| killpg(group, Signal::SIGKILL));
+    }
 }
 
 /// The check command with the file as `$1`.

@@ -16,7 +16,8 @@ pub(crate) enum Boots {
 }
 
 impl Boots {
-    /// The same for a server of the signed boot chain: shim instead of each iPXE for UEFI.
+    /// The same for a server of the signed boot chain: shim instead of each iPXE for UEFI, and over HTTP nothing, since Debian's signed
+    /// GRUB has no HTTP.
     pub(crate) fn signed(&self) -> Self {
         let shim = |loader: &'static str| match loader {
             "snponly.efi" => "shimx64.efi",
@@ -25,7 +26,7 @@ impl Boots {
         };
         match self {
             Self::Tftp(loader) => Self::Tftp(shim(loader)),
-            Self::Http(loader) => Self::Http(shim(loader)),
+            Self::Http(loader) if shim(loader) != *loader => Self::Nothing,
             other => other.clone(),
         }
     }

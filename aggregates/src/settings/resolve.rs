@@ -310,7 +310,9 @@ impl Setting {
             SettingValue::List(list) => list.items().iter().map(ToString::to_string).collect(),
             _ => return None,
         };
-        let has = |sign: &str| texts.iter().any(|text| format!(" {text} ").contains(sign));
+        // A sign with blanks around it is a word of its own, one with a line feed the beginning or the end of the value.
+        let alone = |text: &str, sign: &str| if sign.ends_with(' ') { format!(" {text} ") } else { format!("\n{text}\n") };
+        let has = |sign: &str| texts.iter().any(|text| alone(text, sign).contains(sign));
         let (_, script, sign) = self
             .unquoted
             .iter()

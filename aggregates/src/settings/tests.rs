@@ -246,3 +246,84 @@ fn a_boot_chain_that_is_none_is_refused_wherever_it_is_set() {
         assert_eq!(broken(&settings(json!({ "boot_chain": right })), &SecretProblems::new()), []);
     }
 }
+
+/// An image whose script lets these signs of the setting `v` through, as the check of its template found.
+fn with_signs(kind: FileKind, default: &str, signs: &[&str]) -> BootImage {
+    let spec = json!({ "settings": {
+        "v": { "type": "text", "default": default },
+        "l": { "type": "list" },
+        "boot_chain": { "type": "choice", "choices": ["ipxe", "signed"], "default": if kind == FileKind::Grub { "signed" } else { "ipxe" } },
+    } });
+    let spec = serde_json::from_value(spec).expect("an image");
+    let mut script = BootFile { settings: [parsed("v"), parsed("l")].into(), template: true, ..boot_file(kind) };
+    for setting in ["v", "l"] {
+        script.needs.unquoted.insert(parsed(setting), signs.iter().map(ToString::to_string).collect());
+    }
+    let mut image = BootImage::default();
+    for command in [
+        BootImageCommand::DefineBootImage { spec, secret_problems: SecretProblems::new() },
+        BootImageCommand::PutFile { name: parsed("script"), file: script },
+        BootImageCommand::PutFile { name: parsed("vmlinuz"), file: boot_file(FileKind::Kernel) },
+    ] {
+        for event in image.decide(command).expect("the command is accepted") {
+            image.evolve(event);
+        }
+    }
+    image
+}
+
+#[test]
+fn a_value_that_would_make_a_boot_loader_read_another_script_is_refused_by_its_layer() {
+    let ipxe = [" ; ", " && ", " || ", " #", "\n#", "${", "\\\n"];
+    let grub = [";", "&", "$", "\\", "'", " #", "\n#", " [[ "];
+    for (kind, signs, refused, taken) in [
+        (
+            FileKind::BootIpxe,
+            &ipxe[..],
+            &["a ; reboot", "; reboot", "a ;", "a && b", "|| b", "a #b", "#b", "${net0/mac}", "a\\"][..],
+            &["", "a;b", "a&&b", "a||b", "a#b", "$x", "$(x)", "C:\\x", "a\\ b", "a & b"][..],
+        ),
+        (
+            FileKind::Grub,
+            &grub[..],
+            &["a;b", "a&b", "$x", "a\\b", "it's", "a #b", "#b", "[["][..],
+            &["", "a#b", "[[a", "a b=c,d:e/f"][..],
+        ),
+    ] {
+        let image = with_signs(kind, "", signs);
+        for value in refused {
+            for layer in [json!({ "v": value }), json!({ "l": ["a", value] })] {
+                let venture = [(parsed("venture shop"), settings(layer.clone()))];
+                let resolution = resolve(&image, &venture, json!({}));
+                assert_eq!(codes(&resolution), ["setting_changes_script"], "{kind} {layer}");
+                let message = &resolution.broken[0].message;
+                assert!(
+                    message.contains("the template script") && message.contains("change the value on venture shop"),
+                    "{message}"
+                );
+            }
+            let own = resolve(&image, &[], json!({ "v": value }));
+            assert_eq!(codes(&own), ["setting_changes_script"], "{kind} {value}");
+            let default = resolve(&with_signs(kind, value, signs), &[], json!({}));
+            assert_eq!(codes(&default), ["setting_changes_script"], "{kind}: {value} is the default");
+            assert!(default.broken[0].message.contains("change the value on the boot image"), "{:?}", default.broken);
+        }
+        for value in taken {
+            let resolution = resolve(&image, &[], json!({ "v": value, "l": ["a", format!("{value}b")] }));
+            assert!(resolution.broken.is_empty(), "{kind} {value}: {:?}", resolution.broken);
+        }
+    }
+}
+
+#[test]
+fn a_value_that_changes_the_script_of_the_other_boot_chain_is_no_reason_to_refuse() {
+    let mut image = with_signs(FileKind::BootIpxe, "", &[" ; "]);
+    let grub = BootFile { template: true, ..boot_file(FileKind::Grub) };
+    for event in
+        image.decide(BootImageCommand::PutFile { name: parsed("grub.cfg"), file: grub }).expect("the command is accepted")
+    {
+        image.evolve(event);
+    }
+    assert_eq!(codes(&resolve(&image, &[], json!({ "v": "a ; b" }))), ["setting_changes_script"]);
+    assert_eq!(codes(&resolve(&image, &[], json!({ "v": "a ; b", "boot_chain": "signed" }))), Vec::<&str>::new());
+}

@@ -10,7 +10,7 @@ mod folder;
 mod name;
 mod signed;
 
-pub(super) use answer::loader;
+pub(super) use answer::{grub_configuration, loader};
 
 pub use signed::installed as signed_loaders;
 
@@ -33,6 +33,8 @@ struct Folders {
     /// In the order in which they are searched, without symbolic links.
     paths: Vec<PathBuf>,
     offer: Offer,
+    /// The signed loaders that are of use over HTTP.
+    signed_over_http: Vec<&'static str>,
     logged: Mutex<Option<Instant>>,
 }
 
@@ -90,7 +92,14 @@ impl Loaders {
         let offer = Offer::of(|files| {
             paths.iter().find_map(|folder| files.iter().find(|file| is_there(folder, file)).map(|file| (*file).to_owned()))
         });
-        Ok(Self(Arc::new(Folders { paths, offer, logged: Mutex::default() })))
+        let at_first = Folders { paths: paths.clone(), offer: offer.clone(), signed_over_http: vec![], logged: Mutex::default() };
+        let signed_over_http = signed::of_use_over_http(&Self(Arc::new(at_first)));
+        Ok(Self(Arc::new(Folders { paths, offer, signed_over_http, logged: Mutex::default() })))
+    }
+
+    /// Whether firmware that fetches this signed loader over HTTP can go on with it, as it was when the service was started.
+    pub fn goes_on_over_http(&self, shim: &str) -> bool {
+        self.0.signed_over_http.contains(&shim)
     }
 
     /// The loaders that there were when the service was started.

@@ -45,7 +45,7 @@ pub fn configure(configuration: &mut ServiceConfig) {
         configuration.service(resource.route(web::post().to(file)));
     }
     configuration.service(web::resource("/pxe/{path:.*}").to(nothing));
-    configuration.service(readable("/grub/grub.cfg", |resource, route| resource.route(route.to(grub_configuration))));
+    configuration.service(readable("/grub/grub.cfg", |resource, route| resource.route(route.to(loaders::grub_configuration))));
     configuration.service(readable("/boot/loaders/{name:.*}", |resource, route| resource.route(route.to(loaders::loader))));
 }
 
@@ -165,15 +165,7 @@ pub(super) fn asked<'found>(asker: Asker, found: &'found Found, text: &str) -> R
     Ok(Asked { target, name, file })
 }
 
-/// `GET /grub/grub.cfg`: the configuration for a GRUB that was loaded over HTTP, and has HTTP.
-async fn grub_configuration(request: HttpRequest, application: Data<Application>) -> HttpResponse {
-    match Asker::of(&request, &application) {
-        Ok(asker) => grub_answer(&request, &application, asker).await,
-        Err(refusal) => refusal.answer(&request),
-    }
-}
-
-/// The configuration for a GRUB, over HTTP.
+/// The configuration for a GRUB that was loaded over HTTP, and has HTTP.
 pub(super) async fn grub_answer(request: &HttpRequest, application: &Application, asker: Asker) -> HttpResponse {
     let grub::Configuration { bytes, record } = grub::configuration(application, asker).await;
     if let Some(served) = record.filter(|_| request.method() == Method::GET) {

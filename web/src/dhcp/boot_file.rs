@@ -111,6 +111,19 @@ impl BootSource {
 }
 
 impl BootSource {
+    /// Whether the signed chain that begins with this shim goes on over HTTP. Debian's, which is the standard one, does not.
+    fn goes_on_over_http(&self, shim: &str) -> bool {
+        match &self.supply {
+            Supply::Folders(loaders) => loaders.goes_on_over_http(shim),
+            Supply::Nothing | Supply::Standard => false,
+        }
+    }
+
+    /// Whether any firmware that boots over HTTP is given the signed chain.
+    pub(crate) fn has_signed_over_http(&self) -> bool {
+        SIGNED.iter().any(|(_, shim)| self.goes_on_over_http(shim))
+    }
+
     /// The kinds of firmware that the service has no boot loader for. Without a folder, over TFTP another server may have it.
     pub(crate) fn missing(&self) -> impl Iterator<Item = Family> {
         let offer = self.over_http();
@@ -132,18 +145,22 @@ impl From<&BootUrl> for BootSource {
 }
 
 /// What is served instead of an iPXE to servers of the signed chain, by the family's name: Debian's `shim-signed` under the name
-/// that firmware knows it by. shim then fetches `grubx64.efi` or `grubaa64.efi` from beside it. They are named whether or not the
-/// service has them, since an iPXE would be refused, and a missing shim shows in the log. A BIOS verifies nothing and keeps its
-/// iPXE, as does firmware of an architecture that has no shim.
+/// that firmware knows it by. shim then fetches `grubx64.efi` or `grubaa64.efi` from beside it. Over TFTP they are named whether or
+/// not the service has them, since an iPXE would be refused, and a missing shim shows in the log. Over HTTP they are named only
+/// where the chain goes on over HTTP, which Debian's does not: without an answer for it, the firmware goes on with its next boot
+/// entry. A BIOS verifies nothing and keeps its iPXE, as does firmware of an architecture that has no shim.
 const SIGNED: [(&str, &str); 2] = [("uefi", "shimx64.efi"), ("arm64", "shimaa64.efi")];
 
-/// The first loader of each family for servers of a boot chain.
-fn first_loaders(offer: &Offer, chain: BootChain) -> Vec<(Family, String)> {
+/// The first loader of each family for servers of a boot chain; `is_of_use` says whether a shim is.
+fn first_loaders(offer: &Offer, chain: BootChain, is_of_use: impl Fn(&str) -> bool) -> Vec<(Family, String)> {
     let unsigned = |family: &Family| offer.loaders().find(|(known, _)| known == family).map(|(_, file)| file.to_owned());
-    let signed = |family: &Family| SIGNED.iter().find(|(name, _)| *name == family.name).map(|(_, file)| (*file).to_owned());
+    let signed = |family: &Family| SIGNED.iter().find(|(name, _)| *name == family.name).map(|(_, file)| *file);
     let loader = |family: Family| {
-        let file = signed(&family).filter(|_| chain == BootChain::Signed).or_else(|| unsigned(&family))?;
-        Some((family, file))
+        let file = match signed(&family).filter(|_| chain == BootChain::Signed) {
+            Some(shim) => is_of_use(shim).then(|| shim.to_owned()),
+            None => unsigned(&family),
+        };
+        Some((family, file?))
     };
     FAMILIES.into_iter().filter_map(loader).collect()
 }
@@ -155,14 +172,17 @@ pub(crate) fn boot_files(site: &SiteSpec, source: &BootSource, chain: BootChain)
     let boot_url = site.boot_url.as_ref().unwrap_or(&source.base_url).as_str();
     let mut files = vec![BootFile { name: "ipxe", client: Client::Ipxe, file: format!("{boot_url}/pxe/") }];
     if site.next_server.is_some() {
-        files.extend(first_loaders(&source.over_tftp(), chain).into_iter().map(|(family, file)| BootFile {
+        files.extend(first_loaders(&source.over_tftp(), chain, |_| true).into_iter().map(|(family, file)| BootFile {
             name: family.name,
             client: Client::Firmware(family.tftp),
             file,
         }));
     }
     // Without a folder, the service has nothing to fetch over HTTP.
-    let over_http = if matches!(source.supply, Supply::Nothing) { vec![] } else { first_loaders(&source.over_http(), chain) };
+    let over_http = match &source.supply {
+        Supply::Nothing => vec![],
+        _ => first_loaders(&source.over_http(), chain, |shim| source.goes_on_over_http(shim)),
+    };
     files.extend(over_http.into_iter().map(|(family, file)| BootFile {
         name: family.http_name,
         client: Client::HttpFirmware(family.http),

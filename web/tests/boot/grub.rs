@@ -108,6 +108,46 @@ async fn a_server_without_a_deployment_starts_its_disk_and_one_that_restarts_too
 }
 
 #[actix_web::test]
+async fn a_grub_configuration_of_the_operators_is_for_servers_without_a_deployment_only() {
+    const OWN: &str = "menuentry 'A menu of our own' { exit }\n";
+    let (harness, files) = served();
+    let folder = harness.folder.path().join("loaders");
+    for file in ["grub.cfg", "grub/grub.cfg", "EFI/debian/grub.cfg"] {
+        let path = folder.join(file);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, OWN).expect("a file");
+    }
+    let target = target(&harness, Some(GRUB), NextBoot::Network, true).await;
+    harness.load(&[&target]);
+    for (over_tftp, over_http) in [
+        ("/grub/grub.cfg", "/grub/grub.cfg"),
+        ("/grub/grub.cfg", "/boot/loaders/grub/grub.cfg"),
+        ("/grub.cfg", "/boot/loaders/grub.cfg"),
+        ("/EFI/debian/grub.cfg", "/boot/loaders//EFI/debian/grub.cfg"),
+    ] {
+        assert_eq!(text(&files, "10.0.0.21", over_tftp).await, OWN, "{over_tftp}");
+        assert_eq!(harness.get(over_http, "10.0.0.21").await.text(), OWN, "{over_http}");
+        let installs = text(&files, CLIENT, over_tftp).await;
+        assert!(installs.contains("linux /pxe/_kernel"), "{over_tftp}: {installs}");
+        assert_eq!(harness.get(over_http, CLIENT).await.text(), installs, "{over_http}");
+    }
+    // Where there is no file of the operator's, the service's own starts the disk.
+    let nothing = text(&files, "10.0.0.21", "/boot/grub/grub.cfg").await;
+    assert!(nothing.contains("no deployment is in progress"), "{nothing}");
+    assert_eq!(harness.get("/boot/loaders/boot/grub/grub.cfg", "10.0.0.21").await.text(), nothing);
+    // A deployment that restarts, that cannot be served, or that is not known at the moment, is none of the operator's.
+    let restarts = self::target(&harness, Some(GRUB), NextBoot::Disk, true).await;
+    harness.load(&[&restarts]);
+    assert!(text(&files, CLIENT, "/grub.cfg").await.contains("a deployment is in progress"));
+    let without = self::target(&harness, None, NextBoot::Network, true).await;
+    harness.load(&[&without]);
+    assert!(text(&files, CLIENT, "/grub.cfg").await.contains("has no file of kind grub"));
+    let (unknown, files) = served();
+    assert!(text(&files, CLIENT, "/grub.cfg").await.contains("not known at the moment"));
+    assert!(unknown.get("/boot/loaders/grub.cfg", CLIENT).await.text().contains("not known at the moment"));
+}
+
+#[actix_web::test]
 async fn a_grub_that_cannot_be_served_says_why_on_its_console_and_starts_again_but_never_boots_the_disk() {
     let (harness, files) = served();
     let says = async |words: &str| {

@@ -4,6 +4,7 @@
 mod any_input;
 mod done;
 mod done_earlier;
+mod every_url;
 mod files;
 mod follow;
 mod grub;

@@ -126,6 +126,57 @@ async fn a_body_that_is_refused_leaves_nothing_behind() {
     log.end();
 }
 
+/// A script that is no template goes to servers byte for byte, so what no boot loader reads is refused when it comes.
+#[actix_web::test]
+async fn a_stored_script_that_no_server_could_run_is_refused_and_one_of_any_line_ends_is_kept_as_it_is() {
+    let log = Log::new().await;
+    log.data_centre(true).await;
+    let administrator = log.bearer(Scope::Administrator).await;
+    log.harness.position.send_replace(1000);
+    let before = kept(&log);
+    let put = async |kind: &str, body: &[u8]| {
+        let path = format!("{FILE}?kind={kind}");
+        ask(&log, &administrator, Method::PUT, &path, &[], body.to_vec()).await
+    };
+    let large = [b"#!ipxe\n# ".as_slice(), &vec![b'x'; 1024 * 1024]].concat();
+    for (kind, body, status, says) in [
+        ("boot_ipxe", b"#!ipxe\nboot\0\n".as_slice(), 422, "U+0000"),
+        ("boot_ipxe", b"#!ipxe\n\x1b[1m\n", 422, "U+001B"),
+        ("boot_ipxe", b"\xef\xbb\xbf#!ipxe\nboot\n", 422, "byte order mark"),
+        ("boot_ipxe", b"kernel http://x/y\nboot\n", 422, "first line is #!ipxe"),
+        ("boot_ipxe", b"#!ipxe", 422, "first line is #!ipxe"),
+        ("boot_ipxe", b"\n#!ipxe\n", 422, "first line is #!ipxe"),
+        ("boot_ipxe", b"#!ipxe\nkernel \n", 422, "here it is empty"),
+        ("boot_ipxe", b"#!ipxe\r\nkernel a \\\r\n b\r\n", 422, "carriage return"),
+        ("boot_ipxe", b"#!ipxe\n\xff\n", 422, "byte 8"),
+        ("boot_ipxe", b"\xff\xfe#\0!\0", 422, "UTF-8"),
+        ("boot_ipxe", b"", 422, "the body is empty"),
+        ("boot_ipxe", &large, 413, "larger than 1048576 bytes"),
+        ("grub", b"linux /pxe/_kernel\0\n", 422, "U+0000"),
+        ("grub", b"\xef\xbb\xbflinux /pxe/_kernel\n", 422, "byte order mark"),
+        ("grub", b"if true; then\n echo a\n", 422, "GRUB cannot read the configuration"),
+    ] {
+        let answer = put(kind, body).await;
+        let text = String::from_utf8_lossy(&answer.body);
+        let shown = String::from_utf8_lossy(&body[..body.len().min(60)]);
+        assert_eq!(answer.status, status, "{kind} {shown:?}: {text}");
+        assert!(text.contains(says), "{kind} {shown:?}: {text}");
+    }
+    assert_eq!(kept(&log), before, "nothing that is refused is stored");
+    for (kind, body) in [
+        ("boot_ipxe", b"#!ipxe\r\necho ${net0/mac}\r\n:again\r\nboot || goto again\r\n".as_slice()),
+        ("boot_ipxe", "#!ipxe\necho käse {{ no template }}\n".as_bytes()),
+        ("grub", b"linux /pxe/_kernel a=b\ninitrd /pxe/_initrd\nboot\n"),
+        ("other", b"\0\xff\xfe"),
+    ] {
+        let answer = put(kind, body).await;
+        let text = String::from_utf8_lossy(&answer.body);
+        assert_eq!(answer.status, 200, "{kind} {body:?}: {text}");
+        assert_eq!(answer.json()["size"].as_u64(), u64::try_from(body.len()).ok(), "{text}");
+    }
+    log.end();
+}
+
 #[actix_web::test]
 async fn only_an_administrator_puts_and_removes_and_whoever_reads_gets_the_template_itself() {
     let log = Log::new().await;

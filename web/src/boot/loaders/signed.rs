@@ -61,6 +61,17 @@ pub(super) fn open_over_http(loaders: &Loaders, name: &[u8]) -> Result<Loader, L
     }
 }
 
+/// The shims with which firmware that boots over HTTP can go on: they are there, with a GRUB that has HTTP.
+pub(super) fn of_use_over_http(loaders: &Loaders) -> Vec<&'static str> {
+    let names = PACKAGED.iter().map(|(name, ..)| *name).filter(|name| name.starts_with("shim"));
+    names.filter(|shim| open_over_http(loaders, shim.as_bytes()).is_ok() && loaders.open(grub_of(shim)).is_ok()).collect()
+}
+
+/// The name of the GRUB that a shim starts.
+fn grub_of(shim: &str) -> String {
+    shim.replacen("shim", "grub", 1)
+}
+
 fn grub_without_http(loaders: &Loaders, shim: &str) -> Option<String> {
     let (folder, file) = shim.rsplit_once('/').map_or(("", shim), |(folder, file)| (folder, file));
     let architecture = file.strip_prefix("shim")?.strip_suffix(".efi")?;

@@ -1,7 +1,7 @@
 //! What a server would be served, read as iPXE reads it: a script that cannot boot anything is refused when it is saved.
 //!
-//! iPXE knows a script by its first line (`script_probe` in its `src/image/script.c`), splits lines into words at white space,
-//! and wants an image's address after `kernel`, `initrd` and `imgfetch` (`src/hci/commands/image_cmd.c`). A carriage return is
+//! iPXE knows a script by its first line (`script_probe` in its `src/image/script.c`), splits lines into words at white space and
+//! commands at `;`, `&&` and `||` (`src/core/exec.c`), takes the first word behind a `:` at a line's beginning for a label, and wants an image's address after `kernel`, `initrd` and `imgfetch` (`src/hci/commands/image_cmd.c`). A carriage return is
 //! white space to it, but not at the end of a line that goes on after a backslash.
 
 use super::TemplateError;
@@ -31,7 +31,7 @@ pub(super) fn script(output: &[u8], whose: &str) -> Result<(), TemplateError> {
         let shown: String = first.chars().take(40).collect();
         return wrong(format!("the script for {whose} begins with {shown:?}; iPXE takes only one whose first line is #!ipxe"));
     }
-    let labels: BTreeSet<&str> = text.lines().filter_map(|line| line.trim().strip_prefix(':')).map(str::trim).collect();
+    let labels: BTreeSet<&str> = text.lines().filter_map(|line| line.trim_start().strip_prefix(':')).map(first_word).collect();
     let mut before = String::new();
     let mut lines = (1..).zip(text.split('\n')).peekable();
     while let Some((number, line)) = lines.next() {
@@ -59,11 +59,10 @@ pub(super) fn script(output: &[u8], whose: &str) -> Result<(), TemplateError> {
 
 /// One line.
 fn command(line: &str, labels: &BTreeSet<&str>) -> Result<(), String> {
-    if line.trim_start().starts_with('#') {
-        return Ok(());
-    }
-    let words: Vec<&str> = line.split_whitespace().collect();
-    for words in words.split(|word| matches!(*word, "||" | "&&")) {
+    // A command may follow a label, and a comment a command.
+    let words = line.split_whitespace().take_while(|word| !word.starts_with('#'));
+    let words: Vec<&str> = words.skip(usize::from(line.trim_start().starts_with(':'))).collect();
+    for words in words.split(|word| matches!(*word, "||" | "&&" | ";")) {
         let [command, rest @ ..] = words else { continue };
         if FETCHING.contains(command) {
             fetching(command, rest)?;
@@ -76,6 +75,11 @@ fn command(line: &str, labels: &BTreeSet<&str>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The first word; iPXE takes a colon without one for a label without a name.
+fn first_word(text: &str) -> &str {
+    if text.starts_with(char::is_whitespace) { "" } else { text.split_whitespace().next().unwrap_or_default() }
 }
 
 fn fetching(command: &str, mut words: &[&str]) -> Result<(), String> {
@@ -132,6 +136,10 @@ mod tests {
             ("#!ipxe\nkernel a \\", "no line that goes on"),
             ("#!ipxe\r\nkernel a \\\r\n b\r\n", "carriage return"),
             ("#!ipxe\nboot || goto faild\n:failed\n", "there is no line \":faild\""),
+            ("#!ipxe\nset a b ; kernel\n", "here it is empty"),
+            ("#!ipxe\nkernel # {{ kernel_url }}\n", "here it is empty"),
+            ("#!ipxe\n:again kernel\n", "here it is empty"),
+            ("#!ipxe\n: again\ngoto again\n", "there is no line \":again\""),
         ] {
             let why = judged(text).expect_err(text);
             assert!(why.contains(words), "{text:?}: {why}");
@@ -152,6 +160,7 @@ mod tests {
             "#!ipxe\nkernel ${base}/vmlinuz?a=b x=y\ngoto ${target}\n",
             "#!ipxe\nkernel http://x/?a=b\n",
             "#!ipxe\nkernel vmlinuz?a=b x=y initrd=initrd.gz url=/x inst.repo=http://x/\ninitrd --name initrd.gz initrd.gz?a=b\n",
+            "#!ipxe\n:again dhcp || goto again\n  :next # here\nboot ; goto next # and goto nowhere\n",
             "#!ipxe\nchain {{ done_url }}\nsanboot --drive 0x80\n",
         ] {
             assert_eq!(judged(text), Ok(()), "{text:?}");

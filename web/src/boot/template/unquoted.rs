@@ -8,21 +8,28 @@
 use super::super::settings::{Declared, SettingValues};
 use super::{Template, Variables};
 use bootledger_aggregates::boot_image::FileKind;
-use bootledger_aggregates::values::setting::{SettingName, SettingType};
+use bootledger_aggregates::values::setting::{SettingName, SettingSpec, SettingType};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// iPXE ends a command at these words (`command_terminator` in its `src/core/exec.c`), replaces `${name}`, and goes on with the next
-/// line after a backslash.
-const IPXE: [&str; 6] = [" ; ", " && ", " || ", " #", "${", "\\ "];
+/// iPXE's signs. It splits a line at white space (`split_command` in its `src/core/exec.c`), ends a command at a word that is `;`,
+/// `&&` or `||`, and the line at a word that begins with `#` (`command_terminator`); so `a;b` and `a#b` are plain text to it. It
+/// replaces `${name}` within words (`expand_tokens`), and has no quotes. A backslash counts at the end of a line only
+/// (`process_script` in `src/image/script.c`).
+///
+/// A sign with a blank at both ends is a word of its own; one that begins or ends with a line feed is the beginning or the end of the
+/// value.
+const IPXE: [&str; 7] = [" ; ", " && ", " || ", " #", "\n#", "${", "\\\n"];
 
-/// GRUB's, from the lexical rules of its `grub-core/script/yylex.l`, outside of quotes.
-const GRUB: [&str; 12] = [";", "&", "|", "<", ">", "{", "}", "$", "\\", "'", "\"", " #"];
+/// GRUB's, outside of quotes, from `grub-core/script/yylex.l`: what a `CHAR` of a `WORD` cannot be, `COMMENT`, which a `#` begins where a
+/// word could begin, and the reserved words `[[` and `]]`, which its grammar takes nowhere. The other reserved words, such as `done`,
+/// are plain text in an argument (`parser.y`).
+const GRUB: [&str; 15] = [";", "&", "|", "<", ">", "{", "}", "$", "\\", "'", "\"", " #", "\n#", " [[ ", " ]] "];
 
 /// Marks what comes from a setting.
 const MARK: &str = "zqz";
 
 /// The most renderings of a template: it is saved while somebody waits.
-const RENDERINGS: usize = 600;
+const RENDERINGS: usize = 1200;
 
 /// The signs of each setting that the template lets through.
 pub(super) fn of(template: &Template, kind: FileKind, known: &Declared) -> BTreeMap<SettingName, BTreeSet<String>> {
@@ -32,13 +39,19 @@ pub(super) fn of(template: &Template, kind: FileKind, known: &Declared) -> BTree
         _ => return BTreeMap::new(),
     };
     let mut found: BTreeMap<SettingName, BTreeSet<String>> = BTreeMap::new();
-    let free = known.iter().filter(|(_, spec)| matches!(spec.kind, SettingType::Text | SettingType::List));
-    for (name, sign) in free.flat_map(|(name, _)| signs.iter().map(move |sign| (name, *sign))).take(RENDERINGS) {
+    let is_free = |spec: &SettingSpec| matches!(spec.kind, SettingType::Text | SettingType::List);
+    let free: Vec<&SettingName> = known.iter().filter(|(_, spec)| is_free(spec)).map(|(name, _)| name).collect();
+    let choices = known.values().filter(|spec| spec.kind == SettingType::Choice).map(|spec| spec.choices.len()).max();
+    let tried = (0..choices.unwrap_or(1).max(1)).flat_map(|choice| free.iter().map(move |name| (choice, *name)));
+    for (choice, name, sign) in
+        tried.flat_map(|(choice, name)| signs.iter().map(move |sign| (choice, name, *sign))).take(RENDERINGS)
+    {
         let value = format!("{MARK}{sign}{MARK}");
-        let settings = SettingValues::sample(known, 0).with_text(name, &value);
+        let value = value.split('\n').max_by_key(|part| part.len()).unwrap_or_default();
+        let settings = SettingValues::sample(known, choice).with_text(name, value);
         // A template may refuse a value, as with a filter for MAC addresses.
         let Ok(output) = template.render(Variables::sample().with_settings(settings)) else { continue };
-        if passes(&String::from_utf8_lossy(&output), &value, sign, kind) {
+        if passes(&String::from_utf8_lossy(&output), value, sign, kind) {
             found.entry(name.clone()).or_default().insert(sign.to_owned());
         }
     }
@@ -50,20 +63,30 @@ fn passes(output: &str, value: &str, sign: &str, kind: FileKind) -> bool {
     // Each part of the output is read once, however often the value is in it.
     let (mut quotes, mut read, mut line) = (Quotes::default(), 0, 0);
     output.match_indices(value).any(|(at, _)| {
-        let part = &output[read..at];
+        let (part, after) = (&output[read..at], &output[at + value.len()..]);
         line = part.rfind('\n').map_or(line, |end| read + end + 1);
         read = at;
-        if kind != FileKind::Grub {
-            return !output[line..at].trim_start().starts_with('#');
+        let open = quotes.behind(part);
+        let begins = output[..at]
+            .chars()
+            .next_back()
+            .is_none_or(|c| c.is_whitespace() || (kind == FileKind::Grub && ENDS_WORD.contains(c)));
+        let ends = after.trim_start_matches('\r').chars().next().is_none_or(|c| c == '\n');
+        if (sign.starts_with('\n') && !begins) || (sign.ends_with('\n') && !ends) {
+            return false;
         }
-        match quotes.behind(part) {
-            Some('\'') => sign == "'",
-            Some('#') => false,
-            Some(_) => matches!(sign, "\"" | "$" | "\\"),
-            None => true,
+        match (kind, open) {
+            (FileKind::Grub, Some('\'')) => sign == "'",
+            (FileKind::Grub, Some('#')) => false,
+            (FileKind::Grub, Some(_)) => matches!(sign, "\"" | "$" | "\\"),
+            (FileKind::Grub, None) => true,
+            _ => !output[line..at].split_whitespace().any(|word| word.starts_with('#')),
         }
     })
 }
+
+/// What ends a word of GRUB's without quotes, beside white space.
+const ENDS_WORD: &str = "{}|&;<>";
 
 /// Where in GRUB's language the reader of a text is.
 struct Quotes {
@@ -89,7 +112,7 @@ impl Quotes {
                 (Some('#'), _) => {}
                 (None | Some('"'), '\\') => self.escaped = true,
                 (None, '\'' | '"') => self.open = Some(c),
-                (None, '#') if self.before.is_whitespace() || self.before == ';' => self.open = Some('#'),
+                (None, '#') if self.before.is_whitespace() || ENDS_WORD.contains(self.before) => self.open = Some('#'),
                 (Some(mark), c) if mark == c => self.open = None,
                 _ => {}
             }
@@ -106,8 +129,12 @@ mod tests {
     use serde_json::json;
 
     fn let_through(kind: FileKind, line: &str) -> String {
-        let declared: Declared =
-            serde_json::from_value(json!({ "v": { "type": "text" }, "l": { "type": "list", "default": [] } })).expect("settings");
+        let declared: Declared = serde_json::from_value(json!({
+            "v": { "type": "text" },
+            "l": { "type": "list", "default": [] },
+            "c": { "type": "choice", "choices": ["plain", "raid"], "default": "plain" },
+        }))
+        .expect("settings");
         let begin = if kind == FileKind::BootIpxe { "#!ipxe\n" } else { "" };
         let uses = examine(&format!("{begin}{line}\n"), kind, &declared).unwrap_or_else(|error| panic!("{line}: {error}"));
         uses.needs.unquoted.into_values().flatten().collect()
@@ -120,9 +147,12 @@ mod tests {
             all.sort_unstable();
             all.join("")
         };
+        let within = all.replace("\n#", "");
         for (line, signs) in [
             ("linux /k {{ settings.v }}", all.as_str()),
-            ("linux /k a={{ settings.v }} b", &all),
+            ("linux /k a={{ settings.v }} b", &within),
+            ("linux /k {% if settings.c == 'raid' %}{{ settings.v }}{% endif %} b", &all),
+            ("true;{{ settings.v }}", &all),
             ("linux /k {{ settings.l }}", &all),
             ("linux /k '{{ settings.v }}'", "'"),
             ("linux /k \"{{ settings.v }}\"", "\"$\\"),
@@ -130,6 +160,8 @@ mod tests {
             ("linux /k {{ settings.l|shell }}", ""),
             ("linux /k '{{ settings.v|replace(\"'\", '') }}'", ""),
             ("# {{ settings.v }}", ""),
+            ("boot;# {{ settings.v }}", ""),
+            ("linux /k a#{{ settings.v }}", &within),
             ("linux /k {{ ip }}", ""),
             ("{% if settings.v %}linux /k{% endif %}", ""),
         ] {
@@ -140,10 +172,14 @@ mod tests {
     #[test]
     fn signs_that_an_ipxe_script_lets_through_are_found() {
         for (line, signs) in [
-            ("kernel {{ kernel_url }} {{ settings.v }}", " # &&  ;  || ${\\ "),
-            ("kernel {{ kernel_url }} {{ settings.v|replace('$', '')|replace('&', '')|replace('|', '') }}", " # ; \\ "),
-            ("kernel {{ kernel_url }} '{{ settings.v }}'", " # &&  ;  || ${\\ "),
+            ("kernel {{ kernel_url }} {{ settings.v }}", "\n# # &&  ;  || ${\\\n"),
+            ("kernel {{ kernel_url }} {{ settings.v }} b", "\n# # &&  ;  || ${"),
+            ("kernel {{ kernel_url }} a={{ settings.v }}", " # &&  ;  || ${\\\n"),
+            ("kernel {{ kernel_url }} {{ settings.v|replace('$', '')|replace('&', '')|replace('|', '') }}", "\n# # ; \\\n"),
+            ("kernel {{ kernel_url }} '{{ settings.v }}'", " # &&  ;  || ${"),
+            ("{% if settings.c == 'raid' %}kernel {{ kernel_url }} {{ settings.v }}x{% endif %}", "\n# # &&  ;  || ${"),
             ("# {{ settings.v }}", ""),
+            ("boot # {{ settings.v }}", ""),
         ] {
             assert_eq!(let_through(FileKind::BootIpxe, line), signs, "{line}");
         }

@@ -2,8 +2,10 @@
 //! gets.
 
 use super::show::Found;
+use crate::application::Application;
 use crate::auth::caller::Operator;
 use crate::commands::Command;
+use crate::dhcp::boot_file::BootSource;
 use crate::error::Error;
 use crate::pages::form::{Fields, done as answer_done};
 use crate::pages::kit::action::{self, Allowed, Look};
@@ -12,6 +14,7 @@ use crate::pages::kit::block;
 use crate::pages::kit::time::{since, span, until};
 use crate::request::backend::Backend;
 use crate::request::path::Path;
+use crate::request::reading::Reading;
 use actix_web::HttpResponse;
 use bootledger_aggregates::deployment::command::DeploymentCommand;
 use bootledger_aggregates::deployment::installer::{LOCAL_DISK, NextBoot, NextBootReason};
@@ -90,6 +93,67 @@ fn stuck(found: &Found, now: Timestamp) -> Markup {
     block::note(Tone::Warn, &content)
 }
 
+/// How a server of the signed chain can fetch it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ways {
+    /// From the site's next server.
+    tftp: bool,
+    /// From the service; the GRUB of most distributions cannot go on from there.
+    http: bool,
+}
+
+/// The ways to the signed chain, for a deployment that is to boot by it and whose server has fetched no more than a loader.
+pub(super) async fn ways(
+    reading: &mut Reading<'_>,
+    application: &Application,
+    deployment: &Deployment,
+    installation: &Installation,
+    loader: bool,
+) -> Result<Option<Ways>, Error> {
+    let at_its_beginning = is_installing(deployment) && (loader || installation.last_file.is_none());
+    if deployment.boot_chain.is_ipxe() || !at_its_beginning || reading.at != At::Now {
+        return Ok(None);
+    }
+    let site = catalogue::site(reading.connection(), &deployment.site, At::Now).await?;
+    let tftp = site.is_some_and(|site| site.spec.next_server.is_some());
+    Ok(Some(Ways { tftp, http: BootSource::of(application).has_signed_over_http() }))
+}
+
+/// What is said of ways that do not lead to the signed chain.
+fn closed_ways(found: &Found) -> Markup {
+    let deployment = &found.deployment;
+    let settings = format!("/devices/{}/settings", deployment.device);
+    match found.ways {
+        Some(Ways { tftp: true, http: false }) => html! {
+            p.quiet {
+                "This server boots by the signed chain, which it can fetch by PXE (TFTP) only: the boot server has no signed GRUB with HTTP. If its firmware is set to HTTP boot, it gets an address and no boot file, and goes on with its next boot entry. Set it to PXE over IPv4."
+            }
+        },
+        Some(Ways { tftp: false, http: false }) => block::note(
+            Tone::Warn,
+            &html! {
+                p {
+                    strong { "This server cannot boot from the network" }
+                    ": it boots by the signed chain, its site "
+                    a href=(format!("/sites/{}", deployment.site)) { (deployment.site) }
+                    " has no next server to fetch that from by PXE (TFTP), and the boot server has no signed GRUB with HTTP."
+                }
+                p {
+                    "Set the site's next server. If Secure Boot is off on this server, set " code { "boot_chain" } " to " code { "ipxe" } " "
+                    a href=(settings) { "for this device" }
+                    " instead, cancel this deployment and start it again."
+                }
+            },
+        ),
+        Some(Ways { tftp: false, http: true }) => html! {
+            p.quiet {
+                "This server boots by the signed chain, which it can fetch by HTTP boot only: its site has no next server for PXE (TFTP). Set its firmware to HTTP boot over IPv4."
+            }
+        },
+        Some(Ways { tftp: true, http: true }) | None => html! {},
+    }
+}
+
 /// Whether the server is in the middle of it.
 fn is_installing(deployment: &Deployment) -> bool {
     deployment.status == Status::InProgress && deployment.installed_at.is_none()
@@ -114,6 +178,7 @@ pub(super) fn view(found: &Found, now: Timestamp) -> Markup {
     let content = html! {
         @if installation.failed { (failure(found, now)) }
         (stuck(found, now))
+        (closed_ways(found))
         @if let Some(stage) = installation.stage.as_ref().filter(|_| !is_installing(deployment)) {
             // A bar that stopped half-way would look like an installation that did.
             p { "Last stage reported: " strong { (stage) } @if !installation.text.is_empty() && !installation.failed { " (" (installation.text) ")" } @if let Some(at) = installation.reported_at { ", " (since(at, now)) " ago" } "." }
@@ -315,6 +380,20 @@ mod tests {
         for (loader, now) in [(true, 30), (false, 180)] {
             assert!(!words(BootChain::Ipxe, loader, now, "snponly.efi").contains("nothing since"), "{loader} {now}");
         }
+    }
+
+    #[test]
+    fn the_page_says_which_ways_lead_to_the_signed_chain() {
+        let said = |tftp, http| {
+            let deployment = Deployment { boot_chain: BootChain::Signed, ..installing() };
+            let mut found = Found::sample(deployment, Installation::default(), None, Ok(()));
+            found.ways = Some(Ways { tftp, http });
+            text(&Html::parse_document(&view(&found, at(180)).into_string()))
+        };
+        assert!(said(true, false).contains("no signed GRUB with HTTP") && said(true, false).contains("Set it to PXE over IPv4"));
+        assert!(said(false, false).contains("cannot boot from the network") && said(false, false).contains("no next server"));
+        assert!(said(false, true).contains("Set its firmware to HTTP boot"));
+        assert!(!said(true, true).contains("signed chain"));
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub(super) struct Found {
     pub(super) usual: Option<i64>,
     /// Whether the last file that the server fetched is a boot loader and none of its image.
     pub(super) loader: bool,
+    /// How the server can get the signed chain, where it is to and has not got further than a loader.
+    pub(super) ways: Option<installer::Ways>,
     runs: Vec<Run>,
     lines: Vec<Line>,
     blocked: bool,
@@ -102,8 +104,9 @@ async fn ask(reading: &mut Reading<'_>, application: &Application, id: Deploymen
     let installation = installations::find(reading.connection(), id, at).await?;
     let usual = installer::usual(reading.connection(), &deployment, &installation, at).await?;
     let loader = installer::fetched_a_loader(reading.connection(), &deployment, &installation).await?;
+    let ways = installer::ways(reading, application, &deployment, &installation, loader).await?;
     let settings = settings(reading, application, &deployment).await?;
-    Ok(Found { deployment, device, history, installation, usual, loader, runs, lines, blocked, settings, may })
+    Ok(Found { deployment, device, history, installation, usual, loader, ways, runs, lines, blocked, settings, may })
 }
 
 /// The page.
@@ -355,8 +358,8 @@ impl Found {
     /// A deployment about whose installer this is known.
     pub(super) fn sample(deployment: Deployment, installation: Installation, usual: Option<i64>, may: Allowed) -> Self {
         let (history, runs, lines) = (History::default(), vec![], vec![]);
-        let (settings, loader) = (vec![], false);
-        Self { deployment, device: None, history, installation, usual, loader, runs, lines, blocked: false, settings, may }
+        let (settings, loader, ways) = (vec![], false, None);
+        Self { deployment, device: None, history, installation, usual, loader, ways, runs, lines, blocked: false, settings, may }
     }
 }
 
@@ -374,6 +377,7 @@ mod tests {
             installation: Installation::default(),
             usual: None,
             loader: false,
+            ways: None,
             runs: vec![waiting("kea-1 is behind", &["dhcp-server:kea-1"])],
             lines: vec![],
             blocked: false,
@@ -412,6 +416,7 @@ mod tests {
             installation: Installation::default(),
             usual: None,
             loader: false,
+            ways: None,
             runs: vec![],
             lines: vec![],
             blocked: true,
