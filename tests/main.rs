@@ -2,6 +2,7 @@
 
 mod accounts;
 mod allocations;
+mod api_changes;
 mod api_description;
 mod boot_loaders;
 mod browser;

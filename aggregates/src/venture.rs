@@ -170,8 +170,10 @@ impl Venture {
                 Refused::unless_empty(broken)?;
                 Ok(if self.roles.get(&role) == Some(&spec) { vec![] } else { vec![VentureEvent::RoleDefined { role, spec }] })
             }
+            VentureCommand::RetireRole { role } if self.roles.contains_key(&role) => Ok(vec![VentureEvent::RoleRetired { role }]),
+            // Nothing is shown of a role that was retired, so that it is as if it had never been.
             VentureCommand::RetireRole { role } => {
-                Ok(if self.roles.contains_key(&role) { vec![VentureEvent::RoleRetired { role }] } else { vec![] })
+                Err(Refused::because("", "role_unknown", format!("the venture has no role {role}")))
             }
         }
     }

@@ -12,4 +12,4 @@ pub mod parameters;
 pub mod path;
 pub mod reading;
 pub(crate) mod share;
-mod words;
+pub(crate) mod words;

@@ -86,9 +86,9 @@ pub struct DeviceChange {
     pub role: Option<Name>,
     /// A remark to add.
     pub remark: Option<Text>,
-    /// Settings of boot images to set; null removes one, and those that are left out stay.
+    /// Settings of boot images to set; null removes one, and those that are left out stay. Null instead of all removes all.
     #[serde(default, skip_serializing_if = "SettingsChange::is_empty")]
-    #[schema(inline)]
+    #[schema(inline, nullable)]
     pub settings: SettingsChange,
     /// What null removes.
     #[serde(skip)]

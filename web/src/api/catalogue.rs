@@ -77,7 +77,7 @@ pub(super) async fn change<A: Answer>(
     command: Command,
 ) -> Result<HttpResponse, Error> {
     if backend.is_dry_run() {
-        let is_retired = matches!(command, Command::Retire(..) | Command::RetireRole { .. });
+        let is_retired = matches!(command, Command::Retire(..));
         let answer = preview(backend, caller, command).await?;
         if is_retired {
             // Retiring what does not exist changes nothing, and is answered with 404.

@@ -80,6 +80,10 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Error> {
     let Some(value) = request.headers().get(NAME) else {
         return Ok(None);
     };
+    if request.headers().get_all(NAME).count() > 1 {
+        let message = format!("{NAME}: the header is there twice; send it once");
+        return Err(Error::bad_request(NAME, "idempotency_key_malformed", message));
+    }
     let visible = |text: &&str| (1..=KEY_LENGTH).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
     let key = value.to_str().ok().filter(visible).ok_or_else(|| {
         let message = format!("an idempotency key has 1 to {KEY_LENGTH} visible ASCII characters without spaces");
@@ -141,5 +145,7 @@ mod tests {
         for wrong in ["", "two words", "a\tb", "ä", "x".repeat(201).as_str()] {
             assert!(key(wrong).is_err(), "{wrong:?}");
         }
+        let twice = TestRequest::default().append_header(("idempotency-key", "a")).append_header(("idempotency-key", "b"));
+        assert!(idempotency_key(&twice.to_http_request()).is_err(), "two keys");
     }
 }

@@ -33,6 +33,10 @@ pub(crate) async fn wait(request: &HttpRequest) -> Result<(), Error> {
     let Some(value) = request.headers().get(LEAST) else {
         return Ok(());
     };
+    if request.headers().get_all(LEAST).count() > 1 {
+        let message = format!("{LEAST_HEADER}: the header is there twice; send it once");
+        return Err(Error::bad_request(LEAST_HEADER, "position_malformed", message));
+    }
     let number = value.to_str().ok().and_then(|text| text.parse::<i64>().ok()).filter(|number| *number >= 0);
     let least = number.ok_or_else(|| {
         let message = format!("{LEAST_HEADER} is a whole number, as in an earlier answer's Bootledger-Position");

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::error::problem::ProblemError;
 use crate::request::backend::Backend;
 use crate::request::body;
+use crate::request::words::of_value;
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
@@ -95,7 +96,7 @@ impl Fields {
         match text.parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                let message = error.to_string();
+                let message = of_value(&error, text);
                 self.refuse(name, "malformed", message);
                 None
             }

@@ -24,7 +24,7 @@
 //! }
 //! ```
 
-use super::known;
+use super::known::{self, NO_DRY_RUN};
 use super::parameters::{AT, DRY_RUN, pairs};
 use super::reading::Reading;
 use super::share::{Memory, Share, Shares, Who, Work};
@@ -192,8 +192,7 @@ impl Backend {
     /// As the domain says, or where the caller's share is used up.
     pub async fn execute(&mut self, command: Command, context: Context) -> Result<Receipt, CommandError> {
         if self.dry_run {
-            let message = "this change has no dry run; leave dry_run out to make it";
-            return Err(CommandError::Refused(vec![BrokenRule::new(DRY_RUN, "dry_run_unsupported", message)]));
+            return Err(CommandError::Refused(vec![BrokenRule::new(DRY_RUN, "dry_run_unsupported", NO_DRY_RUN)]));
         }
         let _permit = self.share.take(Work::Change).await.map_err(busy)?;
         self.application.commands.0.execute(command, context).await

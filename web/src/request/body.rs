@@ -153,6 +153,11 @@ pub(crate) fn parse_json<T: DeserializeOwned + ToSchema + 'static>(body: &[u8]) 
     typed(&value_of(body)?)
 }
 
+/// What is wrong with a text that is not JSON, and where.
+pub(crate) fn malformed(body: &[u8], error: &serde_json::Error) -> String {
+    strict::in_words(body, error)
+}
+
 /// A body as JSON.
 fn value_of(body: &[u8]) -> Result<Value, Error> {
     check_depth(body)?;

@@ -10,6 +10,9 @@ use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
+/// Why a change is not weighed.
+pub(super) const NO_DRY_RUN: &str = "this change has no dry run; leave dry_run out to make it";
+
 type Names = HashMap<(String, String), BTreeSet<String>>;
 
 /// The names of the query parameters by method, in lower case, and path.
@@ -37,7 +40,11 @@ pub(super) fn check(request: &HttpRequest, pairs: &[(String, String)]) -> Result
     let method = if request.method() == Method::HEAD { "get".to_owned() } else { request.method().as_str().to_ascii_lowercase() };
     let changes = method != "get";
     let Some(known) = NAMES.get(&(method, path)) else { return Ok(()) };
-    // A change without a dry run says so itself.
-    let other = pairs.iter().find(|(name, _)| !known.contains(name) && !(changes && name == DRY_RUN));
-    other.map_or(Ok(()), |(name, _)| Err(unknown(name, &known.iter().map(String::as_str).collect::<Vec<_>>())))
+    let makes_it = |name: &str, value: &str| changes && name == DRY_RUN && value == "false";
+    let other = pairs.iter().find(|(name, value)| !known.contains(name) && !makes_it(name, value));
+    match other.map(|(name, _)| name.as_str()) {
+        None => Ok(()),
+        Some(DRY_RUN) if changes => Err(Error::rejected(DRY_RUN, "dry_run_unsupported", NO_DRY_RUN)),
+        Some(name) => Err(unknown(name, &known.iter().map(String::as_str).collect::<Vec<_>>())),
+    }
 }

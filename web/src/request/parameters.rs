@@ -1,6 +1,6 @@
 //! The query of a URL. An unknown parameter is refused: a misspelt filter must not answer with everything.
 
-use super::words::{listed, near, plain, quoted};
+use super::words::{listed, near, plain, quoted, with_value};
 use crate::error::Error;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -78,14 +78,6 @@ fn refused(name: &str, error: &str, pairs: &[(String, String)]) -> Error {
     };
     let message = if name.is_empty() { message } else { format!("{name}: {message}") };
     Error::bad_request(name, "parameter_malformed", shortened(message))
-}
-
-/// A sentence about "it" with the value in its place.
-pub(super) fn with_value(message: &str, value: Option<&str>) -> String {
-    match (message.strip_prefix("it "), value) {
-        (Some(rest), Some(value)) if !value.is_empty() => format!("{value:?} {rest}"),
-        _ => message.to_owned(),
-    }
 }
 
 impl<T: DeserializeOwned> FromRequest for Parameters<T> {

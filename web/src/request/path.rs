@@ -1,7 +1,6 @@
 //! The variables of a path.
 
-use super::parameters::with_value;
-use super::words::plain;
+use super::words::{plain, with_value};
 use crate::error::Error;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};

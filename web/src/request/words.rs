@@ -1,5 +1,9 @@
 //! The words of refusals: what serde and the standard library say about a value, for people who never heard of either.
 
+use actix_multipart::MultipartError;
+use bootledger_aggregates::values::shortened;
+use std::fmt::Display;
+
 /// `a, b and c`.
 pub(super) fn listed(items: &[&str], and: &str) -> String {
     match items {
@@ -59,6 +63,37 @@ pub(super) fn plain(message: &str) -> String {
         _ if found.starts_with("invalid ") => "it does not have the form that it must have; /api/docs shows it".to_owned(),
         _ => message.to_owned(),
     }
+}
+
+/// What a value's type says of a value, with the value in it.
+pub(crate) fn of_value(error: &impl Display, value: &str) -> String {
+    shortened(with_value(&plain(&error.to_string()), Some(value)))
+}
+
+/// A sentence about "it" with the value in its place.
+pub(super) fn with_value(message: &str, value: Option<&str>) -> String {
+    match (message.strip_prefix("it "), value) {
+        (Some(rest), Some(value)) if !value.is_empty() => format!("{value:?} {rest}"),
+        _ => message.to_owned(),
+    }
+}
+
+/// What is wrong with a form that was sent with its file.
+pub(crate) fn of_form(error: &MultipartError) -> String {
+    use MultipartError as E;
+    let what = match error {
+        E::ContentTypeMissing | E::ContentTypeParse | E::ContentTypeIncompatible => {
+            "the header Content-Type is not multipart/form-data"
+        }
+        E::BoundaryMissing => "the header Content-Type has no boundary",
+        E::ContentDispositionMissing => "a part has no header Content-Disposition: form-data",
+        E::ContentDispositionNameMissing => "a part has no name in its header Content-Disposition",
+        E::Nested => "a part consists of parts",
+        E::Incomplete => "it ends too early: the last boundary is missing",
+        E::Payload(_) => "the connection ended early",
+        _ => "the headers of a part are not those of a form",
+    };
+    format!("the form cannot be read: {what}; send it as RFC 7578 describes it")
 }
 
 /// The names between the backquotes of a message.

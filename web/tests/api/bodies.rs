@@ -254,6 +254,8 @@ async fn bodies_of_hostile_clients_are_refused_in_words() {
         (put(json, b"{\"units\": 01}"), 400, "JSON writes numbers"),
         (put(json, b"{'site': 1}"), 400, "double quotes"),
         (put(json, b"{\"site\": \"\\ud800\"}"), 400, "half of a character"),
+        (put(json, b"{\"site\": \"\\ud800\\u0041\"}"), 400, "half of a character"),
+        (put(json, b"{\"site\": \"\\x41\"}"), 400, "no escape of JSON"),
         (put(json, b"{\"site\": \"\xff\"}"), 400, "not UTF-8"),
         (put(json, b"\x1f\x8b\x08"), 400, "gzip"),
         (put(json, b"{} {}"), 400, "more text after its end"),

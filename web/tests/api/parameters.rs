@@ -43,6 +43,13 @@ async fn a_wrong_and_an_unknown_parameter_are_refused_by_name_everywhere() {
                 refused(format!("{place}?nope=1"), "nope").await;
                 refused(format!("{place}?nope=1&nope=2"), "nope").await;
             }
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            if method != "get" && !parameters.clone().any(|parameter| parameter["name"] == "dry_run") {
+                // It is not done: the domain of the test would answer 404.
+                let (answer, text) = send(format!("{place}?dry_run=true")).await;
+                assert!([400, 415, 422].contains(&answer.status.as_u16()), "{text}");
+                assert!(!kind.is_empty() || answer.json()["errors"][0]["field"] == "dry_run", "{text}");
+            }
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 let name = parameter["name"].as_str().expect("a name");
                 match parameter["in"].as_str() {
@@ -78,4 +85,46 @@ async fn a_wrong_and_an_unknown_parameter_are_refused_by_name_everywhere() {
         }
     }
     assert!(unknown > 50 && wrong > 30 && paths > 50, "{unknown} {wrong} {paths}");
+}
+
+#[actix_web::test]
+async fn headers_and_forms_that_are_wrong_are_refused_in_words() {
+    let site = TestSite::create().await;
+    let administrator = site.bearer(Scope::Administrator).await;
+    let spec = serde_json::json!({"site": "dc1", "description": "", "units": 42});
+    site.append("rack", "r1", serde_json::json!({"type": "RackDefined", "spec": spec})).await;
+    let wrong = |name: &str, value: &str| TestRequest::post().uri("/api/v1/tokens").insert_header((name, value));
+    let twice = |name: &str, value: &str| wrong(name, value).append_header((name, "another"));
+    let mut requests = vec![];
+    for name in ["Idempotency-Key", "Bootledger-Min-Position"] {
+        requests.extend(["", "two words", "\u{e4}", "-1", "1e3"].map(|value| (wrong(name, value), format!("{name}: {value:?}"))));
+        requests.push((twice(name, "7"), format!("{name} twice")));
+    }
+    let form = |path: &str, kind: &str, body: &str| {
+        let request = TestRequest::post().uri(path).insert_header(("content-type", kind)).set_payload(body.to_owned());
+        (request, format!("{path} {kind} {body:?}"))
+    };
+    for path in ["/racks/r1/add", "/boot-images/debian/files"] {
+        let multipart = "multipart/form-data; boundary=x";
+        requests.push(form(path, "multipart/form-data", ""));
+        requests.push(form(path, "application/json", "{}"));
+        let bodies = [
+            "",
+            "garbage",
+            "--x\r\n",
+            "--x\r\n\r\nvalue\r\n--x--\r\n",
+            "--x\r\ncontent-disposition: form-data\r\n\r\nvalue\r\n--x--\r\n",
+            "--x\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\nvalue",
+            "--x\r\n: \u{1}\r\n\r\nvalue\r\n--x--\r\n",
+        ];
+        requests.extend(bodies.map(|body| form(path, multipart, body)));
+    }
+    for (request, what) in requests {
+        let answer = site.ask_as(&administrator, request.insert_header(("accept", "application/json"))).await;
+        let text = format!("{what}: {} {}", answer.status, answer.text);
+        assert!(answer.status.is_client_error() && !is_ours(&answer.text), "{text}");
+        // A key may be anything that can be seen.
+        let is_key = what.starts_with("Idempotency-Key: \"1e3") || what.starts_with("Idempotency-Key: \"-1");
+        assert!(is_key || answer.problem().1["detail"].as_str().is_some_and(|detail| detail.len() > 20), "{text}");
+    }
 }

@@ -4,7 +4,8 @@
 //! that is what an unset variable of a shell script gives. A field that is not known is refused by its name: `fail=1`, taken
 //! for a report without failure, would show a broken installation as one that goes well.
 
-use crate::request::body::check_depth;
+use crate::request::body::{check_depth, malformed};
+use crate::request::words::of_value;
 use bootledger_aggregates::deployment::installer::NextBoot;
 use bootledger_aggregates::values::name::Name;
 use bootledger_aggregates::values::percent::Percent;
@@ -70,7 +71,7 @@ pub(super) fn parse(query: &str, body: &[u8], clean: impl Fn(&str) -> String) ->
 }
 
 fn read<T: FromStr<Err: Display>>(name: &str, value: &str) -> Result<T, String> {
-    value.parse().map_err(|error| format!("{name}: {error}"))
+    value.parse().map_err(|error| format!("{name}: {}", of_value(&error, value)))
 }
 
 fn truth(value: &str) -> Result<bool, String> {
@@ -88,7 +89,7 @@ fn form(text: &[u8]) -> Vec<(String, String)> {
 
 fn json(text: &[u8]) -> Result<Vec<(String, String)>, String> {
     check_depth(text).map_err(|error| error.to_string())?;
-    let value: Pairs = serde_json::from_slice(text).map_err(|error| format!("the body is no JSON object: {error}"))?;
+    let value: Pairs = serde_json::from_slice(text).map_err(|error| malformed(text, &error))?;
     let pair = |(name, value): (String, Value)| match value {
         Value::Null => Ok((name, String::new())),
         Value::Bool(truth) => Ok((name, u8::from(truth).to_string())),

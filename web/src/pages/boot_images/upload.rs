@@ -18,7 +18,8 @@ use crate::pages::kit::block::card;
 use crate::request::backend::Backend;
 use crate::request::fingerprint;
 use crate::request::path::Path;
-use actix_multipart::{Field, Multipart};
+use crate::request::words::of_form;
+use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use anyhow::anyhow;
@@ -69,8 +70,8 @@ async fn text(field: &mut Field) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|_| Error::bad_request("", "field_malformed", "a field is not UTF-8 text"))
 }
 
-fn broken(error: &actix_multipart::MultipartError) -> Error {
-    Error::bad_request("", "form_malformed", format!("the form cannot be read: {error}"))
+fn broken(error: &MultipartError) -> Error {
+    Error::bad_request("", "form_malformed", of_form(error))
 }
 
 /// What became of a form.

@@ -5,6 +5,7 @@ use crate::request::backend::memory;
 use crate::request::body::CSV_LIMIT;
 use crate::request::fingerprint;
 use crate::request::share::Memory;
+use crate::request::words::of_form;
 use actix_multipart::Multipart;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
@@ -73,17 +74,15 @@ impl FromRequest for Upload {
 }
 
 async fn read(mut form: Multipart, mut memory: Memory) -> Result<Upload, Error> {
-    let broken = |error: &dyn std::fmt::Display| {
-        Error::bad_request("", "form_malformed", format!("the form with its file cannot be read: {error}"))
-    };
+    let broken = |message: String| Error::bad_request("", "form_malformed", message);
     let slow = |_| Error::TooSlow(PATIENCE.as_secs());
     let (mut parts, mut total) = (vec![], 0_u64);
     while let Some(field) = tokio::time::timeout(PATIENCE, form.next()).await.map_err(slow)? {
-        let mut field = field.map_err(|error| broken(&error))?;
+        let mut field = field.map_err(|error| broken(of_form(&error)))?;
         let name = field.name().unwrap_or_default().to_owned();
         let mut content = BytesMut::new();
         while let Some(part) = tokio::time::timeout(PATIENCE, field.next()).await.map_err(slow)? {
-            let part = part.map_err(|error| broken(&error))?;
+            let part = part.map_err(|error| broken(of_form(&error)))?;
             total += part.len() as u64;
             if total > CSV_LIMIT {
                 return Err(Error::TooLarge(CSV_LIMIT));
@@ -92,7 +91,7 @@ async fn read(mut form: Multipart, mut memory: Memory) -> Result<Upload, Error> 
             content.extend_from_slice(&part);
         }
         if parts.len() == FIELDS {
-            return Err(broken(&format!("it has more than {FIELDS} fields")));
+            return Err(broken(format!("the form has more than {FIELDS} fields")));
         }
         parts.push((name, content.freeze()));
     }

@@ -140,9 +140,10 @@ pub(super) fn in_words(body: &[u8], error: &serde_json::Error) -> String {
         "expected `,` or `]`" => "there is no comma or closing bracket after an item of a list",
         "number out of range" => "a number is too large",
         "invalid number" => "a number is not written as JSON writes numbers",
-        "invalid escape" | "unexpected end of hex escape" => "a backslash begins no escape of JSON",
+        "invalid escape" => "a backslash begins no escape of JSON",
         _ if cause.starts_with("control character") => "a text has a control character that is not escaped",
-        _ if cause.contains("surrogate") => {
+        // The first half with no second escape behind it.
+        _ if cause.contains("surrogate") || cause == "unexpected end of hex escape" => {
             "an escape such as \\ud800 is half of a character; write both halves, or the character"
         }
         _ => "it does not have the form of JSON",
