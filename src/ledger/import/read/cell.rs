@@ -48,7 +48,12 @@ pub(super) fn narrowed(value: &str) -> Cow<'_, str> {
     Cow::Owned(value.chars().map(narrow).collect())
 }
 
-const AS_TEXT: &str = "format the column as text, and write the value again";
+pub(super) const AS_TEXT: &str = "format the column as text, and write the value again";
+
+/// That a spreadsheet may have made a value of another one, where it looks so.
+pub(super) fn made_of(value: &str) -> Option<String> {
+    changed(value).map(|what| format!("{} is {what}; {AS_TEXT}", quoted(value)))
+}
 
 /// What a spreadsheet may have made of a value, in words: a date, a time, a number.
 pub(super) fn changed(value: &str) -> Option<&'static str> {
@@ -296,7 +301,7 @@ pub(super) fn address_hint(value: &str) -> Option<String> {
         return Some(format!("the cell has {several} addresses; give one"));
     }
     if !numbers.iter().all(digits) {
-        return changed(value).map(|what| format!("{} is {what}; {AS_TEXT}", quoted(value)));
+        return made_of(value);
     }
     let padded = numbers.len() == 4 && numbers.iter().any(|part| part.len() > 1 && part.starts_with('0'));
     if padded {
