@@ -47,7 +47,7 @@ const OF_MAKERS: [&str; 37] = [
 
 /// What people write besides. In the cell of an inventory it means that there is no number; given to the API alone, it may be
 /// one that an operator chose.
-const OF_PEOPLE: [&str; 31] = [
+const OF_PEOPLE: [&str; 33] = [
     "default",
     "serialno",
     "serial",
@@ -68,6 +68,8 @@ const OF_PEOPLE: [&str; 31] = [
     "tba",
     "todo",
     "ka",
+    "nichtvorhanden",
+    "notfound",
     "keine",
     "keiner",
     "keins",

@@ -142,7 +142,7 @@ pub(super) fn passed_over(column: &str, value: &str) -> String {
 fn is_unset(value: &str) -> bool {
     !value.is_empty()
         && (serial_number::is_filler(value)
-            || ["::", "localhost", "localhost.localdomain"].contains(&value.to_lowercase().as_str()))
+            || ["::", "localhost", "localhost.localdomain", "dhcp", "auto", "automatic"].contains(&value.to_lowercase().as_str()))
 }
 
 fn optional<T: FromStr<Err: std::fmt::Display>>(line: u64, index: usize, cell: &str, errors: &mut Vec<RowError>) -> Option<T> {

@@ -273,6 +273,18 @@ fn a_filler_that_is_no_name_is_no_network_rack_or_boot_image() {
 }
 
 #[test]
+fn an_address_that_is_given_by_itself_is_left_out_and_a_port_is_no_time_of_day() {
+    let found = rows(b"mac;venture;role;ip;management_ip\n52:54:00:00:00:01;shop;web;DHCP;auto\n");
+    assert_eq!((found[0].ip, &found[0].management_ip, found[0].notes.len()), (None, &None, 2));
+    let (_, rule, message) = refusal(b"mac;venture;role;ip\n52:54:00:00:00:01;shop;web;10.0.0.1:80\n");
+    assert!(rule == "ip_invalid" && !message.contains("time"), "{message}");
+    for serial in ["1.234,56", "70123456,0"] {
+        let (_, rule, message) = refusal(format!("mac;venture;role;serial\n52:54:00:00:00:01;shop;web;{serial}\n").as_bytes());
+        assert!(rule == "serial_invalid" && message.contains("separators"), "{message}");
+    }
+}
+
+#[test]
 fn a_date_or_number_that_is_no_name_is_refused_as_what_it_is() {
     for column in ["network", "rack", "boot_image", "hostname"] {
         for (cell, word) in [("26/03/2026", "date"), ("12:30", "time"), ("1,5E+10", "rounded"), ("26. Mrz", "date")] {
