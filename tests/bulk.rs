@@ -210,6 +210,24 @@ async fn the_address_by_which_a_device_is_managed_is_given_to_no_server() -> Res
     Ok(())
 }
 
+#[tokio::test]
+async fn a_filler_is_no_rack_unless_one_is_named_so_and_a_date_is_recognised() -> Result<()> {
+    let service = service_with_catalogue().await?;
+    let csv = |mac: u8, rack: &str| {
+        format!("mac;network;venture;role;boot_image;rack\n52:54:00:00:00:{mac:02x};prod;shop;web;debian;{rack}\n")
+    };
+    let started = service.import(csv(1, "TBD"), "filler").await?;
+    let notes = rows_of(&started)?[0]["notes"].to_string();
+    ensure!(notes.contains("rack") && notes.contains("tbd"), "{started}");
+    let error = service.import(csv(2, "Mar-26"), "date").await.expect_err("there is no such rack").to_string();
+    ensure!(error.contains("there is no rack mar-26") && error.contains("a date"), "{error}");
+    service.put("/api/v1/racks/tbd", &json!({ "site": "dc1" })).await?;
+    wait_for("the rack is in the views", PATIENCE, async || service.get("/api/v1/racks/tbd").await.ok().map(drop)).await?;
+    let error = service.import(csv(3, "TBD"), "named").await.expect_err("the network does not reach it").to_string();
+    ensure!(error.contains("does not reach rack tbd"), "{error}");
+    Ok(())
+}
+
 fn rows_of(answer: &Value) -> Result<&Vec<Value>> {
     answer["rows"]
         .as_array()

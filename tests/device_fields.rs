@@ -136,6 +136,24 @@ async fn a_number_is_the_same_in_either_case_and_in_any_width() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_firmware_has_in_place_of_a_serial_number_is_refused_with_what_to_do() -> Result<()> {
+    let service = service().await?;
+    let device = register(&service, &json!({ "site": "dc1", "serial": "TBD" })).await?;
+    let path = format!("/api/v1/devices/{device}");
+    for filler in ["To be filled by O.E.M.", "Default string", "0123456789"] {
+        for (method, path, body) in [
+            (Method::POST, "/api/v1/devices", json!({ "site": "dc1", "serial": filler })),
+            (Method::PATCH, path.as_str(), json!({ "serial": filler })),
+        ] {
+            let (status, refused) = answer(&service, method, path, &body).await?;
+            ensure!(status == 422 && refused["errors"][0]["rule"] == "serial_filler", "{filler}: {status} {refused}");
+            ensure!(refused["errors"][0]["message"].as_str().is_some_and(|why| why.contains("leave")), "{refused}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn at_the_same_moment_one_of_two_writings_of_a_number_is_taken() -> Result<()> {
     let service = service().await?;
     for round in 0..4 {

@@ -3,6 +3,7 @@
 
 mod choose;
 mod facts;
+mod names;
 mod plan;
 mod read;
 

@@ -5,6 +5,8 @@ use super::event::Management;
 use crate::rules::BrokenRule;
 use crate::values::ids::DeploymentId;
 use crate::values::name::Name;
+use crate::values::serial_number;
+use crate::values::text::Text;
 
 /// What keeps a device from being verified: it needs a venture and a role.
 pub fn verifying(venture: Option<&Name>, role: Option<&Name>) -> Vec<BrokenRule> {
@@ -45,6 +47,15 @@ pub fn switching(management: Option<&Management>) -> Option<BrokenRule> {
         )),
         Some(_) => None,
     }
+}
+
+/// What keeps a text from being a serial number: it is what firmware has where there is none. An operator's own placeholder,
+/// such as `TBD`, is allowed.
+pub fn numbering(serial: &Text) -> Option<BrokenRule> {
+    let message = "firmware contains this text where a serial number is not known, and many devices have it; leave the serial \
+                   number out, or give the one on the device's label";
+    serial_number::is_of_makers(serial.as_str())
+        .then(|| BrokenRule::new("serial", "serial_filler", format!("{serial}: {message}")))
 }
 
 /// What keeps a device that is out of use from anything.

@@ -291,6 +291,7 @@ pub(super) fn register(mut spec: DeviceSpec, facts: &RegisterFacts) -> Result<Ve
     broken.extend(port(spec.management.as_ref()));
     broken.extend(identified(!spec.macs.is_empty() || spec.serial.is_some() || spec.asset.is_some()));
     broken.extend(too_many(spec.macs.len()));
+    broken.extend(spec.serial.as_ref().and_then(allowed::numbering));
     broken.extend(settings::broken(&spec.settings, &facts.setting_secrets));
     if spec.parent.is_some_and(|parent| parent == facts.device) {
         broken.push(BrokenRule::new("parent", "device_own_parent", "a device is not a part of itself"));
@@ -360,6 +361,8 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     let stays = |old: &Option<Text>, pair: &Option<(Text, Text)>| pair.as_ref().map_or(old.is_some(), |(_, new)| !new.is_empty());
     let numbered = stays(&device.serial, &changed.serial) || stays(&device.asset, &changed.asset);
     broken.extend(identified(numbered || !wanted.is_empty()));
+    // A device of an earlier version may have such a number, and keep it.
+    broken.extend(changed.serial.as_ref().and_then(|(_, new)| allowed::numbering(new)));
     // A device of an earlier version may have more; it can lose them.
     broken.extend(too_many(wanted.len()).filter(|_| wanted.len() > device.macs.len()));
     for mac in &changed.macs_removed {

@@ -3,16 +3,17 @@
 //! Sources: the outputs of dmidecode in system76/firmware-open issue 432 and dell/libsmbios issue 66, the placeholder lists of
 //! lf-edge/eve pull request 6381 and lpereira/hardinfo pull requests 234 and 318.
 
-/// Without spaces and punctuation, in lower case.
-const FILLERS: [&str; 67] = [
+/// What makers leave in firmware, or programs write where they read nothing: never a serial number, whoever gives it. Without
+/// spaces and punctuation, in lower case.
+const OF_MAKERS: [&str; 37] = [
     "tobefilledbyoem",
     "tobefilledbyoemstring",
     "tobefilled",
     "filledbyoem",
     "tobeset",
     "defaultstring",
-    "default",
     "defaultserial",
+    "defaultserialnumber",
     "systemserialnumber",
     "systemserial",
     "chassisserialnumber",
@@ -22,10 +23,6 @@ const FILLERS: [&str; 67] = [
     "boardserialnumber",
     "boardserial",
     "serialnumber",
-    "serialno",
-    "serial",
-    "sn",
-    "oem",
     "oemstring",
     "oemdefault",
     "sernum",
@@ -41,26 +38,38 @@ const FILLERS: [&str; 67] = [
     "notprovided",
     "unspecified",
     "unknown",
+    "undefined",
+    "invalid",
+    "none",
+    "null",
+    "na",
+];
+
+/// What people write besides. In the cell of an inventory it means that there is no number; given to the API alone, it may be
+/// one that an operator chose.
+const OF_PEOPLE: [&str; 33] = [
+    "default",
+    "serialno",
+    "serial",
+    "sn",
+    "oem",
     "unbekannt",
     "inconnu",
     "desconocido",
     "nieznany",
-    "none",
-    "null",
     "nil",
     "nan",
     "empty",
     "blank",
-    "invalid",
-    "undefined",
     "missing",
     "pending",
     "tbd",
     "tbc",
     "tba",
     "todo",
-    "na",
     "ka",
+    "nichtvorhanden",
+    "notfound",
     "keine",
     "keiner",
     "keins",
@@ -74,20 +83,66 @@ const FILLERS: [&str; 67] = [
     "nosn",
 ];
 
+/// Digits in their order, from which makers take as many as the field has.
+const COUNTED: [&str; 4] = ["12345678901234567890", "01234567890123456789", "123456789abcdef", "0123456789abcdef"];
+
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+fn counted(plain: &str, least: usize) -> bool {
+    plain.len() >= least && COUNTED.iter().any(|row| row.starts_with(plain))
+}
+
+fn all(plain: &str, sign: char, least: usize) -> bool {
+    plain.len() >= least && plain.chars().all(|c| c == sign)
+}
+
+/// Whether a text is certainly no serial number: what makers leave in firmware.
+pub fn is_of_makers(text: &str) -> bool {
+    let plain = plain(text);
+    OF_MAKERS.contains(&plain.as_str()) || ['0', 'x', 'f'].into_iter().any(|sign| all(&plain, sign, 8)) || counted(&plain, 9)
+}
+
 /// Whether a text stands where a serial number is not known.
 pub fn is_filler(text: &str) -> bool {
-    let plain: String = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    let all = |sign: char| !plain.is_empty() && plain.chars().all(|c| c == sign);
-    let counted = plain.len() > 6
-        && ["12345678901234567890", "01234567890123456789", "123456789abcdef", "0123456789abcdef"]
-            .iter()
-            .any(|row| row.starts_with(&plain));
-    plain.is_empty() || FILLERS.contains(&plain.as_str()) || all('0') || all('x') || (plain.len() > 2 && all('f')) || counted
+    let short = plain(text);
+    short.is_empty()
+        || is_of_makers(text)
+        || OF_PEOPLE.contains(&short.as_str())
+        || all(&short, '0', 1)
+        || all(&short, 'x', 1)
+        || all(&short, 'f', 3)
+        || counted(&short, 7)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_makers_leave_is_certain_and_what_people_write_is_not() {
+        for text in [
+            "To Be Filled By O.E.M.",
+            "Default string",
+            "System Serial Number",
+            "Not Specified",
+            "None",
+            "0000000000",
+            "0123456789",
+            "123456789",
+            "xxxxxxxxxx",
+            "FFFFFFFF",
+        ] {
+            assert!(is_of_makers(text) && is_filler(text), "{text}");
+        }
+        for text in ["TBD", "0", "x", "1234567", "pending", "k.A.", "000", "--"] {
+            assert!(!is_of_makers(text) && is_filler(text), "{text}");
+        }
+        for text in ["S-1", "7CZ12", "70123456", "0123456789X", "00000001"] {
+            assert!(!is_of_makers(text) && !is_filler(text), "{text}");
+        }
+    }
 
     #[test]
     fn fillers_of_makers_and_people_are_no_serial_numbers() {

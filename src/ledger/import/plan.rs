@@ -6,6 +6,7 @@ use super::super::start::{image_facts, standard_plan};
 use super::super::{Ledger, context};
 use super::choose::{Beside, Free, networks_of, own_hostname};
 use super::facts::Known;
+use super::names;
 use super::read::{Row, error};
 use crate::store::append::{NewEvent, Precondition};
 use crate::store::draft::Draft;
@@ -72,6 +73,8 @@ pub(super) async fn plan(
     context: &Context,
 ) -> Result<Result<Planned, Vec<RowError>>, Failure> {
     let known = Known::look_up(&ledger.views, rows).await?;
+    let rows = names::without_fillers(rows, &known);
+    let rows: &[Row] = &rows;
     let mut free = Free::find(&ledger.views, &known, rows, beside).await?;
     let common = Common { known: &known, plan: standard_plan()?, import, metadata: context::metadata_text(context) };
     let mut planned = Planned {
@@ -87,7 +90,7 @@ pub(super) async fn plan(
     for row in rows {
         match common.row(ledger, row, &mut free, &mut used, &mut resolved, &mut planned).await? {
             Ok(row) => planned.rows.push(row),
-            Err(broken) => errors.extend(broken),
+            Err(broken) => errors.extend(broken.into_iter().map(|error| names::hinted(error, row, &known))),
         }
         for (above, other) in known.devices.get(&row.mac).iter().flat_map(|device| known.above_in_file(device)) {
             let message = format!(
@@ -299,7 +302,7 @@ impl Common<'_> {
             };
         }
         if networks.is_empty() {
-            let message = "the network is missing; it may be left out only for a device whose address or rack tells it";
+            let message = "the network is missing; it may be left out only for a device whose address or rack determines it";
             return Err(error(row.line, "network", "network_missing", message));
         }
         let device = self.known.devices.get(&row.mac);

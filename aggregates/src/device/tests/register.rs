@@ -52,6 +52,28 @@ fn a_device_has_so_many_interfaces_and_no_more() {
 }
 
 #[test]
+fn what_firmware_has_in_place_of_a_serial_number_is_refused_and_stays_where_it_is() {
+    for filler in ["To be filled by O.E.M.", "Default string", "System Serial Number", "Not Specified", "0123456789", "00000000"]
+    {
+        let with = DeviceSpec { serial: Some(parsed(filler)), ..spec() };
+        assert_eq!(broken::<Device>(&[], register(with.clone(), looked_up())), ["serial_filler"], "{filler}");
+        let change = DeviceChange { serial: Some(parsed(filler)), ..DeviceChange::default() };
+        assert_eq!(refused(change.clone(), looked_up()), ["serial_filler"], "{filler}");
+        // A log of an earlier version has such devices.
+        let old = [DeviceEvent::DeviceRegistered(Box::new(with))];
+        let renamed = DeviceChange { name: Some(parsed("another")), ..change };
+        for change in [renamed, DeviceChange { serial: Some(parsed("S-2")), ..DeviceChange::default() }] {
+            let command = DeviceCommand::ChangeDevice { change: Box::new(change), facts: looked_up() };
+            assert!(outcome::<Device>(&old, command).is_ok(), "{filler}");
+        }
+    }
+    for chosen in ["TBD", "0", "S-1"] {
+        let with = DeviceSpec { serial: Some(parsed(chosen)), ..spec() };
+        assert!(outcome::<Device>(&[], register(with, looked_up())).is_ok(), "{chosen}");
+    }
+}
+
+#[test]
 fn empty_numbers_are_no_numbers() {
     let empty = DeviceSpec { serial: Some(parsed("")), asset: Some(parsed("")), ..spec() };
     let expected = DeviceSpec { serial: None, asset: None, ..spec() };

@@ -48,7 +48,12 @@ pub(super) fn narrowed(value: &str) -> Cow<'_, str> {
     Cow::Owned(value.chars().map(narrow).collect())
 }
 
-const AS_TEXT: &str = "format the column as text, and write the value again";
+pub(super) const AS_TEXT: &str = "format the column as text, and write the value again";
+
+/// That a spreadsheet may have made a value of another one, where it looks so.
+pub(super) fn made_of(value: &str) -> Option<String> {
+    changed(value).map(|what| format!("{} is {what}; {AS_TEXT}", quoted(value)))
+}
 
 /// What a spreadsheet may have made of a value, in words: a date, a time, a number.
 pub(super) fn changed(value: &str) -> Option<&'static str> {
@@ -83,7 +88,7 @@ pub(super) fn changed(value: &str) -> Option<&'static str> {
         Some("a date, which a spreadsheet may have made of another value")
     } else if is_time(value) {
         Some("a time of day, which a spreadsheet may have made of another value")
-    } else if is_grouped(value) {
+    } else if is_grouped(value) || has_decimals(value) {
         Some("a number with separators between its digits")
     } else if value.starts_with(money) || value.ends_with(money) {
         Some("a percentage or an amount of money")
@@ -99,7 +104,9 @@ fn is_time(value: &str) -> bool {
     let parts: Vec<&str> = clock.split(':').collect();
     (2..=3).contains(&parts.len())
         && parts.iter().all(|part| {
-            let part = part.split_once(['.', ',']).map_or(*part, |(whole, _)| whole);
+            let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            let fraction = part.split_once(['.', ',']).filter(|(_, fraction)| digits(fraction));
+            let part = fraction.map_or(*part, |(whole, _)| whole);
             (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
         })
 }
@@ -227,6 +234,12 @@ fn is_grouped(value: &str) -> bool {
     })
 }
 
+/// `1.234,56`, `70123456,0`: no number on a label has a comma.
+fn has_decimals(value: &str) -> bool {
+    let sign = |byte| matches!(byte, b'.' | b',');
+    value.contains(',') && value.bytes().all(|byte| byte.is_ascii_digit() || sign(byte)) && !value.bytes().all(sign)
+}
+
 /// `2026-03-01`, `01/03/2026`, `1.3.2026`, with or without a time of day.
 fn is_date(value: &str) -> bool {
     let day = value.split([' ', 'T']).next().unwrap_or(value);
@@ -282,7 +295,7 @@ pub(super) fn mac_hint(value: &str) -> Option<String> {
         return Some(format!("the cell has {several} MAC addresses; give the one of the interface that boots"));
     }
     if digits && (1..12).contains(&value.len()) {
-        return Some(format!("{} is a number; a spreadsheet drops leading zeros and rounds. {AS_TEXT}", quoted(value)));
+        return Some(format!("{} is a number; a spreadsheet drops leading zeros and rounds; {AS_TEXT}", quoted(value)));
     }
     changed(value).map(|what| format!("{} is {what}; {AS_TEXT}, with colons", quoted(value)))
 }
@@ -296,13 +309,13 @@ pub(super) fn address_hint(value: &str) -> Option<String> {
         return Some(format!("the cell has {several} addresses; give one"));
     }
     if !numbers.iter().all(digits) {
-        return changed(value).map(|what| format!("{} is {what}; {AS_TEXT}", quoted(value)));
+        return made_of(value);
     }
     let padded = numbers.len() == 4 && numbers.iter().any(|part| part.len() > 1 && part.starts_with('0'));
     if padded {
         return Some(format!("{} has leading zeros, which some programs read as octal; write it without", quoted(value)));
     }
     (!value.is_empty() && value.parse::<Ipv4Addr>().is_err()).then(|| {
-        format!("{} is not an IPv4 address; a spreadsheet may have made a number or a date of it. {AS_TEXT}", quoted(value))
+        format!("{} is not an IPv4 address; a spreadsheet may have made a number or a date of it; {AS_TEXT}", quoted(value))
     })
 }

@@ -5,7 +5,7 @@ use bootledger_aggregates::values::mac_address::MacAddress;
 use bootledger_web::commands::RowError;
 
 /// Other names that inventories and spreadsheets have for the columns.
-const ALSO: [(&str, &[&str]); 7] = [
+const ALSO: [(&str, &[&str]); 9] = [
     (
         "mac",
         &[
@@ -43,7 +43,9 @@ const ALSO: [(&str, &[&str]); 7] = [
             "numer_seryjny",
         ],
     ),
-    ("network", &["subnet"]),
+    ("network", &["subnet", "netz", "netzwerk", "reseau", "red", "siec"]),
+    ("role", &["rolle", "rol", "rola"]),
+    ("rack", &["cabinet", "schrank", "baie", "szafa"]),
 ];
 
 pub(super) enum Header {
@@ -60,7 +62,7 @@ fn plain(cell: &str) -> String {
     // Units and remarks in parentheses, and signs of what is required, are no part of a name.
     let words = words.split(['(', '[']).next().filter(|words| !words.trim().is_empty()).unwrap_or(&words);
     let words: String = words.chars().map(folded).collect();
-    let words = words.trim_matches([':', '*', ' ', '\u{a0}', '!', '?']);
+    let words = words.trim_matches([':', '*', ' ', '\u{a0}', '!', '?', '.']);
     words.split(|c: char| c.is_whitespace() || c == '-' || c == '_').filter(|word| !word.is_empty()).collect::<Vec<_>>().join("_")
 }
 

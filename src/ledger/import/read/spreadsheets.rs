@@ -1,11 +1,7 @@
-//! Whatever a spreadsheet makes of a file, it means the same.
+//! What spreadsheets and people make of a file, case by case.
 
 use super::{Content, Row, content};
 use bootledger_aggregates::values::text::Text;
-use proptest::prelude::*;
-use std::fmt::Write;
-
-const HEAD: [&str; 10] = ["mac", "management_ip", "network", "venture", "role", "boot_image", "hostname", "ip", "rack", "serial"];
 
 fn rows(csv: &[u8]) -> Vec<Row> {
     let Content { rows, errors } = content(csv);
@@ -18,156 +14,6 @@ fn refusal(csv: &[u8]) -> (u64, String, String) {
     let Content { errors, .. } = content(csv);
     let error = errors.into_iter().next().expect("an error");
     (error.row, error.broken.rule, error.broken.message)
-}
-
-/// A sheet of servers, its cells as text.
-fn sheet() -> impl Strategy<Value = Vec<[String; 10]>> {
-    let cell = |filled: bool, text: String| if filled { text } else { String::new() };
-    let row = (any::<[bool; 6]>(), "[a-z][a-z0-9-]{0,8}").prop_map(move |(filled, word)| (filled, word));
-    proptest::collection::vec(row, 1..6).prop_map(move |rows| {
-        let of = |(n, ([management, network, image, name, ip, rest], word)): (usize, ([bool; 6], String))| {
-            [
-                format!("52:54:00:00:00:{n:02x}"),
-                cell(management, format!("10.9.0.{}", n + 1)),
-                cell(network, word.clone()),
-                "shop".to_owned(),
-                word.clone(),
-                cell(image, "debian-12".to_owned()),
-                cell(name, format!("h{}.dc1.example", 200 + n)),
-                cell(ip, format!("10.0.0.{}", n + 10)),
-                cell(rest, word),
-                cell(rest, format!("SN{n}A7")),
-            ]
-        };
-        rows.into_iter().enumerate().map(of).collect()
-    })
-}
-
-/// What people and programs do to a sheet.
-#[derive(Clone, Debug)]
-struct Style {
-    separator: char,
-    end: &'static str,
-    header: u8,
-    quoted: bool,
-    trailing: usize,
-    empty: usize,
-    upper: bool,
-    around: &'static str,
-    mark: u8,
-    last_end: bool,
-    as_text: u8,
-    mac: u8,
-}
-
-fn style() -> impl Strategy<Value = Style> {
-    let separator = prop_oneof![Just(';'), Just(','), Just('\t'), Just('|')];
-    let end = prop_oneof![Just("\n"), Just("\r\n"), Just("\r")];
-    let around = prop_oneof![Just(""), Just(" "), Just("\u{a0}"), Just("\u{202f}"), Just("\u{200b}"), Just("\u{feff}")];
-    let first = (separator, end, 0..4_u8, any::<bool>(), 0..4_usize, 0..3_usize);
-    let second = (any::<bool>(), around, 0..5_u8, any::<bool>(), 0..3_u8, 0..6_u8);
-    (first, second).prop_map(
-        |((separator, end, header, quoted, trailing, empty), (upper, around, mark, last_end, as_text, mac))| Style {
-            separator,
-            end,
-            header,
-            quoted,
-            trailing,
-            empty,
-            upper,
-            around,
-            mark,
-            last_end,
-            as_text,
-            mac,
-        },
-    )
-}
-
-impl Style {
-    fn mac(&self, mac: &str) -> String {
-        let bare: String = mac.chars().filter(|c| *c != ':').collect();
-        match self.mac {
-            0 => mac.replace(':', "-"),
-            1 => format!("{}.{}.{}", &bare[..4], &bare[4..8], &bare[8..]),
-            2 if self.as_text > 0 => bare,
-            3 => mac.replace(':', " "),
-            4 => mac.split(':').map(|part| part.strip_prefix('0').unwrap_or(part)).collect::<Vec<_>>().join(":"),
-            _ => mac.to_owned(),
-        }
-    }
-
-    fn cell(&self, text: &str) -> String {
-        let text = if self.upper { text.to_uppercase() } else { text.to_owned() };
-        let text = match self.as_text {
-            1 if !text.is_empty() => format!("=\"{text}\""),
-            2 if !text.is_empty() => format!("'{text}"),
-            _ => text,
-        };
-        let text = format!("{}{text}{}", self.around, self.around);
-        if self.quoted || text.contains('"') { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-    }
-
-    fn line(&self, cells: &[String]) -> String {
-        let mut line = cells.iter().map(|cell| self.cell(cell)).collect::<Vec<_>>().join(&self.separator.to_string());
-        (0..self.trailing).for_each(|_| line.push(self.separator));
-        line + self.end
-    }
-
-    /// The file, and the number of its first row of a server.
-    fn write(&self, sheet: &[[String; 10]]) -> (Vec<u8>, u64) {
-        let mut text = String::new();
-        let mut number = 1;
-        let between = |text: &mut String, number: &mut u64| {
-            for n in 0..self.empty {
-                let _ = write!(text, "{}{}", if n == 0 { String::new() } else { self.separator.to_string().repeat(4) }, self.end);
-                *number += 1;
-            }
-        };
-        between(&mut text, &mut number);
-        if self.header > 0 {
-            if self.header > 2 {
-                text += &self.line(&["Servers of March".to_owned()]);
-                number += 1;
-            }
-            let names = HEAD.map(|name| if self.header > 1 { name.replace('_', " ").to_uppercase() } else { name.to_owned() });
-            text += &self.line(&names);
-            number += 1;
-            between(&mut text, &mut number);
-        }
-        for cells in sheet {
-            let mut cells = cells.clone();
-            cells[0] = self.mac(&cells[0]);
-            text += &self.line(&cells);
-        }
-        if !self.last_end {
-            text.truncate(text.len() - self.end.len());
-        }
-        let bytes = match self.mark {
-            1 => [b"\xef\xbb\xbf".to_vec(), text.into_bytes()].concat(),
-            2 => [vec![0xff, 0xfe], text.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat(),
-            3 => [vec![0xfe, 0xff], text.encode_utf16().flat_map(u16::to_be_bytes).collect()].concat(),
-            4 => [format!("sep={}{}", self.separator, self.end).into_bytes(), text.into_bytes()].concat(),
-            _ => text.into_bytes(),
-        };
-        (bytes, number)
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 3_000, ..ProptestConfig::default() })]
-
-    #[test]
-    fn what_a_spreadsheet_makes_of_a_file_means_the_same(sheet in sheet(), style in style()) {
-        let plain = HEAD.join(";") + "\n" + &sheet.iter().map(|cells| cells.join(";") + "\n").collect::<String>();
-        // A case that people change and machines do not: serial numbers keep theirs.
-        let style = Style { upper: style.upper && sheet.iter().all(|cells| cells[9].chars().all(|c| !c.is_lowercase())), ..style };
-        let (bytes, first) = style.write(&sheet);
-        let expected: Vec<Row> = rows(plain.as_bytes()).into_iter().map(|row| Row { line: row.line - 2 + first, ..row }).collect();
-        let Content { rows, errors } = content(&bytes);
-        prop_assert_eq!(errors, []);
-        prop_assert_eq!(rows, expected);
-    }
 }
 
 #[test]
@@ -420,4 +266,41 @@ fn errors_are_bounded() {
     let csv = String::from("mac;venture;role\n") + &"nonsense;;\n".repeat(50_000);
     let count = content(csv.as_bytes()).errors.len();
     assert!(count <= 10_010, "{count}");
+}
+
+#[test]
+fn a_filler_that_is_no_name_is_no_network_rack_or_boot_image() {
+    for filler in ["To be filled by O.E.M.", "Not Specified", "??", "n/a"] {
+        let csv = format!("mac;venture;role;network;rack;boot_image\n52:54:00:00:00:01;shop;web;{filler};{filler};{filler}\n");
+        let found = rows(csv.as_bytes());
+        assert_eq!((&found[0].network, &found[0].rack, &found[0].boot_image), (&None, &None, &None), "{filler}");
+        let (_, rule, _) = refusal(csv.replace("shop", filler).as_bytes());
+        assert!(rule.starts_with("venture_"), "{filler}: {rule}");
+    }
+    let found = rows(b"mac;venture;role;rack\n52:54:00:00:00:01;shop;web;To be filled\n");
+    assert!(found[0].notes[0].contains("rack") && found[0].notes[0].contains("To be filled"), "{:?}", found[0].notes);
+}
+
+#[test]
+fn an_address_that_is_given_by_itself_is_left_out_and_a_port_is_no_time_of_day() {
+    let found = rows(b"mac;venture;role;ip;management_ip\n52:54:00:00:00:01;shop;web;DHCP;auto\n");
+    assert_eq!((found[0].ip, &found[0].management_ip, found[0].notes.len()), (None, &None, 2));
+    let (_, rule, message) = refusal(b"mac;venture;role;ip\n52:54:00:00:00:01;shop;web;10.0.0.1:80\n");
+    assert!(rule == "ip_invalid" && !message.contains("time"), "{message}");
+    for serial in ["1.234,56", "70123456,0"] {
+        let (_, rule, message) = refusal(format!("mac;venture;role;serial\n52:54:00:00:00:01;shop;web;{serial}\n").as_bytes());
+        assert!(rule == "serial_invalid" && message.contains("separators"), "{message}");
+    }
+}
+
+#[test]
+fn a_date_or_number_that_is_no_name_is_refused_as_what_it_is() {
+    for column in ["network", "rack", "boot_image", "hostname"] {
+        for (cell, word) in [("26/03/2026", "date"), ("12:30", "time"), ("1,5E+10", "rounded"), ("26. Mrz", "date")] {
+            let csv = format!("mac;venture;role;{column}\n52:54:00:00:00:01;shop;web;{cell}\n");
+            let (row, rule, message) = refusal(csv.as_bytes());
+            assert_eq!((row, rule), (2, format!("{column}_invalid")), "{cell}");
+            assert!(message.contains(word) && message.matches(cell).count() == 1, "{message}");
+        }
+    }
 }

@@ -154,7 +154,7 @@ fn refused(errors: &[RowError]) -> Markup {
     html! {
         div.note.bad role="alert" tabindex="-1" id="refused" {
             h2 { "Nothing was started: " (counted(errors.len(), "error")) (whole) }
-            p { "Mend them and send the file again." @if errors.len() > SHOWN { " The first " (SHOWN) " are shown; the API's answer lists more of them." } }
+            p { "Fix these errors and upload the file again." @if errors.len() > SHOWN { " The first " (SHOWN) " are shown; the API's answer lists more of them." } }
         }
         div.scroll {
             table.cards {

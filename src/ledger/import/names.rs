@@ -1,0 +1,51 @@
+//! Names in a file that the catalogue does not have: fillers are passed over, and what a spreadsheet changed is recognised.
+
+use super::facts::Known;
+use super::read::{Row, made_of, passed_over};
+use bootledger_aggregates::values::name::Name;
+use bootledger_aggregates::values::serial_number::is_filler;
+use bootledger_web::commands::RowError;
+use std::borrow::Cow;
+
+/// The rows without names such as `TBD` in the columns that may be empty, with a note for each. A rack that is named so keeps its
+/// name.
+pub(super) fn without_fillers<'a>(rows: &'a [Row], known: &Known) -> Cow<'a, [Row]> {
+    let filler = |name: Option<&Name>, exists: bool| name.is_some_and(|name| !exists && is_filler(name.as_str()));
+    let has = |row: &Row| {
+        [
+            filler(row.network.as_ref(), row.network.as_ref().is_some_and(|name| known.networks.contains_key(name))),
+            filler(row.boot_image.as_ref(), row.boot_image.as_ref().is_some_and(|name| known.boot_images.contains_key(name))),
+            filler(row.rack.as_ref(), row.rack.as_ref().is_some_and(|name| known.racks.contains_key(name))),
+        ]
+    };
+    // Most files have none, and need no copy.
+    if !rows.iter().any(|row| has(row).contains(&true)) {
+        return Cow::Borrowed(rows);
+    }
+    let without = |row: &Row| {
+        let fillers = has(row);
+        let mut row = row.clone();
+        let columns = [("network", &mut row.network), ("boot_image", &mut row.boot_image), ("rack", &mut row.rack)];
+        for ((column, name), _) in columns.into_iter().zip(fillers).filter(|(_, filler)| *filler) {
+            row.notes.extend(name.take().map(|name| passed_over(column, name.as_str())));
+        }
+        row
+    };
+    Cow::Owned(rows.iter().map(without).collect())
+}
+
+/// The error with what a spreadsheet may have done, where it names something that the catalogue does not have.
+pub(super) fn hinted(error: RowError, row: &Row, known: &Known) -> RowError {
+    let name = match error.broken.rule.as_str() {
+        "network_unknown" => row.network.as_ref(),
+        "rack_unknown" => row.rack.as_ref().filter(|rack| !known.racks.contains_key(*rack)),
+        "boot_image_unknown" => row.boot_image.as_ref(),
+        "venture_unknown" => Some(&row.venture),
+        "role_unknown" => Some(&row.role),
+        _ => None,
+    };
+    let Some(hint) = name.and_then(|name| made_of(name.as_str())) else { return error };
+    let mut error = error;
+    error.broken.message.push_str(&hint);
+    error
+}

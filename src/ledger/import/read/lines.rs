@@ -1,0 +1,98 @@
+//! Which lines of a file are rows of servers: not those that are empty, comments, or sums.
+
+use super::table::Line;
+use super::{COLUMNS, Order, Row, cell, error};
+use bootledger_aggregates::values::mac_address::MacAddress;
+use bootledger_web::commands::RowError;
+use std::collections::HashSet;
+
+/// Whether a line has more than empty cells, and is no comment.
+pub(super) fn has_values(line: &Line) -> bool {
+    let ruled = |cell: &str| cell::is_blank(cell) || cell.chars().all(|c| matches!(c, '=' | '-' | ':' | '+'));
+    let filled = |cell: &String| !ruled(cell::value(cell));
+    let first = line.cells.first().map(|cell| cell::value(cell)).unwrap_or_default();
+    // A comment has nothing beside it, or a blank behind its sign: the error of a formula, or a column too narrow for its value,
+    // begins with the same sign.
+    let alone = first.starts_with('#') && !line.cells.iter().skip(1).any(filled);
+    let spaced = first.strip_prefix("# ").is_some_and(|rest| rest.starts_with(char::is_alphabetic)) && !has_mac(line);
+    !alone && !spaced && line.cells.iter().any(filled)
+}
+
+/// Whether a line sums up those above it, as `Total;27` or `27 servers`.
+pub(super) fn is_summary(line: &Line) -> bool {
+    const WORDS: [&str; 18] = [
+        "total",
+        "totals",
+        "grand total",
+        "subtotal",
+        "sum",
+        "count",
+        "summe",
+        "gesamt",
+        "gesamtsumme",
+        "anzahl",
+        "zwischensumme",
+        "suma",
+        "razem",
+        "ogółem",
+        "total général",
+        "somme",
+        "totale",
+        "totaal",
+    ];
+    const THINGS: [&str; 12] =
+        ["server", "servers", "row", "rows", "device", "devices", "host", "hosts", "entries", "records", "zeilen", "geräte"];
+    let mut filled = line.cells.iter().map(|cell| cell::value(cell)).filter(|cell| !cell.is_empty());
+    let first = filled.next().unwrap_or_default().to_lowercase();
+    let first = first.trim_end_matches([':', '=', ' ']);
+    let number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | ' '));
+    let counts = |text: &str| text.split_once(' ').is_some_and(|(count, thing)| number(count) && THINGS.contains(&thing));
+    let named = first.split_once(':').map_or(first, |(word, _)| word);
+    let rest = first.split_once(':').map_or("", |(_, rest)| rest.trim());
+    (WORDS.contains(&named) && (rest.is_empty() || number(rest) || counts(rest)) || counts(first))
+        && filled.all(|cell| number(cell) || counts(&cell.to_lowercase()))
+}
+
+/// The error of a file that is not UTF-8, at its first cell that matters. What stands in titles and remarks does not.
+pub(super) fn not_utf8(line: &Line, order: Option<&Order>) -> Option<RowError> {
+    let order = order?;
+    let lost = |column: &usize| {
+        order.place(*column).and_then(|place| line.cells.get(place)).is_some_and(|cell| cell.contains('\u{fffd}'))
+    };
+    let column = (0..COLUMNS.len()).find(lost).and_then(|column| COLUMNS.get(column))?;
+    let message = format!(
+        "the file is not UTF-8: the first such character is in row {}, column {column}. Save the file again as UTF-8 (in Excel: \"CSV \
+         UTF-8\"; in LibreOffice: character set \"Unicode (UTF-8)\")",
+        line.number
+    );
+    Some(error(line.number, column, "not_utf8", message))
+}
+
+pub(super) fn texts(line: &Line) -> Vec<&str> {
+    line.cells.iter().map(|cell| cell::value(cell)).collect()
+}
+
+pub(super) fn has_mac(line: &Line) -> bool {
+    line.cells
+        .iter()
+        .any(|cell| cell::mac(&cell::narrowed(cell::value(cell)).trim_start_matches('#')).parse::<MacAddress>().is_ok())
+}
+
+/// One error for a file in which no row is one of ours, in place of one for each row.
+pub(super) fn foreign(rows: &[Row], errors: &[RowError], order: Option<&Order>) -> Option<RowError> {
+    let strange = |error: &&RowError| ["column_count", "mac_invalid"].contains(&error.broken.rule.as_str());
+    let first = errors.iter().find(strange)?;
+    let lines: HashSet<u64> = errors.iter().map(|error| error.row).collect();
+    let all_strange = errors.iter().filter(strange).map(|error| error.row).collect::<HashSet<_>>() == lines;
+    if !rows.is_empty() || !all_strange || matches!(order, Some(Order::Named { .. })) {
+        return None;
+    }
+    let message = format!(
+        "no row of the file has a MAC address where one belongs; in row {}: {}. Name the columns in a first row, or put them in this \
+         order: {}",
+        first.row,
+        first.broken.message,
+        COLUMNS.join("; ")
+    );
+    Some(error(0, "", "csv_foreign", message))
+}
