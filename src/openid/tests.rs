@@ -262,7 +262,7 @@ async fn a_final_slash_of_the_issuer_makes_no_difference() {
         }
     }
     fake.sends.lock().expect("no panic").issuer = format!("{}/other", fake.url);
-    let error = fake.finish(&fake.url).await.err().expect("another issuer");
+    let error = fake.finish(&fake.url).await.expect_err("another issuer");
     assert!(told(&error).contains("--openid-issuer must be the issuer that the provider states"), "{}", told(&error));
 }
 

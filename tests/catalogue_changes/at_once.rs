@@ -164,11 +164,14 @@ async fn of_networks_that_would_share_addresses_no_two_are_saved_at_the_same_mom
     Ok(())
 }
 
+/// A command that names an address.
+type Naming = fn(&str) -> Command;
+
 #[tokio::test]
 async fn an_address_is_not_given_and_named_at_the_same_moment() -> Result<()> {
     let books = Books::data_centre().await?;
     let device = books.server(1).await?;
-    let naming: [(&str, fn(&str) -> Command); 4] = [
+    let naming: [(&str, Naming); 4] = [
         ("resolver", |ip| {
             Command::DefineNetwork(key("far"), read(json!({"cidr": "10.77.0.0/24", "site": "dc1", "dns_servers": [ip]})))
         }),

@@ -56,11 +56,11 @@ async fn with_infrastructure() -> Result<Books> {
     books.done(Command::DefineSite(key("dc1"), read(site(&change)))).await?;
     let server = json!({"site": "dc1", "kind": "kea", "address": "10.20.0.10"});
     books.done(Command::DefineDhcpServer(key("kea-1"), read(server))).await?;
-    books.done(controlled("Controlled", json!({"address": "10.20.0.11"}))).await?;
+    books.done(controlled("Controlled", &json!({"address": "10.20.0.11"}))).await?;
     Ok(books)
 }
 
-fn controlled(name: &str, management: Value) -> Command {
+fn controlled(name: &str, management: &Value) -> Command {
     let spec = json!({"site": "dc1", "name": name, "serial": name, "management": management});
     Command::RegisterDevice { spec: read(spec), venture: None, role: None }
 }
@@ -194,11 +194,11 @@ async fn no_address_of_a_server_that_is_being_installed_and_of_no_controller_is_
         ("10.20.0.255", "the broadcast address"),
     ];
     for (number, (ip, words)) in taken.into_iter().enumerate() {
-        refused(&books, controlled(&format!("new {number}"), json!({"address": ip})), words).await?;
+        refused(&books, controlled(&format!("new {number}"), &json!({"address": ip})), words).await?;
         refused(&books, Command::ChangeDevice(live, read(json!({"management": {"address": ip}}))), words).await?;
     }
     // A router that passes orders on to controllers at other ports, and a server's own address.
-    books.done(controlled("behind the router", json!({"address": "10.20.0.1", "port": 6230}))).await?;
+    books.done(controlled("behind the router", &json!({"address": "10.20.0.1", "port": 6230}))).await?;
     books.done(Command::ChangeDevice(done, read(json!({"management": {"address": "10.20.0.51"}})))).await?;
     books.done(Command::ChangeDevice(done, read(json!({"management": {"address": "10.20.0.60"}})))).await?;
     // A deployed server may be named.

@@ -408,7 +408,8 @@ async fn a_killed_dry_run_leaves_nothing_that_lasts() -> Result<()> {
     ensure!(schema().await?, "the copy of a dry run that is under way was removed");
     let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND granted
                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    let lease = i64::from(u32::try_from(7_267_832_002_i64 & 0xffff_ffff)?);
+    // The lower half of the key.
+    let lease = 7_267_832_002_i64 % (1 << 32);
     let killed: i64 = sqlx::query_scalar(kill).bind(lease).fetch_one(&place.tool.database.pool.plain()).await?;
     ensure!(killed == 1 && schema().await?, "{killed} sessions of the dry run were ended");
     // The next one does not wait for anything, and removes it.
