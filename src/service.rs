@@ -296,5 +296,12 @@ fn loaders(arguments: &ServeArguments) -> Result<Option<Loaders>> {
             missing.join("; ")
         );
     }
+    for name in ["grub.cfg", "grub/grub.cfg"] {
+        if loaders.open(name.as_bytes()).is_ok() {
+            tracing::warn!(
+                "the file {name} in a folder of boot loaders is not served: installed servers would get it, too; GRUB gets the service's"
+            );
+        }
+    }
     Ok(Some(loaders))
 }

@@ -30,8 +30,12 @@ pub async fn at(connection: &mut Connection, ips: &[Ipv4Addr]) -> Result<Vec<Dec
 /// are passed over without being read.
 pub async fn within(connection: &mut Connection, network: Ipv4Net, at: At) -> Result<Vec<Declared>> {
     let octets = network.network().octets();
-    let common = octets.iter().take(usize::from(network.prefix_len().min(24) / 8));
-    let pattern = format!("%{}%", common.map(|octet| format!("{octet}.")).collect::<String>());
+    let mut pattern = String::from("%");
+    for octet in octets.iter().take(usize::from(network.prefix_len().min(24) / 8)) {
+        pattern.push_str(&octet.to_string());
+        pattern.push('.');
+    }
+    pattern.push('%');
     let rows = sqlx::query_as!(
         Row,
         "SELECT kind, key, spec FROM catalogue

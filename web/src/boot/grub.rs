@@ -39,12 +39,6 @@ pub(super) fn is_configuration(name: &str) -> bool {
     file == "grub.cfg" && !folder.ends_with("-efi")
 }
 
-/// Whether no deployment in progress is for a client, so that a `grub.cfg` of the operator's own goes before the service's, which
-/// boots the local disk.
-pub(super) fn is_for_nobody(application: &Application, asker: Asker) -> bool {
-    matches!(asker.find(application), Found::Nothing)
-}
-
 /// The configuration for a client.
 pub(super) async fn configuration(application: &Application, asker: Asker) -> Configuration {
     let found = asker.find(application);

@@ -88,10 +88,6 @@ impl Files {
         let application = self.application.as_ref()?;
         let plain = Loaders::plain(name)?;
         if grub::is_configuration(&plain) {
-            let nobody = ipv4(client).is_ok_and(|client| grub::is_for_nobody(application, Asker { client, by_token: None }));
-            if nobody && self.has_loader(name).await {
-                return None;
-            }
             return Some(self.configuration(application, client).await);
         }
         match plain.strip_prefix("pxe/") {

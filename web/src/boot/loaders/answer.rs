@@ -42,7 +42,7 @@ pub(in super::super) async fn loader(request: HttpRequest, application: Data<App
     let name = name_of(&request);
     let plain = Loaders::plain(&name).unwrap_or_default();
     if grub::is_configuration(&plain) {
-        return configuration(&request, &application, name).await;
+        return grub_configuration(request, application).await;
     }
     let media_type = media_type(&name);
     let asked = name.clone();
@@ -85,26 +85,13 @@ pub(in super::super) async fn loader(request: HttpRequest, application: Data<App
     }
 }
 
-/// `GET /grub/grub.cfg`, where Debian's GRUB looks for its configuration.
+/// `GET /grub/grub.cfg`, where Debian's GRUB looks for its configuration. It is always the service's: one of the operator's own would
+/// go to installed servers as well, which start their disks by it, and an unpacked installer has one.
 pub(in super::super) async fn grub_configuration(request: HttpRequest, application: Data<Application>) -> HttpResponse {
-    configuration(&request, &application, b"grub/grub.cfg".to_vec()).await
-}
-
-/// The configuration for a GRUB. One of the operator's own goes to servers without a deployment in progress, and only to them.
-async fn configuration(request: &HttpRequest, application: &Application, name: Vec<u8>) -> HttpResponse {
-    let asker = match Asker::of(request, application) {
-        Ok(asker) => asker,
-        Err(refusal) => return refusal.answer(request),
-    };
-    if grub::is_for_nobody(application, asker)
-        && let Some(loaders) = application.loaders.clone()
-    {
-        let media_type = media_type(&name);
-        if let Ok(Ok(own)) = tokio::task::spawn_blocking(move || loaders.open(&name)).await {
-            return answer(request, own, &media_type);
-        }
+    match Asker::of(&request, &application) {
+        Ok(asker) => grub_answer(&request, &application, asker).await,
+        Err(refusal) => refusal.answer(&request),
     }
-    grub_answer(request, application, asker).await
 }
 
 /// The bytes of the name, each `%XX` decoded once.
