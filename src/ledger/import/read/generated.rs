@@ -60,6 +60,7 @@ struct Style {
 
 /// What people put around the rows.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each habit is there or not, whatever the others are")]
 struct Habits {
     /// 0 for none, 1 for the names of the columns, 2 for capitals, 3 and more for other languages.
     header: usize,

@@ -75,7 +75,7 @@ pub(super) fn texts(line: &Line) -> Vec<&str> {
 pub(super) fn has_mac(line: &Line) -> bool {
     line.cells
         .iter()
-        .any(|cell| cell::mac(&cell::narrowed(cell::value(cell)).trim_start_matches('#')).parse::<MacAddress>().is_ok())
+        .any(|cell| cell::mac(cell::narrowed(cell::value(cell)).trim_start_matches('#')).parse::<MacAddress>().is_ok())
 }
 
 /// One error for a file in which no row is one of ours, in place of one for each row.
