@@ -76,8 +76,10 @@ async fn null_removes_each_optional_field_of_a_device_and_no_other() -> Result<(
     let (status, out) = answer(&service, Method::PATCH, &path, &json!({ "rack": null, "venture": null })).await?;
     ensure!(status == 200 && out["rack"].is_null() && out["position"].is_null(), "the unit goes with the rack: {out}");
     ensure!(out["venture"].is_null() && out["role"].is_null(), "the role goes with the venture: {out}");
-    // What was the device's is free again.
-    register(&service, &whole()).await?;
+    // What was the device's is free again, but for its interface.
+    let mut other = whole();
+    other["macs"] = json!(["52:54:00:00:00:09"]);
+    register(&service, &other).await?;
     Ok(())
 }
 

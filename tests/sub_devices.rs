@@ -248,9 +248,21 @@ async fn form(service: &Service, path: &str, fields: &[(&str, &str)]) -> Result<
     Ok((answer.status().as_u16(), answer.text().await?))
 }
 
+/// Puts them into a rack that the network reaches, so that a list's deployments find their addresses.
+async fn in_rack(service: &Service, devices: &[&String]) -> Result<()> {
+    service.put("/api/v1/racks/r1", &json!({ "site": "dc1", "units": 42 })).await?;
+    service.put("/api/v1/networks/prod", &json!({ "cidr": "10.0.0.0/24", "site": "dc1", "racks": ["r1"] })).await?;
+    for id in devices {
+        let (status, moved) = answer(service, Method::PATCH, &format!("/api/v1/devices/{id}"), &json!({ "rack": "r1" })).await?;
+        ensure!(status == 200, "{moved}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_blade_that_is_put_into_a_chassis_which_is_being_deployed_waits_for_the_end_of_that_deployment() -> Result<()> {
     let (service, chassis, blade) = service().await?;
+    in_rack(&service, &[&chassis, &blade]).await?;
     let (status, started) = post(&service, "/api/v1/deployments", &wanted(&chassis)).await?;
     ensure!(status == 201, "{started}");
     wait_for("the clean step has detached the blade", PATIENCE, async || {
@@ -294,6 +306,13 @@ async fn a_chassis_and_its_sub_devices_that_are_chosen_in_a_list_are_not_deploye
         "venture": "shop", "role": "web",
     });
     let node = register(&service, node).await?;
+    in_rack(&service, &[&chassis, &blade, &node]).await?;
+    // What is wrong with the chassis itself is said of it.
+    service.put("/api/v1/sites/dc2", &json!({ "domain": "dc2.example", "zones": ["dc2.example"] })).await?;
+    let path = format!("/api/v1/devices/{chassis}");
+    let (status, refused) = answer(&service, Method::PATCH, &path, &json!({ "site": "dc2" })).await?;
+    ensure!(status == 422 && refused["errors"][0]["rule"] == "rack_of_other_site", "{status} {refused}");
+    ensure!(!refused["detail"].as_str().unwrap_or_default().contains("sub-device"), "{refused}");
     // The blade between them is not chosen.
     let chosen =
         [("what", "deploy"), ("list", "/devices"), ("boot_image", "debian"), ("id", chassis.as_str()), ("id", node.as_str())];

@@ -286,14 +286,19 @@ impl Ledger {
             };
             looked.endpoints.retain(own);
         }
+        // A number that stays may be another device's in an old log, which is no reason to refuse other changes.
+        let (serial, asset) =
+            (device.as_ref().and_then(|one| one.serial.as_ref()), device.as_ref().and_then(|one| one.asset.as_ref()));
+        let new_serial = change.serial.as_ref().filter(|number| !number.is_empty() && serial != Some(*number));
+        let new_asset = change.asset.as_ref().filter(|number| !number.is_empty() && asset != Some(*number));
         let claims: Vec<Claim> = change
             .macs
             .iter()
             .flatten()
             .copied()
             .map(Claim::Mac)
-            .chain(change.serial.iter().filter(|serial| !serial.is_empty()).cloned().map(Claim::Serial))
-            .chain(change.asset.iter().filter(|asset| !asset.is_empty()).cloned().map(Claim::Asset))
+            .chain(new_serial.cloned().map(Claim::Serial))
+            .chain(new_asset.cloned().map(Claim::Asset))
             .collect();
         let live = deployments::live_of_device(views, id, At::Now).await?;
         let old = |of: fn(&devices::Device) -> Option<&Name>| device.as_ref().and_then(of);

@@ -206,6 +206,10 @@ impl Ledger {
         if !moves && after.parent == now.parent {
             return Ok((vec![], vec![]));
         }
+        // The device's own rule refuses it: its rack is one of the old site.
+        if after.site != now.site && after.rack.is_some() && change.rack.is_none() {
+            return Ok((vec![], vec![]));
+        }
         let mut preconditions = vec![unchanged(&now)];
         if let Some(parent) = after.parent.filter(|parent| *parent != id) {
             let parent = self.parent(parent).await?;
