@@ -261,6 +261,7 @@ async fn bodies_of_hostile_clients_are_refused_in_words() {
         (put(json, b"{} {}"), 400, "more text after its end"),
         (put(json, b"{\"site\": \"a"), 400, "ends too early"),
         (put(json, b"[]"), 422, "expected an object, found a list"),
+        (put(json, b"[\"dc1\", 42]"), 422, "expected an object, found a list"),
         (put(json, b"null"), 422, "expected an object, found null"),
         (put(json, "[".repeat(100).as_bytes()), 400, "32 levels"),
         (put(json, "{\"a\":".repeat(50_000).as_bytes()), 400, "32 levels"),

@@ -45,10 +45,12 @@ pub(super) fn of<T: ToSchema + 'static>() -> Arc<Shape> {
 }
 
 impl Shape {
-    /// The fields that the schema does not know.
+    /// The fields that the schema does not know, and lists where it has objects.
     pub(super) fn unknown(&self, body: &Value) -> Vec<ProblemError> {
         let mut found = self.errors(body);
-        found.retain(|error| error.rule == "unknown_field");
+        // A derived reader takes the items of a list for an object's fields.
+        let list = format!(", found {}", kind(&Value::Array(vec![])));
+        found.retain(|error| error.rule == "unknown_field" || (error.rule == "wrong_type" && error.message.ends_with(&list)));
         found
     }
 
