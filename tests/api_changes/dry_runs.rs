@@ -124,7 +124,8 @@ async fn a_dry_run_is_answered_like_the_change_itself_and_writes_nothing() -> Re
             }
         }
         // What never existed; a definition creates it.
-        let never = operation.path.replace("{key}", "never").replace("{role}", "never").replace("{id}", NOBODY);
+        let name = if operation.method == Method::PUT && operation.path.ends_with("/{key}") { "never" } else { "unheard" };
+        let never = operation.path.replace("{key}", name).replace("{role}", "never").replace("{id}", NOBODY);
         requests.compare(&administrator, operation, &never, body.as_ref()).await?;
         let never = operation.path.replace("{key}", "shop").replace("{role}", "nothing");
         if never.contains("/roles/") && !changes {
