@@ -112,8 +112,13 @@ async fn a_server_that_is_done_keeps_its_lease_and_an_old_log_is_served_and_repo
 /// The last good files are served, and everything says by name what is wrong.
 async fn reported(service: &Service) -> Result<()> {
     ensure!(served(service).await?, "the reservation is gone");
-    let ready: Value = serde_json::from_str(&service.text("/readyz").await?)?;
-    ensure!(ready["ready"] == true && ready["dhcp_strays"][0]["ip"] == "10.20.1.50", "{ready}");
+    // An answer may be half a second old.
+    let ready = wait_for("readiness reports it", PATIENCE, async || {
+        let ready: Value = serde_json::from_str(&service.text("/readyz").await.ok()?).ok()?;
+        (ready["dhcp_strays"][0]["ip"] == "10.20.1.50").then_some(ready)
+    })
+    .await?;
+    ensure!(ready["ready"] == true, "{ready}");
     let words = "10.20.1.50 of R640 no. 1";
     ensure!(ready["degraded"].to_string().contains(words), "{ready}");
     ensure!(service.measured("bootledger_dhcp_entries_without_network{site=\"dc1\"}").await? == 1);

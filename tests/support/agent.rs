@@ -35,7 +35,7 @@ pub(crate) fn command(url: &str, (name, site, kind): (&str, &str, &str), token: 
 pub(crate) async fn confirms(service: &Process, name: &str, file: &str) -> Result<String> {
     wait_for(&format!("{name} runs the newest configuration"), PATIENCE, async || {
         let newest = service.answer(file).await.ok()?.headers().get("ETag")?.to_str().ok()?.trim_matches('"').to_owned();
-        let server = service.get(&format!("/api/v1/dhcp-servers/{name}")).await.ok()?["spec"].take();
+        let server = service.get(&format!("/api/v1/dhcp-servers/{name}")).await.ok()?;
         (server["failing"].is_null() && server["confirmed"]["revision"] == *newest).then_some(newest)
     })
     .await

@@ -227,7 +227,7 @@ fn address(request: &StartDeployment) -> Vec<BrokenRule> {
         None => {
             let refused = |one: &Declared| {
                 let why = one.refuses(request.device, &request.facts.holders)?;
-                Some(BrokenRule::new("ip", "ip_is_infrastructure", format!("{why}; choose another address")).held_by(one.by()))
+                Some(BrokenRule::new("ip", "ip_is_infrastructure", format!("{why}; {}", one.advice())).held_by(one.by()))
             };
             request.facts.infrastructure.iter().find_map(refused).into_iter().collect()
         }

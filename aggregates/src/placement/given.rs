@@ -30,7 +30,7 @@ pub(super) fn by_network(old: &NetworkSpec, new: &NetworkSpec) -> Vec<Taken> {
     } = old;
     let mut taken = vec![];
     if let (Some(gateway), None) = (gateway, new.gateway) {
-        taken.push(("gateway", format!("was given the gateway {gateway}, and would have none")));
+        taken.push(("gateway", format!("was given the gateway {gateway}, and would have none; name another one in its place")));
     }
     if let Some(from) = vlan.filter(|_| *vlan != new.vlan) {
         let to = new.vlan.map_or_else(|| "no VLAN".to_owned(), |vlan| format!("VLAN {vlan}"));
@@ -42,7 +42,10 @@ pub(super) fn by_network(old: &NetworkSpec, new: &NetworkSpec) -> Vec<Taken> {
             count => format!("only {count}"),
         };
         let were: Vec<String> = dns_servers.iter().map(ToString::to_string).collect();
-        taken.push(("dns_servers", format!("was given the DNS servers {}, and would have {left}", were.join(", "))));
+        taken.push((
+            "dns_servers",
+            format!("was given the DNS servers {}, and would have {left}; name others in their place", were.join(", ")),
+        ));
     }
     taken.extend(options("dhcp_options", dhcp_options, &new.dhcp_options));
     if *ip_only_done && !new.ip_only_done {

@@ -42,6 +42,15 @@ impl Declared {
         &self.by
     }
 
+    /// What to do for a device that is refused the address.
+    pub fn advice(&self) -> &'static str {
+        if self.shared {
+            "choose another address, or record this one in the device's addresses first if the device is that server"
+        } else {
+            "choose another address"
+        }
+    }
+
     /// Why `device` cannot have the address; `None` where it may. A device that holds the address already may keep it,
     /// unless it is a gateway.
     pub fn refuses(&self, device: DeviceId, holders: &[(Claim, Holder)]) -> Option<String> {

@@ -82,14 +82,6 @@ impl Asked {
 async fn ask(application: &Application, position: i64, repeats: &mut Option<Repeats>) -> Result<Counts, Error> {
     let asked = async {
         let mut connection = application.agents.acquire().await?;
-        let is_recent = |known: &&mut Repeats| known.position == position || known.at.elapsed() < OLDEST_REPEATS;
-        let left_out = if let Some(known) = repeats.as_mut().filter(is_recent) {
-            Arc::clone(&known.left_out)
-        } else {
-            let left_out: Arc<[LeftOut]> = repeats::list(&mut connection, None).await?.into();
-            *repeats = Some(Repeats { at: Instant::now(), position, left_out: Arc::clone(&left_out) });
-            left_out
-        };
         Ok::<_, Error>(Counts {
             last: log::last_position(&mut connection).await?,
             views: checkpoint::position(&mut connection).await?,
@@ -98,9 +90,32 @@ async fn ask(application: &Application, position: i64, repeats: &mut Option<Repe
             webhooks: webhooks::all_failing(&mut connection).await?,
             sites: strays::sites(&mut connection).await?,
             strays: strays::list(&mut connection, None, At::Now).await?,
-            left_out,
+            left_out: [].into(),
         })
     };
     let late = |_| Error::unavailable("the database did not answer in time", 2);
-    tokio::time::timeout(DEADLINE, asked).await.map_err(late)?
+    let counts = tokio::time::timeout(DEADLINE, asked).await.map_err(late)??;
+    Ok(Counts { left_out: left_out(application, position, repeats).await, ..counts })
+}
+
+/// The entries that are left out, as they were known last where they cannot be found in time: they are no reason for an instance
+/// to count as not ready.
+async fn left_out(application: &Application, position: i64, repeats: &mut Option<Repeats>) -> Arc<[LeftOut]> {
+    if let Some(known) = repeats.as_ref().filter(|known| known.position == position || known.at.elapsed() < OLDEST_REPEATS) {
+        return Arc::clone(&known.left_out);
+    }
+    let asked = async {
+        let mut connection = application.agents.acquire().await?;
+        Ok::<_, Error>(repeats::list(&mut connection, None).await?)
+    };
+    let left_out: Arc<[LeftOut]> = match tokio::time::timeout(DEADLINE, asked).await {
+        Ok(Ok(found)) => found.into(),
+        failed => {
+            let why = failed.err().map_or("the query failed", |_| "the database did not answer in time");
+            tracing::warn!("repeated DHCP entries cannot be looked for: {why}");
+            repeats.as_ref().map_or_else(|| [].into(), |known| Arc::clone(&known.left_out))
+        }
+    };
+    *repeats = Some(Repeats { at: Instant::now(), position, left_out: Arc::clone(&left_out) });
+    left_out
 }
