@@ -1,7 +1,8 @@
 //! The changes of the catalogue, and what each may be about.
 
 use super::Catalogue;
-use super::misfit::{Dangling, Misfit};
+use super::dangling::Dangling;
+use super::misfit::Misfit;
 use super::uses::Use;
 use crate::dhcp_server::DhcpServerSpec;
 use crate::network::NetworkSpec;
