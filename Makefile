@@ -27,9 +27,8 @@ demo: ## Starts Bootledger with its own PostgreSQL and a small data centre to tr
 	@echo 'make: building the release binary; the first time this takes several minutes on two cores'
 	@exec $(CARGO) run --release --locked -- demo $(ARGS)
 
-# nextest comes last, so that its summary is the last thing that is said.
-# Generated cases are the same in every run here, so that a run says something about a change and not about chance; other
-# cases: PROPTEST_RNG_SEED=2 make test.
+# nextest comes last, so that its summary ends the output. Property tests use a fixed seed, so that a failure comes from a change
+# and can be repeated. For other cases: PROPTEST_RNG_SEED=2 make test
 .PHONY: test
 test: export PROPTEST_RNG_SEED ?= 1
 test: ## Runs every check and every test

@@ -29,10 +29,6 @@ const LEASE: i64 = 7_267_832_002;
 const EMPTY: [&str; 7] =
     ["timeline", "commands", "token_secrets", "user_passwords", "session_secrets", "service_key", "known_clients"];
 
-/// Tables with fewer rows are not analysed: the planner would take them for small while the trial fills them, and read them
-/// whole with every statement. It takes a table that was never analysed for a larger one.
-const ANALYZED: u64 = 1_000;
-
 /// How long a dry run waits for another one that is ending, or was killed.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -154,10 +150,8 @@ async fn copy(connection: &mut PgConnection) -> Result<()> {
         // Rules ask about now.
         let now = if temporal { " WHERE valid_to IS NULL" } else { "" };
         let fill = format!("INSERT INTO {SCHEMA}.{table} ({columns}) SELECT {columns} FROM {source}{now}");
-        let filled = transaction.execute(fill.as_str()).await.with_context(|| format!("table {table}"))?;
-        if filled.rows_affected() >= ANALYZED {
-            transaction.execute(format!("ANALYZE {SCHEMA}.{table}").as_str()).await?;
-        }
+        transaction.execute(fill.as_str()).await.with_context(|| format!("table {table}"))?;
+        transaction.execute(format!("ANALYZE {SCHEMA}.{table}").as_str()).await?;
     }
     let last: i64 = sqlx::query_scalar("SELECT position FROM public.log_head").fetch_one(&mut *transaction).await?;
     let events = format!(

@@ -287,8 +287,13 @@ async fn a_dhcpd_that_accepts_a_file_and_does_not_start_with_it_gets_the_old_one
 
     // Without a network for its interface, dhcpd finds nothing wrong with the file, and ends when it is started.
     // The range still holds the client's address, and not the server's.
-    let [a, b, c, _] = lab.host_address().octets();
-    set_network(&service, &lab, json!({ "cidr": format!("{a}.{b}.{c}.8/29"), "gateway": null, "margin_bottom": 0 })).await?;
+    // The range still holds the client's address, a gateway for it, and not the server's address.
+    set_network(
+        &service,
+        &lab,
+        json!({ "cidr": format!("{a}.{b}.{c}.8/29"), "gateway": format!("{a}.{b}.{c}.14"), "margin_bottom": 0 }),
+    )
+    .await?;
     let said = agent::reports(&service, "dhcp-1", "Not configured to listen on any interfaces").await?;
     ensure!(!said.contains("old configuration"), "the old one was to be loaded again: {said}");
     let refused = lab.folder().join("refused.conf");

@@ -7,15 +7,20 @@
 //! It looks nothing up: what is held arrives with the question.
 
 mod change;
+mod dangling;
 mod given;
 pub mod infrastructure;
 mod misfit;
+mod moves;
+mod places;
 #[cfg(test)]
 mod tests;
 mod uses;
 
 pub use change::{Change, Scope};
-pub use misfit::{Dangling, Misfit, Move};
+pub use dangling::Dangling;
+pub use misfit::Misfit;
+pub use moves::Move;
 pub use uses::Use;
 
 use crate::dhcp_server::DhcpServerSpec;
@@ -28,7 +33,10 @@ use crate::values::ids::{DeploymentId, DeviceId};
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
 use crate::venture::{RoleSpec, VentureSpec};
-use misfit::{Places, dangling, misfits, moves};
+use dangling::dangling;
+use misfit::misfits;
+use moves::moves;
+use places::Places;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 

@@ -25,8 +25,13 @@ const SITES: [u32; 2] = [1_000, 100_000];
 const ROUNDS: usize = 10;
 /// Milliseconds from the file's arrival at the agent until Kea serves the change.
 const TARGET: f64 = 50.0;
-/// Kea confirms nothing that it hears nobody on: one interface of its namespace is in a network of the site.
-const NETWORK: &str = "ip link add eth0 type veth peer name eth1 && ip address add 10.0.0.2/16 dev eth0 && ip link set eth1 up && ip link set eth0 up && exec \"$@\"";
+/// The agent confirms nothing while Kea hears no clients, so an interface of Kea's namespace is in a network of the site.
+const NETWORK: &str = r#"ip link add eth0 type veth peer name eth1
+ip address add 10.0.0.2/16 dev eth0
+ip link set eth1 up
+ip link set eth0 up
+exec "$@""#;
+/// How long Kea may take to serve a change, and the agent to confirm it.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The service: a file, and what was last confirmed.
@@ -131,7 +136,7 @@ async fn rounds(unpacked: &Path, folder: &Path, hosts: u32, by_commands: bool) -
     let log = std::fs::File::create(folder.join("log"))?;
     let folders = ["KEA_PIDFILE_DIR", "KEA_LOCKFILE_DIR", "KEA_CONTROL_SOCKET_DIR", "KEA_DHCP_DATA_DIR", "KEA_LOG_FILE_DIR"];
     let mut kea = Command::new("unshare")
-        .args(["--map-root-user", "--net", "--", "sh", "-c", NETWORK, "sh"])
+        .args(["--map-root-user", "--net", "--", "sh", "-ec", NETWORK, "sh"])
         .arg(unpacked.join("kea-dhcp4"))
         .arg("-c")
         .arg(&file)
@@ -152,7 +157,7 @@ async fn rounds(unpacked: &Path, folder: &Path, hosts: u32, by_commands: bool) -
             .route("/dhcp/dc1/kea.json", web::get().to(configuration))
             .route("/dhcp/servers/kea-1/confirmation", web::put().to(confirmation))
     });
-    // As the service does.
+    // The service sends without Nagle's delay, too.
     let server = server.workers(1).tcp_nodelay(true).disable_signals().bind("127.0.0.1:0")?;
     let url = format!("http://{}", server.addrs()[0]);
     let server = tokio::spawn(server.run());

@@ -169,10 +169,9 @@ fn place(headers: &HeaderMap) -> Result<Place> {
     Ok(Place { current: position("Bootledger-Position")?, changed: position("Bootledger-Changed-Position")? })
 }
 
-/// The bytes of an answer with their hash, which is made while they arrive.
+/// The bytes of an answer and their hash, which is computed while they arrive.
 async fn read(mut response: Response) -> Result<(Vec<u8>, Sha256)> {
-    let length = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
-    let (mut bytes, mut hash) = (Vec::with_capacity(length.min(LARGEST)), sha2::Sha256::new());
+    let (mut bytes, mut hash) = (vec![], sha2::Sha256::new());
     while let Some(chunk) =
         tokio::time::timeout(PATIENCE, response.chunk()).await.context("the service has stopped in the middle")??
     {

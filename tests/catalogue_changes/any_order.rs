@@ -177,12 +177,12 @@ async fn lost(books: &Books) -> Result<Lost> {
 }
 
 /// A device may begin with something that has no place, such as a deployment at a site without a DHCP server. What has its place
-/// keeps it. A name outside its network's domain may be outside another one after the change.
+/// keeps it.
 fn keeps(what: &Step, before: &Lost, after: &Lost) -> Result<()> {
     let begins = matches!(what, Step::Deploy(..) | Step::Install(..) | Step::Device(..));
     for (device, lost) in after {
         let known = before.get(device).cloned().unwrap_or_default();
-        let new: Vec<_> = lost.iter().filter(|misfit| !misfit.is_known(&known)).collect();
+        let new: Vec<_> = lost.iter().filter(|misfit| !known.contains(misfit) && !had_no_domain(misfit, &known)).collect();
         let never = |misfit: &&Misfit| {
             matches!(
                 misfit,
@@ -192,6 +192,15 @@ fn keeps(what: &Step, before: &Lost, after: &Lost) -> Result<()> {
         ensure!(!new.iter().any(never) && (begins || new.is_empty()), "{what:?} leaves without a place: {new:?}");
     }
     Ok(())
+}
+
+/// Whether a name was outside its network's domain before. The domain that it is outside of can change.
+fn had_no_domain(misfit: &Misfit, known: &BTreeSet<Misfit>) -> bool {
+    let outside = |misfit: &Misfit| match misfit {
+        Misfit::Domain { hostname, .. } => Some(hostname.clone()),
+        _ => None,
+    };
+    outside(misfit).is_some_and(|hostname| known.iter().filter_map(outside).any(|other| other == hostname))
 }
 
 /// The three files of the sites, as their servers' own checkers see them.

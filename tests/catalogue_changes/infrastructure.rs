@@ -234,8 +234,6 @@ async fn what_a_server_that_is_being_installed_was_given_is_replaced_but_not_tak
     for (command, words) in [
         (to_network(json!({"gateway": null})), "it was given the gateway 10.20.0.1, and would have none"),
         (to_network(json!({"dns_servers": []})), "it was given the DNS servers 10.20.0.3, and would have none"),
-        (to_network(json!({"dhcp_options": []})), "it gets the DHCP option ntp-servers, and would not get it any more"),
-        (to_site(json!({"dhcp_header": []})), "it gets the DHCP option tftp-server-name"),
         (to_site(json!({"next_server": null})), "no next server"),
     ] {
         refused(&books, command, words).await?;

@@ -1,4 +1,4 @@
-//! A ledger in the test's own process, over a database of its own, whose views are moved by hand.
+//! A ledger in the test's own process, with its own database. The views are brought up to date after each command.
 
 use anyhow::Result;
 use bootledger::feed::Feed;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
-/// The ledger, its database and its views.
+/// A ledger and what it needs to run.
 pub(crate) struct Books {
     pub(crate) ledger: Ledger,
     pub(crate) pool: PgPool,
@@ -23,7 +23,7 @@ pub(crate) struct Books {
     _database: TestDatabase,
 }
 
-/// A command of an administrator.
+/// The context of an administrator's command.
 pub(crate) fn context() -> Context {
     Context {
         actor: "test".to_owned(),
@@ -40,7 +40,7 @@ pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
 }
 
 impl Books {
-    /// Empty, with so many connections.
+    /// An empty ledger whose pool has this many connections.
     pub(crate) async fn empty(connections: u32) -> Result<Self> {
         let database = TestDatabase::create().await?;
         let pool = database.pool(connections).await?;
@@ -51,7 +51,7 @@ impl Books {
         Ok(Self { ledger, pool, feed, _stopping: stopping, _database: database })
     }
 
-    /// Does something, and has the views show it; the id that it is about.
+    /// Runs a command, brings the views up to date, and returns the id of what the command is about.
     pub(crate) async fn execute(&self, command: Command) -> Result<String, CommandError> {
         let receipt = self.ledger.execute(command, context()).await?;
         catch_up(&self.pool, &self.feed).await.map_err(CommandError::Internal)?;

@@ -1,9 +1,10 @@
 //! The changes of the catalogue, and what each may be about.
 
 use super::Catalogue;
-use super::given::{Taken, by_network, by_site};
+use super::dangling::Dangling;
+use super::given::{Taken, by_network};
 use super::infrastructure::{Declared, of_dhcp_server, of_network, of_site};
-use super::misfit::{Dangling, Misfit};
+use super::misfit::Misfit;
 use super::uses::Use;
 use crate::dhcp_server::DhcpServerSpec;
 use crate::network::NetworkSpec;
@@ -195,7 +196,7 @@ impl Change {
         let alike = old.zip(spec).is_some_and(|(old, new)| {
             changed.is_empty() && old.domain == new.domain && (old.next_server.is_none() || new.next_server.is_some())
         });
-        if old.is_some() && (!alike || updates(old) != updates(spec) || !self.taken(before).is_empty()) {
+        if old.is_some() && (!alike || updates(old) != updates(spec)) {
             scope.sites.insert(name.clone());
         }
         let stated = |zone: &&Zone| old.is_none_or(|old| !old.zones.contains(*zone));
@@ -296,7 +297,6 @@ impl Change {
     pub(super) fn taken(&self, before: &Catalogue) -> Vec<Taken> {
         match self {
             Self::Network(name, Some(spec)) => before.networks.get(name).map(|old| by_network(old, spec)).unwrap_or_default(),
-            Self::Site(name, Some(spec)) => before.sites.get(name).map(|old| by_site(old, spec)).unwrap_or_default(),
             _ => vec![],
         }
     }

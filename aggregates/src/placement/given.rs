@@ -1,12 +1,10 @@
 //! What servers that are being installed were given, and whether a change takes it away.
 //!
-//! The rule: a value may be replaced, and is given with the next lease and in the next file; it may not be taken away. Every
-//! description is taken apart as a whole, so that a new field does not compile without a decision here.
+//! An operator may replace a value: the next lease and the next file have the new one. An operator may not remove it. The network's
+//! fields are listed in full, so that a new field does not compile without a decision here.
 //! docs/catalogue-changes.md says the same field by field.
 
 use crate::network::NetworkSpec;
-use crate::site::SiteSpec;
-use crate::values::dhcp_option::DhcpOption;
 
 /// A field of the request, and what a server that is being installed would lose.
 pub(super) type Taken = (&'static str, String);
@@ -25,7 +23,8 @@ pub(super) fn by_network(old: &NetworkSpec, new: &NetworkSpec) -> Vec<Taken> {
         gateway,
         vlan,
         dns_servers,
-        dhcp_options,
+        // An operator may remove an option, also one that keeps every file of the site from being written.
+        dhcp_options: _,
         ip_only_done,
     } = old;
     let mut taken = vec![];
@@ -36,47 +35,13 @@ pub(super) fn by_network(old: &NetworkSpec, new: &NetworkSpec) -> Vec<Taken> {
         let to = new.vlan.map_or_else(|| "no VLAN".to_owned(), |vlan| format!("VLAN {vlan}"));
         taken.push(("vlan", format!("boots on VLAN {from}, and would be expected on {to}")));
     }
-    if new.dns_servers.len() < dns_servers.len() {
-        let left = match new.dns_servers.len() {
-            0 => "none".to_owned(),
-            count => format!("only {count}"),
-        };
+    if !dns_servers.is_empty() && new.dns_servers.is_empty() {
         let were: Vec<String> = dns_servers.iter().map(ToString::to_string).collect();
-        taken.push((
-            "dns_servers",
-            format!("was given the DNS servers {}, and would have {left}; name others in their place", were.join(", ")),
-        ));
+        let words = format!("was given the DNS servers {}, and would have none; name others in their place", were.join(", "));
+        taken.push(("dns_servers", words));
     }
-    taken.extend(options("dhcp_options", dhcp_options, &new.dhcp_options));
     if *ip_only_done && !new.ip_only_done {
         taken.push(("ip_only_done", "may report DONE by its address alone, and would need its token".to_owned()));
     }
     taken
-}
-
-/// What a change of a site takes from servers that are being installed in it.
-pub(super) fn by_site(old: &SiteSpec, new: &SiteSpec) -> Vec<Taken> {
-    let SiteSpec {
-        // For people.
-        name: _,
-        // A site without a next server, zones, domain or primary for what is held is a misfit.
-        next_server: _,
-        domain: _,
-        zones: _,
-        dns_updates: _,
-        // Without one, the service's own URL takes its place.
-        boot_url: _,
-        // A deployment keeps its name and its settings.
-        hostname_template: _,
-        settings: _,
-        dhcp_header,
-    } = old;
-    options("dhcp_header", dhcp_header, &new.dhcp_header)
-}
-
-fn options(field: &'static str, old: &[DhcpOption], new: &[DhcpOption]) -> Vec<Taken> {
-    let code = |option: &DhcpOption| option.resolved().map(|resolved| resolved.code).map_err(|_| option.name.clone());
-    let kept: Vec<_> = new.iter().map(code).collect();
-    let lost = old.iter().filter(|option| !kept.contains(&code(option)));
-    lost.map(|option| (field, format!("gets the DHCP option {}, and would not get it any more", option.name))).collect()
 }

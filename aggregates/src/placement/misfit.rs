@@ -1,12 +1,11 @@
 //! What has no place in a catalogue.
 
-use super::{Catalogue, Held};
-use crate::network::{NetworkSpec, Reserved};
-use crate::site::SiteSpec;
+use super::Held;
+use super::places::Places;
+use crate::network::Reserved;
 use crate::values::hostname::{DomainName, Hostname, reverse_name};
 use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
-use crate::zone::{Zone, holding};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -76,7 +75,7 @@ impl Misfit {
     }
 
     /// Whether it was so before, in the same way or in a worse one: what has no place cannot lose it.
-    pub fn is_known(&self, known: &BTreeSet<Self>) -> bool {
+    pub(super) fn is_known(&self, known: &BTreeSet<Self>) -> bool {
         let as_bad = |old: &Self| match (old, self) {
             (Self::NoZone { hostname: old }, Self::Unpublished { hostname } | Self::Domain { hostname, .. })
             | (Self::Domain { hostname: old, .. }, Self::Domain { hostname, .. }) => old == hostname,
@@ -208,120 +207,6 @@ impl Misfit {
     }
 }
 
-/// A reference to something that is not in use.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Dangling {
-    /// Such as `network dc1-prod`.
-    from: String,
-    /// Such as `site dc1`.
-    to: String,
-    /// Of which kind `from` is.
-    rule: &'static str,
-}
-
-impl Dangling {
-    pub(super) fn rule(&self) -> &'static str {
-        self.rule
-    }
-
-    pub(super) fn referrer(&self) -> String {
-        self.from.clone()
-    }
-
-    pub(super) fn sentence(&self) -> String {
-        format!("{} refers to {}", self.from, self.to)
-    }
-}
-
-/// What of the catalogue refers to something that is not in use, or not where it is said to be.
-pub(super) fn dangling(catalogue: &Catalogue) -> BTreeSet<Dangling> {
-    let mut found = BTreeSet::new();
-    let mut refer = |from: String, to: String, rule| {
-        found.insert(Dangling { from, to, rule });
-    };
-    let no_site = |site: &Name| !catalogue.sites.contains_key(site);
-    for (name, rack) in catalogue.racks.iter().filter(|(_, rack)| no_site(&rack.site)) {
-        refer(format!("rack {name}"), format!("site {}", rack.site), "rack_in_site");
-    }
-    for (name, network) in &catalogue.networks {
-        if no_site(&network.site) {
-            refer(format!("network {name}"), format!("site {}", network.site), "network_in_site");
-        }
-        let reached = |rack: &&Name| catalogue.racks.get(*rack).is_none_or(|spec| spec.site != network.site);
-        for rack in network.racks.iter().filter(reached) {
-            refer(format!("network {name}"), format!("rack {rack} in site {}", network.site), "rack_of_network");
-        }
-    }
-    for (name, server) in catalogue.dhcp_servers.iter().filter(|(_, server)| no_site(&server.site)) {
-        refer(format!("DHCP server {name}"), format!("site {}", server.site), "dhcp_server_in_site");
-    }
-    for (name, (venture, roles)) in &catalogue.ventures {
-        let parent = venture.parent.iter().filter(|parent| !catalogue.ventures.contains_key(*parent));
-        for parent in parent {
-            refer(format!("venture {name}"), format!("venture {parent}"), "venture_has_parts");
-        }
-        let no_image = |image: &&Name| !catalogue.boot_images.contains(*image);
-        for image in venture.default_boot_image.iter().filter(no_image) {
-            refer(format!("venture {name}"), format!("boot image {image}"), "default_boot_image");
-        }
-        for (role, spec) in roles {
-            for image in spec.default_boot_image.iter().filter(no_image) {
-                refer(format!("role {role} of venture {name}"), format!("boot image {image}"), "default_boot_image");
-            }
-        }
-    }
-    found
-}
-
-/// A catalogue, arranged for looking places up.
-pub(super) struct Places<'a> {
-    catalogue: &'a Catalogue,
-    networks: BTreeMap<Ipv4Addr, Vec<(&'a Name, &'a NetworkSpec)>>,
-    served: BTreeSet<&'a Name>,
-}
-
-impl<'a> Places<'a> {
-    pub(super) fn of(catalogue: &'a Catalogue) -> Self {
-        let mut networks: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (name, network) in &catalogue.networks {
-            networks.entry(network.cidr.network()).or_default().push((name, network));
-        }
-        let served = catalogue.dhcp_servers.values().map(|server| &server.site).collect();
-        Self { catalogue, networks, served }
-    }
-
-    /// The network of an address. Networks share no addresses, but those of an old log may: a few more are looked at.
-    fn network(&self, ip: Ipv4Addr) -> Option<(&'a Name, &'a NetworkSpec)> {
-        let nearest = self.networks.range(..=ip).rev().take(8).flat_map(|(_, found)| found);
-        nearest.copied().find(|(_, network)| network.cidr.contains(&ip))
-    }
-
-    /// The site and the zone of a name.
-    fn zone(&self, name: &str) -> Option<(&'a SiteSpec, &'a DomainName)> {
-        self.holding(name, None)
-    }
-
-    /// The site and the zone of an address' PTR record.
-    fn reverse_zone(&self, ip: Ipv4Addr) -> Option<(&'a SiteSpec, &'a DomainName)> {
-        self.holding("", Some(ip))
-    }
-
-    /// The one that the record is published in, by the same rule: several sites may list one zone.
-    fn holding(&self, name: &str, reverse: Option<Ipv4Addr>) -> Option<(&'a SiteSpec, &'a DomainName)> {
-        let zones = self.catalogue.sites.values().flat_map(|site| site.zones.iter().map(move |zone| OfSite(site, zone)));
-        holding(zones, name, reverse).map(|(OfSite(site, zone), _)| (site, &zone.name))
-    }
-}
-
-/// A zone with the site that manages it.
-struct OfSite<'a>(&'a SiteSpec, &'a Zone);
-
-impl AsRef<Zone> for OfSite<'_> {
-    fn as_ref(&self) -> &Zone {
-        self.1
-    }
-}
-
 /// What of a device has no place.
 pub(super) fn misfits(places: &Places<'_>, held: &Held) -> BTreeSet<Misfit> {
     let mut found = BTreeSet::new();
@@ -400,16 +285,11 @@ fn name(places: &Places<'_>, hostname: Hostname, ip: Ipv4Addr, found: &mut BTree
         Some(_) => {}
     }
     if let Some((network, spec)) = places.network(ip)
-        && let Some(domain) = domain_of(places, spec)
+        && let Some(domain) = places.domain_of(spec)
         && !domain.contains(hostname.as_str())
     {
         found.insert(Misfit::Domain { hostname, ip, network: network.clone(), domain: domain.clone() });
     }
-}
-
-/// The domain that a network gives its hosts.
-fn domain_of<'a>(places: &Places<'a>, network: &'a NetworkSpec) -> Option<&'a DomainName> {
-    network.domain.as_ref().or_else(|| places.catalogue.sites.get(&network.site).map(|site| &site.domain))
 }
 
 fn live(places: &Places<'_>, held: &Held, found: &mut BTreeSet<Misfit>) {
@@ -429,61 +309,4 @@ fn live(places: &Places<'_>, held: &Held, found: &mut BTreeSet<Misfit>) {
     if catalogue.sites.get(&held.site).is_none_or(|site| site.next_server.is_none()) {
         found.insert(Misfit::LiveNextServer { site: held.site.clone() });
     }
-}
-
-/// Something that has another place than before.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Move {
-    what: String,
-    from: String,
-    to: String,
-}
-
-impl Move {
-    pub(super) fn sentence(&self, called: &str) -> String {
-        format!("{} of {called} moves from {} to {}", self.what, self.from, self.to)
-    }
-}
-
-/// What has a place before and after, and not the same one.
-pub(super) fn moves(old: &Places<'_>, now: &Held, new: &Places<'_>, then: &Held) -> Vec<Move> {
-    let (from, to) = (bearings(old, now), bearings(new, then));
-    let differs = |(what, from): (String, String)| {
-        // An address or record that has no place any more is refused; a gateway may go.
-        let given = what.starts_with("the gateway") || what.starts_with("the DNS servers");
-        let to = to.get(&what).cloned().or_else(|| given.then(|| "none".to_owned())).filter(|to| *to != from)?;
-        Some(Move { what, from, to })
-    };
-    from.into_iter().filter_map(differs).collect()
-}
-
-/// Where each thing of a device is: the network of an address, the zone and the primary of a record.
-fn bearings(places: &Places<'_>, held: &Held) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    for ip in held.held_addresses() {
-        if let Some((name, network)) = places.network(ip) {
-            let vlan = network.vlan.map(|vlan| format!(", VLAN {vlan}")).unwrap_or_default();
-            found.insert(format!("the address {ip}"), format!("network {name}{vlan}"));
-            if let Some(gateway) = network.gateway {
-                found.insert(format!("the gateway for {ip}"), gateway.to_string());
-            }
-            if !network.dns_servers.is_empty() {
-                let all: Vec<String> = network.dns_servers.iter().map(ToString::to_string).collect();
-                found.insert(format!("the DNS servers for {ip}"), all.join(", "));
-            }
-        }
-    }
-    let at = |(site, zone): (&SiteSpec, &DomainName)| {
-        let primary = site.dns_updates.as_ref().map(|updates| format!(" at {}", updates.primary)).unwrap_or_default();
-        format!("zone {zone}{primary}")
-    };
-    for (hostname, ip) in held.held_names() {
-        if let Some(place) = places.zone(hostname.as_str()) {
-            found.insert(format!("the record {hostname}"), at(place));
-        }
-        if let Some(place) = places.reverse_zone(ip) {
-            found.insert(format!("the record {}", reverse_name(ip)), at(place));
-        }
-    }
-    found
 }
