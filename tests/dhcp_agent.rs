@@ -286,8 +286,8 @@ async fn a_dhcpd_that_accepts_a_file_and_does_not_start_with_it_gets_the_old_one
     let serves = tokio::fs::read_to_string(&configuration).await?;
 
     // Without a network for its interface, dhcpd finds nothing wrong with the file, and ends when it is started.
-    // The range still holds the client's address, and not the server's.
-    // The range still holds the client's address, a gateway for it, and not the server's address.
+    // The range still holds the client's address and a gateway for it, but not the server's address.
+    let [a, b, c, _] = lab.host_address().octets();
     set_network(
         &service,
         &lab,
