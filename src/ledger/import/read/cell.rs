@@ -157,7 +157,9 @@ pub(super) fn spoilt(value: &str) -> Option<String> {
     if formula || short || office || value.eq_ignore_ascii_case("#GETTING_DATA") {
         return Some(format!("{} is the error of a formula in the spreadsheet; write the value itself", quoted(value)));
     }
-    if value.starts_with('=') {
+    // Excel and LibreOffice also take what begins with `@` or `+` and has parentheses for a formula.
+    let called = value.starts_with(['@', '+', '-']) && value.ends_with(')') && value.contains('(');
+    if value.starts_with('=') || called {
         return Some(format!("{} is a formula; copy the cell and paste it as a value", quoted(value)));
     }
     let strange = |c: char| match c {

@@ -80,7 +80,7 @@ pub(super) fn has_mac(line: &Line) -> bool {
 
 /// One error for a file in which no row is one of ours, in place of one for each row.
 pub(super) fn foreign(rows: &[Row], errors: &[RowError], order: Option<&Order>) -> Option<RowError> {
-    let strange = |error: &&RowError| ["column_count", "mac_invalid"].contains(&error.broken.rule.as_str());
+    let strange = |error: &&RowError| ["column_count", "mac_invalid", "row_incomplete"].contains(&error.broken.rule.as_str());
     let first = errors.iter().find(strange)?;
     let lines: HashSet<u64> = errors.iter().map(|error| error.row).collect();
     let all_strange = errors.iter().filter(strange).map(|error| error.row).collect::<HashSet<_>>() == lines;

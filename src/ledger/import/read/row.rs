@@ -1,5 +1,6 @@
 //! From the cells of a row to its values, or its errors.
 
+use super::lines::has_mac;
 use super::table::Line;
 use super::{COLUMNS, NEEDED, Order, Row, cell, error};
 use bootledger_aggregates::device::controller::Host;
@@ -16,6 +17,11 @@ pub(super) fn read(line: &Line, order: &Order, rows: &mut Vec<Row>, errors: &mut
     let number = line.number;
     let before = errors.len();
     let filled = |place: usize| line.cells.get(place).is_some_and(|cell| !cell::value(cell).is_empty());
+    if let (Some(remark), false) = (only_cell(line), has_mac(line)) {
+        let message = format!("the row has only one cell, {}. Delete the row if it is a remark", cell::quoted(remark));
+        errors.push(error(number, "", "row_incomplete", message));
+        return;
+    }
     match order {
         Order::Usual => {
             let has = line.cells.iter().rposition(|cell| !cell::value(cell).is_empty()).map_or(0, |last| last + 1);
@@ -60,6 +66,13 @@ pub(super) fn read(line: &Line, order: &Order, rows: &mut Vec<Row>, errors: &mut
     if errors.len() == before {
         read_row(number, &cells.each_ref().map(AsRef::as_ref), rows, errors);
     }
+}
+
+/// The only cell with a value in a row of several columns, such as `End of list` or `Page 1 of 2`.
+fn only_cell(line: &Line) -> Option<&str> {
+    let mut values = line.cells.iter().map(|cell| cell::value(cell)).filter(|value| !value.is_empty());
+    let first = values.next().filter(|_| line.cells.len() > 1)?;
+    values.next().is_none().then_some(first)
 }
 
 fn read_row(line: u64, cells: &[&str; COLUMNS.len()], rows: &mut Vec<Row>, errors: &mut Vec<RowError>) {

@@ -62,6 +62,8 @@ fn what_a_spreadsheet_has_spoilt_is_refused_with_the_reason() {
         ("#DIV/0!", "formula"),
         ("#N/A", "formula"),
         ("########", "formula"),
+        ("@SUM(A1)", "formula"),
+        ("+CONCAT(A1)", "formula"),
     ] {
         let (row, rule, message) = refusal(format!("mac;venture;role;serial\n52:54:00:00:00:01;shop;web;{serial}\n").as_bytes());
         assert_eq!((row, rule.as_str()), (2, "serial_invalid"), "{serial}");
@@ -77,6 +79,18 @@ fn what_a_spreadsheet_has_spoilt_is_refused_with_the_reason() {
     }
     let (_, rule, message) = refusal(b"mac;venture;role\n52:54:00:00:00:01;shop;web\n5.254E+11;shop;web\n");
     assert!(rule == "mac_invalid" && message.contains("spreadsheet"), "{message}");
+}
+
+#[test]
+fn a_row_with_one_cell_that_is_no_mac_address_is_one_error() {
+    for (place, footer) in ["End of list", "Page 1 of 2", "Exported by ada on Monday"].into_iter().enumerate() {
+        let row: String = (0..4).map(|column| if column == place { format!("{footer};") } else { ";".to_owned() }).collect();
+        let (row, rule, message) = refusal(format!("mac;venture;role;serial\n52:54:00:00:00:01;shop;web;A1\n{row}\n").as_bytes());
+        assert_eq!((row, rule.as_str()), (3, "row_incomplete"), "{footer}");
+        assert!(message.contains(footer), "{message}");
+    }
+    let (_, rule, _) = refusal(b"mac;venture;role\n52:54:00:00:00:01;;\n52:54:00:00:00:02;shop;web\n");
+    assert_ne!(rule, "row_incomplete");
 }
 
 #[test]
