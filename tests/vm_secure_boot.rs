@@ -68,7 +68,8 @@ async fn a_server_with_secure_boot_is_installed_by_the_signed_chain_and_refuses_
     wait_for("the loader is recorded", Duration::from_secs(30), async || {
         served(&service, &unsigned).await.ok()?.contains("snponly.efi").then_some(())
     })
-    .await?;
+    .await
+    .with_context(|| refusing.console())?;
     refusing.power_off().await?;
     let files = served(&service, &unsigned).await?;
     ensure!(files == BTreeSet::from(["snponly.efi".to_owned()]), "an unsigned iPXE has asked for more: {files:?}");

@@ -11,12 +11,19 @@ use crate::pool::Pool;
 use crate::project::{Batch, project_read};
 use serde::Serialize;
 use sqlx::{Connection, Executor, PgConnection};
+use std::time::{Duration, Instant};
 
 /// How many events one transaction of a rebuild applies: more than a step's, since nobody waits for it.
 const BATCH: i64 = 8000;
 
 /// How many events may be left when the switch begins, which holds up the projector.
 const NEARLY: i64 = 1000;
+
+/// How long a rebuild waits for one that is ending: its session holds the lease until PostgreSQL has seen it close.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long to wait before the lease is requested again.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What differs between the views and their rebuild, or between claims and holdings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -89,9 +96,12 @@ pub async fn compare(pool: impl Into<Pool>, mut progress: impl FnMut(i64, i64) +
 /// A connection that finds the new views first, and holds the lease of rebuilding.
 async fn beside(pool: &Pool) -> Result<PgConnection> {
     let mut connection = pool.connect_beside().await?;
-    let alone = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock(7267832001) AS "alone!""#);
-    if !alone.fetch_one(&mut connection).await? {
-        return Err(Error::RebuildRuns);
+    let since = Instant::now();
+    while !sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock(7267832001) AS "alone!""#).fetch_one(&mut connection).await? {
+        if since.elapsed() > PATIENCE {
+            return Err(Error::RebuildRuns);
+        }
+        tokio::time::sleep(LOOK).await;
     }
     // Nothing is lost with a crash in the middle of a rebuild, so no commit but the last need wait for the disk.
     connection.execute("SET search_path = views_next, public; SET synchronous_commit = off").await?;

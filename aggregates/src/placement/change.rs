@@ -133,7 +133,7 @@ impl Change {
             scope.managed.insert(one.ip);
         }
         match self {
-            Self::Site(name, spec) => self.scope_of_site(name, spec.as_deref(), before, &mut scope),
+            Self::Site(name, spec) => Self::scope_of_site(name, spec.as_deref(), before, &mut scope),
             Self::Rack(name, spec) => {
                 let old = before.racks.get(name);
                 let stays = old.zip(spec.as_ref()).is_some_and(|(old, new)| old.site == new.site && old.units <= new.units);
@@ -176,7 +176,7 @@ impl Change {
         scope
     }
 
-    fn scope_of_site(&self, name: &Name, spec: Option<&SiteSpec>, before: &Catalogue, scope: &mut Scope) {
+    fn scope_of_site(name: &Name, spec: Option<&SiteSpec>, before: &Catalogue, scope: &mut Scope) {
         let old = before.sites.get(name);
         // Which names a zone has, and of which addresses; its serial number and the like make no difference to anybody.
         let zones = |spec: Option<&SiteSpec>| -> BTreeMap<DomainName, (Option<AddressRange>, DomainName)> {

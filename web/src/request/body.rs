@@ -277,8 +277,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_told_with_its_place() {
-        for body in ["", "{", "mac=1", "{} {}", "\u{feff}{}"] {
+    fn a_body_that_is_not_json_is_refused_with_the_line_of_the_error() {
+        let empty = parse_json::<NewDeployment>(b"").expect_err("an empty body").to_string();
+        assert!(empty.contains("the body is empty"), "{empty}");
+        let marked = parse_json::<NewDeployment>("\u{feff}{}".as_bytes()).expect_err("a byte order mark").to_string();
+        assert!(marked.contains("byte order mark"), "{marked}");
+        for body in ["{", "mac=1", "{} {}"] {
             let error = parse_json::<NewDeployment>(body.as_bytes()).expect_err(body);
             let (status, detail) = (error.problem().status, error.to_string());
             assert_eq!(status, 400, "{body:?}");

@@ -141,7 +141,10 @@ async fn walk(harness: &Harness, files: &Files) -> (BTreeSet<String>, Vec<String
         }
     }
     waiting.extend(written_out(&configuration));
-    while let Some(address) = waiting.pop() {
+    // DONE ends the deployment, so a server reports it after everything else.
+    while let Some(last) = waiting.len().checked_sub(1) {
+        let next = waiting.iter().rposition(|address| !address.contains("/DONE")).unwrap_or(last);
+        let address = waiting.remove(next);
         if !seen.insert(address.clone()) {
             continue;
         }

@@ -145,12 +145,17 @@ mod tests {
     use bootledger_aggregates::device::patch::Removable;
     use bootledger_aggregates::device::register::DeviceChange;
     use bootledger_aggregates::values::text::Text;
+    use bootledger_projections::devices::Device;
     use maud::Markup;
     use scraper::{Html, Selector};
 
     fn sent(change: &[(&str, &str)]) -> Fields {
+        sent_of(&device(), change)
+    }
+
+    fn sent_of(device: &Device, change: &[(&str, &str)]) -> Fields {
         let mut pairs = vec![];
-        for (name, value) in current(&device()) {
+        for (name, value) in current(device) {
             let new = change.iter().find(|(known, _)| *known == name).map_or(value.clone(), |(_, new)| (*new).to_owned());
             pairs.push((name.to_owned(), new));
             pairs.push((format!("was.{name}"), value));
@@ -174,7 +179,10 @@ mod tests {
 
     #[test]
     fn an_emptied_field_is_removed_and_the_site_is_not() {
-        let mut fields = sent(&[("rack", ""), ("position", "top"), ("management.address", ""), ("assignment", ""), ("site", "")]);
+        let management = serde_json::json!({"address": "10.9.0.1", "protocol": "redfish"});
+        let device = Device { management: Some(serde_json::from_value(management).expect("a controller")), ..device() };
+        let emptied = [("rack", ""), ("position", "top"), ("management.address", ""), ("assignment", ""), ("site", "")];
+        let mut fields = sent_of(&device, &emptied);
         let change = read_change(&mut fields);
         assert_eq!(change.removed, [Removable::Rack, Removable::Management, Removable::Venture].into());
         assert_eq!((change.rack, change.management), (None, None));
