@@ -65,7 +65,7 @@ async fn a_server_with_secure_boot_is_installed_by_the_signed_chain_and_refuses_
     let mut refusing = lab.boot_vm(UNSIGNED_MAC, &options)?;
     let mut installing = lab.boot_vm(SIGNED_MAC, &options)?;
     refusing.wait_for_console("Access Denied", PATIENCE).await?;
-    wait_for("the loader is recorded", Duration::from_secs(30), async || {
+    wait_for("the loader is recorded", PATIENCE, async || {
         served(&service, &unsigned).await.ok()?.contains("snponly.efi").then_some(())
     })
     .await
