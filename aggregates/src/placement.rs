@@ -2,7 +2,7 @@
 //! deployments, and references between catalogue entries.
 //!
 //! One rule covers every change: a change is refused if something that has a valid place before it would have none after it.
-//! `misfits` finds what has no place in a catalogue, and [`Weighing`] compares the catalogue before and after the change. What
+//! `misfits` finds what lacks a valid place, and [`Weighing`] compares the catalogue before and after the change. What
 //! already had no place, in a log from an earlier version, does not prevent operators from changing the rest or from repairing
 //! it.
 //!

@@ -1,4 +1,4 @@
-//! Ethernet addresses (EUI-48) in the notations that people and machines use.
+//! Ethernet addresses (EUI-48), in the notations that operators and programs use.
 
 use super::ParseError;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// The address of one Ethernet interface; never multicast, never all zeros.
+/// The MAC address of one Ethernet interface; never a multicast address, and never all zeros.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "52:54:00:12:34:56")]
@@ -47,7 +47,8 @@ impl fmt::Debug for MacAddress {
     }
 }
 
-/// Reads twelve hexadecimal digits, bare, in pairs by `:` or `-`, or in fours by `.`.
+/// Reads twelve hexadecimal digits: without separators, in pairs separated by `:` or `-`, or in groups of four separated by
+/// `.`.
 impl FromStr for MacAddress {
     type Err = ParseError;
 
