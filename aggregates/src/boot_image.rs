@@ -27,7 +27,7 @@ use utoipa::ToSchema;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileKind {
-    /// The kernel.
+    /// The kernel that the boot script loads.
     Kernel,
     /// The initial RAM disk.
     Initrd,
@@ -35,7 +35,7 @@ pub enum FileKind {
     BootIpxe,
     /// The installer's answer file: kickstart, preseed or similar.
     Kickstart,
-    /// Anything else.
+    /// Any other file.
     Other,
     /// The GRUB configuration that servers on the signed boot chain get instead of the iPXE script.
     Grub,
@@ -299,7 +299,7 @@ pub enum BootImageCommand {
     PutFile {
         /// The file's name, as in `/pxe/{name}`.
         name: Name,
-        /// The file.
+        /// The content's hash and size, and the file's purpose.
         file: BootFile,
     },
     /// Removes a file.
@@ -336,7 +336,7 @@ pub enum BootImageEvent {
     BootFilePut {
         /// The file's name.
         name: Name,
-        /// The file.
+        /// The content's hash and size, and the file's purpose.
         file: BootFile,
     },
     /// A file was removed.

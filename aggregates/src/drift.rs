@@ -1,8 +1,10 @@
 //! Drift: a difference between what a site's DNS or DHCP servers have and what the views say they should have. The key names
 //! what differs, such as `dc1/dns/h200.dc1.example/A` or `dc1/dhcp/kea-1`.
 //!
-//! `(none) ─Report─► open ─OrderRepair─► ordered ─Report─► (none)`: a check reports what it finds, an operator may order a repair,
-//! which brings the server to what the views say, and the next check reports the result. Nothing is repaired without an order.
+//! `(none) ─Report─► open ─OrderRepair─► ordered ─Report─► (none)`
+//!
+//! A check reports what it finds. An operator may order a repair, which brings the server to what the views say, and the next
+//! check reports the result. Nothing is repaired without an order.
 
 #[cfg(test)]
 mod tests;

@@ -105,7 +105,7 @@ pub struct Recorded {
     pub actor: String,
     /// The id that all events caused by the same request share.
     pub correlation_id: String,
-    /// The event.
+    /// The event itself, with the key of its aggregate.
     pub event: Event,
 }
 

@@ -205,7 +205,7 @@ pub enum User {
     /// Not created.
     #[default]
     None,
-    /// Created.
+    /// Created, and either enabled or disabled.
     Known {
         /// The user's role.
         role: Role,

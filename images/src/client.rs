@@ -300,7 +300,7 @@ impl Client {
     }
 }
 
-/// Identifies the version of a file for `If-Range`: a strong ETag, or else the time of its last change.
+/// Identifies the version of a file for `If-Range`: a strong ETag; without one, the time of its last change.
 fn validator(response: &Response) -> Option<String> {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     header(ETAG).filter(|tag| !tag.starts_with("W/")).or_else(|| header(LAST_MODIFIED))

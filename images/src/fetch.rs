@@ -82,7 +82,7 @@ pub enum FetchError {
     Download {
         /// The list or file.
         what: String,
-        /// The reason.
+        /// Why the download failed.
         source: DownloadError,
     },
     /// The signature of a list is not accepted.
@@ -90,7 +90,7 @@ pub enum FetchError {
     Signature {
         /// The name of the list.
         list: String,
-        /// The reason.
+        /// Why the signature is not accepted.
         source: SignatureError,
     },
     /// A list does not match the checksum in the list that verifies it.
@@ -103,7 +103,7 @@ pub enum FetchError {
     List {
         /// The name of the list.
         list: Name,
-        /// The reason.
+        /// Why the list does not verify the file.
         source: ListError,
     },
     /// A list has no signature, and its URL is not HTTPS.
@@ -121,7 +121,7 @@ pub enum FetchError {
     FileSignature {
         /// The name of the file.
         file: Name,
-        /// The reason.
+        /// Why the signature is not accepted.
         source: SignatureError,
     },
     /// The vendor does not publish the file on its own.
@@ -135,7 +135,7 @@ pub enum FetchError {
     /// A folder does not contain a file.
     #[error("{place} has no {file}; it was looked for as {looked_for}")]
     NotInFolder {
-        /// The folder.
+        /// The folder that was searched.
         place: String,
         /// The name of the file.
         file: Name,
@@ -145,7 +145,7 @@ pub enum FetchError {
     /// A folder contains several candidates for a file.
     #[error("{place} has several files that may be {file}: {found}. Give the folder that has the right one")]
     Several {
-        /// The folder.
+        /// The folder that was searched.
         place: String,
         /// The name of the file.
         file: Name,
@@ -169,7 +169,7 @@ pub enum FetchError {
     Archive {
         /// The name of the file.
         file: String,
-        /// The reason.
+        /// Why the file cannot be extracted.
         source: ArchiveError,
     },
     /// A URL is invalid.

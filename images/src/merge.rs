@@ -31,7 +31,7 @@ pub struct Merged {
     pub changes: Vec<Change>,
 }
 
-/// A difference.
+/// A difference between the merged image and the current one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// What differs, such as `file linux` or `setting disk`.

@@ -54,7 +54,7 @@ pub enum DoneBy {
         #[schema(value_type = String)]
         address: Ipv4Addr,
     },
-    /// An operator.
+    /// An operator, by name.
     Operator {
         /// The actor's name.
         name: Text,

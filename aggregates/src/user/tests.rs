@@ -100,7 +100,7 @@ fn whoever_the_provider_vouches_for_is_made_known_once_and_keeps_the_role_curren
     assert_eq!(outcome::<User>(&admitted(Role::Viewer), admit(Role::Viewer, "7", 1)), Ok(vec![]));
     let changed = UserEvent::UserRoleChanged { role: Role::Operator };
     assert_eq!(outcome::<User>(&admitted(Role::Viewer), admit(Role::Operator, "7", 1)), Ok(vec![changed]));
-    // A user whom an administrator has created is linked at the first sign-in.
+    // A user that an administrator created is linked at the first sign-in.
     let linked = UserEvent::UserLinked { link: link("7") };
     assert_eq!(outcome::<User>(&admitted(Role::Viewer)[..1], admit(Role::Viewer, "7", 1)), Ok(vec![linked]));
 }

@@ -115,7 +115,7 @@ impl Fetcher<'_> {
     }
 }
 
-/// Finds the file in a folder: exactly where the recipe says, or else the only file whose path ends with that path.
+/// Finds the file in a folder: exactly where the recipe says; otherwise, the only file whose path ends with that path.
 fn in_folder(folder: &Path, shown: &str, name: &Name, download: &Download) -> Result<PathBuf, FetchError> {
     for path in &download.folder {
         let exact = folder.join(path.as_str());

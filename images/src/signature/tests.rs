@@ -1,4 +1,4 @@
-//! Tests of signatures with vendors' real keys: what is accepted, and why each other signature is refused.
+//! Tests of signatures, with Debian's own keys and signed lists: which are accepted, and why others are refused.
 
 use super::*;
 use std::path::PathBuf;
