@@ -45,7 +45,7 @@ const SECONDS_A_MINUTE: i64 = 60;
 /// The state of a deployment, as far as the rules need it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub enum Deployment {
-    /// Not started.
+    /// The state before the deployment starts.
     #[default]
     None,
     /// Preparing: plugins prepare the device, DNS and DHCP.
@@ -184,7 +184,8 @@ impl Deployment {
         }
     }
 
-    /// Whether any file was served to the server since the deployment went in progress, that is, whether the server has booted.
+    /// Whether any file was served to the server since the deployment became In progress, that is, whether the server has
+    /// booted.
     pub fn has_booted(&self) -> bool {
         matches!(self, Self::InProgress(Live { served, .. }) | Self::Done(served) if !served.is_empty())
     }

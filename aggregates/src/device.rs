@@ -37,7 +37,7 @@ use std::net::Ipv4Addr;
 /// The state of a device, as far as the rules need it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub enum Device {
-    /// Not registered.
+    /// The state before the device is registered.
     #[default]
     None,
     /// Registered and in use.

@@ -32,7 +32,7 @@ pub enum DhcpKind {
 pub struct DhcpServerSpec {
     /// The site whose networks the server serves.
     pub site: Name,
-    /// The server's own address, shown to operators.
+    /// The server's own address. It is shown to operators, and new devices cannot get it.
     #[schema(value_type = Option<Ipv4Address>)]
     pub address: Option<Ipv4Addr>,
     /// The server's software; determines the configuration format.

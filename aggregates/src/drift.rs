@@ -115,7 +115,7 @@ pub enum Nature {
     Alias,
     /// The DHCP server has never confirmed a configuration.
     Unconfirmed,
-    /// The DHCP server has not confirmed a change for some time.
+    /// The DHCP server has not confirmed a change that was recorded some time ago.
     Behind,
     /// The DHCP server could not use a configuration.
     Failing,

@@ -103,7 +103,7 @@ pub enum SessionEvent {
 /// The state of a session, as far as the rules need it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Session {
-    /// Not started.
+    /// The state before the session starts.
     #[default]
     None,
     /// The session authenticates its holder.

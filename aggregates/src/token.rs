@@ -65,7 +65,7 @@ pub enum TokenEvent {
 /// The state of a token, as far as the rules need it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Token {
-    /// Not created.
+    /// The state before the token is created.
     #[default]
     None,
     /// The token is accepted.

@@ -202,7 +202,7 @@ pub struct LockOut {
 /// The state of a user, as far as the rules need it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum User {
-    /// Not created.
+    /// The state before the user is created.
     #[default]
     None,
     /// Created, and either enabled or disabled.

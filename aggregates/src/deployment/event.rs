@@ -192,7 +192,7 @@ pub enum DeploymentEvent {
         /// The stage that failed, if the installer reported it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stage: Option<Name>,
-        /// The installer's error message, verbatim; may be empty.
+        /// The installer's own error message; may be empty.
         #[serde(default, skip_serializing_if = "Text::is_empty")]
         text: Text,
     },

@@ -25,7 +25,7 @@ pub const REPORTS_WITHIN_STAGES: u32 = 400;
 /// The most failures that are recorded for a deployment.
 pub const MOST_FAILURES: u32 = 100;
 
-/// How often an installer may change what the next network boot gets.
+/// The most times that an installer may change what the next network boot gets.
 pub const MOST_NEXT_BOOTS: u32 = 100;
 
 /// The most logs that are recorded for a deployment.

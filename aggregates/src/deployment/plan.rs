@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PluginStage {
-    /// While the deployment is open. When all of these have succeeded, the deployment goes in progress.
+    /// While the deployment is open. When all of these have succeeded, the deployment becomes In progress.
     Preparing,
     /// While the deployment is in progress.
     InProgress,

@@ -1,7 +1,7 @@
 //! The effect of a Puppet agent's report on a deployment in progress.
 //!
 //! A report does not say which role the run was for. The order of events determines it, without relying on any server's clock:
-//! the new role is assigned before a deployment goes in progress, the installer reports DONE after that, and a run that is
+//! the new role is assigned before a deployment is in progress, the installer reports DONE after that, and a run that is
 //! reported after the installer's DONE and did not use a cached catalogue was compiled for the new role.
 
 use super::event::{DeploymentEvent, DoneBy};

@@ -257,7 +257,7 @@ impl Change {
         !self.retires() && loose.referrer() == self.noun()
     }
 
-    /// `Retiring network dc1-prod`
+    /// The change as the subject of a sentence, such as `Retiring network dc1-prod`.
     pub(super) fn phrase(&self) -> String {
         format!("{} {}", if self.retires() { "Retiring" } else { "This change of" }, self.noun())
     }

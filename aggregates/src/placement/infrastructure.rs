@@ -32,7 +32,7 @@ pub struct Declared {
 }
 
 impl Declared {
-    /// `10.20.0.2 is the next server of site dc1`
+    /// The use of the address as a sentence: `10.20.0.2 is the next server of site dc1`.
     pub fn sentence(&self) -> String {
         format!("{} is {} of {}", self.ip, self.what, self.by)
     }

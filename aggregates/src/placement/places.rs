@@ -42,7 +42,7 @@ impl<'a> Places<'a> {
         self.holding("", Some(ip))
     }
 
-    /// The zone in which the record is published, by the same rule as everywhere: several sites may list one zone.
+    /// The zone in which the record is published, by the rule of `zone::holding`: several sites may list one zone.
     fn holding(&self, name: &str, reverse: Option<Ipv4Addr>) -> Option<(&'a SiteSpec, &'a DomainName)> {
         let zones = self.catalogue.sites.values().flat_map(|site| site.zones.iter().map(move |zone| OfSite(site, zone)));
         holding(zones, name, reverse).map(|(OfSite(site, zone), _)| (site, &zone.name))

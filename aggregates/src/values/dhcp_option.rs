@@ -112,7 +112,7 @@ pub struct Route {
     pub router: Ipv4Addr,
 }
 
-/// `DESTINATION via ROUTER`
+/// Written as `DESTINATION via ROUTER`.
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} via {}", self.destination, self.router)

@@ -18,7 +18,7 @@ impl MacAddress {
         self.0
     }
 
-    /// `525400123456`
+    /// The address without separators: `525400123456`.
     pub fn bare(self) -> String {
         self.pairs().concat()
     }
@@ -27,14 +27,14 @@ impl MacAddress {
         self.0.map(|octet| format!("{octet:02x}"))
     }
 
-    /// `5254.0012.3456`
+    /// The address in Cisco's notation: `5254.0012.3456`.
     pub fn cisco(self) -> String {
         let bare = self.bare();
         [&bare[0..4], &bare[4..8], &bare[8..12]].join(".")
     }
 }
 
-/// `52:54:00:12:34:56`
+/// Written with colons: `52:54:00:12:34:56`.
 impl fmt::Display for MacAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.pairs().join(":"))
