@@ -271,7 +271,7 @@ fn held(facts: &RegisterFacts) -> Vec<BrokenRule> {
         .collect()
 }
 
-/// The most interfaces of one device. The limit is low because every list and page shows all of them.
+/// The most interfaces of one device. They are limited because every list and page shows all of them.
 const MOST_MACS: usize = 64;
 
 fn too_many(macs: usize) -> Option<BrokenRule> {

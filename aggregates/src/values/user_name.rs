@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 /// The most characters of a user name: the length of the longest e-mail address (RFC 5321).
 const LONGEST: usize = 254;
 
-/// A user name: 1 to 254 ASCII characters: letters, digits, `. _ - @ + ' ! # $ & = ^ ~ \` and single inner spaces, beginning
+/// A user name of 1 to 254 ASCII characters: letters, digits, `. _ - @ + ' ! # $ & = ^ ~ \` and single inner spaces, beginning
 /// with a letter, a digit or `_`. Providers use such names: `ada@corp.example`, `CORP\ada`,
 /// `ada_partner.example#EXT#@corp.example`. Read case-insensitively. [`in_url`] writes it in a URL.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
