@@ -1,7 +1,8 @@
-// Reads texts of DHCP options back from the files of all three servers, as these servers do. Shared by the fuzz target
+// Reads the texts of DHCP options back from the files of all three DHCP servers, as these servers do. Shared by the fuzz target
 // `dhcp_options` and by a test of bootledger-web.
 
-/// The text of an option of `isc.conf`: within quotes, a backslash and three octal digits are a byte (`conflex.c`, `read_string`).
+/// The text of an option in `isc.conf`. Within quotes, a backslash and three octal digits are one byte (`conflex.c`,
+/// `read_string`).
 pub(crate) fn isc(file: &str, name: &str) -> Option<Vec<u8>> {
     let begin = format!("option {name} \"");
     let rest = file.lines().find_map(|line| line.trim_start().strip_prefix(begin.as_str()))?;
@@ -21,7 +22,7 @@ pub(crate) fn isc(file: &str, name: &str) -> Option<Vec<u8>> {
     (bytes.collect::<Vec<u8>>() == b";").then_some(text)
 }
 
-/// The data of an option of `kea.json`: a comma ends a value unless a backslash stands before it (`option_definition.cc`).
+/// The data of an option in `kea.json`. A comma ends a value unless a backslash precedes it (`option_definition.cc`).
 pub(crate) fn kea(file: &str, name: &str) -> Option<Vec<u8>> {
     let file: serde_json::Value = serde_json::from_str(file).ok()?;
     let options = file["Dhcp4"]["subnet4"][0]["option-data"].as_array()?;
@@ -31,7 +32,7 @@ pub(crate) fn kea(file: &str, name: &str) -> Option<Vec<u8>> {
     while let Some(one) = characters.next() {
         match one {
             '\\' => text.push(characters.next()?),
-            // It would end the value.
+            // An unescaped comma would end the value.
             ',' => return None,
             other => text.push(other),
         }
@@ -39,8 +40,8 @@ pub(crate) fn kea(file: &str, name: &str) -> Option<Vec<u8>> {
     Some(text.into_bytes())
 }
 
-/// The value of an option of `dnsmasq.conf`: within quotes, a backslash stands before a quote and before itself (`option.c`,
-/// `read_file`); without, it is bytes in hexadecimal, or one byte as a number.
+/// The value of an option in `dnsmasq.conf`. Within quotes, a backslash escapes a quote and itself (`option.c`, `read_file`);
+/// without quotes, the value is bytes in hexadecimal, or one byte as a number.
 pub(crate) fn dnsmasq(file: &str, code: u8) -> Option<Vec<u8>> {
     let mark = format!(",{code},");
     let line = file.lines().find(|line| line.starts_with("dhcp-option=tag:net/") && line.contains(&mark))?;

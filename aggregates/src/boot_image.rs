@@ -1,4 +1,4 @@
-//! A boot image: the files that install a system. The key is its name; every change is a new revision.
+//! A boot image: the files that install a system on a server. The key is the image's name; every change creates a new revision.
 //!
 //! `(none) ─DefineBootImage─► defined ─PutFile / RemoveFile─► … ─RetireBootImage─► retired`
 //!
@@ -23,34 +23,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use utoipa::ToSchema;
 
-/// What a file is for. `/pxe/_{kind}` serves the image's first file of a kind, by name.
+/// The purpose of a file. `/pxe/_{kind}` serves the image's first file of a kind, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileKind {
-    /// The kernel.
+    /// The kernel that the boot script loads.
     Kernel,
-    /// The initial file system.
+    /// The initial RAM disk.
     Initrd,
     /// The iPXE script that `/pxe/` serves.
     BootIpxe,
-    /// The answers for the installer.
+    /// The installer's answer file: kickstart, preseed or similar.
     Kickstart,
-    /// Anything else.
+    /// Any other file.
     Other,
-    /// The configuration that a signed GRUB gets instead of the iPXE script.
+    /// The GRUB configuration that servers on the signed boot chain get instead of the iPXE script.
     Grub,
 }
 
 impl FileKind {
-    /// Every kind.
+    /// All file kinds.
     pub const ALL: [Self; 6] = [Self::Kernel, Self::Initrd, Self::BootIpxe, Self::Kickstart, Self::Other, Self::Grub];
 
-    /// Whether a boot loader runs it: a server gets it by its address alone, and learns its token from it.
+    /// Whether a boot loader runs this file. A server gets such a file by its address alone, and learns its token from it.
     pub fn is_script(self) -> bool {
         matches!(self, Self::BootIpxe | Self::Grub)
     }
 
-    /// As in URLs and JSON.
+    /// The kind as it is written in URLs and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Kernel => "kernel",
@@ -79,64 +79,65 @@ impl std::str::FromStr for FileKind {
     }
 }
 
-/// A file of an image: where its content is found, and whether it is rendered before it is served.
+/// A file of an image: the hash of its content, and whether it is rendered before it is served.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BootFile {
-    /// What it is for.
+    /// What the file is for.
     pub kind: FileKind,
-    /// The content's name in the store of files.
+    /// The SHA-256 of the content, which is its name in the file store.
     pub sha256: Sha256,
     /// The content's length in bytes.
     pub size: u64,
-    /// Whether the content is a template, rendered for each server.
+    /// Whether the content is a template that is rendered for each server.
     pub template: bool,
-    /// The settings that the template uses, found when it was checked.
+    /// The settings that the template uses, found when the template was checked.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub settings: BTreeSet<SettingName>,
-    /// The other files that the template needs, found when it was checked.
+    /// The other files and network values that the template needs, found when the template was checked.
     #[serde(default, skip_serializing_if = "Needs::is_empty")]
     pub needs: Needs,
 }
 
-/// What a template needs of its image and of the server's network: without it, a part of what it makes would be empty.
+/// What a template needs from its image and from the server's network: without it, a part of the rendered file would be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Needs {
-    /// A file of each of these kinds: the template uses `kernel_url`, `initrd_url` or `kickstart_url` without asking whether
-    /// there is one.
+    /// A file of each of these kinds: the template uses `kernel_url`, `initrd_url` or `kickstart_url` without checking that the
+    /// file exists.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub kinds: BTreeSet<FileKind>,
-    /// The files of these names: the template writes them after `files_url`.
+    /// Files with these names: the template writes them after `files_url`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub files: BTreeSet<Name>,
-    /// These values of the server's network: the template uses them without a condition for networks that have none.
+    /// These values of the server's network: the template uses them without a condition for networks that lack them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub network: BTreeSet<NetworkValue>,
-    /// The settings that a boot script writes without quotes, each with the signs that would change the script. A sign with blanks around
-    /// it is a word of its own, one with a line feed is the beginning or the end of the value.
+    /// The settings that a boot script writes without quotes, each with the character sequences that would change the script. A
+    /// sequence with spaces around it matches only as a separate word; one with a line feed matches only at the beginning or
+    /// the end of the value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unquoted: BTreeMap<SettingName, BTreeSet<String>>,
 }
 
 impl Needs {
-    /// Whether the template needs nothing else.
+    /// Whether the template needs nothing beyond the server itself.
     pub fn is_empty(&self) -> bool {
         self.kinds.is_empty() && self.files.is_empty() && self.network.is_empty() && self.unquoted.is_empty()
     }
 }
 
-/// A value that a network may lack. Its name is that of the variable in templates.
+/// A value that a network may lack. Its name is that of the template variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkValue {
-    /// The router.
+    /// The address of the router.
     Gateway,
-    /// The resolvers.
+    /// The addresses of the DNS resolvers.
     DnsServers,
 }
 
 impl NetworkValue {
-    /// The variable's name.
+    /// The name of the template variable.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Gateway => "gateway",
@@ -144,7 +145,7 @@ impl NetworkValue {
         }
     }
 
-    /// Whether a network has none.
+    /// Whether the network lacks this value.
     fn is_absent(self, network: &NetworkSpec) -> bool {
         match self {
             Self::Gateway => network.gateway.is_none(),
@@ -160,10 +161,10 @@ impl NetworkValue {
     }
 }
 
-/// The values of networks that the templates of an image need, each with the template.
+/// The network values that the templates of an image need, each with the template's name.
 pub type NetworkNeeds = Vec<(NetworkValue, Name)>;
 
-/// Why a server of this network cannot boot an image whose templates have these needs, as a sentence.
+/// Returns why a server in this network cannot boot an image whose templates have these needs, as a sentence; `None` if it can.
 pub fn absent_from_network(needs: &NetworkNeeds, name: &Name, network: &NetworkSpec) -> Option<String> {
     let (value, template) = needs.iter().find(|(value, _)| value.is_absent(network))?;
     let (words, variable) = (value.words(), value.as_str());
@@ -173,19 +174,19 @@ pub fn absent_from_network(needs: &NetworkNeeds, name: &Name, network: &NetworkS
     ))
 }
 
-/// Whose word ends the deployments of an image.
+/// Who marks the deployments of an image done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndedBy {
-    /// The server's own, which says DONE when it is installed.
+    /// The server, by requesting its DONE URL when it is installed.
     #[default]
     Server,
-    /// Puppet's: the server's DONE ends its installation, and its first successful Puppet run after that the deployment.
+    /// Puppet: the server's DONE ends the installation only, and the first successful Puppet run after it ends the deployment.
     Puppet,
 }
 
 impl EndedBy {
-    /// As in JSON.
+    /// The value as it is written in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Server => "server",
@@ -193,7 +194,7 @@ impl EndedBy {
         }
     }
 
-    /// Whether it is the usual one, which events do not name.
+    /// Whether this is the default, which events omit.
     pub fn is_server(&self) -> bool {
         *self == Self::Server
     }
@@ -208,46 +209,46 @@ impl std::str::FromStr for EndedBy {
     }
 }
 
-/// What an image is, without its files.
+/// The description of an image, without its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BootImageSpec {
-    /// For people.
+    /// A description for operators.
     #[serde(default)]
     pub description: Text,
-    /// After how many minutes an open deployment is overdue.
+    /// The number of minutes after which an open deployment is overdue.
     #[serde(default = "usual_open_minutes")]
     pub open_minutes: u32,
-    /// After how many minutes a deployment in progress is overdue.
+    /// The number of minutes after which a deployment in progress is overdue.
     #[serde(default = "usual_in_progress_minutes")]
     pub in_progress_minutes: u32,
-    /// Whose word ends its deployments; the server's, where it is left out.
+    /// Who marks deployments done: `server` (the default) or `puppet`.
     #[serde(default, skip_serializing_if = "EndedBy::is_server")]
     pub done_by: EndedBy,
-    /// How often a server of a deployment in progress boots from the network.
+    /// How often a server whose deployment is in progress boots from the network.
     #[serde(default, skip_serializing_if = "NetworkBoot::is_until_done")]
     pub network_boot: NetworkBoot,
-    /// The settings that its templates use, by name.
+    /// The settings that the image's templates use, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<SettingName, SettingSpec>,
-    /// The recipe of the library that it was made from; only adding and updating from the library set it.
+    /// The library recipe that the image was made from. Only the commands that add and update images from the library set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<Box<RecipeOrigin>>,
 }
 
-/// How often a server of a deployment in progress boots from the network.
+/// How often a server whose deployment is in progress boots from the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkBoot {
     /// Until the deployment is done: a server that restarts before that is installed again.
     #[default]
     UntilDone,
-    /// Until it has fetched its answers file, or its kernel where the image has no answers file. A further network boot then
-    /// starts its disk: for installers that restart the server before they are done.
+    /// Until it has fetched its answer file, or its kernel if the image has no answer file. Further network boots start its
+    /// disk: for installers that restart the server before they finish.
     Once,
 }
 
 impl NetworkBoot {
-    /// As in JSON.
+    /// The value as it is written in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::UntilDone => "until_done",
@@ -255,7 +256,7 @@ impl NetworkBoot {
         }
     }
 
-    /// Whether it is the default, which events leave out.
+    /// Whether this is the default, which events omit.
     pub fn is_until_done(&self) -> bool {
         *self == Self::UntilDone
     }
@@ -270,10 +271,10 @@ impl std::str::FromStr for NetworkBoot {
     }
 }
 
-/// Names of files that mean something else under `/pxe/`, or in what was served.
+/// File names that have another meaning under `/pxe/`, or in the record of served files.
 const TAKEN_NAMES: [&str; 5] = ["done", "t", "progress", "log", LOCAL_DISK];
 
-/// A year.
+/// The longest time limit: one year.
 const LONGEST_LIMIT_MINUTES: u32 = 365 * 24 * 60;
 
 fn usual_open_minutes() -> u32 {
@@ -284,21 +285,21 @@ fn usual_in_progress_minutes() -> u32 {
     120
 }
 
-/// What can be asked.
+/// A command on a boot image.
 #[derive(Clone, Debug)]
 pub enum BootImageCommand {
-    /// Creates or changes the image's description and limits.
+    /// Creates the image, or changes its description and limits.
     DefineBootImage {
-        /// What it shall be.
+        /// The new description.
         spec: BootImageSpec,
-        /// What is wrong with the secrets that its defaults name.
+        /// Problems with the secrets that the defaults of its settings name.
         secret_problems: SecretProblems,
     },
-    /// Adds or replaces a file; its content is already stored and, if a template, checked.
+    /// Adds or replaces a file. Its content is already stored and, if it is a template, checked.
     PutFile {
         /// The file's name, as in `/pxe/{name}`.
         name: Name,
-        /// The file.
+        /// The content's hash and size, and the file's purpose.
         file: BootFile,
     },
     /// Removes a file.
@@ -306,52 +307,53 @@ pub enum BootImageCommand {
         /// The file's name.
         name: Name,
     },
-    /// Makes the image this, with these files and no others, in one step. The contents are already stored and checked.
+    /// Replaces the image's description and all its files in one step. The file contents are already stored and checked.
     ReplaceBootImage {
-        /// All but its files, with its recipe.
+        /// The new description, including its recipe.
         spec: BootImageSpec,
-        /// All its files.
+        /// All files; the image keeps no others.
         files: BTreeMap<Name, BootFile>,
-        /// The revision that this was worked out from; 0 for an image that does not exist.
+        /// The image revision that the caller read; 0 for an image that does not exist. The command is refused if it has
+        /// changed.
         revision: u32,
-        /// What is wrong with the secrets that its defaults name.
+        /// Problems with the secrets that the defaults of its settings name.
         secret_problems: SecretProblems,
     },
-    /// No deployment may start with the image any more; live ones go on.
+    /// Retires the image: no new deployment may use it, and live deployments continue.
     RetireBootImage,
 }
 
-/// What happened.
+/// An event of a boot image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum BootImageEvent {
-    /// The image is now this, its files unchanged.
+    /// The description was set; the files are unchanged.
     BootImageDefined {
-        /// All but its files.
+        /// The new description.
         spec: BootImageSpec,
     },
-    /// The file is now this.
+    /// A file was added or replaced.
     BootFilePut {
         /// The file's name.
         name: Name,
-        /// The file.
+        /// The content's hash and size, and the file's purpose.
         file: BootFile,
     },
-    /// The file is gone.
+    /// A file was removed.
     BootFileRemoved {
         /// The file's name.
         name: Name,
     },
-    /// The image is retired.
+    /// The image was retired.
     BootImageRetired {},
 }
 
-/// The image as its events made it; also the shape that the catalogue shows.
+/// The state of a boot image, built from its events; the catalogue shows it in this form too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BootImage {
-    /// Description and limits; `None` before the first definition.
+    /// The description; `None` before the first definition.
     pub spec: Option<BootImageSpec>,
-    /// How many changes it has had.
+    /// The revision: the number of changes so far.
     pub revision: u32,
     /// The files by name.
     pub files: BTreeMap<Name, BootFile>,
@@ -360,7 +362,7 @@ pub struct BootImage {
 }
 
 impl BootImage {
-    /// What is missing before a server can boot it, as a sentence.
+    /// What the image lacks before a server can boot it, as a sentence; `None` if it is complete.
     pub fn incomplete(&self) -> Option<String> {
         let scripts = self.files.values().filter(|file| file.kind == FileKind::BootIpxe).count();
         match scripts {
@@ -370,7 +372,7 @@ impl BootImage {
         }
     }
 
-    /// The files that templates need and that it does not have, as sentences.
+    /// The files that templates need and that the image lacks, as sentences.
     fn needed(&self) -> impl Iterator<Item = String> {
         self.files.iter().filter(|(_, file)| file.template).flat_map(|(template, file)| {
             let kinds = file.needs.kinds.iter().filter(|kind| self.file_of_kind(**kind).is_none()).map(move |kind| {
@@ -388,7 +390,7 @@ impl BootImage {
         })
     }
 
-    /// What its templates need of the network of a server.
+    /// What the image's templates need from the network of a server.
     pub fn network_needs(&self) -> NetworkNeeds {
         let templates = self.files.iter().filter(|(_, file)| file.template);
         templates.flat_map(|(name, file)| file.needs.network.iter().map(|value| (*value, name.clone()))).collect()
@@ -399,7 +401,7 @@ impl BootImage {
         (count > 1).then(|| format!("it has {count} files of kind grub where a signed GRUB can be served only one"))
     }
 
-    /// What a server of this boot chain lacks in it beyond [`BootImage::incomplete`], as a sentence.
+    /// What the image lacks for this boot chain beyond [`BootImage::incomplete`], as a sentence.
     pub fn lacks(&self, chain: BootChain) -> Option<String> {
         let lacks = chain == BootChain::Signed && self.file_of_kind(FileKind::Grub).is_none();
         lacks.then(|| {
@@ -412,19 +414,19 @@ impl BootImage {
         self.files.iter().find(|(_, file)| file.kind == kind)
     }
 
-    /// The settings that it declares, by name.
+    /// The settings that the image declares, by name.
     pub fn declared(&self) -> &BTreeMap<SettingName, SettingSpec> {
         static NONE: BTreeMap<SettingName, SettingSpec> = BTreeMap::new();
         self.spec.as_ref().map_or(&NONE, |spec| &spec.settings)
     }
 
-    /// The settings that its files use.
+    /// The settings that the image's files use.
     pub fn used_settings(&self) -> BTreeSet<&SettingName> {
         self.files.values().flat_map(|file| &file.settings).collect()
     }
 
-    /// A new description with the present declarations that it leaves out and that templates still use. For a caller that replaces
-    /// both: this comes before the templates, the new description after them.
+    /// Adds to `spec` the current declarations that it omits and that templates still use. A caller that replaces both the
+    /// description and the templates saves this first, then the templates, then the new description.
     #[must_use]
     pub fn keeping_used(&self, mut spec: BootImageSpec) -> BootImageSpec {
         for name in self.used_settings() {
@@ -435,7 +437,7 @@ impl BootImage {
         spec
     }
 
-    /// What is wrong with new declarations, alone and with the templates that there are.
+    /// The problems with new declarations, on their own and with the image's current templates.
     fn declarations(&self, declared: &BTreeMap<SettingName, SettingSpec>, secret_problems: &SecretProblems) -> Vec<BrokenRule> {
         let mut broken: Vec<BrokenRule> = settings::too_many(declared.len()).into_iter().collect();
         for (name, spec) in declared {
@@ -466,7 +468,7 @@ impl BootImage {
         broken
     }
 
-    /// What is wrong with the settings that a file uses.
+    /// The problems with the settings that a file uses.
     fn settings_of(&self, name: &Name, file: &BootFile) -> Vec<BrokenRule> {
         let broken = file.settings.iter().filter_map(|setting| match self.declared().get(setting) {
             None => {
@@ -484,7 +486,7 @@ impl BootImage {
         broken.collect()
     }
 
-    /// What the command leads to.
+    /// Returns the events that the command produces, or the reasons for refusing it.
     pub fn decide(&self, command: BootImageCommand) -> Result<Vec<BootImageEvent>, Refused> {
         match self.with_recipe(command)? {
             BootImageCommand::ReplaceBootImage { spec, files, revision, secret_problems } => {
@@ -528,7 +530,7 @@ impl BootImage {
         }
     }
 
-    /// A definition keeps the image's recipe, which it need not repeat and cannot change.
+    /// Gives a definition the image's current recipe, which a definition need not repeat and cannot change.
     fn with_recipe(&self, command: BootImageCommand) -> Result<BootImageCommand, Refused> {
         let BootImageCommand::DefineBootImage { mut spec, secret_problems } = command else { return Ok(command) };
         let kept = self.spec.as_ref().and_then(|spec| spec.recipe.clone());
@@ -540,7 +542,8 @@ impl BootImage {
         Ok(BootImageCommand::DefineBootImage { spec, secret_problems })
     }
 
-    /// Everything that differs, in an order in which the script comes last: until then, a new image is incomplete.
+    /// Returns an event for each difference. The boot script comes last: a new image stays incomplete until every other file is
+    /// there.
     fn replace(
         &self,
         spec: BootImageSpec,
@@ -552,7 +555,8 @@ impl BootImage {
             let message = "the boot image changed since this was worked out; look at it again and repeat the command";
             return Err(Refused::because("", "boot_image_changed", message));
         }
-        // The same rules as for single changes, on an image that is this already and has no files of before.
+        // Apply the same rules as for single changes, on an image that already has the new description and none of the old
+        // files.
         let draft = Self { spec: Some(spec.clone()), ..Self::default() };
         draft.decide(BootImageCommand::DefineBootImage { spec: spec.clone(), secret_problems })?;
         let mut events = vec![];
@@ -572,7 +576,7 @@ impl BootImage {
         Ok(events)
     }
 
-    /// Takes an event in.
+    /// Applies an event to the state.
     pub fn evolve(&mut self, event: BootImageEvent) {
         self.revision += 1;
         match event {

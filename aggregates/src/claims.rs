@@ -1,8 +1,7 @@
-//! What may be held once at a time, and which events take and release it.
+//! Claims: values that at most one holder has at a time, and the events that take and release them.
 //!
-//! Every event says as a pure function which claims it takes and releases (`claims` beside the
-//! events), so the table of claims can be rebuilt from the log. Within one command, releases come
-//! before takings.
+//! Each event type has a pure function `claims` that returns the claims it takes and releases, so the table of claims can be
+//! rebuilt from the log. Within one command, releases are applied before takes.
 
 #[cfg(test)]
 mod tests;
@@ -25,20 +24,20 @@ pub enum Claim {
     Ip(Ipv4Addr),
     /// A host name.
     Hostname(Hostname),
-    /// An Ethernet address.
+    /// The MAC address of an interface.
     Mac(MacAddress),
-    /// A serial number.
+    /// The serial number of a device.
     Serial(Text),
-    /// An asset number.
+    /// The asset number of a device.
     Asset(Text),
-    /// A device's one live deployment.
+    /// The slot for a device's one live deployment.
     Deployment(DeviceId),
     /// A management controller, or one of the systems that it manages.
     Controller(Endpoint),
 }
 
 impl Claim {
-    /// The claim's kind and value, as stored. Numbers on labels are compared without regard to case and width.
+    /// The claim's kind and value, as stored. Numbers on labels are compared without regard to case and character width.
     pub fn parts(&self) -> (&'static str, String) {
         match self {
             Self::Ip(ip) => ("ip", ip.to_string()),
@@ -51,12 +50,12 @@ impl Claim {
         }
     }
 
-    /// Whether different writings of the value are the same claim.
+    /// Whether different spellings of the value are the same claim.
     pub fn is_folded(&self) -> bool {
         matches!(self, Self::Serial(_) | Self::Asset(_))
     }
 
-    /// The claim's value as it was written.
+    /// The claim's value as the operator wrote it.
     pub fn written(&self) -> String {
         match self {
             Self::Serial(text) | Self::Asset(text) => text.to_string(),
@@ -65,17 +64,17 @@ impl Claim {
     }
 }
 
-/// Who holds a claim.
+/// The holder of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Holder {
-    /// A device: its addresses, names, numbers.
+    /// A device, which holds its addresses, names and numbers.
     Device(DeviceId),
-    /// A live deployment: its device.
+    /// A live deployment, which holds its device.
     Deployment(DeploymentId),
 }
 
-/// `device 0192…`, as stored and as told.
+/// `device 0192…`, as stored and as shown in messages.
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -97,13 +96,13 @@ impl std::str::FromStr for Holder {
     }
 }
 
-/// What an event does to claims.
+/// A change of claims that an event makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaimChange {
-    /// Gives back, if this holder has it; otherwise nothing.
+    /// Releases the claim if this holder has it; otherwise does nothing.
     Release(Claim, Holder),
-    /// Takes, which somebody else's claim prevents; taking again what one holds is nothing.
+    /// Takes the claim. Fails if another holder has it; does nothing if this holder already has it.
     Take(Claim, Holder),
-    /// Gives back everything that this holder has.
+    /// Releases every claim of this holder.
     ReleaseAll(Holder),
 }

@@ -7,11 +7,11 @@
 //!                             └───────────────► Cancelled ◄───────────┘
 //! ```
 //!
-//! Where the boot image says that Puppet ends its deployments, the server's own `MarkDone` only ends its installation: it
-//! boots its disk from then on, and the deployment stays in progress until Puppet's first run on it has succeeded.
+//! Where the boot image says that Puppet marks its deployments done, the server's own `MarkDone` ends only the installation:
+//! from then on the server boots its disk, and the deployment stays in progress until Puppet's first run on it succeeds.
 //!
-//! Done and Cancelled are for ever: nothing brings a deployment back. The plan of plugins is part
-//! of the first event, so that replay never depends on the plugins of today.
+//! Done and Cancelled are final: no command reopens a deployment. The plan of plugins is part of the first event, so that
+//! replay never depends on the current set of plugins.
 
 pub mod command;
 pub mod event;
@@ -37,28 +37,28 @@ use plan::{Plan, PluginStage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How long the same file with the same content is not recorded again, in seconds.
+/// For this many seconds, serving the same file with the same content again is not recorded again.
 pub const SERVED_AGAIN_SECONDS: i64 = 60;
 
 const SECONDS_A_MINUTE: i64 = 60;
 
-/// The state that the rules need.
+/// The state of a deployment, as far as the rules need it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub enum Deployment {
-    /// Before its start.
+    /// The state before the deployment starts.
     #[default]
     None,
-    /// Plugins prepare the device and its surroundings.
+    /// Preparing: plugins prepare the device, DNS and DHCP.
     Open(Live),
-    /// The server may boot its image.
+    /// Installing: the server may boot its image.
     InProgress(Live),
-    /// The server said that it is installed.
+    /// Done: the server is installed.
     Done(Served),
-    /// Somebody gave it up.
+    /// Cancelled before it was done.
     Cancelled,
 }
 
-/// What is known while a deployment is live.
+/// The state of a live deployment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Live {
     device: DeviceId,
@@ -69,7 +69,7 @@ pub struct Live {
     overdue: bool,
     served: Served,
     ended_by: EndedBy,
-    /// Whether the server said that it is installed, where that is not the end.
+    /// Whether the server reported that it is installed while the deployment goes on, waiting for Puppet.
     installed: bool,
     puppet_failure: Option<puppet::Failure>,
     #[serde(default)]
@@ -78,22 +78,22 @@ pub struct Live {
     next_boot: NextBoot,
 }
 
-/// What is known of a plugin of the plan.
+/// The state of one plugin of the plan.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Run {
     succeeded: bool,
     attempts: u32,
-    /// How often an operator asked for another try.
+    /// How often an operator requested a retry.
     #[serde(default)]
     retries: u32,
     waiting: Option<(Text, Vec<Text>)>,
 }
 
-/// Per file and content, the moment that was last recorded.
+/// When each served content was last recorded, by file name and hash.
 pub type Served = BTreeMap<Name, BTreeMap<Sha256, Timestamp>>;
 
 impl Deployment {
-    /// The state after these events, for whoever only asks what would be allowed.
+    /// Builds the state from events, for callers that only check what would be allowed.
     pub fn after(events: impl IntoIterator<Item = DeploymentEvent>) -> Self {
         let mut state = Self::default();
         for event in events {
@@ -102,7 +102,7 @@ impl Deployment {
         state
     }
 
-    /// What the command leads to.
+    /// Returns the events that the command produces, or the reasons for refusing it.
     pub fn decide(&self, command: DeploymentCommand) -> Result<Vec<DeploymentEvent>, Refused> {
         use DeploymentCommand as C;
         match (command, self) {
@@ -111,7 +111,7 @@ impl Deployment {
             (_, Self::None) => Err(refusal("deployment_unknown", "there is no such deployment")),
 
             (C::PluginSucceeded { plugin }, Self::Open(live) | Self::InProgress(live)) => self.plugin_succeeded(live, plugin),
-            // What still had to be done to have the server installed need not be tried again.
+            // After the installation, the plugins that led to it no longer matter: do not retry them.
             (C::PluginFailed { .. } | C::PluginWaiting { .. }, Self::InProgress(Live { installed: true, .. })) => Ok(vec![]),
             (C::RetryPlugin { .. }, Self::InProgress(Live { installed: true, .. })) => {
                 Err(refusal("server_installed", "the server is installed and only waits for Puppet; its plugins run no more"))
@@ -139,12 +139,12 @@ impl Deployment {
             (C::MarkOverdue { stage, since, now }, Self::Open(live) | Self::InProgress(live)) => {
                 Ok(self.overdue(live, stage, since, now))
             }
-            // Late clocks and repeated reports are nothing new.
+            // Late clocks and repeated reports change nothing.
             (C::MarkOverdue { .. }, _) | (C::MarkDone { .. }, Self::Done(_)) | (C::CancelDeployment { .. }, Self::Cancelled) => {
                 Ok(vec![])
             }
             (C::ReportPuppetRun { run, now }, Self::InProgress(live)) => Ok(live.puppet_run(run, now).into_iter().collect()),
-            // Puppet runs every half hour for as long as there is a server.
+            // Puppet runs every half hour for as long as the server exists.
             (C::ReportPuppetRun { .. }, _) => Ok(vec![]),
 
             (
@@ -184,7 +184,8 @@ impl Deployment {
         }
     }
 
-    /// Whether the server has been served anything since the deployment went in progress: it has booted.
+    /// Whether any file was served to the server since the deployment became In progress, that is, whether the server has
+    /// booted.
     pub fn has_booted(&self) -> bool {
         matches!(self, Self::InProgress(Live { served, .. }) | Self::Done(served) if !served.is_empty())
     }
@@ -194,12 +195,12 @@ impl Deployment {
         matches!(self, Self::InProgress(_))
     }
 
-    /// Whether a server that is to be installed would boot its disk if it booted from the network now.
+    /// Whether a server that is not installed yet would boot its disk if it booted from the network now.
     pub fn boots_disk_next(&self) -> bool {
         matches!(self, Self::InProgress(Live { next_boot: NextBoot::Disk, installed: false, .. }))
     }
 
-    /// How often an operator asked for another try of a plugin.
+    /// How often an operator requested a retry of this plugin.
     pub fn retries(&self, plugin: &Name) -> u32 {
         let (Self::Open(live) | Self::InProgress(live)) = self else { return 0 };
         live.runs.get(plugin).map_or(0, |run| run.retries)
@@ -212,7 +213,7 @@ impl Deployment {
         live.plan.0.iter().map(|planned| &planned.name).find(due)
     }
 
-    /// The run of a plugin that may report now: it is in the plan, at its stage, its requirements met.
+    /// The run of a plugin that may report now: it is in the plan, its stage is the current one, and its requirements are met.
     fn due(&self, live: &Live, plugin: &Name) -> Result<Run, Refused> {
         let Some(planned) = live.plan.find(plugin) else {
             return Err(refusal("plugin_unknown", format!("the deployment's plan has no plugin {plugin}")));

@@ -1,10 +1,10 @@
-//! A device: a physical server, a blade or a virtual one, and every fact that is known of it.
+//! A device: a physical server, a blade or a virtual server, and every recorded fact about it.
 //!
 //! ```text
 //!   (none) ─RegisterDevice─► Registered ─DecommissionDevice─► Decommissioned
 //! ```
-//! A registered device is verified or not. While it is, only a live deployment changes its venture
-//! and role; while a deployment is live, only that deployment changes its addresses and entries.
+//! A registered device is verified or not. While it is verified, only a live deployment changes its venture and role. While a
+//! deployment is live, only that deployment changes the device's addresses and entries.
 
 pub mod allowed;
 pub mod clean;
@@ -34,19 +34,19 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-/// The state that the rules need.
+/// The state of a device, as far as the rules need it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub enum Device {
-    /// Before its registration.
+    /// The state before the device is registered.
     #[default]
     None,
-    /// In use.
+    /// Registered and in use.
     Registered(Box<Registered>),
-    /// Out of use, for ever.
+    /// Decommissioned; this is final.
     Decommissioned,
 }
 
-/// What is known of a device in use.
+/// The state of a device in use.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Registered {
     name: Text,
@@ -64,7 +64,8 @@ pub struct Registered {
     addresses: BTreeSet<Ipv4Addr>,
     dns: BTreeSet<DnsEntry>,
     dhcp: BTreeSet<DhcpEntry>,
-    /// Names that a clean took the entries of but kept for the new role: held, whether there is an entry or not.
+    /// Host names whose DNS entries a clean removed but which are kept for the new role. The device holds them, with or without
+    /// an entry.
     kept: BTreeSet<Hostname>,
     software: BTreeSet<Text>,
     disk_shares: BTreeSet<Text>,
@@ -73,28 +74,28 @@ pub struct Registered {
     sub_devices: BTreeSet<DeviceId>,
     /// The deployment that last finished cleaning the device.
     cleaned_for: Option<DeploymentId>,
-    /// Its own settings of boot images.
+    /// The device's own values for settings of boot images.
     #[serde(default)]
     settings: Settings,
-    /// What no other device can have of its management controller.
+    /// The management controller endpoints that the device holds: no other device can have them.
     #[serde(default)]
     endpoints: BTreeSet<Endpoint>,
-    /// The order to its management controller that has no report yet.
+    /// The order to the management controller that was not reported yet.
     #[serde(default)]
     ordered: Option<PowerOrder>,
-    /// The last restart for a deployment.
+    /// The last restart that a deployment ordered.
     #[serde(default)]
     restart: Option<LastRestart>,
 }
 
 impl Device {
-    /// What the command leads to.
+    /// Returns the events that the command produces, or the reasons for refusing it.
     pub fn decide(&self, command: DeviceCommand) -> Result<Vec<DeviceEvent>, Refused> {
         use DeviceCommand as C;
         let device = match (command, self) {
             (C::RegisterDevice { spec, facts }, Self::None) => return register::register(*spec, &facts),
             (C::RegisterDevice { .. }, _) => return Err(refusal("device_exists", "there is a device with this id already")),
-            // There is nothing to detach, and nothing to give back.
+            // There is nothing to detach and no claim to release.
             (C::DetachDevice { .. }, Self::None)
             | (C::DetachDevice { .. } | C::DecommissionDevice { .. } | C::WithdrawDeployment { .. }, Self::Decommissioned) => {
                 return Ok(vec![]);
@@ -157,13 +158,13 @@ impl Device {
         device.restart.as_ref().filter(|last| last.restart.deployment == deployment)
     }
 
-    /// How it is managed out of band, while it is in use.
+    /// The device's management controller settings, while the device is in use.
     pub fn management(&self) -> Option<&Management> {
         let Self::Registered(device) = self else { return None };
         device.management.as_ref()
     }
 
-    /// Where it is, while it is in use.
+    /// The device's site, while the device is in use.
     pub fn site(&self) -> Option<&Name> {
         let Self::Registered(device) = self else { return None };
         device.site.as_ref()
@@ -216,13 +217,13 @@ impl Registered {
         }
     }
 
-    /// What people call it.
+    /// What the device is called in messages.
     fn words(&self) -> String {
         let serial = self.serial.as_ref().map(|serial| format!("the device with serial number {serial}"));
         if self.name.is_empty() { serial.unwrap_or_else(|| "the device".to_owned()) } else { self.name.to_string() }
     }
 
-    /// Whether the address is the management controller's, whose entries no deployment touches.
+    /// Whether this is the address of the management controller. Deployments do not change its entries.
     fn manages(&self, ip: Ipv4Addr) -> bool {
         self.management.as_ref().is_some_and(|management| management.address.ipv4() == Some(ip))
     }
@@ -232,12 +233,12 @@ impl Registered {
         self.addresses.iter().copied().chain(self.dhcp.iter().map(|entry| entry.ip)).collect()
     }
 
-    /// The names that the device holds: those of its DNS entries and those kept without one.
+    /// The host names that the device holds: those of its DNS entries, and those kept without an entry.
     fn held_names(&self) -> BTreeSet<Hostname> {
         self.dns.iter().map(|entry| entry.hostname.clone()).chain(self.kept.iter().cloned()).collect()
     }
 
-    /// The entry takes the place of every other one of its address or MAC on this device.
+    /// Creates the entry, which replaces every other entry of this device with the same address or MAC address.
     fn create_dhcp_entry(&self, deployment: DeploymentId, entry: DhcpEntry) -> Vec<DeviceEvent> {
         let clashes = |other: &&DhcpEntry| **other != entry && (other.ip == entry.ip || other.mac == entry.mac);
         let replaced: Vec<DhcpEntry> = self.dhcp.iter().filter(clashes).cloned().collect();
@@ -253,7 +254,7 @@ impl Registered {
         events
     }
 
-    /// Entries and addresses of a device that goes out of use.
+    /// Removes all entries and addresses of a device that is decommissioned.
     fn withdraw_everything(&self) -> Vec<DeviceEvent> {
         let mut events: Vec<_> =
             removal(self.dhcp.iter().cloned().collect(), RemovedBecause::Decommissioned, None).into_iter().collect();
@@ -286,7 +287,7 @@ impl Registered {
             E::DhcpEntriesRemoved { entries, .. } => self.dhcp.retain(|entry| !entries.contains(entry)),
             E::DnsEntriesRemoved { entries, released, deployment } => {
                 self.dns.retain(|entry| !entries.contains(entry));
-                // What a cancelled deployment made is taken back after its clean, and nothing of it is kept.
+                // A cancelled deployment is withdrawn after its clean: what it created is removed, and no name is kept.
                 let withdrawn = deployment.is_some() && deployment == self.cleaned_for;
                 if !withdrawn {
                     self.kept.extend(entries.into_iter().map(|entry| entry.hostname));
@@ -318,7 +319,7 @@ impl Registered {
     }
 }
 
-/// The removal of entries, where there are any.
+/// The event that removes these entries, if there are any.
 fn removal(entries: Vec<DhcpEntry>, because: RemovedBecause, deployment: Option<DeploymentId>) -> Option<DeviceEvent> {
     (!entries.is_empty()).then_some(DeviceEvent::DhcpEntriesRemoved { entries, because, deployment })
 }

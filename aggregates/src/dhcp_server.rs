@@ -1,4 +1,4 @@
-//! A DHCP server of a site, and which configuration it has confirmed. The key is its name.
+//! A DHCP server of a site, and the configuration that it last confirmed. The key is the server's name.
 //!
 //! `(none) ─DefineDhcpServer─► defined ─Confirm / ReportFailure─► … ─RetireDhcpServer─► retired`
 
@@ -15,95 +15,95 @@ use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 
-/// Which software it runs, hence which configuration it reads.
+/// The software of a DHCP server; determines the configuration format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DhcpKind {
-    /// ISC dhcpd: `isc.conf`.
+    /// ISC dhcpd, which reads `isc.conf`.
     Isc,
-    /// Kea: `kea.json`.
+    /// Kea, which reads `kea.json`.
     Kea,
-    /// dnsmasq: `dnsmasq.conf`.
+    /// dnsmasq, which reads `dnsmasq.conf`.
     Dnsmasq,
 }
 
-/// What a DHCP server is.
+/// The description of a DHCP server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DhcpServerSpec {
-    /// The site whose networks it serves.
+    /// The site whose networks the server serves.
     pub site: Name,
-    /// Its own address, for people.
+    /// The server's own address. It is shown to operators, and new devices cannot get it.
     #[schema(value_type = Option<Ipv4Address>)]
     pub address: Option<Ipv4Addr>,
-    /// Which software it runs.
+    /// The server's software; determines the configuration format.
     pub kind: DhcpKind,
 }
 
-/// What can be asked.
+/// A command on a DHCP server.
 #[derive(Clone, Debug)]
 pub enum DhcpServerCommand {
-    /// Creates or changes the server's description.
+    /// Creates the server or changes its description.
     DefineDhcpServer {
-        /// What it shall be.
+        /// The new description.
         spec: DhcpServerSpec,
-        /// Whether the site is known and not retired; looked up.
+        /// Whether the site exists and is not retired, as looked up.
         site_exists: bool,
     },
-    /// Takes the server out of use: nobody waits for it any more.
+    /// Retires the server: deployments no longer wait for it.
     RetireDhcpServer,
-    /// The server runs this configuration.
+    /// Records that the server runs a configuration.
     ConfirmConfiguration {
-        /// Hash of the bytes that it runs.
+        /// The SHA-256 of the configuration that the server runs.
         revision: Sha256,
-        /// The position of the log that the configuration was rendered at.
+        /// The event number at which the configuration was rendered.
         position: i64,
-        /// The log's last position, looked up: nothing later can have been rendered.
+        /// The last event number of the log, as looked up. No configuration can have been rendered after it.
         last_position: i64,
     },
-    /// The server could not check, write or load a configuration and keeps the old one.
+    /// Records that the server could not check, write or load a configuration and keeps the previous one.
     ReportFailure {
-        /// The configuration that failed, where it was fetched.
+        /// The SHA-256 of the configuration that failed, if it was fetched.
         revision: Option<Sha256>,
-        /// What its checker or init system said.
+        /// The error message of the configuration checker or the init system.
         message: Text,
     },
 }
 
-/// What happened.
+/// An event of a DHCP server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum DhcpServerEvent {
-    /// The server is now this.
+    /// The server's description was set.
     DhcpServerDefined {
-        /// All of it.
+        /// The new description.
         spec: DhcpServerSpec,
     },
-    /// The server is out of use.
+    /// The server was retired.
     DhcpServerRetired {
-        /// The site it served.
+        /// The site that the server served.
         site: Name,
     },
     /// The server runs this configuration.
     ConfigurationConfirmed {
-        /// The site it serves.
+        /// The site that the server serves.
         site: Name,
-        /// Hash of the bytes that it runs.
+        /// The SHA-256 of the configuration that the server runs.
         revision: Sha256,
-        /// The position of the log that the configuration was rendered at.
+        /// The event number at which the configuration was rendered.
         position: i64,
     },
-    /// The server could not use a configuration and keeps the old one.
+    /// The server could not use a configuration and keeps the previous one.
     ConfigurationFailed {
-        /// The site it serves.
+        /// The site that the server serves.
         site: Name,
-        /// The configuration that failed, where it was fetched.
+        /// The SHA-256 of the configuration that failed, if it was fetched.
         revision: Option<Sha256>,
-        /// What was said.
+        /// The reported error message.
         message: Text,
     },
 }
 
-/// The state that the rules need.
+/// The state of a DHCP server, as far as the rules need it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct DhcpServer {
     defined: Option<DhcpServerSpec>,
@@ -112,8 +112,9 @@ pub struct DhcpServer {
 }
 
 impl DhcpServer {
-    /// What the command leads to. An older confirmation than the last is nothing new, not even the
-    /// end of a failure, so a late or repeated report can never take a confirmation back or fake one.
+    /// Returns the events that the command produces, or the reasons for refusing it. A confirmation that is older than the last
+    /// one produces no event, not even the end of a failure. So a late or repeated report cannot revoke a confirmation or fake
+    /// one.
     pub fn decide(&self, command: DhcpServerCommand) -> Result<Vec<DhcpServerEvent>, Refused> {
         match (command, &self.defined) {
             (DhcpServerCommand::DefineDhcpServer { spec, site_exists }, defined) => {
@@ -163,7 +164,7 @@ impl DhcpServer {
     fn evolve(&mut self, event: DhcpServerEvent) {
         match event {
             DhcpServerEvent::DhcpServerDefined { spec } => {
-                // A server of another site or kind has confirmed nothing of its new configuration.
+                // After a change of site or kind, the server has not confirmed any of its new configuration.
                 if self.defined.as_ref().is_some_and(|old| old.site != spec.site || old.kind != spec.kind) {
                     (self.confirmed, self.failing) = (None, None);
                 }

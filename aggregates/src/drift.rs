@@ -1,8 +1,10 @@
-//! A difference between what a site's servers have and what the views say. The key names the thing, such as
-//! `dc1/dns/h200.dc1.example/A` or `dc1/dhcp/kea-1`.
+//! Drift: a difference between what a site's DNS or DHCP servers have and what the views say they should have. The key names
+//! what differs, such as `dc1/dns/h200.dc1.example/A` or `dc1/dhcp/kea-1`.
 //!
-//! `(none) ─Report─► open ─OrderRepair─► ordered ─Report─► (none)`: a check reports what it finds, a person may order that
-//! the server be brought to what the views say, and the next check tells what became of it. Nothing is repaired unasked.
+//! `(none) ─Report─► open ─OrderRepair─► ordered ─Report─► (none)`
+//!
+//! A check reports what it finds. An operator may order a repair, which brings the server to what the views say, and the next
+//! check reports the result. Nothing is repaired without an order.
 
 #[cfg(test)]
 mod tests;
@@ -18,41 +20,41 @@ use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// What may differ.
+/// The key of a difference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DriftKey {
-    /// The site whose server it is at.
+    /// The site of the server that differs.
     pub site: Name,
-    /// The thing.
+    /// What differs at the site.
     pub subject: Subject,
 }
 
 written_as_text!(DriftKey, "What differs: its site, `dns` or `dhcp`, and the name", None, "dc1/dns/h200.dc1.example/A");
 
-/// A thing of a site that may differ.
+/// What can differ at a site.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
-    /// All records of a name and a type at the primary of their zone.
+    /// All records of one name and type at the primary of their zone.
     Dns {
-        /// The name in the views; a name of a reverse zone is that of the address.
+        /// The name in the views. In a reverse zone, it is the reverse name of the address.
         name: DomainName,
-        /// Their type.
+        /// The type of the records.
         record: RecordType,
     },
     /// The configuration that a DHCP server runs.
     Dhcp {
-        /// The server.
+        /// The DHCP server's name.
         server: Name,
     },
 }
 
-/// The types of records that are made.
+/// The record types that Bootledger creates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RecordType {
-    /// An address.
+    /// An A record: the address of a name.
     A,
-    /// The name of an address.
+    /// A PTR record: the name of an address.
     Ptr,
 }
 
@@ -99,63 +101,64 @@ impl From<DriftKey> for String {
     }
 }
 
-/// In which way a server differs.
+/// How a server differs from what the views say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Nature {
-    /// It has not all records that it should have, and none of anybody else.
+    /// Some expected records are missing, and there are no foreign ones.
     Missing,
-    /// It has records that it was once told, and should not have any more.
+    /// The server has records that Bootledger once sent to it and that it should no longer have.
     LeftOver,
-    /// It has records under the name that somebody else has made.
+    /// The name has records that did not come from Bootledger.
     Foreign,
-    /// The name is an alias, which somebody else has made.
+    /// The name is an alias (CNAME) that did not come from Bootledger.
     Alias,
-    /// It has never confirmed a configuration.
+    /// The DHCP server has never confirmed a configuration.
     Unconfirmed,
-    /// It has not confirmed what changed a while ago.
+    /// The DHCP server has not confirmed a change that was recorded some time ago.
     Behind,
-    /// It could not use a configuration.
+    /// The DHCP server could not use a configuration.
     Failing,
-    /// It says that it runs something else than the views gave at the time.
+    /// The DHCP server reports a different configuration from the one that the views gave at that event number.
     OtherRevision,
-    /// Its site has entries that no network serves, so that it is given an earlier configuration, or one without them.
+    /// The site has entries that no network serves, so the DHCP server gets an earlier configuration, or one without these
+    /// entries.
     HeldBack,
 }
 
-/// A difference.
+/// A difference between a server and the views.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
-    /// In which way.
+    /// How the server differs.
     pub nature: Nature,
-    /// Which server: the primary's address and port, or the DHCP server's name.
+    /// The server: the DNS primary's address and port, or the DHCP server's name.
     pub server: Text,
-    /// What the views say: values of records, or the hash of a configuration where that is certain.
+    /// What the views say: values of records, or the SHA-256 of a configuration if it is certain.
     pub expected: Vec<Text>,
     /// What the server has.
     pub found: Vec<Text>,
-    /// What else is to be told; empty where that says all.
+    /// Further information; empty if the other fields say everything.
     pub message: Text,
 }
 
-/// What can be asked.
+/// A command on a difference.
 #[derive(Clone, Debug)]
 pub enum DriftCommand {
-    /// A check found this, or that there is no difference any more.
+    /// Records what a check found: this difference, or none.
     Report(Option<Difference>),
-    /// The server shall be brought to what the views say. `named` where the person named this very thing.
+    /// Orders a repair, which brings the server to what the views say.
     OrderRepair {
-        /// Whether it was named, and not one of many.
+        /// Whether the operator named this difference, rather than ordering the repair of many.
         named: bool,
     },
-    /// What was ordered could not be done.
+    /// Records that an ordered repair failed.
     FailRepair {
-        /// Why.
+        /// The reason for the failure.
         problem: Text,
     },
 }
 
-/// Why a difference cannot be repaired by an order, where it cannot; `named` where the person named this very thing.
+/// Why a difference cannot be repaired by an order; `None` if it can. `named` is whether the operator named this difference.
 pub fn unrepairable(difference: &Difference, named: bool) -> Option<BrokenRule> {
     match difference.nature {
         Nature::Alias => {
@@ -170,30 +173,30 @@ pub fn unrepairable(difference: &Difference, named: bool) -> Option<BrokenRule> 
     }
 }
 
-/// What happened.
+/// An event of a difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum DriftEvent {
-    /// The server differs, or differs in another way than before; what was ordered before is void.
+    /// The server differs, or differs in another way than before. An earlier repair order is void.
     DriftFound {
-        /// How.
+        /// How the server differs.
         difference: Difference,
     },
-    /// A person wants the server to be brought to what the views say, from what was found.
+    /// An operator ordered a repair, which brings the server from what was found to what the views say.
     DriftRepairOrdered {},
-    /// What was ordered could not be done; the difference stays.
+    /// An ordered repair failed; the difference remains.
     DriftRepairFailed {
-        /// Why.
+        /// The reason for the failure.
         problem: Text,
     },
-    /// There is no difference any more.
+    /// The difference no longer exists.
     DriftEnded {
         /// Whether a repair had been ordered.
         repaired: bool,
     },
 }
 
-/// The state that the rules need.
+/// The state of a difference, as far as the rules need it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Drift {
     open: Option<Difference>,
@@ -201,7 +204,7 @@ pub struct Drift {
 }
 
 impl Drift {
-    /// What the command leads to.
+    /// Returns the events that the command produces, or the reasons for refusing it.
     pub fn decide(&self, command: DriftCommand) -> Result<Vec<DriftEvent>, Refused> {
         match (command, &self.open) {
             (DriftCommand::Report(found), open) if found == *open => Ok(vec![]),
@@ -219,7 +222,7 @@ impl Drift {
         }
     }
 
-    /// The difference that a person has ordered to be repaired.
+    /// The difference whose repair an operator has ordered.
     pub fn to_repair(&self) -> Option<&Difference> {
         self.open.as_ref().filter(|_| self.ordered)
     }

@@ -1,4 +1,4 @@
-//! Any event of any aggregate, as readers of the whole log meet it.
+//! Any event of any aggregate, for readers of the whole log.
 
 #[cfg(test)]
 pub(crate) mod sampled;
@@ -48,64 +48,64 @@ pub const KINDS: [(&str, &[&str]); 14] = [
 /// An event with the key of its aggregate.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// Of a deployment.
+    /// An event of a deployment.
     Deployment(DeploymentId, DeploymentEvent),
-    /// Of a device.
+    /// An event of a device.
     Device(DeviceId, DeviceEvent),
-    /// Of a site.
+    /// An event of a site.
     Site(Name, SiteEvent),
-    /// Of a rack.
+    /// An event of a rack.
     Rack(Name, RackEvent),
-    /// Of a network.
+    /// An event of a network.
     Network(Name, NetworkEvent),
-    /// Of a DHCP server.
+    /// An event of a DHCP server.
     DhcpServer(Name, DhcpServerEvent),
-    /// Of a venture.
+    /// An event of a venture.
     Venture(Name, VentureEvent),
-    /// Of a boot image.
+    /// An event of a boot image.
     BootImage(Name, BootImageEvent),
-    /// Of an access token.
+    /// An event of an access token.
     Token(TokenId, TokenEvent),
-    /// Of a person who signs in.
+    /// An event of a user.
     User(UserName, UserEvent),
-    /// Of a person's session.
+    /// An event of a user's session.
     Session(SessionId, SessionEvent),
-    /// Of a difference between a server and the views.
+    /// An event of a difference between a server and the views.
     Drift(DriftKey, DriftEvent),
-    /// Of a webhook.
+    /// An event of a webhook.
     Webhook(Name, WebhookEvent),
-    /// Of the scope of a secret.
+    /// An event of the scope of a secret.
     Secret(Name, SecretEvent),
 }
 
 /// Why a stored event cannot be read: this version of the program does not know it, or it is damaged.
 #[derive(Debug, thiserror::Error)]
 pub enum UnreadableEvent {
-    /// The aggregate's type is unknown.
+    /// This version does not know the aggregate type.
     #[error("there is no aggregate type {0:?}")]
     AggregateType(String),
-    /// The aggregate's key has the wrong form.
+    /// The aggregate's key is malformed.
     #[error("the aggregate's key is wrong")]
     Key(#[source] crate::values::ParseError),
-    /// The payload has the wrong form.
+    /// The payload is malformed.
     #[error("the event's payload is wrong")]
     Payload(#[source] serde_json::Error),
 }
 
-/// An event as the log holds it: with its place in it.
+/// An event as the log stores it, with its event number.
 #[derive(Clone, Debug)]
 pub struct Recorded {
-    /// Its place in the log, from 1, without gaps.
+    /// The event number: the position in the log, starting at 1, without gaps.
     pub position: i64,
-    /// Its place in its aggregate's stream, from 1.
+    /// The position in the stream of its aggregate, starting at 1.
     pub sequence: i64,
-    /// When it was appended.
+    /// When the event was appended.
     pub recorded_at: Timestamp,
-    /// Who did it, such as `user ada`, `token ops` or `plugin dns`.
+    /// Who or what caused the event, such as `user ada`, `token ops` or `plugin dns`.
     pub actor: String,
-    /// What it belongs to, for following a request through everything that it led to.
+    /// The id that all events caused by the same request share.
     pub correlation_id: String,
-    /// The event.
+    /// The event itself, with the key of its aggregate.
     pub event: Event,
 }
 

@@ -1,8 +1,8 @@
-//! The domain of Bootledger: every rule about deploying a server, and nothing else.
+//! The domain of Bootledger: the rules for deploying a server, and the state that they need. Nothing else belongs here.
 //!
-//! This crate does no I/O, reads no clock and draws no random number: identifiers, times and
-//! looked-up facts arrive in the commands, so that replaying the events always gives the same
-//! state. What is stored for ever is the JSON of the events; see `tests` beside each aggregate.
+//! This crate does no I/O, reads no clock and generates no random numbers: identifiers, times and looked-up facts arrive in the
+//! commands, so that replaying the events always gives the same state. The JSON of the events is stored permanently; the tests
+//! of `event` record its form.
 
 pub mod boot_image;
 pub mod claims;

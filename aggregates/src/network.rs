@@ -1,4 +1,5 @@
-//! A network: which addresses may be given, and how a host of it reaches the world. The key is its name.
+//! A network: which addresses hosts can get, and the gateway, DNS servers and options that they use. The key is the network's
+//! name.
 //!
 //! `(none) ─DefineNetwork─► defined ─RetireNetwork─► retired ─DefineNetwork─► defined`
 
@@ -17,48 +18,48 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 use utoipa::ToSchema;
 
-/// What a network is.
+/// The description of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(from = "Described")]
 pub struct NetworkSpec {
-    /// The network's addresses, such as `10.0.0.0/24`; host bits are zero.
+    /// The address range, such as `10.0.0.0/24`; host bits are zero.
     #[schema(value_type = Ipv4Network)]
     pub cidr: Ipv4Net,
-    /// The site it belongs to.
+    /// The site that the network belongs to.
     pub site: Name,
-    /// The racks that it reaches.
+    /// The racks that the network reaches.
     #[serde(default)]
     pub racks: Vec<Name>,
-    /// The router's address.
+    /// The address of the router.
     #[schema(value_type = Option<Ipv4Address>)]
     pub gateway: Option<Ipv4Addr>,
-    /// The VLAN's number, 1 to 4094.
+    /// The VLAN id, 1 to 4094.
     pub vlan: Option<u16>,
-    /// The resolvers that hosts use.
+    /// The addresses of the DNS resolvers that hosts use.
     #[serde(default)]
     #[schema(value_type = Vec<Ipv4Address>)]
     pub dns_servers: Vec<Ipv4Addr>,
-    /// The domain that hosts get; the site's by default.
+    /// The domain of the hosts; by default the site's domain.
     pub domain: Option<DomainName>,
-    /// How many addresses above the network's own are never given. By default 10, and in networks of fewer than 20 hosts a
-    /// quarter of them: 3 in a /28, 1 in a /29, none in a smaller one.
+    /// How many addresses above the network address are never assigned. By default 10; in networks of fewer than 20 hosts a
+    /// quarter of the hosts: 3 in a /28, 1 in a /29, none in a smaller one.
     #[schema(required = false)]
     pub margin_bottom: u32,
-    /// How many addresses below the broadcast address are never given.
+    /// How many addresses below the broadcast address are never assigned.
     #[serde(default)]
     pub margin_top: u32,
-    /// Whether DHCP servers serve it.
+    /// Whether the site's DHCP servers serve this network.
     #[serde(default = "yes")]
     pub dhcp: bool,
-    /// Options for every host of the network.
+    /// DHCP options for every host of the network.
     #[serde(default)]
     pub dhcp_options: Vec<DhcpOption>,
-    /// Whether `/pxe/DONE/` and secret files are answered by address alone, without the token.
+    /// Whether servers may use `/pxe/DONE/` and fetch secret files by address alone, without the deployment's token.
     #[serde(default = "yes")]
     pub ip_only_done: bool,
 }
 
-/// A network as it is written; what is left out depends on its size.
+/// A network as it is written in a request; the defaults of omitted fields depend on the network's size.
 #[derive(Deserialize)]
 struct Described {
     cidr: Ipv4Net,
@@ -101,13 +102,13 @@ impl From<Described> for NetworkSpec {
     }
 }
 
-/// How many hosts a network has: a /31 has two (RFC 3021), a /32 is one.
+/// The number of hosts in a network: two in a /31 (RFC 3021), one in a /32.
 fn hosts(cidr: Ipv4Net) -> u64 {
     let all = 1_u64 << (32 - u32::from(cidr.prefix_len()));
     if cidr.prefix_len() < 31 { all - 2 } else { all }
 }
 
-/// The margin of a network that names none: it leaves at least half of the hosts.
+/// The default bottom margin, which leaves at least half of the hosts.
 pub fn usual_margin_bottom(cidr: Ipv4Net) -> u32 {
     match hosts(cidr) {
         hosts @ 0..20 => u32::try_from(hosts / 4).unwrap_or_default(),
@@ -119,23 +120,23 @@ fn yes() -> bool {
     true
 }
 
-/// Why an address of a network may not be given.
+/// Why an address of a network cannot be assigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reserved {
-    /// It does not lie in the network.
+    /// The address is not in the network.
     Outside,
-    /// The network's own address.
+    /// The address is the network address.
     Network,
-    /// The broadcast address.
+    /// The address is the broadcast address.
     Broadcast,
-    /// The router's address.
+    /// The address is the router's.
     Gateway,
-    /// In the bottom or top margin.
+    /// The address is in the bottom or top margin.
     Margin,
 }
 
 impl NetworkSpec {
-    /// Why `ip` may not be given to a host, or `None` where it may.
+    /// Why `ip` cannot be assigned to a host; `None` if it can.
     pub fn reserved(&self, ip: Ipv4Addr) -> Option<Reserved> {
         let (number, first, last) =
             (u64::from(u32::from(ip)), u64::from(u32::from(self.cidr.network())), u64::from(u32::from(self.cidr.broadcast())));
@@ -158,31 +159,31 @@ impl NetworkSpec {
         }
     }
 
-    /// Whether `ip` is below the addresses that may be given; only of interest where it is reserved.
+    /// Whether `ip` is below the assignable addresses. Meaningful only if the address is reserved.
     pub fn is_in_bottom_margin(&self, ip: Ipv4Addr) -> bool {
         u64::from(u32::from(ip)) < self.range().start
     }
 
-    /// How many addresses may be given.
+    /// The number of assignable addresses.
     pub fn capacity(&self) -> u64 {
         let given = self.range();
         let gateway = self.gateway.is_some_and(|gateway| given.contains(&u64::from(u32::from(gateway))));
         given.end.saturating_sub(given.start) - u64::from(gateway)
     }
 
-    /// The addresses that may be given, lowest first.
+    /// The assignable addresses, lowest first.
     pub fn givable(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
         self.range().filter_map(|n| u32::try_from(n).ok()).map(Ipv4Addr::from).filter(|ip| self.gateway != Some(*ip))
     }
 
-    /// The lowest and the highest address between the margins; `None` where there is none.
+    /// The lowest and the highest address between the margins; `None` if there is none.
     pub fn bounds(&self) -> Option<(Ipv4Addr, Ipv4Addr)> {
         let given = self.range();
         let address = |number: u64| u32::try_from(number).ok().map(Ipv4Addr::from);
         if given.is_empty() { None } else { Some((address(given.start)?, address(given.end - 1)?)) }
     }
 
-    /// The numbers of the addresses between the margins; the gateway may be among them.
+    /// The addresses between the margins as numbers; the gateway may be among them.
     fn range(&self) -> Range<u64> {
         let ends = u64::from(self.cidr.prefix_len() < 31);
         let first = u64::from(u32::from(self.cidr.network())) + ends + u64::from(self.margin_bottom);
@@ -191,54 +192,54 @@ impl NetworkSpec {
     }
 }
 
-/// Why a network cannot be retired of which so many addresses are held; `None` where it can.
+/// Why a network cannot be retired while `used` of its addresses are held; `None` if it can.
 pub fn in_use(used: u64) -> Option<BrokenRule> {
     let message = format!("{used} addresses of the network are in use; release them first");
     (used > 0).then(|| BrokenRule::new("", "network_in_use", message))
 }
 
-/// What can be asked.
+/// A command on a network.
 #[derive(Clone, Debug)]
 pub enum NetworkCommand {
     /// Creates or changes the network.
     DefineNetwork {
-        /// What it shall be.
+        /// The new description.
         spec: Box<NetworkSpec>,
-        /// Whether the site is known and not retired; looked up.
+        /// Whether the site exists and is not retired, as looked up.
         site_exists: bool,
-        /// Those of the racks that are unknown or in another site; looked up.
+        /// Those of the racks that do not exist or belong to another site, as looked up.
         foreign_racks: Vec<Name>,
-        /// Other networks in use that share addresses with it; looked up.
+        /// Other networks in use that share addresses with this one, as looked up.
         overlaps: Vec<Name>,
     },
-    /// Takes the network out of use; `used` is how many of its addresses are held, looked up.
+    /// Retires the network.
     RetireNetwork {
-        /// Held addresses.
+        /// The number of its addresses that are held, as looked up.
         used: u64,
     },
 }
 
-/// What happened.
+/// An event of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum NetworkEvent {
-    /// The network is now this.
+    /// The network's description was set.
     NetworkDefined {
-        /// All of it.
+        /// The new description.
         spec: Box<NetworkSpec>,
     },
-    /// The network is out of use.
+    /// The network was retired.
     NetworkRetired {},
 }
 
-/// The state that the rules need.
+/// The state of a network, as far as the rules need it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Network {
     defined: Option<Box<NetworkSpec>>,
 }
 
 impl Network {
-    /// What the command leads to.
+    /// Returns the events that the command produces, or the reasons for refusing it.
     pub fn decide(&self, command: NetworkCommand) -> Result<Vec<NetworkEvent>, Refused> {
         match command {
             NetworkCommand::DefineNetwork { spec, site_exists, foreign_racks, overlaps } => {
@@ -263,7 +264,7 @@ impl Network {
                         .held_by(format!("network {other}")),
                     );
                 }
-                // A network of an earlier version stays as it is, whatever would be refused today.
+                // A network from an earlier version can stay as it is, even if today's rules would refuse it.
                 if self.defined.as_ref() != Some(&spec) {
                     broken.extend(shape(&spec));
                 }
@@ -293,14 +294,14 @@ impl Network {
     }
 }
 
-/// Why the network's addresses are not those of servers. Of one that is too wide, that is said instead.
+/// Why the network's range is not for servers. A range that is too wide gets its own error instead.
 fn special_range(spec: &NetworkSpec) -> Option<BrokenRule> {
     let why = special::in_network(spec.cidr).filter(|_| spec.cidr.prefix_len() >= 8)?;
     let message = format!("{} cannot be a network of servers: {why}. Enter a network such as 10.0.0.0/24", spec.cidr);
     Some(BrokenRule::new("cidr", "cidr_special", message))
 }
 
-/// What is wrong with the resolvers: DHCP servers are given them as an option.
+/// The problem with the DNS resolvers, which DHCP servers send to clients as an option.
 fn resolvers(spec: &NetworkSpec) -> Option<BrokenRule> {
     let wrong = spec.dns_servers.iter().find_map(|server| special::of_no_server(*server));
     let message = match wrong {
@@ -317,7 +318,7 @@ fn resolvers(spec: &NetworkSpec) -> Option<BrokenRule> {
     Some(BrokenRule::new("dns_servers", "dns_servers_unusable", message))
 }
 
-/// What is wrong with the description by itself.
+/// The problems with the description on its own.
 fn shape(spec: &NetworkSpec) -> Vec<BrokenRule> {
     let mut broken = vec![];
     if spec.cidr.trunc() != spec.cidr {
@@ -350,7 +351,7 @@ fn shape(spec: &NetworkSpec) -> Vec<BrokenRule> {
     broken
 }
 
-/// Why no address of the network could ever be given.
+/// Why no address of the network could ever be assigned.
 fn nothing_left(spec: &NetworkSpec) -> Option<BrokenRule> {
     if spec.capacity() > 0 {
         return None;

@@ -1,10 +1,12 @@
-//! Whether the catalogue has a place for everything that is held: addresses, names, deployments, and what refers to what.
+//! Checks that a change of the catalogue leaves everything that is in use with a valid place: addresses, host names,
+//! deployments, and references between catalogue entries.
 //!
-//! One rule for every change: a change is refused where something that has a place before it would have none after it.
-//! `misfits` says what has no place in a catalogue, and [`Weighing`] compares the catalogue before and after. What had no
-//! place before, in the log of an earlier version, does not keep anybody from changing the rest, or from repairing it.
+//! One rule covers every change: a change is refused if something that has a valid place before it would have none after it.
+//! `misfits` finds what lacks a valid place, and [`Weighing`] compares the catalogue before and after the change. What
+//! already had no place, in a log from an earlier version, does not prevent operators from changing the rest or from repairing
+//! it.
 //!
-//! It looks nothing up: what is held arrives with the question.
+//! The module looks nothing up: the caller passes in what is held.
 
 mod change;
 mod dangling;
@@ -40,73 +42,73 @@ use places::Places;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-/// How many of the things that a change would invalidate are named.
+/// The most items that a refused change lists of those it would invalidate.
 pub const NAMED: usize = 20;
 
-/// Everything of the catalogue that is in use, by name.
+/// Every catalogue entry that is in use, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Catalogue {
-    /// The sites.
+    /// The sites, by code.
     pub sites: BTreeMap<Name, SiteSpec>,
-    /// The racks.
+    /// The racks, by name.
     pub racks: BTreeMap<Name, RackSpec>,
-    /// The networks.
+    /// The networks, by name.
     pub networks: BTreeMap<Name, NetworkSpec>,
-    /// The DHCP servers.
+    /// The DHCP servers, by name.
     pub dhcp_servers: BTreeMap<Name, DhcpServerSpec>,
-    /// The ventures with their roles.
+    /// The ventures with their roles, by name.
     pub ventures: BTreeMap<Name, (VentureSpec, BTreeMap<Name, RoleSpec>)>,
-    /// The boot images.
+    /// The names of the boot images.
     pub boot_images: BTreeSet<Name>,
 }
 
-/// A device in use with all that it holds.
+/// A device in use with everything that it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// The device.
+    /// The id of the device.
     pub device: DeviceId,
-    /// What people call it.
+    /// What the device is called in messages.
     pub called: String,
-    /// Where it is.
+    /// The site of the device.
     pub site: Name,
-    /// The rack that it stands in.
+    /// The rack of the device.
     pub rack: Option<Name>,
-    /// Its lowest rack unit, from 1.
+    /// The lowest rack unit of the device, starting at 1.
     pub position: Option<u16>,
-    /// Who owns it.
+    /// The venture that owns the device.
     pub venture: Option<Name>,
-    /// What it does.
+    /// The device's role in the venture.
     pub role: Option<Name>,
-    /// Its interfaces.
+    /// The MAC addresses of the device's interfaces.
     pub macs: BTreeSet<MacAddress>,
-    /// Its addresses, leased or not.
+    /// The device's addresses, with or without a DHCP entry.
     pub addresses: BTreeSet<Ipv4Addr>,
-    /// Its DHCP entries.
+    /// The addresses and MAC addresses of the device's DHCP entries.
     pub leases: BTreeSet<(Ipv4Addr, MacAddress)>,
-    /// Its A and PTR records.
+    /// The device's DNS entries, each an A and a PTR record.
     pub records: BTreeSet<(Hostname, Ipv4Addr)>,
-    /// Its live deployment.
+    /// The device's live deployment.
     pub live: Option<Live>,
 }
 
 /// A live deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Live {
-    /// Which.
+    /// The id of the deployment.
     pub id: DeploymentId,
-    /// Its address.
+    /// The address that the server gets.
     pub ip: Ipv4Addr,
-    /// The interface that it boots from.
+    /// The MAC address of the interface that the server boots from.
     pub mac: MacAddress,
-    /// Its name.
+    /// The host name that the server gets.
     pub hostname: Hostname,
-    /// The network that it was started in.
+    /// The network that the deployment was started in.
     pub network: Name,
-    /// Its owner.
+    /// The venture that owns the server.
     pub venture: Name,
-    /// Its role.
+    /// The server's role in the venture.
     pub role: Name,
-    /// What it boots.
+    /// The boot image that the server boots.
     pub boot_image: Name,
 }
 
@@ -117,7 +119,7 @@ impl Held {
         self.addresses.iter().copied().chain(self.leases.iter().map(|(ip, _)| *ip)).chain(live).collect()
     }
 
-    /// What it gives back when it goes out of use, in words.
+    /// What the device releases when it is decommissioned, as text.
     pub fn released(&self) -> Vec<String> {
         let leased = self.held_leases();
         let addresses = self.held_addresses().into_iter().map(|ip| {
@@ -128,40 +130,40 @@ impl Held {
         addresses.chain(names).collect()
     }
 
-    /// Every name that it holds, with its address.
+    /// Every host name that the device holds, with its address.
     fn held_names(&self) -> BTreeSet<(Hostname, Ipv4Addr)> {
         let live = self.live.iter().map(|live| (live.hostname.clone(), live.ip));
         self.records.iter().cloned().chain(live).collect()
     }
 
-    /// Every fixed address that a DHCP server gives it, or soon will.
+    /// Every fixed address that a DHCP server leases to the device, or will lease to it soon.
     fn held_leases(&self) -> BTreeSet<(Ipv4Addr, MacAddress)> {
         let live = self.live.iter().map(|live| (live.ip, live.mac));
         self.leases.iter().copied().chain(live).collect()
     }
 }
 
-/// What a change does to what is in use.
+/// The effects of a change on what is in use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Consequences {
-    /// What would have no place any more; the change is refused unless this is empty.
+    /// What would no longer have a valid place. The change is refused unless this is empty.
     pub invalidated: Vec<BrokenRule>,
-    /// How many things that is; only the first [`NAMED`] of them are in `invalidated`.
+    /// How many items would be invalidated. `invalidated` lists only the first [`NAMED`].
     pub count: usize,
-    /// What moves along, in words; the first [`NAMED`].
+    /// The items that the change moves, as text; the first [`NAMED`].
     pub moved: Vec<String>,
-    /// How many things move along.
+    /// How many items the change moves.
     pub moved_count: usize,
 }
 
 impl Consequences {
-    /// The refusal, where anything would have no place any more.
+    /// Refuses the change if it would leave anything without a valid place.
     pub fn refuse(&self) -> Result<(), Refused> {
         Refused::unless_empty(self.invalidated.clone())
     }
 }
 
-/// Weighs a change, one part of what is held after the other.
+/// Checks a change against what is held, one part after the other.
 #[derive(Debug)]
 pub struct Weighing<'a> {
     change: &'a Change,
@@ -172,7 +174,7 @@ pub struct Weighing<'a> {
 }
 
 impl<'a> Weighing<'a> {
-    /// Begins with what the catalogue itself refers to.
+    /// Starts the check with the references within the catalogue itself.
     pub fn of(change: &'a Change, before: &'a Catalogue) -> Self {
         let after = change.applied(before);
         let mut weighing = Self { change, before, after, items: vec![], found: Consequences::default() };
@@ -191,7 +193,7 @@ impl<'a> Weighing<'a> {
         }
     }
 
-    /// Weighs devices, each as it is and as it would be.
+    /// Checks devices, each as it is before and as it would be after the change.
     pub fn weigh(&mut self, held: impl IntoIterator<Item = (Held, Held)>) {
         let before = self.before;
         let after = std::mem::take(&mut self.after);
@@ -220,7 +222,7 @@ impl<'a> Weighing<'a> {
         self.after = after;
     }
 
-    /// A server that is being installed keeps what it was given.
+    /// Checks that a server that is being installed keeps the values that it was given.
     fn weigh_live(&mut self, held: &Held) {
         let Some(live) = &held.live else { return };
         let concerned = match self.change {
@@ -238,7 +240,7 @@ impl<'a> Weighing<'a> {
         }
     }
 
-    /// What the change does.
+    /// The effects of the change.
     pub fn consequences(self) -> Consequences {
         let Self { change, items, mut found, .. } = self;
         let count = found.count;
@@ -256,7 +258,7 @@ impl<'a> Weighing<'a> {
     }
 }
 
-/// The DHCP entries of a device that no network of its site serves, or that are for an address of no server.
+/// The DHCP entries of a device that no network of its site serves, or whose address is not for servers.
 pub fn unserved(catalogue: &Catalogue, held: &Held) -> Vec<BrokenRule> {
     let found = misfits(&Places::of(catalogue), held);
     let unserved = found.iter().filter(|misfit| misfit.is_unserved() || misfit.is_of_no_server());
@@ -271,7 +273,7 @@ pub fn unserved(catalogue: &Catalogue, held: &Held) -> Vec<BrokenRule> {
     unserved.map(rule).collect()
 }
 
-/// Everything of a device that has no place in a catalogue.
+/// Everything about a device that has no valid place in a catalogue.
 pub fn without_place(catalogue: &Catalogue, held: &Held) -> BTreeSet<Misfit> {
     misfits(&Places::of(catalogue), held)
 }

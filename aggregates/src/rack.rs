@@ -1,4 +1,4 @@
-//! A rack: where devices stand. The key is its name.
+//! A rack of a site, which holds devices. The key is the rack's name.
 //!
 //! `(none) ─DefineRack─► defined ─RetireRack─► retired ─DefineRack─► defined`
 
@@ -11,15 +11,15 @@ use crate::values::text::Text;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What a rack is.
+/// The description of a rack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RackSpec {
-    /// The site it stands in.
+    /// The site of the rack.
     pub site: Name,
-    /// For people.
+    /// A description for operators.
     #[serde(default)]
     pub description: Text,
-    /// Its height in rack units.
+    /// The height of the rack in rack units.
     #[serde(default = "usual_height")]
     pub units: u16,
 }
@@ -28,41 +28,41 @@ fn usual_height() -> u16 {
     42
 }
 
-/// What can be asked.
+/// A command on a rack.
 #[derive(Clone, Debug)]
 pub enum RackCommand {
-    /// Creates or changes the rack. `site_exists` is looked up.
+    /// Creates or changes the rack.
     DefineRack {
-        /// What it shall be.
+        /// The new description.
         spec: RackSpec,
-        /// Whether the site is known and not retired.
+        /// Whether the site exists and is not retired, as looked up.
         site_exists: bool,
     },
-    /// Takes the rack out of use.
+    /// Retires the rack.
     RetireRack,
 }
 
-/// What happened.
+/// An event of a rack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum RackEvent {
-    /// The rack is now this.
+    /// The rack's description was set.
     RackDefined {
-        /// All of it.
+        /// The new description.
         spec: RackSpec,
     },
-    /// The rack is out of use.
+    /// The rack was retired.
     RackRetired {},
 }
 
-/// The state that the rules need.
+/// The state of a rack, as far as the rules need it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Rack {
     defined: Option<RackSpec>,
 }
 
 impl Rack {
-    /// What the command leads to.
+    /// Returns the events that the command produces, or the reasons for refusing it.
     pub fn decide(&self, command: RackCommand) -> Result<Vec<RackEvent>, Refused> {
         match command {
             RackCommand::DefineRack { spec, site_exists } => {

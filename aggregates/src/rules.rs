@@ -1,54 +1,55 @@
-//! How a refusal is told: which field, which rule, in which words, and who holds what was asked for.
+//! How a refusal is reported: each error with its field, rule code and message, and the holder of the requested value. Also the
+//! macros that connect an aggregate's rules and events to `cqrs_es`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// One broken rule. `rule` is a stable code in `snake_case`; `message` is for a person and says what to do.
+/// One validation error. `rule` is a stable code in `snake_case`; `message` is for operators and says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BrokenRule {
-    /// The field of the request that breaks the rule; empty when it is about the whole.
+    /// The field of the request that the error is about; empty if it is about the whole request.
     pub field: String,
-    /// The rule's code.
+    /// The stable code of the rule.
     pub rule: String,
     /// What is wrong and what to do next.
     pub message: String,
-    /// Who holds the thing, such as `device 0192…` or `deployment 0192…`.
+    /// The holder of the requested value, such as `device 0192…` or `deployment 0192…`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub holder: Option<String>,
 }
 
 impl BrokenRule {
-    /// A broken rule without a holder.
+    /// Creates an error without a holder.
     pub fn new(field: &str, rule: &str, message: impl Into<String>) -> Self {
         Self { field: field.to_owned(), rule: rule.to_owned(), message: message.into(), holder: None }
     }
 
-    /// The same, held by somebody.
+    /// Adds the holder of the requested value.
     #[must_use]
     pub fn held_by(self, holder: impl Into<String>) -> Self {
         Self { holder: Some(holder.into()), ..self }
     }
 }
 
-/// Every rule that a command breaks; never empty. The error of all aggregates.
+/// Every reason for refusing a command; never empty. This is the error type of all aggregates.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(|broken| broken.message.as_str()).collect::<Vec<_>>().join("; "))]
 pub struct Refused(pub Vec<BrokenRule>);
 
 impl Refused {
-    /// A refusal for one reason.
+    /// A refusal with a single reason.
     pub fn because(field: &str, rule: &str, message: impl Into<String>) -> Self {
         Self(vec![BrokenRule::new(field, rule, message)])
     }
 
-    /// `Ok` where nothing is broken.
+    /// Returns `Ok` if there are no errors.
     pub fn unless_empty(broken: Vec<BrokenRule>) -> Result<(), Self> {
         if broken.is_empty() { Ok(()) } else { Err(Self(broken)) }
     }
 }
 
-/// Implements `cqrs_es::Aggregate` over the synchronous `decide` and `evolve` of a type, so that
-/// the rules can be called without a runtime, and for many aggregates at once by a bulk import.
+/// Implements `cqrs_es::Aggregate` with the synchronous `decide` and `evolve` of a type, so that the rules can be called
+/// without an async runtime, and a bulk import can call them for many aggregates at once.
 macro_rules! aggregate {
     ($aggregate:ty, $type:literal, $command:ty, $event:ty) => {
         impl cqrs_es::Aggregate for $aggregate {
@@ -77,7 +78,7 @@ macro_rules! aggregate {
     };
 }
 
-/// Implements `DomainEvent`: the variant's name is the event's type; the version is 1 until an upcaster exists.
+/// Implements `DomainEvent`: the variant's name is the event type, and the version is 1 until an upcaster exists.
 macro_rules! domain_event {
     ($event:ty { $($variant:ident),+ $(,)? }) => {
         impl cqrs_es::DomainEvent for $event {

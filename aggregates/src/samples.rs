@@ -1,4 +1,4 @@
-//! Values, commands and questions that the tests of several aggregates share. Only for tests.
+//! Sample values, commands and requests that the tests of several aggregates share. Only for tests.
 
 use crate::boot_image::{BootFile, EndedBy, FileKind, Needs};
 use crate::deployment::event::Limits;
@@ -18,7 +18,7 @@ use std::fmt::Debug;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// A value of any type that is read from text.
+/// Reads a value of any type from text.
 pub(crate) fn parsed<T: FromStr<Err: Debug>>(text: &str) -> T {
     text.parse().unwrap_or_else(|error| panic!("{text:?}: {error:?}"))
 }
@@ -31,7 +31,7 @@ pub(crate) fn deployment_id(number: u128) -> DeploymentId {
     DeploymentId(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0000 + number))
 }
 
-/// Noon of a day, and some seconds.
+/// Noon of a fixed day, plus `seconds`.
 pub(crate) fn noon(seconds: i64) -> Timestamp {
     parsed::<Timestamp>("2026-03-01T12:00:00Z").plus_seconds(seconds)
 }
@@ -50,7 +50,7 @@ pub(crate) fn site() -> SiteSpec {
     }
 }
 
-/// Settings of these names and JSON values.
+/// Settings from a JSON object of names and values.
 pub(crate) fn settings(values: serde_json::Value) -> Settings {
     serde_json::from_value(values).expect("settings")
 }
@@ -72,7 +72,7 @@ pub(crate) fn network(cidr: &str) -> NetworkSpec {
     }
 }
 
-/// A request that breaks no rule: device 1, 52:54:00:00:00:01, 10.0.0.20, h200.dc1.example.
+/// A valid request: device 1, 52:54:00:00:00:01, 10.0.0.20, h200.dc1.example.
 pub(crate) fn request() -> StartDeployment {
     let mac = parsed("52:54:00:00:00:01");
     StartDeployment {
@@ -112,7 +112,7 @@ pub(crate) fn boot_file(kind: FileKind) -> BootFile {
     BootFile { kind, sha256, size: 5, template, settings: BTreeSet::new(), needs: Needs::default() }
 }
 
-/// What a command leads to, given what happened before.
+/// The outcome of a command, given the events before it.
 pub(crate) fn outcome<A>(given: &[A::Event], command: A::Command) -> Result<Vec<A::Event>, Refused>
 where
     A: Aggregate<Error = Refused, Services = ()>,
@@ -121,7 +121,7 @@ where
     TestFramework::<A>::with(()).given(given.to_vec()).when(command).inspect_result()
 }
 
-/// The codes of the rules that a command breaks; panics where it breaks none.
+/// The codes of the rules that refuse a command. Panics if the command is accepted.
 pub(crate) fn broken<A>(given: &[A::Event], command: A::Command) -> Vec<String>
 where
     A: Aggregate<Error = Refused, Services = ()>,

@@ -1,5 +1,5 @@
-//! Where a secret may be sent: to which management controllers. The key is the secret's name; the secret itself is nowhere
-//! here. A secret without a scope is sent to no controller.
+//! The scope of a secret: the management controllers that the secret may be sent to. The key is the secret's name; the secret
+//! itself is never stored here. A secret without a scope is sent to no controller.
 //!
 //! `(none) ─DefineSecret─► defined ─RetireSecret─► retired ─DefineSecret─► defined`
 
@@ -22,28 +22,28 @@ use utoipa::ToSchema;
 /// The most networks, ports or sites of one secret.
 const MOST: usize = 200;
 
-/// The shortest prefixes of networks, for IPv4 and IPv6: a scope that is all of the internet is none.
+/// The shortest network prefixes, for IPv4 and IPv6: a scope that covers the whole Internet would not limit anything.
 const SHORTEST: (u8, u8) = (8, 16);
 
-/// To which management controllers a secret may be sent. A controller has to fit all of it.
+/// The management controllers that a secret may be sent to. A controller must match every field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretSpec {
-    /// For people.
+    /// A description for operators.
     #[serde(default)]
     pub description: Text,
-    /// The networks that the controllers' addresses are in; at least one.
+    /// The networks that contain the controllers' addresses; at least one.
     #[schema(value_type = Vec<IpNetwork>)]
     pub networks: Vec<IpNet>,
-    /// The protocols that it may be sent by; at least one.
+    /// The protocols that the secret may be sent over; at least one.
     pub protocols: BTreeSet<ManagementProtocol>,
-    /// The ports that it may be sent to. Left out or empty: only the usual one of each protocol, which is 443 for Redfish (80
+    /// The ports that the secret may be sent to. If empty or omitted, only the usual port of each protocol: 443 for Redfish (80
     /// without TLS) and 623 for IPMI.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub ports: BTreeSet<u16>,
-    /// The sites of the devices that it may be used for; at least one.
+    /// The sites whose devices the secret may be used for; at least one.
     pub sites: BTreeSet<Name>,
-    /// Whether it may be sent by Redfish without TLS, readable for all on the way.
+    /// Whether the secret may be sent over Redfish without TLS, where anyone on the network path can read it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub plain_http: bool,
 }
@@ -51,32 +51,31 @@ pub struct SecretSpec {
 /// Why a secret may not be sent to a controller.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutOfScope {
-    /// Its address is in none of the networks.
+    /// The controller's address is in none of the networks.
     #[error("the secret {0} may not be sent to the address {1}")]
     Address(Name, IpAddr),
-    /// Its name has no address, so that nothing says whether it is in the networks.
+    /// The controller's name has no address, so it is unknown whether the controller is in the networks.
     #[error("the secret {0} may not be sent to {1}, whose address is not known")]
     Unresolved(Name, String),
-    /// Its protocol is none of the protocols.
+    /// The controller's protocol is not in the scope.
     #[error("the secret {0} may not be sent by {1}")]
     Protocol(Name, &'static str),
-    /// Its port is none of the ports.
+    /// The controller's port is not in the scope.
     #[error("the secret {0} may not be sent to port {1}")]
     Port(Name, u16),
-    /// The device is in none of the sites.
+    /// The device's site is not in the scope.
     #[error("the secret {0} may not be used in site {1}")]
     Site(Name, Name),
-    /// It is reached without TLS.
+    /// The controller is reached without TLS.
     #[error("the secret {0} may not be sent without TLS (management.tls is off)")]
     PlainHttp(Name),
 }
 
 impl SecretSpec {
-    /// Whether the secret, whose name is `name`, may be sent to the controller of a device in this site, which is at these
-    /// addresses.
+    /// Checks whether the secret `name` may be sent to the controller of a device at `site`, which is at these addresses.
     ///
     /// # Errors
-    /// Where it may not: the first reason.
+    /// The first reason why the secret may not be sent.
     pub fn check(&self, name: &Name, site: &Name, management: &Management, addresses: &[IpAddr]) -> Result<(), OutOfScope> {
         let name = || name.clone();
         let protocol = management.protocol;
@@ -88,7 +87,7 @@ impl SecretSpec {
         if addresses.is_empty() {
             return Err(OutOfScope::Unresolved(name(), management.address.to_string()));
         }
-        // Whichever of the addresses of a host name the connection leads to, it has to be in scope.
+        // The connection may use any address of a host name, so every one of them must be in scope.
         let outside = |address: &&IpAddr| !self.networks.iter().any(|network| network.contains(*address));
         if let Some(address) = addresses.iter().find(outside) {
             return Err(OutOfScope::Address(name(), *address));
@@ -104,50 +103,50 @@ impl SecretSpec {
     }
 }
 
-/// What can be asked.
+/// A command on the scope of a secret.
 #[derive(Clone, Debug)]
 pub enum SecretCommand {
     /// Sets the scope of a secret.
     DefineSecret {
         /// The secret's name.
         name: Name,
-        /// The scope.
+        /// The new scope.
         spec: Box<SecretSpec>,
-        /// Those of its sites that are unknown or out of use.
+        /// Those of the scope's sites that do not exist or are retired.
         unknown_sites: Vec<Name>,
-        /// What else the secret is for, such as `site dc1`: such a secret is no controller's.
+        /// What else the secret is used for, such as `site dc1`: such a secret cannot be for controllers.
         used_by: Vec<String>,
     },
-    /// Takes the scope away: the secret is sent to no controller.
+    /// Removes the scope: the secret is sent to no controller.
     RetireSecret,
 }
 
-/// What happened.
+/// An event of the scope of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum SecretEvent {
-    /// The secret may now be sent to these controllers, and no others.
+    /// The scope was set: the secret may be sent to these controllers and no others.
     SecretScopeDefined {
-        /// All of the scope.
+        /// The new scope.
         spec: Box<SecretSpec>,
     },
-    /// The secret is sent to no controller.
+    /// The scope was removed: the secret is sent to no controller.
     SecretScopeRetired {},
 }
 
-/// The state that the rules need.
+/// The state of a secret's scope, as far as the rules need it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Secret {
     defined: Option<Box<SecretSpec>>,
 }
 
 impl Secret {
-    /// The scope, where there is one.
+    /// The scope, if there is one.
     pub fn scope(&self) -> Option<&SecretSpec> {
         self.defined.as_deref()
     }
 
-    /// What the command leads to.
+    /// Returns the events that the command produces, or the reasons for refusing it.
     pub fn decide(&self, command: SecretCommand) -> Result<Vec<SecretEvent>, Refused> {
         match command {
             SecretCommand::DefineSecret { name, spec, unknown_sites, used_by } => {
@@ -167,7 +166,8 @@ impl Secret {
     }
 }
 
-/// Whether a secret of this name can be for controllers at all: those for boot files are rendered into files that servers read.
+/// Whether a secret of this name is for boot files. Such a secret is rendered into files that servers read, so it cannot be for
+/// controllers.
 pub fn is_for_boot_files(name: &Name) -> bool {
     name.as_str().starts_with(BOOT_SECRET_PREFIX)
 }

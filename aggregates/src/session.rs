@@ -1,4 +1,5 @@
-//! A person's session in a browser. Its secret is never here; only the service's table of secret hashes knows it.
+//! A user's session in a browser. The session's secret is never stored here; only the service's table of secret hashes has its
+//! hash.
 //!
 //! `(none) ─StartSession─► live ─EndSession─► ended`
 
@@ -13,16 +14,16 @@ use std::fmt;
 use std::net::IpAddr;
 use utoipa::ToSchema;
 
-/// A session that is not used for so long is over.
+/// A session expires when it has not been used for this long.
 pub const IDLE_SECONDS: i64 = 12 * 3600;
-/// A session is over after so long, however much it is used.
+/// A session expires at this age, even if it is in use.
 pub const LONGEST_SECONDS: i64 = 7 * 86_400;
-/// A session's secret is replaced after so long.
+/// The secret of a session is replaced after this time.
 pub const ROTATED_SECONDS: i64 = 3600;
-/// The secret before is still taken for so long, since requests overtake each other.
+/// The previous secret is accepted for this long after its replacement, because requests can overtake each other.
 pub const GRACE_SECONDS: i64 = 60;
 
-/// How the person signed in.
+/// How a user signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
@@ -32,17 +33,17 @@ pub enum Method {
     OpenidConnect,
 }
 
-/// Who began a session, from where.
+/// Who started a session, and from where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionSpec {
-    /// The person.
+    /// The user's name.
     pub user: UserName,
-    /// How the person signed in.
+    /// How the user signed in.
     pub method: Method,
-    /// The address that the person signed in from.
+    /// The address that the user signed in from.
     #[schema(value_type = Option<String>)]
     pub client: Option<IpAddr>,
-    /// What the browser calls itself.
+    /// The `User-Agent` header of the browser.
     pub user_agent: Text,
 }
 
@@ -50,15 +51,15 @@ pub struct SessionSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
-    /// The person signed out.
+    /// The user signed out.
     SignedOut,
-    /// The person, or an administrator, ended it from elsewhere.
+    /// The user, from another session, or an administrator ended it.
     Revoked,
-    /// The person's password was changed.
+    /// The user's password was changed.
     PasswordChanged,
-    /// The person was disabled.
+    /// The user was disabled.
     UserDisabled,
-    /// It was not used for too long, or its time was over.
+    /// The session was not used for too long, or reached its maximum age.
     Expired,
 }
 
@@ -74,45 +75,45 @@ impl fmt::Display for EndReason {
     }
 }
 
-/// What can be asked.
+/// A command on a session.
 #[derive(Clone, Debug)]
 pub enum SessionCommand {
-    /// Begins it.
+    /// Starts the session.
     StartSession(SessionSpec),
-    /// Ends it at once.
+    /// Ends the session at once.
     EndSession {
-        /// Why.
+        /// The reason for ending it.
         reason: EndReason,
     },
 }
 
-/// What happened.
+/// An event of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum SessionEvent {
-    /// The session lets its holder in.
+    /// The session started: its holder is authenticated.
     SessionStarted(SessionSpec),
-    /// The session lets nobody in.
+    /// The session ended: it no longer authenticates its holder.
     SessionEnded {
-        /// Why.
+        /// The reason for ending it.
         reason: EndReason,
     },
 }
 
-/// The state that the rules need.
+/// The state of a session, as far as the rules need it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Session {
-    /// Before its beginning.
+    /// The state before the session starts.
     #[default]
     None,
-    /// Lets its holder in.
+    /// The session authenticates its holder.
     Live,
-    /// Lets nobody in.
+    /// The session no longer authenticates its holder.
     Ended,
 }
 
 impl Session {
-    /// What the command leads to.
+    /// Returns the events that the command produces, or the reasons for refusing it.
     pub fn decide(&self, command: SessionCommand) -> Result<Vec<SessionEvent>, Refused> {
         match (command, self) {
             (SessionCommand::StartSession(spec), Self::None) => Ok(vec![SessionEvent::SessionStarted(spec)]),

@@ -1,8 +1,8 @@
-//! Settings of boot images: what sites, ventures, roles and devices may set, and which value counts for a deployment.
+//! Settings of boot images: the values that sites, ventures, roles and devices set, and the value that applies to a deployment.
 //!
-//! Nearest wins: device, role, venture and its ancestors, site, and last the default of the image's declaration. Only
-//! settings that the image's templates use count, and of each only the nearest value. What was resolved at the start of a
-//! deployment is part of its first event, so that its files are rendered the same whatever changes later.
+//! The nearest value applies: that of the device, role, venture and its ancestors, site, and last the default in the image's
+//! declaration. Only settings that the image's templates use matter, and of each only the nearest value. The values that were
+//! resolved at the start of a deployment are part of its first event, so later changes do not affect the deployment's files.
 
 mod resolve;
 #[cfg(test)]
@@ -16,33 +16,33 @@ use crate::values::name::Name;
 use crate::values::setting::{BOOT_SECRET_PREFIX, SettingName, SettingValue, Settings};
 use std::collections::BTreeMap;
 
-/// What is wrong with secrets, by the secret's name; those that can be read are left out.
+/// The problems with secrets, by the secret's name. Secrets that can be read are not listed.
 pub type SecretProblems = BTreeMap<Name, String>;
 
-/// Settings that change: a value sets one, and none removes it.
+/// Changes of settings: a value sets a setting, and `None` removes it.
 pub type SettingsChange = BTreeMap<SettingName, Option<SettingValue>>;
 
 /// The most settings of a boot image, site, venture, role or device.
 const MOST: usize = 100;
-/// The most bytes of their JSON.
+/// The largest size of their JSON, in bytes.
 const LARGEST: usize = 64 * 1024;
 
-/// The field of a request that a rule about a setting is about.
+/// The field of a request that an error about a setting refers to.
 pub fn field(name: &SettingName) -> String {
     format!("settings.{name}")
 }
 
-/// The secrets that settings refer to.
+/// The names of the secrets that settings refer to.
 pub fn secrets(settings: &Settings) -> impl Iterator<Item = &Name> {
     settings.values().filter_map(SettingValue::secret)
 }
 
-/// The changes of `wanted` that make a difference to `settings`.
+/// The changes in `wanted` that differ from `settings`.
 pub fn changes(settings: &Settings, wanted: SettingsChange) -> SettingsChange {
     wanted.into_iter().filter(|(name, value)| settings.get(name) != value.as_ref()).collect()
 }
 
-/// Makes changes.
+/// Applies changes to settings.
 pub fn apply(settings: &mut Settings, changes: SettingsChange) {
     for (name, value) in changes {
         match value {
@@ -52,19 +52,19 @@ pub fn apply(settings: &mut Settings, changes: SettingsChange) {
     }
 }
 
-/// Why so many settings are refused.
+/// The error for too many settings; `None` if `count` is allowed.
 pub(crate) fn too_many(count: usize) -> Option<BrokenRule> {
     let message = format!("{count} settings are more than {MOST}, the most that are kept; remove some");
     (count > MOST).then(|| BrokenRule::new("settings", "settings_too_many", message))
 }
 
-/// What is wrong with a value of the setting that chooses the boot chain, as the end of a sentence; `None` for other settings.
+/// The problem with a value of the setting that chooses the boot chain, as the end of a sentence; `None` for other settings.
 pub(crate) fn chain_problem(name: &SettingName, value: Option<&SettingValue>) -> Option<String> {
     value.filter(|_| BootChain::is_chosen_by(name)).and_then(|value| BootChain::chosen(value).err())
 }
 
-/// Every rule that the settings of a site, venture, role or device break. Their types are the images' to declare, so that
-/// they are checked when a deployment starts.
+/// Every problem with the settings of a site, venture, role or device. Boot images declare the types of settings, so types are
+/// checked when a deployment starts.
 pub(crate) fn broken(settings: &Settings, secret_problems: &SecretProblems) -> Vec<BrokenRule> {
     let mut broken: Vec<BrokenRule> = too_many(settings.len()).into_iter().collect();
     if serde_json::to_string(settings).is_ok_and(|json| json.len() > LARGEST) {

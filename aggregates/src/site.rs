@@ -24,33 +24,34 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU16;
 use utoipa::ToSchema;
 
-/// What a site is.
+/// The description of a site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SiteSpec {
-    /// For people.
+    /// A name for operators.
     #[serde(default)]
     pub name: Text,
-    /// The address that a booting server loads its first file from (BOOTP `siaddr`).
+    /// The address of the server that sends the first boot file (BOOTP `siaddr`).
     #[schema(value_type = Option<Ipv4Address>)]
     pub next_server: Option<Ipv4Addr>,
-    /// Where this site's servers reach the boot pages, such as `http://10.0.0.1:8080`; by default the service's base URL.
+    /// The URL at which this site's servers reach the boot pages, such as `http://10.0.0.1:8080`; by default the service's base
+    /// URL.
     pub boot_url: Option<BootUrl>,
     /// The default domain of the site.
     pub domain: DomainName,
-    /// The DNS zones that Bootledger manages for the site, forward and reverse: each its name, or an object with its name and
-    /// what its file says beside the records of devices.
+    /// The DNS zones that Bootledger manages for the site, forward and reverse. Each is a name, or an object with the name and
+    /// what the zone file contains in addition to device records.
     #[serde(default)]
     #[schema(value_type = Vec<ZoneForm>)]
     pub zones: Vec<Zone>,
-    /// How host names are numbered.
+    /// The template for numbered host names.
     pub hostname_template: Option<HostnameTemplate>,
-    /// Options that only entries with a live deployment carry, beside next server and boot file.
+    /// DHCP options that entries have only while their device is being deployed, in addition to next server and boot file.
     #[serde(default)]
     pub dhcp_header: Vec<DhcpOption>,
-    /// The primary that takes dynamic updates of the zones; without one, records are only in the zone files.
+    /// The DNS primary that accepts dynamic updates of the zones. Without one, records are only in the zone files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_updates: Option<DnsUpdates>,
-    /// Settings of boot images for the site's servers; ventures, roles and devices go before it.
+    /// Values for settings of boot images, for the site's servers. Ventures, roles and devices override them.
     #[serde(default, skip_serializing_if = "Settings::is_empty")]
     pub settings: Settings,
 }
@@ -59,31 +60,31 @@ pub struct SiteSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DnsUpdates {
-    /// The address of the zones' primary.
+    /// The address of the zones' DNS primary.
     #[schema(value_type = IpAddress)]
     pub primary: IpAddr,
-    /// Its TCP port.
+    /// The TCP port of the primary.
     #[serde(default = "dns_port")]
     #[schema(value_type = u16, minimum = 1)]
     pub port: NonZeroU16,
-    /// The key that updates are signed with.
+    /// The TSIG key that signs the updates.
     pub key: TsigKey,
 }
 
-/// A key for signing messages; the same is configured in the DNS server.
+/// A TSIG key; the DNS server has the same key in its configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TsigKey {
     /// The key's name in the DNS server.
     pub name: DomainName,
-    /// How messages are signed: `hmac-sha256`, `hmac-sha384` or `hmac-sha512`.
+    /// The algorithm: `hmac-sha256`, `hmac-sha384` or `hmac-sha512`.
     #[serde(default)]
     pub algorithm: TsigAlgorithm,
-    /// The name of the secret that holds the key in base64, as `tsig-keygen` prints it; never the key.
+    /// The name of the secret that holds the key in base64, as `tsig-keygen` prints it; never the key itself.
     pub secret: Name,
 }
 
-/// How messages are signed.
+/// The algorithm of a TSIG key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub enum TsigAlgorithm {
@@ -102,11 +103,11 @@ pub enum TsigAlgorithm {
 written_as_text!(TsigAlgorithm, "`hmac-sha256`, `hmac-sha384` or `hmac-sha512`", None, "hmac-sha256");
 
 impl TsigAlgorithm {
-    /// All of them, as they are written.
+    /// All algorithms, each with its name in JSON.
     pub const ALL: [(Self, &str); 3] =
         [(Self::HmacSha256, "hmac-sha256"), (Self::HmacSha384, "hmac-sha384"), (Self::HmacSha512, "hmac-sha512")];
 
-    /// How it is written.
+    /// The algorithm's name in JSON.
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(algorithm, _)| *algorithm == self).map_or("hmac-sha256", |(_, name)| name)
     }
@@ -116,7 +117,7 @@ impl std::str::FromStr for TsigAlgorithm {
     type Err = crate::values::ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // DNS servers write it as a name: HMAC-SHA256, or with a final dot.
+        // DNS servers also write the name in capitals, such as HMAC-SHA256, or with a final dot.
         let name = text.trim().trim_end_matches('.').to_ascii_lowercase();
         let known = Self::ALL.iter().find(|(_, known)| *known == name).map(|(algorithm, _)| *algorithm);
         known.ok_or_else(|| {
@@ -155,7 +156,7 @@ impl BootUrl {
         &self.0
     }
 
-    /// Its host, where that is an IPv4 address.
+    /// The host of the URL, if it is an IPv4 address.
     pub fn ipv4(&self) -> Option<Ipv4Addr> {
         let (_, rest) = self.0.split_once("://")?;
         rest.split(['/', ':']).next()?.parse().ok()
@@ -192,12 +193,12 @@ impl From<BootUrl> for String {
 }
 
 impl SiteSpec {
-    /// The managed zone that `name` belongs to: the longest that contains it.
+    /// The managed zone that `name` belongs to: the longest one that contains it.
     pub fn zone_of(&self, name: &str) -> Option<&Zone> {
         holding(&self.zones, name, None).map(|(zone, _)| zone)
     }
 
-    /// The managed zone that holds an address's PTR record, the smallest of them, and the record's name there.
+    /// The managed zone that holds an address's PTR record (the smallest one), and the record's name in it.
     pub fn reverse_zone(&self, ip: Ipv4Addr) -> Option<(&Zone, String)> {
         holding(&self.zones, "", Some(ip))
     }
@@ -208,54 +209,54 @@ impl SiteSpec {
     }
 }
 
-/// Why a site cannot be retired that these still belong to; `None` where it can.
+/// Why a site cannot be retired while `used_by` belong to it; `None` if it can.
 pub fn in_use(used_by: &[String]) -> Option<BrokenRule> {
     let message = format!("the site is still used by {}; retire those first", used_by.join(", "));
     (!used_by.is_empty()).then(|| BrokenRule::new("", "site_in_use", message))
 }
 
-/// What can be asked.
+/// A command on a site.
 #[derive(Clone, Debug)]
 pub enum SiteCommand {
     /// Creates or changes the site.
     DefineSite {
-        /// What it shall be.
+        /// The new description.
         spec: Box<SiteSpec>,
-        /// What is wrong with the key's secret, if anything.
+        /// The problem with the TSIG key's secret, if any.
         secret_problem: Option<String>,
-        /// What is wrong with the secrets that its settings name.
+        /// The problems with the secrets that the site's settings name.
         setting_secrets: SecretProblems,
-        /// What its zones have to agree with.
+        /// What the site's zones must be consistent with.
         zones: ZoneFacts,
     },
-    /// Takes the site out of use; `used_by` names, looked up, what still belongs to it.
+    /// Retires the site.
     RetireSite {
-        /// Such as `network dc1-prod`.
+        /// What still belongs to the site, as looked up, such as `network dc1-prod`.
         used_by: Vec<String>,
     },
 }
 
-/// What happened.
+/// An event of a site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum SiteEvent {
-    /// The site is now this.
+    /// The site's description was set.
     SiteDefined {
-        /// All of it.
+        /// The new description.
         spec: Box<SiteSpec>,
     },
-    /// The site is out of use.
+    /// The site was retired.
     SiteRetired {},
 }
 
-/// The state that the rules need.
+/// The state of a site, as far as the rules need it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Site {
     defined: Option<Box<SiteSpec>>,
 }
 
 impl Site {
-    /// What the command leads to.
+    /// Returns the events that the command produces, or the reasons for refusing it.
     pub fn decide(&self, command: SiteCommand) -> Result<Vec<SiteEvent>, Refused> {
         match command {
             SiteCommand::DefineSite { spec, secret_problem, setting_secrets, zones } => {
@@ -264,7 +265,7 @@ impl Site {
                 }
                 let problem = |problem| BrokenRule::new("dns_updates.key.secret", "secret_missing", problem);
                 let mut broken: Vec<BrokenRule> = secret_problem.map(problem).into_iter().collect();
-                // A URL that is there already is not judged again: sites of before this rule can still be changed.
+                // An unchanged URL is not checked again, so a site that predates this rule can still be changed.
                 let before = self.defined.as_ref().and_then(|defined| defined.boot_url.as_ref());
                 if let Some(url) = spec.boot_url.as_ref().filter(|url| before != Some(*url))
                     && let Some(why) = http_url::problem(url.as_str())

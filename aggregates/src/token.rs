@@ -1,5 +1,5 @@
-//! An access token: who may do what until when. Its secret is never here; only the service's
-//! table of secret hashes knows it.
+//! An access token: what its bearer may do, and until when. The token's secret is never stored here; only the service's table
+//! of secret hashes has its hash.
 //!
 //! `(none) ─CreateToken─► valid ─RevokeToken─► revoked`
 
@@ -13,69 +13,69 @@ use crate::values::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What a token's bearer may do. Each of the first three may also do what those before it may.
+/// The scope of a token. Each of the first three also includes those before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Reads everything.
     Viewer,
-    /// Also registers, verifies, deploys, cancels.
+    /// Also registers and verifies devices, and starts and cancels deployments.
     Operator,
     /// Also changes the catalogue and tokens.
     Administrator,
-    /// Only confirms configurations of this one DHCP server.
+    /// Only confirms configurations of this DHCP server.
     DhcpServer(Name),
-    /// Only hands in reports of Puppet's agents.
+    /// Only submits reports of Puppet agents.
     PuppetReports,
 }
 
-/// What can be asked.
+/// A command on a token.
 #[derive(Clone, Debug)]
 pub enum TokenCommand {
-    /// Makes a token valid.
+    /// Creates the token.
     CreateToken {
-        /// For people; the actor's name in events.
+        /// The token's name for operators; also the actor's name in events.
         name: Text,
-        /// What its bearer may do.
+        /// The token's scope.
         scope: Scope,
-        /// When it ends; never, where `None`.
+        /// When the token expires; `None` means never.
         expires: Option<Timestamp>,
     },
-    /// Ends it at once.
+    /// Revokes the token at once.
     RevokeToken,
 }
 
-/// What happened.
+/// An event of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum TokenEvent {
-    /// The token is valid.
+    /// The token was created and is valid.
     TokenCreated {
-        /// For people.
+        /// The token's name for operators; also the actor's name in events.
         name: Text,
-        /// What its bearer may do.
+        /// The token's scope.
         scope: Scope,
-        /// When it ends; never, where `None`.
+        /// When the token expires; `None` means never.
         expires: Option<Timestamp>,
     },
-    /// The token is no longer valid.
+    /// The token was revoked.
     TokenRevoked {},
 }
 
-/// The state that the rules need.
+/// The state of a token, as far as the rules need it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Token {
-    /// Before its creation.
+    /// The state before the token is created.
     #[default]
     None,
-    /// May be used.
+    /// The token is accepted.
     Valid,
-    /// May not be used.
+    /// The token is no longer accepted.
     Revoked,
 }
 
 impl Token {
-    /// What the command leads to.
+    /// Returns the events that the command produces, or the reasons for refusing it.
     pub fn decide(&self, command: TokenCommand) -> Result<Vec<TokenEvent>, Refused> {
         match (command, self) {
             (TokenCommand::CreateToken { name, .. }, Self::None) if name.is_empty() => {

@@ -1,11 +1,12 @@
-//! A person who signs in: with a password, or through an `OpenID` Connect provider. The password's hash is never here; the
-//! events name it by an id, and only the service's table of hashes knows it.
+//! A user, who signs in with a password or through an `OpenID` Connect provider. The password's hash is never stored here: the
+//! events name it by an id, and only the service's table of hashes has it.
 //!
 //! ```text
 //! (none) ─CreateUser─► enabled ⇄ disabled        DisableUser, EnableUser
 //! ```
 //!
-//! A lock-out is a fact beside that: for a while, attempts to sign in have to wait. `UnlockUser` ends it.
+//! A lock-out is independent of that state: after too many failed sign-ins, further attempts must wait for a while.
+//! `UnlockUser` ends it.
 
 #[cfg(test)]
 mod tests;
@@ -19,23 +20,23 @@ use std::fmt;
 use std::net::IpAddr;
 use utoipa::ToSchema;
 
-/// A lock-out goes on record again after so long, however many attempts there are in between.
+/// A lock-out is recorded at most once in this time, regardless of the number of attempts.
 pub const LOCK_OUT_SECONDS: i64 = 3600;
 
-/// What a person may do. Each may also do what those before it may.
+/// The role of a user. Each also includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Reads everything.
     Viewer,
-    /// Also registers, verifies, deploys, cancels.
+    /// Also registers and verifies devices, and starts and cancels deployments.
     Operator,
     /// Also changes the catalogue, tokens and users.
     Administrator,
 }
 
 impl Role {
-    /// Its name, as in the API.
+    /// The role's name, as in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
@@ -62,164 +63,165 @@ impl std::str::FromStr for Role {
     }
 }
 
-/// How a person signs in.
+/// How a user signs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SignIn {
-    /// With a password that is checked here.
+    /// With a password that Bootledger checks.
     Password {
-        /// Which stored hash is the password's.
+        /// The id of the stored password hash.
         password: PasswordId,
-        /// Whether it has to be changed at the next sign-in, since somebody else has seen it.
+        /// Whether the user must change the password at the next sign-in, because someone else has seen it.
         one_time: bool,
     },
-    /// Through the `OpenID` Connect provider, which also says which role.
+    /// Through the `OpenID` Connect provider, which also determines the user's role.
     OpenidConnect,
 }
 
-/// Who somebody is to an `OpenID` Connect provider. Unlike what the provider calls a person, this never changes hands.
+/// A user's identity at an `OpenID` Connect provider. Unlike the user name at the provider, it is never reassigned to another
+/// user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Link {
-    /// The provider's URL.
+    /// The provider's URL (the claim `iss`).
     pub issuer: Text,
-    /// The person's identifier there.
+    /// The user's identifier at the provider (the claim `sub`).
     pub subject: Text,
 }
 
-/// What can be asked.
+/// A command on a user.
 #[derive(Clone, Debug)]
 pub enum UserCommand {
-    /// Makes a person known, who may sign in from now on.
+    /// Creates the user, who may sign in from now on.
     CreateUser {
-        /// For people.
+        /// A name for display.
         display_name: Text,
-        /// What the person may do.
+        /// The user's role.
         role: Role,
-        /// How the person signs in.
+        /// How the user signs in.
         sign_in: SignIn,
     },
-    /// Gives the person another role. `others` is how many other enabled administrators there are.
+    /// Changes the user's role.
     ChangeRole {
-        /// What the person may do from now on.
+        /// The new role.
         role: Role,
-        /// How many other enabled administrators there are.
+        /// The number of other enabled administrators: the last one must remain.
         others: usize,
     },
-    /// Sets another password.
+    /// Replaces the user's password.
     ChangePassword {
-        /// Which stored hash is the new password's.
+        /// The id of the new password's stored hash.
         password: PasswordId,
-        /// Whether it has to be changed at the next sign-in.
+        /// Whether the user must change the password at the next sign-in.
         one_time: bool,
     },
-    /// The provider says who the person is and what the person may do; somebody new is made known.
+    /// Records the name and role that the provider reports for a user who signs in; creates the user if necessary.
     AdmitUser {
-        /// For people.
+        /// A name for display.
         display_name: Text,
-        /// What the person may do.
+        /// The user's role.
         role: Role,
-        /// Who the person is to the provider.
+        /// The user's identity at the provider.
         link: Link,
-        /// How many other enabled administrators there are.
+        /// The number of other enabled administrators: the last one must remain.
         others: usize,
     },
-    /// Lets the person in no longer.
+    /// Disables the user, who can no longer sign in.
     DisableUser {
-        /// How many other enabled administrators there are.
+        /// The number of other enabled administrators: the last one must remain.
         others: usize,
     },
-    /// Lets the person in again.
+    /// Enables the user, who can sign in again.
     EnableUser,
-    /// Attempts to sign in as the person have to wait, after too many in a row.
+    /// Locks the user out for a while, after too many failed sign-ins in a row.
     LockOut {
-        /// Where they came from, where that is one address.
+        /// The address of the attempts, if it is a single one.
         client: Option<IpAddr>,
-        /// Whether those from other addresses that the person has not signed in from before have to wait too.
+        /// Whether attempts from other addresses must wait too, unless the user has signed in from there before.
         everywhere: bool,
-        /// When.
+        /// When the lock-out began.
         at: Timestamp,
     },
-    /// Attempts to sign in as the person need not wait any more.
+    /// Ends the lock-out.
     UnlockUser,
 }
 
-/// What happened.
+/// An event of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum UserEvent {
-    /// The person may sign in.
+    /// The user was created and may sign in.
     UserCreated {
-        /// For people.
+        /// A name for display.
         display_name: Text,
-        /// What the person may do.
+        /// The user's role.
         role: Role,
-        /// How the person signs in.
+        /// How the user signs in.
         sign_in: SignIn,
     },
-    /// The person may do something else.
+    /// The user's role was changed.
     UserRoleChanged {
-        /// What the person may do now.
+        /// The new role.
         role: Role,
     },
-    /// The person has another password.
+    /// The user's password was replaced.
     UserPasswordChanged {
-        /// Which stored hash is the new password's.
+        /// The id of the new password's stored hash.
         password: PasswordId,
-        /// Whether it has to be changed at the next sign-in.
+        /// Whether the user must change the password at the next sign-in.
         one_time: bool,
     },
-    /// The person is this one to the provider, and nobody else will be.
+    /// The user was linked to an identity at the provider. No other user can be linked to it.
     UserLinked {
-        /// Who the person is to the provider.
+        /// The user's identity at the provider.
         link: Link,
     },
-    /// The person is let in no longer.
+    /// The user was disabled and can no longer sign in.
     UserDisabled {},
-    /// The person is let in again.
+    /// The user was enabled and can sign in again.
     UserEnabled {},
-    /// After too many attempts in a row, attempts to sign in as the person have to wait.
+    /// After too many failed sign-ins in a row, further attempts must wait for a while.
     UserLockedOut {
-        /// Where the attempts came from, where that is one address.
+        /// The address of the attempts, if it is a single one.
         client: Option<IpAddr>,
-        /// Whether those from other addresses that the person has not signed in from before have to wait too.
+        /// Whether attempts from other addresses must wait too, unless the user has signed in from there before.
         everywhere: bool,
-        /// When.
+        /// When the lock-out began.
         at: Timestamp,
     },
-    /// Attempts to sign in as the person need not wait any more.
+    /// The lock-out was ended.
     UserUnlocked {},
 }
 
-/// A lock-out that is on record.
+/// A recorded lock-out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockOut {
     everywhere: bool,
     at: Timestamp,
 }
 
-/// The state that the rules need.
+/// The state of a user, as far as the rules need it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum User {
-    /// Before its creation.
+    /// The state before the user is created.
     #[default]
     None,
-    /// Known.
+    /// Created, and either enabled or disabled.
     Known {
-        /// What the person may do.
+        /// The user's role.
         role: Role,
-        /// How the person signs in.
+        /// How the user signs in.
         sign_in: SignIn,
-        /// Whether the person is let in.
+        /// Whether the user may sign in.
         enabled: bool,
-        /// Who the person is to the provider, once that is known.
+        /// The user's identity at the provider, once it is known.
         link: Option<Link>,
-        /// The last lock-out, unless the user was unlocked since.
+        /// The last lock-out, unless the user was unlocked since then.
         locked_out: Option<LockOut>,
     },
 }
 
 impl User {
-    /// What the command leads to.
+    /// Returns the events that the command produces, or the reasons for refusing it.
     pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, Refused> {
         use UserCommand as C;
         let Self::Known { role: current, sign_in: old, enabled, link: known, locked_out } = self else {
@@ -252,7 +254,7 @@ impl User {
                 let message = "this user signs in through OpenID Connect and has no password here; change it at the provider";
                 Err(Refused::because("password", "password_elsewhere", message))
             }
-            // The same one again: the caller repeats itself.
+            // The same password id again means that the caller repeats the command.
             C::ChangePassword { password, one_time } if old == (SignIn::Password { password, one_time }) => Ok(vec![]),
             C::ChangePassword { password, one_time } => Ok(vec![UserEvent::UserPasswordChanged { password, one_time }]),
             C::AdmitUser { role, link, others, .. } => {
@@ -285,7 +287,7 @@ impl User {
             C::DisableUser { .. } => Ok(vec![UserEvent::UserDisabled {}]),
             C::EnableUser if enabled => Ok(vec![]),
             C::EnableUser => Ok(vec![UserEvent::UserEnabled {}]),
-            // Attempts to sign in as this user lead nowhere, however many there are.
+            // A user who is disabled or uses the provider cannot sign in with a password, regardless of the number of attempts.
             C::LockOut { .. } if !enabled || old == SignIn::OpenidConnect => Ok(vec![]),
             C::LockOut { client, everywhere, at } => {
                 let on_record = locked_out.is_some_and(|last| {

@@ -1,4 +1,5 @@
-//! The field's own words as types: parsed once at the edge, never checked again.
+//! Value types of the domain: addresses, names, times and settings. Each is parsed once, where it enters the program, and never
+//! checked again.
 
 pub mod boot_chain;
 pub mod dhcp_option;
@@ -22,22 +23,22 @@ pub mod text;
 pub mod timestamp;
 pub mod user_name;
 
-/// Why a text is not a value of the wanted type: a sentence for the person who typed it.
+/// Why a text is not a value of the expected type: a sentence for the operator who entered it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ParseError(pub String);
 
 impl ParseError {
-    /// An error with this sentence.
+    /// Creates an error with this sentence.
     pub fn new(sentence: impl Into<String>) -> Self {
         Self(shortened(sentence.into()))
     }
 }
 
-/// The most characters of a value that a sentence quotes.
+/// The most characters of a value that an error message quotes.
 const QUOTED: usize = 100;
 
-/// A sentence whose quoted values are cut where they are too long to read.
+/// Shortens the quoted values in a sentence that are too long to read.
 pub fn shortened(sentence: String) -> String {
     if sentence.len() <= QUOTED {
         return sentence;
@@ -60,6 +61,6 @@ pub fn shortened(sentence: String) -> String {
             short.push(c);
         }
     }
-    // A quotation mark that nothing ends quotes no value.
+    // A quotation mark without a closing one quotes no value.
     if inside { sentence } else { short }
 }

@@ -1,4 +1,4 @@
-//! A venture (who owns servers) and its roles (what servers do). The key is the venture's name.
+//! A venture, which owns servers, and its roles, which define what servers do. The key is the venture's name.
 //!
 //! `(none) ─DefineVenture─► defined ─DefineRole / RetireRole─► … ─RetireVenture─► retired`
 
@@ -16,54 +16,55 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// What a venture is, without its roles.
+/// The description of a venture, without its roles.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VentureSpec {
-    /// For people.
+    /// A description for operators.
     #[serde(default)]
     pub description: Text,
-    /// The venture that it is a part of.
+    /// The venture that contains this one.
     pub parent: Option<Name>,
-    /// What servers of the venture boot unless their role says otherwise; inherited from the parent.
+    /// The boot image of the venture's servers, unless their role names one; inherited from the parent.
     pub default_boot_image: Option<Name>,
-    /// The Puppet classes of all its servers, and of its parts'.
+    /// The Puppet classes of all servers of this venture and its sub-ventures.
     #[serde(default, skip_serializing_if = "Classes::is_empty")]
     pub puppet_classes: Classes,
-    /// Puppet's top-scope parameters of all its servers, and of its parts'. Never a secret.
+    /// Puppet's top-scope parameters for all servers of this venture and its sub-ventures. Not for secrets.
     #[serde(default, skip_serializing_if = "Parameters::is_empty")]
     pub puppet_parameters: Parameters,
-    /// The Puppet environment of its servers; inherited from the parent, and else the agent's own.
+    /// The Puppet environment of the venture's servers; inherited from the parent; without one, the agent's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub puppet_environment: Option<Text>,
-    /// Settings of boot images for its servers and those of its parts; roles, nearer ventures and devices go before it.
+    /// Values for settings of boot images, for the servers of this venture and its sub-ventures. Roles, nearer ventures and
+    /// devices override them.
     #[serde(default, skip_serializing_if = "Settings::is_empty")]
     pub settings: Settings,
 }
 
-/// What a role is.
+/// The description of a role.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoleSpec {
-    /// For people.
+    /// A description for operators.
     #[serde(default)]
     pub description: Text,
-    /// What servers of the role boot; the venture's by default.
+    /// The boot image of the role's servers; the venture's by default.
     pub default_boot_image: Option<Name>,
-    /// The Puppet classes of the role, beside those of its venture.
+    /// The Puppet classes of the role, in addition to those of its venture.
     #[serde(default)]
     pub puppet_classes: Classes,
-    /// Puppet's top-scope parameters of the role, which go before those of its venture. Never a secret.
+    /// Puppet's top-scope parameters of the role, which override those of its venture. Not for secrets.
     #[serde(default)]
     pub puppet_parameters: Parameters,
     /// The Puppet environment of the role's servers; the venture's by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub puppet_environment: Option<Text>,
-    /// Settings of boot images for the role's servers; only a device's own go before it.
+    /// Values for settings of boot images, for the role's servers. Only a device's own values override them.
     #[serde(default, skip_serializing_if = "Settings::is_empty")]
     pub settings: Settings,
 }
 
 impl VentureSpec {
-    /// What Puppet is told because of it.
+    /// The Puppet data of the venture.
     pub fn puppet(&self) -> Layer<'_> {
         Layer {
             classes: &self.puppet_classes,
@@ -74,7 +75,7 @@ impl VentureSpec {
 }
 
 impl RoleSpec {
-    /// What Puppet is told because of it.
+    /// The Puppet data of the role.
     pub fn puppet(&self) -> Layer<'_> {
         Layer {
             classes: &self.puppet_classes,
@@ -84,65 +85,64 @@ impl RoleSpec {
     }
 }
 
-/// What can be asked.
+/// A command on a venture.
 #[derive(Clone, Debug)]
 pub enum VentureCommand {
-    /// Creates or changes the venture. `ancestors` are the parent, its parent and so on, looked up;
-    /// empty where the parent is unknown.
+    /// Creates or changes the venture.
     DefineVenture {
         /// The venture's own key.
         name: Name,
-        /// What it shall be.
+        /// The new description.
         spec: VentureSpec,
-        /// The known ancestors, nearest first.
+        /// The parent, its parent and so on, nearest first, as looked up; empty if the parent does not exist.
         ancestors: Vec<Name>,
-        /// What is wrong with the secrets that its settings name.
+        /// The problems with the secrets that the venture's settings name.
         secret_problems: SecretProblems,
     },
     /// Creates or changes a role.
     DefineRole {
         /// The role's name within the venture.
         role: Name,
-        /// What it shall be.
+        /// The new description.
         spec: RoleSpec,
-        /// What is wrong with the secrets that its settings name.
+        /// The problems with the secrets that the role's settings name.
         secret_problems: SecretProblems,
     },
-    /// Takes a role out of use.
+    /// Retires a role.
     RetireRole {
         /// The role's name within the venture.
         role: Name,
     },
-    /// Takes the venture and its roles out of use.
+    /// Retires the venture and its roles.
     RetireVenture,
 }
 
-/// What happened.
+/// An event of a venture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum VentureEvent {
-    /// The venture is now this.
+    /// The venture's description was set.
     VentureDefined {
-        /// All but its roles.
+        /// The new description, without the venture's roles.
         spec: VentureSpec,
     },
-    /// The role is now this.
+    /// A role's description was set.
     RoleDefined {
-        /// Its name within the venture.
+        /// The role's name within the venture.
         role: Name,
-        /// All of it.
+        /// The new description.
         spec: RoleSpec,
     },
-    /// The role is out of use.
+    /// A role was retired.
     RoleRetired {
-        /// Its name within the venture.
+        /// The role's name within the venture.
         role: Name,
     },
-    /// The venture and its roles are out of use.
+    /// The venture and its roles were retired.
     VentureRetired {},
 }
 
-/// The state that the rules need.
+/// The state of a venture, as far as the rules need it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Venture {
     defined: Option<VentureSpec>,
@@ -150,7 +150,7 @@ pub struct Venture {
 }
 
 impl Venture {
-    /// What the command leads to.
+    /// Returns the events that the command produces, or the reasons for refusing it.
     pub fn decide(&self, command: VentureCommand) -> Result<Vec<VentureEvent>, Refused> {
         match command {
             VentureCommand::DefineVenture { name, spec, ancestors, secret_problems } => {
@@ -171,7 +171,7 @@ impl Venture {
                 Ok(if self.roles.get(&role) == Some(&spec) { vec![] } else { vec![VentureEvent::RoleDefined { role, spec }] })
             }
             VentureCommand::RetireRole { role } if self.roles.contains_key(&role) => Ok(vec![VentureEvent::RoleRetired { role }]),
-            // Nothing is shown of a role that was retired, so that it is as if it had never been.
+            // A retired role is not shown anywhere, as if it had never existed.
             VentureCommand::RetireRole { role } => {
                 Err(Refused::because("", "role_unknown", format!("the venture has no role {role}")))
             }
@@ -188,7 +188,7 @@ impl Venture {
     }
 }
 
-/// Why the wanted parent cannot be one.
+/// Why the requested parent is refused.
 fn parent(name: &Name, spec: &VentureSpec, ancestors: &[Name]) -> Option<BrokenRule> {
     let parent = spec.parent.as_ref()?;
     if *parent == *name || ancestors.contains(name) {

@@ -1,4 +1,5 @@
-//! A webhook: a receiver that is told what happens. The key is its name. How far it is, only its answers tell; that is not here.
+//! A webhook: a receiver of events over HTTP. The key is its name. Its delivery position is not stored here: it depends only on
+//! the receiver's answers.
 //!
 //! `(none) ─DefineWebhook─► defined ─RetireWebhook─► retired ─DefineWebhook─► defined`, and while it is defined
 //! `─PauseWebhook─► paused ─ResumeWebhook─►`.
@@ -18,111 +19,113 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
-/// What a webhook is.
+/// The description of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookSpec {
-    /// For people.
+    /// A description for operators.
     #[serde(default)]
     pub description: Text,
-    /// Where events are posted to.
+    /// The URL that events are posted to.
     pub url: WebhookUrl,
-    /// Which events it is told: types such as `DeploymentDone`, all of a type of aggregate such as `deployment.*`, or `*`.
+    /// The events that the webhook receives: types such as `DeploymentDone`, all events of a type of aggregate such as
+    /// `deployment.*`, or `*`.
     pub events: Vec<EventPattern>,
-    /// The name of the secret that messages are signed with, `whsec_` and 24 to 64 bytes in base64; never the secret.
+    /// The name of the secret that signs messages, never the secret itself. The secret is `whsec_` and 24 to 64 bytes in
+    /// base64.
     pub secret: Name,
 }
 
-/// What can be asked.
+/// A command on a webhook.
 #[derive(Clone, Debug)]
 pub enum WebhookCommand {
-    /// Creates or changes the webhook. A new one begins with what happens from now on.
+    /// Creates or changes the webhook. A new one starts with the events recorded from now on.
     DefineWebhook {
-        /// What it shall be.
+        /// The new description.
         spec: Box<WebhookSpec>,
-        /// What is wrong with its secret, if anything.
+        /// The problem with the webhook's secret, if any.
         secret_problem: Option<String>,
     },
-    /// Has it told nothing for a while; nothing is lost.
+    /// Pauses deliveries; no event is lost.
     PauseWebhook {
-        /// Why.
+        /// The reason for pausing.
         reason: Text,
     },
-    /// Has it told again, from where it was.
+    /// Resumes deliveries from where they stopped.
     ResumeWebhook,
-    /// Has it told what comes behind a position, whatever it was told before.
+    /// Continues deliveries after an event number, regardless of what was delivered before.
     SetPosition {
-        /// The position; 0 for everything.
+        /// The event number; 0 delivers all events.
         after: i64,
-        /// Why.
+        /// The reason for changing the position.
         reason: Text,
-        /// The end of the log.
+        /// The last event number of the log.
         last_position: i64,
     },
-    /// Gives one event up that is not taken, so that the later ones of its aggregate go on.
+    /// Skips an event whose delivery fails, so that the later events of its aggregate are delivered.
     SkipEvent {
-        /// The event's position.
+        /// The event number.
         position: i64,
-        /// Why.
+        /// The reason for skipping the event.
         reason: Text,
-        /// Whether the receiver has failed to take it, and was not told of what follows.
+        /// Whether the receiver failed to accept the event, so that the ones after it were not delivered.
         failing: bool,
     },
-    /// Takes the webhook out of use.
+    /// Retires the webhook.
     RetireWebhook,
 }
 
-/// What happened.
+/// An event of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum WebhookEvent {
-    /// The webhook is now this. A new one begins behind this event.
+    /// The webhook's description was set. A new webhook starts after this event.
     WebhookDefined {
-        /// All of it.
+        /// The new description.
         spec: Box<WebhookSpec>,
     },
-    /// It is told nothing for a while.
+    /// Deliveries were paused.
     WebhookPaused {
-        /// Why.
+        /// The reason for pausing.
         reason: Text,
     },
-    /// It is told again, from where it was.
+    /// Deliveries were resumed from where they stopped.
     WebhookResumed {},
-    /// It is told what comes behind a position.
+    /// Deliveries continue after this event number.
     WebhookPositionSet {
-        /// The position.
+        /// The event number.
         after: i64,
-        /// Why.
+        /// The reason for changing the position.
         reason: Text,
     },
-    /// One event is not told to it.
+    /// An event is not delivered to the receiver.
     WebhookEventSkipped {
-        /// The event's position.
+        /// The event number.
         position: i64,
-        /// Why.
+        /// The reason for skipping the event.
         reason: Text,
     },
-    /// It is out of use.
+    /// The webhook was retired.
     WebhookRetired {},
 }
 
-/// The state that the rules need.
+/// The state of a webhook, as far as the rules need it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Webhook {
     defined: Option<Defined>,
 }
 
-/// A webhook in use.
+/// The state of a webhook in use.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Defined {
     spec: Box<WebhookSpec>,
     paused: bool,
-    /// What was given up since its position was set.
+    /// The events that were skipped since the position was last set.
     skipped: BTreeSet<i64>,
 }
 
 impl Webhook {
-    /// What the command leads to.
+    /// Returns the events that the command produces, or the reasons for refusing it.
     pub fn decide(&self, command: WebhookCommand) -> Result<Vec<WebhookEvent>, Refused> {
         use WebhookCommand as C;
         match (command, &self.defined) {

@@ -1,6 +1,7 @@
-//! A DNS zone that a site manages: its name, what its file says beside the records of devices, and which addresses it is for.
+//! A DNS zone that a site manages: its name, its addresses if it is a reverse zone, and what its file contains in addition to
+//! device records.
 //!
-//! A zone that has nothing but a name is written as the name.
+//! A zone without further settings is written as its name only.
 
 pub mod data;
 pub mod mailbox;
@@ -25,90 +26,91 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 
-/// How long answers may be kept by default, in seconds: a redeployed host moves within minutes.
+/// The default TTL in seconds. It is short because a redeployed host moves within minutes.
 pub const TTL: u32 = 300;
-/// The most name servers.
+/// The most name servers of a zone.
 const MOST_SERVERS: usize = 13;
 
-/// A zone. What is left out has a default.
+/// A DNS zone. Omitted settings have defaults.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Zone {
-    /// Its name.
+    /// The name of the zone.
     pub name: DomainName,
-    /// The rest.
+    /// All other settings of the zone.
     pub settings: Box<ZoneSettings>,
 }
 
-/// What a zone has beside its name.
+/// The settings of a zone, other than its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ZoneSettings {
-    /// The addresses of a reverse zone, where its name does not tell them.
+    /// The addresses of a reverse zone, if its name does not determine them.
     pub range: Option<AddressRange>,
     /// The zone's name servers.
     pub name_servers: Vec<Hostname>,
-    /// The primary that the SOA record names.
+    /// The primary name server in the SOA record.
     pub mname: Option<Hostname>,
-    /// Who is responsible.
+    /// The mail address of the zone's administrator, for the SOA record.
     pub rname: Option<Mailbox>,
-    /// SOA: after how many seconds a secondary looks again.
+    /// SOA refresh: seconds until a secondary checks for changes.
     pub refresh: Option<u32>,
-    /// SOA: after how many seconds it tries again.
+    /// SOA retry: seconds until a secondary retries a failed check.
     pub retry: Option<u32>,
-    /// SOA: after how many seconds it stops answering.
+    /// SOA expire: seconds without the primary after which a secondary stops answering.
     pub expire: Option<u32>,
-    /// SOA: how many seconds it may be kept that there is no such record.
+    /// SOA minimum: the TTL of negative answers in seconds.
     pub minimum: Option<u32>,
-    /// How many seconds answers may be kept.
+    /// The TTL of records in seconds.
     pub ttl: Option<u32>,
-    /// Where serial numbers come from.
+    /// How serial numbers are chosen.
     pub serial: SerialPolicy,
-    /// The serial number that they go on above.
+    /// The serial number that all further ones must exceed.
     pub serial_floor: Option<u32>,
-    /// Extra records, in the form of a master file.
+    /// Extra records, in master file format.
     pub records: String,
 }
 
-/// A zone's fields, as they are stored and sent.
+/// The fields of a zone, as they are stored and sent.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ZoneFields {
-    /// Its name.
+    /// The name of the zone.
     pub name: DomainName,
-    /// The addresses of a reverse zone, where its name does not tell them: `192.0.2.0/25` or `192.0.2.10-192.0.2.20`.
+    /// The addresses of a reverse zone, if its name does not determine them: `192.0.2.0/25` or `192.0.2.10-192.0.2.20`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     range: Option<AddressRange>,
-    /// The zone's name servers. By default `ns.` and the zone's name, where that host has an address, else `localhost`.
+    /// The zone's name servers. By default, `ns.` followed by the zone's name if that host has an address; otherwise
+    /// `localhost`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     name_servers: Vec<ServerName>,
-    /// The primary that the SOA record names; by default the first of the name servers.
+    /// The primary name server in the SOA record; by default the first of the name servers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mname: Option<ServerName>,
-    /// The mail address of who is responsible; by default `hostmaster` at the site's domain.
+    /// The mail address of the zone's administrator, for the SOA record; by default `hostmaster` at the site's domain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rname: Option<Mailbox>,
-    /// SOA: after how many seconds a secondary looks for changes; 3600 by default.
+    /// SOA refresh: seconds until a secondary checks for changes; 3600 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refresh: Option<u32>,
-    /// SOA: after how many seconds it tries again; 600 by default.
+    /// SOA retry: seconds until a secondary retries a failed check; 600 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retry: Option<u32>,
-    /// SOA: after how many seconds without the primary it stops answering; 1209600 by default.
+    /// SOA expire: seconds without the primary after which a secondary stops answering; 1209600 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expire: Option<u32>,
-    /// SOA: how many seconds it may be kept that a record does not exist; 60 by default.
+    /// SOA minimum: the TTL of negative answers in seconds; 60 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     minimum: Option<u32>,
-    /// How many seconds answers may be kept; 300 by default.
+    /// The TTL of records in seconds; 300 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ttl: Option<u32>,
-    /// Where serial numbers come from: the position of the last change in the log, its time in seconds since 1970, or its day
-    /// in UTC and two digits. Another policy goes on from the last number, and never lowers it.
+    /// How serial numbers are chosen: the event number of the last change, its time in seconds since 1970, or its day in UTC
+    /// and two digits. A new policy continues from the last number and never lowers it.
     #[serde(default, skip_serializing_if = "is_default")]
     serial: SerialPolicy,
-    /// The serial number that they go on above: what the secondaries of an older zone have.
+    /// The serial number that all further ones must exceed, for example because the secondaries of an existing zone have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     serial_floor: Option<u32>,
-    /// Extra records in the form of a master file (RFC 1035), with names relative to the zone.
+    /// Extra records in master file format (RFC 1035), with names relative to the zone.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schema(example = "ns1 A 10.0.0.53\n@ MX 10 mail.example.net.")]
     records: String,
@@ -118,7 +120,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// A name server's name.
+/// The name of a name server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ServerName(pub Hostname);
@@ -165,7 +167,7 @@ impl From<ZoneFields> for Zone {
         } = fields;
         let name_servers = name_servers.into_iter().map(|server| server.0).collect();
         let mname = mname.map(|server| server.0);
-        // Line ends as they are on the machine that sent them would make the same records two texts.
+        // Different line endings would turn the same records into two different texts.
         let records = records.replace("\r\n", "\n");
         let settings = ZoneSettings {
             range,
@@ -207,13 +209,13 @@ impl From<Zone> for ZoneFields {
     }
 }
 
-/// How a zone is described: its name alone, or its fields.
+/// The form of a zone in requests: its name alone, or its fields.
 #[derive(ToSchema)]
 #[serde(untagged)]
 pub enum ZoneForm {
-    /// A name.
+    /// The zone's name only.
     Name(DomainName),
-    /// The fields of a zone.
+    /// The zone's name and settings.
     Fields(ZoneFields),
 }
 
@@ -279,44 +281,44 @@ impl fmt::Display for Zone {
     }
 }
 
-/// How a reverse zone's name is read.
+/// How the name of a reverse zone is interpreted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// As these addresses.
+    /// The name identifies these addresses.
     Range(AddressRange),
-    /// As the first or the second ones.
+    /// The name is ambiguous: it identifies either the first or the second range.
     Ambiguous(AddressRange, AddressRange),
-    /// As none.
+    /// The name identifies no addresses.
     Nothing,
 }
 
 impl Zone {
-    /// Whether it has anything but a name.
+    /// Whether the zone has settings in addition to its name.
     pub fn has_settings(&self) -> bool {
         !is_default(&*self.settings)
     }
 
-    /// How long answers may be kept, in seconds.
+    /// The TTL of records in seconds.
     pub fn ttl(&self) -> u32 {
         self.settings.ttl.unwrap_or(TTL)
     }
 
-    /// Whether its records are PTR records.
+    /// Whether the zone is a reverse zone, which contains PTR records.
     pub fn is_reverse(&self) -> bool {
         let under = |top: &str| self.name.as_str().strip_suffix(top).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
         self.range.is_some() || ["in-addr.arpa", "ip6.arpa", "arpa"].into_iter().any(under)
     }
 
-    /// The addresses that it has PTR records of.
+    /// The addresses whose PTR records the zone contains.
     pub fn addresses(&self) -> Option<AddressRange> {
         self.range.or_else(|| match self.reading() {
-            // What was stored before the range could be stated was read as first and last address.
+            // Before zones had a range, an ambiguous name was read as the first and the last address.
             Reading::Range(range) | Reading::Ambiguous(range, _) => Some(range),
             Reading::Nothing => None,
         })
     }
 
-    /// How its name is read where no range is stated.
+    /// How the zone's name is interpreted if no range is given.
     pub fn reading(&self) -> Reading {
         if let Some(range) = octets(self.name.as_str()) {
             return Reading::Range(range);
@@ -345,10 +347,10 @@ impl Zone {
         }
     }
 
-    /// The name under which the zone has the PTR record of an address; `None` where the zone is not for that address.
+    /// The name of an address's PTR record in this zone; `None` if the zone is not for that address.
     ///
-    /// A zone of whole octets, such as `0.10.in-addr.arpa`, has it under the address's own reverse name. Every other has it
-    /// under the last octet, such as `20.0/25.2.0.192.in-addr.arpa`, and the zone above refers there (RFC 2317).
+    /// A zone of whole octets, such as `0.10.in-addr.arpa`, contains the address's own reverse name. Any other zone uses the
+    /// last octet, such as `20.0/25.2.0.192.in-addr.arpa`, and the zone above it refers to that name (RFC 2317).
     pub fn pointer_name(&self, ip: Ipv4Addr) -> Option<String> {
         if let Some(range) = octets(self.name.as_str()) {
             return range.contains(ip).then(|| reverse_name(ip));
@@ -356,7 +358,8 @@ impl Zone {
         self.addresses()?.contains(ip).then(|| format!("{}.{}", ip.octets()[3], self.name))
     }
 
-    /// The zone whose names the zone's PTR records have in the views, where each has its address's own reverse name.
+    /// The zone whose names the zone's PTR records have in the views. In the views, each PTR record has its address's own
+    /// reverse name.
     pub fn above(&self) -> DomainName {
         let network = self.addresses().filter(|_| octets(self.name.as_str()).is_none());
         let above = network.map(|range| {
@@ -366,18 +369,18 @@ impl Zone {
         above.and_then(|above| above.parse().ok()).unwrap_or_else(|| self.name.clone())
     }
 
-    /// The extra records; each error with its line.
+    /// The extra records, or each error with its line.
     pub fn extra(&self) -> Result<Vec<ExtraRecord>, Vec<LineError>> {
         master_file::read(&self.records, &self.name)
     }
 
-    /// The extra records that can be read, and why the other lines cannot be. A line that an earlier version accepted and this
-    /// one does not is left out of the file by itself, and takes no other with it.
+    /// The extra records that can be read, and the errors of the other lines. A line that an earlier version accepted and this
+    /// one does not is omitted from the file; it does not affect other lines.
     pub fn readable(&self) -> (Vec<ExtraRecord>, Vec<LineError>) {
         master_file::read_each(&self.records, &self.name)
     }
 
-    /// What is wrong with a zone by itself: field and sentence.
+    /// The problems with the zone on its own: each a field and a sentence.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = vec![];
         if let Err(problem) = self.range_problem() {
@@ -419,7 +422,7 @@ impl Zone {
         problems
     }
 
-    /// SOA: refresh, retry, expire, minimum.
+    /// The SOA times: refresh, retry, expire, minimum.
     pub fn soa_times(&self) -> [u32; 4] {
         let or = |value: Option<u32>, default| value.unwrap_or(default);
         [or(self.refresh, 3600), or(self.retry, 600), or(self.expire, 1_209_600), or(self.minimum, 60)]
@@ -460,7 +463,7 @@ impl Zone {
             _ if !range.is_of_one_24() => Err(format!(
                 "{range} is more than one /24, and the zone's names have only the last octet; use zones of whole octets, such as 2.0.192.in-addr.arpa"
             )),
-            // The longest label in front is of three digits.
+            // The longest label in front of the zone's name has three digits.
             _ if name.as_str().len() > 249 => {
                 Err(format!("{name} is so long that the names of its addresses would have more than 253 characters (RFC 1035)"))
             }
@@ -477,8 +480,8 @@ impl Zone {
     }
 }
 
-/// The zone that a record belongs to, of all that are managed, and its name there: the smallest that holds it. Of the same zone
-/// at two sites, the one with settings counts. `reverse` is the address of a PTR record.
+/// The zone that a record belongs to, of all managed zones, and the record's name in it: the smallest zone that contains it. If
+/// two sites have the same zone, the one with settings applies. `reverse` is the address of a PTR record.
 pub fn holding<'a, T: AsRef<Zone> + 'a>(
     zones: impl IntoIterator<Item = T>,
     name: &str,
@@ -510,7 +513,7 @@ fn octets(zone: &str) -> Option<AddressRange> {
     let (mut first, mut last) = ([0; 4], [255; 4]);
     for (index, label) in zone.strip_suffix(".in-addr.arpa")?.rsplit('.').enumerate() {
         let octet: u8 = label.parse().ok()?;
-        // A name such as 01.0.10.in-addr.arpa is not the address's.
+        // A name with leading zeros, such as 01.0.10.in-addr.arpa, is not the reverse name of an address.
         if octet.to_string() != label {
             return None;
         }

@@ -1,4 +1,4 @@
-//! Any bytes are a file of servers or errors that say what is wrong with it. The stable form of this is the property test in
+//! The CSV parser returns rows or a meaningful error for any bytes. The same property is tested without a fuzzer in
 //! `src/ledger/import/read.rs`.
 #![no_main]
 

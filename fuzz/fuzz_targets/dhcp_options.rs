@@ -1,4 +1,4 @@
-//! Whatever may be saved as a text of a DHCP option is that text in the files of all three DHCP servers, and nothing else.
+//! Every text that is accepted for a DHCP option is read back unchanged from the files of all three DHCP servers.
 #![no_main]
 
 #[path = "../read_back.rs"]

@@ -1,4 +1,5 @@
-//! Whatever text an option has, each DHCP configuration has as many statements as with a harmless text, and Kea's reads back.
+//! With any option text, each DHCP configuration has as many lines and quotes as with a harmless text, and Kea's file contains
+//! the text itself.
 #![no_main]
 
 use bootledger_aggregates::values::text::Text;
@@ -16,7 +17,7 @@ fn configuration(text: &str) -> Option<Configuration> {
     Some(Configuration::new("dc1".parse().ok()?, &serde_json::from_value(site).ok()?, &url, [network], []))
 }
 
-/// How many lines, and how many quotes that no backslash escapes.
+/// The number of lines, and the number of unescaped quotes.
 fn shape(text: &str) -> (usize, usize) {
     let (mut quotes, mut characters) = (0, text.chars());
     while let Some(c) = characters.next() {

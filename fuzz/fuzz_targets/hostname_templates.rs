@@ -1,4 +1,4 @@
-//! Whatever is saved as a template of host names is accepted or refused.
+//! The parser of host name templates never panics, and an accepted template can be written and read again.
 #![no_main]
 
 use bootledger_aggregates::values::hostname_template::HostnameTemplate;

@@ -1,4 +1,5 @@
-//! Whatever is saved as a template is accepted or refused in words, and what is accepted can be rendered again.
+//! The template check never panics: it refuses a template with a message, or accepts it each time, and a template without tags
+//! is served unchanged.
 #![no_main]
 
 use bootledger_web::boot::settings::Declared;
@@ -21,7 +22,7 @@ fuzz_target!(|text: &str| {
     match check_template(text, &DECLARED) {
         Ok(_) => {
             assert!(check_template(text, &DECLARED).is_ok(), "accepted and then refused");
-            // What has no tag in it is served to the letter.
+            // A template without tags is served unchanged.
             if !text.contains("{{") && !text.contains("{%") {
                 let served = Template::parse(text).and_then(|template| template.render(Variables::sample()));
                 assert!(served.is_ok_and(|bytes| bytes == text.as_bytes()), "something was swallowed");

@@ -1,5 +1,5 @@
-//! Whatever a client sends to the TFTP server, it gets files of the folder and never more than was agreed on. The stable form of
-//! this is the property test in `src/tftp/tests/rehearsals.rs`.
+//! Any sequence of packets to the TFTP server returns only files of its folder, and never more data than was negotiated. The
+//! same property is tested without a fuzzer in `src/tftp/tests/rehearsals.rs`.
 #![no_main]
 
 use bootledger::tftp::rehearsal::rehearse;
@@ -7,7 +7,7 @@ use bootledger_web::boot::loaders::Loaders;
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
-/// A folder with files that consist of `i`, beside one that does not. It is left for the system to remove.
+/// A folder with files that contain only `i`, beside a file that does not. The system's clean-up of temporary files removes it.
 static LOADERS: LazyLock<Loaders> = LazyLock::new(|| {
     let around = std::env::temp_dir().join(format!("bootledger-fuzz-tftp-{}", std::process::id()));
     let inside = around.join("loaders");

@@ -1,44 +1,44 @@
-//! Files inside archives: tar, plain or compressed with gzip or xz, and Debian packages.
+//! Extracts files from archives: tar, plain or compressed with gzip or xz, and Debian packages.
 //!
-//! Only regular files are taken, at paths that stay below the folder that they are written to.
+//! Only regular files are extracted, and only at paths that stay below the target folder.
 
 use crate::paths::RelativePath;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Why a file is not taken from an archive.
+/// Why a file cannot be extracted from an archive.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// It is no archive that can be read.
+    /// The file is not a readable archive.
     #[error("it is not a tar archive, plain or compressed with gzip or xz")]
     NotAnArchive(#[source] io::Error),
-    /// It is no Debian package.
+    /// The file is not a Debian package with data in a supported format.
     #[error(
         "it is not a Debian package with data that is plain or compressed with gzip or xz; unpack it with `dpkg-deb -x` and give the folder"
     )]
     NotAPackage,
-    /// The file is not in it.
+    /// The archive does not contain the file.
     #[error("it has no file {0}")]
     Missing(RelativePath),
-    /// A file is larger than allowed.
+    /// The file is larger than this limit, in bytes.
     #[error("a file in it has more than {0} bytes")]
     TooLarge(u64),
-    /// The disk.
+    /// The extracted file cannot be written.
     #[error("what is in it cannot be written")]
     Disk(#[source] io::Error),
 }
 
-/// The most entries of an archive that are looked at.
+/// The most entries of an archive that are read.
 const MOST_ENTRIES: usize = 1_000_000;
 
 /// The longest path of an entry, in bytes.
 const LONGEST_PATH: u64 = 4096;
 
-/// The most bytes that an archive may have when it is decompressed.
+/// The largest size of an archive after decompression, in bytes.
 const LARGEST_UNPACKED: u64 = 32 << 30;
 
-/// The largest entry of the metadata of a package that is passed over, in bytes.
+/// The largest part of a Debian package, in bytes.
 const LARGEST_PACKAGE: u64 = 64 << 30;
 
 /// Writes one file of an archive to a path.
@@ -58,7 +58,7 @@ pub fn member(archive: &Path, member: &RelativePath, to: &Path, limit: u64) -> R
     if found { Ok(()) } else { Err(ArchiveError::Missing(member.clone())) }
 }
 
-/// Unpacks those files of a Debian package into a folder whose path is, or ends with, one of `wanted`.
+/// Unpacks into a folder the files of a Debian package whose path is one of `wanted` or ends with one.
 ///
 /// # Errors
 /// See [`ArchiveError`].
@@ -76,12 +76,12 @@ pub fn package(deb: &Path, wanted: &[RelativePath], to: &Path, limit: u64) -> Re
     })
 }
 
-/// Whether a path is, or ends with, another, on the borders of folders.
+/// Whether a path is `end` or ends with it, at a folder boundary.
 pub(crate) fn ends_with(path: &str, end: &str) -> bool {
     path.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
 }
 
-/// The part of a package's file (deb(5): an `ar` archive) that holds its files.
+/// The part of a Debian package (deb(5): an `ar` archive) that contains its files.
 fn package_data(deb: &Path) -> Result<io::Take<File>, ArchiveError> {
     let wrong = |_| ArchiveError::NotAPackage;
     let mut file = File::open(deb).map_err(ArchiveError::NotAnArchive)?;
@@ -90,7 +90,7 @@ fn package_data(deb: &Path) -> Result<io::Take<File>, ArchiveError> {
     if magic != *b"!<arch>\n" {
         return Err(ArchiveError::NotAPackage);
     }
-    // `debian-binary`, `control.tar`, `data.tar`, and perhaps others between them.
+    // The parts are `debian-binary`, `control.tar` and `data.tar`, and possibly others between them.
     for _ in 0..16 {
         let mut header = [0; 60];
         file.read_exact(&mut header).map_err(wrong)?;
@@ -106,7 +106,7 @@ fn package_data(deb: &Path) -> Result<io::Take<File>, ArchiveError> {
     Err(ArchiveError::NotAPackage)
 }
 
-/// The archive's bytes, decompressed by what they begin with.
+/// The archive's bytes. The compression is detected by the first bytes.
 fn decompressed(file: impl Read + 'static) -> Result<Box<dyn Read>, ArchiveError> {
     let mut file = BufReader::with_capacity(256 * 1024, file);
     let start = io::BufRead::fill_buf(&mut file).map_err(ArchiveError::NotAnArchive)?;
@@ -118,13 +118,13 @@ fn decompressed(file: impl Read + 'static) -> Result<Box<dyn Read>, ArchiveError
     Ok(Box::new(unpacked.take(LARGEST_UNPACKED)))
 }
 
-/// Every regular file of an archive, until `take` says that it has enough.
+/// Passes every regular file of an archive to `take`, until `take` returns `false`.
 fn each(
     archive: Box<dyn Read>,
     mut take: impl FnMut(RelativePath, &mut dyn Read) -> Result<bool, ArchiveError>,
 ) -> Result<(), ArchiveError> {
     let mut archive = tar::Archive::new(archive);
-    // The reader itself would take a long path of any length into memory, so that it is read here.
+    // The tar reader would load a long path of any length into memory, so the path is read here.
     let mut long: Option<Vec<u8>> = None;
     for entry in archive.entries().map_err(ArchiveError::NotAnArchive)?.raw(true).take(MOST_ENTRIES) {
         let mut entry = entry.map_err(ArchiveError::NotAnArchive)?;
@@ -144,7 +144,7 @@ fn each(
             continue;
         }
         let path = std::str::from_utf8(&path).ok().map(|path| path.strip_prefix("./").unwrap_or(path));
-        // A path that leads elsewhere is no path of a wanted file.
+        // A path that leads out of the folder cannot be that of a wanted file.
         let Some(path) = path.and_then(|path| path.parse::<RelativePath>().ok()) else { continue };
         if !take(path, &mut entry)? {
             break;

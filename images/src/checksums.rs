@@ -1,4 +1,4 @@
-//! Published lists of checksums in the formats of vendors.
+//! Finds the checksum of a file in the lists that vendors publish, in each vendor's format.
 
 use crate::digest::Digest;
 use crate::recipe::ListFormat;
@@ -8,32 +8,32 @@ use time::format_description::well_known::Rfc2822;
 /// Why a list does not verify a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ListError {
-    /// The list is no text.
+    /// The list is not UTF-8 text.
     #[error("it is not UTF-8 text")]
     NotText,
     /// The list does not name the file.
     #[error("it has no checksum of {0}; the vendor may have moved the file, so look for a newer version of this recipe")]
     Missing(String),
-    /// The list names the file twice, with different checksums.
+    /// The list contains the file twice, with different checksums.
     #[error("it has two different checksums of {0}")]
     Ambiguous(String),
-    /// A Debian release file of another suite.
+    /// The list is a Debian release file of another suite.
     #[error("it is of the suite {found}, not of {wanted}; the mirror serves the wrong file")]
     OtherSuite {
-        /// What its address says.
+        /// The suite in the URL.
         wanted: String,
-        /// What it says itself.
+        /// The suite in the release file.
         found: String,
     },
-    /// A Debian release file that is no longer valid.
+    /// The list is a Debian release file that is no longer valid.
     #[error("it was valid until {0}; the mirror is out of date, so use another one, or check this machine's clock")]
     Expired(String),
 }
 
-/// The checksum of a file in a list.
+/// Finds the checksum of a file in a list.
 ///
 /// # Errors
-/// Where the list does not name the file, or not clearly.
+/// The list does not name the file, or names it with different checksums.
 pub fn find(format: ListFormat, list: &[u8], file: &str) -> Result<Digest, ListError> {
     let text = std::str::from_utf8(list).map_err(|_| ListError::NotText)?;
     let same = |name: &str| plain(name) == plain(file);
@@ -51,7 +51,7 @@ pub fn find(format: ListFormat, list: &[u8], file: &str) -> Result<Digest, ListE
     match found.split_first() {
         None => Err(ListError::Missing(file.to_owned())),
         Some((first, rest)) if rest.iter().all(|other| other == first) => Ok(*first),
-        // A BSD list may have a SHA-256 and a SHA-512 of one file.
+        // A BSD list may have both a SHA-256 and a SHA-512 of one file.
         Some(_) if format == ListFormat::Bsd => {
             let mut short: Vec<Digest> = found.into_iter().filter(|digest| matches!(digest, Digest::Sha256(_))).collect();
             short.dedup();
@@ -61,10 +61,10 @@ pub fn find(format: ListFormat, list: &[u8], file: &str) -> Result<Digest, ListE
     }
 }
 
-/// Whether a Debian release file is of the suite that its address names, and still valid. `path` is the address's path.
+/// Checks that a Debian release file is of the suite that its URL names, and still valid. `path` is the path of the URL.
 ///
 /// # Errors
-/// Where it is of another suite, which a mirror could serve with its valid signature, or no longer valid.
+/// The file is of another suite, which a mirror could serve with its valid signature, or it is no longer valid.
 pub fn check_release(list: &[u8], path: &str, now: OffsetDateTime) -> Result<(), ListError> {
     let text = std::str::from_utf8(list).map_err(|_| ListError::NotText)?;
     let field = |name: &str| {
@@ -88,12 +88,12 @@ pub fn check_release(list: &[u8], path: &str, now: OffsetDateTime) -> Result<(),
     Ok(())
 }
 
-/// `./a` and `a` are one file.
+/// The file name without `./`: `./a` and `a` are the same file.
 fn plain(name: &str) -> &str {
     name.strip_prefix("./").unwrap_or(name)
 }
 
-/// Lines of `sha256sum` or `sha512sum`; comments and checksums of another length are passed over.
+/// The lines of `sha256sum` or `sha512sum`. Comments and checksums of another length are skipped.
 fn sums(text: &str, digits: usize) -> impl Iterator<Item = (&str, Digest)> {
     text.lines().filter_map(move |line| {
         let (hex, rest) = line.trim_end().split_once(' ')?;
@@ -103,7 +103,7 @@ fn sums(text: &str, digits: usize) -> impl Iterator<Item = (&str, Digest)> {
     })
 }
 
-/// `SHA256 (FILE) = HEX`.
+/// Reads a line of the form `SHA256 (FILE) = HEX`.
 fn bsd(line: &str) -> Option<(&str, Digest)> {
     let rest = line.trim_end();
     let rest = rest.strip_prefix("SHA256 (").or_else(|| rest.strip_prefix("SHA512 ("))?;

@@ -1,4 +1,4 @@
-//! Downloads over HTTP: bounded in time and size, retried, and resumed where they broke off.
+//! Downloads over HTTP: limited in time and size, retried, and resumed after an interruption.
 
 mod error;
 mod partial;
@@ -17,31 +17,31 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use url::Url;
 
-/// How far a download has come: bytes, and of how many.
+/// A callback for the progress of a download: the bytes received, and the total if it is known.
 pub type OnBytes<'a> = &'a (dyn Fn(u64, Option<u64>) + Send + Sync);
 
-/// How long and how much a download may take.
+/// The limits of a download in time and size.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How long a connection may take.
+    /// The timeout for establishing a connection.
     pub connect: Duration,
-    /// How long the server may send nothing.
+    /// The timeout while the server sends nothing.
     pub silence: Duration,
-    /// The fewest bytes within `pace_over`: a server that drips ends the attempt.
+    /// The fewest bytes within `pace_over`. An attempt ends if the server sends fewer.
     pub pace: u64,
-    /// The time over which the pace is measured.
+    /// The time over which `pace` is measured.
     pub pace_over: Duration,
     /// How many attempts in a row may fail with fewer new bytes than `pace`.
     pub attempts: u32,
-    /// How long to wait before the second attempt; doubled each time, up to 30 s.
+    /// The delay before the second attempt. It is doubled for each further attempt, up to 30 s.
     pub backoff: Duration,
-    /// The largest file in bytes.
+    /// The largest size of a file, in bytes.
     pub file: u64,
-    /// The largest list or signature in bytes.
+    /// The largest size of a list or signature, in bytes.
     pub list: u64,
 }
 
-/// The most attempts of one file in all.
+/// The most attempts for one file in total.
 const MOST_ATTEMPTS: u32 = 1_000;
 
 const MOST_REDIRECTS: usize = 5;
@@ -49,7 +49,7 @@ const MOST_REDIRECTS: usize = 5;
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
 impl Limits {
-    /// The usual limits, with this largest file.
+    /// The default limits, with this largest size of a file.
     pub fn with_file(file: u64) -> Self {
         Self {
             connect: Duration::from_secs(15),
@@ -64,7 +64,7 @@ impl Limits {
     }
 }
 
-/// A client for downloads.
+/// An HTTP client for downloads.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -73,10 +73,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client with these limits.
+    /// Creates a client with these limits. It connects only to addresses that the guard allows.
     ///
     /// # Errors
-    /// Where the system's certificates cannot be used.
+    /// The system's certificates cannot be used.
     pub fn new(limits: Limits, guard: Guard) -> Result<Self, DownloadError> {
         let checked = guard.clone();
         let follow = redirect::Policy::custom(move |attempt| {
@@ -102,17 +102,17 @@ impl Client {
         Ok(Self { http, limits, guard })
     }
 
-    /// Its limits.
+    /// The limits of each download.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Which addresses it may go to.
+    /// The guard, which defines the addresses that the client may connect to.
     pub fn guard(&self) -> &Guard {
         &self.guard
     }
 
-    /// Downloads something small into memory.
+    /// Downloads a small file, such as a list or a signature, into memory.
     ///
     /// # Errors
     /// See [`DownloadError`].
@@ -150,11 +150,11 @@ impl Client {
         whole.unwrap_or_else(|_| Err(DownloadError::Slow { url: url.to_string() }))
     }
 
-    /// Downloads a file into `partial`, from where an earlier download broke off, and verifies its checksum. A content that
-    /// differs after a resumed download is downloaded once more as a whole.
+    /// Downloads a file into `partial`, resuming an interrupted download, and verifies its checksum. If the content of a
+    /// resumed download is wrong, downloads the file again from the start.
     ///
     /// # Errors
-    /// See [`DownloadError`]. What has arrived stays for the next time, unless its checksum is wrong.
+    /// See [`DownloadError`]. The received bytes remain for the next attempt, unless their checksum is wrong.
     pub async fn file(
         &self,
         url: &Url,
@@ -181,7 +181,7 @@ impl Client {
         }
     }
 
-    /// Downloads until the file is complete. Whether parts of it came at different times.
+    /// Downloads until the file is complete. Returns whether the file was received in several parts.
     async fn whole(&self, url: &Url, partial: &mut Partial, on_bytes: OnBytes<'_>) -> Result<bool, DownloadError> {
         let (mut failed, mut resumed) = (0, !partial.is_empty());
         for _ in 0..MOST_ATTEMPTS {
@@ -190,7 +190,8 @@ impl Client {
                 Ok(true) => return Ok(resumed && before > 0),
                 Ok(false) => {}
                 Err(error) => {
-                    // A server that gives a few bytes each time is given up too.
+                    // Progress resets the count of failures, but only if it is fast enough: a server that sends a few bytes
+                    // each time must fail too.
                     if partial.len().saturating_sub(before) >= self.limits.pace {
                         failed = 0;
                     }
@@ -202,7 +203,8 @@ impl Client {
         Err(DownloadError::Slow { url: url.to_string() })
     }
 
-    /// One request. `false` where the server has another content than before, and the next request starts again.
+    /// Makes one request. Returns `false` if the server has a different content from before; the next request then starts from
+    /// the beginning.
     async fn part(&self, url: &Url, partial: &mut Partial, on_bytes: OnBytes<'_>) -> Result<bool, DownloadError> {
         let have = partial.len();
         if have > 0 && partial.total() == Some(have) {
@@ -278,13 +280,14 @@ impl Client {
 
     async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response, DownloadError> {
         self.guard.check_url(url).map_err(DownloadError::Refused)?;
-        // Without this, a server that accepts and sends no header could hold a request as long as it likes to.
+        // Without this timeout, a server that accepts the connection and sends no header could keep the request open
+        // indefinitely.
         let response = tokio::time::timeout(self.limits.silence, self.http.get(url.clone()).headers(headers).send()).await;
         let response = response.map_err(|_| DownloadError::Slow { url: url.to_string() })?;
         response.map_err(|error| DownloadError::of(url, &error))
     }
 
-    /// Waits before the next attempt, or gives the error back where there is none.
+    /// Waits before the next attempt, or returns the error if no attempt is left.
     async fn wait(&self, error: DownloadError, failed: &mut u32) -> Result<(), DownloadError> {
         *failed += 1;
         if !error.may_pass() || *failed >= self.limits.attempts {
@@ -297,26 +300,26 @@ impl Client {
     }
 }
 
-/// What tells one version of a file from another, for `If-Range`: a strong ETag, else the time of its change.
+/// Identifies the version of a file for `If-Range`: a strong ETag; without one, the time of its last change.
 fn validator(response: &Response) -> Option<String> {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     header(ETAG).filter(|tag| !tag.starts_with("W/")).or_else(|| header(LAST_MODIFIED))
 }
 
-/// Start and total of `bytes START-END/TOTAL`.
+/// The start and the total of `bytes START-END/TOTAL`.
 fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (start, _) = range.split_once('-')?;
     Some((start.parse().ok()?, total.parse().ok()))
 }
 
-/// How long the server asks to wait, in seconds.
+/// The delay in the `Retry-After` header, if it is in seconds.
 fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
 
-/// Writes and flushes; an error is one of the disk.
+/// Writes and flushes. Any error is one of the disk.
 async fn append(file: &mut tokio::fs::File, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes).await
 }

@@ -3,17 +3,17 @@
 use sha2::Digest as _;
 use std::fmt;
 
-/// A checksum with its kind, written as `sha256:…` or `sha512:…` in lower-case hexadecimal digits.
+/// A checksum and its kind, written as `sha256:…` or `sha512:…` with lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Digest {
-    /// SHA-256.
+    /// A SHA-256 checksum.
     Sha256([u8; 32]),
-    /// SHA-512.
+    /// A SHA-512 checksum.
     Sha512([u8; 64]),
 }
 
 impl Digest {
-    /// A checksum of 64 or 128 hexadecimal digits.
+    /// Reads a checksum of 64 (SHA-256) or 128 (SHA-512) hexadecimal digits.
     pub fn from_hex(text: &str) -> Option<Self> {
         match text.len() {
             64 => {
@@ -30,7 +30,7 @@ impl Digest {
         }
     }
 
-    /// The checksum of a text in memory, of the same kind as this one.
+    /// The checksum of `content`, of the same kind as this one.
     #[must_use]
     pub fn same_kind_of(&self, content: &[u8]) -> Self {
         match self {
@@ -39,7 +39,7 @@ impl Digest {
         }
     }
 
-    /// Whether a content has this checksum.
+    /// Whether `content` has this checksum.
     pub fn is_of(&self, content: &[u8]) -> bool {
         self.same_kind_of(content) == *self
     }

@@ -1,4 +1,5 @@
-//! Obtains all files of a recipe, verified, into a folder of the caller's. Nothing is given out before everything is there.
+//! Downloads or copies all files of a recipe into a folder and verifies them. The caller gets the files only when all of them
+//! are complete.
 
 mod expect;
 mod find;
@@ -27,39 +28,39 @@ use std::{fs, io};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-/// After how long an unfinished download is removed.
+/// Unfinished downloads are removed after this time.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(14 * 24);
 
-/// What the work is at.
+/// The progress of a fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// What is done.
+    /// The current step.
     pub step: Step,
-    /// The file that it is about.
+    /// The file that the step works on.
     pub file: Option<Name>,
-    /// Which of how many files, from 1.
+    /// The number of the file, starting at 1, and the total number of files.
     pub number: (usize, usize),
-    /// How many bytes of the file have come.
+    /// The number of bytes of the file received so far.
     pub bytes: u64,
-    /// How many it has, if that is known.
+    /// The size of the file in bytes, if it is known.
     pub total: Option<u64>,
 }
 
-/// A step of the work.
+/// A step of a fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Published checksums and signatures are fetched.
+    /// Downloads and verifies published checksums and signatures.
     Checksums,
-    /// A package is unpacked.
+    /// Unpacks a package.
     Unpacking,
-    /// A file is downloaded or copied.
+    /// Downloads or copies a file.
     Downloading,
-    /// The files are put into the store.
+    /// Puts the files into the file store.
     Storing,
 }
 
 impl Step {
-    /// For people.
+    /// The step as text for operators.
     pub fn title(self) -> &'static str {
         match self {
             Self::Checksums => "Reading the published checksums",
@@ -70,10 +71,10 @@ impl Step {
     }
 }
 
-/// Where progress is reported to.
+/// A callback that receives the progress.
 pub type OnProgress<'a> = &'a (dyn Fn(Progress) + Send + Sync);
 
-/// Why the files of a recipe are not obtained.
+/// Why the files of a recipe cannot be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// A list or a file cannot be downloaded.
@@ -81,18 +82,18 @@ pub enum FetchError {
     Download {
         /// The list or file.
         what: String,
-        /// The reason.
+        /// Why the download failed.
         source: DownloadError,
     },
-    /// A list's signature does not count.
+    /// The signature of a list is not accepted.
     #[error("the list of checksums {list} is refused: {source}")]
     Signature {
-        /// The list.
+        /// The name of the list.
         list: String,
-        /// The reason.
+        /// Why the signature is not accepted.
         source: SignatureError,
     },
-    /// A list is not the one that another list names.
+    /// A list does not match the checksum in the list that verifies it.
     #[error(
         "the list of checksums {0} is not the one that {1} names: a mirror serves files of different times; try again later, or use another mirror"
     )]
@@ -100,78 +101,78 @@ pub enum FetchError {
     /// A list does not verify a file.
     #[error("the list of checksums {list}: {source}")]
     List {
-        /// The list.
+        /// The name of the list.
         list: Name,
-        /// The reason.
+        /// Why the list does not verify the file.
         source: ListError,
     },
-    /// A list without a signature over http.
+    /// A list has no signature, and its URL is not HTTPS.
     #[error(
         "the vendor does not sign the checksums {0}, so they are only taken over https. Use a mirror with https, or give the files with --from"
     )]
     Unsigned(Name),
-    /// A file without a checksum over http.
+    /// A file has no checksum, and its URL is not HTTPS.
     #[error(
         "the vendor publishes no checksum of {0}, so it is only taken over https. Use a mirror with https, or give the files with --from"
     )]
     Unchecked(Name),
-    /// The signature of a file does not count.
+    /// The signature of a file is not accepted.
     #[error("{file} is refused: {source}")]
     FileSignature {
-        /// The file.
+        /// The name of the file.
         file: Name,
-        /// The reason.
+        /// Why the signature is not accepted.
         source: SignatureError,
     },
-    /// The vendor does not publish a file alone.
+    /// The vendor does not publish the file on its own.
     #[error("{file} cannot be downloaded. {how}")]
     NeedsFolder {
-        /// The file.
+        /// The name of the file.
         file: Name,
-        /// How an operator gets it.
+        /// How an operator gets the file.
         how: String,
     },
-    /// A folder does not have a file.
+    /// A folder does not contain a file.
     #[error("{place} has no {file}; it was looked for as {looked_for}")]
     NotInFolder {
-        /// The folder.
+        /// The folder that was searched.
         place: String,
-        /// The file.
+        /// The name of the file.
         file: Name,
-        /// The paths.
+        /// The paths at which the file was expected.
         looked_for: String,
     },
-    /// A folder has several.
+    /// A folder contains several candidates for a file.
     #[error("{place} has several files that may be {file}: {found}. Give the folder that has the right one")]
     Several {
-        /// The folder.
+        /// The folder that was searched.
         place: String,
-        /// The file.
+        /// The name of the file.
         file: Name,
-        /// The paths.
+        /// The paths of the candidates.
         found: String,
     },
-    /// A file of a folder is not the published one.
+    /// A file in a folder is not the published one.
     #[error("{path} is not the published {file}: its checksum is {actual}, not {expected}")]
     WrongFile {
-        /// Where it is.
+        /// The path of the file.
         path: String,
-        /// The file.
+        /// The name of the file.
         file: Name,
         /// The published checksum.
         expected: String,
-        /// Its own.
+        /// The checksum of the file.
         actual: String,
     },
-    /// An archive does not have the file.
+    /// A file cannot be extracted from an archive.
     #[error("the archive of {file} cannot be used: {source}")]
     Archive {
-        /// The file.
+        /// The name of the file.
         file: String,
-        /// The reason.
+        /// Why the file cannot be extracted.
         source: ArchiveError,
     },
-    /// A URL.
+    /// A URL is invalid.
     #[error(transparent)]
     Url(#[from] UrlError),
     /// A file cannot be read or written.
@@ -179,29 +180,29 @@ pub enum FetchError {
     Disk(PathBuf, #[source] io::Error),
 }
 
-/// A file that was obtained.
+/// A fetched file.
 #[derive(Debug)]
 pub struct Obtained {
-    /// Its name in the image.
+    /// The file's name in the image.
     pub name: Name,
-    /// What it is for.
+    /// The purpose of the file.
     pub kind: FileKind,
-    /// Its SHA-256.
+    /// The SHA-256 of the file's content.
     pub sha256: Sha256,
-    /// Its length in bytes.
+    /// The size of the file in bytes.
     pub size: u64,
-    /// Where it is; `None` where the caller has it already.
+    /// The path of the file; `None` if the caller already has its content.
     pub path: Option<PathBuf>,
-    /// How it was verified.
+    /// How the file was verified.
     pub verified: Verified,
-    /// The published checksum, where it is another than the file's SHA-256.
+    /// The published checksum, if it is not the file's SHA-256.
     pub published: Option<Digest>,
 }
 
-/// Everything that was obtained. The files exist until this is dropped; `finish` also ends what a resumed download needs.
+/// All fetched files. The files exist until this is dropped; `finish` also removes what a resumed download would need.
 #[derive(Debug)]
 pub struct Fetched {
-    /// The official files.
+    /// The vendor's files.
     pub files: Vec<Obtained>,
     /// What was not verified, and why, as sentences.
     pub warnings: Vec<String>,
@@ -210,12 +211,12 @@ pub struct Fetched {
 }
 
 impl Fetched {
-    /// The least that every file was verified by.
+    /// The weakest verification of any file.
     pub fn verified(&self) -> Verified {
         self.files.iter().map(|file| file.verified).min().unwrap_or(Verified::Checksum)
     }
 
-    /// Removes what was downloaded.
+    /// Removes the downloads.
     pub fn finish(self) {
         for partial in self.partials {
             partial.remove();
@@ -223,35 +224,35 @@ impl Fetched {
     }
 }
 
-/// Contents that the caller has already, which need no download: by SHA-256, and by another published checksum.
+/// Contents that the caller already has and that need no download: by SHA-256, and by any other published checksum.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    /// Sizes by SHA-256.
+    /// The sizes of the contents in bytes, by SHA-256.
     pub contents: BTreeMap<Sha256, u64>,
-    /// SHA-256 by another published checksum, as text.
+    /// The SHA-256 of contents, by another published checksum as text.
     pub published: BTreeMap<String, Sha256>,
 }
 
-/// Obtains files of recipes.
+/// Fetches the files of recipes.
 #[derive(Debug)]
 pub struct Fetcher<'a> {
-    /// Downloads.
+    /// The HTTP client for downloads.
     pub client: &'a Client,
-    /// The keys.
+    /// The library, for the keys of vendors.
     pub library: &'a Library,
-    /// The folder of downloads under way.
+    /// The folder of unfinished downloads.
     pub folder: &'a Path,
-    /// Which contents need no download.
+    /// The contents that need no download.
     pub known: &'a Known,
-    /// The time, which keys and lists are checked against.
+    /// The current time, against which keys and lists are checked.
     pub now: OffsetDateTime,
 }
 
 impl Fetcher<'_> {
-    /// What each official file should be, by published lists alone. Nothing else is downloaded.
+    /// Determines the expected checksum of each vendor file from published lists. Downloads nothing else.
     ///
     /// # Errors
-    /// Where a list cannot be had or verified.
+    /// A list cannot be downloaded or verified.
     pub async fn published(
         &self,
         recipe: &Recipe,
@@ -263,10 +264,10 @@ impl Fetcher<'_> {
         self.expected(recipe, &place, on).await
     }
 
-    /// Obtains every official file of a recipe.
+    /// Fetches every vendor file of a recipe.
     ///
     /// # Errors
-    /// See [`FetchError`]. What was downloaded stays in the folder, for a second attempt.
+    /// See [`FetchError`]. Downloads remain in the folder, for another attempt.
     pub async fn fetch(&self, recipe: &Recipe, origin: &Origin, on: OnProgress<'_>) -> Result<Fetched, FetchError> {
         sweep(self.folder);
         let temporary = self.temporary()?;
@@ -330,7 +331,7 @@ impl Fetcher<'_> {
         Ok(Obtained { name: name.clone(), kind, sha256, size, path: Some(path), verified, published })
     }
 
-    /// The content that the caller has already, where the published checksum says that it is the same.
+    /// The content that the caller already has, if the published checksum shows that it is the same.
     fn have(&self, download: &Download, expected: &Expected) -> Option<(Sha256, u64)> {
         let digest = expected.digest?;
         let sha256 = match digest {
@@ -341,12 +342,12 @@ impl Fetcher<'_> {
     }
 }
 
-/// How a published checksum is remembered: with the member of the archive that it is of.
+/// The key under which the caller remembers a published checksum: with the archive member that it belongs to.
 pub fn known_key(digest: &Digest, download: &Download) -> String {
     download.member.as_ref().map_or_else(|| digest.to_string(), |member| format!("{digest} {member}"))
 }
 
-/// The SHA-256 of a file.
+/// Computes the SHA-256 of a file.
 async fn sha256(path: &Path) -> io::Result<Sha256> {
     let path = path.to_owned();
     let digest = tokio::task::spawn_blocking(move || crate::client::file_digest(&path, Digest::Sha256([0; 32]))).await;
@@ -356,13 +357,13 @@ async fn sha256(path: &Path) -> io::Result<Sha256> {
     }
 }
 
-/// Work on archives, outside the threads that serve requests.
+/// Runs work on archives outside the threads that serve requests.
 async fn blocking(work: impl FnOnce() -> Result<(), ArchiveError> + Send + 'static) -> Result<(), ArchiveError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(ArchiveError::Disk(io::Error::other(error))))
 }
 
-/// Removes downloads that nobody took up again. A folder that cannot be read is no reason to fail.
+/// Removes downloads that were not resumed. An unreadable folder is not an error.
 fn sweep(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.filter_map(Result::ok) {

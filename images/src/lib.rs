@@ -1,7 +1,7 @@
-//! The library of boot images: recipes that say which files install a system, and where the official files come from.
+//! The library of boot images: recipes that define which files install a system, and where the vendors' files are published.
 //!
-//! This crate is a leaf. It reads recipes, downloads files and verifies them; it knows no deployments, no database and no
-//! web server. What it obtains lies in a folder of the caller's until the caller stores it.
+//! This crate is a leaf: it reads recipes, downloads files and verifies them, and does not depend on deployments, the database
+//! or the web server. Fetched files remain in a folder that the caller provides, until the caller stores them.
 
 pub mod archive;
 pub mod checksums;

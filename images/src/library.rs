@@ -1,4 +1,4 @@
-//! All recipes: those that ship with the program, and those of an operator's folder.
+//! All recipes: those that ship with the program, and those in an operator's folder.
 
 use crate::problem::{Problem, Problems};
 use crate::recipe::{self, Recipe};
@@ -9,22 +9,22 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::{fs, io};
 
-/// Files by their path.
+/// File contents by path.
 pub type Files = BTreeMap<String, Cow<'static, [u8]>>;
 
 /// The recipes and keys that ship with the program, by path.
 static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
-/// How many files an operator's folder of recipes may have.
+/// The most files of an operator's folder of recipes.
 const MOST_FILES: usize = 2_000;
 
 /// The largest file of an operator's folder, in bytes.
 const LARGEST_FILE: u64 = 4 * 1024 * 1024;
 
-/// How many folders deep an operator's folder is read.
+/// The deepest level of subfolders that is read in an operator's folder.
 const DEEPEST: usize = 4;
 
-/// Recipes by name, and the keys that verify what they download.
+/// The recipes by name, and the keys that verify their downloads.
 #[derive(Clone, Debug, Default)]
 pub struct Library {
     recipes: BTreeMap<Name, Recipe>,
@@ -34,18 +34,18 @@ pub struct Library {
 /// Why a library cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
-    /// Recipes have errors.
+    /// Some recipes have errors.
     #[error(transparent)]
     Problems(#[from] Problems),
     /// A folder or a file cannot be read.
     #[error("{} cannot be read", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
-    /// The folder has too much in it.
+    /// The folder contains too much.
     #[error("{} has {what}; name a folder that has only recipes", .folder.display())]
     TooLarge {
-        /// The folder.
+        /// The path of the folder.
         folder: PathBuf,
-        /// What it has too much of.
+        /// What there is too much of.
         what: String,
     },
 }
@@ -54,7 +54,7 @@ impl Library {
     /// The library that ships with the program.
     ///
     /// # Errors
-    /// Where a recipe has errors, which the tests exclude.
+    /// A recipe has errors. The tests make sure that none has.
     pub fn embedded() -> Result<Arc<Self>, LibraryError> {
         static LIBRARY: OnceLock<Result<Arc<Library>, Problems>> = OnceLock::new();
         let library = LIBRARY.get_or_init(|| {
@@ -71,12 +71,12 @@ impl Library {
         Ok(library.clone()?)
     }
 
-    /// The library that ships with the program, and an operator's recipes, which replace those of the same name.
+    /// The library that ships with the program, and an operator's recipes, which replace those with the same name.
     ///
-    /// The folder has `NAME/recipe.yaml` for each recipe, and keys as `keys/NAME.asc`.
+    /// The folder contains `NAME/recipe.yaml` for each recipe, and keys as `keys/NAME.asc`.
     ///
     /// # Errors
-    /// Where the folder cannot be read or a recipe has errors.
+    /// The folder cannot be read, or a recipe has errors.
     pub fn with_folder(folder: Option<&Path>) -> Result<Arc<Self>, LibraryError> {
         let shipped = Self::embedded()?;
         let Some(folder) = folder else { return Ok(shipped) };
@@ -94,7 +94,7 @@ impl Library {
         Ok(Arc::new(Self { recipes, keys: own.keys }))
     }
 
-    /// The recipes among these files: each folder with a `recipe.yaml`. Other folders hold what recipes share.
+    /// Reads the recipes among these files: each folder with a `recipe.yaml`. Other folders contain files that recipes share.
     ///
     /// # Errors
     /// Every error of every recipe.
@@ -110,23 +110,23 @@ impl Library {
         if problems.is_empty() { Ok(Self { recipes, keys }) } else { Err(Problems(problems)) }
     }
 
-    /// All recipes by name.
+    /// All recipes, sorted by name.
     pub fn recipes(&self) -> impl Iterator<Item = &Recipe> {
         self.recipes.values()
     }
 
-    /// One recipe.
+    /// The recipe with this name.
     pub fn recipe(&self, name: &Name) -> Option<&Recipe> {
         self.recipes.get(name)
     }
 
-    /// A key's file.
+    /// The content of a key file.
     pub fn key(&self, file: &str) -> Option<&[u8]> {
         self.keys.get(file).map(AsRef::as_ref)
     }
 }
 
-/// Reads all files below a folder, without following links to folders.
+/// Reads all files below a folder. Links to folders are not followed.
 fn collect(folder: &Path, prefix: &str, depth: usize, files: &mut Files) -> Result<(), LibraryError> {
     let unreadable = |error| LibraryError::Unreadable(folder.to_owned(), error);
     let too_large = |what: String| LibraryError::TooLarge { folder: folder.to_owned(), what };

@@ -1,6 +1,6 @@
-//! What an update of an image changes: the recipe as it was, the image as it is, the recipe as it is now.
+//! Merges an update of an image from three versions: the recipe at the last update, the current image, and the current recipe.
 //!
-//! What the operator changed is kept unless the operator says otherwise; nothing of it is lost silently.
+//! The operator's changes are kept unless the operator requests otherwise; none is lost without a message.
 
 use bootledger_aggregates::boot_image::recipe::{RecipeFields, RecipeOrigin};
 use bootledger_aggregates::boot_image::{BootFile, BootImage, BootImageSpec};
@@ -11,50 +11,50 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// An image as a recipe gives it now.
+/// The image that the current recipe produces.
 #[derive(Clone, Debug)]
 pub struct Given {
-    /// Its description, limits, settings and recipe.
+    /// The description, limits, settings and recipe.
     pub spec: BootImageSpec,
-    /// Its files.
+    /// The files by name.
     pub files: BTreeMap<Name, BootFile>,
 }
 
-/// What becomes of an image.
+/// The result of a merge.
 #[derive(Clone, Debug)]
 pub struct Merged {
-    /// All but its files.
+    /// The merged description.
     pub spec: BootImageSpec,
-    /// All its files.
+    /// All merged files, by name.
     pub files: BTreeMap<Name, BootFile>,
-    /// What differs from the image as it is, and what was kept.
+    /// The differences from the current image, and the operator's changes that were kept.
     pub changes: Vec<Change>,
 }
 
-/// A difference.
+/// A difference between the merged image and the current one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// What it is about, such as `file linux` or `setting disk`.
+    /// What differs, such as `file linux` or `setting disk`.
     pub what: String,
-    /// What becomes of it.
+    /// The result for it.
     pub outcome: Outcome,
 }
 
-/// What becomes of something that differs.
+/// The result for something that differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The recipe brings it.
+    /// The current recipe adds it.
     Added,
-    /// The recipe has another one.
+    /// The current recipe changes it.
     Changed,
-    /// The recipe has it no longer.
+    /// The current recipe no longer contains it.
     Removed,
-    /// The operator changed it, and the recipe did not: it stays.
+    /// Only the operator changed it: it is kept.
     Own,
-    /// The operator and the recipe both changed it: the operator's stays.
+    /// The operator and the recipe both changed it: the operator's version is kept.
     Conflict,
-    /// The operator changed it, and the recipe's takes its place.
+    /// The operator changed it, and the recipe's version replaces it.
     Replaced,
 }
 
@@ -74,13 +74,13 @@ impl fmt::Display for Change {
     }
 }
 
-/// Whose version is taken.
+/// Which version the result contains.
 enum Taken {
     Ours,
     Theirs,
 }
 
-/// Decides one thing, given as it was, as it is, and as the recipe has it.
+/// Merges one item: `base` is the recipe's at the last update, `ours` the image's, `theirs` the current recipe's.
 fn decide<T: PartialEq>(base: Option<&T>, ours: Option<&T>, theirs: Option<&T>, replace: bool) -> (Taken, Option<Outcome>) {
     let taken = match (ours, theirs) {
         (None, _) => Outcome::Added,
@@ -92,7 +92,7 @@ fn decide<T: PartialEq>(base: Option<&T>, ours: Option<&T>, theirs: Option<&T>, 
     } else if base == ours {
         (Taken::Theirs, Some(taken))
     } else if base.is_none() && theirs.is_none() {
-        // The operator's own addition is nobody else's to take away.
+        // The operator added this, so an update does not remove it.
         (Taken::Ours, Some(Outcome::Own))
     } else if replace {
         (Taken::Theirs, Some(Outcome::Replaced))
@@ -103,7 +103,8 @@ fn decide<T: PartialEq>(base: Option<&T>, ours: Option<&T>, theirs: Option<&T>, 
     }
 }
 
-/// What becomes of `image`; `replace` takes the recipe's version of what the operator changed.
+/// Merges the current recipe's files and settings into `image`. With `replace`, the recipe's version replaces the operator's
+/// changes.
 pub fn merge(image: &BootImage, given: Given, replace: bool) -> Merged {
     let Some(now) = &image.spec else {
         let changes = given.files.keys().map(|name| Change { what: format!("file {name}"), outcome: Outcome::Added }).collect();
@@ -113,7 +114,7 @@ pub fn merge(image: &BootImage, given: Given, replace: bool) -> Merged {
     let mut changes = vec![];
     let files = files(image, base, &given.files, replace, &mut changes);
     let mut settings = settings(&now.settings, base, &given.spec.settings, replace, &mut changes);
-    // A template of the operator's may use a setting that the recipe has no longer.
+    // A template of the operator may use a setting that the recipe no longer declares.
     for name in files.values().flat_map(|file| &file.settings) {
         if let (false, Some(kept)) = (settings.contains_key(name), now.settings.get(name)) {
             settings.insert(name.clone(), kept.clone());

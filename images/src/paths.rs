@@ -1,4 +1,4 @@
-//! Relative paths in folders, archives and the library. None leads out of where it is relative to.
+//! Relative paths in folders, archives and the library. None leads out of its folder.
 
 use serde::Deserialize;
 use std::fmt;
@@ -48,7 +48,7 @@ impl fmt::Display for RelativePath {
     }
 }
 
-/// The path of a recipe's file in the library: `../debian/preseed.cfg` of the recipe `debian-12` is `debian/preseed.cfg`.
+/// The path of a recipe's file in the library. For the recipe `debian-12`, `../debian/preseed.cfg` is `debian/preseed.cfg`.
 pub(crate) fn in_library(recipe: &str, path: &str) -> Result<RelativePath, PathError> {
     match path.strip_prefix("../") {
         Some(rest) => rest.parse(),

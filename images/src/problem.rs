@@ -1,15 +1,15 @@
-//! What is wrong with a recipe, in words.
+//! The errors of recipes: each with its file, its field, and a message.
 
 use std::fmt;
 
-/// One error in a recipe: where it is, and what to do about it.
+/// An error in a recipe: its place, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The recipe's name, which is its folder's.
+    /// The recipe's name, which is the name of its folder.
     pub recipe: String,
     /// The file with the error, relative to the library.
     pub file: String,
-    /// The field, such as `downloads.linux.url`; empty for the file as a whole.
+    /// The field, such as `downloads.linux.url`; empty for the whole file.
     pub field: String,
     /// The error as a sentence.
     pub message: String,
@@ -47,7 +47,7 @@ impl Collector<'_> {
         });
     }
 
-    /// The value, or its error under the field.
+    /// Returns the value, or records the error for the field.
     pub(crate) fn take<T, E: fmt::Display>(&mut self, field: impl Into<String>, result: Result<T, E>) -> Option<T> {
         result.map_err(|error| self.add(field, error.to_string())).ok()
     }

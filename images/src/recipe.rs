@@ -1,4 +1,4 @@
-//! A recipe: what a boot image of the library consists of. Every value is checked when the recipe is read.
+//! A recipe: the contents of a boot image of the library. Every value is checked when the recipe is read.
 
 mod check;
 mod raw;
@@ -23,43 +23,43 @@ pub(crate) use check::read;
 /// A recipe of the library.
 #[derive(Clone, Debug)]
 pub struct Recipe {
-    /// Its name, which is its folder's.
+    /// The recipe's name, which is the name of its folder.
     pub name: Name,
-    /// What it installs, for people.
+    /// What the recipe installs, for operators.
     pub title: Text,
-    /// How it installs it.
+    /// How the recipe installs it, for operators.
     pub description: Text,
-    /// The system's version.
+    /// The version of the installed system.
     pub version: Text,
-    /// The servers' architecture.
+    /// The architecture of the servers.
     pub architecture: Architecture,
-    /// How far it was tried.
+    /// How thoroughly the recipe was tested.
     pub status: Status,
-    /// What it was tried with.
+    /// What the recipe was tested with.
     pub tested_with: SettingText,
-    /// The validators that checked what it renders.
+    /// The validators that checked the rendered files.
     pub checked_by: Vec<Text>,
-    /// Limits that a user must know.
+    /// Limitations that an operator must know.
     pub notes: Vec<SettingText>,
-    /// After how many minutes an open deployment is overdue.
+    /// The number of minutes after which an open deployment is overdue.
     pub open_minutes: u32,
-    /// After how many minutes a deployment in progress is overdue.
+    /// The number of minutes after which a deployment in progress is overdue.
     pub in_progress_minutes: u32,
-    /// Whose word ends a deployment.
+    /// Who marks deployments done.
     pub done_by: EndedBy,
-    /// How often a server boots from the network.
+    /// How often a server boots from the network during its deployment.
     pub network_boot: NetworkBoot,
-    /// Where the official files are, unless the operator names another mirror.
+    /// The location of the vendor's files, unless the operator names another mirror.
     pub mirror: Option<Url>,
-    /// The settings that its templates use.
+    /// The settings that the recipe's templates use.
     pub settings: BTreeMap<SettingName, SettingSpec>,
-    /// Its own small files, templates among them.
+    /// The recipe's own small files, including templates.
     pub files: BTreeMap<Name, OwnFile>,
-    /// The official files.
+    /// The vendor's files.
     pub downloads: BTreeMap<Name, Download>,
-    /// The published lists of checksums.
+    /// The vendor's published lists of checksums.
     pub checksums: BTreeMap<Name, ChecksumList>,
-    /// The SHA-256 of the recipe and its own files: a recipe with another one is another version of it.
+    /// The SHA-256 of the recipe and its own files, which identifies the recipe's version.
     pub sha256: Sha256,
 }
 
@@ -74,7 +74,7 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    /// As in recipes.
+    /// The value as it is written in recipes.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Amd64 => "amd64",
@@ -83,20 +83,20 @@ impl Architecture {
     }
 }
 
-/// How far a recipe was tried.
+/// How thoroughly a recipe was tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// A virtual or physical server was installed by it.
+    /// The recipe installed a virtual or physical server.
     Run,
-    /// What it renders was checked by the vendor's validator.
+    /// The vendor's validator checked the rendered files.
     Checked,
-    /// It was rendered only.
+    /// The recipe was only rendered.
     NotYetRun,
 }
 
 impl Status {
-    /// As in recipes.
+    /// The value as it is written in recipes.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Run => "run",
@@ -105,7 +105,7 @@ impl Status {
         }
     }
 
-    /// For people.
+    /// The status as text for operators.
     pub fn title(self) -> &'static str {
         match self {
             Self::Run => "Installation tested",
@@ -115,44 +115,44 @@ impl Status {
     }
 }
 
-/// A small file that the recipe brings with it.
+/// A small file that is part of the recipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnFile {
-    /// What it is for.
+    /// The purpose of the file.
     pub kind: FileKind,
-    /// Whether it is rendered for each server.
+    /// Whether the file is a template that is rendered for each server.
     pub template: bool,
-    /// Where it is in the library.
+    /// The path of the file in the library.
     pub path: RelativePath,
-    /// Its content; UTF-8 for a template.
+    /// The content of the file; UTF-8 for a template.
     pub content: Cow<'static, [u8]>,
 }
 
-/// An official file.
+/// A file that the vendor publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Download {
-    /// What it is for.
+    /// The purpose of the file.
     pub kind: FileKind,
-    /// Where it is downloaded; `None` where the vendor does not publish it alone.
+    /// The URL of the file; `None` if the vendor does not publish the file on its own.
     pub url: Option<SourceUrl>,
-    /// Where it may be in a folder that the operator names, tried in order.
+    /// The possible paths in a folder that the operator names, in the order in which they are tried.
     pub folder: Vec<RelativePath>,
-    /// The file to take from the archive that is downloaded.
+    /// The file to extract, if the download is an archive.
     pub member: Option<RelativePath>,
-    /// How it is verified.
+    /// How the file is verified.
     pub checksum: Checksum,
-    /// How an operator gets it, where it has no URL.
+    /// How an operator gets the file, if it has no URL.
     pub how: Option<SettingText>,
 }
 
 /// How a download is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Checksum {
-    /// The vendor publishes nothing to verify it with.
+    /// Not verified: the vendor publishes nothing to verify it with.
     None,
     /// By a checksum in the recipe.
     Pinned(Digest),
-    /// By a line of a published list.
+    /// By an entry in a published list.
     Listed {
         /// The list's name in the recipe.
         list: Name,
@@ -163,7 +163,7 @@ pub enum Checksum {
     Signed {
         /// The keys that may have signed it.
         keys: Vec<KeySource>,
-        /// Where the signature is.
+        /// The URL of the signature.
         signature: SourceUrl,
     },
 }
@@ -171,43 +171,43 @@ pub enum Checksum {
 /// A published list of checksums.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChecksumList {
-    /// Where it is.
+    /// The URL of the list.
     pub url: SourceUrl,
-    /// Its format.
+    /// The format of the list.
     pub format: ListFormat,
-    /// How it is verified; `None` where the vendor signs nothing.
+    /// How the list is verified; `None` if the vendor does not sign it.
     pub verified_by: Option<VerifiedBy>,
 }
 
 /// How a list of checksums is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VerifiedBy {
-    /// By a line of another list.
+    /// By an entry in another list.
     List {
         /// The list's name in the recipe.
         list: Name,
-        /// This list's name in it.
+        /// The name of this list in the other one.
         path: String,
     },
-    /// By a signature inside it.
+    /// By an inline signature.
     Inline(Vec<KeySource>),
-    /// By a signature beside it.
+    /// By a detached signature.
     Detached {
         /// The keys that may have signed it.
         keys: Vec<KeySource>,
-        /// Where the signature is.
+        /// The URL of the signature.
         signature: SourceUrl,
     },
 }
 
-/// Where a public key comes from.
+/// The origin of a public key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// A file of the library's keys.
+    /// A key file of the library.
     Library(String),
-    /// A key of the vendor's site, which counts only if its primary key has this fingerprint.
+    /// A key on the vendor's site, which is accepted only if its primary key has this fingerprint.
     Fetched {
-        /// Where it is, over https.
+        /// The URL of the key; HTTPS only.
         url: SourceUrl,
         /// The fingerprint of its primary key in lower-case hexadecimal digits.
         fingerprint: String,
@@ -218,9 +218,9 @@ pub enum KeySource {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ListFormat {
-    /// `HEX  FILE` or `HEX *FILE`, as by `sha256sum`.
+    /// `HEX  FILE` or `HEX *FILE`, as `sha256sum` writes.
     Sha256sums,
-    /// The same with SHA-512.
+    /// The same with SHA-512, as `sha512sum` writes.
     Sha512sums,
     /// `SHA256 (FILE) = HEX`.
     Bsd,
@@ -228,12 +228,12 @@ pub enum ListFormat {
     Treeinfo,
     /// The field `SHA256` of a Debian `Release`.
     DebianRelease,
-    /// One checksum and nothing else, whatever the file is called.
+    /// A single checksum without a file name.
     Digest,
 }
 
 impl Recipe {
-    /// Whether the operator has to bring a file, since the vendor does not publish it alone.
+    /// Whether the operator has to provide a file, because the vendor does not publish it on its own.
     pub fn needs_folder(&self) -> bool {
         self.downloads.values().any(|download| download.url.is_none())
     }

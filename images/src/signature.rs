@@ -1,6 +1,6 @@
-//! OpenPGP signatures (RFC 9580) of vendors: inline and detached, armored and binary.
+//! Verifies vendors' OpenPGP signatures (RFC 9580): inline and detached, armored and binary.
 //!
-//! A signature counts if one of the recipe's keys made it, and that key may sign, is not revoked and has not expired.
+//! A signature is accepted if one of the recipe's keys made it, and that key may sign, is not revoked and has not expired.
 
 #[cfg(test)]
 mod tests;
@@ -15,45 +15,45 @@ use time::OffsetDateTime;
 const KEY_BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 const INLINE_BEGIN: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
 
-/// The most keys, and signatures of one text, that are looked at.
+/// The most keys, and the most signatures of one text, that are checked.
 const MOST: usize = 64;
 
-/// Why a signature does not count.
+/// Why a signature is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// A key cannot be read.
     #[error("the key {0} cannot be read; replace its file by the vendor's public key")]
     Key(String),
-    /// There is no signature where one belongs.
+    /// There is no signature where one is expected.
     #[error("it has no OpenPGP signature that can be read")]
     Unreadable,
-    /// Keys that the recipe does not name made the signatures.
+    /// The signatures were made by keys that the recipe does not name.
     #[error("it is signed by {0}, and the recipe names other keys; look for a newer version of this recipe")]
     OtherKey(String),
-    /// The content is not what was signed.
+    /// The content is not the signed one.
     #[error("its signature by {0} is wrong: the content was changed after it was signed")]
     Wrong(String),
     /// The key has expired.
     #[error("its key {key} expired on {date}; look for a newer version of this recipe, or check this machine's clock")]
     Expired {
-        /// The key.
+        /// The fingerprint or id of the key.
         key: String,
-        /// The day.
+        /// The date on which the key expired.
         date: String,
     },
-    /// The key was revoked by its owner.
+    /// The key's owner revoked it.
     #[error("its key {0} was revoked by its owner; look for a newer version of this recipe")]
     Revoked(String),
-    /// The key is not bound to the vendor's, or may not sign.
+    /// The key is not bound to the vendor's primary key, or may not sign.
     #[error("its key {0} may not sign")]
     NotForSigning(String),
-    /// MD5, SHA-1 and other hashes that collide.
+    /// The signature uses MD5, SHA-1 or another hash with known collisions.
     #[error("its signature uses {0}, which is too weak")]
     Weak(String),
 }
 
 impl SignatureError {
-    /// Which of several is the one to report.
+    /// The severity of the error. Of several errors, the most severe is reported.
     fn weight(&self) -> u8 {
         match self {
             Self::Wrong(_) => 6,
@@ -66,15 +66,15 @@ impl SignatureError {
     }
 }
 
-/// Public keys.
+/// The public keys that may sign.
 #[derive(Clone, Debug, Default)]
 pub struct Keyring(Vec<SignedPublicKey>);
 
 impl Keyring {
-    /// Adds the keys of a file, armored or binary; `name` is the file's for errors.
+    /// Adds the keys in a file, armored or binary. `name` is the file's name for error messages.
     ///
     /// # Errors
-    /// Where it is no file of public keys.
+    /// The file does not contain public keys.
     pub fn add(&mut self, name: &str, content: &[u8]) -> Result<(), SignatureError> {
         let unreadable = || SignatureError::Key(name.to_owned());
         let before = self.0.len();
@@ -97,10 +97,10 @@ impl Keyring {
         if self.0.len() == before || self.0.len() > MOST { Err(unreadable()) } else { Ok(()) }
     }
 
-    /// Adds the key of a file whose primary key has this fingerprint, and no other.
+    /// Adds only the key of a file whose primary key has this fingerprint.
     ///
     /// # Errors
-    /// Where the file has no such key.
+    /// The file contains no such key.
     pub fn add_only(&mut self, name: &str, content: &[u8], fingerprint: &str) -> Result<(), SignatureError> {
         let mut all = Self::default();
         all.add(name, content)?;
@@ -114,10 +114,10 @@ impl Keyring {
         self.0.iter().map(|key| key.primary_key.fingerprint().to_string()).collect()
     }
 
-    /// The text that a text with an inline signature signs, and nothing around it.
+    /// Verifies a text with an inline signature, and returns only the signed text, without anything around it.
     ///
     /// # Errors
-    /// Where no key of the ring signed it.
+    /// No key of the ring signed the text.
     pub fn verify_inline(&self, content: &[u8], now: OffsetDateTime) -> Result<String, SignatureError> {
         let text = std::str::from_utf8(content).map_err(|_| SignatureError::Unreadable)?;
         let start = text.find(INLINE_BEGIN).ok_or(SignatureError::Unreadable)?;
@@ -127,10 +127,10 @@ impl Keyring {
         Ok(signed.replace("\r\n", "\n"))
     }
 
-    /// Checks a content by a signature beside it. `content` opens the content; it is read once for each signature.
+    /// Verifies content by a detached signature. `content` opens the content, which is read once for each signature.
     ///
     /// # Errors
-    /// Where no key of the ring signed it.
+    /// No key of the ring signed the content.
     pub fn verify_detached<R: Read>(
         &self,
         signature: &[u8],
@@ -148,7 +148,7 @@ impl Keyring {
         self.any(signatures.iter().map(|one| &one.signature), now, content)
     }
 
-    /// One valid signature is enough. Of several reasons, the most serious is reported.
+    /// Accepts one valid signature. If none is valid, reports the most severe error.
     fn any<'a, R: Read>(
         &self,
         signatures: impl Iterator<Item = &'a Signature>,
@@ -223,7 +223,7 @@ fn strong(signature: &Signature) -> Result<(), SignatureError> {
     }
 }
 
-/// The signature itself has not expired.
+/// Checks that the signature itself has not expired.
 fn fresh(signature: &Signature, key: &str, now: OffsetDateTime) -> Result<(), SignatureError> {
     let created = signature.created().map_or(0, |created| i64::from(created.as_secs()));
     not_over(created, signature.signature_expiration_time().map_or(0, pgp::types::Duration::as_secs), key, now)
@@ -239,7 +239,7 @@ fn not_over(start: i64, seconds: u32, key: &str, now: OffsetDateTime) -> Result<
     Err(SignatureError::Expired { key: key.to_owned(), date })
 }
 
-/// The primary key is not revoked and, by its newest valid self-signature, has not expired.
+/// Checks that the primary key is not revoked and, by its newest valid self-signature, has not expired.
 fn primary_valid(certificate: &SignedPublicKey, name: &str, now: OffsetDateTime) -> Result<(), SignatureError> {
     let (primary, details) = (&certificate.primary_key, &certificate.details);
     if details.revocation_signatures.iter().any(|signature| signature.verify_key(primary).is_ok()) {
@@ -257,7 +257,7 @@ fn primary_valid(certificate: &SignedPublicKey, name: &str, now: OffsetDateTime)
     not_over(i64::from(primary.created_at().as_secs()), seconds, name, now)
 }
 
-/// The subkey is bound to the primary key for signing, both ways, is not revoked and has not expired.
+/// Checks that primary key and subkey are bound to each other for signing, and that the subkey is neither revoked nor expired.
 fn subkey_valid(
     certificate: &SignedPublicKey,
     subkey: &SignedPublicSubKey,

@@ -1,4 +1,4 @@
-//! Addresses of official files, most of them below a mirror that the operator can replace.
+//! The URLs of vendors' files. Most of them are relative to a mirror that the operator can replace.
 
 use serde::Deserialize;
 use std::fmt;
@@ -7,7 +7,7 @@ use url::Url;
 
 const MIRROR: &str = "{mirror}";
 
-/// An address of a recipe: absolute, or `{mirror}/…`.
+/// A URL in a recipe: absolute, or `{mirror}/…`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct SourceUrl {
@@ -15,40 +15,40 @@ pub struct SourceUrl {
     below_mirror: bool,
 }
 
-/// Why an address is refused.
+/// Why a URL is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// It is no URL of HTTP.
+    /// The text is not an HTTP or HTTPS URL.
     #[error("{0:?} is not an http or https URL, with `{{mirror}}` only at its beginning")]
     Invalid(String),
-    /// It has a login, a query, or a fragment where none belongs.
+    /// The URL contains a user, a query or a fragment where none is allowed.
     #[error("{0:?} has a user name or a fragment; write the URL without it")]
     Login(String),
-    /// The recipe has no mirror.
+    /// The URL is relative to a mirror, and the recipe has none.
     #[error("{0:?} needs a mirror, and the recipe has none; add `mirror`")]
     NoMirror(String),
 }
 
 impl SourceUrl {
-    /// As the recipe has it.
+    /// The URL as it is written in the recipe.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether another mirror changes it.
+    /// Whether the URL is relative to the mirror.
     pub fn is_below_mirror(&self) -> bool {
         self.below_mirror
     }
 
-    /// The path below the mirror, for a folder that has the mirror's layout.
+    /// The path relative to the mirror, for a folder with the mirror's layout.
     pub fn path_below_mirror(&self) -> Option<&str> {
         self.text.strip_prefix(MIRROR).map(|path| path.trim_start_matches('/'))
     }
 
-    /// The address with this mirror.
+    /// The absolute URL with this mirror.
     ///
     /// # Errors
-    /// Where the address needs a mirror and there is none.
+    /// The URL is relative to a mirror, and there is none.
     pub fn resolve(&self, mirror: Option<&Url>) -> Result<Url, UrlError> {
         let text = match (self.text.strip_prefix(MIRROR), mirror) {
             (None, _) => self.text.clone(),
@@ -59,17 +59,17 @@ impl SourceUrl {
     }
 }
 
-/// An http or https URL without a login and without a fragment.
+/// Reads an HTTP or HTTPS URL without user and fragment.
 ///
 /// # Errors
-/// Where it is anything else.
+/// The text is not such a URL.
 pub fn parse(text: &str) -> Result<Url, UrlError> {
     let url = Url::parse(text).map_err(|_| UrlError::Invalid(text.to_owned()))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
         return Err(UrlError::Invalid(text.to_owned()));
     }
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        // What is after the scheme may be a password.
+        // What follows the scheme may contain a password.
         return Err(UrlError::Login(format!("{}://…{}", url.scheme(), url.path())));
     }
     Ok(url)

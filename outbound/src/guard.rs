@@ -1,4 +1,4 @@
-//! The guard, and how HTTP clients and programs are put behind it.
+//! The guard, and how it is applied to HTTP clients and other programs.
 
 use crate::address::{embedded, is_special};
 use ipnet::IpNet;
@@ -8,21 +8,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use url::{Host, Url};
 
-/// Which addresses may be connected to.
+/// Which addresses the program may connect to.
 #[derive(Clone, Debug)]
 pub enum Guard {
-    /// All: for programs whose user can reach these addresses anyway.
+    /// All addresses: for commands whose user can reach these addresses anyway.
     Anywhere,
-    /// All but special ones; and these networks all the same.
+    /// All addresses except special ones, plus the networks that the administrator allows.
     Guarded {
-        /// What the administrator of the machine allows.
+        /// The networks that the machine's administrator allows in addition.
         allowed: Arc<[IpNet]>,
-        /// The option that allows it, for messages.
+        /// The name of the option that allows networks, for messages.
         option: &'static str,
     },
 }
 
-/// An address that may not be connected to.
+/// The error for an address that the guard refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{what} is a loopback, link-local, multicast, metadata or otherwise special address, to which the service does not connect. \
@@ -34,15 +34,15 @@ pub struct Refused {
 }
 
 impl Guard {
-    /// All but special addresses, and these networks all the same; `option` is what allows them.
+    /// Allows all addresses except special ones, plus these networks. `option` is the name of the option that allows networks.
     pub fn new(allowed: Vec<IpNet>, option: &'static str) -> Self {
         Self::Guarded { allowed: allowed.into(), option }
     }
 
-    /// Whether an address may be connected to.
+    /// Checks whether the program may connect to an address.
     ///
     /// # Errors
-    /// Where it may not.
+    /// The guard refuses the address.
     pub fn check(&self, address: IpAddr) -> Result<(), Refused> {
         let Self::Guarded { allowed, option } = self else { return Ok(()) };
         let real = embedded(address);
@@ -53,10 +53,10 @@ impl Guard {
         Ok(())
     }
 
-    /// Whether a URL may be connected to, as far as its host is an address. Names are checked when they are resolved.
+    /// Checks whether the program may connect to a URL whose host is an address. Host names are checked when they are resolved.
     ///
     /// # Errors
-    /// Where it may not.
+    /// The guard refuses the address.
     pub fn check_url(&self, url: &Url) -> Result<(), Refused> {
         match url.host() {
             Some(Host::Ipv4(address)) => self.check(address.into()),
@@ -65,33 +65,33 @@ impl Guard {
         }
     }
 
-    /// Whether a URL, which was checked when it was stored, may be connected to.
+    /// Checks again whether the program may connect to a stored URL, which was checked when it was stored.
     ///
     /// # Errors
-    /// Where it may not, or is none.
+    /// The guard refuses the address, or the text is not a URL.
     pub fn check_text(&self, url: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Ok(self.check_url(&Url::parse(url)?)?)
     }
 
-    /// A client of HTTP that resolves names to addresses which may be connected to, and uses no proxy of the environment: a
-    /// proxy would connect where this process may not. It follows no redirect. Addresses in URLs are not resolved, so that
-    /// each URL is checked with [`Guard::check_url`] before it is used.
+    /// An HTTP client that resolves host names only to allowed addresses. It uses no proxy from the environment, because a
+    /// proxy would connect where this process may not, and it follows no redirects. Addresses in URLs are not resolved, so
+    /// check each URL with [`Guard::check_url`] before using it.
     pub fn client(&self) -> ClientBuilder {
         self.following(redirect::Policy::none())
     }
 
-    /// The same, following redirects by a policy that checks each with [`Guard::check_url`].
+    /// The same, but follows redirects with a policy that checks each one with [`Guard::check_url`].
     pub fn following(&self, policy: redirect::Policy) -> ClientBuilder {
         let client = reqwest::Client::builder().redirect(policy);
         match self {
-            // On the command line, the proxy is its user's choice.
+            // On the command line, the user chooses the proxy.
             Self::Anywhere => client,
             Self::Guarded { .. } => client.no_proxy().dns_resolver(Arc::new(Resolver(self.clone()))),
         }
     }
 }
 
-/// Resolves names to addresses that may be connected to. An answer with a refused address is refused as a whole.
+/// Resolves host names to allowed addresses. If one address of an answer is refused, the whole answer is refused.
 struct Resolver(Guard);
 
 impl Resolve for Resolver {
@@ -125,7 +125,7 @@ mod tests {
         guard.check(address.parse().expect(address)).is_ok()
     }
 
-    /// Every way to write an IPv4 address as an IPv6 address.
+    /// Every form of an IPv4 address as an IPv6 address.
     fn forms(address: Ipv4Addr) -> Vec<IpAddr> {
         let [a, b, c, d] = address.octets();
         let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is allowed or refused of an IPv4 address is so of each form of it.
+        /// Each IPv6 form of an IPv4 address is allowed or refused like the address itself.
         #[test]
         fn a_form_is_as_good_as_the_address(address: u32) {
             let (address, guard) = (Ipv4Addr::from(address), guarded(&[]));
@@ -249,7 +249,7 @@ mod tests {
         }
     }
 
-    /// A listener on loopback, and how many connections it has had.
+    /// A listener on loopback, and the number of connections that it has accepted.
     async fn listener() -> (u16, Arc<AtomicUsize>) {
         drop(rustls::crypto::ring::default_provider().install_default());
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");

@@ -1,7 +1,7 @@
-//! Where a boot image of the library comes from, and what it was when it was added.
+//! The origin of a boot image from the library: its recipe, and what the recipe contained when the image was added.
 //!
-//! An update compares three things: what the recipe gave then, what the image is now, and what the recipe gives today.
-//! What differs between the first two is the operator's own change.
+//! An update compares three versions: what the recipe contained then, what the image is now, and what the recipe contains
+//! today. A difference between the first two is the operator's own change.
 
 use super::{BootImageSpec, EndedBy, NetworkBoot};
 use crate::values::name::Name;
@@ -12,21 +12,22 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// How the files of an image were verified, from the least to the most; the least of all files counts.
+/// How the files of an image were verified, from the weakest method to the strongest. The weakest verification of any file
+/// counts for the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verified {
-    /// By nothing: the vendor publishes nothing, or the files came from a folder without it.
+    /// Not verified: the vendor publishes no checksum, or the files came from a folder that has none.
     #[default]
     None,
-    /// By a checksum of the recipe, or of a list that the vendor publishes over https and does not sign.
+    /// By a checksum in the recipe, or in an unsigned list that the vendor publishes over HTTPS.
     Checksum,
-    /// By a checksum or a file that the vendor signed.
+    /// By a vendor-signed checksum list, or by a vendor's signature of the file.
     Signature,
 }
 
 impl Verified {
-    /// As in JSON.
+    /// The value as it is written in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -36,21 +37,21 @@ impl Verified {
     }
 }
 
-/// The recipe of an image, and what it gave when the image was added or updated last.
+/// The recipe of an image, and what it contained when the image was last added or updated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecipeOrigin {
-    /// The recipe's name.
+    /// The name of the recipe.
     pub name: Name,
-    /// The SHA-256 of the recipe with its own files: its version.
+    /// The SHA-256 of the recipe and its own files; it identifies the recipe's version.
     pub sha256: Sha256,
-    /// Where the official files came from: a mirror, or the name of a folder or package.
+    /// Where the vendor's files came from: a mirror, or the name of a folder or package.
     pub source: Text,
-    /// How they were verified.
+    /// How the vendor's files were verified.
     pub verified: Verified,
-    /// The contents that the recipe gave, by file.
+    /// The SHA-256 of each file that the recipe provided, by file name.
     pub files: BTreeMap<Name, Sha256>,
-    /// The published checksums of files, where they are others than the files' SHA-256.
+    /// The checksums that the vendor publishes, by file name, if they differ from the files' SHA-256.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub published: BTreeMap<Name, Text>,
     /// The settings as the recipe declared them.
@@ -60,24 +61,24 @@ pub struct RecipeOrigin {
     pub fields: RecipeFields,
 }
 
-/// What a recipe gives beside files and settings.
+/// What a recipe provides in addition to files and settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecipeFields {
-    /// For people.
+    /// A description for operators.
     pub description: Text,
-    /// After how many minutes an open deployment is overdue.
+    /// The number of minutes after which an open deployment is overdue.
     pub open_minutes: u32,
-    /// After how many minutes a deployment in progress is overdue.
+    /// The number of minutes after which a deployment in progress is overdue.
     pub in_progress_minutes: u32,
-    /// Whose word ends its deployments.
+    /// Who marks deployments done.
     pub done_by: EndedBy,
-    /// How often a server boots from the network.
+    /// How often a server boots from the network during its deployment.
     pub network_boot: NetworkBoot,
 }
 
 impl RecipeFields {
-    /// Those of an image.
+    /// The same fields of an image.
     pub fn of(spec: &BootImageSpec) -> Self {
         Self {
             description: spec.description.clone(),

@@ -1,4 +1,4 @@
-//! One test for each rule of a boot image.
+//! Tests of the rules of a boot image, one for each.
 
 use super::*;
 use crate::samples::{boot_file, broken, outcome, parsed};
@@ -28,7 +28,7 @@ fn remove(name: &str) -> BootImageCommand {
     BootImageCommand::RemoveFile { name: parsed(name) }
 }
 
-/// The image and the events that these commands lead to.
+/// The image after these commands, and the events that they produce.
 fn after(commands: Vec<BootImageCommand>) -> (BootImage, Vec<BootImageEvent>) {
     let mut image = BootImage::default();
     let mut events = vec![];
@@ -154,7 +154,7 @@ fn kinds_are_read_as_they_are_shown() {
     assert!("Kernel".parse::<FileKind>().is_err());
 }
 
-/// The image with these declarations.
+/// The image defined with these setting declarations.
 fn declare(settings: serde_json::Value) -> BootImageCommand {
     let settings = serde_json::from_value(settings).expect("declarations");
     BootImageCommand::DefineBootImage { spec: BootImageSpec { settings, ..spec() }, secret_problems: SecretProblems::new() }

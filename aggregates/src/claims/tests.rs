@@ -1,5 +1,5 @@
-//! Which events take and give back which claims; and that no sequence of commands breaks what
-//! claims promise.
+//! Tests of claims: which events take and release which claims, and that no sequence of commands violates the guarantees of
+//! claims.
 
 mod model;
 mod promises;
@@ -10,7 +10,7 @@ use crate::samples::{deployment_id, device_id, parsed};
 use crate::values::ids::TokenId;
 use cqrs_es::DomainEvent;
 
-/// Such as `take ip 10.0.0.20 for device`; the samples have one device and one deployment as holders.
+/// The change as text, such as `take ip 10.0.0.20 for device`. The samples have only one device and one deployment as holders.
 fn told(change: &ClaimChange) -> String {
     let own = |holder: &Holder| match holder {
         Holder::Device(id) if *id == device_id(1) => "device",
@@ -28,7 +28,7 @@ fn told(change: &ClaimChange) -> String {
     }
 }
 
-/// The events that change claims, each as its type and the changes; those that change none are left out.
+/// The events that change claims, each with its type and its changes.
 fn table<E: DomainEvent + Clone>(samples: Vec<E>, event: impl Fn(E) -> Event) -> Vec<(String, Vec<String>)> {
     samples
         .into_iter()

@@ -1,4 +1,4 @@
-//! What can be asked of a deployment.
+//! The commands of a deployment.
 
 use super::event::{DoneBy, Stage};
 use super::installer::{InstallerReport, NextBoot, NextBootReason};
@@ -10,97 +10,97 @@ use crate::values::text::Text;
 use crate::values::timestamp::Timestamp;
 use std::net::Ipv4Addr;
 
-/// What can be asked.
+/// A command on a deployment.
 #[derive(Clone, Debug)]
 pub enum DeploymentCommand {
-    /// Begins it.
+    /// Starts the deployment.
     StartDeployment(Box<StartDeployment>),
-    /// A plugin did its work.
+    /// Records that a plugin succeeded.
     PluginSucceeded {
-        /// Which.
+        /// The plugin's name.
         plugin: Name,
     },
-    /// A plugin could not do its work.
+    /// Records that a plugin failed.
     PluginFailed {
-        /// Which.
+        /// The plugin's name.
         plugin: Name,
-        /// Why.
+        /// The reason for the failure.
         reason: Text,
-        /// When to try again.
+        /// When the plugin runs again.
         retry_at: Timestamp,
     },
-    /// A plugin waits for others.
+    /// Records that a plugin waits for something; waiting is not a failure.
     PluginWaiting {
-        /// Which.
+        /// The plugin's name.
         plugin: Name,
-        /// Why.
+        /// The reason for waiting.
         reason: Text,
-        /// What for.
+        /// What the plugin waits for, such as `dhcp-server:kea-1`.
         awaited: Vec<Text>,
     },
-    /// An operator's "now".
+    /// Runs a plugin again now, on an operator's request.
     RetryPlugin {
-        /// Which.
+        /// The plugin's name.
         plugin: Name,
     },
-    /// A file was served.
+    /// Records that a file was served to the server.
     RecordBoot {
-        /// Its name.
+        /// The file's name.
         file: Name,
-        /// Hash of the bytes served.
+        /// The SHA-256 of the bytes that were served.
         sha256: Sha256,
-        /// To whom.
+        /// The address of the client.
         client: Ipv4Addr,
-        /// When.
+        /// When the file was served.
         at: Timestamp,
-        /// Whether it is the file after which its boot image has a server boot its disk.
+        /// Whether the server boots its disk after this file, as its boot image says.
         then_disk: bool,
     },
-    /// The installer says what it is doing.
+    /// Records what the installer reports.
     ReportInstaller {
-        /// What it says.
+        /// The installer's report.
         report: InstallerReport,
     },
-    /// The end of the installer's log is stored.
+    /// Records that the end of the installer's log is stored.
     RecordInstallerLog {
-        /// The content's name in the store of files.
+        /// The SHA-256 of the log, which is its name in the file store.
         sha256: Sha256,
-        /// Its length in bytes.
+        /// The length of the log in bytes.
         size: u64,
     },
-    /// Sets what the next network boot gets.
+    /// Sets what the server's next network boot gets.
     SetNextBoot {
-        /// What it is to get.
+        /// Network installation or local disk.
         boot: NextBoot,
-        /// Why.
+        /// Why the next boot changes.
         reason: NextBootReason,
     },
-    /// The server is installed.
+    /// Marks the server installed.
     MarkDone {
-        /// Who says so.
+        /// Who reported it.
         by: DoneBy,
     },
-    /// Puppet's agent reported a run on the server.
+    /// Records a run that Puppet's agent on the server reported.
     ReportPuppetRun {
-        /// The run.
+        /// The reported run.
         run: PuppetRun,
-        /// The time now.
+        /// The current time.
         now: Timestamp,
     },
-    /// The clock may have passed the limit of a stage.
+    /// Marks the deployment overdue, if the time limit of the stage has passed.
     MarkOverdue {
-        /// The stage that was seen.
+        /// The stage that the caller saw.
         stage: Stage,
-        /// When it began.
+        /// When the stage began.
         since: Timestamp,
-        /// The time now.
+        /// The current time.
         now: Timestamp,
     },
-    /// Gives it up.
+    /// Cancels the deployment.
     CancelDeployment {
-        /// Who gives it up.
+        /// Who cancels the deployment.
         by: Text,
-        /// Why.
+        /// The reason for cancelling.
         reason: Text,
     },
 }

@@ -1,4 +1,4 @@
-//! What happened to a deployment. The JSON of these is stored for ever.
+//! The events of a deployment. Their JSON is stored permanently.
 
 use super::installer::{NextBoot, NextBootReason};
 use super::plan::Plan;
@@ -19,222 +19,222 @@ use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 
-/// Which part of a deployment's life a time limit is for.
+/// The stage of a deployment that a time limit applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Being prepared.
+    /// The deployment is being prepared.
     Open,
-    /// Booting and installing.
+    /// The server boots and installs.
     InProgress,
 }
 
-/// After how many minutes a stage is overdue, as the boot image said at the start.
+/// The time limits of a deployment, taken from its boot image at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Limits {
-    /// For an open deployment.
+    /// The number of minutes after which an open deployment is overdue.
     pub open_minutes: u32,
-    /// For one in progress.
+    /// The number of minutes after which a deployment in progress is overdue.
     pub in_progress_minutes: u32,
 }
 
-/// Who said that a deployment is done.
+/// Who reported that a deployment is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DoneBy {
-    /// The server at this address.
+    /// The server, identified by its address alone.
     Ip {
-        /// Its address.
+        /// The server's address.
         #[schema(value_type = String)]
         address: Ipv4Addr,
     },
-    /// Somebody at this address with the deployment's token.
+    /// A client that used the deployment's token.
     Token {
-        /// Where it was used.
+        /// The client's address.
         #[schema(value_type = String)]
         address: Ipv4Addr,
     },
-    /// A person.
+    /// An operator, by name.
     Operator {
         /// The actor's name.
         name: Text,
     },
     /// Puppet, for the node with this certificate name.
     Puppet {
-        /// The node.
+        /// The certificate name of the node.
         certname: Text,
     },
 }
 
-/// Everything that was decided at the start.
+/// Everything that was decided when the deployment started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentStarted {
-    /// The server.
+    /// The server that is deployed.
     pub device: DeviceId,
-    /// The interface that it boots from.
+    /// The MAC address of the interface that the server boots from.
     pub mac: MacAddress,
-    /// Its new address.
+    /// The server's new address.
     pub ip: Ipv4Addr,
-    /// Its new name.
+    /// The server's new host name.
     pub hostname: Hostname,
-    /// Its new owner.
+    /// The venture that owns the server.
     pub venture: Name,
-    /// Its new role.
+    /// The server's new role in the venture.
     pub role: Name,
-    /// What it boots.
+    /// The boot image that the server boots.
     pub boot_image: Name,
-    /// Which revision of that image.
+    /// The revision of the boot image at the start.
     pub boot_image_revision: u32,
-    /// The network of its address.
+    /// The network that the address belongs to.
     pub network: Name,
-    /// The site of network and server.
+    /// The site of the network and the server.
     pub site: Name,
     /// The plugins to run.
     pub plan: Plan,
-    /// When it is overdue.
+    /// The time limits after which the deployment is overdue.
     pub limits: Limits,
-    /// The claims that the device did not hold before; cancelling gives back these and no others.
+    /// The claims that the device did not hold before the deployment. A cancellation releases exactly these.
     pub took: Vec<Claim>,
-    /// The bulk import that started it.
+    /// The bulk import that started the deployment, if any.
     pub import: Option<ImportId>,
-    /// Whose word ends it, as the boot image said at the start.
+    /// Who marks the deployment done, as the boot image said at the start.
     #[serde(default, skip_serializing_if = "EndedBy::is_server")]
     pub done_by: EndedBy,
-    /// The settings that device, role, venture and site gave for the image's templates; defaults are the image's.
+    /// The values that device, role, venture and site set for the image's templates. Defaults belong to the image.
     #[serde(default, skip_serializing_if = "ResolvedSettings::is_empty")]
     pub settings: ResolvedSettings,
-    /// The loaders that the server's firmware starts, as they were chosen at the start.
+    /// The boot loaders that the server's firmware starts, as chosen at the start.
     #[serde(default, skip_serializing_if = "BootChain::is_ipxe")]
     pub boot_chain: BootChain,
 }
 
-/// What happened.
+/// An event of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum DeploymentEvent {
-    /// It began.
+    /// The deployment started.
     DeploymentStarted(Box<DeploymentStarted>),
-    /// A plugin did its work.
+    /// A plugin succeeded.
     PluginSucceeded {
-        /// Which.
+        /// The plugin's name.
         plugin: Name,
     },
-    /// A plugin could not do its work and will try again.
+    /// A plugin failed and will run again.
     PluginFailed {
-        /// Which.
+        /// The plugin's name.
         plugin: Name,
-        /// The how manieth failure, from 1.
+        /// The number of this failure, starting at 1.
         attempt: u32,
-        /// Why, for a person.
+        /// The reason, as text for operators.
         reason: Text,
-        /// When it tries again.
+        /// When the plugin runs again.
         retry_at: Timestamp,
     },
-    /// A plugin waits for others; that is no failure.
+    /// A plugin waits for something; waiting is not a failure.
     PluginWaiting {
-        /// Which.
+        /// The plugin's name.
         plugin: Name,
-        /// Why, for a person.
+        /// The reason, as text for operators.
         reason: Text,
-        /// What for, such as `dhcp-server:kea-1`; it goes on when one of these changes.
+        /// What the plugin waits for, such as `dhcp-server:kea-1`. The plugin runs again when one of these changes.
         awaited: Vec<Text>,
     },
-    /// Somebody wants a plugin to be tried now.
+    /// An operator requested that a plugin run again now.
     PluginRetryRequested {
-        /// Which.
+        /// The plugin's name.
         plugin: Name,
     },
-    /// Every preparing plugin has succeeded: the server may boot.
+    /// Every preparing plugin succeeded: the server may boot.
     DeploymentInProgress {
-        /// The server.
+        /// The server that is deployed.
         device: DeviceId,
     },
     /// A file was served to the server.
     BootFileServed {
         /// The file's name.
         file: Name,
-        /// Hash of the bytes that were served, rendered.
+        /// The SHA-256 of the bytes that were served, after rendering.
         sha256: Sha256,
-        /// To whom.
+        /// The address of the client.
         client: Ipv4Addr,
-        /// When.
+        /// When the file was served.
         at: Timestamp,
     },
-    /// The server is installed and boots its disk from now on; Puppet's first successful run ends the deployment.
+    /// The server is installed and boots its disk from now on. Puppet's first successful run ends the deployment.
     InstallationFinished {
-        /// Who said so.
+        /// Who reported it.
         by: DoneBy,
     },
     /// A run of Puppet's agent on the server failed.
     PuppetRunFailed {
-        /// The node.
+        /// The certificate name of the node.
         certname: Hostname,
-        /// What the agent said: its first errors.
+        /// The first error messages of the agent.
         messages: Vec<Text>,
-        /// What the agent calls the run; may be empty.
+        /// The transaction id that the agent gave the run; may be empty.
         transaction: Text,
-        /// When it was reported.
+        /// When the run was reported.
         at: Timestamp,
     },
-    /// The installer reported what it is doing.
+    /// The installer reported its progress.
     InstallerReported {
-        /// What it is doing.
+        /// The stage that the installer reported.
         stage: Name,
-        /// How far that is.
+        /// The progress of the stage in percent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         percent: Option<Percent>,
-        /// Its words for a person; may be empty.
+        /// The installer's message; may be empty.
         #[serde(default, skip_serializing_if = "Text::is_empty")]
         text: Text,
     },
-    /// The installer reported that it failed.
+    /// The installer reported a failure.
     InstallerFailed {
-        /// What it was doing, where it said that.
+        /// The stage that failed, if the installer reported it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stage: Option<Name>,
-        /// Why, in its own words; may be empty.
+        /// The installer's own error message; may be empty.
         #[serde(default, skip_serializing_if = "Text::is_empty")]
         text: Text,
     },
-    /// The installer sent the end of its log, which is in the store of files.
+    /// The installer sent the end of its log, which is now in the file store.
     InstallerLogReceived {
-        /// The content's name there.
+        /// The SHA-256 of the log, which is its name in the file store.
         sha256: Sha256,
-        /// Its length in bytes.
+        /// The length of the log in bytes.
         size: u64,
     },
-    /// The server's next network boot gets something else than before.
+    /// The server's next network boot gets something different from before.
     NextBootSet {
-        /// What it gets.
+        /// Network installation or local disk.
         boot: NextBoot,
-        /// Why.
+        /// Why the next boot changes.
         reason: NextBootReason,
     },
-    /// It takes longer than its boot image allows. It goes on all the same.
+    /// The deployment takes longer than its boot image allows. It continues.
     DeploymentOverdue {
-        /// Which limit.
+        /// The stage whose limit has passed.
         stage: Stage,
         /// When the stage began.
         since: Timestamp,
-        /// The limit.
+        /// The limit in minutes.
         limit_minutes: u32,
     },
-    /// The server is installed, and where Puppet has the last word, as its role says. The deployment is archived.
+    /// The server is installed and, if Puppet ends the deployment, configured for its role. The deployment is archived.
     DeploymentDone {
-        /// The server.
+        /// The server that was deployed.
         device: DeviceId,
-        /// Who said so.
+        /// Who reported it.
         by: DoneBy,
     },
-    /// It was given up.
+    /// The deployment was cancelled.
     DeploymentCancelled {
-        /// The server.
+        /// The server of the deployment.
         device: DeviceId,
-        /// Who gave it up.
+        /// Who cancelled the deployment.
         by: Text,
-        /// Why.
+        /// The reason for cancelling.
         reason: Text,
-        /// The claims that it had taken and gives back.
+        /// The claims that the deployment took and that the cancellation releases.
         released: Vec<Claim>,
     },
 }
@@ -259,7 +259,7 @@ domain_event!(DeploymentEvent {
 });
 
 impl DeploymentEvent {
-    /// The claims that the event of this deployment releases and takes.
+    /// The claims that the event releases and takes for the deployment `id`.
     pub fn claims(&self, id: DeploymentId) -> Vec<ClaimChange> {
         match self {
             Self::DeploymentStarted(started) => {

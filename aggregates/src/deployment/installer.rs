@@ -1,7 +1,7 @@
 //! What an installer reports while it installs a server, and what the server's next network boot gets.
 //!
-//! An installer is not trusted to be brief: it may repeat itself, report every percent, or call in a loop. So the rules
-//! keep what a person wants to see, and the number of events a deployment can get from it is limited.
+//! The rules do not trust an installer to be brief: it may repeat itself, report every percent, or call in a loop. So the rules
+//! keep what an operator wants to see, and limit the number of events that an installer can add to a deployment.
 
 use super::event::DeploymentEvent;
 use super::{Live, refusal};
@@ -14,25 +14,27 @@ use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 
-/// The most reports of a deployment that are recorded. After them only failures, their ends and next boots count.
+/// The most reports that are recorded for a deployment. After them, only failures, the ends of failures and next boots are
+/// recorded.
 pub const MOST_REPORTS: u32 = 500;
 
-/// After how many reports one counts only if it names another stage, so that a chatty stage leaves room for those behind it.
+/// After this many reports, only a report that names another stage is recorded, so that one stage with many reports leaves room
+/// for the stages after it.
 pub const REPORTS_WITHIN_STAGES: u32 = 400;
 
-/// The most failures of a deployment that are recorded.
+/// The most failures that are recorded for a deployment.
 pub const MOST_FAILURES: u32 = 100;
 
-/// How often an installer may change what the next network boot gets.
+/// The most times that an installer may change what the next network boot gets.
 pub const MOST_NEXT_BOOTS: u32 = 100;
 
-/// The most logs of a deployment that are recorded.
+/// The most logs that are recorded for a deployment.
 pub const MOST_LOGS: u32 = 20;
 
-/// By how many percent a stage has to get on before that alone is recorded.
+/// The smallest progress within a stage, in percent, that is recorded on its own.
 const WORTH_RECORDING: u8 = 5;
 
-/// How the script that boots the local disk is recorded where a server of a deployment in progress gets it.
+/// The file name under which serving the local-disk script to a server of a deployment in progress is recorded.
 pub const LOCAL_DISK: &str = "local-disk";
 
 /// The plugin whose retry installs a server again.
@@ -42,7 +44,7 @@ const REBOOT: &str = "reboot";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NextBoot {
-    /// The boot image's script: it is installed.
+    /// The boot image's script, which installs the server.
     #[default]
     Network,
     /// The script that boots the local disk.
@@ -50,7 +52,7 @@ pub enum NextBoot {
 }
 
 impl NextBoot {
-    /// As in JSON.
+    /// The value as it is written in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Network => "network",
@@ -68,53 +70,53 @@ impl std::str::FromStr for NextBoot {
     }
 }
 
-/// Why the next network boot gets something else than before.
+/// Why the next network boot gets something different from before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NextBootReason {
-    /// The boot image allows one network boot, and the installer has fetched its answers.
+    /// The boot image allows one network boot, and the installer has fetched its answer file.
     AnswersServed {
-        /// The file.
+        /// The answer file's name.
         file: Name,
     },
-    /// The installer requested it.
+    /// The installer requested the change.
     Installer {
-        /// The address of the request.
+        /// The address that the request came from.
         #[schema(value_type = String)]
         client: Ipv4Addr,
     },
-    /// A person set it.
+    /// An operator set it.
     Operator {
         /// The actor's name.
         name: Text,
     },
-    /// A person retried the plugin that restarts the server.
+    /// An operator retried the plugin that restarts the server.
     PluginRetry {
-        /// The plugin.
+        /// The plugin's name.
         plugin: Name,
     },
-    /// A person ordered the server's management controller to boot it from the network.
+    /// An operator ordered the server's management controller to boot it from the network.
     PowerOrder {},
 }
 
-/// What an installer reports.
+/// A report of an installer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstallerReport {
-    /// What the installer is doing; the stage of the report before, where it is left out.
+    /// The stage that the installer is in. If omitted, the stage of the previous report.
     pub stage: Option<Name>,
-    /// How far the stage is.
+    /// The progress of the stage in percent.
     pub percent: Option<Percent>,
-    /// Words for a person.
+    /// A message for operators.
     pub text: Option<Text>,
     /// Whether the stage failed.
     pub failed: bool,
-    /// What the next network boot is to get.
+    /// What the next network boot gets.
     pub next_boot: Option<NextBoot>,
-    /// The address of the request.
+    /// The address that the request came from.
     pub client: Ipv4Addr,
 }
 
-/// What the rules know of an installer.
+/// The state of the installer that the rules need.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Installer {
     stage: Option<Name>,
@@ -129,7 +131,7 @@ pub(super) struct Installer {
 }
 
 impl Installer {
-    /// Takes an event in; those of others are none of its business.
+    /// Applies an event to the state; ignores events that do not concern the installer.
     pub(super) fn evolve(&mut self, event: &DeploymentEvent) {
         use DeploymentEvent as E;
         match event {
@@ -164,7 +166,7 @@ impl Installer {
             return Err(refusal("stage_missing", "the first report of an installer needs a stage, such as stage=partition"));
         };
         let same_stage = self.stage.as_ref() == Some(&stage);
-        // Something that only repeats how far a stage is must not hide that it failed.
+        // A report that only repeats the stage's progress must not hide that the stage failed.
         if self.failed && same_stage {
             return Ok(None);
         }
@@ -208,7 +210,7 @@ impl Installer {
 }
 
 impl Live {
-    /// What a report leads to.
+    /// Returns the events for an installer's report.
     pub(super) fn installer_report(&self, report: &InstallerReport) -> Result<Vec<DeploymentEvent>, Refused> {
         let says = report.stage.is_some() || report.percent.is_some() || report.text.is_some();
         let mut events = vec![];
@@ -220,11 +222,12 @@ impl Live {
         let full = |refused: &Refused| refused.0.iter().any(|rule| rule.rule.ends_with("_full"));
         match said {
             Ok(event) => events.extend(event),
-            // What the next network boot gets counts all the same: without it, the server would be installed again and again.
+            // The next boot must be set even if no more reports are recorded: without it, the server would be installed again
+            // and again.
             Err(refused) if report.next_boot.is_some() && full(&refused) => {}
             Err(refused) => return Err(refused),
         }
-        // An installed server boots its disk, whatever its installer wants.
+        // An installed server boots its disk, regardless of what its installer requests.
         if let Some(boot) = report.next_boot.filter(|boot| *boot != self.next_boot && !self.installed) {
             if self.installer.next_boots >= MOST_NEXT_BOOTS {
                 let message = format!("the installer has changed the next network boot {MOST_NEXT_BOOTS} times, the most");
@@ -235,7 +238,7 @@ impl Live {
         Ok(events)
     }
 
-    /// What a log leads to whose content is stored.
+    /// Returns the events for an installer's log whose content is stored.
     pub(super) fn installer_log(&self, sha256: Sha256, size: u64) -> Result<Vec<DeploymentEvent>, Refused> {
         if self.installer.last_log == Some(sha256) {
             return Ok(vec![]);
@@ -246,7 +249,7 @@ impl Live {
         Ok(vec![DeploymentEvent::InstallerLogReceived { sha256, size }])
     }
 
-    /// What setting the next network boot leads to.
+    /// Returns the events for setting what the next network boot gets.
     pub(super) fn set_next_boot(&self, boot: NextBoot, reason: NextBootReason) -> Result<Vec<DeploymentEvent>, Refused> {
         if self.installed {
             return Err(refusal("server_installed", "the server is installed and boots its disk until the deployment ends"));
@@ -254,14 +257,14 @@ impl Live {
         Ok(if boot == self.next_boot { vec![] } else { vec![DeploymentEvent::NextBootSet { boot, reason }] })
     }
 
-    /// What else the serving of a file leads to that ends the network boots of its image.
+    /// Returns the additional event when a file is served that ends the network boots of its image.
     pub(super) fn answers_served(&self, file: Name) -> Option<DeploymentEvent> {
         let reason = NextBootReason::AnswersServed { file };
         let news = self.next_boot == NextBoot::Network && !self.installed;
         news.then_some(DeploymentEvent::NextBootSet { boot: NextBoot::Disk, reason })
     }
 
-    /// What else a person's retry of a plugin leads to: the one that restarts the server installs it again.
+    /// Returns the additional event when an operator retries a plugin: the plugin that restarts the server installs it again.
     pub(super) fn installed_again(&self, plugin: &Name) -> Option<DeploymentEvent> {
         let reason = NextBootReason::PluginRetry { plugin: plugin.clone() };
         let news = plugin.as_str() == REBOOT && self.next_boot == NextBoot::Disk;

@@ -1,37 +1,37 @@
-//! The plan of a deployment: which plugins, after which others, at which stage.
+//! The plan of a deployment: its plugins, their order, and the stage that each runs in.
 
 use crate::values::name::Name;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// When a plugin runs.
+/// The stage of a deployment in which a plugin runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PluginStage {
-    /// While the deployment is open; all of these make it in progress.
+    /// While the deployment is open. When all of these have succeeded, the deployment becomes In progress.
     Preparing,
     /// While the deployment is in progress.
     InProgress,
 }
 
-/// A plugin of a plan.
+/// A plugin in a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlannedPlugin {
     /// The plugin's name, such as `clean`.
     pub name: Name,
-    /// The plugins that must have succeeded before.
+    /// The plugins that must succeed before this one runs.
     pub requires: Vec<Name>,
-    /// When it runs.
+    /// The stage in which the plugin runs.
     pub stage: PluginStage,
 }
 
-/// The plugins of a deployment.
+/// The plugins of a deployment, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Plan(pub Vec<PlannedPlugin>);
 
 impl Plan {
-    /// The plan of today: clean, role, dns, dhcp; then, in progress, reboot.
+    /// The current plan: clean, role, dns, dhcp; then, in progress, reboot.
     ///
     /// # Errors
     /// Never in practice: the names are valid.
@@ -55,15 +55,15 @@ impl Plan {
         self.0.iter().find(|planned| planned.name == *name)
     }
 
-    /// Why no deployment could follow the plan to its end, as a sentence: a plugin comes twice, requires
-    /// what does not come before it, or nothing prepares.
+    /// Why no deployment could complete the plan, as a sentence: a plugin is listed twice, requires a plugin that is not listed
+    /// before it, or no plugin prepares.
     pub fn broken(&self) -> Option<String> {
         for (place, planned) in self.0.iter().enumerate() {
             let before = &self.0[..place];
             if before.iter().any(|earlier| earlier.name == planned.name) {
                 return Some(format!("the plan has the plugin {} twice", planned.name));
             }
-            // A preparing plugin that required a later stage would wait for ever.
+            // A preparing plugin that required a plugin of a later stage would wait forever.
             let fits =
                 |required: &PlannedPlugin| required.stage == PluginStage::Preparing || planned.stage == PluginStage::InProgress;
             let lacks = |name: &&Name| !before.iter().any(|earlier| earlier.name == **name && fits(earlier));
@@ -77,7 +77,7 @@ impl Plan {
         None
     }
 
-    /// The plugins that prepare.
+    /// The plugins of the preparing stage.
     pub fn preparing(&self) -> impl Iterator<Item = &PlannedPlugin> {
         self.0.iter().filter(|planned| planned.stage == PluginStage::Preparing)
     }

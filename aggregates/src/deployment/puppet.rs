@@ -1,8 +1,8 @@
-//! What a report of Puppet's agent means to a deployment in progress.
+//! The effect of a Puppet agent's report on a deployment in progress.
 //!
-//! Which role a run was for, a report does not say. It is known by the order of things, and by no server's clock: the new
-//! role is assigned before a deployment is in progress, the installer says DONE after that, and a run that is reported
-//! after the installer's DONE and did not use a cached catalogue was compiled for the new role.
+//! A report does not say which role the run was for. The order of events determines it, without relying on any server's clock:
+//! the new role is assigned before a deployment is in progress, the installer reports DONE after that, and a run that is
+//! reported after the installer's DONE and did not use a cached catalogue was compiled for the new role.
 
 use super::event::{DeploymentEvent, DoneBy};
 use super::{Live, SECONDS_A_MINUTE};
@@ -12,40 +12,40 @@ use crate::values::text::Text;
 use crate::values::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// After how many minutes a failure that was recorded is recorded again, where it is the same.
+/// The number of minutes after which the same failure is recorded again.
 const FAILED_AGAIN_MINUTES: i64 = 30;
 
-/// The most messages of a failed run that are kept.
+/// The most messages that are kept of a failed run.
 pub const MESSAGES_KEPT: usize = 5;
 
-/// A run of Puppet's agent, as its report tells of it.
+/// A run of Puppet's agent, as described in its report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PuppetRun {
-    /// The node.
+    /// The certificate name of the node.
     pub certname: Hostname,
-    /// What came of it.
+    /// The result of the run.
     pub outcome: PuppetOutcome,
-    /// Whether it changed nothing because it was told to only look (`noop`).
+    /// Whether the run was a dry run (`noop`), which changes nothing.
     pub noop: bool,
-    /// Whether its catalogue was compiled for it, and not taken from the agent's cache.
+    /// Whether the catalogue was compiled for this run, rather than taken from the agent's cache.
     pub compiled: bool,
-    /// What the agent calls the run, for finding it in Puppet's own logs; may be empty.
+    /// The transaction id that the agent gave the run, for finding the run in Puppet's own logs; may be empty.
     pub transaction: Text,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PuppetOutcome {
-    /// The server is as its catalogue says.
+    /// The run applied its catalogue without a failure.
     Succeeded,
-    /// Something failed.
+    /// The run failed.
     Failed {
-        /// What the agent said, at most [`MESSAGES_KEPT`].
+        /// The agent's error messages, at most [`MESSAGES_KEPT`].
         messages: Vec<Text>,
     },
 }
 
-/// The failure that was recorded last.
+/// The last recorded failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Failure {
     messages: Vec<Text>,
@@ -53,7 +53,7 @@ pub(super) struct Failure {
 }
 
 impl Live {
-    /// What a run leads to that was reported at `now`, in progress.
+    /// Returns the event for a run that was reported at `now`, while the deployment is in progress.
     pub(super) fn puppet_run(&self, run: PuppetRun, now: Timestamp) -> Option<DeploymentEvent> {
         match run.outcome {
             PuppetOutcome::Failed { mut messages } => {
@@ -77,7 +77,7 @@ impl Live {
         }
     }
 
-    /// What the server's DONE leads to: the end, or only that of the installation where Puppet has the last word.
+    /// Returns the event for the server's DONE: the end of the deployment or, where Puppet ends it, of the installation.
     pub(super) fn done(&self, by: DoneBy) -> Option<DeploymentEvent> {
         let by_server = matches!(by, DoneBy::Ip { .. } | DoneBy::Token { .. });
         match (self.ended_by, by_server) {
@@ -87,12 +87,12 @@ impl Live {
         }
     }
 
-    /// Takes a failed run in.
+    /// Records a failed run in the state.
     pub(super) fn puppet_failed(&mut self, messages: Vec<Text>, at: Timestamp) {
         self.puppet_failure = Some(Failure { messages, at });
     }
 
-    /// Takes in that the server is installed: what Puppet did before was not on the installed server.
+    /// Records in the state that the server is installed. Earlier Puppet failures did not happen on the installed server.
     pub(super) fn is_installed(&mut self) {
         self.installed = true;
         self.puppet_failure = None;

@@ -1,4 +1,4 @@
-//! The rules of starting a deployment: all that are broken are told at once, with who holds what.
+//! The rules for starting a deployment. A refusal lists every problem at once, with the holder of each claimed value.
 
 use super::event::{DeploymentEvent, DeploymentStarted, Limits};
 use super::plan::Plan;
@@ -16,91 +16,91 @@ use crate::values::mac_address::MacAddress;
 use crate::values::name::Name;
 use std::net::Ipv4Addr;
 
-/// What was asked for, and the facts that were looked up for it.
+/// The requested deployment, and the facts that were looked up for it.
 #[derive(Clone, Debug)]
 pub struct StartDeployment {
-    /// The server.
+    /// The server to deploy.
     pub device: DeviceId,
-    /// The interface that it boots from.
+    /// The MAC address of the interface that the server boots from.
     pub mac: MacAddress,
-    /// Its new address.
+    /// The server's new address.
     pub ip: Ipv4Addr,
-    /// Its new name.
+    /// The server's new host name.
     pub hostname: Hostname,
-    /// Its new owner.
+    /// The venture that will own the server.
     pub venture: Name,
-    /// Its new role.
+    /// The server's new role in the venture.
     pub role: Name,
-    /// What it boots.
+    /// The boot image that the server boots.
     pub boot_image: Name,
     /// The plugins to run.
     pub plan: Plan,
-    /// The bulk import that it belongs to.
+    /// The bulk import that the deployment belongs to, if any.
     pub import: Option<ImportId>,
-    /// What was looked up.
+    /// The facts that were looked up for the rules.
     pub facts: StartFacts,
 }
 
-/// What the rules need to know beyond the deployment itself.
+/// Facts from outside the deployment that the rules need.
 #[derive(Clone, Debug, Default)]
 pub struct StartFacts {
-    /// The device, where it is known.
+    /// The device, if it exists.
     pub device: Option<DeviceFacts>,
-    /// Who holds the address, name, MAC or the device's live deployment, where anybody does.
+    /// The holders of the address, the name, the MAC address and the device's live deployment, if any.
     pub holders: Vec<(Claim, Holder)>,
-    /// The device in use whose management address the address is.
+    /// The device in use whose management address is the requested address.
     pub managed: Option<DeviceId>,
-    /// What the catalogue names the address as.
+    /// What the catalogue uses the address for, such as a gateway or a DNS server.
     pub infrastructure: Vec<Declared>,
-    /// The network in use that the address lies in.
+    /// The network in use that contains the address.
     pub network: Option<(Name, NetworkSpec)>,
     /// The site of that network.
     pub site: Option<SiteSpec>,
-    /// Whether the venture is known and in use.
+    /// Whether the venture exists and is in use.
     pub venture_exists: bool,
     /// Whether the venture has the role.
     pub role_exists: bool,
-    /// The boot image, where it is known.
+    /// The boot image, if it exists.
     pub boot_image: Option<BootImageFacts>,
-    /// The values of the settings that the image's templates use, and what keeps them from being complete.
+    /// The values of the settings that the image's templates use, and the problems that keep them from being complete.
     pub settings: Resolution,
 }
 
-/// What the rules need to know of a device.
+/// The facts about a device that the rules need.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceFacts {
-    /// Its site.
+    /// The device's site.
     pub site: Option<Name>,
-    /// Its interfaces.
+    /// The MAC addresses of the device's interfaces.
     pub macs: Vec<MacAddress>,
-    /// Whether somebody checked it.
+    /// Whether an operator verified the device.
     pub verified: bool,
-    /// Whether it is out of use.
+    /// Whether the device is decommissioned.
     pub decommissioned: bool,
-    /// Its sub-devices that are being deployed, each as people call it, with its deployment.
+    /// The device's sub-devices that are being deployed: for each, its name for operators and its deployment.
     pub deploying_parts: Vec<(String, DeploymentId)>,
-    /// The devices that it is a part of and that are being deployed, each as people call it, with its deployment.
+    /// The devices that contain this device and are being deployed: for each, its name for operators and its deployment.
     pub deploying_above: Vec<(String, DeploymentId)>,
 }
 
-/// What the rules need to know of a boot image.
+/// The facts about a boot image that the rules need.
 #[derive(Clone, Debug)]
 pub struct BootImageFacts {
-    /// Its latest revision.
+    /// The image's latest revision.
     pub revision: u32,
-    /// Whether it is out of use.
+    /// Whether the image is retired.
     pub retired: bool,
-    /// What it lacks.
+    /// What the image lacks, as a sentence; `None` if it is complete.
     pub incomplete: Option<String>,
-    /// What its templates need of the server's network.
+    /// What the image's templates need from the server's network.
     pub network_needs: NetworkNeeds,
-    /// Its time limits.
+    /// The image's time limits.
     pub limits: Limits,
-    /// Whose word ends its deployments.
+    /// Who marks the image's deployments done.
     pub done_by: EndedBy,
 }
 
-/// The first event, or every broken rule.
+/// Returns the first event of the deployment, or every reason for refusing it.
 pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Refused> {
     let mut broken = vec![];
     broken.extend(device(&request));
@@ -110,7 +110,7 @@ pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Re
     broken.extend(catalogue(&request));
     broken.extend(request.facts.settings.broken.iter().cloned());
     broken.extend(request.plan.broken().map(|why| BrokenRule::new("plan", "plan_invalid", why)));
-    // Without a network or an image, a rule above is broken.
+    // Without a network or an image, a rule above has already refused the request.
     let (Some((network, spec)), Some(image), true) = (&request.facts.network, &request.facts.boot_image, broken.is_empty())
     else {
         return Err(Refused(broken));
@@ -143,7 +143,7 @@ pub(super) fn start(request: StartDeployment) -> Result<Vec<DeploymentEvent>, Re
     }))])
 }
 
-/// What keeps a device from being deployed, whatever with: it is out of use, or nobody checked it.
+/// Why a device cannot be deployed at all: it is decommissioned, or no operator has verified it.
 fn unready(device: &DeviceFacts) -> Option<BrokenRule> {
     if device.decommissioned {
         let message = "the device is decommissioned and cannot be deployed";
@@ -153,7 +153,7 @@ fn unready(device: &DeviceFacts) -> Option<BrokenRule> {
     (!device.verified).then(|| BrokenRule::new("device", "device_not_verified", message))
 }
 
-/// Whatever keeps a device from being deployed now: what it is, and its live deployment.
+/// Every reason why a device cannot be deployed now: its own state, and its live deployment.
 pub fn undeployable(id: DeviceId, device: &DeviceFacts, live: Option<DeploymentId>) -> Vec<BrokenRule> {
     let held = live.and_then(|live| held_claim(&Claim::Deployment(id), Holder::Deployment(live), id));
     unready(device).into_iter().chain(held).collect()
@@ -294,7 +294,7 @@ fn held(request: &StartDeployment) -> Vec<BrokenRule> {
     broken.collect()
 }
 
-/// How a claim of somebody else is told to who asked to deploy `device`.
+/// The error for an operator who wants to deploy `device`, when another holder has the claim.
 pub fn held_claim(claim: &Claim, holder: Holder, device: DeviceId) -> Option<BrokenRule> {
     let (field, rule, what) = match claim {
         Claim::Ip(ip) => ("ip", "ip_claimed", format!("{ip} is held by {holder}; choose another address")),

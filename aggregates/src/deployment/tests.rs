@@ -1,4 +1,4 @@
-//! Given events, when a command, then events: one test for each rule of a deployment.
+//! Tests of the rules of a deployment, one for each: given events, when a command arrives, then these events.
 
 mod boot;
 mod installer;
@@ -15,7 +15,7 @@ use super::event::{DeploymentEvent, DoneBy};
 use super::installer::NextBoot;
 use crate::samples::{device_id, noon, outcome, parsed, request};
 
-/// A deployment that has just begun.
+/// The events of a deployment that has just started.
 fn open() -> Vec<DeploymentEvent> {
     outcome::<Deployment>(&[], DeploymentCommand::StartDeployment(Box::new(request()))).expect("it starts")
 }
@@ -28,7 +28,7 @@ fn in_progress_event() -> DeploymentEvent {
     DeploymentEvent::DeploymentInProgress { device: device_id(1) }
 }
 
-/// An open deployment of which these plugins have succeeded.
+/// The events of an open deployment in which these plugins have succeeded.
 fn open_after(plugins: &[&str]) -> Vec<DeploymentEvent> {
     open().into_iter().chain(plugins.iter().map(|plugin| succeeded(plugin))).collect()
 }
@@ -79,7 +79,7 @@ fn cancel() -> DeploymentCommand {
     DeploymentCommand::CancelDeployment { by: parsed("ada"), reason: parsed("wrong server") }
 }
 
-/// What is asked of a deployment that has begun, each once.
+/// Every command for a deployment that has started, each once.
 fn every_later_command() -> Vec<(&'static str, DeploymentCommand)> {
     vec![
         ("PluginSucceeded", success("clean")),

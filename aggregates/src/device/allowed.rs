@@ -1,5 +1,5 @@
-//! Which actions a device allows: rules on facts that its views know as well as itself, so that a page tells beside an
-//! action, before anybody tries, exactly what the command would answer.
+//! Which actions a device allows. These rules use only facts that the views also have, so a page can show next to an action,
+//! before an operator tries it, exactly what the command would answer.
 
 use super::event::Management;
 use crate::rules::BrokenRule;
@@ -8,7 +8,7 @@ use crate::values::name::Name;
 use crate::values::serial_number;
 use crate::values::text::Text;
 
-/// What keeps a device from being verified: it needs a venture and a role.
+/// Why a device cannot be verified: its venture or role is missing.
 pub fn verifying(venture: Option<&Name>, role: Option<&Name>) -> Vec<BrokenRule> {
     let missing = [("venture", venture.is_none()), ("role", role.is_none())];
     let broken = missing.iter().filter(|(_, missing)| *missing).map(|(field, _)| {
@@ -17,19 +17,19 @@ pub fn verifying(venture: Option<&Name>, role: Option<&Name>) -> Vec<BrokenRule>
     broken.collect()
 }
 
-/// What keeps a device from being `what` (`unverified`, `decommissioned`): its live deployment.
+/// Why a device cannot be `what` (`unverified`, `decommissioned`): it has a live deployment.
 pub fn ending(live: Option<DeploymentId>, what: &str) -> Option<BrokenRule> {
     let message = format!("the device is being deployed; it can be {what} when that has ended or was cancelled");
     live.map(|live| BrokenRule::new("", "already_deploying", message).held_by(format!("deployment {live}")))
 }
 
-/// What keeps a device's venture and role from being changed by hand.
+/// Why an operator cannot change a device's venture and role manually.
 pub fn reassigning(verified: bool, field: &str) -> Option<BrokenRule> {
     let message = "the device is verified, so only a deployment changes its venture and role; deploy it, or unverify it first";
     verified.then(|| BrokenRule::new(field, "device_verified", message))
 }
 
-/// What keeps a device's power from being switched, whatever is asked of it.
+/// Why the device's power cannot be switched at all.
 pub fn switching(management: Option<&Management>) -> Option<BrokenRule> {
     match management {
         None => Some(BrokenRule::new(
@@ -49,8 +49,8 @@ pub fn switching(management: Option<&Management>) -> Option<BrokenRule> {
     }
 }
 
-/// What keeps a text from being a serial number: it is what firmware has where there is none. An operator's own placeholder,
-/// such as `TBD`, is allowed.
+/// Why a text is not accepted as a serial number: firmware uses it as a placeholder for an unknown number. An operator's own
+/// placeholder, such as `TBD`, is allowed.
 pub fn numbering(serial: &Text) -> Option<BrokenRule> {
     let message = "firmware contains this text where a serial number is not known, and many devices have it; leave the serial \
                    number out, or give the one on the device's label";
@@ -58,7 +58,7 @@ pub fn numbering(serial: &Text) -> Option<BrokenRule> {
         .then(|| BrokenRule::new("serial", "serial_filler", format!("{serial}: {message}")))
 }
 
-/// What keeps a device that is out of use from anything.
+/// Why a decommissioned device cannot be changed.
 pub fn decommissioned() -> BrokenRule {
     BrokenRule::new("", "device_decommissioned", "the device is decommissioned; nothing can change it")
 }

@@ -1,4 +1,4 @@
-//! The clean plugin's eleven tasks, in the order of the document, and their undoing by a cancel.
+//! The clean plugin's eleven tasks, in their required order, and their reversal by a cancellation.
 
 use super::event::{DeviceEvent, DhcpEntry, DnsEntry, RemovedBecause};
 use super::{Registered, removal};
@@ -9,18 +9,18 @@ use crate::values::text::Text;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-/// What the new role has, so that it is not given back in between for somebody else to take.
+/// The values that the new role uses. The clean keeps them, so that no other device can take them in between.
 #[derive(Clone, Debug)]
 pub struct Keeps {
     /// The new address.
     pub ip: Ipv4Addr,
-    /// The new name.
+    /// The new host name.
     pub hostname: Hostname,
 }
 
-/// The eleven tasks, each left out where there is nothing to remove. What belongs to the management
-/// address is never cleaned, even where an inventory found it among the device's addresses. Asked
-/// again for the same deployment, nothing is left to do.
+/// Returns the events of the eleven tasks; a task with nothing to remove is skipped. What belongs to the management address is
+/// never cleaned, even if an inventory found it among the device's addresses. If the clean is repeated for the same deployment,
+/// it returns no event.
 pub(super) fn clean(
     device: &Registered,
     deployment: DeploymentId,
@@ -74,9 +74,9 @@ pub(super) fn clean(
     events
 }
 
-/// Takes back the entries that a deployment made, and the address if the deployment had taken it
-/// (`given_back`). The cancelling itself gave the claims back, so none is released here: by now the
-/// same device may hold the same address or name for its next deployment.
+/// Removes the entries that a deployment made, and the address if the deployment had taken it (`given_back`). The cancellation
+/// itself released the claims, so no claim is released here: by now the same device may hold the same address or name for its
+/// next deployment.
 pub(super) fn withdraw(
     device: &Registered,
     deployment: DeploymentId,

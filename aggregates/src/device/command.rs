@@ -1,4 +1,4 @@
-//! What can be asked of a device.
+//! The commands of a device.
 
 use super::clean::Keeps;
 use super::event::{DhcpEntry, DnsEntry};
@@ -12,125 +12,124 @@ use crate::values::name::Name;
 use crate::values::text::Text;
 use std::net::Ipv4Addr;
 
-/// What can be asked. `live` is always the device's one live deployment, looked up.
+/// A command on a device. `live` is always the device's one live deployment, which the caller looked up.
 #[derive(Clone, Debug)]
 pub enum DeviceCommand {
-    /// Makes the device known.
+    /// Registers the device.
     RegisterDevice {
-        /// What it is.
+        /// The description of the device.
         spec: Box<DeviceSpec>,
-        /// What was looked up.
+        /// The facts that were looked up for the rules.
         facts: RegisterFacts,
     },
-    /// Changes its description.
+    /// Changes the device's description.
     ChangeDevice {
-        /// What changes.
+        /// The changed fields.
         change: Box<DeviceChange>,
-        /// What was looked up.
+        /// The facts that were looked up for the rules.
         facts: RegisterFacts,
     },
-    /// Records what was found on it.
+    /// Records facts that an inventory found.
     RecordFacts {
-        /// What was found; what is left out stays.
+        /// The facts; omitted ones do not change.
         facts: Box<Facts>,
-        /// Who else holds the addresses and names, where anybody does.
+        /// The other holders of the addresses and names, if any.
         held: Vec<(Claim, Holder)>,
-        /// The live deployment.
+        /// The device's live deployment.
         live: Option<DeploymentId>,
     },
-    /// Says that it was checked.
+    /// Marks the device verified: it may be deployed.
     VerifyDevice,
-    /// Takes that back.
+    /// Marks the device unverified: it may no longer be deployed.
     UnverifyDevice {
-        /// The live deployment.
+        /// The device's live deployment.
         live: Option<DeploymentId>,
     },
-    /// Takes it out of use.
+    /// Decommissions the device.
     DecommissionDevice {
-        /// Why.
+        /// The reason for decommissioning.
         reason: Text,
-        /// The live deployment.
+        /// The device's live deployment.
         live: Option<DeploymentId>,
     },
-    /// The clean plugin's eleven tasks.
+    /// Runs the clean plugin's eleven tasks.
     CleanDevice {
-        /// For which deployment.
+        /// The deployment that the device is cleaned for.
         deployment: DeploymentId,
-        /// The live deployment.
+        /// The device's live deployment.
         live: Option<DeploymentId>,
-        /// What the new role keeps.
+        /// The address and name that the new role uses, which the clean keeps.
         keeps: Keeps,
-        /// The remark's date, such as `2026-01-31`.
+        /// The date in the remark, such as `2026-01-31`.
         remark_until: Text,
-        /// The devices that say that they are parts of it, looked up.
+        /// The devices that name this device as their parent, as looked up.
         parts: Vec<DeviceId>,
     },
-    /// Makes it a part of another device.
+    /// Makes the device a sub-device of another one.
     AttachDevice {
-        /// Of which; it exists and is in use.
+        /// The new parent; it exists and is in use.
         parent: DeviceId,
     },
-    /// Makes it stand alone.
+    /// Detaches the device from its parent.
     DetachDevice {
-        /// The device that it was a part of.
+        /// The parent that the device is detached from.
         parent: DeviceId,
-        /// The deployment of that device.
+        /// The parent's deployment that detaches the device, if one does.
         deployment: Option<DeploymentId>,
     },
-    /// The role plugin's task.
+    /// Assigns venture and role; the task of the role plugin.
     AssignRole {
-        /// For which deployment.
+        /// The deployment that assigns them.
         deployment: DeploymentId,
-        /// The live deployment.
+        /// The device's live deployment.
         live: Option<DeploymentId>,
-        /// Who owns it.
+        /// The venture that owns the device.
         venture: Name,
-        /// What it does.
+        /// The device's role in the venture.
         role: Name,
     },
-    /// The dns plugin's task.
+    /// Creates a DNS entry; the task of the dns plugin.
     CreateDnsEntry {
-        /// For which deployment.
+        /// The deployment that creates the entry.
         deployment: DeploymentId,
-        /// The live deployment.
+        /// The device's live deployment.
         live: Option<DeploymentId>,
-        /// Which.
+        /// The entry to create.
         entry: DnsEntry,
     },
-    /// Something is to be done with its power.
+    /// Orders the device's management controller to switch the power.
     RequestPower {
-        /// What.
+        /// The order to the controller.
         order: Box<PowerOrder>,
-        /// What was looked up.
+        /// The facts that were looked up for the rules.
         facts: PowerFacts,
     },
-    /// An order was carried out, or was not.
+    /// Records the result of a power order.
     ReportPower {
-        /// Which.
+        /// The order that was reported.
         order: Box<PowerOrder>,
-        /// What became of it.
+        /// The result of the order.
         outcome: PowerOutcome,
     },
-    /// The dhcp plugin's first task.
+    /// Creates a DHCP entry; the first task of the dhcp plugin.
     CreateDhcpEntry {
-        /// For which deployment.
+        /// The deployment that creates the entry.
         deployment: DeploymentId,
-        /// The live deployment.
+        /// The device's live deployment.
         live: Option<DeploymentId>,
-        /// Which.
+        /// The entry to create.
         entry: DhcpEntry,
     },
-    /// Takes back what a cancelled deployment made. Its events are appended together with
-    /// `DeploymentCancelled`, which gives the claims back: in between, others could take the address
-    /// while this device still has its entries.
+    /// Removes what a cancelled deployment made. Its events are appended together with `DeploymentCancelled`, which releases
+    /// the claims: otherwise, another device could take the address while this device still has its entries.
     WithdrawDeployment {
-        /// Which.
+        /// The cancelled deployment.
         deployment: DeploymentId,
-        /// Its address.
+        /// The deployment's address.
         ip: Ipv4Addr,
-        /// Its name.
+        /// The deployment's host name.
         hostname: Hostname,
-        /// The claims that it had taken and its cancelling gave back.
+        /// The claims that the deployment took and that its cancellation released.
         released: Vec<Claim>,
     },
 }

@@ -1,4 +1,5 @@
-//! Where a management controller is: its host, what precedes `/redfish/v1`, and what of it no other device can have.
+//! The location of a management controller: its host, the path before `/redfish/v1`, and the endpoints that only one device can
+//! have.
 
 use super::event::{Management, ManagementProtocol};
 use super::management::Tls;
@@ -15,25 +16,25 @@ use utoipa::ToSchema;
 /// The longest path, in bytes.
 const LONGEST_PATH: usize = 200;
 
-/// The most addresses of one host name that are kept apart from other devices.
+/// The most addresses of one host name that are claimed, so that no other device uses them.
 const MOST_ADDRESSES: usize = 16;
 
-/// The host of a management controller: an IPv4 address, an IPv6 address, or a name that DNS knows. Each host has one
-/// spelling: names are lower case without the final dot, IPv6 addresses have RFC 5952's form and no brackets, and an
-/// IPv4-mapped IPv6 address is the IPv4 address.
+/// The host of a management controller: an IPv4 address, an IPv6 address, or a DNS name. Each host has one spelling: names are
+/// lower case without the final dot, IPv6 addresses have the form of RFC 5952 and no brackets, and an IPv4-mapped IPv6 address
+/// is the IPv4 address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Host {
-    /// An address.
+    /// An IPv4 or IPv6 address.
     Address(IpAddr),
-    /// A name; it may have a single label, which the resolver's search list completes.
+    /// A DNS name. It may have a single label, which the resolver's search list completes.
     Name(String),
 }
 
 written_as_text!(Host, "An IPv4 address, an IPv6 address, or a host name", None, "10.0.9.1");
 
 impl Host {
-    /// The address, where it is one.
+    /// The IP address, unless the host is a name.
     pub fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Address(address) => Some(*address),
@@ -41,7 +42,7 @@ impl Host {
         }
     }
 
-    /// The address, where it is an IPv4 address.
+    /// The IPv4 address, unless the host is an IPv6 address or a name.
     pub fn ipv4(&self) -> Option<Ipv4Addr> {
         match self {
             Self::Address(IpAddr::V4(address)) => Some(*address),
@@ -49,7 +50,7 @@ impl Host {
         }
     }
 
-    /// As it is written in a URL: an IPv6 address has brackets.
+    /// The host as it is written in a URL: an IPv6 address has brackets.
     pub fn in_url(&self) -> String {
         match self {
             Self::Address(IpAddr::V6(address)) => format!("[{address}]"),
@@ -138,14 +139,14 @@ impl From<Ipv4Addr> for Host {
     }
 }
 
-/// What precedes `/redfish/v1` in the URLs of a controller behind a gateway, such as `/rack1/node7`.
+/// The path before `/redfish/v1` in the URLs of a controller behind a gateway, such as `/rack1/node7`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "/rack1/node7")]
 pub struct BasePath(String);
 
 impl BasePath {
-    /// The path: it begins with a slash and does not end in one.
+    /// The path as text. It begins with a slash and does not end with one.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -191,14 +192,14 @@ impl From<BasePath> for String {
     }
 }
 
-/// What a power order reaches: a controller and, where it manages several servers, one of them. Two devices with the same
+/// The target of a power order: a controller and, if it manages several servers, one of them. Two devices with the same
 /// endpoint would switch each other's server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Endpoint {
-    /// The controller: its host, its port where it is not a usual one, and its path.
+    /// The controller: its host, its port unless it is a usual one, and its path.
     base: String,
-    /// The system, in lower case.
+    /// The system's id, in lower case.
     system: Option<String>,
 }
 
@@ -208,12 +209,13 @@ impl Endpoint {
         &self.base
     }
 
-    /// The one controller of a host with usual ports.
+    /// The controller at the usual ports of a host.
     pub fn usual(host: &Host) -> Self {
         Self { base: host.in_url(), system: None }
     }
 
-    /// Whether an order to one may reach the other's server. A device that names no system has whichever there is.
+    /// Whether an order to one endpoint may reach the server of the other. A device that names no system uses any system of the
+    /// controller.
     pub fn clashes(&self, other: &Self) -> bool {
         let apart = self.system.is_some() && other.system.is_some() && self.system != other.system;
         self.base == other.base && !apart
@@ -245,12 +247,12 @@ impl From<Endpoint> for String {
 }
 
 impl Management {
-    /// The port that it is reached at.
+    /// The port that the service connects to.
     pub fn port(&self) -> u16 {
         self.access.port.unwrap_or_else(|| self.usual_port())
     }
 
-    /// The port of its protocol.
+    /// The standard port of the protocol.
     pub fn usual_port(&self) -> u16 {
         match self.protocol {
             ManagementProtocol::Ipmi => 623,
@@ -259,15 +261,15 @@ impl Management {
         }
     }
 
-    /// What an order to it may reach, at its own host and at the addresses that a host name stands for. Controllers have
-    /// IPMI and Redfish at their usual ports, so that one host with usual ports is one controller by either protocol; any
-    /// other port may be forwarded to another one.
+    /// The endpoints that an order to this controller may reach: at its host, and at the addresses that a host name resolves
+    /// to. Controllers serve IPMI and Redfish at their usual ports, so a host with usual ports is one controller with either
+    /// protocol. Any other port may be forwarded to another controller.
     pub fn endpoints(&self, addresses: &[IpAddr]) -> Vec<Endpoint> {
         let redfish = self.protocol == ManagementProtocol::Redfish;
         let port = self.port();
         let usual = if redfish { matches!(port, 80 | 443) } else { port == 623 };
         let path = self.access.path.as_ref().filter(|_| redfish).map(BasePath::as_str).unwrap_or_default();
-        // A link that was copied whole means the system at its end.
+        // If the operator copied a whole link, the system is its last segment.
         let last = |system: &Text| system.as_str().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_lowercase();
         let system = self.access.system.as_ref().filter(|_| redfish).map(last).filter(|system| !system.is_empty());
         let resolved = addresses.iter().take(MOST_ADDRESSES).map(|address| Host::from(*address));

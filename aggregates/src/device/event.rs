@@ -1,4 +1,4 @@
-//! What happened to a device. The JSON of these is stored for ever.
+//! The events of a device. Their JSON is stored permanently.
 
 use super::controller::Host;
 use super::facts::FactsRecorded;
@@ -17,48 +17,48 @@ use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 
-/// What kind of device it is.
+/// The kind of a device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceKind {
-    /// A server of its own.
+    /// A stand-alone physical server.
     #[default]
     Physical,
-    /// A server in a chassis.
+    /// A server in a blade chassis.
     Blade,
     /// A virtual server.
     Virtual,
 }
 
-/// How a device is managed out of band.
+/// The management controller of a device: its address, protocol and credentials.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Management {
     /// The address or host name of its management controller. No deployment cleans it. Several devices can share it where
     /// each names its own system.
     pub address: Host,
-    /// How to talk to it.
+    /// The protocol of the controller.
     #[serde(default)]
     pub protocol: ManagementProtocol,
-    /// The name of the secret that holds the credentials, never the credentials.
+    /// The name of the secret that holds the credentials, never the credentials themselves.
     pub credentials: Option<Name>,
-    /// What else has to be known to reach it.
+    /// Further settings for reaching the controller.
     #[serde(flatten)]
     pub access: Access,
 }
 
-/// A management controller's protocol.
+/// The protocol of a management controller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ManagementProtocol {
-    /// IPMI over LAN.
+    /// IPMI 2.0 over LAN.
     #[default]
     Ipmi,
-    /// Redfish.
+    /// Redfish, over HTTPS or HTTP.
     Redfish,
 }
 
 impl ManagementProtocol {
-    /// Its name, as in the API.
+    /// The protocol's name, as in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ipmi => "ipmi",
@@ -67,31 +67,31 @@ impl ManagementProtocol {
     }
 }
 
-/// A name and its address: an A record and its PTR record.
+/// A host name and its address: an A record and its PTR record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub struct DnsEntry {
-    /// The A record's name, and the PTR record's value.
+    /// The A record's name, which is the PTR record's value.
     pub hostname: Hostname,
-    /// The A record's value, and the PTR record's name.
+    /// The A record's address, which determines the PTR record's name.
     #[schema(value_type = Ipv4Address)]
     pub ip: Ipv4Addr,
 }
 
-/// A fixed address for an interface.
+/// A fixed DHCP address for an interface.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub struct DhcpEntry {
-    /// The address that is leased.
+    /// The address that DHCP servers lease to the interface.
     #[schema(value_type = Ipv4Address)]
     pub ip: Ipv4Addr,
-    /// The interface that gets it.
+    /// The MAC address of the interface.
     pub mac: MacAddress,
-    /// The name that it is told.
+    /// The host name that DHCP servers send to the client.
     pub hostname: Option<Hostname>,
-    /// The network of the address.
+    /// The network that the address belongs to.
     pub network: Name,
 }
 
-/// Why DHCP entries went.
+/// Why DHCP entries were removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RemovedBecause {
@@ -99,180 +99,180 @@ pub enum RemovedBecause {
     Address,
     /// They were for the device's interfaces.
     Mac,
-    /// A newer entry has their address or interface.
+    /// A newer entry has their address or MAC address.
     Replaced,
     /// Their deployment was cancelled.
     Cancelled,
-    /// The device went out of use.
+    /// The device was decommissioned.
     Decommissioned,
 }
 
-/// What happened.
+/// An event of a device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum DeviceEvent {
-    /// The device is known.
+    /// The device was registered.
     DeviceRegistered(Box<DeviceSpec>),
-    /// Its description changed.
+    /// The device's description changed.
     DeviceChanged(Box<DeviceChanged>),
-    /// Venture and role were set by hand, while it was not verified.
+    /// An operator set venture and role manually, while the device was not verified.
     VentureRoleSet {
-        /// Who owns it.
+        /// The venture that owns the device.
         venture: Option<Name>,
-        /// What it does.
+        /// The device's role in the venture.
         role: Option<Name>,
     },
-    /// Facts about it were found.
+    /// An inventory found facts about the device.
     FactsRecorded(Box<FactsRecorded>),
-    /// Somebody checked it: it may be deployed.
+    /// An operator verified the device: it may be deployed.
     DeviceVerified {},
-    /// It may no longer be deployed.
+    /// The device is no longer verified and may not be deployed.
     DeviceUnverified {},
-    /// DHCP entries are gone.
+    /// DHCP entries were removed.
     DhcpEntriesRemoved {
-        /// Which.
+        /// The removed entries.
         entries: Vec<DhcpEntry>,
-        /// Why.
+        /// Why the entries were removed.
         because: RemovedBecause,
-        /// The deployment that removed them.
+        /// The deployment that removed the entries, if one did.
         deployment: Option<DeploymentId>,
     },
-    /// A and PTR records are gone.
+    /// DNS entries, each an A and a PTR record, were removed.
     DnsEntriesRemoved {
-        /// Which.
+        /// The removed entries.
         entries: Vec<DnsEntry>,
-        /// The names that the device gives back here, whether they had an entry or not. A cancelled
-        /// deployment gave its name back before.
+        /// The host names that the device releases with this event, with or without an entry. A cancelled deployment released
+        /// its name before.
         released: Vec<Hostname>,
-        /// The deployment that removed them.
+        /// The deployment that removed the entries, if one did.
         deployment: Option<DeploymentId>,
     },
-    /// The device has these addresses no longer.
+    /// Addresses were removed from the device.
     AddressesReleased {
-        /// Which.
+        /// The removed addresses.
         addresses: Vec<Ipv4Addr>,
-        /// The addresses that the device gives back here: of these and of its DHCP entries. A cancelled
-        /// deployment gave its address back before.
+        /// The addresses that the device releases with this event, from these and from its DHCP entries. A cancelled deployment
+        /// released its address before.
         released: Vec<Ipv4Addr>,
-        /// The deployment that released them.
+        /// The deployment that removed the addresses, if one did.
         deployment: Option<DeploymentId>,
     },
-    /// What was installed is forgotten.
+    /// The list of installed software was cleared.
     SoftwareRemoved {
-        /// Which.
+        /// The software that was listed before.
         software: Vec<Text>,
-        /// For which deployment.
+        /// The deployment that cleared the list.
         deployment: DeploymentId,
     },
-    /// Its disk shares are forgotten.
+    /// The list of disk shares was cleared.
     DiskSharesRemoved {
-        /// Which.
+        /// The disk shares that were listed before.
         disk_shares: Vec<Text>,
-        /// For which deployment.
+        /// The deployment that cleared the list.
         deployment: DeploymentId,
     },
-    /// Its operating system is forgotten.
+    /// The recorded operating system was cleared.
     OperatingSystemRemoved {
-        /// Which.
+        /// The operating system that was recorded before.
         operating_system: Text,
-        /// For which deployment.
+        /// The deployment that cleared it.
         deployment: DeploymentId,
     },
-    /// Its sub-devices stand alone.
+    /// The device's sub-devices were detached.
     SubDevicesDetached {
-        /// Which.
+        /// The detached sub-devices.
         devices: Vec<DeviceId>,
-        /// For which deployment.
+        /// The deployment that detached them.
         deployment: DeploymentId,
     },
-    /// It is a part of another device now.
+    /// The device became a sub-device of another one.
     DeviceAttached {
-        /// Of which.
+        /// The new parent.
         parent: DeviceId,
     },
-    /// It is a part of that device no longer.
+    /// The device is no longer a sub-device of its parent.
     DeviceDetached {
-        /// Of which.
+        /// The former parent.
         parent: DeviceId,
-        /// The deployment of that device that detached it; none where an inventory did not find it there.
+        /// The parent's deployment that detached the device; none if an inventory of the parent no longer found it.
         #[serde(default)]
         deployment: Option<DeploymentId>,
     },
-    /// Its uptime is forgotten.
+    /// The recorded uptime was cleared.
     UptimeReset {
-        /// For which deployment.
+        /// The deployment that cleared it.
         deployment: DeploymentId,
     },
-    /// A remark, such as where those of the old role end.
+    /// A remark was added, for example one that separates the remarks of the old role from those of the new one.
     RemarkAdded {
-        /// The remark.
+        /// The text of the remark.
         remark: Text,
-        /// For which deployment.
+        /// The deployment that added the remark, if one did.
         deployment: Option<DeploymentId>,
     },
-    /// The device has its new address; the last of the clean plugin's tasks.
+    /// The device got its new address; the last of the clean plugin's tasks.
     AddressAssigned {
-        /// For which deployment.
+        /// The deployment that assigned the address.
         deployment: DeploymentId,
-        /// Which address.
+        /// The new address.
         ip: Ipv4Addr,
     },
-    /// The device has its new venture and role.
+    /// The device got its new venture and role.
     RoleAssigned {
-        /// By which deployment.
+        /// The deployment that assigned them.
         deployment: DeploymentId,
-        /// Who owns it.
+        /// The venture that owns the device.
         venture: Name,
-        /// What it does.
+        /// The device's role in the venture.
         role: Name,
     },
-    /// An A and a PTR record are wanted.
+    /// A DNS entry was created: DNS must have its A and PTR records.
     DnsEntryCreated {
-        /// By which deployment.
+        /// The deployment that created the entry.
         deployment: DeploymentId,
-        /// Which.
+        /// The new entry.
         entry: DnsEntry,
     },
-    /// A fixed address is wanted.
+    /// A DHCP entry was created: DHCP servers must lease the address to the interface.
     DhcpEntryCreated {
-        /// By which deployment.
+        /// The deployment that created the entry.
         deployment: DeploymentId,
-        /// Which.
+        /// The new entry.
         entry: DhcpEntry,
     },
-    /// Its management controller is about to be told something.
+    /// A power order was given. It is recorded before it is sent to the management controller.
     PowerRequested(PowerOrder),
-    /// Its management controller carried an order out.
+    /// The management controller carried out a power order.
     PowerConfirmed {
-        /// Which order.
+        /// The id of the order.
         order: OrderId,
-        /// What was asked for.
+        /// The requested action.
         action: PowerAction,
-        /// Whether it was to boot from the network, once.
+        /// Whether the order included a network boot, for the next boot only.
         network_boot: bool,
-        /// The deployment that it was for.
+        /// The deployment that ordered the restart; none for an operator's order.
         restart: Option<Restart>,
-        /// The power afterwards.
+        /// The power state after the order.
         state: PowerState,
     },
-    /// An order to its management controller came to nothing.
+    /// A power order failed.
     PowerFailed {
-        /// Which order.
+        /// The id of the order.
         order: OrderId,
-        /// What was asked for.
+        /// The requested action.
         action: PowerAction,
-        /// Whether it was to boot from the network, once.
+        /// Whether the order included a network boot, for the next boot only.
         network_boot: bool,
-        /// The deployment that it was for.
+        /// The deployment that ordered the restart; none for an operator's order.
         restart: Option<Restart>,
-        /// Why, in words.
+        /// The reason, as text for operators.
         reason: Text,
-        /// Whether it may have been carried out all the same.
+        /// Whether the controller may have carried out the order despite the failure.
         uncertain: bool,
     },
-    /// The device is out of use and holds nothing.
+    /// The device was decommissioned and holds no claims.
     DeviceDecommissioned {
-        /// Why.
+        /// The reason for decommissioning.
         reason: Text,
     },
 }
@@ -306,7 +306,7 @@ domain_event!(DeviceEvent {
 });
 
 impl DeviceEvent {
-    /// The claims that the event of this device releases and takes.
+    /// The claims that the event releases and takes for the device `id`.
     pub fn claims(&self, id: DeviceId) -> Vec<ClaimChange> {
         let device = Holder::Device(id);
         let take = |claim| ClaimChange::Take(claim, device);

@@ -1,4 +1,5 @@
-//! Facts that an inventory found on a device: addresses, entries, software, shares, system, uptime.
+//! Facts that an inventory found on a device: addresses, DNS and DHCP entries, software, disk shares, operating system, uptime
+//! and sub-devices.
 
 use super::Registered;
 use super::event::{DeviceEvent, DhcpEntry, DnsEntry};
@@ -14,69 +15,69 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use utoipa::ToSchema;
 
-/// What was found; what is left out stays as it was.
+/// The facts that an inventory found; omitted ones do not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
-    /// All of its addresses.
+    /// All addresses of the device.
     #[schema(value_type = Option<Vec<Ipv4Address>>)]
     pub addresses: Option<Vec<Ipv4Addr>>,
-    /// All of its names.
+    /// All DNS entries of the device.
     pub dns_entries: Option<Vec<DnsEntry>>,
-    /// All of its fixed addresses.
+    /// All DHCP entries of the device.
     pub dhcp_entries: Option<Vec<DhcpEntry>>,
-    /// All that is installed.
+    /// All installed software.
     pub software: Option<Vec<Text>>,
-    /// All of its disk shares.
+    /// All disk shares of the device.
     pub disk_shares: Option<Vec<Text>>,
-    /// Its operating system; empty for none.
+    /// The operating system; empty for none.
     pub operating_system: Option<Text>,
-    /// For how long it has been running.
+    /// How long the device has been running, in seconds.
     pub uptime_seconds: Option<u64>,
-    /// All of its sub-devices.
+    /// All sub-devices of the device.
     pub sub_devices: Option<Vec<DeviceId>>,
 }
 
-/// What is new among the facts.
+/// The differences between the facts and the previous state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FactsRecorded {
-    /// New addresses.
+    /// Addresses that the device did not have before.
     pub addresses_added: Vec<Ipv4Addr>,
-    /// Addresses that it has no longer.
+    /// Addresses that the device no longer has.
     pub addresses_removed: Vec<Ipv4Addr>,
-    /// The addresses that it thereby gives back; one with a DHCP entry stays held.
+    /// The addresses that the device releases. An address with a DHCP entry stays held.
     pub addresses_released: Vec<Ipv4Addr>,
-    /// New names.
+    /// DNS entries that the device did not have before.
     pub dns_added: Vec<DnsEntry>,
-    /// Names that it has no longer.
+    /// DNS entries that the device no longer has.
     pub dns_removed: Vec<DnsEntry>,
-    /// The host names that it thereby gives back.
+    /// The host names that the device releases.
     pub hostnames_released: Vec<Hostname>,
-    /// New fixed addresses.
+    /// DHCP entries that the device did not have before.
     pub dhcp_added: Vec<DhcpEntry>,
-    /// Fixed addresses that it has no longer.
+    /// DHCP entries that the device no longer has.
     pub dhcp_removed: Vec<DhcpEntry>,
-    /// All that is installed, where that changed.
+    /// All installed software, if it changed.
     pub software: Option<Vec<Text>>,
-    /// All of its disk shares, where they changed.
+    /// All disk shares of the device, if they changed.
     pub disk_shares: Option<Vec<Text>>,
-    /// Its operating system, where that changed; empty for none.
+    /// The operating system, if it changed; empty for none.
     pub operating_system: Option<Text>,
-    /// For how long it had been running.
+    /// How long the device had been running, in seconds.
     pub uptime_seconds: Option<u64>,
-    /// All of its sub-devices, where they changed.
+    /// All sub-devices of the device, if they changed.
     pub sub_devices: Option<Vec<DeviceId>>,
 }
 
 impl FactsRecorded {
-    /// Whether anything changes that belongs to the live deployment while there is one.
+    /// Whether the facts change anything that only the live deployment may change while there is one.
     fn decided_by_deployments(&self) -> bool {
         let addresses = self.addresses_added.is_empty() && self.addresses_removed.is_empty();
         let names = self.dns_added.is_empty() && self.dns_removed.is_empty() && self.hostnames_released.is_empty();
         !(addresses && names && self.dhcp_added.is_empty() && self.dhcp_removed.is_empty())
     }
 
-    /// The claims released and taken.
+    /// The claims that the facts release, and those that they take.
     pub(super) fn claims(&self) -> (Vec<Claim>, Vec<Claim>) {
         let released = self.addresses_released.iter().copied().map(Claim::Ip);
         let released = released.chain(self.hostnames_released.iter().cloned().map(Claim::Hostname)).collect();
@@ -87,13 +88,13 @@ impl FactsRecorded {
     }
 }
 
-/// What is in `new` and not in `old`, and the reverse.
+/// The items in `new` but not in `old`, and those in `old` but not in `new`.
 fn difference<T: Ord + Clone>(old: &BTreeSet<T>, new: Option<Vec<T>>) -> (Vec<T>, Vec<T>) {
     let Some(new) = new.map(|new| new.into_iter().collect::<BTreeSet<T>>()) else { return (vec![], vec![]) };
     (new.difference(old).cloned().collect(), old.difference(&new).cloned().collect())
 }
 
-/// The whole of `new`, where it differs.
+/// All of `new`, if it differs from `old`.
 fn changed<T: Ord + Clone>(old: &BTreeSet<T>, new: Option<Vec<T>>) -> Option<Vec<T>> {
     let new: BTreeSet<T> = new?.into_iter().collect();
     (new != *old).then(|| new.into_iter().collect())

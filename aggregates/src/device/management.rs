@@ -1,4 +1,4 @@
-//! How a management controller is reached, beyond its address: what differs from one maker to the next.
+//! Settings for reaching a management controller, beyond its address: they differ between vendors.
 
 use super::controller::BasePath;
 use crate::values::ParseError;
@@ -10,48 +10,48 @@ use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// The particulars of a management controller; each has a default that fits most.
+/// Management controller settings. Each has a default that fits most controllers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Access {
-    /// Its port; by default 623 for IPMI (UDP), 443 for Redfish, and 80 for Redfish without TLS.
+    /// The port. By default 623 (UDP) for IPMI, 443 for Redfish, and 80 for Redfish without TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// Redfish: the id of the server's system, where the controller has several.
+    /// Redfish: the id of the server's system, if the controller manages several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<Text>,
-    /// Redfish: what precedes `/redfish/v1` in its URLs, where a gateway serves several controllers.
+    /// Redfish: the path before `/redfish/v1` in the URLs, if a gateway serves several controllers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<BasePath>,
-    /// Redfish: how the controller proves who it is: `verify`, `sha256:` and its certificate's fingerprint, or `off`.
+    /// Redfish: how the service authenticates the controller: `verify`, `sha256:` followed by the fingerprint of its
+    /// certificate, or `off`.
     #[serde(default, skip_serializing_if = "Tls::is_verify")]
     pub tls: Tls,
-    /// How the server's firmware boots. IPMI knows no "as it is" and takes `bios` where this is left out; Redfish leaves
-    /// it as it is.
+    /// The firmware's boot mode. If omitted, Redfish leaves the mode as it is; IPMI has no such option and uses `bios`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_mode: Option<BootMode>,
 }
 
-/// How a server's firmware boots.
+/// The boot mode of a server's firmware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BootMode {
-    /// As a PC of old.
+    /// Legacy BIOS.
     Bios,
     /// UEFI.
     Uefi,
 }
 
-/// How a controller proves who it is before it is told a password: `verify`, `sha256:` with the fingerprint of its
-/// certificate in hexadecimal digits, or `off` for HTTP without TLS.
+/// How the service authenticates a controller before it sends a password: `verify`, `sha256:` followed by the fingerprint of
+/// the controller's certificate in hexadecimal digits, or `off` for HTTP without TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Tls {
-    /// By a certificate of an authority that this machine trusts, for its address.
+    /// By a certificate for the controller's address, from an authority that this machine trusts.
     #[default]
     Verify,
-    /// By the one certificate with this SHA-256.
+    /// By the one certificate with this SHA-256 fingerprint.
     Pinned(Sha256),
-    /// Not at all: HTTP without TLS.
+    /// Not authenticated: HTTP without TLS.
     Off,
 }
 
@@ -82,7 +82,7 @@ impl FromStr for Tls {
             "off" => return Ok(Self::Off),
             _ => {}
         }
-        // As `openssl x509 -fingerprint` prints it too: in capitals, with colons.
+        // Also accepts the format that `openssl x509 -fingerprint` prints: capitals, with colons.
         let digits = text.strip_prefix("sha256:").map(|digits| digits.replace(':', "").to_ascii_lowercase());
         let fingerprint = digits.and_then(|digits| digits.parse().ok());
         fingerprint.map(Self::Pinned).ok_or_else(|| {

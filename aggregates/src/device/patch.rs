@@ -1,4 +1,4 @@
-//! The change of a device as a JSON merge patch (RFC 7396): what is left out stays, and null removes.
+//! The change of a device as a JSON merge patch (RFC 7396): omitted fields do not change, and null removes a field.
 
 use super::Registered;
 use super::event::{DeviceEvent, Management};
@@ -10,7 +10,7 @@ use crate::values::name::Name;
 use crate::values::text::Text;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// A field that a change can remove although it has no empty value.
+/// A field that a change can remove although the field has no empty value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names are those of the fields")]
 pub enum Removable {
@@ -23,7 +23,7 @@ pub enum Removable {
     Settings,
 }
 
-/// A field that a stored change removed. Events of its own record a removed parent, venture or role.
+/// A field that a stored change removed. A removed parent, venture or role has its own event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names are those of the fields")]
@@ -33,7 +33,7 @@ pub enum Removed {
     Management,
 }
 
-/// The JSON of a change.
+/// The JSON form of a change.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Patch {
@@ -59,17 +59,17 @@ struct Patch {
     venture: Given<Name>,
     #[serde(default)]
     role: Given<Name>,
-    /// A remark is added, so null adds none.
+    /// A remark is added to the others, so null has no effect.
     #[serde(default)]
     remark: Option<Text>,
     #[serde(default)]
     settings: Given<SettingsChange>,
 }
 
-/// What a change says of a field.
+/// The value of a field in a change.
 #[derive(Default)]
 enum Given<T> {
-    /// Nothing: it is left out.
+    /// The field was omitted.
     #[default]
     Nothing,
     Null,
@@ -87,7 +87,7 @@ impl<T> Given<T> {
 }
 
 impl<T: Default> Given<T> {
-    /// The value, which is empty for null.
+    /// The value; for null, the empty value.
     fn or_empty(self) -> Option<T> {
         if self.is_null() { Some(T::default()) } else { self.value() }
     }
@@ -99,7 +99,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
     }
 }
 
-/// A field that can be replaced but not removed.
+/// Reads a field that can be replaced but not removed.
 fn required<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     let none =
         || serde::de::Error::custom("a device always has one, so null cannot remove it; give another value, or leave it out");
@@ -138,12 +138,12 @@ impl<'de> Deserialize<'de> for DeviceChange {
 }
 
 impl DeviceChange {
-    /// Whether the change removes this.
+    /// Whether the change removes this field.
     pub fn removes(&self, field: Removable) -> bool {
         self.removed.contains(&field)
     }
 
-    /// Venture and role after the change. A role is one of a venture, so it goes with it.
+    /// Venture and role after the change. A role belongs to a venture, so removing the venture removes the role.
     pub fn owner(&self, venture: Option<&Name>, role: Option<&Name>) -> (Option<Name>, Option<Name>) {
         let (no_venture, no_role) = (self.removes(Removable::Venture), self.removes(Removable::Role));
         let after = |new: &Option<Name>, old: Option<&Name>, gone: bool| new.clone().or_else(|| old.filter(|_| !gone).cloned());
@@ -155,12 +155,13 @@ impl DeviceChange {
         self.rack.clone().or_else(|| rack.filter(|_| !self.removes(Removable::Rack)).cloned())
     }
 
-    /// The device that it is a part of after the change.
+    /// The parent after the change.
     pub fn parent_after(&self, parent: Option<DeviceId>) -> Option<DeviceId> {
         self.parent.or_else(|| parent.filter(|_| !self.removes(Removable::Parent)))
     }
 
-    /// What the device has and loses. A rack unit is one of a rack, so it goes with it.
+    /// The fields that the device has and that the change removes. A rack unit belongs to a rack, so removing the rack removes
+    /// the unit.
     pub(super) fn removed_of(&self, device: &Registered) -> Vec<Removed> {
         let rack = self.removes(Removable::Rack) && device.rack.is_some();
         let position = self.removes(Removable::Position) || (rack && self.position.is_none());

@@ -1,11 +1,11 @@
-//! Orders to a device's management controller: on, off, cycle, each asked for and then reported.
+//! Power orders to a device's management controller: on, off or cycle. Each order is recorded, then carried out and reported.
 //!
 //! ```text
 //!   (nothing) ─RequestPower─► Ordered ─ReportPower─► (nothing)
 //! ```
-//! An order is an event before it is carried out, so that whoever comes after a crash knows that it may have been. At
-//! most one is under way, and a deployment restarts its server once: again only where it is certain that the first
-//! restart did not happen, or when an operator asks.
+//! An order is recorded as an event before it is carried out, so that after a crash the service knows that the order may have
+//! been carried out. At most one order is under way. A deployment restarts its server once; again only if it is certain that
+//! the first restart did not happen, or when an operator requests it.
 
 use super::event::DeviceEvent;
 use super::{Registered, allowed, is_live};
@@ -16,23 +16,24 @@ use crate::values::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// For how many seconds an order without a report is taken to be under way; it is limited to less.
+/// An order without a report counts as under way for this many seconds. Carrying out an order has a shorter time limit.
 pub const UNDER_WAY_SECONDS: i64 = 120;
 
-/// What is to be done with the power.
+/// The action of a power order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PowerAction {
-    /// On, where it is off.
+    /// Switches the server on, if it is off.
     On,
-    /// Off at once, without asking the operating system.
+    /// Switches the server off at once, without shutting down the operating system.
     Off,
-    /// Off and on again at once, without asking the operating system; only on where it is off.
+    /// Switches the server off and on again at once, without shutting down the operating system. If it is off, only switches it
+    /// on.
     Cycle,
 }
 
 impl PowerAction {
-    /// As in JSON.
+    /// The action as it is written in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::On => "on",
@@ -42,20 +43,20 @@ impl PowerAction {
     }
 }
 
-/// Whether a server has power, as its controller says.
+/// The power state of a server, as its management controller reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PowerState {
-    /// It is on.
+    /// The server is on.
     On,
-    /// It is off.
+    /// The server is off.
     Off,
-    /// The controller cannot tell, or it is just changing.
+    /// The controller cannot determine the state, or the state is changing.
     Unknown,
 }
 
 impl PowerState {
-    /// As in JSON.
+    /// The state as it is written in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::On => "on",
@@ -68,79 +69,79 @@ impl PowerState {
 /// The deployment that a server is restarted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Restart {
-    /// Which.
+    /// The deployment's id.
     pub deployment: DeploymentId,
-    /// How often an operator had asked for another try before.
+    /// The number of retries that an operator had requested before this restart.
     pub turn: u32,
 }
 
-/// An order to a management controller.
+/// A power order to a management controller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PowerOrder {
-    /// Which.
+    /// The id of the order.
     pub order: OrderId,
-    /// What is to be done.
+    /// The requested action.
     pub action: PowerAction,
-    /// Whether the server shall boot from the network, once.
+    /// Whether the server boots from the network, for the next boot only.
     pub network_boot: bool,
-    /// The deployment that it is for; none where a person asks.
+    /// The deployment that orders the restart; none for an operator's order.
     pub restart: Option<Restart>,
-    /// When it was given.
+    /// When the order was given.
     pub at: Timestamp,
 }
 
-/// What became of an order.
+/// The result of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PowerOutcome {
-    /// It was carried out, and the controller says so.
+    /// The controller confirmed the order and reported this power state.
     Confirmed(PowerState),
-    /// It was not.
+    /// The order was certainly not carried out, for this reason.
     Failed(Text),
-    /// It may have been.
+    /// The order may have been carried out, despite this error.
     Uncertain(Text),
 }
 
-/// What is known of the last restart for a deployment.
+/// The last restart that a deployment ordered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastRestart {
-    /// For which deployment, in which turn.
+    /// The deployment and the number of retries before the restart.
     pub restart: Restart,
-    /// When it was ordered.
+    /// When the restart was ordered.
     pub at: Timestamp,
-    /// How it stands.
+    /// The status of the restart.
     pub standing: Standing,
 }
 
-/// How a restart stands.
+/// The status of a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Standing {
-    /// Ordered; whoever was at it has not reported.
+    /// The restart was ordered; its result was not reported yet.
     Ordered,
     /// The server was restarted.
     Confirmed,
-    /// It certainly was not.
+    /// The server was certainly not restarted.
     Failed,
-    /// It may have been.
+    /// The server may have been restarted.
     Uncertain,
 }
 
 impl LastRestart {
-    /// Whether somebody may be at it just now.
+    /// Whether the order may still be under way at `now`.
     pub fn is_under_way(&self, now: Timestamp) -> bool {
         self.standing == Standing::Ordered && now < self.at.plus_seconds(UNDER_WAY_SECONDS)
     }
 }
 
-/// What was looked up for an order.
+/// The facts that were looked up for an order.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PowerFacts {
-    /// The live deployment.
+    /// The device's live deployment.
     pub live: Option<DeploymentId>,
-    /// Whether it is in progress: its server may be installing.
+    /// Whether the live deployment is in progress: its server may be installing.
     pub in_progress: bool,
-    /// The deployment that the caller knows to be interrupted.
+    /// The deployment that the caller accepts to interrupt.
     pub interrupts: Option<DeploymentId>,
-    /// Whether the controller said just now that the server is off.
+    /// Whether the controller has just reported that the server is off.
     pub found_off: bool,
 }
 
@@ -168,7 +169,7 @@ pub(super) fn request(device: &Registered, order: PowerOrder, facts: &PowerFacts
     Ok(vec![DeviceEvent::PowerRequested(order)])
 }
 
-/// A person does not interrupt an installation without saying so.
+/// An operator can interrupt an installation only by naming its deployment.
 fn interrupted(order: &PowerOrder, facts: &PowerFacts) -> Option<BrokenRule> {
     if order.restart.is_some() || order.action == PowerAction::On {
         return None;
@@ -193,12 +194,13 @@ fn interrupted(order: &PowerOrder, facts: &PowerFacts) -> Option<BrokenRule> {
     }
 }
 
-/// A deployment restarts its server once a turn, unless it certainly did not.
+/// A deployment restarts its server once, and again after each retry that an operator requests; also if the last restart
+/// certainly did not happen.
 fn once(device: &Registered, restart: Restart, found_off: bool) -> Result<(), Refused> {
     let last = device.restart.as_ref().filter(|last| last.restart.deployment == restart.deployment);
     let certain = |last: &LastRestart| match last.standing {
         Standing::Failed => true,
-        // What is off now is not booting, whatever became of the order.
+        // A server that is off now is not booting, regardless of the order's result.
         Standing::Ordered | Standing::Uncertain => found_off,
         Standing::Confirmed => false,
     };

@@ -16,90 +16,91 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
-/// What a device is when it is registered.
+/// The description of a device at its registration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeviceSpec {
-    /// What kind of device it is.
+    /// The kind of the device.
     #[serde(default)]
     pub kind: DeviceKind,
-    /// For people.
+    /// A name for operators.
     #[serde(default)]
     pub name: Text,
-    /// The maker's serial number.
+    /// The manufacturer's serial number.
     #[serde(default)]
     pub serial: Option<Text>,
     /// The owner's asset number.
     #[serde(default)]
     pub asset: Option<Text>,
-    /// Where it is.
+    /// The site of the device.
     pub site: Name,
-    /// The rack that it stands in.
+    /// The rack of the device.
     #[serde(default)]
     pub rack: Option<Name>,
-    /// Its lowest rack unit, from 1.
+    /// The lowest rack unit of the device, starting at 1.
     #[serde(default)]
     pub position: Option<u16>,
-    /// Its interfaces.
+    /// The MAC addresses of the device's interfaces.
     #[serde(default)]
     pub macs: Vec<MacAddress>,
-    /// How it is managed out of band.
+    /// The device's management controller.
     #[serde(default)]
     pub management: Option<Management>,
-    /// The device that it is a part of.
+    /// The device that contains this one, such as a blade chassis.
     #[serde(default)]
     pub parent: Option<DeviceId>,
-    /// Its own settings of boot images, which go before those of role, venture and site.
+    /// The device's own values for settings of boot images. They override those of role, venture and site.
     #[serde(default, skip_serializing_if = "Settings::is_empty")]
     pub settings: Settings,
-    /// What no other device can have of its management controller: the service finds that out, a caller leaves it out.
+    /// The management controller endpoints that the device claims. The service sets them; callers omit them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(ignore)]
     pub endpoints: Vec<Endpoint>,
 }
 
-/// What changes of a device, as a JSON merge patch (RFC 7396): what is left out stays, and null removes a field.
+/// The changes of a device, as a JSON merge patch (RFC 7396): omitted fields do not change, and null removes a field.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceChange {
-    /// For people; null or empty removes it.
+    /// A name for operators; null or an empty text removes it.
     pub name: Option<Text>,
-    /// The maker's serial number; null or empty removes it.
+    /// The manufacturer's serial number; null or an empty text removes it.
     pub serial: Option<Text>,
-    /// The owner's asset number; null or empty removes it.
+    /// The owner's asset number; null or an empty text removes it.
     pub asset: Option<Text>,
-    /// Where it is. A device is always at a site, so null is refused. Its sub-devices move with it.
+    /// The site. A device always has one, so null is refused. Sub-devices move with the device.
     #[schema(value_type = Name, required = false)]
     pub site: Option<Name>,
-    /// The rack that it stands in; null removes it, and the rack unit with it. Its sub-devices move with it.
+    /// The rack; null removes it, and the rack unit too. Sub-devices move with the device.
     pub rack: Option<Name>,
-    /// Its lowest rack unit, from 1; null removes it.
+    /// The lowest rack unit of the device, starting at 1; null removes it.
     pub position: Option<u16>,
-    /// All of its interfaces; null or an empty list removes them.
+    /// All MAC addresses of the device's interfaces; null or an empty list removes them.
     pub macs: Option<Vec<MacAddress>>,
-    /// How it is managed out of band; null removes it, except while the device is being deployed.
+    /// The management controller; null removes it, except while the device is being deployed.
     pub management: Option<Management>,
-    /// The device that it is a part of, at the same site; null makes it stand alone.
+    /// The device that contains this one, at the same site; null detaches this device.
     pub parent: Option<DeviceId>,
-    /// Who owns it; only while it is not verified. Null removes it, and the role with it.
+    /// The venture that owns the device; only while the device is not verified. Null removes it, and the role too.
     pub venture: Option<Name>,
-    /// What it does; only while it is not verified. Null removes it.
+    /// The device's role in the venture; only while the device is not verified. Null removes it.
     pub role: Option<Name>,
-    /// A remark to add.
+    /// A remark to add to the device.
     pub remark: Option<Text>,
-    /// Settings of boot images to set; null removes one, and those that are left out stay. Null instead of all removes all.
+    /// Values for settings of boot images: null removes a setting, and omitted ones do not change. Null for the whole object
+    /// removes all.
     #[serde(default, skip_serializing_if = "SettingsChange::is_empty")]
     #[schema(inline, nullable)]
     pub settings: SettingsChange,
-    /// What null removes.
+    /// The fields that null removes.
     #[serde(skip)]
     #[schema(ignore)]
     pub removed: BTreeSet<Removable>,
 }
 
-/// What changed of a device's description.
+/// The changes of a device's description.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceChanged {
-    /// The new name for people.
+    /// The new name for operators.
     pub name: Option<Text>,
     /// The old and the new serial number; empty for none.
     #[serde(with = "replaced", default)]
@@ -107,28 +108,28 @@ pub struct DeviceChanged {
     /// The old and the new asset number; empty for none.
     #[serde(with = "replaced", default)]
     pub asset: Option<(Text, Text)>,
-    /// Where it now is.
+    /// The new site.
     pub site: Option<Name>,
-    /// The rack that it now stands in.
+    /// The new rack.
     pub rack: Option<Name>,
-    /// Its lowest rack unit now.
+    /// The new lowest rack unit.
     pub position: Option<u16>,
-    /// New interfaces.
+    /// Interfaces that the device did not have before.
     pub macs_added: Vec<MacAddress>,
-    /// Interfaces that it has no longer.
+    /// Interfaces that the device no longer has.
     pub macs_removed: Vec<MacAddress>,
-    /// How it is now managed out of band.
+    /// The new management controller.
     pub management: Option<Management>,
-    /// What it has no longer.
+    /// The fields that were removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Removed>,
-    /// Settings that are now these; null for those that it has no longer.
+    /// The changed settings; null for removed ones.
     #[serde(default, skip_serializing_if = "SettingsChange::is_empty")]
     pub settings: SettingsChange,
-    /// What other devices can have again of the management controller that it had.
+    /// The management controller endpoints that the device releases, so that other devices can have them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints_released: Vec<Endpoint>,
-    /// What no other device can have of its management controller now.
+    /// The management controller endpoints that the device takes; no other device can have them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints_taken: Vec<Endpoint>,
 }
@@ -155,7 +156,7 @@ mod replaced {
 }
 
 impl DeviceChanged {
-    /// The claims released and taken.
+    /// The claims that the change releases, and those that it takes.
     pub(super) fn claims(&self) -> (Vec<Claim>, Vec<Claim>) {
         let mut released: Vec<Claim> = self.macs_removed.iter().copied().map(Claim::Mac).collect();
         let mut taken: Vec<Claim> = self.macs_added.iter().copied().map(Claim::Mac).collect();
@@ -173,36 +174,36 @@ impl DeviceChanged {
     }
 }
 
-/// What was looked up for a registration or change.
+/// The facts that were looked up for a registration or a change.
 #[derive(Clone, Debug, Default)]
 pub struct RegisterFacts {
-    /// Whether the site is known and in use.
+    /// Whether the site exists and is in use.
     pub site_exists: bool,
-    /// Whether the rack, where one is named, stands in the site.
+    /// Whether the rack, if one is named, belongs to the site.
     pub rack_exists: bool,
-    /// Who holds the numbers and interfaces, where anybody does.
+    /// The other holders of the numbers and interfaces, if any.
     pub held: Vec<(Claim, Holder)>,
-    /// Which of venture and role, as they would be after the change, is unknown or out of use.
+    /// Which of venture and role, as they are after the change, does not exist or is retired.
     pub unknown: Option<BrokenRuleOf>,
-    /// What is wrong with the secret of the management controller's credentials, if anything.
+    /// The problem with the secret that holds the management controller's credentials, if any.
     pub secret_problem: Option<String>,
-    /// What else is wrong with its management controller: an address that is never connected to, or a setting that its caller
-    /// may not choose.
+    /// Other problems with the management controller: an address that the service never connects to, or a setting that the
+    /// caller may not choose.
     pub management_problems: Vec<BrokenRule>,
-    /// What no other device can have of its management controller.
+    /// The management controller endpoints that the device claims.
     pub endpoints: Vec<Endpoint>,
-    /// What is wrong with the secrets that its settings name.
+    /// The problems with the secrets that the device's settings name.
     pub setting_secrets: SecretProblems,
-    /// Interfaces that the live deployment boots from.
+    /// The interfaces that the live deployment boots from.
     pub deploying: Vec<MacAddress>,
-    /// The device itself.
+    /// The id of the device itself.
     pub device: DeviceId,
 }
 
-/// Which of venture and role is unknown.
+/// Which of venture and role does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BrokenRuleOf {
-    /// There is no such venture.
+    /// The venture does not exist.
     Venture,
     /// The venture has no such role.
     Role,
@@ -238,7 +239,7 @@ fn identified(by_anything: bool) -> Option<BrokenRule> {
     (!by_anything).then(|| BrokenRule::new("serial", "device_unidentified", message))
 }
 
-/// The place that a change leads to. One that leaves site and rack alone is not asked about them.
+/// Checks the location that a change leads to. A change that keeps site and rack is not checked.
 fn new_place(device: &Registered, change: &DeviceChange, facts: &RegisterFacts) -> Vec<BrokenRule> {
     let moves = change.site.is_some() || change.rack.is_some();
     let looked_up = RegisterFacts { site_exists: facts.site_exists || !moves, ..facts.clone() };
@@ -270,7 +271,7 @@ fn held(facts: &RegisterFacts) -> Vec<BrokenRule> {
         .collect()
 }
 
-/// The most interfaces of one device: every list and page shows them all.
+/// The most interfaces of one device. They are limited because every list and page shows all of them.
 const MOST_MACS: usize = 64;
 
 fn too_many(macs: usize) -> Option<BrokenRule> {
@@ -361,9 +362,9 @@ pub(super) fn change(device: &Registered, change: DeviceChange, facts: &Register
     let stays = |old: &Option<Text>, pair: &Option<(Text, Text)>| pair.as_ref().map_or(old.is_some(), |(_, new)| !new.is_empty());
     let numbered = stays(&device.serial, &changed.serial) || stays(&device.asset, &changed.asset);
     broken.extend(identified(numbered || !wanted.is_empty()));
-    // A device of an earlier version may have such a number, and keep it.
+    // A device from an earlier version may have such a number; it can keep it.
     broken.extend(changed.serial.as_ref().and_then(|(_, new)| allowed::numbering(new)));
-    // A device of an earlier version may have more; it can lose them.
+    // A device from an earlier version may have more interfaces; it can lose some.
     broken.extend(too_many(wanted.len()).filter(|_| wanted.len() > device.macs.len()));
     for mac in &changed.macs_removed {
         if facts.deploying.contains(mac) {

@@ -1,4 +1,4 @@
-//! Given events, when a command, then events: one test for each rule of a device.
+//! Tests of the rules of a device, one for each: given events, when a command arrives, then these events.
 
 mod clean;
 mod decommission;
@@ -47,7 +47,7 @@ fn mac(number: u8) -> MacAddress {
     parsed(&format!("52:54:00:00:00:{number:02x}"))
 }
 
-/// What is looked up for a registration or change that breaks no rule.
+/// The looked-up facts for a registration or a change that is allowed.
 fn looked_up() -> RegisterFacts {
     RegisterFacts { site_exists: true, rack_exists: true, device: device_id(1), ..RegisterFacts::default() }
 }
@@ -72,7 +72,7 @@ fn dhcp(ip: &str, number: u8) -> DhcpEntry {
     DhcpEntry { ip: parsed(ip), mac: mac(number), hostname: None, network: parsed("dc1-prod") }
 }
 
-/// The events that these commands lead to, one after the other, behind those given.
+/// The events that these commands produce in order, after the given events.
 fn after(given: Vec<DeviceEvent>, commands: Vec<DeviceCommand>) -> Vec<DeviceEvent> {
     commands.into_iter().fold(given, |mut events, command| {
         events.extend(outcome::<Device>(&events, command).expect("the command is accepted"));
@@ -84,13 +84,13 @@ fn registered() -> Vec<DeviceEvent> {
     after(vec![], vec![register(spec(), looked_up())])
 }
 
-/// Registered, with venture and role, and verified.
+/// The events of a registered device with venture and role that is verified.
 fn verified() -> Vec<DeviceEvent> {
     let owner = DeviceChange { venture: Some(parsed("shop")), role: Some(parsed("web")), ..DeviceChange::default() };
     after(registered(), vec![change(owner), DeviceCommand::VerifyDevice])
 }
 
-/// Something of everything that the clean plugin removes.
+/// Facts with one item of everything that the clean plugin removes.
 fn used_facts() -> Facts {
     Facts {
         addresses: Some(vec![parsed("10.0.0.30"), parsed("10.0.0.31")]),
@@ -104,7 +104,7 @@ fn used_facts() -> Facts {
     }
 }
 
-/// A verified device in its old role.
+/// The events of a verified device in its old role.
 fn used() -> Vec<DeviceEvent> {
     after(verified(), vec![record(used_facts())])
 }
@@ -118,7 +118,7 @@ fn clean_for(number: u128, keeps: Keeps) -> DeviceCommand {
     DeviceCommand::CleanDevice { deployment, live: Some(deployment), keeps, remark_until: parsed("2026-03-01"), parts: vec![] }
 }
 
-/// The clean of deployment 1, for 10.0.0.20 and h200.dc1.example.
+/// The command that cleans the device for deployment 1, with 10.0.0.20 and h200.dc1.example.
 fn clean() -> DeviceCommand {
     clean_for(1, keeps("10.0.0.20", "h200.dc1.example"))
 }
@@ -135,7 +135,7 @@ fn assign_role(live: Option<DeploymentId>) -> DeviceCommand {
     DeviceCommand::AssignRole { deployment: deployment_id(1), live, venture: parsed("bank"), role: parsed("db") }
 }
 
-/// A used device that deployment 1 has cleaned and given its role and entries.
+/// The events of a used device that deployment 1 has cleaned, and to which it has assigned its role and entries.
 fn deployed() -> Vec<DeviceEvent> {
     let live = Some(deployment_id(1));
     after(used(), vec![clean(), assign_role(live), create_dns(live), create_dhcp(live)])

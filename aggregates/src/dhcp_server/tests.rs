@@ -1,4 +1,4 @@
-//! One test for each rule of a DHCP server.
+//! Tests of the rules of a DHCP server, one for each.
 
 use super::*;
 use crate::samples::{broken, outcome, parsed};

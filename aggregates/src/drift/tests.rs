@@ -1,4 +1,4 @@
-//! One test for each rule of a difference.
+//! Tests of the rules of a difference, one for each.
 
 use super::*;
 use crate::samples::{broken, outcome, parsed};

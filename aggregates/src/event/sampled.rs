@@ -1,5 +1,5 @@
-//! At least one sample of every variant of every event: with all that it can hold, and with as
-//! little as it can. A new variant does not compile until it is sampled here.
+//! Sample events for tests: at least one of every variant of every event type, both with all optional fields and with as few as
+//! possible. A new variant does not compile until it has a sample here.
 
 mod account;
 mod catalogue;
@@ -11,7 +11,7 @@ pub(crate) use catalogue::{boot_image, dhcp_server, drift, network, rack, secret
 pub(crate) use deployment::deployment;
 pub(crate) use device::device;
 
-/// The samples, and a match of all the variants without a wildcard.
+/// Defines the function that returns the samples, with a match of all variants without a wildcard.
 macro_rules! sampled {
     ($name:ident: $event:ident { $($variant:ident => [$($sample:expr),+ $(,)?]),+ $(,)? }) => {
         pub(crate) fn $name() -> Vec<$event> {

@@ -1,5 +1,5 @@
-//! What is stored for ever: the JSON of every event, reviewed in `snapshots`. A snapshot changes
-//! only together with an upcaster that reads the old form.
+//! Tests of the stored form: the JSON of every event, which is stored permanently, is reviewed in `snapshots`. A snapshot may
+//! change only together with an upcaster that reads the old form.
 
 use super::{Event, UnreadableEvent, sampled};
 use crate::samples::{deployment_id, device_id};
@@ -7,7 +7,7 @@ use cqrs_es::DomainEvent;
 use serde::Serialize;
 use std::path::Path;
 
-/// The JSON of the samples, compared with the snapshot of that aggregate type, and read back from it.
+/// Compares the JSON of the samples with the snapshot of the aggregate type, and reads the snapshot back.
 fn contract<E: DomainEvent + Serialize + Clone>(aggregate_type: &str, key: &str, samples: &[E], event: impl Fn(E) -> Event) {
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_json_snapshot!(aggregate_type, samples);

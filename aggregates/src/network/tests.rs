@@ -1,4 +1,4 @@
-//! One test for each rule of a network, and which of its addresses may be given.
+//! Tests of the rules of a network, one for each, and of its assignable addresses.
 
 use super::*;
 use crate::samples::{broken, network, outcome, parsed};
@@ -12,7 +12,7 @@ fn defined() -> Vec<NetworkEvent> {
     vec![NetworkEvent::NetworkDefined { spec: Box::new(network("10.0.0.0/24")) }]
 }
 
-/// A network without margins and router.
+/// A network without margins and without a router.
 fn bare(cidr: &str) -> NetworkSpec {
     NetworkSpec { margin_bottom: 0, ..network(cidr) }
 }
@@ -168,7 +168,7 @@ fn the_capacity_is_the_number_of_addresses_that_may_be_given() {
     }
 }
 
-/// A network as a caller writes it who says no more than what it must.
+/// A network in a request that contains only the required fields.
 fn written(cidr: &str) -> NetworkSpec {
     serde_json::from_value(serde_json::json!({ "cidr": cidr, "site": "dc1" })).expect(cidr)
 }
@@ -237,7 +237,7 @@ fn resolvers_and_options_are_such_as_every_dhcp_server_takes() {
 fn a_network_is_not_in_a_range_that_no_server_can_be_in() {
     for wrong in ["0.0.0.0/8", "127.0.0.0/24", "169.254.0.0/16", "224.0.0.0/8", "240.0.0.0/24", "255.255.255.0/24"] {
         assert_eq!(broken::<Network>(&[], define(network(wrong))), ["cidr_special"], "{wrong}");
-        // One of an earlier version stays, and can be changed otherwise.
+        // A network from an earlier version can stay as it is, and its other fields can be changed.
         let given = [NetworkEvent::NetworkDefined { spec: Box::new(network(wrong)) }];
         assert!(outcome::<Network>(&given, define(NetworkSpec { vlan: Some(5), ..network(wrong) })).is_ok(), "{wrong}");
         let moved = [NetworkEvent::NetworkDefined { spec: Box::new(network("10.0.0.0/24")) }];

@@ -1,4 +1,4 @@
-//! The changes of the catalogue, and what each may be about.
+//! The changes of the catalogue, and the scope of each: what it can affect.
 
 use super::Catalogue;
 use super::dangling::Dangling;
@@ -20,28 +20,28 @@ use ipnet::Ipv4Net;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-/// A change of something of the catalogue: what it is to be, or `None` where it goes out of use.
+/// A change of one catalogue entry: its new description, or `None` if it is retired.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// Of a site.
+    /// A change of a site.
     Site(Name, Option<Box<SiteSpec>>),
-    /// Of a rack.
+    /// A change of a rack.
     Rack(Name, Option<RackSpec>),
-    /// Of a network.
+    /// A change of a network.
     Network(Name, Option<Box<NetworkSpec>>),
-    /// Of a DHCP server.
+    /// A change of a DHCP server.
     DhcpServer(Name, Option<DhcpServerSpec>),
-    /// Of a venture, without its roles.
+    /// A change of a venture, without its roles.
     Venture(Name, Option<Box<VentureSpec>>),
-    /// Of a role of a venture.
+    /// A change of a role of a venture.
     Role(Name, Name, Option<Box<RoleSpec>>),
-    /// A boot image goes out of use.
+    /// The retirement of a boot image.
     RetireBootImage(Name),
-    /// Of a device of a site: its place or its interfaces.
+    /// A change of the location or the interfaces of a device at a site.
     Device(Name, DeviceId),
 }
 
-/// What a change may be about: which devices have to be looked at, and which events since may have changed the answer.
+/// What a change can affect: which devices must be checked, and which events recorded since then may have changed the result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// All devices and deployments of these sites.
@@ -52,25 +52,25 @@ pub struct Scope {
     pub ventures: BTreeSet<Name>,
     /// All deployments with these boot images.
     pub boot_images: BTreeSet<Name>,
-    /// Whoever holds an address in these.
+    /// Devices and deployments that hold an address in these ranges.
     pub ranges: BTreeSet<Ipv4Net>,
-    /// Whoever has a record in these.
+    /// Devices and deployments that have a DNS record in these zones.
     pub zones: BTreeSet<DomainName>,
-    /// Whatever names one of these addresses as that of a router or server.
+    /// Catalogue entries that name one of these addresses as that of a router or server.
     pub declared: BTreeSet<Ipv4Addr>,
-    /// Whichever device has its management controller at one of these addresses.
+    /// Devices whose management controller is at one of these addresses.
     pub managed: BTreeSet<Ipv4Addr>,
-    /// Other sites that define one of these zones, one within it, or one for the same addresses.
+    /// Other sites that define one of these zones, a zone within one, or a zone for the same addresses.
     pub zones_defined: BTreeSet<(DomainName, Option<AddressRange>)>,
 }
 
 impl Scope {
-    /// Whether nothing that is held can be affected.
+    /// Whether the change can affect nothing that is held.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether an event that uses this may have changed the answer.
+    /// Whether an event that uses `one` may have changed the result.
     pub fn concerns(&self, one: &Use) -> bool {
         match one {
             Use::Site(name) => self.sites.contains(name),
@@ -89,13 +89,12 @@ impl Scope {
         }
     }
 
-    /// Whether only addresses of routers, servers and controllers matter: those seldom change, so that few events have to be
-    /// looked at.
+    /// Whether only addresses of routers, servers and controllers matter. They seldom change, so few events have to be checked.
     pub fn is_of_infrastructure(&self) -> bool {
         Self { declared: BTreeSet::new(), managed: BTreeSet::new(), ..self.clone() }.is_empty()
     }
 
-    /// That an address does not come to be that of a router, server or controller.
+    /// The scope of a check that none of these addresses becomes that of a router, server or controller.
     pub fn free_of_infrastructure(ips: impl IntoIterator<Item = Ipv4Addr>) -> Self {
         let ips: BTreeSet<Ipv4Addr> = ips.into_iter().collect();
         Self { declared: ips.clone(), managed: ips, ..Self::default() }
@@ -124,7 +123,7 @@ impl Change {
         after
     }
 
-    /// What the change may be about. Empty where it can invalidate nothing: the thing is new, or nothing that others rely on
+    /// What the change can affect. Empty if it can invalidate nothing: the entry is new, or nothing that others rely on
     /// changes.
     pub fn scope(&self, before: &Catalogue) -> Scope {
         let mut scope = Scope::default();
@@ -143,7 +142,7 @@ impl Change {
             }
             Self::Network(name, spec) => {
                 let Some(old) = before.networks.get(name) else {
-                    // A new network can overlap another one that is defined at the same moment.
+                    // A new network can overlap another one that is defined at the same time.
                     scope.ranges.extend(spec.iter().map(|spec| spec.cidr));
                     return scope;
                 };
@@ -160,7 +159,7 @@ impl Change {
                 let Some(old) = before.dhcp_servers.get(name) else { return scope };
                 let others = before.dhcp_servers.iter().any(|(other, server)| other != name && server.site == old.site);
                 if spec.as_ref().is_none_or(|spec| spec.site != old.site) {
-                    // Where another server remains, only that one's end at the same moment matters.
+                    // If another server remains, only its retirement at the same time matters.
                     scope.sites.insert(old.site.clone());
                     if !others {
                         scope.ranges.extend(ranges_of(before, &old.site));
@@ -178,14 +177,14 @@ impl Change {
 
     fn scope_of_site(name: &Name, spec: Option<&SiteSpec>, before: &Catalogue, scope: &mut Scope) {
         let old = before.sites.get(name);
-        // Which names a zone has, and of which addresses; its serial number and the like make no difference to anybody.
+        // Only a zone's names and addresses matter here; its serial number, for example, affects nothing that is held.
         let zones = |spec: Option<&SiteSpec>| -> BTreeMap<DomainName, (Option<AddressRange>, DomainName)> {
             let zones = spec.into_iter().flat_map(|spec| &spec.zones);
             zones.map(|zone| (zone.name.clone(), (zone.addresses(), zone.above()))).collect()
         };
         let (were, are) = (zones(old), zones(spec));
         let differs = |name: &&DomainName| were.get(*name) != are.get(*name);
-        // The zone above one of a smaller network has the names that its PTR records have in the views.
+        // The PTR records of a zone for a smaller network appear in the views under the names of the zone above it.
         let changed: BTreeSet<DomainName> = were
             .keys()
             .chain(are.keys())
@@ -202,7 +201,7 @@ impl Change {
         let stated = |zone: &&Zone| old.is_none_or(|old| !old.zones.contains(*zone));
         let stated = spec.into_iter().flat_map(|spec| &spec.zones).filter(stated);
         scope.zones_defined.extend(stated.map(|zone| (zone.name.clone(), zone.addresses())));
-        // A zone of one site can take names from a wider zone of another, and give them back.
+        // A zone of one site can take names from a wider zone of another site, and return them.
         scope.zones.extend(changed);
         if old.is_none() {
             return;
@@ -212,7 +211,7 @@ impl Change {
         }
     }
 
-    /// The key of the changed thing.
+    /// The key of the changed entry.
     pub(super) fn key(&self) -> &Name {
         match self {
             Self::Site(name, _)
@@ -253,17 +252,17 @@ impl Change {
         )
     }
 
-    /// Whether a loose reference is the changed thing's own: other rules speak of those.
+    /// Whether a dangling reference belongs to the changed entry itself: other rules report those.
     pub(super) fn is_of(&self, loose: &Dangling) -> bool {
         !self.retires() && loose.referrer() == self.noun()
     }
 
-    /// `Retiring network dc1-prod`
+    /// The change as the subject of a sentence, such as `Retiring network dc1-prod`.
     pub(super) fn phrase(&self) -> String {
         format!("{} {}", if self.retires() { "Retiring" } else { "This change of" }, self.noun())
     }
 
-    /// The code of the rule that the whole change breaks.
+    /// The code of the rule that the change as a whole violates.
     pub(super) fn rule(&self) -> &'static str {
         match (self, self.retires()) {
             (Self::Site(..), true) => "site_in_use",
@@ -277,7 +276,7 @@ impl Change {
         }
     }
 
-    /// What to do first.
+    /// What the operator has to do first.
     pub(super) fn advice(&self) -> &'static str {
         match self {
             Self::DhcpServer(..) => "Define another DHCP server for the site first.",
@@ -288,12 +287,12 @@ impl Change {
         }
     }
 
-    /// The field of the request that leaves something without a place.
+    /// The field of the request that leaves something without a valid place.
     pub(super) fn field(&self, misfit: &Misfit) -> &'static str {
         if self.retires() { "" } else { misfit.field(matches!(self, Self::Device(..))) }
     }
 
-    /// What the change takes from servers that are being installed: fields of the request, with words.
+    /// What the change removes from servers that are being installed: fields of the request, each with text for the message.
     pub(super) fn taken(&self, before: &Catalogue) -> Vec<Taken> {
         match self {
             Self::Network(name, Some(spec)) => before.networks.get(name).map(|old| by_network(old, spec)).unwrap_or_default(),
@@ -301,7 +300,7 @@ impl Change {
         }
     }
 
-    /// The addresses that the thing names after the change and did not name before it.
+    /// The addresses that the entry names after the change and did not name before it.
     pub fn declares(&self, before: &Catalogue) -> Vec<Declared> {
         let (new, old) = match self {
             Self::Network(name, Some(spec)) => {
@@ -317,7 +316,7 @@ impl Change {
         new.into_iter().filter(|one| !known.contains(&one.ip)).collect()
     }
 
-    /// Whether this rule speaks of it: of a device's place and interfaces, its own rules do.
+    /// Whether this rule reports the misfit. For a device's location and interfaces, the device's own rules do.
     pub(super) fn weighs(&self, misfit: &Misfit) -> bool {
         !matches!(self, Self::Device(..)) || misfit.is_of_address()
     }
@@ -330,7 +329,7 @@ fn set<T: Clone>(items: &mut std::collections::BTreeMap<Name, T>, name: &Name, s
     }
 }
 
-/// The addresses of a site's networks.
+/// The address ranges of a site's networks.
 fn ranges_of<'a>(catalogue: &'a Catalogue, site: &'a Name) -> impl Iterator<Item = Ipv4Net> + 'a {
     catalogue.networks.values().filter(move |network| network.site == *site).map(|network| network.cidr)
 }

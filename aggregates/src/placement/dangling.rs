@@ -1,17 +1,17 @@
-//! What of a catalogue refers to something that is not in use.
+//! References in the catalogue to entries that are not in use.
 
 use super::Catalogue;
 use crate::values::name::Name;
 use std::collections::BTreeSet;
 
-/// A reference to something that is not in use.
+/// A reference to an entry that is not in use.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Dangling {
-    /// Such as `network dc1-prod`.
+    /// The referring entry, such as `network dc1-prod`.
     from: String,
-    /// Such as `site dc1`.
+    /// The missing entry, such as `site dc1`.
     to: String,
-    /// Of which kind `from` is.
+    /// The code of the rule, which depends on the kind of `from`.
     rule: &'static str,
 }
 
@@ -29,7 +29,7 @@ impl Dangling {
     }
 }
 
-/// What of the catalogue refers to something that is not in use, or not where it is said to be.
+/// The references of a catalogue to entries that are not in use, or that are not where the reference says.
 pub(super) fn dangling(catalogue: &Catalogue) -> BTreeSet<Dangling> {
     let mut found = BTreeSet::new();
     let mut refer = |from: String, to: String, rule| {

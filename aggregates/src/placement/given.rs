@@ -1,18 +1,18 @@
-//! What servers that are being installed were given, and whether a change takes it away.
+//! The values that servers being installed were given, and whether a change removes one.
 //!
-//! An operator may replace a value: the next lease and the next file have the new one. An operator may not remove it. The network's
-//! fields are listed in full, so that a new field does not compile without a decision here.
-//! docs/catalogue-changes.md says the same field by field.
+//! An operator may replace a value: the next lease and the next file contain the new one. An operator may not remove it. The
+//! code lists every field of a network, so that a new field does not compile without a decision here. docs/catalogue-changes.md
+//! documents the decisions field by field.
 
 use crate::network::NetworkSpec;
 
 /// A field of the request, and what a server that is being installed would lose.
 pub(super) type Taken = (&'static str, String);
 
-/// What a change of a network takes from servers that are being installed in it.
+/// What a change of a network removes from servers that are being installed in it.
 pub(super) fn by_network(old: &NetworkSpec, new: &NetworkSpec) -> Vec<Taken> {
     let NetworkSpec {
-        // Places: an address that no longer fits is a misfit.
+        // These fields determine places: an address that no longer fits is a misfit.
         cidr: _,
         site: _,
         racks: _,
@@ -23,7 +23,7 @@ pub(super) fn by_network(old: &NetworkSpec, new: &NetworkSpec) -> Vec<Taken> {
         gateway,
         vlan,
         dns_servers,
-        // An operator may remove an option, also one that keeps every file of the site from being written.
+        // An operator may remove an option, even one that keeps every file of the site from being written.
         dhcp_options: _,
         ip_only_done,
     } = old;

@@ -1,6 +1,6 @@
-//! Addresses that the catalogue gives to routers and servers: no other device gets one of them.
+//! Addresses that the catalogue assigns to routers and servers: no other device can get one of them.
 //!
-//! Every description is taken apart as a whole, so that a new field does not compile without a decision here.
+//! The code destructures every description in full, so that a new field does not compile without a decision here.
 
 use crate::claims::{Claim, Holder};
 use crate::dhcp_server::DhcpServerSpec;
@@ -15,34 +15,34 @@ use crate::zone::data::Data;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// An address that something of the catalogue names.
+/// An address that a catalogue entry names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Declared {
-    /// The address.
+    /// The named address.
     pub ip: Ipv4Addr,
-    /// The field that names it.
+    /// The field that names the address.
     pub field: &'static str,
-    /// Such as `the next server`.
+    /// The use of the address, such as `the next server`.
     what: String,
-    /// Such as `site dc1`.
+    /// The entry that names the address, such as `site dc1`.
     by: String,
-    /// Whether a device that holds the address may go on holding it: a deployed server may be a DNS server, but not the
-    /// gateway of its network.
+    /// Whether a device that holds the address may keep it: a deployed server may be a DNS server, but not the gateway of its
+    /// network.
     shared: bool,
 }
 
 impl Declared {
-    /// `10.20.0.2 is the next server of site dc1`
+    /// The use of the address as a sentence: `10.20.0.2 is the next server of site dc1`.
     pub fn sentence(&self) -> String {
         format!("{} is {} of {}", self.ip, self.what, self.by)
     }
 
-    /// Who names it, such as `site dc1`.
+    /// The entry that names the address, such as `site dc1`.
     pub fn by(&self) -> &str {
         &self.by
     }
 
-    /// What to do for a device that is refused the address.
+    /// What to do when a device is refused the address.
     pub fn advice(&self) -> &'static str {
         if self.shared {
             "choose another address, or record this one in the device's addresses first if the device is that server"
@@ -51,8 +51,8 @@ impl Declared {
         }
     }
 
-    /// Why `device` cannot have the address; `None` where it may. A device that holds the address already may keep it,
-    /// unless it is a gateway.
+    /// Why `device` cannot have the address; `None` if it can. A device that already holds the address may keep it, unless it
+    /// is a gateway.
     pub fn refuses(&self, device: DeviceId, holders: &[(Claim, Holder)]) -> Option<String> {
         let own = holders.iter().any(|(claim, holder)| *claim == Claim::Ip(self.ip) && *holder == Holder::Device(device));
         (!(self.shared && own)).then(|| self.sentence())
@@ -120,21 +120,21 @@ fn declared(ip: Ipv4Addr, field: &'static str, what: &str, by: &str, shared: boo
     Declared { ip, field, what: what.to_owned(), by: by.to_owned(), shared }
 }
 
-/// Without those that are on each machine or on none: every host has a loopback address of its own.
+/// Removes the addresses that every machine has or that no machine has: each host has a loopback address of its own.
 fn known(mut found: Vec<Declared>) -> Vec<Declared> {
     found.retain(|one| !one.ip.is_loopback() && !one.ip.is_unspecified());
     found
 }
 
-/// The addresses of servers and routers in DHCP options. Masks, broadcast addresses and destinations are not among them.
+/// The addresses of servers and routers in DHCP options. Netmasks, broadcast addresses and route destinations do not count.
 fn of_options(field: &'static str, options: &[DhcpOption], by: &str) -> Vec<Declared> {
     let mut found = vec![];
     for option in options {
         let code = option.resolved().map(|resolved| resolved.code).unwrap_or_default();
         let ips: Vec<Ipv4Addr> = match (&option.value, code) {
-            // Static routes: destination and router by turns.
+            // Static routes alternate between destination and router.
             (OptionValue::Addresses(pairs), 33) => pairs.0.iter().skip(1).step_by(2).copied().collect(),
-            // Not mask, policy filter and broadcast address.
+            // These are not server addresses: netmask, policy filter, broadcast address.
             (OptionValue::Addresses(all), code) if ![1, 21, 28].contains(&code) => all.0.clone(),
             (OptionValue::Routes(routes), _) => routes.iter().map(|route| route.router).collect(),
             (OptionValue::Text(text), _) => text.as_str().trim().parse().into_iter().collect(),
@@ -153,7 +153,7 @@ fn of_options(field: &'static str, options: &[DhcpOption], by: &str) -> Vec<Decl
     found
 }
 
-/// The addresses of name servers, as extra records of the zones have them.
+/// The addresses of name servers, from the extra records of the zones.
 fn of_zones(zones: &[Zone], by: &str) -> Vec<Declared> {
     let extra: Vec<_> = zones.iter().filter(|zone| !zone.records.is_empty()).flat_map(|zone| zone.readable().0).collect();
     if extra.is_empty() {
@@ -172,7 +172,7 @@ fn of_zones(zones: &[Zone], by: &str) -> Vec<Declared> {
     extra.iter().filter_map(address).collect()
 }
 
-/// The rule that entries of a device break where they are for an address of others.
+/// The error for entries of a device whose address belongs to something else.
 pub fn entry_refused(field: &str, why: &str, by: &str) -> BrokenRule {
     let message = format!("{why}, so no entry of a device can be for it. Name another address, or change that first");
     BrokenRule::new(field, "address_of_infrastructure", message).held_by(by)

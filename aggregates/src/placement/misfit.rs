@@ -1,4 +1,4 @@
-//! What has no place in a catalogue.
+//! Misfits: what has no valid place in a catalogue.
 
 use super::Held;
 use super::places::Places;
@@ -9,7 +9,7 @@ use crate::values::name::Name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-/// Something held that has no place.
+/// A held value that has no valid place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each variant has its sentence, and the names and types of the fields say the rest")]
 pub enum Misfit {
@@ -21,29 +21,29 @@ pub enum Misfit {
     Unit { rack: Name, position: u16 },
     /// The device's venture, or its role there, is not in use.
     Role { venture: Name, role: Option<Name> },
-    /// An address lies in no network.
+    /// An address is in no network.
     NoNetwork { ip: Ipv4Addr },
-    /// An address lies in a network of another site than the device's.
+    /// An address is in a network of another site than the device's.
     OtherSite { ip: Ipv4Addr, network: Name, site: Name },
-    /// An address may not be given to a host.
+    /// An address may not be assigned to a host.
     Reserved { ip: Ipv4Addr, network: Name, why: &'static str },
     /// The network of an address does not reach the device's rack.
     Unreached { ip: Ipv4Addr, network: Name, rack: Name },
-    /// A fixed address is in a network without DHCP.
+    /// A DHCP entry's address is in a network without DHCP.
     NoDhcp { ip: Ipv4Addr, network: Name },
-    /// A fixed address is at a site without a DHCP server.
+    /// A DHCP entry is at a site without a DHCP server.
     NoServer { ip: Ipv4Addr, site: Name },
-    /// A fixed address is for an interface that the device has not.
+    /// A DHCP entry is for an interface that the device does not have.
     Interface { ip: Ipv4Addr, mac: MacAddress },
-    /// A name is in no zone.
+    /// A host name is in no managed zone.
     NoZone { hostname: Hostname },
-    /// An address is in no reverse zone.
+    /// An address is in no managed reverse zone.
     NoReverseZone { ip: Ipv4Addr },
-    /// A name is in a zone that is not published.
+    /// A host name is in a zone that is not published.
     Unpublished { hostname: Hostname },
     /// A PTR record is in a zone that is not published.
     UnpublishedPointer { ip: Ipv4Addr },
-    /// The network gives its hosts another domain than the name's.
+    /// The network gives its hosts another domain than that of the host name.
     Domain { hostname: Hostname, ip: Ipv4Addr, network: Name, domain: DomainName },
     /// A live deployment's venture or role is not in use.
     LiveRole { venture: Name, role: Name },
@@ -56,7 +56,7 @@ pub enum Misfit {
 }
 
 impl Misfit {
-    /// The address that it is about, where it is about the place of one.
+    /// The address, if the misfit is about an address's place.
     fn address(&self) -> Option<Ipv4Addr> {
         match self {
             Self::NoNetwork { ip }
@@ -69,12 +69,12 @@ impl Misfit {
         }
     }
 
-    /// Whether it is about the place of an address.
+    /// Whether the misfit is about an address's place.
     pub(super) fn is_of_address(&self) -> bool {
         self.address().is_some()
     }
 
-    /// Whether it was so before, in the same way or in a worse one: what has no place cannot lose it.
+    /// Whether the misfit existed before, in the same or a worse form: what had no place cannot lose it.
     pub(super) fn is_known(&self, known: &BTreeSet<Self>) -> bool {
         let as_bad = |old: &Self| match (old, self) {
             (Self::NoZone { hostname: old }, Self::Unpublished { hostname } | Self::Domain { hostname, .. })
@@ -95,7 +95,7 @@ impl Misfit {
         known.contains(self) || known.iter().any(as_bad)
     }
 
-    /// The rule that a change breaks which leads to it.
+    /// The code of the rule that a change with this misfit violates.
     pub fn rule(&self) -> &'static str {
         match self {
             Self::Site { .. } | Self::Rack { .. } | Self::Unit { .. } | Self::Role { .. } => "device_placed",
@@ -112,22 +112,23 @@ impl Misfit {
         }
     }
 
-    /// Whether it is about the live deployment and not about the device.
+    /// Whether the misfit is about the live deployment rather than the device.
     pub(super) fn is_of_deployment(&self) -> bool {
         self.rule() == "deployment_live"
     }
 
-    /// Whether a DHCP entry is left without a network that serves it.
+    /// Whether the misfit leaves a DHCP entry without a network that serves it.
     pub(super) fn is_unserved(&self) -> bool {
         matches!(self, Self::NoNetwork { .. } | Self::OtherSite { .. } | Self::NoDhcp { .. })
     }
 
-    /// Whether the address is that of the network, its broadcast address or its gateway; a server may have one in a margin.
+    /// Whether the address is the network address, the broadcast address or the gateway; a server may have an address in a
+    /// margin.
     pub(super) fn is_of_no_server(&self) -> bool {
         matches!(self, Self::Reserved { why, .. } if !why.ends_with("margin"))
     }
 
-    /// The field of a request that leads to it.
+    /// The field of a request that causes the misfit.
     pub(super) fn field(&self, of_device: bool) -> &'static str {
         match (self, of_device) {
             (Self::Interface { .. }, _) => "macs",
@@ -150,7 +151,7 @@ impl Misfit {
         }
     }
 
-    /// What would be wrong, for people; `called` is the device.
+    /// The misfit as a sentence for operators; `called` is what the device is called in messages.
     pub fn sentence(&self, called: &str) -> String {
         match self {
             Self::Site { site } => format!("{called} would be in site {site}, which would not be in use"),
@@ -207,7 +208,7 @@ impl Misfit {
     }
 }
 
-/// What of a device has no place.
+/// Everything about a device that has no valid place.
 pub(super) fn misfits(places: &Places<'_>, held: &Held) -> BTreeSet<Misfit> {
     let mut found = BTreeSet::new();
     let catalogue = places.catalogue;

@@ -1,4 +1,4 @@
-//! What a change gives another place.
+//! Moves: what has a different place after a change.
 
 use super::Held;
 use super::places::Places;
@@ -6,7 +6,7 @@ use crate::site::SiteSpec;
 use crate::values::hostname::{DomainName, reverse_name};
 use std::collections::BTreeMap;
 
-/// Something that has another place than before.
+/// Something that has a different place from before.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Move {
     what: String,
@@ -20,7 +20,7 @@ impl Move {
     }
 }
 
-/// What has a place before and after, and not the same one.
+/// What has a place both before and after the change, but a different one.
 ///
 /// An address or a record that no longer has a place is refused elsewhere. A gateway or a list of DNS servers may be removed.
 pub(super) fn moves(old: &Places<'_>, now: &Held, new: &Places<'_>, then: &Held) -> Vec<Move> {
@@ -35,7 +35,7 @@ pub(super) fn moves(old: &Places<'_>, now: &Held, new: &Places<'_>, then: &Held)
     all.map(|(to, what, from)| Move { what, from, to }).collect()
 }
 
-/// What a lease of each address says about its network: the gateway and the DNS servers.
+/// What a lease of each address contains about its network: the gateway and the DNS servers.
 fn leased(places: &Places<'_>, held: &Held) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for ip in held.held_addresses() {
@@ -51,7 +51,7 @@ fn leased(places: &Places<'_>, held: &Held) -> BTreeMap<String, String> {
     found
 }
 
-/// Where each thing of a device is: the network of an address, the zone and the primary of a record.
+/// The place of each value of a device: the network of an address, the zone and the DNS primary of a record.
 fn places_of(places: &Places<'_>, held: &Held) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for ip in held.held_addresses() {

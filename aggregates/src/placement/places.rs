@@ -1,4 +1,4 @@
-//! A catalogue, arranged for looking up where something is.
+//! A catalogue, indexed for finding the place of an address or a name.
 
 use super::Catalogue;
 use crate::network::NetworkSpec;
@@ -9,7 +9,7 @@ use crate::zone::{Zone, holding};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-/// A catalogue, arranged for looking places up.
+/// A catalogue, indexed for finding places.
 pub(super) struct Places<'a> {
     pub(super) catalogue: &'a Catalogue,
     networks: BTreeMap<Ipv4Addr, Vec<(&'a Name, &'a NetworkSpec)>>,
@@ -26,23 +26,23 @@ impl<'a> Places<'a> {
         Self { catalogue, networks, served }
     }
 
-    /// The network of an address. Networks share no addresses, but those of an old log may: a few more are looked at.
+    /// The network of an address. Networks do not overlap, but those of an old log may, so a few more candidates are checked.
     pub(super) fn network(&self, ip: Ipv4Addr) -> Option<(&'a Name, &'a NetworkSpec)> {
         let nearest = self.networks.range(..=ip).rev().take(8).flat_map(|(_, found)| found);
         nearest.copied().find(|(_, network)| network.cidr.contains(&ip))
     }
 
-    /// The site and the zone of a name.
+    /// The site and the zone of a host name.
     pub(super) fn zone(&self, name: &str) -> Option<(&'a SiteSpec, &'a DomainName)> {
         self.holding(name, None)
     }
 
-    /// The site and the zone of an address' PTR record.
+    /// The site and the zone of an address's PTR record.
     pub(super) fn reverse_zone(&self, ip: Ipv4Addr) -> Option<(&'a SiteSpec, &'a DomainName)> {
         self.holding("", Some(ip))
     }
 
-    /// The one that the record is published in, by the same rule: several sites may list one zone.
+    /// The zone in which the record is published, by the rule of `zone::holding`: several sites may list one zone.
     fn holding(&self, name: &str, reverse: Option<Ipv4Addr>) -> Option<(&'a SiteSpec, &'a DomainName)> {
         let zones = self.catalogue.sites.values().flat_map(|site| site.zones.iter().map(move |zone| OfSite(site, zone)));
         holding(zones, name, reverse).map(|(OfSite(site, zone), _)| (site, &zone.name))

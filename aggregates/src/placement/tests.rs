@@ -1,4 +1,5 @@
-//! Every change of the catalogue against everything that can be held: what it would leave without a place, and what moves along.
+//! Tests of catalogue changes: every change is checked against everything that can be held, for what it would leave without a
+//! valid place and for what it moves.
 
 use super::*;
 use crate::event::Event;
@@ -54,7 +55,7 @@ fn catalogue() -> Catalogue {
     }
 }
 
-/// A server whose deployment is done: at 10.20.1.50, called h1.dc1.example.
+/// A server whose deployment is done, at 10.20.1.50 with the name h1.dc1.example.
 fn done() -> Held {
     let mac = "52:54:00:00:00:01".parse().expect("a MAC");
     let ip = Ipv4Addr::new(10, 20, 1, 50);
@@ -74,7 +75,7 @@ fn done() -> Held {
     }
 }
 
-/// A server that is being deployed, and has nothing yet.
+/// A server that is being deployed and does not hold anything else yet.
 fn deploying() -> Held {
     let done = done();
     let live = Live {
@@ -91,7 +92,7 @@ fn deploying() -> Held {
     Held { called: "R640 no. 2".to_owned(), addresses, leases, records, live: Some(live), ..done }
 }
 
-/// A server that is registered in the rack, and holds nothing.
+/// A server that is registered in the rack and holds nothing.
 fn idle() -> Held {
     let (addresses, leases, records) = Default::default();
     Held { addresses, leases, records, venture: None, role: None, ..done() }
@@ -104,7 +105,7 @@ fn weighed(change: &Change, held: Held) -> Consequences {
     weighing.consequences()
 }
 
-/// `field rule` of each thing that is named, each once.
+/// The invalidated items as `field rule`, each once.
 fn lost(change: &Change, held: Held) -> BTreeSet<String> {
     let named = weighed(change, held).invalidated.into_iter().skip(1);
     named.map(|rule| format!("{} {}", rule.field, rule.rule).trim().to_owned()).collect()
@@ -118,7 +119,8 @@ fn to_network(change: Value) -> Change {
     Change::Network(name("prod"), Some(Box::new(network(change))))
 }
 
-/// Every change with what it takes from a server that is done, that is being deployed, and that only stands there.
+/// Every change with what it invalidates for three servers: one whose deployment is done, one that is being deployed, and one
+/// that is only registered in the rack.
 #[expect(clippy::too_many_lines, reason = "one table, a line or two for each change")]
 fn matrix() -> Vec<(&'static str, Change, [&'static [&'static str]; 3])> {
     let role = |spec: Option<Value>| Change::Role(name("shop"), name("web"), spec.map(|spec| Box::new(read(spec))));
@@ -246,8 +248,8 @@ fn each_change_is_weighed_against_each_thing_that_is_held() {
     }
 }
 
-/// What is not looked at cannot be missed: where a change takes something, its scope has the device, and the start of a
-/// deployment in the same place concerns it.
+/// The check only sees what is in the scope of a change. Where a change invalidates something, its scope must include the
+/// device, and the start of a deployment in the same place must concern it.
 #[test]
 fn the_scope_of_a_change_has_whatever_it_takes() {
     let before = catalogue();
@@ -324,7 +326,7 @@ fn what_moves_along_is_said_beforehand() {
 
 #[test]
 fn what_has_no_place_already_keeps_nobody_from_changing_the_rest() {
-    // The log of an earlier version: the network was narrowed under the server.
+    // A log from an earlier version: the network was narrowed although the server is in it.
     let mut before = catalogue();
     before.networks.insert(name("prod"), network(json!({"cidr": "10.20.0.0/24"})));
     let invalidated = |change: &Change| {
@@ -411,7 +413,7 @@ fn every_event_that_uses_something_is_looked_for() {
     assert_eq!(using, Use::EVENTS.into_iter().collect(), "an event uses nothing, or has no sample");
 }
 
-/// A site and a network that give something of every kind.
+/// A site and a network that give servers a value of every kind.
 fn giving() -> Catalogue {
     let option = |name: &str, ip: &str| json!({"name": name, "value": {"addresses": [ip]}});
     let mut before = catalogue();

@@ -1,4 +1,5 @@
-//! What of the catalogue an event begins to use: a change of that which was decided without the event has to be decided again.
+//! The catalogue entries that an event begins to use. A change of such an entry that was decided without the event must be
+//! decided again.
 
 use super::infrastructure::{Declared, of_dhcp_server, of_network, of_site};
 use crate::boot_image::BootImageEvent;
@@ -26,7 +27,7 @@ pub enum Use {
     BootImage(Name),
     Address(Ipv4Addr),
     Range(Ipv4Net),
-    /// A unit of the device's rack, which the event does not name.
+    /// A unit of the device's rack. The event does not name the rack.
     Unit,
     /// An address that is named as that of a router or server.
     Declared(Ipv4Addr),
@@ -54,13 +55,13 @@ impl Use {
         "BootImageDefined",
     ];
 
-    /// Those that may begin to use an address for a router, server or controller.
+    /// The types of the events that may begin to use an address for a router, server or controller.
     pub const OF_INFRASTRUCTURE: [&str; 5] =
         ["DeviceRegistered", "DeviceChanged", "SiteDefined", "NetworkDefined", "DhcpServerDefined"];
 }
 
 impl Event {
-    /// What the event begins to use. Effects of a live deployment are not among it: its start is.
+    /// What the event begins to use. The later events of a live deployment do not count: its start does.
     pub fn uses(&self) -> Vec<Use> {
         match self {
             Self::Deployment(_, DeploymentEvent::DeploymentStarted(started)) => vec![

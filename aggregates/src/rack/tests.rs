@@ -1,4 +1,4 @@
-//! One test for each rule of a rack.
+//! Tests of the rules of a rack, one for each.
 
 use super::*;
 use crate::samples::{broken, outcome, parsed};

@@ -1,4 +1,4 @@
-//! One test for each rule of a secret's scope.
+//! Tests of the rules of a secret's scope, one for each.
 
 use super::*;
 use crate::device::management::Access;
@@ -68,7 +68,7 @@ fn secrets_for_other_things_are_no_controllers() {
     assert_eq!(broken::<Secret>(&[], used), ["secret_used_elsewhere", "site_unknown"]);
 }
 
-/// A host name stands for whatever addresses it has: none, or one outside, is not in scope.
+/// A host name is in scope only if it has addresses and all of them are in scope.
 #[test]
 fn all_addresses_of_a_host_name_have_to_be_in_scope() {
     let access = Access { tls: Tls::Verify, ..Access::default() };
@@ -83,7 +83,7 @@ fn all_addresses_of_a_host_name_have_to_be_in_scope() {
     assert_eq!(check(&[]), Err(OutOfScope::Unresolved(parsed("bmc-dc1"), "bmc1.example".to_owned())));
 }
 
-/// Every combination of what fits and what does not: only the one that fits in all is allowed.
+/// Every combination of matching and other values: only the combination that matches in every field is allowed.
 #[test]
 fn a_controller_has_to_fit_all_of_a_scope() {
     let name: Name = parsed("bmc-dc1");

@@ -1,4 +1,4 @@
-//! One test for each rule of a session.
+//! Tests of the rules of a session, one for each.
 
 use super::*;
 use crate::samples::{broken, outcome, parsed};

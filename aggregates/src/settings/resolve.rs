@@ -1,4 +1,4 @@
-//! Which value of a setting counts, and where it comes from.
+//! Resolves settings: which value applies, and where it is set.
 
 use crate::boot_image::{BootImage, FileKind};
 use crate::rules::BrokenRule;
@@ -14,24 +14,24 @@ use std::str::FromStr;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Where a value is set. Its text is `device`, `role shop/web`, `venture shop`, `site dc1` or `boot image`.
+/// Where a value is set. Written as `device`, `role shop/web`, `venture shop`, `site dc1` or `boot image`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Source {
     /// On the device itself.
     Device,
-    /// On its role.
+    /// On the device's role.
     Role {
         /// The role's venture.
         venture: Name,
-        /// The role.
+        /// The role's name.
         role: Name,
     },
-    /// On its venture, or on one of that venture's ancestors.
+    /// On the device's venture, or on one of the venture's ancestors.
     Venture(Name),
-    /// On its site.
+    /// On the device's site.
     Site(Name),
-    /// As the default of the image's declaration.
+    /// In the image's declaration, as the default.
     BootImage,
 }
 
@@ -79,37 +79,37 @@ impl From<Source> for String {
     }
 }
 
-/// A value and where it comes from.
+/// A value and where it is set.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Resolved {
-    /// The value; of a secret its name.
+    /// The value. For a secret, its name.
     pub value: SettingValue,
-    /// Where it is set: `device`, `role VENTURE/ROLE`, `venture NAME`, `site CODE` or `boot image`.
+    /// Where the value is set: `device`, `role VENTURE/ROLE`, `venture NAME`, `site CODE` or `boot image`.
     #[schema(value_type = String, example = "venture shop")]
     pub from: Source,
 }
 
-/// Resolved values by name. Many deployments share one map, and an empty one costs nothing.
+/// Resolved values by name. Deployments can share one map, and an empty one allocates nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ResolvedSettings(Option<Arc<BTreeMap<SettingName, Resolved>>>);
 
 impl ResolvedSettings {
-    /// Whether there are none.
+    /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The value of a name.
+    /// The value of a setting.
     pub fn get(&self, name: &SettingName) -> Option<&Resolved> {
         self.0.as_ref()?.get(name)
     }
 
-    /// The values by name.
+    /// All values, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&SettingName, &Resolved)> {
         self.0.iter().flat_map(|map| map.iter())
     }
 
-    /// How many owners the map has; 0 where there is none.
+    /// The number of owners that share the map; 0 if there is no map.
     pub fn owners(&self) -> usize {
         self.0.as_ref().map_or(0, Arc::strong_count)
     }
@@ -151,52 +151,52 @@ impl ToSchema for ResolvedSettings {
     }
 }
 
-/// One of role, venture, its ancestors and site, with what it sets.
+/// The settings of a role, a venture, one of its ancestors, or a site.
 #[derive(Clone, Debug)]
 pub struct Layer<'a> {
-    /// Which one.
+    /// Which of them sets the values.
     pub from: Source,
-    /// What it sets.
+    /// The values that are set there.
     pub settings: &'a Settings,
 }
 
-/// What a deployment is given, and what it lacks.
+/// The values for a deployment, and the problems with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolution {
     /// The values that device, role, venture and site set.
     pub values: ResolvedSettings,
-    /// The settings without a value, and those with a value of another type; and what the image lacks for the boot chain.
+    /// The settings without a value or with a value of the wrong type, and what the image lacks for the boot chain.
     pub broken: Vec<BrokenRule>,
-    /// The loaders that the server's firmware starts.
+    /// The boot loaders that the server's firmware starts.
     pub boot_chain: BootChain,
 }
 
-/// A declared setting with the value that counts.
+/// A declared setting with the value that applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explained<'a> {
-    /// Its name.
+    /// The setting's name.
     pub name: &'a SettingName,
-    /// Its declaration.
+    /// The setting's declaration.
     pub spec: &'a SettingSpec,
-    /// Whether a file of the image uses it.
+    /// Whether a file of the image uses the setting.
     pub used: bool,
-    /// The value that counts and where it comes from.
+    /// The value that applies, and where it is set.
     pub resolved: Option<Resolved>,
     /// Why the setting keeps a deployment from starting.
     pub broken: Option<BrokenRule>,
 }
 
-/// What an image's settings come to for all devices of a role, venture and site; a device's own are added to it. So a
-/// bulk import resolves them once for many rows.
+/// The settings of an image, resolved for all devices of a role, venture and site. A device's own settings are added later, so
+/// that a bulk import resolves the rest once for many rows.
 #[derive(Clone, Debug)]
 pub struct Inherited {
     image: Name,
     settings: Vec<Setting>,
-    /// The nearest value of the setting that chooses the boot chain, also where the image declares no such setting.
+    /// The nearest value of the setting that chooses the boot chain, even if the image declares no such setting.
     chain: Option<Resolved>,
     /// What the image lacks for the signed chain, as a sentence.
     unsigned: Option<String>,
-    /// The answer for every device without settings of its own.
+    /// The result for every device without settings of its own.
     common: Resolution,
 }
 
@@ -206,12 +206,12 @@ struct Setting {
     spec: SettingSpec,
     used: bool,
     inherited: Option<Resolved>,
-    /// The boot scripts that write it without quotes, each with the signs that would change the script.
+    /// The boot scripts that write the setting without quotes, each with the character sequences that would change the script.
     unquoted: Vec<(FileKind, Name, BTreeSet<String>)>,
 }
 
 impl Inherited {
-    /// What the layers, nearest first, give for an image.
+    /// Resolves the settings of an image from layers, nearest first.
     pub fn new<'a>(name: &Name, image: &BootImage, layers: impl IntoIterator<Item = Layer<'a>>) -> Self {
         let layers: Vec<Layer<'a>> = layers.into_iter().collect();
         let used = image.used_settings();
@@ -235,14 +235,14 @@ impl Inherited {
         all
     }
 
-    /// What a device is given: its own values first.
+    /// Resolves the settings for a device, whose own values come first.
     pub fn of_device(&self, own: &Settings) -> Resolution {
         let differs = self.settings.iter().any(|setting| setting.used && own.contains_key(&setting.name))
             || BootChain::setting().is_some_and(|setting| own.contains_key(setting));
         if differs { self.resolve(own) } else { self.common.clone() }
     }
 
-    /// Every declared setting with the value that counts for a device.
+    /// Every declared setting with the value that applies to a device.
     pub fn explain<'a>(&'a self, own: &'a Settings) -> impl Iterator<Item = Explained<'a>> {
         self.settings.iter().map(|setting| {
             let set = setting.value(own).map(Cow::into_owned);
@@ -271,7 +271,7 @@ impl Inherited {
         Resolution { values: values.collect(), broken, boot_chain }
     }
 
-    /// The boot chain of a device, or why it cannot boot the image by it.
+    /// The boot chain of a device, or why the device cannot boot the image with it.
     fn boot_chain(&self, own: &Settings) -> Result<BootChain, BrokenRule> {
         let own = BootChain::setting().and_then(|setting| own.get(setting));
         let own = own.map(|value| Resolved { value: value.clone(), from: Source::Device });
@@ -301,7 +301,7 @@ impl Setting {
         own.or_else(|| self.inherited.as_ref().map(Cow::Borrowed))
     }
 
-    /// Why the script of a boot chain would be another one with the setting's value.
+    /// Why the setting's value would change the boot chain's script.
     fn splits(&self, image: &Name, chain: BootChain, set: Option<&Resolved>) -> Option<BrokenRule> {
         let kind = if chain == BootChain::Signed { FileKind::Grub } else { FileKind::BootIpxe };
         let value = set.map(|set| &set.value).or(self.spec.default.as_ref())?;
@@ -310,7 +310,8 @@ impl Setting {
             SettingValue::List(list) => list.items().iter().map(ToString::to_string).collect(),
             _ => return None,
         };
-        // A sign with blanks around it is a word of its own, one with a line feed the beginning or the end of the value.
+        // A sequence that ends with a space is a separate word; one with a line feed matches the beginning or the end of the
+        // value.
         let alone = |text: &str, sign: &str| if sign.ends_with(' ') { format!(" {text} ") } else { format!("\n{text}\n") };
         let has = |sign: &str| texts.iter().any(|text| alone(text, sign).contains(sign));
         let (_, script, sign) = self
@@ -357,14 +358,14 @@ impl Setting {
         Some(BrokenRule::new("boot_image", "setting_missing", message))
     }
 
-    /// Whether a value says that there is none: an empty text, also for a choice or a secret that may be left out.
+    /// Whether a value means "none": an empty text, which is also allowed for an optional choice or secret.
     fn is_nothing(&self, value: &SettingValue) -> bool {
         let by_text = matches!(self.spec.kind, SettingType::Choice | SettingType::Secret) && self.spec.default.is_none();
         by_text && matches!(value, SettingValue::Text(text) if text.as_str().is_empty())
     }
 }
 
-/// A source as a noun of a sentence.
+/// The source as a noun for a sentence.
 fn noun(from: &Source) -> String {
     match from {
         Source::Device => "the device".to_owned(),

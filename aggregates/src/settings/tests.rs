@@ -1,4 +1,4 @@
-//! Which value counts, where it comes from, and what keeps a deployment from starting.
+//! Tests of settings: which value applies, where it is set, and what keeps a deployment from starting.
 
 use super::*;
 use crate::boot_image::{BootFile, BootImage, BootImageCommand, FileKind};
@@ -6,7 +6,7 @@ use crate::samples::{boot_file, parsed, settings};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// An image that declares these settings, whose one template uses those of `used`.
+/// An image that declares these settings and has one template, which uses those in `used`.
 fn image(declared: impl Into<Value>, used: &[&str]) -> BootImage {
     let spec = serde_json::from_value(json!({ "settings": declared.into() })).expect("an image");
     let file = BootFile { settings: used.iter().map(|name| parsed(name)).collect(), ..boot_file(FileKind::Kickstart) };
@@ -23,7 +23,7 @@ fn image(declared: impl Into<Value>, used: &[&str]) -> BootImage {
     image
 }
 
-/// A setting of every type with the values that it takes, and those that it does not.
+/// A setting of every type, with values that it accepts and values that it refuses.
 fn every_type() -> Vec<(Value, Vec<Value>, Vec<Value>)> {
     let secret = json!({ "secret": "boot-a" });
     vec![
@@ -44,7 +44,7 @@ fn layers(all: &[(Source, Settings)]) -> Vec<Layer<'_>> {
     all.iter().map(|(from, settings)| Layer { from: from.clone(), settings }).collect()
 }
 
-/// Role, venture, its parent and the site, each setting `a` to the text that is its own name.
+/// Role, venture, its parent and the site. Each sets `a` to its own name as text.
 fn lineage() -> Vec<(Source, Settings)> {
     let sources = ["role shop/web", "venture shop", "venture retail", "site dc1"];
     sources.iter().map(|source| (parsed(source), settings(json!({ "a": source })))).collect()
@@ -181,7 +181,7 @@ fn settings_are_bounded_in_number_and_size() {
     }
 }
 
-/// The boot chain of an image without and with a file of kind grub, and the rules that keep it from starting.
+/// The boot chain of an image with or without a file of kind grub, and the rules that keep its deployment from starting.
 fn chain(grub: bool, declared: Value, all: &[(Source, Settings)], own: Value) -> (BootChain, Vec<String>) {
     let mut image = image(declared, &[]);
     if grub {
@@ -234,7 +234,7 @@ fn a_boot_chain_that_is_none_is_refused_wherever_it_is_set() {
         let set = settings(json!({ "boot_chain": wrong }));
         let rules: Vec<String> = broken(&set, &SecretProblems::new()).into_iter().map(|rule| rule.rule).collect();
         assert_eq!(rules, ["boot_chain_unknown"], "{wrong}");
-        // A setting of that name may be older than its meaning.
+        // A stored setting of that name may be older than its reserved meaning.
         let stored = [(parsed("venture shop"), set)];
         assert_eq!(
             chain(true, json!({}), &stored, json!({})),
@@ -247,7 +247,7 @@ fn a_boot_chain_that_is_none_is_refused_wherever_it_is_set() {
     }
 }
 
-/// An image whose script lets these signs of the setting `v` through, as the check of its template found.
+/// An image whose script writes the setting `v` unquoted, so that these character sequences would change the script.
 fn with_signs(kind: FileKind, default: &str, signs: &[&str]) -> BootImage {
     let spec = json!({ "settings": {
         "v": { "type": "text", "default": default },

@@ -1,6 +1,6 @@
-//! What a site's zones have to agree with: themselves, those of other sites, and the records of devices.
+//! Checks a site's zones for consistency: with each other, with the zones of other sites, and with the records of devices.
 //!
-//! A zone that stays as it was is not judged again, so that a site from before a rule can still be changed.
+//! An unchanged zone is not checked again, so a site that predates a rule can still be changed.
 
 use super::SiteSpec;
 use crate::rules::BrokenRule;
@@ -13,19 +13,19 @@ use crate::zone::rules::{OwnRecord, check, conflict, without_address};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-/// The most errors of one zone's extra records that are listed.
+/// The most errors that are listed for one zone's extra records.
 const LISTED: usize = 20;
 
-/// What was looked up about a site's zones.
+/// The facts that were looked up for a site's zones.
 #[derive(Clone, Debug, Default)]
 pub struct ZoneFacts {
     /// The zones of other sites.
     pub elsewhere: Vec<(Name, Zone)>,
-    /// The records of devices, each with the zone that has it.
+    /// The records of devices, each with the zone that contains it.
     pub own: Vec<(DomainName, OwnRecord)>,
 }
 
-/// Every rule that the zones of `spec` break, which were those of `before`.
+/// Every problem with the zones of `spec`. Before the change, the zones were those of `before`.
 pub(super) fn broken(before: Option<&SiteSpec>, spec: &SiteSpec, facts: &ZoneFacts) -> Vec<BrokenRule> {
     let known: &[Zone] = before.map_or(&[], |before| &before.zones);
     let mut broken = vec![];
@@ -81,12 +81,13 @@ pub(super) fn broken(before: Option<&SiteSpec>, spec: &SiteSpec, facts: &ZoneFac
     broken
 }
 
-/// How often a zone is listed.
+/// How many times a zone is listed.
 fn same(spec: &SiteSpec, zone: &Zone) -> usize {
     spec.zones.iter().filter(|other| other.name == zone.name).count()
 }
 
-/// Which other zone is for the same addresses. One inside of another is fine: the smallest has the record.
+/// The other zone that is for the same addresses, if any. A zone within another one is allowed: the smallest one has the
+/// record.
 fn claimed(zone: &Zone, spec: &SiteSpec, facts: &ZoneFacts) -> Option<String> {
     let range = zone.addresses()?;
     let here = spec.zones.iter().map(|other| (None, other));
@@ -104,20 +105,20 @@ fn claimed(zone: &Zone, spec: &SiteSpec, facts: &ZoneFacts) -> Option<String> {
     })
 }
 
-/// Why a device cannot have the A record of this name and address, or its PTR record, at a site: extra records of the site's
+/// Why a device at a site cannot have the A record of this name and address, or its PTR record: extra records of the site's
 /// zones contradict it.
 pub fn contradicted(site: &SiteSpec, hostname: &Hostname, ip: Ipv4Addr) -> Option<String> {
     let forward = site.forward_zone(hostname).map(|zone| (zone, hostname.to_string(), "A", ip.to_string()));
     let reverse = site.reverse_zone(ip).map(|(zone, name)| (zone, name, "PTR", hostname.to_string()));
     forward.into_iter().chain(reverse).filter(|(zone, ..)| !zone.records.is_empty()).find_map(|(zone, name, kind, value)| {
-        // A line that cannot be read was refused when it was saved, or is left out of the file.
+        // A line that cannot be read was refused when it was saved, or is omitted from the file.
         let (extra, _) = zone.readable();
         let (record, why) = conflict(zone, &extra, &name, kind, &value)?;
         Some(format!("line {} of the extra records of zone {zone} contradicts it: {why}", record.line))
     })
 }
 
-/// The names that the extra records of a site's zones give to others, so that no device is given them.
+/// The names that the extra records of a site's zones use for something else, so that no device gets them.
 pub fn taken(site: &SiteSpec) -> BTreeSet<Hostname> {
     let extra = site.zones.iter().filter(|zone| !zone.records.is_empty()).flat_map(|zone| zone.readable().0);
     let others = extra.filter(|record| matches!(record.data, Data::A(_) | Data::Cname(_) | Data::Ns(_)));

@@ -1,4 +1,4 @@
-//! One test for each rule of a site.
+//! Tests of the rules of a site, one for each.
 
 use super::*;
 use crate::samples::{broken, outcome, parsed, site};

@@ -1,4 +1,4 @@
-//! One test for each rule of a token.
+//! Tests of the rules of a token, one for each.
 
 use super::*;
 use crate::samples::{broken, noon, outcome, parsed};

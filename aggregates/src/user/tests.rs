@@ -1,4 +1,4 @@
-//! One test for each rule of a user.
+//! Tests of the rules of a user, one for each.
 
 use super::*;
 use crate::samples::{broken, outcome};
@@ -57,7 +57,7 @@ fn the_last_administrator_is_neither_lowered_nor_disabled() {
     assert_eq!(broken::<User>(&given, UserCommand::DisableUser { others: 0 }), ["last_administrator"]);
     assert_eq!(outcome::<User>(&given, lower(1)), Ok(vec![UserEvent::UserRoleChanged { role: Role::Operator }]));
     assert_eq!(outcome::<User>(&given, UserCommand::DisableUser { others: 1 }), Ok(vec![UserEvent::UserDisabled {}]));
-    // Whoever is no administrator, or is disabled already, is not the last one.
+    // A user who is not an administrator, or is already disabled, cannot be the last administrator.
     assert!(outcome::<User>(&created(Role::Operator), UserCommand::DisableUser { others: 0 }).is_ok());
     assert!(outcome::<User>(&disabled(Role::Administrator), lower(0)).is_ok());
 }
@@ -100,7 +100,7 @@ fn whoever_the_provider_vouches_for_is_made_known_once_and_keeps_the_role_curren
     assert_eq!(outcome::<User>(&admitted(Role::Viewer), admit(Role::Viewer, "7", 1)), Ok(vec![]));
     let changed = UserEvent::UserRoleChanged { role: Role::Operator };
     assert_eq!(outcome::<User>(&admitted(Role::Viewer), admit(Role::Operator, "7", 1)), Ok(vec![changed]));
-    // Somebody whom an administrator has made is linked at the first sign-in.
+    // A user that an administrator created is linked at the first sign-in.
     let linked = UserEvent::UserLinked { link: link("7") };
     assert_eq!(outcome::<User>(&admitted(Role::Viewer)[..1], admit(Role::Viewer, "7", 1)), Ok(vec![linked]));
 }

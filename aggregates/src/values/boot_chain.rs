@@ -1,8 +1,8 @@
-//! The boot chain: which loaders a server's firmware starts on its way to the boot image.
+//! The boot chain: the loaders that a server's firmware starts before the boot image.
 //!
-//! It is chosen by a setting with a name of its own, [`SETTING`], because whether Secure Boot is on is a property of a server's
-//! firmware: most servers of a site are set up alike, and a device can differ. What was chosen when a deployment started is part
-//! of its first event, so that a later change of the setting never reaches a server that is being installed.
+//! A setting with a reserved name, [`SETTING`], chooses the chain, because Secure Boot is a property of a server's firmware:
+//! most servers of a site are set up alike, and a device can differ. The chain that was chosen when a deployment started is
+//! part of its first event, so that a later change of the setting never affects a server that is being installed.
 
 use super::ParseError;
 use super::setting::{SettingName, SettingValue};
@@ -12,25 +12,25 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 use utoipa::ToSchema;
 
-/// The setting's name.
+/// The name of the setting that chooses the chain.
 pub const SETTING: &str = "boot_chain";
 
-/// Which loaders a server's firmware starts.
+/// The loaders that a server's firmware starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BootChain {
-    /// An iPXE, which nobody has signed: firmware with Secure Boot refuses it.
+    /// An unsigned iPXE. Firmware with Secure Boot refuses it.
     #[default]
     Ipxe,
-    /// shim, signed by Microsoft, and a distribution's GRUB, which shim verifies, on UEFI; an iPXE on a BIOS.
+    /// On UEFI, shim, which Microsoft signed, and then a distribution's GRUB, which shim verifies. On a BIOS, an iPXE.
     Signed,
 }
 
 impl BootChain {
-    /// Every chain.
+    /// All boot chains.
     pub const ALL: [Self; 2] = [Self::Ipxe, Self::Signed];
 
-    /// As in JSON.
+    /// The chain as it is written in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ipxe => "ipxe",
@@ -38,17 +38,17 @@ impl BootChain {
         }
     }
 
-    /// Whether it is the default, which events leave out.
+    /// Whether this is the default, which events omit.
     pub fn is_ipxe(&self) -> bool {
         *self == Self::Ipxe
     }
 
-    /// Whether a setting is the one that chooses the chain.
+    /// Whether this setting is the one that chooses the chain.
     pub fn is_chosen_by(name: &SettingName) -> bool {
         name.as_str() == SETTING
     }
 
-    /// The setting's name.
+    /// The name of the setting as a parsed value.
     pub fn setting() -> Option<&'static SettingName> {
         static NAME: LazyLock<Option<SettingName>> = LazyLock::new(|| SETTING.parse().ok());
         NAME.as_ref()
@@ -57,7 +57,7 @@ impl BootChain {
     /// The chain that a value of the setting chooses. An empty text chooses the default.
     ///
     /// # Errors
-    /// The end of a sentence after the setting's name.
+    /// The end of a sentence that begins with the setting's name.
     pub fn chosen(value: &SettingValue) -> Result<Self, String> {
         match value {
             SettingValue::Text(text) if text.as_str().is_empty() => Ok(Self::default()),

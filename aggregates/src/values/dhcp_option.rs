@@ -1,4 +1,4 @@
-//! DHCP options (RFC 2132) in a form that every DHCP server's configuration can be written from.
+//! DHCP options (RFC 2132), in a form from which the configuration of every supported DHCP server can be written.
 
 pub mod standard;
 #[cfg(test)]
@@ -19,63 +19,63 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// The most options of a site's header, or of a network.
+/// The most options of a site's header or of a network.
 const MOST: usize = 64;
 
-/// An option by its standard name, or a custom one by its code and type, with a typed value, so that no configuration text of
-/// a person is ever pasted into a server's configuration.
+/// A DHCP option: one with a standard name, or a custom one with a code and a type. Its value is typed, so text that an
+/// operator wrote is never copied into a server's configuration as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DhcpOption {
-    /// Such as `ntp-servers` or `root-path`; the name of a custom option is for people only.
+    /// The option's name, such as `ntp-servers` or `root-path`. The name of a custom option is shown to operators only.
     pub name: OptionName,
-    /// The number of a custom option, 1 to 254; left out for an option that has a standard name.
+    /// The code of a custom option, 1 to 254; omitted for an option with a standard name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 254)]
     pub code: Option<u8>,
-    /// What a custom option holds; left out for an option that has a standard name.
+    /// The type of a custom option; omitted for an option with a standard name.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<OptionType>,
-    /// What the server hands out.
+    /// The value that DHCP servers send to clients.
     pub value: OptionValue,
 }
 
-/// What an option holds.
+/// The type of an option's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OptionType {
-    /// One IPv4 address.
+    /// A single IPv4 address.
     #[serde(rename = "ip-address")]
     Address,
     /// One IPv4 address or more.
     #[serde(rename = "ip-addresses")]
     Addresses,
-    /// IPv4 addresses in pairs.
+    /// Pairs of IPv4 addresses.
     #[serde(rename = "ip-address-pairs")]
     AddressPairs,
     /// A text of printable ASCII characters.
     Text,
-    /// A domain name, written as a text (RFC 2132, 3.17).
+    /// A domain name, written as text (RFC 2132, 3.17).
     Domain,
-    /// A domain name in the form of DNS messages (RFC 1035, 3.1).
+    /// A domain name in DNS wire format (RFC 1035, 3.1).
     DomainName,
-    /// Domain names in the form of DNS messages (RFC 3397), without compression.
+    /// Domain names in DNS wire format (RFC 3397), without compression.
     DomainNames,
-    /// True or false, as a byte.
+    /// True or false, sent as one byte.
     Boolean,
-    /// A whole number of one byte.
+    /// An unsigned integer of one byte.
     Uint8,
-    /// A whole number of two bytes.
+    /// An unsigned integer of two bytes.
     Uint16,
-    /// A whole number of four bytes.
+    /// An unsigned integer of four bytes.
     Uint32,
-    /// A whole number of four bytes that may be negative.
+    /// A signed integer of four bytes.
     Int32,
-    /// Whole numbers of two bytes.
+    /// Unsigned integers of two bytes each.
     Uint16List,
     /// Classless static routes (RFC 3442).
     Routes,
-    /// Bytes in hexadecimal.
+    /// Bytes, written in hexadecimal.
     Hex,
 }
 
@@ -85,33 +85,34 @@ pub enum OptionType {
 pub enum OptionValue {
     /// One or more IPv4 addresses.
     Addresses(Addresses),
-    /// A text; quoted and escaped by each format's writer. Domain names are texts, with commas or spaces between them.
+    /// A text, which the writer of each configuration format quotes and escapes. Domain names are texts, separated by commas or
+    /// spaces.
     Text(Text),
-    /// A whole number.
+    /// An integer.
     Number(i64),
-    /// Several whole numbers.
+    /// Several integers.
     Numbers(Vec<i64>),
-    /// A flag.
+    /// True or false.
     Flag(bool),
-    /// Routes for clients.
+    /// Static routes for clients.
     Routes(Vec<Route>),
     /// Bytes in hexadecimal, with or without colons between them.
     Hex(HexBytes),
 }
 
-/// A route for clients.
+/// A static route for clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
-    /// Where it leads, such as `10.0.0.0/8`; `0.0.0.0/0` for everywhere else.
+    /// The destination network, such as `10.0.0.0/8`, or `0.0.0.0/0` for the default route.
     #[schema(value_type = Ipv4Network)]
     pub destination: Ipv4Net,
-    /// The router; `0.0.0.0` for the link itself.
+    /// The address of the router; `0.0.0.0` for a network on the link itself.
     #[schema(value_type = Ipv4Address)]
     pub router: Ipv4Addr,
 }
 
-/// `DESTINATION via ROUTER`
+/// Written as `DESTINATION via ROUTER`.
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} via {}", self.destination, self.router)
@@ -129,14 +130,14 @@ impl FromStr for Route {
     }
 }
 
-/// Bytes, shown in hexadecimal with colons between them.
+/// Bytes, written in hexadecimal with colons between them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "01:0a:ff")]
 pub struct HexBytes(Vec<u8>);
 
 impl HexBytes {
-    /// The bytes.
+    /// The value as bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -186,7 +187,7 @@ impl From<HexBytes> for String {
 }
 
 impl OptionType {
-    /// Every type, as in JSON.
+    /// All types, each as it is written in JSON.
     pub const ALL: [(Self, &'static str); 15] = [
         (Self::Address, "ip-address"),
         (Self::Addresses, "ip-addresses"),
@@ -205,12 +206,12 @@ impl OptionType {
         (Self::Hex, "hex"),
     ];
 
-    /// As in JSON.
+    /// The type as it is written in JSON.
     pub fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("", |(_, text)| text)
     }
 
-    /// What its value must be, with an example.
+    /// What a value of this type must be, with an example.
     pub fn expected(self) -> &'static str {
         match self {
             Self::Address => "one address, as in {\"addresses\": [\"10.0.0.1\"]}",
@@ -232,7 +233,7 @@ impl OptionType {
 }
 
 impl OptionValue {
-    /// What it is, for people.
+    /// The value's type as a noun for messages.
     pub fn noun(&self) -> &'static str {
         match self {
             Self::Addresses(_) => "addresses",
@@ -247,14 +248,14 @@ impl OptionValue {
 }
 
 impl DhcpOption {
-    /// An option with a standard name.
+    /// Creates an option with a standard name.
     pub fn standard(name: OptionName, value: OptionValue) -> Self {
         Self { name, code: None, kind: None, value }
     }
 }
 
-/// Every rule that options break, of the field that has them. Those of `before`, which are stored already, are not judged
-/// again: what an older version accepted must not keep people from changing something else.
+/// Every problem with the options of a field. Options in `before`, which are stored already, are not checked again: an option
+/// that an older version accepted must not keep operators from changing something else.
 pub fn broken(field: &str, options: &[DhcpOption], before: &[DhcpOption]) -> Vec<BrokenRule> {
     let mut broken = vec![];
     if options.len() > MOST && options.len() > before.len() {
@@ -278,7 +279,7 @@ pub fn broken(field: &str, options: &[DhcpOption], before: &[DhcpOption]) -> Vec
     broken
 }
 
-/// One or more IPv4 addresses; no option is without any.
+/// One or more IPv4 addresses; an empty list is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "Vec<Ipv4Addr>", into = "Vec<Ipv4Addr>")]
 #[schema(value_type = Vec<Ipv4Address>)]
@@ -300,7 +301,7 @@ impl From<Addresses> for Vec<Ipv4Addr> {
     }
 }
 
-/// 1 to 64 lower-case letters, digits and hyphens.
+/// The name of an option: 1 to 64 lower-case letters, digits and hyphens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "ntp-servers")]

@@ -7,8 +7,9 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// A lower-case domain name without the final dot, which may be there when it is read, since every name here is absolute. Each
-/// label has letters, digits and hyphens (and, in reverse zones of RFC 2317, a slash). Used for domains and zones.
+/// A lower-case domain name without the final dot. The final dot is accepted when a name is read, because every name here is
+/// absolute. Each label has letters, digits and hyphens (and, in reverse zones of RFC 2317, a slash). Used for domains and
+/// zones.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "dc1.example")]
@@ -39,22 +40,22 @@ impl Hostname {
         &self.0
     }
 
-    /// The part behind the first dot.
+    /// The part after the first dot.
     pub fn domain(&self) -> &str {
         self.0.split_once('.').map_or("", |(_, domain)| domain)
     }
 }
 
-/// The name under `in-addr.arpa` that points back to an address (RFC 1035, 3.5).
+/// The name under `in-addr.arpa` for an address (RFC 1035, 3.5).
 pub fn reverse_name(ip: Ipv4Addr) -> String {
     let [a, b, c, d] = ip.octets();
     format!("{d}.{c}.{b}.{a}.in-addr.arpa")
 }
 
 fn labels(text: &str, slash: bool) -> Result<String, ParseError> {
-    // Only ASCII: the lower case of some other letters is an ASCII letter, such as of the Kelvin sign.
+    // Only ASCII letters: the lower case of some other characters is an ASCII letter, for example that of the Kelvin sign.
     let name = text.trim().to_ascii_lowercase();
-    // Every name is absolute, as a final dot says (RFC 1034, 3.1).
+    // Every name here is absolute, as a final dot indicates (RFC 1034, 3.1).
     let name = name.strip_suffix('.').unwrap_or(&name);
     if !name.is_ascii() {
         return Err(ParseError::new(format!(
@@ -92,7 +93,7 @@ impl FromStr for Hostname {
         if !name.contains('.') {
             return Err(ParseError::new(format!("{text:?} has no domain: at least one dot is needed")));
         }
-        // The last label decides (RFC 1123, 2.1): an address ends in a number, a name never does.
+        // The last label decides (RFC 1123, 2.1): an address ends with a number, a host name never does.
         if name.rsplit('.').next().is_some_and(|last| last.chars().all(|c| c.is_ascii_digit())) {
             return Err(ParseError::new(format!("{text:?} is an IP address or ends like one, not a host name")));
         }

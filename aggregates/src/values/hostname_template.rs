@@ -1,4 +1,4 @@
-//! Templates that number host names: `h<200,299>.dc1.example|h<400,499>.dc1.example`.
+//! Templates for numbered host names, such as `h<200,299>.dc1.example|h<400,499>.dc1.example`.
 
 use super::ParseError;
 use super::hostname::Hostname;
@@ -8,20 +8,20 @@ use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// Alternatives in order of preference, each a text with one range of numbers.
+/// A template for host names: alternatives in order of preference, each a text with one range of numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "h<200,299>.dc1.example|h<400,499>.dc1.example")]
 pub struct HostnameTemplate(Vec<Alternative>);
 
-/// Names of one length that a template makes.
+/// The names of one length that an alternative of a template produces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span<'a> {
-    /// What is before the number.
+    /// The text before the number.
     pub prefix: &'a str,
-    /// How many digits the numbers have.
+    /// The number of digits.
     pub digits: u32,
-    /// What is behind the number.
+    /// The text after the number.
     pub suffix: &'a str,
     /// The name with the lowest number.
     pub lowest: String,
@@ -42,7 +42,7 @@ impl Alternative {
         format!("{}{number}{}", self.prefix, self.suffix)
     }
 
-    /// The number that this alternative gives `hostname`, where it could have made it.
+    /// The number that produces `hostname` in this alternative; `None` if none does.
     fn number(&self, hostname: &str) -> Option<u32> {
         let digits = hostname.strip_prefix(&self.prefix)?.strip_suffix(&self.suffix)?;
         let canonical = digits == "0" || !digits.starts_with('0');
@@ -52,12 +52,12 @@ impl Alternative {
 }
 
 impl HostnameTemplate {
-    /// The names that may be given next, best first: in each alternative the numbers behind the
-    /// highest one taken, then, when all alternatives are used up that way, the gaps. Numbers are
-    /// compared as numbers. `taken` lists host names in any order, also ones of other templates.
+    /// The names that may be assigned next, best first: in each alternative the numbers after the highest one in use; then,
+    /// when all alternatives are used up that way, the gaps. Numbers are compared as numbers. `taken` lists the host names in
+    /// use in any order, including those of other templates.
     ///
-    /// Nothing taken gives h200; h203 taken gives h204; h299 taken gives h400. No name comes twice,
-    /// even where alternatives overlap: a bulk import takes one after the other.
+    /// With nothing in use, the next name is h200; after h203, h204; after h299, h400. No name is listed twice, even where
+    /// alternatives overlap: a bulk import takes one name after the other.
     pub fn free<'a>(&'a self, taken: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = Hostname> + 'a {
         let used = self.used(taken);
         let behind = self.behind_those(&used);
@@ -68,14 +68,14 @@ impl HostnameTemplate {
         self.names(behind.chain(gaps))
     }
 
-    /// The names behind the highest ones taken, best first: the beginning of [`free`](Self::free). Of the names taken, the
+    /// The names after the highest ones in use, best first: the beginning of [`free`](Self::free). Of the names in use, the
     /// highest of each alternative is enough.
     pub fn behind<'a>(&'a self, taken: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = Hostname> + 'a {
         let used = self.used(taken);
         self.names(self.behind_those(&used))
     }
 
-    /// The numbers taken of each alternative.
+    /// The numbers in use, for each alternative.
     fn used<'a>(&self, taken: impl IntoIterator<Item = &'a str>) -> Vec<BTreeSet<u32>> {
         let mut used = vec![BTreeSet::new(); self.0.len()];
         for name in taken {
@@ -86,7 +86,7 @@ impl HostnameTemplate {
         used
     }
 
-    /// The names behind the highest numbers, each with the place of its alternative.
+    /// The names after the highest numbers in use, each with the index of its alternative.
     fn behind_those<'a>(&'a self, used: &[BTreeSet<u32>]) -> impl Iterator<Item = (usize, String)> + use<'a> {
         let next =
             |(a, numbers): (&Alternative, &BTreeSet<u32>)| numbers.last().map_or(Some(a.first), |highest| highest.checked_add(1));
@@ -95,14 +95,14 @@ impl HostnameTemplate {
         behind.into_iter().flat_map(|(i, a, from)| (from..=a.last).map(move |n| (i, a.hostname(n))))
     }
 
-    /// Each name once: where an earlier alternative makes it too, it is that one's.
+    /// Each name once: a name that an earlier alternative also produces is listed there only.
     fn names<'a>(&'a self, made: impl Iterator<Item = (usize, String)> + 'a) -> impl Iterator<Item = Hostname> + 'a {
         made.filter(|(i, name)| !self.0[..*i].iter().any(|earlier| earlier.number(name).is_some()))
             .filter_map(|(_, name)| name.parse().ok())
     }
 
-    /// The names of each alternative in spans of one length, the longest first: within a span, names are in the order of their
-    /// numbers, byte by byte.
+    /// The names of each alternative, in spans of one length, longest first. Within a span, the order of the names, byte by
+    /// byte, is the order of their numbers.
     pub fn spans(&self) -> impl Iterator<Item = Vec<Span<'_>>> {
         self.0.iter().map(|a| {
             let digits = |number: u32| number.checked_ilog10().unwrap_or(0) + 1;
@@ -121,7 +121,7 @@ impl HostnameTemplate {
         })
     }
 
-    /// The first name of each alternative, as examples of what the template makes.
+    /// The first name of each alternative, as an example of what the template produces.
     pub fn examples(&self) -> impl Iterator<Item = Hostname> + '_ {
         self.0.iter().filter_map(|a| a.hostname(a.first).parse().ok())
     }
@@ -147,13 +147,13 @@ fn alternative(text: &str) -> Result<Alternative, ParseError> {
         let number = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u32>().ok()).flatten();
         number.ok_or_else(|| wrong("a range has whole numbers"))
     };
-    // As host names are: names that are taken are compared with it.
+    // In the form of host names, because the result is compared with the names in use.
     let (prefix, suffix) = (prefix.to_ascii_lowercase(), suffix.strip_suffix('.').unwrap_or(suffix).to_ascii_lowercase());
     let alternative = Alternative { prefix, first: number(first)?, last: number(last)?, suffix };
     if alternative.first > alternative.last {
         return Err(wrong("the range's first number is not above its last"));
     }
-    // The longest number makes the longest name, so the other names are valid when both ends are.
+    // The longest number gives the longest name, so all names are valid if those at both ends are.
     for number in [alternative.first, alternative.last] {
         alternative.hostname(number).parse::<Hostname>()?;
     }

@@ -1,11 +1,11 @@
-//! What every program that gets an `http` or `https` URL reads alike.
+//! Checks that every program that gets an `http` or `https` URL parses it the same way.
 //!
-//! Firmware, GRUB, iPXE and installers have URL parsers of their own, which agree only on the plain form: a host as it is meant, a
-//! port that exists, no user, no fragment.
+//! Firmware, GRUB, iPXE and installers have their own URL parsers, which agree only on the plain form: a host in its usual
+//! spelling, a valid port, no user and no fragment.
 
 use url::{Host, Url};
 
-/// What is wrong with a URL, and what to write instead; `None` where nothing is.
+/// What is wrong with a URL, and what to write instead; `None` if the URL is fine.
 pub fn problem(text: &str) -> Option<String> {
     let said = |words: &str| Some(words.to_owned());
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
@@ -38,7 +38,7 @@ pub fn problem(text: &str) -> Option<String> {
         Err(error) => return Some(format!("{error}")),
     };
     match url.host() {
-        // What is read as another address than was written, such as 10.1 or 010.0.0.1, is read differently elsewhere.
+        // An address in an unusual spelling, such as 10.1 or 010.0.0.1, is parsed differently by other programs.
         Some(Host::Ipv4(ip)) if ip.to_string() != host => Some(format!("its host is another way to write {ip}; write {ip}")),
         Some(Host::Domain(_)) if host.split('.').any(|label| label.is_empty() || label.len() > 63) => {
             said("its host has a part that is empty or longer than 63 characters")

@@ -1,4 +1,4 @@
-//! Identifiers of devices, deployments, imports, orders, tokens, passwords and sessions: `UUIDv7`, made at the edge.
+//! Identifiers of devices, deployments, imports, orders, tokens, passwords and sessions: `UUIDv7`, created by the caller.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -31,30 +31,30 @@ macro_rules! identifier {
 }
 
 identifier!(
-    /// Which device.
+    /// The id of a device.
     DeviceId
 );
 identifier!(
-    /// Which deployment.
+    /// The id of a deployment.
     DeploymentId
 );
 identifier!(
-    /// Which bulk import: the file whose rows started deployments.
+    /// The id of a bulk import: the file whose rows started deployments.
     ImportId
 );
 identifier!(
-    /// Which order to a management controller.
+    /// The id of an order to a management controller.
     OrderId
 );
 identifier!(
-    /// Which access token (never its secret).
+    /// The id of an access token, never its secret.
     TokenId
 );
 identifier!(
-    /// Which stored hash of a password (never the hash itself).
+    /// The id of a stored password hash, never the hash itself.
     PasswordId
 );
 identifier!(
-    /// Which session of a person (never its secret).
+    /// The id of a user's session, never its secret.
     SessionId
 );

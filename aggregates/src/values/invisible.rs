@@ -1,30 +1,30 @@
-//! Characters that nobody sees, and that make a text look like another: they change the direction of what follows, have no
-//! width, or look like a blank.
+//! Invisible characters, which make a text look like another: they change the direction of the text after them, have no width,
+//! or look like a space.
 //!
-//! What people write is refused with one of them. What was stored before that, and what other programs say, is shown with
-//! them written out, like `‹U+202E›`: in pages, messages and the output of commands.
+//! Input from operators is refused if it contains one. Texts that were stored before that rule, and texts from other programs,
+//! are shown with these characters written out, like `‹U+202E›`: on pages, in messages and in the output of commands.
 
 use super::ParseError;
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Whether nobody sees this character, wherever it is. Line breaks and other control characters have rules of their own.
+/// Whether this character is invisible in any context. Line breaks and other control characters have their own rules.
 fn is_invisible(c: char) -> bool {
     matches!(c,
-        // The soft hyphen, joiners and fillers.
+        // Soft hyphen, joiners and fillers.
         '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
-        // Directions (Unicode Standard Annex 9).
+        // Text direction (Unicode Standard Annex 9).
         | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        // No width, breaks of lines and paragraphs, and what was reserved for more of that.
+        // Zero-width characters, line and paragraph separators, and the ranges that are reserved for more of them.
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200d}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2065}'
         | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}'
-        // Tags and further variants.
+        // Tags and further variation selectors.
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether this chooses a variant of the character before it. After a letter or digit nobody sees it; after a symbol it is
-/// how emoji are written.
+/// Whether this character selects a variant of the character before it. After a letter or digit it is invisible; after a symbol
+/// it is part of an emoji.
 fn is_variant(c: char) -> bool {
     matches!(c, '\u{fe00}'..='\u{fe0f}')
 }
@@ -40,7 +40,7 @@ fn found(text: &str) -> impl Iterator<Item = (usize, char)> {
 /// Refuses a text with an invisible character.
 ///
 /// # Errors
-/// Names the first one and its place.
+/// The first invisible character and its position.
 pub fn refuse(text: &str) -> Result<(), ParseError> {
     if text.is_ascii() {
         return Ok(());
@@ -64,7 +64,7 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     let mut rest = 0;
     for (at, c) in found(text) {
         shown.push_str(&text[rest..at]);
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(shown, "‹U+{:04X}›", u32::from(c));
         rest = at + c.len_utf8();
     }

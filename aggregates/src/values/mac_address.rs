@@ -1,4 +1,4 @@
-//! Ethernet addresses (EUI-48) in the notations that people and machines use.
+//! Ethernet addresses (EUI-48), in the notations that operators and programs use.
 
 use super::ParseError;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// The address of one Ethernet interface; never multicast, never all zeros.
+/// The MAC address of one Ethernet interface; never a multicast address, and never all zeros.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "52:54:00:12:34:56")]
@@ -18,7 +18,7 @@ impl MacAddress {
         self.0
     }
 
-    /// `525400123456`
+    /// The address without separators: `525400123456`.
     pub fn bare(self) -> String {
         self.pairs().concat()
     }
@@ -27,14 +27,14 @@ impl MacAddress {
         self.0.map(|octet| format!("{octet:02x}"))
     }
 
-    /// `5254.0012.3456`
+    /// The address in Cisco's notation: `5254.0012.3456`.
     pub fn cisco(self) -> String {
         let bare = self.bare();
         [&bare[0..4], &bare[4..8], &bare[8..12]].join(".")
     }
 }
 
-/// `52:54:00:12:34:56`
+/// Written with colons: `52:54:00:12:34:56`.
 impl fmt::Display for MacAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.pairs().join(":"))
@@ -47,7 +47,8 @@ impl fmt::Debug for MacAddress {
     }
 }
 
-/// Reads twelve hexadecimal digits, bare, in pairs by `:` or `-`, or in fours by `.`.
+/// Reads twelve hexadecimal digits: without separators, in pairs separated by `:` or `-`, or in groups of four separated by
+/// `.`.
 impl FromStr for MacAddress {
     type Err = ParseError;
 

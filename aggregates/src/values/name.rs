@@ -1,4 +1,4 @@
-//! Short names that are keys: of sites, racks, networks, ventures, roles, images, servers, files.
+//! Short names that are used as keys: of sites, racks, networks, ventures, roles, images, servers and files.
 
 use super::ParseError;
 use serde::{Deserialize, Serialize};
@@ -6,8 +6,8 @@ use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// 1 to 64 of `a-z 0-9 . _ -`, beginning with a letter or digit: safe in every URL, script,
-/// configuration and file name that Bootledger writes, with no escaping. Read case-insensitively.
+/// A key: 1 to 64 of `a-z 0-9 . _ -`, beginning with a letter or digit. It needs no escaping in any URL, script, configuration
+/// or file name that Bootledger writes. Read case-insensitively.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "dc1")]

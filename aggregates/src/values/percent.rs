@@ -1,4 +1,4 @@
-//! How far something is.
+//! Progress in percent.
 
 use super::ParseError;
 use serde::{Deserialize, Serialize};
@@ -6,17 +6,17 @@ use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// A whole number from 0 to 100.
+/// Progress as a whole number from 0 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "u8", into = "u8")]
 #[schema(value_type = u8, minimum = 0, maximum = 100)]
 pub struct Percent(u8);
 
 impl Percent {
-    /// The end.
+    /// 100 percent: complete.
     pub const ALL: Self = Self(100);
 
-    /// The number.
+    /// The percentage as a number.
     pub fn get(self) -> u8 {
         self.0
     }
@@ -39,7 +39,7 @@ impl From<Percent> for u8 {
 impl FromStr for Percent {
     type Err = ParseError;
 
-    /// Reads a number; a fraction is dropped, since installers compute with them.
+    /// Reads a number. A fraction is dropped: installers calculate percentages and report fractions.
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let text = text.trim();
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));

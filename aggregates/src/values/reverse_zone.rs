@@ -1,8 +1,9 @@
-//! Reverse names: which address one is of (RFC 1035, 3.5). Which zone holds it is in `zone`.
+//! Reverse names: the address that a name under `in-addr.arpa` belongs to (RFC 1035, 3.5). `zone` determines the zone that
+//! holds it.
 
 use std::net::Ipv4Addr;
 
-/// The address that a reverse name is of.
+/// The address that a reverse name belongs to.
 pub fn reversed(name: &str) -> Option<Ipv4Addr> {
     let octets = name.strip_suffix(".in-addr.arpa")?;
     let octets: Vec<u8> = octets.rsplit('.').map(|octet| octet.parse().ok()).collect::<Option<_>>()?;

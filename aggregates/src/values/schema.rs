@@ -1,13 +1,13 @@
-//! How the API describes values that are written as texts and are types of other crates, or have a parser of their own.
+//! API schemas of values that are written as text and are types of other crates, or have their own parser.
 //!
-//! Each has a name in the description, so that the reader of request bodies finds the parser of a field by that name.
+//! Each schema has a name, by which the reader of request bodies finds the parser of a field.
 
 use std::borrow::Cow;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, schema::SchemaType};
 use utoipa::{PartialSchema, ToSchema};
 
-/// The schema of a text of a certain form.
+/// The schema of a text with a certain form.
 pub(crate) fn text(description: &str, format: Option<&str>, example: &str) -> RefOr<Schema> {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
@@ -17,7 +17,7 @@ pub(crate) fn text(description: &str, format: Option<&str>, example: &str) -> Re
         .into()
 }
 
-/// Describes a type that is written as a text.
+/// Defines the schema of a type that is written as text.
 macro_rules! written_as_text {
     ($type:ident, $description:literal, $format:expr, $example:literal) => {
         impl utoipa::PartialSchema for $type {

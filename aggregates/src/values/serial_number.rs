@@ -1,10 +1,10 @@
-//! What firmware and people write where a serial number is not known.
+//! Placeholders: what firmware and operators write when a serial number is not known.
 //!
 //! Sources: the outputs of dmidecode in system76/firmware-open issue 432 and dell/libsmbios issue 66, the placeholder lists of
 //! lf-edge/eve pull request 6381 and lpereira/hardinfo pull requests 234 and 318.
 
-/// What makers leave in firmware, or programs write where they read nothing: never a serial number, whoever gives it. Without
-/// spaces and punctuation, in lower case.
+/// Placeholders that manufacturers leave in firmware, or that programs write when they can read nothing: never a serial number,
+/// regardless of the source. Written without spaces and punctuation, in lower case.
 const OF_MAKERS: [&str; 37] = [
     "tobefilledbyoem",
     "tobefilledbyoemstring",
@@ -45,8 +45,8 @@ const OF_MAKERS: [&str; 37] = [
     "na",
 ];
 
-/// What people write besides. In the cell of an inventory it means that there is no number; given to the API alone, it may be
-/// one that an operator chose.
+/// Placeholders that operators write. In an inventory, one means that there is no number; in an API request, it may be a number
+/// that an operator chose.
 const OF_PEOPLE: [&str; 33] = [
     "default",
     "serialno",
@@ -83,7 +83,7 @@ const OF_PEOPLE: [&str; 33] = [
     "nosn",
 ];
 
-/// Digits in their order, from which makers take as many as the field has.
+/// Digit sequences that manufacturers cut to the length of the field.
 const COUNTED: [&str; 4] = ["12345678901234567890", "01234567890123456789", "123456789abcdef", "0123456789abcdef"];
 
 fn plain(text: &str) -> String {
@@ -98,13 +98,13 @@ fn all(plain: &str, sign: char, least: usize) -> bool {
     plain.len() >= least && plain.chars().all(|c| c == sign)
 }
 
-/// Whether a text is certainly no serial number: what makers leave in firmware.
+/// Whether a text is certainly not a serial number: a placeholder that manufacturers leave in firmware.
 pub fn is_of_makers(text: &str) -> bool {
     let plain = plain(text);
     OF_MAKERS.contains(&plain.as_str()) || ['0', 'x', 'f'].into_iter().any(|sign| all(&plain, sign, 8)) || counted(&plain, 9)
 }
 
-/// Whether a text stands where a serial number is not known.
+/// Whether a text is a placeholder for an unknown serial number.
 pub fn is_filler(text: &str) -> bool {
     let short = plain(text);
     short.is_empty()

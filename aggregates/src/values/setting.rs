@@ -1,7 +1,7 @@
-//! Settings of boot images: what an image's templates need to know beyond the server itself, such as the disk or the time zone.
+//! Settings of boot images: values that an image's templates need beyond the server's own, such as the disk or the time zone.
 //!
-//! A boot image declares its settings with types. Their values come from the device, its role, its venture, its site or the
-//! image. A value never holds a secret, only a secret's name.
+//! A boot image declares its settings with types. Their values are set on the device, its role, its venture, its site or the
+//! image. A value never contains a secret, only the name of one.
 
 use super::name::Name;
 use super::{ParseError, invisible};
@@ -17,10 +17,10 @@ mod tests;
 /// Values of settings by name, as a site, venture, role or device sets them.
 pub type Settings = BTreeMap<SettingName, SettingValue>;
 
-/// What a secret's name begins with where it may be rendered into boot files.
+/// The prefix of the names of secrets that may be rendered into boot files.
 pub const BOOT_SECRET_PREFIX: &str = "boot-";
 
-/// Control characters, line and paragraph separators, and what XML and YAML have no way to write.
+/// Control characters, line and paragraph separators, and characters that XML or YAML cannot represent.
 fn is_forbidden(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
@@ -30,7 +30,7 @@ const LONGEST_TEXT: usize = 4096;
 const MOST_ITEMS: usize = 256;
 const MOST_CHOICES: usize = 64;
 
-/// 1 to 40 of `a-z 0-9 _`, beginning with a letter: what templates write after `settings.`.
+/// The name of a setting: 1 to 40 of `a-z 0-9 _`, beginning with a letter. Templates use it as `settings.NAME`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "time_zone")]
@@ -83,21 +83,21 @@ impl From<SettingName> for String {
     }
 }
 
-/// One line of at most 4,096 characters without control characters. It is kept as it was written, white space included.
+/// One line of at most 4,096 characters without control characters. It is kept as it was written, including white space.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String)]
 pub struct SettingText(String);
 
 impl SettingText {
-    /// The text.
+    /// The line as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl SettingText {
-    /// A text as it is in an event, by the rules of all versions.
+    /// Reads a text from an event, by the rules of all versions.
     fn stored(text: &str) -> Result<Self, ParseError> {
         if text.chars().count() > LONGEST_TEXT {
             return Err(ParseError::new(format!("a setting's text has at most {LONGEST_TEXT} characters")));
@@ -137,14 +137,14 @@ impl From<SettingText> for String {
     }
 }
 
-/// At most 256 texts.
+/// A list of at most 256 texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "Vec<SettingText>", into = "Vec<SettingText>")]
 #[schema(value_type = Vec<String>)]
 pub struct SettingList(Vec<SettingText>);
 
 impl SettingList {
-    /// The texts.
+    /// The items of the list.
     pub fn items(&self) -> &[SettingText] {
         &self.0
     }
@@ -170,20 +170,20 @@ impl From<SettingList> for Vec<SettingText> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "a string, a whole number, true or false, a list of strings, or {\"secret\": NAME}")]
 pub enum SettingValue {
-    /// Yes or no.
+    /// True or false.
     Boolean(bool),
-    /// A whole number.
+    /// An integer.
     Number(i64),
-    /// A text, also for a choice.
+    /// A text; also the value of a choice.
     Text(SettingText),
-    /// Several texts.
+    /// A list of texts.
     List(SettingList),
-    /// A secret by its name.
+    /// A reference to a secret.
     Secret(SecretReference),
 }
 
 impl SettingValue {
-    /// Whether it is as good as no value: an empty text or an empty list.
+    /// Whether the value counts as no value: an empty text or an empty list.
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Text(text) => text.as_str().is_empty(),
@@ -192,7 +192,7 @@ impl SettingValue {
         }
     }
 
-    /// The secret that it refers to.
+    /// The name of the secret that the value refers to.
     pub fn secret(&self) -> Option<&Name> {
         match self {
             Self::Secret(reference) => Some(&reference.secret),
@@ -201,7 +201,7 @@ impl SettingValue {
     }
 }
 
-/// A secret by its name; the service reads it when a file is rendered.
+/// A reference to a secret by its name. The service reads the secret when it renders a file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretReference {
@@ -209,26 +209,26 @@ pub struct SecretReference {
     pub secret: Name,
 }
 
-/// What values a setting takes.
+/// The type of a setting's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SettingType {
-    /// One line.
+    /// One line of text.
     Text,
-    /// A whole number.
+    /// An integer.
     Number,
-    /// Yes or no.
+    /// True or false.
     Boolean,
-    /// Several lines.
+    /// Several lines of text.
     List,
     /// One of the declared choices.
     Choice,
-    /// A secret by its name.
+    /// The name of a secret.
     Secret,
 }
 
 impl SettingType {
-    /// As in JSON.
+    /// The type as it is written in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -241,32 +241,33 @@ impl SettingType {
     }
 }
 
-/// A setting as a boot image declares it.
+/// The declaration of a setting in a boot image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SettingSpec {
-    /// What values it takes.
+    /// The type of the setting's values.
     #[serde(rename = "type")]
     pub kind: SettingType,
-    /// What it is for.
+    /// The purpose of the setting, for operators.
     #[serde(default)]
     pub description: SettingText,
-    /// Whether a deployment needs a value. An optional setting without one is an empty text or an empty list.
+    /// Whether a deployment needs a value. An optional setting without a value is an empty text or an empty list in templates.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub required: bool,
-    /// The image's own value, which counts where nothing nearer sets one.
+    /// The image's own value, which applies if nothing nearer sets one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<SettingValue>,
-    /// The values of a choice.
+    /// The allowed values of a choice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<SettingText>,
 }
 
 impl SettingSpec {
-    /// Why a value is not one of this setting, as the end of a sentence after the setting's name.
+    /// Checks whether a value is allowed for this setting. The error is the end of a sentence that begins with the setting's
+    /// name.
     ///
     /// # Errors
-    /// Where the type differs, the choice is not declared, or the secret may not be rendered into boot files.
+    /// The type is wrong, the choice is not declared, or the secret may not be rendered into boot files.
     pub fn accepts(&self, value: &SettingValue) -> Result<(), String> {
         match (self.kind, value) {
             (SettingType::Text, SettingValue::Text(_))
@@ -294,7 +295,7 @@ impl SettingSpec {
         }
     }
 
-    /// What is wrong with the declaration itself, as the end of a sentence after the setting's name.
+    /// The problem with the declaration itself, as the end of a sentence that begins with the setting's name.
     pub fn problem(&self) -> Option<String> {
         if self.kind == SettingType::Choice && self.choices.is_empty() {
             return Some("is a choice and has no choices".to_owned());

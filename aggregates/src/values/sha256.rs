@@ -1,4 +1,4 @@
-//! The name of a content: its SHA-256.
+//! SHA-256 digests, which name stored file contents.
 
 use super::ParseError;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 pub struct Sha256([u8; 32]);
 
 impl Sha256 {
-    /// The digest with these bytes.
+    /// Creates a digest from its bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }

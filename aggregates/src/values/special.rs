@@ -1,11 +1,11 @@
-//! Addresses that no host of a data centre has: those that IANA's "IPv4 Special-Purpose Address Registry" (RFC 6890) and RFC
-//! 1112 set aside for something else. Private, shared (100.64.0.0/10), documentation (192.0.2.0/24 and others) and benchmarking
-//! addresses (198.18.0.0/15) are not among them: people use them for their networks.
+//! Special addresses, which no host of a data centre has: those that IANA's "IPv4 Special-Purpose Address Registry" (RFC 6890)
+//! and RFC 1112 reserve for other purposes. Private, shared (100.64.0.0/10), documentation (for example 192.0.2.0/24) and
+//! benchmarking addresses (198.18.0.0/15) are allowed, because operators use them in their networks.
 
 use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
 
-/// The first address, the length of the prefix, and what the addresses are for.
+/// The first address of a range, its prefix length, and the purpose of its addresses.
 const SPECIAL: [(Ipv4Addr, u8, &str); 5] = [
     (Ipv4Addr::UNSPECIFIED, 8, "\"this network\" (RFC 791), which no host has"),
     (Ipv4Addr::new(127, 0, 0, 0), 8, "loopback (RFC 1122), which each host has for itself"),
@@ -14,15 +14,15 @@ const SPECIAL: [(Ipv4Addr, u8, &str); 5] = [
     (Ipv4Addr::new(240, 0, 0, 0), 4, "reserved (RFC 1112), which no host has"),
 ];
 
-/// Which special addresses are among those of a network, and what they are for.
+/// The special addresses within a network, and their purpose; `None` if there are none.
 pub fn in_network(cidr: Ipv4Net) -> Option<String> {
     special()
         .find(|(range, _)| range.contains(&cidr.network()) || cidr.contains(&range.network()))
         .map(|(range, what)| format!("{range} is {what}"))
 }
 
-/// Why no server that others reach has this address. Kea rejects a file whose next server is the broadcast address, and dnsmasq
-/// sends its own address for 0.0.0.0.
+/// Why no server that others connect to can have this address. Kea rejects a file whose next server is the broadcast address,
+/// and dnsmasq sends its own address instead of 0.0.0.0.
 pub fn of_no_server(address: Ipv4Addr) -> Option<String> {
     special().find(|(range, _)| range.contains(&address)).map(|(_, what)| format!("{address} is {what}"))
 }

@@ -1,5 +1,5 @@
-//! No text makes a value panic; what is read is shown as text that reads as the same; and names
-//! that templates offer are free, valid and never repeated.
+//! Property tests of value types: no text makes a parser panic, a value that is written as text reads back as the same value,
+//! and names that templates offer are free, valid and never repeated.
 
 use super::ParseError;
 use super::dhcp_option::{Addresses, OptionName};
@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
-/// Whatever is read reads the same from what it is shown as, and its JSON is that text.
+/// Checks that a parsed value reads back from its text as the same value, and that its JSON is that text.
 fn round_trip<T>(text: &str) -> Option<T>
 where
     T: FromStr<Err = ParseError> + Display + Debug + PartialEq + serde::Serialize,
@@ -55,7 +55,7 @@ fn read_as_everything(text: &str) {
     assert_eq!(fitted.to_string().parse::<Text>(), Ok(fitted), "what is made to fit fits");
 }
 
-/// Templates with ranges that may overlap, have few numbers, and be next to the largest number.
+/// Templates whose ranges may overlap, be small, or end at the largest number.
 fn template() -> impl Strategy<Value = String> {
     let range = prop_oneof![(0..30u32, 0..30u32), (0..30u32, 0..30u32).prop_map(|(a, b)| (u32::MAX - a.max(b), b))];
     let alternative = (prop_oneof!["h", "h1", "", "web-"], range, prop_oneof![Just(".dc1.example"), Just("1.dc1.example")])

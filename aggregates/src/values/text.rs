@@ -1,4 +1,4 @@
-//! A line of text that a person wrote: a description, a reason, a serial number.
+//! A line of text that an operator wrote: a description, a reason, a serial number.
 
 use super::{ParseError, invisible};
 use serde::{Deserialize, Serialize};
@@ -7,37 +7,37 @@ use std::str::FromStr;
 use unicode_normalization::UnicodeNormalization;
 use utoipa::ToSchema;
 
-/// One trimmed line of at most 300 characters without control characters. May be empty. Parsed from what a person wrote, it
-/// has no invisible characters either; one that was stored before that rule may have some, and shows them where it is shown.
-/// It still needs the escaping of the format that it is written into.
+/// One trimmed line of at most 300 characters without control characters; may be empty. When it is read from a request, it
+/// contains no invisible characters either. A text that was stored before that rule may contain some; they are written out
+/// wherever the text is shown. The text still needs the escaping of the format that it is written into.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String)]
 pub struct Text(String);
 
 impl Text {
-    /// The text.
+    /// The line as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether nothing was written.
+    /// Whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The text for comparing what is printed on labels: case of the letters a to z, full-width and other compatible forms of
-    /// characters, and runs of blanks make no difference. The migration `folded_numbers` does the same in SQL.
+    /// The text in a form for comparing what is printed on labels: the case of the letters a to z, full-width and other
+    /// compatibility forms of characters, and runs of spaces make no difference. The migration `folded_numbers` does the same
+    /// in SQL.
     pub fn folded(&self) -> String {
         let folded: String = self.0.nfkc().collect::<String>().to_ascii_lowercase();
         folded.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
-    /// Makes any message fit: control characters become spaces, invisible ones are written out, and what is over 300
-    /// characters is cut.
-    /// For messages of other programs, which must be kept whatever they hold.
+    /// Turns any message into a valid text: control characters become spaces, invisible characters are written out, and the
+    /// rest after 300 characters is cut. For messages of other programs, which must be kept regardless of their content.
     pub fn fitted(message: &str) -> Self {
-        // No more of a long message is looked at than can be kept.
+        // Read no more of a long message than can be kept.
         let line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
         let line: String = invisible::shown(&line).chars().take(300).collect();
         Self(line.trim().to_owned())
@@ -45,7 +45,7 @@ impl Text {
 }
 
 impl Text {
-    /// A text as it is in an event, by the rules of all versions.
+    /// Reads a text from an event, by the rules of all versions.
     fn stored(text: &str) -> Result<Self, ParseError> {
         let text = text.trim();
         if text.chars().count() > 300 {

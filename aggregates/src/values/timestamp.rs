@@ -1,18 +1,18 @@
-//! A moment, written as RFC 3339 in UTC wherever it is stored or shown.
+//! A point in time, written as RFC 3339 in UTC wherever it is stored or shown.
 
 use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime, UtcOffset};
 use utoipa::ToSchema;
 
-/// A moment in UTC of the years 0 to 9999. The domain never asks for the current one: it is given.
+/// A point in time in UTC, in the years 0 to 9999. The domain never reads the clock: callers pass the current time in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, format = DateTime)]
 pub struct Timestamp(pub OffsetDateTime);
 
 impl Timestamp {
-    /// This moment moved by `seconds`, which may be negative; at most to the first or last moment that time has.
+    /// This time plus `seconds`, which may be negative; limited to the first and last representable time.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(Duration::seconds(seconds)))
@@ -27,7 +27,7 @@ impl Default for Timestamp {
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // RFC 3339 has no years before 0; failing here would be a panic in `to_string`.
+        // RFC 3339 has no years before 0. Returning an error here would make `to_string` panic.
         match self.0.checked_to_offset(UtcOffset::UTC).and_then(|at| at.format(&Rfc3339).ok()) {
             Some(text) => f.write_str(&text),
             None => write!(f, "{}", self.0),

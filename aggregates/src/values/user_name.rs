@@ -1,4 +1,4 @@
-//! Names that people sign in as: of our own making, or as an `OpenID` Connect provider has them.
+//! User names: those that Bootledger's own users sign in with, and those of an `OpenID` Connect provider.
 
 use super::ParseError;
 use serde::{Deserialize, Serialize};
@@ -6,12 +6,12 @@ use std::fmt::{self, Write};
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// The longest name, in characters: the longest e-mail address (RFC 5321).
+/// The most characters of a user name: the length of the longest e-mail address (RFC 5321).
 const LONGEST: usize = 254;
 
-/// 1 to 254 ASCII characters: letters, digits, `. _ - @ + ' ! # $ & = ^ ~ \` and single spaces inside, beginning with a letter,
-/// a digit or `_`. That is what providers have: `ada@corp.example`, `CORP\ada`, `ada_partner.example#EXT#@corp.example`. Read
-/// case-insensitively. In a URL it is written with [`in_url`].
+/// A user name of 1 to 254 ASCII characters: letters, digits, `. _ - @ + ' ! # $ & = ^ ~ \` and single inner spaces, beginning
+/// with a letter, a digit or `_`. Providers use such names: `ada@corp.example`, `CORP\ada`,
+/// `ada_partner.example#EXT#@corp.example`. Read case-insensitively. [`in_url`] writes it in a URL.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "ada@corp.example")]
@@ -23,20 +23,20 @@ impl UserName {
         &self.0
     }
 
-    /// The name as a segment of a URL's path.
+    /// The name as a path segment of a URL.
     pub fn in_url(&self) -> String {
         in_url(&self.0)
     }
 }
 
-/// A user's name as a segment of a URL's path.
+/// A user's name as a path segment of a URL.
 pub fn in_url(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'@') {
             text.push(char::from(byte));
         } else {
-            // Writing to a String cannot fail.
+            // Writing to a string cannot fail.
             let _ = write!(text, "%{byte:02X}");
         }
     }
@@ -155,7 +155,7 @@ mod tests {
         }
     }
 
-    /// Users of before have names that were read by other rules.
+    /// Names of existing users were read by the rules of earlier versions.
     #[test]
     fn every_name_of_before_is_a_user_name() {
         let each = ('!'..='~').map(|c| format!("a{c}")).chain(["0".to_owned(), "a".repeat(64)]);

@@ -1,8 +1,8 @@
-//! What Puppet is told about the servers of a venture or role: classes, top-scope parameters and an environment.
+//! Puppet data of a venture or role: the classes, top-scope parameters and environment that Puppet gets for its servers.
 //!
-//! A role inherits from its venture, and that from its parent; what is nearer wins. Events hold plain texts and values,
-//! so that old ones can always be read; the names are checked when somebody defines them. Nothing here is secret: what
-//! Puppet is told, anybody on the boot network may ask for.
+//! A role inherits from its venture, and a venture from its parent; the nearest value wins. Events hold plain texts and values,
+//! so that old ones can always be read; names are checked when they are defined. Nothing here is secret: any host on the boot
+//! network can request what Puppet gets.
 
 #[cfg(test)]
 mod tests;
@@ -16,26 +16,26 @@ use std::collections::BTreeMap;
 use std::fmt;
 use utoipa::ToSchema;
 
-/// Values by name, as JSON has them: texts, whole and decimal numbers, true and false, null, lists, and objects.
+/// Values by name, as in JSON: texts, integers and decimal numbers, true and false, null, lists, and objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = Object)]
 pub struct Parameters(pub BTreeMap<Text, Value>);
 
 impl Parameters {
-    /// Whether there are none.
+    /// Whether there are no parameters.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// Puppet classes, in one of the two forms that Puppet's external nodes have: a list of names, or names with parameters.
+/// Puppet classes, in one of the two forms of Puppet's external node classifiers: a list of names, or names with parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Classes {
-    /// The classes' names.
+    /// Class names only.
     Names(Vec<Text>),
-    /// The classes with their parameters; null or an empty object for none.
+    /// The classes with their parameters; null or an empty object means none.
     #[schema(value_type = BTreeMap<String, Option<Object>>)]
     WithParameters(BTreeMap<Text, Parameters>),
 }
@@ -47,7 +47,7 @@ impl Default for Classes {
 }
 
 impl Classes {
-    /// Whether there are none.
+    /// Whether there are no classes.
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Names(names) => names.is_empty(),
@@ -64,7 +64,7 @@ impl Classes {
     }
 }
 
-// By hand, because the one of an untagged enum would not say what is wrong.
+// Written manually, because the derived code for an untagged enum would not say what is wrong.
 impl<'de> Deserialize<'de> for Classes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;
@@ -86,7 +86,7 @@ impl<'de> Deserialize<'de> for Classes {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Classes, A::Error> {
                 let mut classes = BTreeMap::new();
-                // Puppet allows null where a class has no parameters.
+                // Puppet allows null if a class has no parameters.
                 while let Some((name, parameters)) = map.next_entry::<Text, Option<Parameters>>()? {
                     classes.insert(name, parameters.unwrap_or_default());
                 }
@@ -98,38 +98,38 @@ impl<'de> Deserialize<'de> for Classes {
     }
 }
 
-/// What one of role, venture and its ancestors says.
+/// The Puppet data of a role, a venture, or one of the venture's ancestors.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer<'a> {
-    /// Its classes.
+    /// The classes that this layer adds.
     pub classes: &'a Classes,
-    /// Its top-scope parameters.
+    /// The top-scope parameters that this layer sets.
     pub parameters: &'a Parameters,
-    /// Its environment.
+    /// The environment that this layer sets, if any.
     pub environment: Option<&'a Text>,
 }
 
-/// What a node is told: the answer of an external node classifier.
+/// The Puppet data of a node: the answer of an external node classifier.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Classification {
-    /// Classes with their parameters.
+    /// The classes with their parameters.
     #[schema(value_type = BTreeMap<String, Object>)]
     pub classes: BTreeMap<String, BTreeMap<String, Value>>,
-    /// Top-scope parameters.
+    /// The top-scope parameters.
     #[schema(value_type = Object)]
     pub parameters: BTreeMap<String, Value>,
-    /// The environment; the agent's own where it is missing.
+    /// The environment; if omitted, the agent's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
 }
 
 impl Classification {
-    /// What layers come to, the nearest first: all classes; of a parameter the nearest value, of the environment too.
+    /// Combines layers, nearest first: all classes, and for each parameter and the environment the nearest value.
     pub fn of<'a>(layers: impl IntoIterator<Item = Layer<'a>>) -> Self {
         let mut all = Self::default();
         for layer in layers {
             for (name, parameters) in layer.classes.each() {
-                // `::ntp` and `ntp` are one class to Puppet, which must not be told of it twice.
+                // To Puppet, `::ntp` and `ntp` are the same class, and the answer must not list it twice.
                 let name = name.as_str().trim_start_matches("::").to_owned();
                 let class = all.classes.entry(name).or_default();
                 for (name, value) in parameters.iter().flat_map(|parameters| &parameters.0) {
@@ -145,20 +145,20 @@ impl Classification {
     }
 }
 
-/// The most bytes that all of it has as JSON.
+/// The largest size of all Puppet data of a layer as JSON, in bytes.
 const LARGEST: usize = 64 * 1024;
-/// How deep lists and objects may lie in each other.
+/// The deepest nesting of lists and objects.
 const DEEPEST: usize = 8;
-/// The most characters of a name in an object. YAML has no simple keys over 1024.
+/// The most characters of a name in an object. YAML allows no simple keys of more than 1024.
 const LONGEST_KEY: usize = 300;
-/// What Bootledger itself tells begins with this.
+/// The prefix of the parameters that Bootledger itself adds.
 pub const OWN_PREFIX: &str = "bootledger_";
-/// Top-scope variables that Puppet sets itself and lets nobody else set.
+/// Top-scope variables that Puppet sets itself and does not allow others to set.
 const TAKEN: [&str; 4] = ["environment", "facts", "server_facts", "trusted"];
-/// Sections of `puppet.conf`, which no environment is called.
+/// Sections of `puppet.conf`, which cannot be names of environments.
 const SECTIONS: [&str; 4] = ["agent", "main", "master", "user"];
 
-/// Every rule that a layer breaks: Puppet's own about names, and what could not be told to Puppet unchanged.
+/// Every problem with a layer: violations of Puppet's rules for names, and values that would not reach Puppet unchanged.
 pub(super) fn broken(layer: Layer<'_>) -> Vec<BrokenRule> {
     let mut broken = vec![];
     for (class, parameters) in layer.classes.each() {
@@ -195,13 +195,14 @@ pub(super) fn broken(layer: Layer<'_>) -> Vec<BrokenRule> {
     broken
 }
 
-/// Letters, digits and underscores, all lower case; beginning with a letter, or with any of them.
+/// Whether a text consists of lower-case letters, digits and underscores, and begins with a letter or, if `any_begin`, with any
+/// of them.
 fn is_word(text: &str, any_begin: bool) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     text.starts_with(|c: char| any_begin || c.is_ascii_lowercase()) && text.chars().all(allowed)
 }
 
-/// Puppet's `\A([a-z][a-z0-9_]*)?(::[a-z][a-z0-9_]*)*\Z`, without the empty text.
+/// Whether a text matches Puppet's `\A([a-z][a-z0-9_]*)?(::[a-z][a-z0-9_]*)*\Z` and is not empty.
 fn is_class(text: &str) -> bool {
     text.strip_prefix("::").unwrap_or(text).split("::").all(|part| is_word(part, false))
 }
@@ -216,14 +217,14 @@ fn told(field: &str, what: &str, value: &Value) -> Option<BrokenRule> {
     Some(BrokenRule::new(field, "puppet_value", format!("{what} {why}")))
 }
 
-/// Why a value would not reach Puppet as it is.
+/// Why a value would not reach Puppet unchanged.
 fn unclear(value: &Value, depth: usize) -> Option<String> {
     if depth > DEEPEST {
         return Some(format!("has lists and objects more than {DEEPEST} deep"));
     }
     match value {
         Value::Null | Value::Bool(_) => None,
-        // Ruby reads 1e20 as a text.
+        // Ruby reads 1e20 as a string.
         Value::Number(number) => {
             let clear = number.is_i64() || number.is_f64() && !number.to_string().contains('e');
             (!clear).then(|| format!("has the number {number}, which Puppet would not read as one; write it as a text"))
@@ -240,7 +241,7 @@ fn unclear(value: &Value, depth: usize) -> Option<String> {
     }
 }
 
-/// Characters that YAML leaves out, or reads as the end of a line.
+/// The first character that YAML drops, or reads as the end of a line.
 fn garbled(text: &str) -> Option<String> {
     let bad = |c: &char| {
         c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')

@@ -1,9 +1,9 @@
-//! One test for each rule of a venture and its roles.
+//! Tests of the rules of a venture and its roles, one for each.
 
 use super::*;
 use crate::samples::{broken, outcome, parsed};
 
-/// Defines `shop` below `parent`, whose own ancestors are these.
+/// The command that defines `shop` below `parent`, which has these ancestors.
 fn below(parent: &str, ancestors: &[&str]) -> VentureCommand {
     let spec = VentureSpec { parent: Some(parsed(parent)), ..VentureSpec::default() };
     let ancestors = ancestors.iter().map(|name| parsed(name)).collect();

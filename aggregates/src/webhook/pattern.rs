@@ -1,4 +1,4 @@
-//! Which events somebody wants to hear of.
+//! Patterns that select the events of a webhook.
 
 use crate::event::KINDS;
 use crate::values::ParseError;
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Events of one type, such as `DeploymentDone`; or of one type of aggregate, `deployment.*`; or all, `*`.
+/// Events of one type, such as `DeploymentDone`; of one type of aggregate, such as `deployment.*`; or all, `*`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum EventPattern {
-    /// `*`
+    /// All events: `*`.
     All,
-    /// `deployment.*`, without the last two characters.
+    /// All events of a type of aggregate: `deployment.*`, stored without the last two characters.
     Aggregate(String),
-    /// `DeploymentDone`
+    /// Events of one type: `DeploymentDone`.
     Type(String),
 }
 
@@ -27,7 +27,7 @@ written_as_text!(
 );
 
 impl EventPattern {
-    /// Whether this version of the program has such events.
+    /// Whether this version of the program has events that match.
     pub fn is_known(&self) -> bool {
         match self {
             Self::All => true,

@@ -1,4 +1,4 @@
-//! One test for each rule of a webhook.
+//! Tests of the rules of a webhook, one for each.
 
 use super::*;
 use crate::samples::{broken, outcome, parsed};

@@ -1,4 +1,4 @@
-//! Where a webhook's receiver is.
+//! The URL of a webhook's receiver.
 
 use crate::values::ParseError;
 use serde::{Deserialize, Serialize};
@@ -7,22 +7,22 @@ use std::str::FromStr;
 use url::Url;
 use utoipa::ToSchema;
 
-/// The longest, in bytes.
+/// The most bytes of a URL.
 const LONGEST: usize = 1_000;
 
-/// An `http` or `https` URL without user or password, which would be in events, and without fragment.
+/// An `http` or `https` URL without fragment, and without user or password, which events would contain.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "https://chat.example/hooks/bootledger")]
 pub struct WebhookUrl(Url);
 
 impl WebhookUrl {
-    /// The whole URL. Its path and query may mean something to the receiver alone: they are not for logs.
+    /// The full URL. Its path and query may be confidential, so they must not appear in logs.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// Scheme, host and port, which may be told.
+    /// Scheme, host and port, which may appear in logs and messages.
     pub fn origin(&self) -> String {
         self.0.origin().ascii_serialization()
     }
@@ -37,7 +37,7 @@ impl fmt::Debug for WebhookUrl {
 impl FromStr for WebhookUrl {
     type Err = ParseError;
 
-    // No message has the text itself: it may have a password.
+    // No message repeats the text: it may contain a password.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
         if text.len() > LONGEST {
@@ -48,7 +48,7 @@ impl FromStr for WebhookUrl {
         }
         let url = Url::parse(text)
             .map_err(|error| ParseError::new(format!("this is no URL such as https://chat.example/hooks/bootledger: {error}")))?;
-        // The standard of browsers mends too much, such as `http:///chat.example`.
+        // The URL standard of browsers corrects too much: it accepts `http:///chat.example`, for example.
         let rest = text.split_once("://").map_or("", |(_, rest)| rest);
         if !matches!(url.scheme(), "http" | "https") || rest.is_empty() || rest.starts_with('/') {
             return Err(ParseError::new("a webhook's URL begins with https:// or http:// and a host"));

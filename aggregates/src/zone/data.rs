@@ -1,4 +1,4 @@
-//! The data of extra records: their types, how each is read from its words and written again.
+//! The data of extra records: the supported types, and how the data is read from master files and written to them.
 
 use super::master_file::{OwnerName, Word};
 use super::naptr;
@@ -6,50 +6,50 @@ use crate::values::ParseError;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The types that extra records may have.
+/// The types that extra records can have.
 pub const TYPES: &str = "A, AAAA, CAA, CNAME, DS, MX, NAPTR, NS, PTR, SRV, SSHFP, TLSA, TXT";
 
-/// What a record says.
+/// The data of a record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Data {
     /// An IPv4 address.
     A(Ipv4Addr),
     /// An IPv6 address.
     Aaaa(Ipv6Addr),
-    /// Which authorities may issue certificates (RFC 8659).
+    /// Which certification authorities may issue certificates (RFC 8659).
     Caa(u8, String, CharacterString),
-    /// Another name for the same.
+    /// The canonical name of an alias.
     Cname(OwnerName),
-    /// The key of a signed zone below (RFC 4034).
+    /// The digest of a signed child zone's key (RFC 4034).
     Ds(u16, u8, u8, Hex),
-    /// Who takes mail.
+    /// A mail server, with its preference.
     Mx(u16, OwnerName),
-    /// A rule of RFC 3403.
+    /// A rewrite rule (RFC 3403).
     Naptr(u16, u16, [CharacterString; 3], OwnerName),
-    /// Who serves the zone below.
+    /// A name server of a delegated zone.
     Ns(OwnerName),
-    /// The name of an address.
+    /// The host name of an address.
     Ptr(OwnerName),
-    /// Where a service is (RFC 2782).
+    /// The location of a service (RFC 2782).
     Srv([u16; 3], OwnerName),
     /// The fingerprint of an SSH key (RFC 4255).
     Sshfp(u8, u8, Hex),
-    /// A certificate (RFC 6698).
+    /// The association of a certificate with a service (RFC 6698).
     Tlsa([u8; 3], Hex),
-    /// Text.
+    /// Free text.
     Txt(Vec<CharacterString>),
 }
 
-/// Up to 255 octets.
+/// A character string of up to 255 octets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CharacterString(Vec<u8>);
 
-/// Octets in hexadecimal digits.
+/// Octets, written in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hex(String);
 
 impl Data {
-    /// The data of a type, from its words. `kind` is in capital letters.
+    /// Reads the data of a record type from its words. `kind` is in capital letters.
     pub(super) fn read(kind: &str, words: &[Word], origin: &OwnerName) -> Result<Self, ParseError> {
         let mut words = Words { kind, left: words.iter(), origin };
         let data = match kind {
@@ -116,7 +116,7 @@ impl Data {
         }
     }
 
-    /// The type's name.
+    /// The name of the record type.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::A(..) => "A",
@@ -135,7 +135,7 @@ impl Data {
         }
     }
 
-    /// The host that a record of a service names; none where it says that there is no service (RFC 2782, RFC 7505).
+    /// The host that a record of a service names; `None` if the record says that there is no such service (RFC 2782, RFC 7505).
     pub fn target(&self) -> Option<&OwnerName> {
         match self {
             Self::Ns(name) => Some(name),
@@ -144,7 +144,7 @@ impl Data {
         }
     }
 
-    /// What BIND loads and yet nobody can mean; refused when it is saved.
+    /// What is wrong with data that BIND loads but that makes no sense. It is refused when it is saved.
     pub(super) fn meaningless(&self) -> Option<String> {
         match self {
             Self::Tlsa([_, _, kind], hex) => hex.clone().digest("matching type", *kind, &TLSA_DIGESTS).err().map(|error| error.0),
@@ -161,14 +161,14 @@ impl Data {
     }
 }
 
-/// How many octets digests have, by their type: of DS (RFC 4034, RFC 4509, RFC 6605), SSHFP (RFC 4255, RFC 6594) and TLSA (RFC
-/// 6698). BIND refuses a zone for the first two.
+/// The length of digests in octets, by digest type: of DS (RFC 4034, RFC 4509, RFC 6605), SSHFP (RFC 4255, RFC 6594) and TLSA
+/// (RFC 6698). BIND refuses a zone for a wrong length in the first two.
 const DS_DIGESTS: [(u8, usize); 3] = [(1, 20), (2, 32), (4, 48)];
 const SSHFP_DIGESTS: [(u8, usize); 2] = [(1, 20), (2, 32)];
 const TLSA_DIGESTS: [(u8, usize); 2] = [(1, 32), (2, 64)];
 
 impl Hex {
-    /// The same, where it is as long as digests of its type are.
+    /// Returns the digest, if it has the length of its type.
     fn digest(self, what: &str, kind: u8, lengths: &[(u8, usize)]) -> Result<Self, ParseError> {
         let (octets, expected) = (self.0.len() / 2, lengths.iter().find(|(known, _)| *known == kind));
         match expected {
@@ -182,7 +182,7 @@ impl Hex {
     }
 }
 
-/// The words of a record's data that are left.
+/// The remaining words of a record's data.
 struct Words<'a> {
     kind: &'a str,
     left: std::slice::Iter<'a, Word>,
@@ -200,7 +200,7 @@ impl<'a> Words<'a> {
 
     fn value<T: std::str::FromStr>(&mut self, what: &str) -> Result<T, ParseError> {
         let word = self.plain(what)?;
-        // A sign is no part of a number in a master file.
+        // A number in a master file has no sign.
         let parsed = if word.starts_with('+') { None } else { word.parse().ok() };
         parsed.ok_or_else(|| ParseError::new(format!("{word:?} in a {} record is not {what}", self.kind)))
     }
@@ -220,7 +220,7 @@ impl<'a> Words<'a> {
         Ok(CharacterString(octets))
     }
 
-    /// The digits of all words that are left.
+    /// The hexadecimal digits of all remaining words.
     fn hex(&mut self) -> Result<Hex, ParseError> {
         let first = self.plain("hexadecimal digits")?;
         let digits: String = std::iter::once(first).chain(self.left.by_ref().map(Word::shown)).collect();
@@ -249,7 +249,7 @@ impl fmt::Display for CharacterString {
     }
 }
 
-/// The data in the form of a master file, with every name in full.
+/// Writes the data in master file format, with fully qualified names.
 impl fmt::Display for Data {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! The mail address of who is responsible for a zone, which an SOA record holds as a domain name (RFC 1035, 3.3.13 and 8).
+//! The mail address of a zone's administrator, which an SOA record stores as a domain name (RFC 1035, 3.3.13 and 8).
 
 use crate::values::ParseError;
 use crate::values::hostname::{DomainName, Hostname};
@@ -8,8 +8,8 @@ use std::fmt;
 use std::fmt::Write;
 use std::str::FromStr;
 
-/// A mail address. It is read as `hostmaster@dc1.example`, or in the form of an SOA record, `hostmaster.dc1.example`, where a
-/// dot before the `@` is written `\.`; it is always written as a mail address.
+/// A mail address. It is read as `hostmaster@dc1.example`, or in the form of an SOA record, `hostmaster.dc1.example`, in which
+/// a dot before the `@` is written `\.`. It is always written as a mail address.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Mailbox {
@@ -20,11 +20,11 @@ pub struct Mailbox {
 written_as_text!(Mailbox, "A mail address", None, "hostmaster@dc1.example");
 
 impl Mailbox {
-    /// The domain name that an SOA record has for it, without the final dot.
+    /// The address as a domain name for an SOA record, without the final dot.
     pub fn name(&self) -> String {
         let mut name = String::new();
         for c in self.local.chars() {
-            // What has a meaning in a master file is quoted (RFC 1035, 5.1).
+            // Characters with a special meaning in a master file are quoted (RFC 1035, 5.1).
             if !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '=' | '/' | '*' | '!' | '#' | '%' | '&' | '\'')) {
                 name.push('\\');
             }
@@ -35,8 +35,8 @@ impl Mailbox {
     }
 }
 
-/// The name of `hostmaster` at a site's domain, who is responsible where a zone names nobody. `None` where BIND would refuse the
-/// zone for it. A domain of one label, such as `lan`, is fine here, though it is none of a [`Mailbox`].
+/// The name of `hostmaster` at a site's domain, for zones that name no administrator. `None` if BIND would refuse the zone for
+/// it. A domain with a single label, such as `lan`, is accepted here, although a [`Mailbox`] does not accept it.
 pub fn hostmaster(domain: &DomainName) -> Option<Hostname> {
     format!("hostmaster.{domain}").parse().ok()
 }
@@ -52,7 +52,7 @@ impl FromStr for Mailbox {
             None => first_label(text).ok_or_else(|| wrong("it has no @"))?,
         };
         let domain: Hostname = domain.parse().map_err(|error: ParseError| wrong(&error.to_string()))?;
-        // RFC 5322's atext and inner dots; the label of a name has at most 63 octets.
+        // RFC 5322's atext and inner dots; a label of a domain name has at most 63 octets.
         let atom =
             |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c));
         if local.len() > 63 || !local.split('.').all(atom) {
@@ -65,7 +65,7 @@ impl FromStr for Mailbox {
     }
 }
 
-/// The first label of a name in the form of a master file, without its quotes, and the rest.
+/// The first label of a name in master file format, without its quotes, and the rest.
 fn first_label(text: &str) -> Option<(String, &str)> {
     let mut label = String::new();
     let mut characters = text.char_indices();

@@ -1,37 +1,37 @@
-//! Reads extra records in the form of a master file (RFC 1035, 5; RFC 2308, 4). It reads no other file: `$INCLUDE` and
-//! `$GENERATE` are refused. Every error names its line.
+//! Reads extra records in master file format (RFC 1035, 5; RFC 2308, 4). It reads no other file: `$INCLUDE` and `$GENERATE` are
+//! refused. Every error names its line.
 
 use super::data::Data;
 use crate::values::ParseError;
 use crate::values::hostname::DomainName;
 use std::fmt;
 
-/// The most octets that a zone's extra records may have.
+/// The most octets of a zone's extra records.
 pub const LONGEST: usize = 128 * 1024;
-/// The most records.
+/// The most extra records of a zone.
 pub const MOST: usize = 4_000;
-/// The longest time that answers may be kept (RFC 2181, 8).
+/// The longest TTL (RFC 2181, 8).
 pub const LONGEST_TTL: u32 = (1 << 31) - 1;
 
-/// A record.
+/// An extra record of a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExtraRecord {
-    /// The line that it begins in, the first being 1.
+    /// The number of the line that the record begins in, starting at 1.
     pub line: usize,
-    /// Its name.
+    /// The owner name of the record.
     pub name: OwnerName,
-    /// How long answers may be kept, in seconds; by default as long as the zone says.
+    /// The TTL in seconds; `None` uses the zone's.
     pub ttl: Option<u32>,
-    /// What it says.
+    /// The type and data of the record.
     pub data: Data,
 }
 
 /// Why a line is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineError {
-    /// The line, the first being 1.
+    /// The number of the line, starting at 1.
     pub line: usize,
-    /// Why.
+    /// The reason, as text for operators.
     pub message: String,
 }
 
@@ -47,12 +47,12 @@ impl fmt::Display for LineError {
     }
 }
 
-/// A name in full, in small letters, without the final dot; empty for the root.
+/// A fully qualified name in lower case, without the final dot; empty for the root.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OwnerName(String);
 
 impl OwnerName {
-    /// A name that is one already.
+    /// Creates a name from a text that already has this form.
     pub(super) fn of(name: &str) -> Self {
         Self(name.to_owned())
     }
@@ -62,17 +62,17 @@ impl OwnerName {
         &self.0
     }
 
-    /// Whether it is the root, which stands for "none" in some records.
+    /// Whether this is the root, which means "none" in some records.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether it is this name or lies below it.
+    /// Whether the name is `above` or lies below it.
     pub fn is_in(&self, above: &str) -> bool {
         self.0.strip_suffix(above).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     }
 
-    /// Whether it may be the name of a host (RFC 1123, 2.1), which DNS servers check where an address or a mail server is.
+    /// Whether this can be the name of a host (RFC 1123, 2.1). DNS servers check it for names of addresses and mail servers.
     pub fn is_host(&self) -> bool {
         let label = |label: &str| {
             let inner = label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
@@ -81,7 +81,7 @@ impl OwnerName {
         !self.0.is_empty() && self.0.split('.').all(label)
     }
 
-    /// The name behind a first label `*`.
+    /// The name after a first label `*`.
     pub fn wildcard(&self) -> Option<&str> {
         self.0.strip_prefix("*.")
     }
@@ -105,7 +105,7 @@ impl fmt::Debug for OwnerName {
     }
 }
 
-/// A word of a line, as it stands there without its quotes; escapes are kept until it is known what it is.
+/// A word of a line, as written but without its quotes. Escapes are kept until the word is interpreted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
     text: String,
@@ -113,12 +113,12 @@ pub(super) struct Word {
 }
 
 impl Word {
-    /// The word as people wrote it.
+    /// The word as it was written.
     pub(super) fn shown(&self) -> String {
         self.text.clone()
     }
 
-    /// A name in full, relative to an origin where it has no final dot.
+    /// The fully qualified name; a name without a final dot is relative to `origin`.
     pub(super) fn name(&self, origin: &OwnerName) -> Result<OwnerName, ParseError> {
         let text = self.text.to_ascii_lowercase();
         let wrong = |why: &str| ParseError::new(format!("{text:?} is not a name: {why}"));
@@ -148,7 +148,7 @@ impl Word {
         Ok(OwnerName(full))
     }
 
-    /// The octets that a text stands for.
+    /// The octets that the text represents.
     pub(super) fn octets(&self) -> Result<Vec<u8>, ParseError> {
         let mut octets = vec![];
         let mut characters = self.text.chars();
@@ -176,21 +176,21 @@ impl Word {
     }
 }
 
-/// A line, with those that its parentheses take in.
+/// A line, including the continuation lines within its parentheses.
 struct Line {
     number: usize,
-    /// Whether it begins with a blank, and so has the name of the line before.
+    /// Whether the line begins with a blank and therefore has the name of the line before it.
     indented: bool,
     words: Vec<Word>,
 }
 
-/// The records of a text, with names relative to `zone`; each error with its line.
+/// The records of a text, with names relative to `zone`, or each error with its line.
 pub fn read(text: &str, zone: &DomainName) -> Result<Vec<ExtraRecord>, Vec<LineError>> {
     let (records, errors) = read_each(text, zone);
     if errors.is_empty() { Ok(records) } else { Err(errors) }
 }
 
-/// The same, with the records of the lines that have no error.
+/// The same, but returns the records of the lines without errors together with the errors.
 pub(super) fn read_each(text: &str, zone: &DomainName) -> (Vec<ExtraRecord>, Vec<LineError>) {
     if text.len() > LONGEST {
         let message = format!("the extra records have {} octets; at most {LONGEST} are possible", text.len());
@@ -231,7 +231,7 @@ impl Reader<'_> {
         }
         let mut words = line.words.as_slice();
         if !line.indented {
-            // The lines below that begin with a blank belong to this one, also where its name is wrong.
+            // Lines below that begin with a blank belong to this line, even if its name is wrong.
             self.name = None;
             let name = first.name(&self.origin)?;
             if !name.is_in(self.zone.as_str()) {
@@ -285,7 +285,7 @@ impl Reader<'_> {
     }
 }
 
-/// Seconds, as a number or as BIND writes them: `1h30m`. `None` where it is no time.
+/// Reads seconds, as a number or in BIND's notation: `1h30m`. `None` if the text is not a time.
 fn duration(text: &str) -> Option<Result<u32, ParseError>> {
     if !text.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
@@ -311,7 +311,7 @@ fn duration(text: &str) -> Option<Result<u32, ParseError>> {
     Some(u32::try_from(total).ok().filter(|total| *total <= LONGEST_TTL).ok_or_else(longest))
 }
 
-/// The lines with their words. Blank ones and comments have none.
+/// Splits a text into lines with their words. Blank lines and comments have no words.
 fn lines(text: &str) -> Result<Vec<Line>, LineError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (mut lines, mut open) = (vec![], None::<Line>);
@@ -334,7 +334,7 @@ fn lines(text: &str) -> Result<Vec<Line>, LineError> {
     }
 }
 
-/// Adds a line's words. Whether a parenthesis is open at its end.
+/// Adds the words of a line. Returns whether a parenthesis is still open at the end of the line.
 fn split(text: &str, number: usize, mut inside: bool, words: &mut Vec<Word>) -> Result<bool, LineError> {
     let refuse = |message: String| Err(LineError::new(number, message));
     let mut characters = text.chars().peekable();
@@ -357,7 +357,7 @@ fn split(text: &str, number: usize, mut inside: bool, words: &mut Vec<Word>) -> 
                         }
                         Some(c) => {
                             word.text.push(c);
-                            // An escape is read later; here it must not end the quotes.
+                            // An escape is interpreted later; here it must not end the quoted text.
                             if c == '\\' {
                                 word.text.extend(characters.next());
                             }

@@ -1,14 +1,15 @@
-//! The substitution of a NAPTR record, such as `!^.*$!sip:info@example.net!` (RFC 3402, 3.2), as BIND checks it: a server
-//! refuses the whole zone for one that it cannot read.
+//! Checks the substitution expression of a NAPTR record, such as `!^.*$!sip:info@example.net!` (RFC 3402, 3.2), as BIND does: a
+//! server refuses the whole zone if it cannot read one.
 //!
 //! BIND's checks are `txt_valid_regex` in `lib/dns/rdata/generic/naptr_35.c` and `isc_regex_validate` in `lib/isc/regex.c`; the
-//! expressions are extended ones of POSIX. `web/tests/dhcp/accepted.rs` compares both with thousands of expressions.
+//! expressions are POSIX extended regular expressions. `web/tests/dhcp/accepted.rs` compares this code with BIND on thousands
+//! of expressions.
 
-/// The classes of characters that a bracket may name.
+/// The character classes that a bracket expression may name.
 const CLASSES: [&[u8]; 12] =
     [b"alnum", b"digit", b"punct", b"alpha", b"graph", b"space", b"blank", b"lower", b"upper", b"cntrl", b"print", b"xdigit"];
 
-/// Why a substitution cannot be read; an empty one stands for none.
+/// Why a substitution expression cannot be read; an empty one means no substitution.
 pub(super) fn problem(text: &[u8]) -> Option<&'static str> {
     let (delimiter, rest) = text.split_first()?;
     if text.contains(&0) {
@@ -53,7 +54,7 @@ pub(super) fn problem(text: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Where the reader of an expression is.
+/// The state of the expression parser.
 enum State {
     Outside,
     Bound { low: u32, high: u32, comma: bool, seen_high: bool },
@@ -63,13 +64,14 @@ enum State {
     Class { start: usize },
 }
 
-/// How many groups an expression has; `None` where it is none.
+/// The number of groups in an expression; `None` if the expression is invalid.
 #[expect(clippy::too_many_lines, reason = "one table of states, so that it can be compared with BIND's")]
 fn groups(text: &[u8]) -> Option<usize> {
     let at = |index: usize| text.get(index).copied().unwrap_or_default();
     let (mut atom, mut multiple, mut empty_ok) = (false, false, false);
     let (mut open, mut groups) = (0_usize, 0_usize);
-    // Of a bracket: whether it has a character, is negated, how far a range is, and where that starts.
+    // State of a bracket expression: whether it has a character, whether it is negated, the progress of a range, and the start
+    // of that range.
     let (mut seen, mut negated, mut range, mut range_start) = (false, false, 0_u8, 0_u16);
     let (mut state, mut index) = (State::Outside, 0);
     while index < text.len() {

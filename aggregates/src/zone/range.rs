@@ -1,4 +1,4 @@
-//! The addresses that a reverse zone is for, as a person states them: `192.0.2.0/25` or `192.0.2.10-192.0.2.20`.
+//! The address range of a reverse zone, as operators write it: `192.0.2.0/25` or `192.0.2.10-192.0.2.20`.
 
 use crate::values::ParseError;
 use crate::values::schema::written_as_text;
@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-/// Addresses from a first to a last one.
+/// A range of addresses, from a first to a last one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AddressRange {
@@ -19,42 +19,42 @@ pub struct AddressRange {
 written_as_text!(AddressRange, "A network, or a first and a last address with a hyphen between", None, "192.0.2.0/25");
 
 impl AddressRange {
-    /// The range from `first` to `last`; `None` where the last comes before the first.
+    /// The range from `first` to `last`; `None` if `last` is lower than `first`.
     pub fn new(first: Ipv4Addr, last: Ipv4Addr) -> Option<Self> {
         (first <= last).then_some(Self { first, last })
     }
 
-    /// The first address.
+    /// The lowest address of the range.
     pub fn first(self) -> Ipv4Addr {
         self.first
     }
 
-    /// The last address.
+    /// The highest address of the range.
     pub fn last(self) -> Ipv4Addr {
         self.last
     }
 
-    /// Whether an address is in it.
+    /// Whether the range contains an address.
     pub fn contains(self, ip: Ipv4Addr) -> bool {
         self.first <= ip && ip <= self.last
     }
 
-    /// Whether all of another range is in it.
+    /// Whether the range contains all of another range.
     pub fn holds(self, other: Self) -> bool {
         self.first <= other.first && other.last <= self.last
     }
 
-    /// Whether some address is in both.
+    /// Whether both ranges have an address in common.
     pub fn overlaps(self, other: Self) -> bool {
         self.first <= other.last && other.first <= self.last
     }
 
-    /// How many addresses it has.
+    /// The number of addresses in the range.
     pub fn size(self) -> u64 {
         u64::from(u32::from(self.last)) - u64::from(u32::from(self.first)) + 1
     }
 
-    /// Whether it lies within one /24, so that the last octet tells its addresses apart.
+    /// Whether the range is within one /24, so that the last octet identifies an address.
     pub fn is_of_one_24(self) -> bool {
         u32::from(self.first) >> 8 == u32::from(self.last) >> 8
     }

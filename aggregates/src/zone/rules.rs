@@ -1,4 +1,5 @@
-//! What extra records may not say: what a DNS server would refuse the whole file for, and what contradicts records of servers.
+//! The rules for extra records of a zone: they refuse records for which a DNS server would refuse the whole file, and records
+//! that contradict those of devices.
 
 use super::Zone;
 use super::data::Data;
@@ -6,16 +7,16 @@ use super::master_file::{ExtraRecord, LineError, OwnerName};
 use crate::values::hostname::DomainName;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A record that Bootledger makes for a device.
+/// A record that Bootledger creates for a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnRecord {
-    /// Its name in the zone.
+    /// The record's name in the zone.
     pub name: String,
-    /// `A` or `PTR`.
+    /// The record's type: `A` or `PTR`.
     pub kind: String,
-    /// The address, or the name.
+    /// The record's value: an address or a name.
     pub value: String,
-    /// Whose it is, such as `device 0192…`.
+    /// The holder of the record, such as `device 0192…`.
     pub holder: String,
 }
 
@@ -25,7 +26,7 @@ impl OwnRecord {
     }
 }
 
-/// The extra record that contradicts one of a device, and why.
+/// The extra record that contradicts a record of a device, and the reason.
 pub fn conflict<'a>(
     zone: &Zone,
     records: &'a [ExtraRecord],
@@ -53,7 +54,7 @@ fn owner(name: &str) -> OwnerName {
     OwnerName::of(name)
 }
 
-/// What is wrong with a zone's extra records. `nested` are the zones inside this one that are files of their own, `own` the
+/// The problems with a zone's extra records. `nested` are the zones inside this one that have their own files; `own` are the
 /// records of devices in this zone.
 pub fn check(zone: &Zone, records: &[ExtraRecord], nested: &[&DomainName], own: &[OwnRecord]) -> Vec<LineError> {
     let all = Records::new(zone, records);
@@ -86,18 +87,18 @@ pub fn check(zone: &Zone, records: &[ExtraRecord], nested: &[&DomainName], own: 
     errors
 }
 
-/// Name servers of the zone inside of it that have no address, or are aliases.
+/// The zone's own name servers inside the zone that have no address or are aliases.
 pub fn without_address(zone: &Zone, records: &[ExtraRecord]) -> Vec<String> {
     let all = Records::new(zone, records);
     let inside = zone.name_servers.iter().filter(|server| zone.name.contains(server.as_str()));
     inside.filter_map(|server| all.unreachable(&owner(server.as_str()), true)).collect()
 }
 
-/// The records by name.
+/// The extra records, by name.
 struct Records<'a> {
     zone: &'a Zone,
     of: BTreeMap<&'a OwnerName, Vec<&'a ExtraRecord>>,
-    /// The names that are delegated.
+    /// The names of delegated zones.
     cuts: BTreeSet<&'a OwnerName>,
 }
 
@@ -123,7 +124,7 @@ impl<'a> Records<'a> {
         self.cuts.iter().find(|cut| name.is_in(cut.as_str())).copied()
     }
 
-    /// What is wrong with a record beside those before it.
+    /// The problem with a record in combination with those before it.
     fn among_themselves(&self, before: &[ExtraRecord], record: &ExtraRecord) -> Option<String> {
         let same = self.at(&record.name).iter().take_while(|other| other.line != record.line || before.contains(other));
         let (name, kind) = (&record.name, record.data.kind());
@@ -150,7 +151,7 @@ impl<'a> Records<'a> {
         None
     }
 
-    /// What is wrong with a record by itself and where it is.
+    /// The problem with a record on its own and in its place.
     fn alone(&self, record: &ExtraRecord, nested: &[&DomainName]) -> Option<String> {
         let (name, kind, apex) = (&record.name, record.data.kind(), self.zone.name.as_str());
         if let Some(why) = record.data.meaningless() {
@@ -194,9 +195,9 @@ impl<'a> Records<'a> {
         } else if matches!(record.data, Data::Ds(..)) {
             return Some(format!("DS needs NS records of {name} beside it"));
         }
-        // What BIND checks as `check-names`, and refuses the zone for.
+        // What BIND checks with `check-names`, and refuses the zone for.
         let host = record.name.wildcard().map_or_else(|| name.clone(), OwnerName::of);
-        // The name of Active Directory's global catalogue, which BIND lets pass for addresses.
+        // The name of Active Directory's global catalogue, which BIND accepts for addresses.
         let catalogue = name.as_str().strip_prefix("gc._msdcs.").filter(|_| !matches!(record.data, Data::Mx(..)));
         let host = catalogue.map_or(host, OwnerName::of);
         if matches!(record.data, Data::A(_) | Data::Aaaa(_) | Data::Mx(..)) && !host.is_host() {
@@ -224,7 +225,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Why a host inside the zone that records name cannot be found; `serves` is whether it is a name server.
+    /// Why a host inside the zone that records refer to cannot be found. `serves` is whether the host is a name server.
     fn unreachable(&self, host: &OwnerName, serves: bool) -> Option<String> {
         let here = self.at(host);
         if let Some(alias) = here.iter().find(|record| matches!(record.data, Data::Cname(_))) {
@@ -233,7 +234,7 @@ impl<'a> Records<'a> {
         if here.iter().any(|record| matches!(record.data, Data::A(_) | Data::Aaaa(_))) {
             return None;
         }
-        // Below a delegation the other servers know it; but a name server is needed to reach them.
+        // Below a delegation, other servers know the host; but a name server's address is needed to reach them.
         if self.cut(host).is_some() && !serves {
             return None;
         }

@@ -1,46 +1,46 @@
-//! The serial number of a zone's file: a pure function of the zone's changes, which only goes up (RFC 1982).
+//! The serial number of a zone: a pure function of the zone's changes, which only increases (RFC 1982).
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-/// Where a zone's serial numbers come from.
+/// How a zone's serial numbers are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SerialPolicy {
-    /// The position in the log of the last change.
+    /// The event number of the last change.
     #[default]
     Position,
     /// The time of the last change, in seconds since 1970.
     Unixtime,
-    /// The day of the last change in UTC and two digits that count on: 2026113001.
+    /// The day of the last change in UTC and a two-digit counter: 2026113001.
     Date,
 }
 
 impl SerialPolicy {
-    /// All of them, as they are written.
+    /// All policies, each with its name in JSON.
     pub const ALL: [(Self, &str); 3] = [(Self::Position, "position"), (Self::Unixtime, "unixtime"), (Self::Date, "date")];
 
-    /// How it is written.
+    /// The policy's name in JSON.
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(policy, _)| *policy == self).map_or("position", |(_, name)| name)
     }
 }
 
-/// Something that may have changed a zone's file.
+/// A change that may affect a zone's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Its position in the log.
+    /// The event number of the change.
     pub position: i64,
-    /// When it was recorded.
+    /// When the change was recorded.
     pub at: OffsetDateTime,
-    /// The policy from then on.
+    /// The policy from this change on.
     pub policy: SerialPolicy,
-    /// The serial number that the zone goes on above.
+    /// The serial number that all further ones must exceed.
     pub floor: Option<u32>,
 }
 
-/// The number that a policy gives to a change by itself.
+/// The number that a policy gives to a change on its own.
 pub fn natural(policy: SerialPolicy, position: i64, at: OffsetDateTime) -> u32 {
     let number = match policy {
         SerialPolicy::Position => position,
@@ -50,26 +50,26 @@ pub fn natural(policy: SerialPolicy, position: i64, at: OffsetDateTime) -> u32 {
             ((i64::from(date.year()) * 100 + i64::from(u8::from(date.month()))) * 100 + i64::from(date.day())) * 100 + 1
         }
     };
-    // Numbers go on from 0 after the last one.
+    // After the highest number, numbering continues from 0.
     u32::try_from(number.rem_euclid(1 << 32)).unwrap_or_default()
 }
 
-/// Whether a server that has `old` takes `new` for newer (RFC 1982, 3.2).
+/// Whether a server that has `old` considers `new` newer (RFC 1982, 3.2).
 pub fn newer(new: u32, old: u32) -> bool {
     let distance = new.wrapping_sub(old);
     distance != 0 && distance < 1 << 31
 }
 
-/// The next number; some servers take 0 for none.
+/// The next number. It is never 0, because some servers treat 0 as "none".
 fn above(number: u32) -> u32 {
     number.checked_add(1).unwrap_or(1)
 }
 
-/// The serial number after some changes, oldest first; `None` where there is none.
+/// The serial number after these changes, oldest first; `None` if there are none.
 ///
-/// Each change gives the policy's own number where that is newer than the last one, else the last one plus one. So neither
-/// another policy, nor more than 99 changes on a day, nor a clock that was set back lowers it. A floor that is stated, or
-/// stated otherwise, is passed at once, and the policy's own number counts only above it.
+/// Each change gives the policy's own number if that is newer than the last one, otherwise the last one plus one. So neither
+/// another policy, nor more than 99 changes on a day, nor a clock that was set back lowers it. A floor that is set or changed
+/// is exceeded at once, and the policy's own number counts only above it.
 pub fn serial(changes: impl IntoIterator<Item = Change>) -> Option<u32> {
     let mut last: Option<(u32, Option<u32>)> = None;
     for change in changes {

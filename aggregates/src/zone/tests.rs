@@ -1,4 +1,4 @@
-//! Tests of zones: how their names are read, and what extra records may say.
+//! Tests of zones: how their names are interpreted, and which extra records are accepted.
 
 use super::data::Data;
 use super::rules::{OwnRecord, check, conflict, without_address};
@@ -15,7 +15,7 @@ fn with(records: &str) -> Zone {
     zone(json!({"name": "dc1.example", "records": records}))
 }
 
-/// What is wrong with extra records of dc1.example, the zone lab.dc1.example being another.
+/// The errors in extra records of dc1.example, when lab.dc1.example is a separate zone.
 fn errors(records: &str) -> Vec<String> {
     let zone = with(records);
     let lab = "lab.dc1.example".parse().expect("a name");
@@ -91,7 +91,7 @@ fn zones_of_smaller_networks_have_it_under_their_own_name() {
         ("x/25.2.0.192.in-addr.arpa", 0, None),
         ("9-5.2.0.192.in-addr.arpa", 7, None),
         ("rev7.2.0.192.in-addr.arpa", 7, None),
-        // As it was read before a range could be stated.
+        // The interpretation of such a name before zones had a range.
         ("0-25.2.0.192.in-addr.arpa", 25, Some("25.0-25.2.0.192.in-addr.arpa")),
         ("0-25.2.0.192.in-addr.arpa", 26, None),
     ] {
@@ -273,7 +273,7 @@ fn what_a_server_would_refuse_the_file_for_is_refused_with_its_line() {
         ("a MX 10 10.0.0.5.", 1, "10.0.0.5 is an address"),
         ("a CNAME 10.0.0.5.", 1, "10.0.0.5 is an address"),
         ("a CNAME .", 1, "the root of DNS"),
-        // Records of devices.
+        // These contradict the records of devices.
         ("h200 CNAME a", 1, "device d1 has the record h200.dc1.example A 10.0.0.20"),
         ("h200 A 10.0.0.99", 1, "h200.dc1.example A has the value 10.0.0.99 there"),
         ("h200 60 A 10.0.0.20", 1, "the time 60 differs from the 300"),

@@ -1,4 +1,4 @@
-//! Why a download fails.
+//! The errors of downloads, and which of them may be temporary.
 
 use super::retry_after;
 use bootledger_outbound::Refused;
@@ -8,75 +8,75 @@ use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
 
-/// Why a download fails.
+/// Why a download failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// The address is one that downloads may not go to.
+    /// The guard does not allow the URL's address.
     #[error(transparent)]
     Refused(Refused),
-    /// The server answers with an error.
+    /// The server answered with an error status.
     #[error("{url} answers with {status}{}", hint(*.status))]
     Status {
-        /// The address.
+        /// The requested URL.
         url: String,
-        /// The answer.
+        /// The HTTP status of the response.
         status: StatusCode,
-        /// How long it asks to wait.
+        /// The delay before a retry, if the server requested one.
         retry_after: Option<Duration>,
     },
-    /// The server cannot be reached, or ends the connection.
+    /// The server cannot be reached, or closed the connection.
     #[error("{url} cannot be downloaded: {reason}")]
     Failed {
-        /// The address.
+        /// The requested URL.
         url: String,
         /// The innermost reason.
         reason: String,
-        /// Whether another attempt may succeed.
+        /// Whether a retry may succeed.
         passing: bool,
     },
-    /// The server sends nothing, or next to nothing.
+    /// The server sends nothing, or too little.
     #[error("{url} stopped sending; try again later, or use another mirror")]
     Slow {
-        /// The address.
+        /// The requested URL.
         url: String,
     },
-    /// The server ends before the end.
+    /// The server closed the connection before the end of the file.
     #[error("{url} ended after {have} of {total} bytes")]
     Short {
-        /// The address.
+        /// The requested URL.
         url: String,
-        /// What came.
+        /// The number of bytes that were received.
         have: u64,
-        /// What was announced.
+        /// The announced size of the file in bytes.
         total: u64,
     },
     /// The file is larger than allowed.
     #[error("{url} has more than {limit} bytes; if it is right, allow more with --max-upload")]
     TooLarge {
-        /// The address.
+        /// The requested URL.
         url: String,
-        /// The most that is allowed.
+        /// The largest allowed size in bytes.
         limit: u64,
     },
-    /// The content is not the published one.
+    /// The checksum of the content is not the published one.
     #[error(
         "{url} is not what its vendor published: its checksum is {actual}, not {expected}. Use another mirror, or try again later if the vendor is just publishing a new version"
     )]
     Checksum {
-        /// The address.
+        /// The requested URL.
         url: String,
-        /// What was published.
+        /// The published checksum.
         expected: String,
-        /// What came.
+        /// The checksum of the received content.
         actual: String,
     },
-    /// Another program downloads the same file.
+    /// Another program is downloading the same file.
     #[error("another download of the same file is under way, of the service or of another command; wait for its end")]
     Busy,
-    /// The disk.
+    /// The file cannot be read or written.
     #[error("{} cannot be written", .0.display())]
     Disk(PathBuf, #[source] io::Error),
-    /// There can be no client.
+    /// The HTTP client cannot be created.
     #[error("downloads are impossible on this machine")]
     Client(#[source] reqwest::Error),
 }
@@ -94,7 +94,7 @@ impl DownloadError {
         Self::Status { url: url.to_string(), status: response.status(), retry_after: retry_after(response) }
     }
 
-    /// A request that failed before its answer.
+    /// The error of a request that failed before its response.
     pub(super) fn of(url: &Url, error: &reqwest::Error) -> Self {
         let mut inner: &(dyn std::error::Error + 'static) = error;
         while let Some(source) = inner.source() {
@@ -107,12 +107,12 @@ impl DownloadError {
         Self::Failed { url: url.to_string(), reason: inner.to_string(), passing }
     }
 
-    /// An answer that broke off.
+    /// The error of a response that was interrupted.
     pub(super) fn broken(url: &Url, error: &reqwest::Error) -> Self {
         if error.is_timeout() { Self::Slow { url: url.to_string() } } else { Self::of(url, error) }
     }
 
-    /// Whether another attempt may succeed.
+    /// Whether a retry may succeed.
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::Status { status, .. } => status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429),
@@ -129,7 +129,7 @@ impl DownloadError {
         }
     }
 
-    /// Whether the server has no such file.
+    /// Whether the server reports that the file does not exist.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Status { status, .. } if matches!(status.as_u16(), 404 | 410))
     }

@@ -1,4 +1,4 @@
-//! A file that is being downloaded: its bytes so far, and beside them what tells whether the rest still fits.
+//! An unfinished download on disk: the bytes received so far and, beside them, what identifies their version on the server.
 
 use super::{DownloadError, append};
 use crate::digest::Digest;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 use tokio::io::AsyncWriteExt;
 
-/// A file that is being downloaded. While it exists, no other program downloads the same file into the same folder.
+/// An unfinished download. While this exists, no other program downloads the same file into the same folder.
 #[derive(Debug)]
 pub struct Partial {
     path: PathBuf,
@@ -17,11 +17,11 @@ pub struct Partial {
     file: tokio::fs::File,
     length: u64,
     known: Known,
-    /// Held while this exists.
+    /// The lock file, held while this exists.
     _lock: fs::File,
 }
 
-/// What is kept beside the bytes.
+/// What is stored beside the bytes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Known {
@@ -30,11 +30,11 @@ struct Known {
 }
 
 impl Partial {
-    /// Opens or creates the file for what `url` serves and `expected` verifies, in a folder of downloads. A new published
-    /// checksum is another file, so that a changed upstream starts again.
+    /// Opens or creates the unfinished download of `url`, which `expected` verifies, in a folder of downloads. A different
+    /// published checksum opens a different file, so that a download starts again after the vendor has changed the file.
     ///
     /// # Errors
-    /// Where the folder cannot be written, or another program downloads the same file.
+    /// The folder cannot be written, or another program is downloading the same file.
     pub async fn open(folder: &Path, url: &str, expected: Option<&Digest>) -> Result<Self, DownloadError> {
         let expected = expected.map(ToString::to_string).unwrap_or_default();
         let key = hex::encode(&sha2::Sha256::digest(format!("{url}\n{expected}"))[..16]);
@@ -58,37 +58,37 @@ impl Partial {
         Ok(partial)
     }
 
-    /// Where its bytes are.
+    /// The path of the received bytes.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How many bytes have arrived.
+    /// The number of bytes received so far.
     pub fn len(&self) -> u64 {
         self.length
     }
 
-    /// Whether nothing has arrived.
+    /// Whether no bytes have been received yet.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// How many there are in all, if the server said so.
+    /// The total size in bytes, if the server sent it.
     pub fn total(&self) -> Option<u64> {
         self.known.total
     }
 
-    /// What tells the server which version the bytes are of.
+    /// The validator for `If-Range`, which identifies the version of the received bytes.
     pub(super) fn validator(&self) -> Option<&str> {
         self.known.validator.as_deref()
     }
 
-    /// Drops what has arrived.
+    /// Discards the received bytes.
     pub(super) async fn restart(&mut self) -> Result<(), DownloadError> {
         self.begin(None, None).await
     }
 
-    /// Begins a version with nothing of it.
+    /// Starts to receive a version of the file from its beginning.
     pub(super) async fn begin(&mut self, validator: Option<String>, total: Option<u64>) -> Result<(), DownloadError> {
         self.known = Known { validator, total };
         self.length = 0;
@@ -111,7 +111,7 @@ impl Partial {
         self.file.flush().await.map_err(|error| DownloadError::Disk(self.path.clone(), error))
     }
 
-    /// The checksum of what has arrived, of the same kind as `like`.
+    /// The checksum of the received bytes, of the same kind as `like`.
     pub(super) async fn digest(&self, like: Digest) -> Result<Digest, DownloadError> {
         let path = self.path.clone();
         let digest = tokio::task::spawn_blocking(move || file_digest(&path, like)).await;
@@ -119,7 +119,7 @@ impl Partial {
         digest.map_err(|error| DownloadError::Disk(self.path.clone(), error))
     }
 
-    /// Removes the file and what is beside it.
+    /// Removes the download with its metadata and its lock.
     pub fn remove(self) {
         for path in [self.path.clone(), self.notes.clone(), self.path.with_extension("lock")] {
             drop(fs::remove_file(path));
@@ -130,7 +130,7 @@ impl Partial {
 /// The checksum of a file, of the same kind as `like`.
 ///
 /// # Errors
-/// Where it cannot be read.
+/// The file cannot be read.
 pub(crate) fn file_digest(path: &Path, like: Digest) -> io::Result<Digest> {
     let mut file = fs::File::open(path)?;
     Ok(match like {

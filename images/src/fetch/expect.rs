@@ -1,4 +1,4 @@
-//! What each official file should be, by the vendor's published lists, and how far that can be trusted.
+//! Determines the expected checksum of each vendor file from the vendor's published lists, and how trustworthy it is.
 
 use super::place::Place;
 use super::{FetchError, Fetcher, OnProgress, Progress, Step};
@@ -14,10 +14,10 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What a file should be.
+/// The expected content of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
-    /// Its checksum, if one is published.
+    /// The file's checksum, if one is published.
     pub digest: Option<Digest>,
     /// How the checksum was verified.
     pub verified: Verified,
@@ -25,11 +25,11 @@ pub struct Expected {
     pub warning: Option<String>,
 }
 
-/// A list that was read; `None` where a folder does not have it.
+/// The lists read so far; `None` for a list that the folder does not contain.
 type Lists = BTreeMap<Name, Option<(Bytes, Verified)>>;
 
 impl Fetcher<'_> {
-    /// What each file should be.
+    /// Determines the expected content of each file.
     pub(super) async fn expected(
         &self,
         recipe: &Recipe,
@@ -77,7 +77,7 @@ impl Fetcher<'_> {
         Ok(Expected { digest: Some(digest), verified, warning })
     }
 
-    /// A list, verified by its signature, by other lists, or by nothing but https.
+    /// Reads a list and verifies it by its signature or by other lists, or trusts it because it came over HTTPS.
     fn list<'s>(
         &'s self,
         recipe: &'s Recipe,
@@ -150,7 +150,7 @@ impl Fetcher<'_> {
         Ok(Some((content, verified)))
     }
 
-    /// The keys and the signature of a file; `None` where a folder does not have the signature.
+    /// The keys and the signature for a file; `None` if the folder does not contain the signature.
     pub(super) async fn signed_by(
         &self,
         file: &Name,
@@ -174,7 +174,7 @@ impl Fetcher<'_> {
         Ok(Some((keys, content.to_vec())))
     }
 
-    /// The keys of a recipe; `None` where one would have to be fetched and only a folder is there.
+    /// The keys of a recipe; `None` if a key would have to be downloaded, but only a folder is available.
     async fn keyring(&self, sources: &[KeySource], place: &Place) -> Result<Option<Keyring>, FetchError> {
         let refused = |source| FetchError::Signature { list: "of the vendor".to_owned(), source };
         let mut keys = Keyring::default();
@@ -198,7 +198,7 @@ impl Fetcher<'_> {
         Ok(Some(keys))
     }
 
-    /// A list or signature; `None` where a folder does not have it.
+    /// Reads a list or a signature; `None` if the folder does not contain it.
     async fn read(&self, recipe: &Recipe, place: &Place, source: &SourceUrl, what: &str) -> Result<Option<Bytes>, FetchError> {
         let failed = |source: DownloadError| FetchError::Download { what: what.to_owned(), source };
         match (self.resolve(recipe, place, source)?, place) {
@@ -227,7 +227,7 @@ impl Fetcher<'_> {
         }
     }
 
-    /// The address of a list; `None` where it comes from a folder.
+    /// The URL of a list; `None` if the list comes from a folder.
     fn resolve(&self, recipe: &Recipe, place: &Place, source: &SourceUrl) -> Result<Option<url::Url>, FetchError> {
         let _ = (self, recipe);
         match place {

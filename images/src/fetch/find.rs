@@ -1,4 +1,4 @@
-//! One file of a recipe, wherever it comes from.
+//! Gets one file of a recipe from its place: a download, a folder, or a folder on a web server.
 
 use super::place::Place;
 use super::{Expected, FetchError, Fetcher, Verified};
@@ -11,12 +11,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use url::Url;
 
-/// How many files of a folder are looked at, and how deep.
+/// The most files of a folder that are checked, and the deepest level of subfolders.
 const MOST_FILES: usize = 50_000;
 const DEEPEST: usize = 12;
 
 impl Fetcher<'_> {
-    /// The file, or the archive that it is in, verified.
+    /// Gets the file, or the archive that contains it, and verifies it.
     pub(super) async fn whole(
         &self,
         name: &Name,
@@ -78,7 +78,7 @@ impl Fetcher<'_> {
     ) -> Result<PathBuf, FetchError> {
         let failed = |source| FetchError::Download { what: name.to_string(), source };
         let digest = expected.digest.as_ref();
-        // Two files of a recipe may come from one archive.
+        // The name keeps downloads apart: two files of a recipe may come from the same archive.
         let mut partial = Partial::open(self.folder, &format!("{url} {name}"), digest).await.map_err(failed)?;
         self.client.file(url, &mut partial, digest, on_bytes).await.map_err(failed)?;
         let path = partial.path().to_owned();
@@ -115,7 +115,7 @@ impl Fetcher<'_> {
     }
 }
 
-/// The file in a folder: exactly where the recipe says, else the one file whose path ends so.
+/// Finds the file in a folder: exactly where the recipe says; otherwise, the only file whose path ends with that path.
 fn in_folder(folder: &Path, shown: &str, name: &Name, download: &Download) -> Result<PathBuf, FetchError> {
     for path in &download.folder {
         let exact = folder.join(path.as_str());
@@ -139,8 +139,8 @@ fn in_folder(folder: &Path, shown: &str, name: &Name, download: &Download) -> Re
     Err(not_found(shown, name, download))
 }
 
-/// Whether a path is a file of the folder itself. A link on foreign media must not lead to this machine's own files, which
-/// would then be served.
+/// Whether a path is a file inside the folder. A link on foreign media must not lead to this machine's own files, which the
+/// service would then serve.
 fn is_inside(folder: &Path, path: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().ok();
     real(folder).zip(real(path)).is_some_and(|(folder, path)| path.starts_with(folder) && path.is_file())
@@ -153,7 +153,7 @@ fn not_found(place: &str, name: &Name, download: &Download) -> FetchError {
     FetchError::NotInFolder { place: place.to_owned(), file: name.clone(), looked_for }
 }
 
-/// The paths of files below a folder. What cannot be read is passed over: it is not what is looked for.
+/// The paths of the files below a folder. Unreadable entries are skipped: they cannot be the file.
 fn files_below(folder: &Path, prefix: &str, depth: usize, all: &mut Vec<String>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.filter_map(Result::ok) {

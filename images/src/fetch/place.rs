@@ -1,4 +1,4 @@
-//! Where files come from: a mirror, a folder, a package, or a folder on a web server.
+//! The origin of a recipe's files: a mirror, a folder, a package, or a folder on a web server.
 
 use super::{FetchError, Fetcher, OnProgress, Progress, Step, blocking};
 use crate::archive;
@@ -7,21 +7,22 @@ use crate::recipe::Recipe;
 use std::path::{Path, PathBuf};
 use url::Url;
 
-/// Where the operator wants files to come from.
+/// The origin that the operator chose for files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The recipe's addresses, with this mirror instead of its own.
+    /// The recipe's URLs, with this mirror instead of the recipe's own.
     Mirror(Option<Url>),
-    /// A folder: a mounted ISO, an unpacked package, a copy of a mirror. Checksums are taken from `mirror`, else from the folder.
+    /// A folder: a mounted ISO, an unpacked package, a copy of a mirror. Checksums come from the mirror if one is named,
+    /// otherwise from the folder.
     Folder(PathBuf, Option<Url>),
-    /// A Debian package's file.
+    /// The file of a Debian package, and a mirror for checksums.
     Package(PathBuf, Option<Url>),
-    /// A folder on a web server, or a Debian package there.
+    /// A folder or a Debian package on a web server, and a mirror for checksums.
     Site(Url, Option<Url>),
 }
 
 impl Origin {
-    /// For people and for the image's record: without a query, which may hold a key.
+    /// The origin as text for operators and for the image's record, without the query of a URL, which may contain a key.
     pub fn shown(&self, recipe: &Recipe) -> String {
         let bare = |url: &Url| {
             let mut url = url.clone();
@@ -32,14 +33,14 @@ impl Origin {
             Self::Mirror(Some(mirror)) => bare(mirror),
             Self::Mirror(None) => recipe.mirror.as_ref().map_or_else(|| "the vendor".to_owned(), bare),
             Self::Folder(path, _) | Self::Package(path, _) => {
-                // The name says enough; the path is of a machine.
+                // The folder's name is enough; its path is specific to one machine.
                 path.file_name().map_or_else(|| "a folder".to_owned(), |name| name.to_string_lossy().into_owned())
             }
             Self::Site(url, _) => format!("folder {}", bare(url)),
         }
     }
 
-    /// The mirror that was named.
+    /// The mirror that the operator named, if any.
     pub fn mirror(&self) -> Option<&Url> {
         match self {
             Self::Mirror(mirror) | Self::Folder(_, mirror) | Self::Package(_, mirror) | Self::Site(_, mirror) => mirror.as_ref(),
@@ -47,19 +48,19 @@ impl Origin {
     }
 }
 
-/// Where files come from, made ready.
+/// The origin after preparation.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// The recipe's addresses with this mirror.
+    /// The recipe's URLs with this mirror.
     Web(Option<Url>),
-    /// A folder; lists come from the mirror if there is one.
+    /// A folder; lists come from the mirror if one is named.
     Folder { path: PathBuf, shown: String, lists: Option<Url> },
-    /// A folder on a web server.
+    /// A folder on a web server; lists come from the mirror if one is named.
     Site { url: Url, lists: Option<Url> },
 }
 
 impl Fetcher<'_> {
-    /// Makes the origin ready: a package is downloaded and unpacked.
+    /// Prepares the origin: downloads and unpacks a package.
     pub(super) async fn place(
         &self,
         recipe: &Recipe,

@@ -1,4 +1,4 @@
-//! Reads a recipe: its YAML, its own files, and whether its parts fit each other. All errors are collected.
+//! Reads a recipe: its YAML and its own files. Checks that its parts are consistent, and collects all errors.
 
 use super::{Checksum, ChecksumList, Download, KeySource, OwnFile, Recipe, VerifiedBy, raw};
 use crate::digest::Digest;
@@ -12,16 +12,16 @@ use bootledger_aggregates::values::sha256::Sha256;
 use sha2::Digest as _;
 use std::collections::BTreeMap;
 
-/// The longest recipe in bytes.
+/// The largest size of a recipe in bytes.
 const MAX_RECIPE: usize = 256 * 1024;
 
-/// The longest template in bytes, as the service takes them.
+/// The largest size of a template in bytes; the service has the same limit.
 const MAX_TEMPLATE: usize = 256 * 1024;
 
-/// The longest other file of a recipe in bytes.
+/// The largest size of any other file of a recipe in bytes.
 const MAX_FILE: usize = 4 * 1024 * 1024;
 
-/// Reads the recipe of a folder. `keys` are the names of the library's keys.
+/// Reads the recipe in a folder. `keys` are the library's key files by name.
 pub(crate) fn read(folder: &str, files: &Files, keys: &Files) -> Result<Recipe, Vec<Problem>> {
     let path = format!("{folder}/recipe.yaml");
     let mut problems = Collector { recipe: folder, file: &path, problems: vec![] };
@@ -47,7 +47,7 @@ fn whole(folder: &str, files: &Files, keys: &Files, path: &str, problems: &mut C
         Err(error) => {
             let field = error.path().to_string();
             let message = error.into_inner().to_string();
-            // The YAML reader repeats the field, though not always the whole of it.
+            // The YAML reader repeats the field, but not always in full.
             let message = message.strip_prefix(&format!("{field}: ")).unwrap_or(&message);
             problems.add(if field == "." { "" } else { &field }, message);
             return None;
@@ -153,7 +153,7 @@ fn own_file(
     Some(OwnFile { kind: raw.kind, template, path, content: content.clone() })
 }
 
-/// What the checks of downloads and lists share.
+/// The values that the checks of downloads and lists share.
 struct Context<'a, 'b> {
     mirror: bool,
     keys: &'a Files,
@@ -291,7 +291,7 @@ impl Context<'_, '_> {
     }
 }
 
-/// Every list that is named exists, and none is verified by itself through others.
+/// Checks that every named list exists, and that no list verifies itself through others.
 fn references(downloads: &BTreeMap<Name, Download>, lists: &BTreeMap<Name, ChecksumList>, problems: &mut Collector<'_>) {
     for (name, download) in downloads {
         if let Checksum::Listed { list, .. } = &download.checksum

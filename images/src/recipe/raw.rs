@@ -1,4 +1,4 @@
-//! A recipe as YAML has it, before its parts are checked against each other.
+//! The YAML form of a recipe, before its parts are checked for consistency.
 
 use super::{Architecture, ListFormat, Status};
 use crate::paths::RelativePath;

@@ -1,3 +1,5 @@
+//! Tests of reading recipes: each error is found, and all errors of a recipe are reported together.
+
 use crate::library::{Files, Library};
 use crate::problem::Problems;
 use std::borrow::Cow;

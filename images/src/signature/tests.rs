@@ -1,7 +1,9 @@
+//! Tests of signatures, with Debian's own keys and signed lists: which are accepted, and why others are refused.
+
 use super::*;
 use std::path::PathBuf;
 
-/// Debian's own keys, and a signed list that apt keeps on this machine.
+/// Debian's own keys, and a signed list that apt stores on this machine.
 fn debian() -> Option<(Keyring, Vec<u8>)> {
     let mut keys = Keyring::default();
     for file in ["debian-archive-bookworm-stable.gpg", "debian-archive-bookworm-automatic.gpg"] {

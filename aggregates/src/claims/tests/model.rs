@@ -1,5 +1,5 @@
-//! A small data centre in memory: the aggregates, the log, and a table of claims that is kept as
-//! the store keeps it. It looks facts up truthfully, so every accepted command must fit the table.
+//! A small data centre in memory for tests: the aggregates, the log, and a table of claims with the same rules as the store's.
+//! The model looks facts up correctly, so every accepted command must fit the table.
 
 use crate::claims::{Claim, ClaimChange, Holder};
 use crate::deployment::Deployment;
@@ -19,13 +19,13 @@ use crate::values::mac_address::MacAddress;
 use cqrs_es::Aggregate;
 use std::collections::BTreeMap;
 
-/// What the model knows of a deployment beside its state.
+/// What the model records about a deployment, in addition to its state.
 pub(super) struct Known {
     pub(super) started: DeploymentStarted,
     pub(super) state: Deployment,
     /// The plugins of the plan that have not succeeded yet.
     left: Vec<&'static str>,
-    /// What a cancelled one gave back, until that is withdrawn from the device.
+    /// The claims that a cancelled deployment released, until its entries are removed from the device.
     pub(super) to_withdraw: Option<Vec<Claim>>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Model {
     pub(super) log: Vec<Event>,
 }
 
-/// What a table of claims is after some changes that belong together: releases come before takings.
+/// The table of claims after changes that belong together: releases are applied before takes.
 pub(super) fn changed(
     claims: &BTreeMap<Claim, Holder>,
     changes: &[ClaimChange],
@@ -65,7 +65,7 @@ pub(super) fn is_live(deployment: &Deployment) -> bool {
 }
 
 impl Model {
-    /// Three verified servers with two interfaces each.
+    /// Creates three verified servers with two interfaces each.
     pub(super) fn new() -> Self {
         let mut model = Self::default();
         for number in 1..=3 {
@@ -93,7 +93,7 @@ impl Model {
         model
     }
 
-    /// Appends what belongs together; panics where the rules accepted what the claims do not allow.
+    /// Appends events that belong together. Panics if the rules accepted something that the claims do not allow.
     fn append(&mut self, events: Vec<Event>) {
         let changes: Vec<_> = events.iter().flat_map(Event::claims).collect();
         self.claims = changed(&self.claims, &changes)
@@ -126,13 +126,13 @@ impl Model {
         self.deployments.iter().find(live).map(|(id, _)| *id)
     }
 
-    /// Who holds these claims, where anybody but the device does.
+    /// The holders of these claims, other than the device.
     fn held_by_others(&self, device: DeviceId, claims: impl IntoIterator<Item = Claim>) -> Vec<(Claim, Holder)> {
         let held = claims.into_iter().filter_map(|claim| self.claims.get(&claim).map(|holder| (claim.clone(), *holder)));
         held.filter(|(_, holder)| *holder != Holder::Device(device)).collect()
     }
 
-    /// The state of a device as JSON: the rules keep it to themselves.
+    /// The state of a device as JSON, because its fields are private.
     pub(super) fn state(&self, device: DeviceId) -> serde_json::Value {
         serde_json::to_value(self.devices.get(&device)).expect("JSON")["Registered"].clone()
     }
@@ -142,7 +142,7 @@ impl Model {
         state["macs"].as_array().map_or(vec![], |macs| macs.iter().filter_map(|m| m.as_str()).map(parsed).collect())
     }
 
-    /// Starts a deployment with truthfully looked up facts.
+    /// Starts a deployment with correctly looked-up facts.
     pub(super) fn start(&mut self, device: DeviceId, ip: usize, hostname: usize, interface: usize) {
         let macs = self.macs(device);
         let state = self.state(device);
@@ -177,7 +177,7 @@ impl Model {
         self.append(events.into_iter().map(|event| Event::Deployment(id, event)).collect());
     }
 
-    /// Runs the next plugin of a device's live deployment as the reactor does: effect first, then outcome.
+    /// Runs the next plugin of a device's live deployment as the reactor does: the effect first, then the outcome.
     pub(super) fn run_plugin(&mut self, device: DeviceId) {
         let Some(id) = self.live(device) else { return };
         let Some(plugin) = self.deployments.get_mut(&id).and_then(|known| known.left.pop()) else { return };
@@ -216,7 +216,7 @@ impl Model {
         self.deployment(id, DeploymentCommand::CancelDeployment { by: parsed("ada"), reason: parsed("") });
     }
 
-    /// Takes back what the cancelled deployments of a device made, however late.
+    /// Removes what the cancelled deployments of a device made, at any time after the cancellation.
     pub(super) fn withdraw(&mut self, device: DeviceId) {
         let late: Vec<_> = self.deployments.iter_mut().filter(|(_, known)| known.started.device == device).collect();
         let late = late
@@ -255,7 +255,7 @@ impl Model {
     }
 }
 
-/// A few values each, so that commands meet each other's.
+/// Only a few different values of each kind, so that commands conflict with each other.
 pub(super) fn address(number: usize) -> std::net::Ipv4Addr {
     parsed(&format!("10.0.0.{}", 20 + number))
 }

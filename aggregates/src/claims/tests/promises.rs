@@ -1,4 +1,4 @@
-//! Any sequence of commands keeps what claims promise.
+//! Property tests: the guarantees of claims hold after any sequence of commands.
 
 use super::model::{Known, Model, address, changed, is_live, mac, name};
 use crate::claims::{Claim, Holder};
@@ -47,7 +47,8 @@ fn step() -> impl Strategy<Value = (u128, Step)> {
     (1..=3u128, step)
 }
 
-/// Takes a step. Withdrawals belong to the cancelling and are appended with it, unless they may be `late`.
+/// Applies a step. The withdrawal of a cancelled deployment is appended together with the cancellation, unless withdrawals may
+/// be `late`.
 fn take(model: &mut Model, device: DeviceId, step: Step, late: bool) {
     match step {
         Step::Start { ip, hostname, interface } => model.start(device, ip, hostname, interface),
@@ -77,7 +78,7 @@ fn take(model: &mut Model, device: DeviceId, step: Step, late: bool) {
     }
 }
 
-/// The claims that a live deployment stands on, with their holders.
+/// The claims that a live deployment depends on, with their holders.
 fn needed(id: DeploymentId, known: &Known) -> [(Claim, Holder); 4] {
     let started = &known.started;
     let device = Holder::Device(started.device);
@@ -89,7 +90,7 @@ fn needed(id: DeploymentId, known: &Known) -> [(Claim, Holder); 4] {
     ]
 }
 
-/// What a device shows that it holds: addresses, names, interfaces and its serial number.
+/// The claims that a device's state implies: addresses, names, interfaces and its serial number.
 fn shown(model: &Model, device: DeviceId) -> Vec<Claim> {
     let state = model.state(device);
     let texts = |list: &str, field: Option<&str>| -> Vec<String> {
@@ -105,7 +106,7 @@ fn shown(model: &Model, device: DeviceId) -> Vec<Claim> {
     ips.chain(names).chain(macs).chain(serial).collect()
 }
 
-/// Every live deployment holds what it stands on; the answer is all of that.
+/// Checks that every live deployment holds the claims that it depends on, and returns these claims.
 fn check_live(model: &Model) -> BTreeMap<Claim, Holder> {
     let live = model.deployments.iter().filter(|(_, known)| is_live(&known.state));
     let needed: BTreeMap<Claim, Holder> = live.flat_map(|(id, known)| needed(*id, known)).collect();
@@ -115,7 +116,7 @@ fn check_live(model: &Model) -> BTreeMap<Claim, Holder> {
     needed
 }
 
-/// Everything that is held belongs to a live deployment or is shown by its device, and the reverse.
+/// Checks that the claims are exactly those of the live deployments and those that the states of the devices imply.
 fn check_all(model: &Model) {
     let mut explained = check_live(model);
     for device in model.devices.keys() {
@@ -124,7 +125,7 @@ fn check_all(model: &Model) {
     assert_eq!(model.claims, explained, "what is held, and what there is to hold");
 }
 
-/// Reads the log from the start: aggregates and claims, one event after the other.
+/// Reads the log from the start, event by event, and checks that aggregates and claims are the same.
 fn check_replay(model: &Model) {
     let mut devices: BTreeMap<DeviceId, Device> = BTreeMap::new();
     let mut deployments: BTreeMap<DeploymentId, Deployment> = BTreeMap::new();
@@ -157,7 +158,8 @@ proptest! {
         check_replay(&model);
     }
 
-    /// The service appends both together; should a withdrawal ever come late, no live deployment suffers.
+    /// The service appends cancellation and withdrawal together. Even if a withdrawal is late, no live deployment may lose a
+    /// claim.
     #[test]
     fn a_late_withdrawal_takes_nothing_from_a_live_deployment(steps in vec(step(), 1..80)) {
         let mut model = Model::new();

@@ -1,4 +1,4 @@
-//! Files that a server was served: recorded once, and again after a minute.
+//! Tests of served files: each is recorded once, and again after a minute.
 
 use super::*;
 use crate::samples::broken;
@@ -13,7 +13,7 @@ pub(super) fn serve(file: &str, content: char, seconds: i64) -> DeploymentComman
     }
 }
 
-/// How many events each of these leads to, one after the other.
+/// The number of events that each of these commands produces, in order.
 fn recorded(commands: Vec<DeploymentCommand>) -> Vec<usize> {
     let mut given = in_progress();
     let count = |command| {

@@ -1,4 +1,5 @@
-//! What an installer reports: kept where it is news, limited in number, and what the next network boot gets.
+//! Tests of installer reports: only news is recorded, the number of records is limited, and a report can set the next network
+//! boot.
 
 use super::*;
 use crate::deployment::installer::{
@@ -7,7 +8,7 @@ use crate::deployment::installer::{
 use crate::samples::broken;
 use crate::values::text::Text;
 
-/// A report; what is empty is left out.
+/// A report with these fields; empty ones are omitted.
 pub(super) fn report(stage: &str, percent: &str, text: &str) -> DeploymentCommand {
     DeploymentCommand::ReportInstaller { report: said(stage, percent, text) }
 }
@@ -52,8 +53,8 @@ fn answers(seconds: i64) -> DeploymentCommand {
     }
 }
 
-/// What each command leads to, one after the other, in short: `stage/percent/text`, `!stage/text`, `log`, `disk`, `network`, or the
-/// broken rule.
+/// The outcome of each command in short form, in order: `stage/percent/text`, `!stage/text`, `log`, `disk`, `network`, or the
+/// code of the rule that refused it.
 fn outcomes(commands: impl IntoIterator<Item = DeploymentCommand>) -> Vec<String> {
     outcomes_after(&in_progress(), commands)
 }
@@ -228,7 +229,7 @@ fn a_retry_of_the_restart_installs_the_server_again_and_other_retries_do_not() {
         let mut given = in_progress();
         given.retain(|event| *event != succeeded("dhcp"));
         given.extend([DeploymentEvent::NextBootSet { boot: NextBoot::Disk, reason: NextBootReason::PowerOrder {} }]);
-        // Without its requirement the restart would be too early.
+        // The restart can be retried only after the plugin that it requires has succeeded.
         if plugin == "reboot" {
             given.push(succeeded("dhcp"));
         }

@@ -1,4 +1,4 @@
-//! The state diagram: every transition, and every one that is refused.
+//! Tests of the state diagram: every allowed transition, and every refused one.
 
 use super::*;
 use crate::claims::Claim;
@@ -66,7 +66,7 @@ fn a_server_that_is_done_cannot_be_cancelled() {
 #[test]
 fn nothing_changes_a_deployment_that_has_ended() {
     for (name, command) in every_later_command() {
-        // Puppet reports for as long as there is a server.
+        // Puppet reports for as long as the server exists.
         if name == "ReportPuppetRun" {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Limits: a deployment that takes too long is told, once a stage, and goes on.
+//! Tests of time limits: a deployment that takes too long is marked overdue once for each stage, and continues.
 
 use super::*;
 use crate::deployment::event::Stage;

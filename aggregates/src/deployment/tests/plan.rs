@@ -1,4 +1,4 @@
-//! Which plans a deployment can follow to their end.
+//! Tests of plans: which ones a deployment can complete.
 
 use crate::deployment::plan::{Plan, PlannedPlugin, PluginStage};
 use crate::samples::parsed;

@@ -1,4 +1,4 @@
-//! The plugins of a plan: their order, their failures, their waiting, their repeats.
+//! Tests of plugin reports: order, failures, waiting and repetition.
 
 use super::*;
 use crate::samples::broken;

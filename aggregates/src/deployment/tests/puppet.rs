@@ -1,4 +1,4 @@
-//! Reports of Puppet's agent: which end a deployment, which are recorded, and which mean nothing.
+//! Tests of Puppet agent reports: which ones end a deployment, which ones are recorded, and which ones are ignored.
 
 use super::*;
 use crate::boot_image::EndedBy;
@@ -7,7 +7,7 @@ use crate::deployment::puppet::{MESSAGES_KEPT, PuppetOutcome, PuppetRun};
 use crate::samples::broken;
 use crate::values::text::Text;
 
-/// The same history of a deployment that Puppet ends.
+/// The same events for a deployment that Puppet marks done.
 fn of_puppet(mut events: Vec<DeploymentEvent>) -> Vec<DeploymentEvent> {
     for event in &mut events {
         if let DeploymentEvent::DeploymentStarted(started) = event {

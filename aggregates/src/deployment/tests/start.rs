@@ -1,4 +1,4 @@
-//! The rules of starting: each alone, and all at once.
+//! Tests of the rules for starting a deployment: each on its own, and all together.
 
 use super::*;
 use crate::claims::{Claim, Holder};
@@ -7,7 +7,7 @@ use crate::deployment::start::{DeviceFacts, StartDeployment, StartFacts, held_cl
 use crate::rules::{BrokenRule, Refused};
 use crate::samples::deployment_id;
 
-/// The rules that a request breaks after one change to a good one.
+/// The errors for a valid request after one change.
 fn refused(change: impl FnOnce(&mut StartDeployment)) -> Vec<BrokenRule> {
     let mut request = request();
     change(&mut request);
@@ -16,7 +16,7 @@ fn refused(change: impl FnOnce(&mut StartDeployment)) -> Vec<BrokenRule> {
     rules
 }
 
-/// As `field rule`.
+/// Each error as `field rule`.
 fn codes(rules: &[BrokenRule]) -> Vec<String> {
     rules.iter().map(|broken| format!("{} {}", broken.field, broken.rule)).collect()
 }

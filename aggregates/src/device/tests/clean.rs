@@ -1,4 +1,4 @@
-//! The clean plugin's eleven tasks: their order, what each leaves out, what is never touched.
+//! Tests of the clean plugin's eleven tasks: their order, what each skips, and what is never changed.
 
 use super::*;
 use crate::device::event::RemovedBecause;
@@ -12,7 +12,7 @@ fn new_role() -> Keeps {
     keeps("10.0.0.20", "h200.dc1.example")
 }
 
-/// A verified device of which only this is known.
+/// The events of a verified device with only these facts.
 fn only(facts: Facts) -> Vec<DeviceEvent> {
     after(verified(), vec![record(facts)])
 }

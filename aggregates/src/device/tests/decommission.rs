@@ -1,4 +1,4 @@
-//! The end of a device: it gives everything back, and stays known.
+//! Tests of decommissioning: the device releases all its claims and remains on record.
 
 use super::*;
 use crate::device::event::RemovedBecause;

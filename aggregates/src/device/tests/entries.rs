@@ -1,4 +1,4 @@
-//! The entries that plugins make.
+//! Tests of the DNS and DHCP entries that plugins create.
 
 use super::*;
 use crate::device::event::RemovedBecause;

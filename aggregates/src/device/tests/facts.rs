@@ -1,11 +1,11 @@
-//! Facts: only what changed is recorded, and what is no longer held is given back.
+//! Tests of inventory facts: only changes are recorded, and claims that are no longer held are released.
 
 use super::*;
 use crate::claims::{Claim, Holder};
 use crate::device::facts::FactsRecorded;
 use crate::samples::broken;
 
-/// What is recorded of these facts; nothing where there is no event.
+/// What is recorded of these facts; empty if there is no event.
 fn recorded(given: &[DeviceEvent], facts: Facts) -> FactsRecorded {
     match outcome::<Device>(given, record(facts)).expect("it is recorded").as_slice() {
         [] => FactsRecorded::default(),

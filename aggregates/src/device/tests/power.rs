@@ -1,4 +1,4 @@
-//! Orders to the management controller: what they need, and that a deployment restarts its server once.
+//! Tests of power orders: their requirements, and that a deployment restarts its server only once.
 
 use super::*;
 use crate::device::power::{PowerAction, PowerFacts, PowerOrder, PowerOutcome, PowerState, Restart, Standing, UNDER_WAY_SECONDS};

@@ -1,11 +1,11 @@
-//! Registering a device and changing its description.
+//! Tests of registering a device and changing its description.
 
 use super::*;
 use crate::claims::{Claim, Holder};
 use crate::device::register::{BrokenRuleOf, DeviceChanged};
 use crate::samples::broken;
 
-/// The rules that a change breaks on a registered device.
+/// The errors for a change of a registered device.
 fn refused(wanted: DeviceChange, facts: RegisterFacts) -> Vec<String> {
     broken::<Device>(&registered(), DeviceCommand::ChangeDevice { change: Box::new(wanted), facts })
 }
@@ -59,7 +59,7 @@ fn what_firmware_has_in_place_of_a_serial_number_is_refused_and_stays_where_it_i
         assert_eq!(broken::<Device>(&[], register(with.clone(), looked_up())), ["serial_filler"], "{filler}");
         let change = DeviceChange { serial: Some(parsed(filler)), ..DeviceChange::default() };
         assert_eq!(refused(change.clone(), looked_up()), ["serial_filler"], "{filler}");
-        // A log of an earlier version has such devices.
+        // The log of an earlier version contains such devices.
         let old = [DeviceEvent::DeviceRegistered(Box::new(with))];
         let renamed = DeviceChange { name: Some(parsed("another")), ..change };
         for change in [renamed, DeviceChange { serial: Some(parsed("S-2")), ..DeviceChange::default() }] {

@@ -1,4 +1,4 @@
-//! Verified: what it needs, and what it locks.
+//! Tests of verification: its requirements, and what a verified device does not allow.
 
 use super::*;
 use crate::samples::broken;

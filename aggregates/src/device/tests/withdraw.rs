@@ -1,4 +1,4 @@
-//! What a cancelled deployment made is taken back, and nothing else.
+//! Tests of cancellation: exactly what the cancelled deployment made is removed from the device.
 
 use super::*;
 use crate::claims::Claim;

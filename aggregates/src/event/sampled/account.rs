@@ -1,4 +1,4 @@
-//! Every event of users and sessions.
+//! Samples of every event of users and sessions.
 
 use super::sampled;
 use crate::samples::{device_id, parsed};

@@ -1,4 +1,4 @@
-//! Every event of the catalogue and of tokens.
+//! Samples of every event of the catalogue and of tokens.
 
 use super::sampled;
 use crate::boot_image::{BootFile, BootImageEvent, BootImageSpec, EndedBy, FileKind, NetworkBoot};
@@ -102,7 +102,7 @@ fn declared() -> BootImageSpec {
     BootImageSpec { network_boot: NetworkBoot::Once, settings, ..image(EndedBy::Server) }
 }
 
-/// A value of every type.
+/// Settings with a value of every type.
 fn set() -> Settings {
     samples::settings(json!({
         "disk": "/dev/sda", "packages": ["vim", "nginx"], "password": { "secret": "boot-root" }, "quiet": true, "vlan": -1,

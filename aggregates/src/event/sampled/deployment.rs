@@ -1,4 +1,4 @@
-//! Every event of a deployment.
+//! Samples of every event of a deployment.
 
 use super::sampled;
 use crate::boot_image::EndedBy;

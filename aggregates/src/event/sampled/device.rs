@@ -1,4 +1,4 @@
-//! Every event of a device.
+//! Samples of every event of a device.
 
 use super::sampled;
 use crate::device::controller::Endpoint;

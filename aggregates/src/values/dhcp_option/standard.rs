@@ -1,22 +1,24 @@
-//! The one table of `DHCPv4` options: what they are called in each DHCP server, what they hold, and which ones nobody may set.
+//! The table of `DHCPv4` options: the name of each in every supported DHCP server, the type of its value, and whether operators
+//! may set it.
 //!
 //! Codes and meanings are from RFC 2132 and from IANA's registry "Dynamic Host Configuration Protocol (DHCP) and Bootstrap
-//! Protocol (BOOTP) Parameters", table "BOOTP Vendor Extensions and DHCP Options". The names are those that ISC dhcpd 4.4.3
+//! Protocol (BOOTP) Parameters", table "BOOTP Vendor Extensions and DHCP Options". The names are those of ISC dhcpd 4.4.3
 //! (dhcp-options(5)), Kea 2.2 to 3.0 (Administrator Reference Manual, "List of standard `DHCPv4` options") and dnsmasq 2.90
-//! (`dnsmasq --help dhcp`) use. A test gives every option of the table with several values to the checkers of all three.
+//! (`dnsmasq --help dhcp`). A test writes every option of the table with several values and runs the checkers of all three
+//! servers on the result.
 
 use super::OptionType::{
     self, Address, AddressPairs, Addresses, Boolean, Domain, DomainName, DomainNames, Hex, Int32, Routes, Text, Uint8, Uint16,
     Uint16List, Uint32,
 };
 
-/// An option of the registry.
+/// A standard option; [`STANDARD`] describes the fields.
 #[derive(Clone, Copy, Debug)]
 pub struct Standard(u8, &'static str, &'static str, OptionType, (i64, i64), Option<&'static str>, &'static str);
 
-/// Numbers may be all that the type can hold.
+/// Any number that the type can hold.
 const ANY: (i64, i64) = (i64::MIN, i64::MAX);
-/// As much as the type can hold.
+/// The largest number that the type can hold.
 const MOST: i64 = i64::MAX;
 
 const ALLOWED: Option<&str> = None;
@@ -34,7 +36,7 @@ const CLIENT: Option<&str> = Some("only clients send it");
 const STRUCTURE: Option<&str> = Some("its value has an inner structure that Bootledger cannot write for all DHCP servers");
 
 /// Code · name · its names in ISC dhcpd, Kea and dnsmasq (`=` the same, `-` none) · type · smallest and largest number, or
-/// number of bytes · why nobody may set it · another name.
+/// number of bytes · why operators may not set it · another name.
 #[rustfmt::skip]
 pub const STANDARD: &[Standard] = &[
     Standard(1, "subnet-mask", "= = netmask", Address, ANY, MASK, ""),
@@ -161,7 +163,7 @@ pub const STANDARD: &[Standard] = &[
     Standard(213, "v4-access-domain", "- - -", DomainName, ANY, ALLOWED, ""),
 ];
 
-/// What people write for something that is no option, and where it belongs.
+/// Names that operators use for something that is not an option, and where it belongs.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("next-server", "the next server is a field of the site (`next_server`)"),
     ("server-name", "the next server is a field of the site (`next_server`)"),
@@ -178,18 +180,18 @@ pub fn by_code(code: u8) -> Option<&'static Standard> {
     STANDARD.iter().find(|one| one.code() == code)
 }
 
-/// The option with this name: its own, or the one that ISC dhcpd or Kea has for it. The names of dnsmasq do not count, since
-/// some of them are one letter away from the others (`ntp-server`): they only lead to a suggestion.
+/// The option with this name: its own, or its name in ISC dhcpd or Kea. The names of dnsmasq do not count, because some of them
+/// are one letter away from the others (`ntp-server`): they only lead to a suggestion.
 pub fn by_name(name: &str) -> Option<&'static Standard> {
     STANDARD.iter().find(|one| one.names().any(|known| known == name))
 }
 
-/// Where something belongs that is no option.
+/// Where a setting belongs that is not a DHCP option.
 pub fn elsewhere(name: &str) -> Option<&'static str> {
     ELSEWHERE.iter().find(|(known, _)| *known == name).map(|(_, place)| *place)
 }
 
-/// The option that somebody probably meant by a name that is none.
+/// The option that the operator probably intended with an unknown name.
 pub fn nearest(name: &str) -> Option<&'static str> {
     let exactly = STANDARD.iter().find(|one| one.dnsmasq().is_some_and(|known| known.eq_ignore_ascii_case(name)));
     if let Some(one) = exactly {
@@ -200,7 +202,7 @@ pub fn nearest(name: &str) -> Option<&'static str> {
     near.filter(|(distance, _)| *distance <= 1 + name.len() / 4).map(|(_, one)| one.name())
 }
 
-/// How many letters differ: inserted, left out, changed, or swapped with the next one.
+/// The number of letters that differ: inserted, omitted, changed, or swapped with the next one.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
@@ -219,27 +221,27 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 impl Standard {
-    /// Its number.
+    /// The option's code.
     pub fn code(&self) -> u8 {
         self.0
     }
 
-    /// Its name in Bootledger.
+    /// The option's name in Bootledger.
     pub fn name(&self) -> &'static str {
         self.1
     }
 
-    /// Its name in ISC dhcpd, where that has one.
+    /// The option's name in ISC dhcpd, if it has one there.
     pub fn isc(&self) -> Option<&'static str> {
         self.called(0)
     }
 
-    /// Its name in Kea, where that has one in all versions.
+    /// The option's name in Kea, if it has one in all supported versions.
     pub fn kea(&self) -> Option<&'static str> {
         self.called(1)
     }
 
-    /// Its name in dnsmasq, where that has one.
+    /// The option's name in dnsmasq, if it has one there.
     pub fn dnsmasq(&self) -> Option<&'static str> {
         self.called(2)
     }
@@ -252,22 +254,22 @@ impl Standard {
         }
     }
 
-    /// What it holds.
+    /// The type of the option's value.
     pub fn kind(&self) -> OptionType {
         self.3
     }
 
-    /// The smallest and the largest number that it may hold; of bytes in hexadecimal, how many.
+    /// The smallest and the largest allowed number. For bytes in hexadecimal, the allowed number of bytes.
     pub fn range(&self) -> (i64, i64) {
         self.4
     }
 
-    /// Why nobody may set it.
+    /// Why operators may not set the option; `None` if they may.
     pub fn refused(&self) -> Option<&'static str> {
         self.5
     }
 
-    /// Every name under which it may be written.
+    /// Every name that requests may use for the option.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         let other = Some(self.6).filter(|other| !other.is_empty());
         [Some(self.1), self.isc(), self.kea(), other].into_iter().flatten()

@@ -1,5 +1,5 @@
-//! The table of options by itself, and what is refused when options are saved. That every server takes what is accepted is
-//! tested where the servers' files are written.
+//! Tests of the table of options, and of what is refused when options are saved. The tests of the configuration writers check
+//! that every DHCP server accepts what is accepted here.
 
 use super::standard::{self, STANDARD};
 use super::*;
@@ -10,7 +10,7 @@ fn option(json: Value) -> DhcpOption {
     serde_json::from_value(json).expect("an option")
 }
 
-/// Why options are refused, one reason each.
+/// The reasons for refusing options, one for each option.
 fn refused(options: &[Value]) -> Vec<(String, String)> {
     let options: Vec<DhcpOption> = options.iter().cloned().map(option).collect();
     broken("dhcp_options", &options, &[]).into_iter().map(|broken| (broken.rule, broken.message)).collect()
@@ -107,7 +107,7 @@ fn what_bootledger_sets_itself_is_refused_with_the_reason_and_the_place() {
     assert!(why(&json!({"name": "x", "code": 175, "type": "hex", "value": {"hex": "01"}})).contains("ipxe-encapsulated"));
 }
 
-/// A value of each form.
+/// An option value of each form.
 fn values() -> Vec<OptionValue> {
     let values = [
         json!({"addresses": ["10.0.0.1"]}),
@@ -243,7 +243,7 @@ fn an_option_is_the_bytes_that_its_rfc_says() {
     let routes = json!({"name": "classless-static-routes", "value": {"routes": [
         {"destination": "0.0.0.0/0", "router": "10.0.0.1"}, {"destination": "10.17.0.0/17", "router": "10.0.0.2"},
     ]}});
-    // The example of RFC 3442 has 10.17.0.0/16 as 16.10.17.
+    // The example in RFC 3442 encodes 10.17.0.0/16 as 16.10.17.
     assert_eq!(wire(routes), (121, vec![0, 10, 0, 0, 1, 17, 10, 17, 0, 10, 0, 0, 2]));
     for text in ["0a:0B:ff", "0A0bFF"] {
         assert_eq!(text.parse::<HexBytes>().expect(text).bytes(), [10, 11, 255]);

@@ -1,41 +1,41 @@
-//! What an option is in a DHCP message: its code and its bytes, and what keeps it from being saved.
+//! A DHCP option in wire format: its code and its bytes in a DHCP message, and why an option cannot be saved.
 //!
-//! Two questions are kept apart. [`DhcpOption::resolved`] says whether the option can be written at all; it is asked of
-//! whatever the log holds. [`DhcpOption::accepted`] says whether it may be saved today.
+//! There are two separate checks. [`DhcpOption::resolved`] says whether the option can be written at all, and applies to
+//! anything in the log. [`DhcpOption::accepted`] says whether the option may be saved today.
 
 use super::standard::{self, Standard};
 use super::{DhcpOption, OptionType, OptionValue};
 use crate::values::hostname::DomainName;
 use std::net::Ipv4Addr;
 
-/// The most bytes of an option (RFC 2132, 2).
+/// The most bytes of an option's value (RFC 2132, 2).
 const LONGEST: usize = 255;
 
-/// The most addresses of an option: what a line of dnsmasq's configuration has room for, whose longest is 1,023 bytes.
+/// The most addresses of an option: as many as fit into a line of dnsmasq's configuration, which has at most 1,023 bytes.
 pub const MOST_ADDRESSES: usize = 56;
 
-/// An option that can be written for every DHCP server.
+/// An option that can be written for every supported DHCP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
-    /// Its number.
+    /// The option's code.
     pub code: u8,
-    /// Its name in ISC dhcpd; `None` where it has to be defined there.
+    /// The option's name in ISC dhcpd; `None` if the configuration must define the option.
     pub isc: Option<&'static str>,
-    /// Its name in Kea; `None` where it has to be written as bytes.
+    /// The option's name in Kea; `None` if the option must be written as bytes.
     pub kea: Option<&'static str>,
-    /// Whether dnsmasq knows its type.
+    /// Whether dnsmasq knows the option's type.
     pub dnsmasq: bool,
-    /// What it holds.
+    /// The type of the option's value.
     pub kind: OptionType,
-    /// Its bytes in a DHCP message.
+    /// The value's bytes in a DHCP message.
     pub wire: Vec<u8>,
 }
 
 impl DhcpOption {
-    /// How the option is written, or why it cannot be.
+    /// Returns how the option is written.
     ///
     /// # Errors
-    /// Where no such option is known, or its value is of another type.
+    /// The reason, if the option is unknown or its value has the wrong type.
     pub fn resolved(&self) -> Result<Resolved, String> {
         let (standard, code, kind) = self.definition().map_err(|(_, why)| why)?;
         let wire = bytes(kind, &self.value).map_err(|why| why.unwrap_or_else(|| self.wrong_type(kind)))?;
@@ -50,7 +50,7 @@ impl DhcpOption {
         })
     }
 
-    /// Whether the option may be saved; if not, the rule's code and why.
+    /// Checks whether the option may be saved; if not, returns the rule's code and the reason.
     pub(super) fn accepted(&self) -> Result<(), (&'static str, String)> {
         let (standard, code, kind) = self.definition()?;
         if let Some(reason) = standard.and_then(Standard::refused) {
@@ -113,7 +113,7 @@ impl DhcpOption {
         Ok(())
     }
 
-    /// Whether the numbers are in the range of the option, and the bytes as many as it has.
+    /// Checks that numbers are within the option's range, and that bytes have the right length.
     fn in_range(&self, standard: &Standard) -> Result<(), (&'static str, String)> {
         let (least, most) = standard.range();
         let length;
@@ -143,7 +143,7 @@ impl DhcpOption {
         format!("it takes {}, not {}", kind.expected(), self.value.noun())
     }
 
-    /// Which option it is.
+    /// The standard definition of the option, if it has one, with its code and type.
     fn definition(&self) -> Result<(Option<&'static Standard>, u8, OptionType), (&'static str, String)> {
         let name = self.name.as_str();
         let known = standard::by_name(name);
@@ -195,12 +195,12 @@ fn unknown(name: &str) -> String {
     )
 }
 
-/// Whether dnsmasq takes a text, even within quotes, for a number with a letter that says its length, which it cuts off.
+/// Whether dnsmasq would read a text, even a quoted one, as a number with a unit letter, and remove the letter.
 pub fn is_number_with_unit(text: &str) -> bool {
     text.strip_suffix(['b', 's', 'i']).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '-'))
 }
 
-/// A value's bytes. The error is `None` where the value is not of this type.
+/// The bytes of a value. The error is `None` if the value is not of this type.
 fn bytes(kind: OptionType, value: &OptionValue) -> Result<Vec<u8>, Option<String>> {
     let number = |number: i64, least: i64, most: i64, length: usize| {
         let within = (least..=most).contains(&number);
@@ -218,8 +218,8 @@ fn bytes(kind: OptionType, value: &OptionValue) -> Result<Vec<u8>, Option<String
         (OptionType::Address | OptionType::Addresses | OptionType::AddressPairs, OptionValue::Addresses(addresses)) => {
             Ok(addresses.0.iter().flat_map(Ipv4Addr::octets).collect())
         }
-        // Whether a stored text is a domain name was not asked in all versions, and before there were bytes, a text could stand
-        // for them.
+        // Earlier versions did not check that a text is a domain name, and before bytes were supported, a text could replace
+        // them.
         (OptionType::Text | OptionType::Domain | OptionType::Hex, OptionValue::Text(text)) => {
             Ok(text.as_str().as_bytes().to_vec())
         }
@@ -246,34 +246,34 @@ fn bytes(kind: OptionType, value: &OptionValue) -> Result<Vec<u8>, Option<String
     }
 }
 
-/// The names of a list.
+/// The names in a list that is separated by commas or spaces.
 pub fn names(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', ' ']).filter(|name| !name.is_empty())
 }
 
 fn domain(text: &str) -> Result<DomainName, Option<String>> {
-    // The text is written into the servers' files as it is, and clients append names to it.
+    // The text is written into the servers' files unchanged, and clients append it to other names.
     if text.ends_with('.') {
         return Err(Some(format!("{text:?} has a final dot, which DHCP options do not have; write it without")));
     }
     text.parse().map_err(|_| Some(format!("{text:?} is not a domain name such as dc1.example")))
 }
 
-/// A name as DNS messages have it (RFC 1035, 3.1).
+/// A name in DNS wire format (RFC 1035, 3.1).
 fn labels(name: &DomainName) -> Vec<u8> {
     let label = |label: &str| [&[u8::try_from(label.len()).unwrap_or(63)], label.as_bytes()].concat();
     name.as_str().split('.').flat_map(label).chain([0]).collect()
 }
 
-/// Whether bytes are those of option 124 or 125 (RFC 3925, 3 and 4), which Kea takes apart: groups of an enterprise number, a
-/// length and data. Those of 125 are options themselves, of one enterprise.
+/// Whether bytes have the structure of option 124 or 125 (RFC 3925, 3 and 4), which Kea parses: groups of an enterprise number,
+/// a length and data. The data of option 125 is a list of options of that enterprise.
 fn in_groups(code: u8, bytes: &[u8]) -> bool {
     let [_, _, _, _, length, rest @ ..] = bytes else { return bytes.is_empty() };
     let Some((data, rest)) = rest.split_at_checked(usize::from(*length)) else { return false };
     if code == 125 { rest.is_empty() && is_options(data) } else { in_groups(code, rest) }
 }
 
-/// Whether bytes are options: a code, a length and as many bytes, again and again.
+/// Whether bytes are a list of options: each a code, a length and as many bytes.
 fn is_options(mut bytes: &[u8]) -> bool {
     while let [_, length, rest @ ..] = bytes {
         let Some(rest) = rest.get(usize::from(*length)..) else { return false };
@@ -282,7 +282,7 @@ fn is_options(mut bytes: &[u8]) -> bool {
     bytes.is_empty()
 }
 
-/// A route (RFC 3442): the mask's length, as many bytes of the destination as that has, the router.
+/// A route (RFC 3442): the mask's length, the significant bytes of the destination, and the router.
 fn route(route: &super::Route) -> Vec<u8> {
     let length = route.destination.prefix_len();
     let destination = route.destination.network().octets();

@@ -1,4 +1,4 @@
-//! What a setting's name, value and declaration may be.
+//! Tests of setting names, values and declarations: what is accepted and what is refused.
 
 use super::*;
 use serde_json::{Value, json};

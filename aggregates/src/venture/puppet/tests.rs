@@ -1,4 +1,4 @@
-//! What may be told to Puppet, and what a server inherits.
+//! Tests of Puppet data: what is accepted, and what a server inherits.
 
 use super::*;
 use crate::samples::{broken as refused, outcome, parsed};
@@ -6,7 +6,7 @@ use crate::settings::SecretProblems;
 use crate::venture::{RoleSpec, Venture, VentureCommand, VentureEvent, VentureSpec};
 use serde_json::json;
 
-/// The rules that a role breaks which is written like this.
+/// The errors for a role with this description.
 fn role(spec: Value) -> Vec<String> {
     let spec: RoleSpec = serde_json::from_value(spec).expect("a role");
     let defined = [VentureEvent::VentureDefined { spec: VentureSpec::default() }];
