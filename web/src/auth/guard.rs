@@ -1,7 +1,7 @@
 //! The guard that every request passes. It decides by the decoded path, which routing uses too, so that no spelling of a path
-//! gets around it. Every path needs a sign-in unless it is named here. A user with the role viewer cannot change anything, even if
-//! a handler would allow it. A change with the session cookie, which a browser sends automatically, is accepted only from one of our
-//! own pages.
+//! gets around it. Every path needs a sign-in unless it is named here. A user with the role viewer cannot change anything, even
+//! if a handler would allow it. A change with the session cookie, which a browser sends automatically, is accepted only from
+//! one of our own pages.
 
 use super::level::Level;
 use super::principal::{Principal, application, bearer};

@@ -343,8 +343,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// No matter what others do at other addresses and with any names, the first attempt at an address that the user has signed
-        /// in from before begins immediately.
+        /// No matter what others do at other addresses and with any names, the first attempt at an address that the user has
+        /// signed in from before begins immediately.
         #[test]
         fn nobody_elsewhere_keeps_a_user_from_an_address_that_the_user_has_signed_in_from(
             attempts in proptest::collection::vec((0_u8..4, 0_u16..1_000, 0_u64..400), 0..2_000)
