@@ -208,9 +208,9 @@ impl Target {
             && self.script_recorded.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// Whether a file is served only with the deployment's token: either it contains secrets, whatever the network's setting,
-    /// or it may contain some and the network requires it. The script itself is served by address, because a server learns its
-    /// token from the script.
+    /// Whether a file is served only with the deployment's token: either it contains secrets, or it may contain some
+    /// and the network requires the token. The network's setting does not affect files with secrets. The script itself is served
+    /// by address, because a server learns its token from the script.
     pub fn needs_token(&self, file: &BootFile) -> bool {
         if self.image.secrets_of(file).next().is_some() {
             return true;
