@@ -250,8 +250,8 @@ pub enum Kind {
 pub struct Context {
     /// The actor, such as `user ada`, `token ops`, `plugin dns` or `server 10.0.0.7`. Every event contains it.
     pub actor: String,
-    /// Links a request to everything that results from it. A UUID generated when the request arrives, or the caller's own
-    /// value.
+    /// Links a request to everything that results from it. A UUID generated when the request arrives, or the
+    /// caller's own value.
     pub correlation_id: String,
     /// The position of the event that caused this command.
     pub causation_id: Option<String>,
@@ -276,8 +276,8 @@ impl Context {
         self
     }
 
-    /// The context of one of several commands of a request. If the request has an idempotency key, each command gets its own
-    /// key.
+    /// The context of one of several commands of a request. If the request has an idempotency key, each command gets
+    /// its own key.
     #[must_use]
     pub fn part(&self, name: &str) -> Self {
         let part = |known: &IdempotencyKey| known.named(format!("{}:{name}", known.key));
@@ -498,8 +498,8 @@ pub trait Commands: Send + Sync {
     /// Records that a session is in use, and whether the request had the session's newest secret.
     async fn saw_session(&self, session: SessionId, newest: bool) -> Result<(), CommandError>;
 
-    /// Replaces a session's presented secret by a new one with the hash `next`. Returns false if another request has replaced
-    /// it already.
+    /// Replaces a session's presented secret by a new one with the hash `next`. Returns false if another request has
+    /// replaced it already.
     async fn rotate_session(&self, session: SessionId, presented: Sha256, next: Sha256) -> Result<bool, CommandError>;
 
     /// The conditions that limit the service at the moment; empty if there are none.

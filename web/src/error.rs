@@ -1,6 +1,6 @@
 //! The errors that an HTTP request can end with, and their one form: RFC 9457 `application/problem+json`. The cause of an
-//! internal error is never sent to the client. The chain of causes is logged once, in [`crate::edge`], which also adds the
-//! correlation ID.
+//! internal error is never sent to the client. The chain of causes is logged once, in [`crate::edge`], which also adds
+//! the correlation ID.
 
 pub mod problem;
 

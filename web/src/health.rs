@@ -1,5 +1,5 @@
-//! Routes for monitoring: `/healthz`, `/readyz`, `/metrics`. They need no sign-in, and of the data centre they report only
-//! problems.
+//! Routes for monitoring: `/healthz`, `/readyz`, `/metrics`. They need no sign-in, and of the data centre they
+//! report only problems.
 
 pub(crate) mod asked;
 pub mod metrics;

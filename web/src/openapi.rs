@@ -133,8 +133,8 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut O
     all.into_iter().filter_map(|(method, operation)| Some((method, operation?)))
 }
 
-/// The ID of an operation, from the path's nouns and the handler's name, such as `devices_index`, `devices_verify` or
-/// `boot_images_files_put`.
+/// The ID of an operation, from the path's nouns and the handler's name, such as `devices_index`,
+/// `devices_verify` or `boot_images_files_put`.
 fn operation_id(path: &str, function: &str) -> String {
     let nouns = path.trim_start_matches("/api/v1").split('/').filter(|part| !part.is_empty() && !part.starts_with('{'));
     let mut parts: Vec<&str> = nouns.collect();

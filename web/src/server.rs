@@ -31,7 +31,7 @@ const SHUTDOWN_SECONDS: u64 = 3;
 /// The set of routes that a listener serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// All routes.
+    /// All routes of the service.
     Whole,
     /// Only the routes of the boot network: boot, DHCP, DNS files, Puppet and health.
     BootOnly,
@@ -107,16 +107,16 @@ impl Site {
         }
     }
 
-    /// Serves a part on a listener. The caller awaits the returned server, handles signals, and stops the server with its
-    /// handle.
+    /// Serves a part on a listener. The caller awaits the returned server, handles signals, and stops the server
+    /// with its handle.
     pub fn serve(&self, listener: TcpListener, part: Part) -> std::io::Result<Server> {
         let configure = self.configure(part);
         let server = HttpServer::new(move || App::new().configure(configure.clone()))
             .client_request_timeout(REQUEST_TIMEOUT)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .keep_alive(KEEP_ALIVE)
-            // Without this, an answer in two writes would wait for the acknowledgement of the first, which a client delays by
-            // 40 ms.
+            // Without this, an answer in two writes would wait for the acknowledgement of the first, which a client delays
+            // by 40 ms.
             .tcp_nodelay(true)
             .shutdown_timeout(SHUTDOWN_SECONDS)
             .disable_signals()

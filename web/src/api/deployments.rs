@@ -174,8 +174,8 @@ pub(crate) async fn index(
     Ok(reading.answer(&page))
 }
 
-/// Starts a deployment. Missing values are filled in: the next free address and host name, and the boot image of the role or
-/// venture.
+/// Starts a deployment. Missing values are filled in: the next free address and host name, and the boot image of the
+/// role or venture.
 #[utoipa::path(post, path = "/api/v1/deployments", tag = "deployments", request_body = NewDeployment,
     responses((status = 201, body = DeploymentAnswer)))]
 pub(crate) async fn create(
@@ -244,8 +244,8 @@ pub struct HistoryQuery {
     limit: Option<u32>,
 }
 
-/// Returns the history of a deployment, and of its device as far as the deployment changed it: one sentence for each event,
-/// oldest first.
+/// Returns the history of a deployment, and of its device as far as the deployment changed it: one sentence for each
+/// event, oldest first.
 #[utoipa::path(get, path = "/api/v1/deployments/{id}/events", tag = "deployments",
     params(("id" = DeploymentId, Path, description = "The deployment"), HistoryQuery), responses((status = 200, body = Page<Line>)))]
 pub(crate) async fn events(

@@ -124,8 +124,8 @@ pub struct NewDevice {
 pub struct DeviceAnswer {
     #[serde(flatten)]
     device: Device,
-    /// Whether an event of the device could not be applied, so that the values shown are out of date. `/readyz` gives the
-    /// details.
+    /// Whether an event of the device could not be applied, so that the values shown are out of date. `/readyz`
+    /// gives the details.
     blocked: bool,
 }
 
@@ -197,8 +197,8 @@ pub struct SettingsQuery {
     role: Option<Name>,
 }
 
-/// Returns the settings of a boot image as they apply to a device: each value with its source, and the settings that have no
-/// value yet.
+/// Returns the settings of a boot image as they apply to a device: each value with its source, and the settings that have
+/// no value yet.
 #[utoipa::path(get, path = "/api/v1/devices/{id}/settings", tag = "devices",
     params(("id" = DeviceId, Path, description = "The device"), SettingsQuery), responses((status = 200, body = DeviceSettings)))]
 pub(crate) async fn settings(

@@ -32,8 +32,8 @@ pub struct EventQuery {
     after: Option<i64>,
     /// Maximum number of events, 1 to 1000; 100 by default. Not allowed for a stream, which has no end.
     limit: Option<u32>,
-    /// Only events of this aggregate, such as `deployment/0192f0c0-…` or `site/dc1`, or of this aggregate type, such as
-    /// `device`.
+    /// Only events of this aggregate, such as `deployment/0192f0c0-…` or `site/dc1`, or of this aggregate type,
+    /// such as `device`.
     aggregate: Option<String>,
     /// Only events of this type, such as `DeploymentStarted`.
     r#type: Option<String>,

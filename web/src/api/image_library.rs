@@ -75,8 +75,8 @@ pub struct RecipeFile {
     kind: FileKind,
     /// Whether the file is a template, which is rendered for each server.
     template: bool,
-    /// The URL that the file is downloaded from. Null for a file that comes with the recipe, and for one that the operator
-    /// supplies.
+    /// The URL that the file is downloaded from. Null for a file that comes with the recipe, and for one that
+    /// the operator supplies.
     url: Option<String>,
     /// How the operator obtains the file, if it cannot be downloaded.
     how: Option<SettingText>,

@@ -1,5 +1,5 @@
-//! Routes for operators during an installation: read the installer's log, and set what the server gets at its next network
-//! boot.
+//! Routes for operators during an installation: read the installer's log, and set what the server gets at its
+//! next network boot.
 
 use super::deployments::{DeploymentAnswer, changed, find};
 use crate::auth::caller::Operator;

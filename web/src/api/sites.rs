@@ -72,8 +72,8 @@ pub(crate) async fn retire(caller: Administrator, mut backend: Backend, Path(key
 pub struct FreeHostnames {
     /// The site's code.
     site: Name,
-    /// The next free host names, in the order of the template. There are fewer than requested if the template is nearly used
-    /// up.
+    /// The next free host names, in the order of the template. There are fewer than requested if the template is
+    /// nearly used up.
     free: Vec<Hostname>,
 }
 

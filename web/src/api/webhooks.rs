@@ -35,7 +35,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(resource("/api/v1/webhooks/{key}/ping").post(ping));
 }
 
-/// A webhook.
+/// A webhook, with the progress of its deliveries.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct WebhookAnswer {
     /// The webhook's name, unique among webhooks.

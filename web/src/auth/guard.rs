@@ -45,7 +45,7 @@ const OWN_BELOW: [&str; 2] = ["/settings/sessions/", "/api/v1/sessions/"];
 /// The callers who may use a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
-    /// Anyone.
+    /// Anyone, without a sign-in.
     Anybody,
     /// The bearer of a token, which may be sent as a password.
     Reporters,

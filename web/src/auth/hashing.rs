@@ -1,9 +1,9 @@
 //! The threads that hash passwords. There are at most two, and each reuses its own memory, so that any number of attempts to
 //! sign in needs no more memory than the first two.
 //!
-//! The queue of these threads is bounded in length and time, and served in turns: first users at addresses that they have
-//! signed in from before, then everyone else, one network after the other. Only callers who send more than their share are
-//! refused.
+//! The queue of these threads is bounded in length and time, and served in turns: first users at addresses that they
+//! have signed in from before, then everyone else, one network after the other. Only callers who send more than their
+//! share are refused.
 
 use super::lanes::{Lanes, Refused, Turn};
 use crate::error::Error;
@@ -28,8 +28,8 @@ const PASSES: u32 = 2;
 /// The maximum memory in KiB that a stored hash may need.
 const MOST_MEMORY: u32 = 64 * 1024;
 
-/// The hash to check against if the user does not exist or has no password, so that the time does not reveal who has an
-/// account.
+/// The hash to check against if the user does not exist or has no password, so that the time does not reveal who
+/// has an account.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// The memory of a thread.

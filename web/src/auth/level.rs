@@ -7,7 +7,7 @@ use std::fmt;
 /// A role. Each role includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Reads everything.
+    /// Reads everything, and changes nothing.
     Viewer,
     /// Registers, verifies, deploys and cancels.
     Operator,

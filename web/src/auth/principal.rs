@@ -139,8 +139,8 @@ impl Principal {
         still.map(Self::User).ok_or_else(over)
     }
 
-    /// Requires that the caller may confirm configurations of this DHCP server: with the server's own token, or as an
-    /// administrator.
+    /// Requires that the caller may confirm configurations of this DHCP server: with the server's own token, or
+    /// as an administrator.
     pub fn require_dhcp_server(&self, server: &Name) -> Result<(), Error> {
         match self {
             Self::Token(Bearer { scope: Scope::DhcpServer(own), .. }) if own == server => Ok(()),
@@ -183,8 +183,8 @@ pub(super) async fn bearer(request: &HttpRequest, challenge: Challenge) -> Resul
     tokens::open(request, application(request)?, known, &presented, challenge).await
 }
 
-/// The caller that the guard has admitted or, on a path that is open to anyone, the bearer of the request's token. 401 without
-/// one.
+/// The caller that the guard has admitted or, on a path that is open to anyone, the bearer of the request's token.
+/// 401 without one.
 impl FromRequest for Principal {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;

@@ -1,5 +1,5 @@
-//! The interface to an `OpenID` Connect provider. The root package implements it, because only the root package can reach the
-//! provider.
+//! The interface to an `OpenID` Connect provider. The root package implements it, because only the root package can
+//! reach the provider.
 
 use async_trait::async_trait;
 use bootledger_aggregates::user::{Link, Role};

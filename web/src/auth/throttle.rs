@@ -185,8 +185,8 @@ fn take_back<K: Hash + Eq + Borrow<Q>, Q: Hash + Eq + ?Sized>(counts: &mut HashM
     }
 }
 
-/// The address by which attempts are counted. An IPv6 address counts as its /64 network, because one host may have all of its
-/// addresses.
+/// The address by which attempts are counted. An IPv6 address counts as its /64 network, because one host may have all
+/// of its addresses.
 pub fn network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),

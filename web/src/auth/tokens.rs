@@ -63,8 +63,8 @@ async fn look_up(
 }
 
 /// Runs a query that authenticates a caller. If the database does not answer in time, the caller is refused. The client's
-/// address has a share of such queries, so that a client with many wrong tokens does not use up other callers' connections for
-/// long.
+/// address has a share of such queries, so that a client with many wrong tokens does not use up other callers'
+/// connections for long.
 pub(super) async fn in_time<T>(
     request: &HttpRequest,
     application: &Application,

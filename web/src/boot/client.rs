@@ -1,8 +1,8 @@
 //! Determines the client's address, which decides which server's files and secrets are served.
 //!
-//! The client is the socket's peer. `X-Forwarded-For` counts only if the peer is a listed proxy, and then from right to left,
-//! because the client can write anything to the left of the last trusted proxy. Nothing in the URL or in any other header is
-//! used.
+//! The client is the socket's peer. `X-Forwarded-For` counts only if the peer is a listed proxy, and then from right to
+//! left, because the client can write anything to the left of the last trusted proxy. Nothing in the URL or in any other
+//! header is used.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderMap, HeaderName};

@@ -110,8 +110,8 @@ impl Follower {
     /// Updates a table to what the views show, and returns the targets that are new in it.
     ///
     /// # Errors
-    /// Returns an error if the database does not answer. The table is not changed then, and after a while reports that it is
-    /// stale.
+    /// Returns an error if the database does not answer. The table is not changed then, and after a while reports that
+    /// it is stale.
     pub async fn step(&mut self, table: &BootTable) -> Result<Vec<Arc<Target>>, Error> {
         // The position is read first: rows that are read afterwards are at least as new, and newer ones are read again.
         let now = checkpoint::position(&self.views).await?;

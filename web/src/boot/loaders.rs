@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// The minimum time between log lines about boot loaders that were requested over HTTP and do not exist: anyone can request any
-/// name.
+/// The minimum time between log lines about boot loaders that were requested over HTTP and do not exist: anyone can
+/// request any name.
 const LOGGED: Duration = Duration::from_secs(10);
 
 /// Existing folders of boot loaders. Cheap to clone.
@@ -136,8 +136,8 @@ impl Loaders {
         packaged.unwrap_or(Err(LoaderError::Missing))
     }
 
-    /// The intended name, such as `grub/grub.cfg`, for any form in which firmware writes it; `None` if it names nothing below a
-    /// folder.
+    /// The intended name, such as `grub/grub.cfg`, for any form in which firmware writes it; `None` if it names nothing
+    /// below a folder.
     pub(in crate::boot) fn plain(name: &[u8]) -> Option<String> {
         let place = name::read(name).ok()?.places.into_iter().next()?;
         let parts: Option<Vec<String>> = place.into_iter().map(|part| part.into_string().ok()).collect();

@@ -274,8 +274,8 @@ pub(crate) async fn as_served(application: &Application, target: &Target, name: 
     let file = target.image.files.get(name).filter(|file| file.template);
     let file = file.ok_or_else(|| format!("the boot image has no template {name}; other files are served as they are stored"))?;
     let _looking = deep::look().map_err(|busy| busy.to_string())?;
-    // The real bytes are only hashed. The text is rendered with the masks, because a filter may have changed the form of a
-    // secret.
+    // The real bytes are only hashed. The text is rendered with the masks, because a filter may have changed the form
+    // of a secret.
     let Made { template, bytes, sha256 } = made(application, target, (name, file)).await.map_err(|error| error.to_string())?;
     let text = masked(application, target, (name, file.kind, &file.settings), &template, MASK).await;
     let earlier = [Sha256::new(sha2::Sha256::digest(&bytes).into()), earlier(&application.key, &bytes)];

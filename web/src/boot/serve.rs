@@ -25,7 +25,7 @@ pub struct Content {
 /// The place of a content.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// In memory.
+    /// These bytes in memory.
     Memory(Bytes),
     /// In the store, under its hash.
     Stored(Contents),

@@ -46,8 +46,8 @@ impl SettingValues {
         let mut values = BTreeMap::new();
         for name in used {
             let Some(spec) = image.settings.get(name) else { continue };
-            // The script is served by address. The domain refuses a script that uses a secret; if there is one, the secret has
-            // no value.
+            // The script is served by address. The domain refuses a script that uses a secret; if there is one, the secret
+            // has no value.
             if spec.kind == SettingType::Secret && kind.is_script() {
                 continue;
             }
@@ -95,8 +95,8 @@ impl SettingValues {
         Self::of(declared, value)
     }
 
-    /// The smallest values that a server may have: required settings have a value, and optional ones are empty unless they have
-    /// a default.
+    /// The smallest values that a server may have: required settings have a value, and optional ones are empty unless they
+    /// have a default.
     pub(super) fn least_sample(declared: &Declared) -> Self {
         let (full, empty) = (Self::sample(declared, 0), Self::empty_sample(declared));
         let optional = |name: &str| {

@@ -90,8 +90,8 @@ impl Contents {
         Self(store)
     }
 
-    /// Stores the bytes of a stream, up to `limit` bytes. Stores nothing if the stream fails or its content does not match the
-    /// announced hash.
+    /// Stores the bytes of a stream, up to `limit` bytes. Stores nothing if the stream fails or its content does not match
+    /// the announced hash.
     ///
     /// # Errors
     /// See [`StoreError`].

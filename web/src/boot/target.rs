@@ -130,7 +130,7 @@ pub struct Target {
 /// Bytes for a server, with their hash.
 #[derive(Clone, Debug)]
 pub struct Rendered {
-    /// The bytes.
+    /// The bytes that the server gets.
     pub bytes: Bytes,
     /// The SHA-256 of the bytes.
     pub sha256: Sha256,

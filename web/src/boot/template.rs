@@ -183,8 +183,8 @@ impl Template {
     /// Parses a template.
     ///
     /// # Errors
-    /// Returns an error over [`MAX_TEMPLATE`] bytes or another bound, if the text is not a template, or if the threads are
-    /// busy.
+    /// Returns an error over [`MAX_TEMPLATE`] bytes or another bound, if the text is not a template, or if the
+    /// threads are busy.
     pub(super) async fn read(text: String) -> Result<Self, TemplateError> {
         deep::run(move || Self::parse(&text)).await?
     }
@@ -394,9 +394,9 @@ pub(super) fn check_stored(bytes: &[u8], kind: FileKind) -> Result<(), TemplateE
     if kind == FileKind::BootIpxe { served::script(bytes, "every server") } else { Ok(()) }
 }
 
-/// The output of a checked template for the sample servers: with every setting filled in, and with every optional setting
-/// empty. A required setting is not left empty, because the output may then be one that no server gets, such as `for x in ;
-/// do`.
+/// The output of a checked template for the sample servers: with every setting filled in, and with every optional
+/// setting empty. A required setting is not left empty, because the output may then be one that no server gets, such as
+/// `for x in ; do`.
 ///
 /// # Errors
 /// Returns an error if the template cannot be rendered, or if the threads are busy.
@@ -412,8 +412,8 @@ pub(super) async fn samples(text: String, declared: Declared) -> Result<Vec<Vec<
     Ok(deep::run(render).await??)
 }
 
-/// The first line that has a word inside of `{{ }}` or `{% %}`, as well as that can be determined without the engine's own
-/// parser.
+/// The first line that has a word inside of `{{ }}` or `{% %}`, as well as that can be determined without the
+/// engine's own parser.
 fn line_of(text: &str, word: &str) -> usize {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     let stands = |line: &str| line.split(|c| !part(c)).any(|found| found == word);

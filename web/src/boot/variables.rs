@@ -85,8 +85,8 @@ pub struct Variables {
 }
 
 impl Variables {
-    /// The values for a file of a target. `base_url` has no final slash; `token` is the deployment's, and `settings` are the
-    /// file's.
+    /// The values for a file of a target. `base_url` has no final slash; `token` is the deployment's, and `settings`
+    /// are the file's.
     pub fn new(
         target: &Target,
         filename: &Name,

@@ -1,5 +1,5 @@
-//! Which clients with a live deployment get a boot file, and which one. This is the only place that decides it, for every
-//! format.
+//! Which clients with a live deployment get a boot file, and which one. This is the only place that decides it,
+//! for every format.
 //!
 //! Only a client that boots from the network gets a boot file, and with it the next server and, over HTTP, the vendor class. An
 //! iPXE gets its script. Firmware gets an iPXE that it can run, by its architecture: over TFTP from the site's next server, or
@@ -21,8 +21,8 @@ const FIELD: usize = 127;
 /// class, which an embedded script may have added.
 pub(crate) const IPXE: [&str; 2] = ["iPXE", "\u{4}iPXE"];
 
-/// The vendor class (option 60) of UEFI firmware that boots over HTTP. The answer must contain it too (UEFI specification,
-/// 24.7.2).
+/// The vendor class (option 60) of UEFI firmware that boots over HTTP. The answer must contain it too
+/// (UEFI specification, 24.7.2).
 pub(crate) const HTTP_CLIENT: &str = "HTTPClient";
 
 /// The vendor class (option 60) of firmware that boots over TFTP (RFC 4578, 2.4).
@@ -148,8 +148,8 @@ impl From<&BootUrl> for BootSource {
 /// name that firmware knows. shim then fetches `grubx64.efi` or `grubaa64.efi` from the same folder. Over TFTP they are named
 /// even if the service does not have them, because firmware would refuse an iPXE, and a missing shim appears in the log. Over
 /// HTTP they are named only if the chain can continue over HTTP, which Debian's cannot: without an answer, the firmware
-/// continues with its next boot entry. A BIOS verifies nothing and keeps its iPXE, as does firmware of an architecture that has
-/// no shim.
+/// continues with its next boot entry. A BIOS verifies nothing and keeps its iPXE, as does firmware of an architecture that
+/// has no shim.
 const SIGNED: [(&str, &str); 2] = [("uefi", "shimx64.efi"), ("arm64", "shimaa64.efi")];
 
 /// The first loader of each family for servers of a boot chain; `is_of_use` reports whether a shim can be used.
@@ -166,9 +166,9 @@ fn first_loaders(offer: &Offer, chain: BootChain, is_of_use: impl Fn(&str) -> bo
     FAMILIES.into_iter().filter_map(loader).collect()
 }
 
-/// The boot files of a site's servers with this boot chain, in the order in which they are tried. If the site has no boot URL,
-/// the source's URL is used. An architecture without a loader has no boot file. An iPXE that already runs gets its script, on
-/// any chain.
+/// The boot files of a site's servers with this boot chain, in the order in which they are tried. If the site has no boot
+/// URL, the source's URL is used. An architecture without a loader has no boot file. An iPXE that already runs gets its
+/// script, on any chain.
 pub(crate) fn boot_files(site: &SiteSpec, source: &BootSource, chain: BootChain) -> Vec<BootFile> {
     let boot_url = site.boot_url.as_ref().unwrap_or(&source.base_url).as_str();
     let mut files = vec![BootFile { name: "ipxe", client: Client::Ipxe, file: format!("{boot_url}/pxe/") }];

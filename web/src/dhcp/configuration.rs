@@ -1,7 +1,7 @@
 //! The content of a DHCP configuration, in the one order in which every format is written.
 //!
-//! This module does not depend on any format's syntax. It ensures that no server refuses the whole file because of two entries
-//! that conflict.
+//! This module does not depend on any format's syntax. It ensures that no server refuses the whole file because of two
+//! entries that conflict.
 
 use super::boot_file::{BootFile, BootSource, boot_files};
 use bootledger_aggregates::dhcp_server::DhcpKind;
@@ -112,8 +112,8 @@ pub struct Network {
 pub struct Boot {
     /// BOOTP's `siaddr`, only for clients that get one of the boot files.
     pub next_server: Option<Ipv4Addr>,
-    /// The boot file of each kind of client. If a client is of several kinds, the first applies; a client of none gets no boot
-    /// file.
+    /// The boot file of each kind of client. If a client is of several kinds, the first applies; a client of none gets
+    /// no boot file.
     pub(crate) files: Vec<BootFile>,
     /// The same for hosts of the signed boot chain.
     pub(crate) signed: Vec<BootFile>,

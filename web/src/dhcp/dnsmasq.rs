@@ -233,8 +233,8 @@ dhcp-option=encap:175,176,1b
     }
 }
 
-/// The addresses of a network, the most likely ones of a relay or a DHCP server first: the router's, then from both ends
-/// inwards.
+/// The addresses of a network, the most likely ones of a relay or a DHCP server first: the router's, then from
+/// both ends inwards.
 fn own_or_relay(network: &Network) -> impl Iterator<Item = Ipv4Addr> {
     let cidr = network.spec.cidr;
     let ends = u32::from(cidr.prefix_len() < 31);

@@ -1,5 +1,5 @@
-//! The newest configurations, in memory. Each is rendered once for all clients, and again only after an event that may have
-//! changed it.
+//! The newest configurations, in memory. Each is rendered once for all clients, and again only after an event that may
+//! have changed it.
 //!
 //! Entries may be dropped at any time. A returned configuration is correct at the position that it names, because the position,
 //! the mark of the last change and the rows are read in one snapshot of the views.
@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A configuration and the positions at which it is current.
 #[derive(Clone, Debug)]
 pub(crate) struct Current {
-    /// The configuration.
+    /// The configuration's text and its hash.
     pub(crate) revision: Arc<Revision>,
     /// The position up to which it is current or, if the site is held back, the position of its own moment.
     pub(crate) position: i64,

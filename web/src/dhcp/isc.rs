@@ -126,8 +126,8 @@ fn live_statements(text: &mut String, boot: &Boot, chain: BootChain) {
             line!(text, "        option bootfile-name {};", quoted(file));
         }
     }
-    // This logs firmware that no branch matches, for operators who look for the reason. The first two bytes are the
-    // architecture.
+    // This logs firmware that no branch matches, for operators who look for the reason. The first two bytes
+    // are the architecture.
     line!(text, "    }} elsif exists client-architecture {{");
     line!(text, "        log(info, concat(\"no boot loader for architecture \",");
     line!(text, "            binary-to-ascii(10, 16, \" \", substring(option client-architecture, 0, 2)), \", requested by \",");
@@ -155,8 +155,8 @@ fn condition(client: Client) -> String {
     bytes.chain(classes).collect::<Vec<_>>().join("\n        or ")
 }
 
-/// Host names may repeat, and a MAC address may have an entry in several networks; an address never repeats, so it names the
-/// declaration.
+/// Host names may repeat, and a MAC address may have an entry in several networks; an address never repeats, so it
+/// names the declaration.
 fn host(text: &mut String, entry: &SiteEntry) {
     let [a, b, c, d] = entry.ip.octets();
     line!(text, "\nhost ip-{a}-{b}-{c}-{d} {{");

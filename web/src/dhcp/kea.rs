@@ -20,11 +20,11 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 
 /// The settings of the whole server, which no site changes. Firmware, iPXE, installer and system of one interface each send a
-/// different client identifier, so that only the MAC address identifies a host. Option 175 makes iPXE not wait some seconds for
-/// another server that offers it a boot file. A socket that cannot be opened, because its interface is down or the port is in
-/// use, is retried every 5 s for 5 minutes; by default Kea would not retry, and would receive nothing until its next reload. It
-/// logs a line for each interface without an address each time, so the retries must end; the agent continues where Kea has
-/// stopped.
+/// different client identifier, so that only the MAC address identifies a host. Option 175 makes iPXE not wait some seconds
+/// for another server that offers it a boot file. A socket that cannot be opened, because its interface is down or the port is
+/// in use, is retried every 5 s for 5 minutes; by default Kea would not retry, and would receive nothing until its next
+/// reload. It logs a line for each interface without an address each time, so the retries must end; the agent continues where
+/// Kea has stopped.
 const HEAD: &str = r#"  "interfaces-config": {
     "interfaces": ["*"], "dhcp-socket-type": "raw",
     "service-sockets-max-retries": 60, "service-sockets-retry-wait-time": 5000

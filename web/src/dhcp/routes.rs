@@ -1,5 +1,5 @@
-//! The routes `GET /dhcp/{site}/isc.conf|kea.json|dnsmasq.conf` for anyone, and `PUT /dhcp/servers/{name}/confirmation` for the
-//! server's agent.
+//! The routes `GET /dhcp/{site}/isc.conf|kea.json|dnsmasq.conf` for anyone, and `PUT /dhcp/servers/{name}/confirmation` for
+//! the server's agent.
 
 use super::boot_file::BootSource;
 use super::configuration::Format;

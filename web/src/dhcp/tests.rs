@@ -293,8 +293,8 @@ fn texts_of_people_are_never_syntax() {
     ] {
         let with = with(text);
         for format in FORMATS {
-            // A value that no single option can hold cannot be written for dnsmasq at all; it was stored before that was
-            // checked.
+            // A value that no single option can hold cannot be written for dnsmasq at all; it was stored before
+            // that was checked.
             match format.render(&with) {
                 Ok(written) => check(format, &written).unwrap_or_else(|said| panic!("{format} with {text}: {said}")),
                 Err(refused) => {

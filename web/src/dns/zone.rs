@@ -15,7 +15,7 @@ use std::net::Ipv4Addr;
 /// The content of a zone file.
 #[derive(Clone, Debug)]
 pub struct Zone<'a> {
-    /// The zone.
+    /// The zone and its settings.
     pub zone: &'a zone::Zone,
     /// The domain of the site that manages the zone. Its hostmaster is responsible if the zone names no one.
     pub domain: &'a DomainName,
@@ -130,8 +130,8 @@ fn contradicted(zone: &zone::Zone, extra: &[ExtraRecord], records: &[(DomainName
     found
 }
 
-/// The zone's own records in an order that does not depend on a database's collation, each once even if it is for several
-/// devices.
+/// The zone's own records in an order that does not depend on a database's collation, each once even if it is
+/// for several devices.
 fn records(file: &Zone<'_>) -> Result<Vec<(DomainName, Data)>> {
     let mut records = BTreeSet::new();
     for record in file.records {

@@ -15,8 +15,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct Correlation(pub(crate) String);
 
 impl Correlation {
-    /// Reads the caller's ID from `Bootledger-Correlation-Id` or `X-Request-Id`, if it is short and harmless; otherwise
-    /// generates one.
+    /// Reads the caller's ID from `Bootledger-Correlation-Id` or `X-Request-Id`, if it is short and harmless;
+    /// otherwise generates one.
     pub(crate) fn read(headers: &HeaderMap) -> Self {
         let sane = |text: &&str| {
             (1..=100).contains(&text.len())

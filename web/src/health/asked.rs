@@ -39,8 +39,8 @@ pub(super) struct Counts {
     pub(super) left_out: Arc<[LeftOut]>,
 }
 
-/// The entries that configurations leave out. Finding them scans all entries. The position is that of the views before the
-/// scan.
+/// The entries that configurations leave out. Finding them scans all entries. The position is that of the views
+/// before the scan.
 #[derive(Clone, Debug)]
 struct Repeats {
     at: Instant,

@@ -1,5 +1,5 @@
-//! The conditions that limit the service at the moment: disks that are full or nearly full, and a database that accepts no
-//! changes.
+//! The conditions that limit the service at the moment: disks that are full or nearly full, and a database that
+//! accepts no changes.
 
 use crate::application::Application;
 use crate::commands::Concern;

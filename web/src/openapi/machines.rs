@@ -16,8 +16,8 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, Schema};
 /// Returns the boot script of the server at the client's address: that of its deployment in progress, otherwise one that boots
 /// the local disk
 ///
-/// No sign-in is needed. The server is identified by the client's address or, behind a trusted proxy, by the address that the
-/// proxy forwards.
+/// No sign-in is needed. The server is identified by the client's address or, behind a trusted proxy, by the address that
+/// the proxy forwards.
 #[utoipa::path(get, path = "/pxe/", tag = "boot", operation_id = "script",
     responses((status = 200, body = String, content_type = "text/plain", description = "An iPXE script")))]
 fn script() {}
@@ -61,8 +61,8 @@ fn done_by_token() {}
 
 /// Reports the progress of an installer
 ///
-/// GET does the same with a query. The fields are those of Debian's, Red Hat's and Ubuntu's installers; docs/boot.md lists
-/// them.
+/// GET does the same with a query. The fields are those of Debian's, Red Hat's and Ubuntu's installers;
+/// docs/boot.md lists them.
 #[utoipa::path(post, path = "/pxe/t/{token}/progress", tag = "boot", operation_id = "progress",
     params(("token" = String, Path, description = "The deployment's token")),
     request_body(content = String, content_type = "application/json", description = "The report"),

@@ -45,7 +45,7 @@ macro_rules! asset {
 }
 
 asset!(
-    /// The stylesheet.
+    /// The stylesheet of all pages.
     STYLE, "style.css", "text/css; charset=utf-8"
 );
 /// htmx with its extension for server-sent events. They are one file, because htmx starts as soon as it has run: an extension

@@ -1,5 +1,5 @@
-//! The dashboard, `/`: first what needs attention, then what is in progress, and recent statistics. Every number links to what
-//! it counts.
+//! The dashboard, `/`: first what needs attention, then what is in progress, and recent statistics. Every number links to
+//! what it counts.
 
 mod attention;
 mod lately;

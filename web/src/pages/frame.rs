@@ -1,5 +1,5 @@
-//! The layout around every page: navigation, search, the signed-in user, whether the page shows the past, and whether it is
-//! live.
+//! The layout around every page: navigation, search, the signed-in user, whether the page shows the past, and whether
+//! it is live.
 
 mod document;
 mod navigation;

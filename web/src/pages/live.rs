@@ -48,7 +48,7 @@ pub(crate) struct Live {
 /// What a page concerns. The page is rendered again when an event concerns any of its topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Topic {
-    /// Any event.
+    /// Any event of the log.
     Everything,
     /// Every aggregate of a type, such as `deployment`.
     Kind(&'static str),
@@ -77,7 +77,7 @@ impl Topic {
 pub(crate) struct Region {
     /// The element's ID.
     pub(crate) id: String,
-    /// The element.
+    /// The element's markup.
     pub(crate) html: Markup,
 }
 

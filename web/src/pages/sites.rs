@@ -1,5 +1,5 @@
-//! Pages of sites: the settings that networks, DHCP servers and host names of a data centre share, and the drift of its
-//! servers.
+//! Pages of sites: the settings that networks, DHCP servers and host names of a data centre share, and the drift
+//! of its servers.
 
 mod form;
 mod view;

@@ -1,5 +1,5 @@
-//! The page `/timeline`: everything that happened, one sentence for each event, the newest first; and the same lines for other
-//! pages.
+//! The page `/timeline`: everything that happened, one sentence for each event, the newest first; and the same lines
+//! for other pages.
 
 use super::frame::{Page, Section, Visit};
 use super::kit::block;

@@ -1,5 +1,5 @@
-//! Computes the classification of a node: the classes, parameters and environment of its device's role and venture, as of one
-//! position.
+//! Computes the classification of a node: the classes, parameters and environment of its device's role and venture, as
+//! of one position.
 //!
 //! Every doubt is an error and never an empty answer: Puppet would interpret that as "nothing is managed on this node".
 

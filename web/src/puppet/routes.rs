@@ -1,5 +1,5 @@
-//! The routes `GET /puppet/nodes/{certname}` for Puppet's external node classifier, and `POST /puppet/reports` for its report
-//! processor `http`.
+//! The routes `GET /puppet/nodes/{certname}` for Puppet's external node classifier, and `POST /puppet/reports` for its
+//! report processor `http`.
 
 use super::{node, report};
 use crate::application::Application;

@@ -1,5 +1,5 @@
-//! The [`Backend`]: a handler's only way to everything that it may have to wait for, such as the views, commands and other
-//! systems.
+//! The [`Backend`]: a handler's only way to everything that it may have to wait for, such as the views, commands
+//! and other systems.
 //!
 //! Every method takes `&mut self`, and a [`Reading`] borrows the backend for as long as it lives. So the compiler refuses a
 //! handler that runs a command, queries a controller or waits for a position while it holds a reading, which is a connection to
@@ -305,8 +305,8 @@ impl Backend {
         Contents::new(Arc::clone(&self.application.files)).read_whole(sha256, size).await
     }
 
-    /// Renders a file as a server gets it, with secrets masked, and returns it with the hash of the bytes that are really
-    /// served.
+    /// Renders a file as a server gets it, with secrets masked, and returns it with the hash of the bytes that
+    /// are really served.
     ///
     /// # Errors
     /// Returns a message if the file cannot be rendered.
@@ -355,8 +355,8 @@ fn connections(views: &Pool) -> u32 {
     views.connections()
 }
 
-/// The pool of connections that a request reads through. Agents and people have separate pools, so that neither can use up the
-/// other's.
+/// The pool of connections that a request reads through. Agents and people have separate pools, so that neither can use
+/// up the other's.
 pub(crate) fn views<'a>(application: &'a Application, request: &HttpRequest) -> &'a Pool {
     if guard::is_for_machines(request.match_info().as_str()) { &application.agents } else { &application.views }
 }

@@ -18,7 +18,7 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// Checks `?limit=`.
+/// Checks that `?limit=` is in range.
 pub fn limit(wanted: Option<u32>) -> Result<u32, Error> {
     let wanted = wanted.unwrap_or(USUAL);
     if (1..=MOST).contains(&wanted) {

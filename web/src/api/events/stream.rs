@@ -126,8 +126,8 @@ fn written(events: &[EventAnswer]) -> Result<Bytes, Error> {
     let mut text = String::new();
     for event in events {
         let data = serde_json::to_string(event).map_err(|error| Error::Internal(error.into()))?;
-        // The payload keeps the form in which it was stored, including line breaks between tokens; a field of a stream has
-        // none.
+        // The payload keeps the form in which it was stored, including line breaks between tokens; a field of a
+        // stream has none.
         let data = data.replace(['\r', '\n'], " ");
         let failed = |error: std::fmt::Error| Error::Internal(error.into());
         write!(text, "id: {}\ndata: {data}\n\n", event.position).map_err(failed)?;

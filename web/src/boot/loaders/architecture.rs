@@ -1,5 +1,5 @@
-//! The processor architectures that DHCP clients report (option 93, RFC 4578), and the boot loaders that each can run, in one
-//! table.
+//! The processor architectures that DHCP clients report (option 93, RFC 4578), and the boot loaders that each can run,
+//! in one table.
 //!
 //! The numbers are from IANA's registry "Processor Architecture Types" (RFC 5970,
 //! <https://www.iana.org/assignments/dhcpv6-parameters>), which EDK II has in `MdePkg/Include/IndustryStandard/Dhcp.h`. A

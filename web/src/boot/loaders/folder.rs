@@ -48,9 +48,9 @@ pub(super) fn nearest(folder: &Path, place: &Place, ran_over: bool) -> Option<Pa
     Some(found)
 }
 
-/// Whether a name is this entry's name followed by other bytes: firmware that does not know where option 67 ends sends what
-/// follows it in the message. One of these bytes is not text, or one was that is no longer there; a longer file name is not
-/// intended.
+/// Whether a name is this entry's name followed by other bytes: firmware that does not know where option 67 ends sends
+/// what follows it in the message. One of these bytes is not text, or one was that is no longer there; a longer file name
+/// is not intended.
 pub(super) fn goes_on_behind(name: &OsStr, entry: &OsStr, ran_over: bool) -> bool {
     let (name, entry) = (name.as_encoded_bytes(), entry.as_encoded_bytes());
     let Some((begin, rest)) = name.split_at_checked(entry.len()) else { return false };

@@ -35,8 +35,8 @@ pub(super) fn parse(query: &str, body: &[u8], clean: impl Fn(&str) -> String) ->
     let mut pairs: Vec<(String, String)> = form(query.as_bytes());
     let body = body.trim_ascii();
     if body.first() == Some(&b'{') {
-        // An installer's webhook, such as Proxmox VE's, calls a URL that contains all fields and sends its own JSON as the
-        // body.
+        // An installer's webhook, such as Proxmox VE's, calls a URL that contains all fields and sends its own JSON
+        // as the body.
         if !pairs.iter().any(|(name, _)| name == "stage") {
             pairs.extend(json(body)?);
         }

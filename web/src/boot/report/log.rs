@@ -1,5 +1,5 @@
-//! The route `/pxe/t/{token}/log`, which stores the end of an installer's log, for the operator who has to find out why it
-//! failed.
+//! The route `/pxe/t/{token}/log`, which stores the end of an installer's log, for the operator who has to find out
+//! why it failed.
 //!
 //! The body is read as it arrives, and only its end is kept. It is written to the store of files under its hash, and then an
 //! event is appended to the log. This order ensures that an event never names a content that does not exist.
@@ -131,8 +131,8 @@ pub(super) async fn end_of<E: Display>(
     }
     end.drain(..end.len().saturating_sub(held));
     let mut clean = mask.bytes(&end);
-    // A cut through a token leaves the rest of it at the beginning, which is outside the part that is kept, or has been
-    // removed.
+    // A cut through a token leaves the rest of it at the beginning, which is outside the part that is kept, or
+    // has been removed.
     clean.drain(..clean.len().saturating_sub(KEPT));
     Ok(clean)
 }

@@ -183,8 +183,8 @@ fn holds_token(token: &Token<'_>) -> bool {
     matches!(token, Token::Name(name) if TOKEN_VARIABLES.contains(name))
 }
 
-/// Whether a tag does anything with a variable that contains the token, other than writing it whole or testing whether it is
-/// empty.
+/// Whether a tag does anything with a variable that contains the token, other than writing it whole or testing whether
+/// it is empty.
 fn changes_token(tag: &Tag<'_>) -> bool {
     if !tag.tokens.iter().any(holds_token) {
         return false;

@@ -117,8 +117,8 @@ impl<'text> Growth<'text> {
         held.lists = held.lists.saturating_sub(usize::from(loops) + usize::from(apart));
         for target in targets {
             if let Token::Name(name) = target {
-                // The variable may be a different one of the same name in an inner block, so nothing that was known is
-                // forgotten.
+                // The variable may be a different one of the same name in an inner block, so nothing that was
+                // known is forgotten.
                 let known = self.held.entry(name).or_default();
                 known.with(&held);
                 known.bytes = known.bytes.max(held.bytes);

@@ -13,7 +13,7 @@ pub(super) enum Token<'text> {
     Name(&'text str),
     /// A text between quotes, with its length in bytes.
     Text(usize),
-    /// A number.
+    /// A number; its value is not kept.
     Number,
     /// An opening bracket.
     Open(u8),

@@ -12,8 +12,8 @@ use bootledger_aggregates::values::dhcp_option::{DhcpOption, OptionType, OptionV
 use bootledger_aggregates::values::hostname::DomainName;
 use std::net::Ipv4Addr;
 
-/// The options whose value dnsmasq knows to be a text or a name (`OT_NAME`): it accepts no bytes for them, and takes digits
-/// literally.
+/// The options whose value dnsmasq knows to be a text or a name (`OT_NAME`): it accepts no bytes for them, and
+/// takes digits literally.
 const NAMES: [u8; 10] = [12, 15, 17, 18, 40, 64, 66, 67, 100, 101];
 
 /// The option `domain-search`, whose names dnsmasq compresses itself.

@@ -14,8 +14,8 @@ const NAME: &str = "declared.name";
 const TYPE: &str = "declared.type";
 const REQUIRED: &str = "declared.required";
 const DEFAULT: &str = "declared.default";
-/// Whether an empty default is a default. To a template an empty text and no default are the same, but not to a comparison of
-/// two images.
+/// Whether an empty default is a default. To a template an empty text and no default are the same, but not to a comparison
+/// of two images.
 const EMPTY: &str = "declared.empty";
 const CHOICES: &str = "declared.choices";
 const DESCRIPTION: &str = "declared.description";

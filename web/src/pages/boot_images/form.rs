@@ -67,7 +67,7 @@ pub(super) fn read(fields: &mut Fields) -> Option<BootImageSpec> {
     })
 }
 
-/// The form.
+/// Renders the form of a boot image.
 pub(super) fn view(target: &Target, fields: &Fields) -> Markup {
     let ends = [EndedBy::Server, EndedBy::Puppet].map(|by| (by.as_str().to_owned(), ended_by(by).to_owned()));
     let boots = [NetworkBoot::UntilDone, NetworkBoot::Once].map(|boot| (boot.as_str().to_owned(), network_boot(boot).to_owned()));

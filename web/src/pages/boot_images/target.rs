@@ -1,5 +1,5 @@
-//! Finds the server of a preview: that of a live deployment, or a device with the values that it would get. Every assumption is
-//! shown.
+//! Finds the server of a preview: that of a live deployment, or a device with the values that it would get. Every
+//! assumption is shown.
 
 use crate::boot::target::{Identity, Image, Place, Target};
 use crate::error::Error;

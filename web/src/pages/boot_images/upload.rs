@@ -34,7 +34,7 @@ pub(super) const NAMES: [&str; 4] = [NAME, "kind", "template", "file"];
 /// Maximum size in bytes of a field that is not the file.
 const LONGEST_FIELD: usize = 4096;
 
-/// The form.
+/// Renders the upload form.
 pub(super) fn form(key: &Name, fields: &Fields, most: u64) -> Markup {
     let hint = format!("At most {}. A file of the same name is replaced.", size(most));
     let file = needed(fields, "file", "File", &hint);

@@ -33,8 +33,8 @@ pub(in crate::pages) trait Described: 'static {
     const SECTION: Section;
     /// The kind in the command that retires an entry.
     const KIND: Kind;
-    /// Whether a change is refused if the entry had events since its form was shown. Set it to false if most events change
-    /// something else.
+    /// Whether a change is refused if the entry had events since its form was shown. Set it to false if most events
+    /// change something else.
     const REFUSES_OLD_FORMS: bool = true;
 
     /// The initial values of a new entry's form; some may come from the URL.

@@ -1,5 +1,5 @@
-//! The list of a catalogue kind: by key, with a search and a cursor, as in the API. It includes retired entries, which have a
-//! badge.
+//! The list of a catalogue kind: by key, with a search and a cursor, as in the API. It includes retired entries, which
+//! have a badge.
 
 use super::Noun;
 use crate::error::Error;

@@ -23,8 +23,8 @@ pub(crate) fn links<'a>(keys: impl IntoIterator<Item = &'a str>) -> Markup {
     }
 }
 
-/// Everything that a deployment is waiting for now, one item on each line. For an ended one: only the reason why it was
-/// cancelled.
+/// Everything that a deployment is waiting for now, one item on each line. For an ended one: only the reason why
+/// it was cancelled.
 pub(crate) fn of_deployment(deployment: &Deployment, runs: &[Run], now: Timestamp) -> Markup {
     if let Some(reason) = &deployment.reason {
         return html! { (reason) };

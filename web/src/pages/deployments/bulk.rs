@@ -29,7 +29,7 @@ use maud::{Markup, html};
 const MOST: usize = 1_000;
 /// The limit of the query: one more than the maximum, to notice if there are more.
 const ASKED: i64 = 1_001;
-/// The action.
+/// The action to run on each deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Retry,

@@ -30,8 +30,8 @@ use bootledger_projections::installations::{self, Installation};
 use bootledger_projections::pool::Connection;
 use maud::{Markup, html};
 
-/// How many seconds an installation like this one usually takes from its last file to DONE; `None` if the page does not show
-/// it.
+/// How many seconds an installation like this one usually takes from its last file to DONE; `None` if the page does
+/// not show it.
 pub(super) async fn usual(
     connection: &mut Connection,
     deployment: &Deployment,

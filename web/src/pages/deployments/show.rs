@@ -1,5 +1,5 @@
-//! The page `/deployments/{id}` of one deployment: its state, what it is waiting for, the files that it has served, and its
-//! history.
+//! The page `/deployments/{id}` of one deployment: its state, what it is waiting for, the files that it has served,
+//! and its history.
 
 use super::history::{History, Work};
 use super::{awaited, installer, steps};

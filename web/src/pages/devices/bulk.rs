@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Maximum number of levels of chassis to search; real equipment has three.
 const MOST_LEVELS: usize = 16;
 
-/// The action.
+/// The action to run on each device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Verify,
@@ -335,8 +335,8 @@ struct Done {
     id: String,
 }
 
-/// The command for one device. Its key consists of the form's key and the device, so that a form that is sent twice takes
-/// effect once.
+/// The command for one device. Its key consists of the form's key and the device, so that a form that is sent twice
+/// takes effect once.
 fn command(what: What, device: DeviceId, wanted: &Wanted, context: &Context) -> (Command, Context) {
     let command = match what {
         What::Verify => Command::VerifyDevice(device),

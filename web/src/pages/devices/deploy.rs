@@ -251,8 +251,8 @@ pub(super) async fn start(
     Ok(visit.refused(reading.position, Page::new("Deploy a device", Section::Devices, content)))
 }
 
-/// Handles `POST /devices/{id}/deploy/check`: renders the places of errors again, and what depends on the selected venture and
-/// role.
+/// Handles `POST /devices/{id}/deploy/check`: renders the places of errors again, and what depends on the selected
+/// venture and role.
 pub(super) async fn check(
     _: Operator,
     mut backend: Backend,

@@ -1,5 +1,5 @@
-//! The page `/devices/{id}/settings`: the settings of a boot image as they apply to a device, and the form for the device's own
-//! settings.
+//! The page `/devices/{id}/settings`: the settings of a boot image as they apply to a device, and the form for the
+//! device's own settings.
 
 use super::show::{Found, form_head};
 use crate::auth::caller::Operator;
@@ -152,8 +152,8 @@ pub(super) async fn show(visit: Visit, Path(id): Path<DeviceId>, mut backend: Ba
     visit.answer(reading, Page { json, ..Page::new("Boot settings of a device", Section::Devices, content) }).await
 }
 
-/// The differences between a form and its initial values, so that two users who change different settings do not undo each
-/// other's changes.
+/// The differences between a form and its initial values, so that two users who change different settings do not undo
+/// each other's changes.
 fn changes(fields: &mut Fields) -> SettingsChange {
     let was: Settings = serde_json::from_str(fields.text(WAS)).unwrap_or_default();
     let new = rows::read(fields);

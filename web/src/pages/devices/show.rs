@@ -41,7 +41,7 @@ pub(super) enum Tab {
 
 /// A device with the data that all its tabs need.
 pub(super) struct Found {
-    /// The device.
+    /// The device of the page.
     pub(super) device: Device,
     /// Its live deployment.
     pub(super) live: Option<Deployment>,

@@ -32,7 +32,7 @@ pub(super) fn read(fields: &mut Fields) -> Option<DhcpServerSpec> {
     Some(DhcpServerSpec { site: site?, address: address.map(|address| address.0), kind: kind? })
 }
 
-/// The form.
+/// Renders the form of a DHCP server.
 pub(super) fn view(target: &Target, fields: &Fields, sites: &[(String, String)]) -> Markup {
     let kinds: Vec<(String, String)> = KINDS.iter().map(|(_, name, words)| ((*name).to_owned(), (*words).to_owned())).collect();
     let inner = html! {

@@ -10,13 +10,13 @@ use maud::{Markup, html};
 pub(crate) enum Tone {
     /// No particular meaning.
     Neutral,
-    /// In progress.
+    /// Something is in progress.
     Info,
     /// Successful or normal.
     Good,
     /// Waiting, or taking long.
     Warn,
-    /// Failed.
+    /// Something has failed.
     Bad,
 }
 

@@ -148,8 +148,8 @@ pub(crate) fn place(name: &str, errors: &[&ProblemError]) -> Markup {
     }
 }
 
-/// The places of these fields' errors, rendered again for a form that is checked while the user types; the fields do not
-/// change.
+/// The places of these fields' errors, rendered again for a form that is checked while the user types; the fields
+/// do not change.
 pub(crate) fn checked(names: &[&str], errors: &[ProblemError]) -> Markup {
     html! {
         @for name in names {

@@ -1,5 +1,5 @@
-//! Charts: SVG rendered by the server, with the numbers in a table beside it for users who cannot see the chart or want the
-//! numbers.
+//! Charts: SVG rendered by the server, with the numbers in a table beside it for users who cannot see the chart or
+//! want the numbers.
 
 use maud::{Markup, html};
 

@@ -1,5 +1,5 @@
-//! The recent events in the shortest form: the aggregates, devices and deployments that they concern. Read once for all
-//! streams.
+//! The recent events in the shortest form: the aggregates, devices and deployments that they concern. Read once
+//! for all streams.
 
 use crate::error::Error;
 use crate::request::backend::Backend;

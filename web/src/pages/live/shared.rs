@@ -39,8 +39,8 @@ impl Sharing {
         render: &Render,
     ) -> Result<Arc<Shown>, Error> {
         let slot = self.slot(key);
-        // The lock is held while the state is rendered: other streams of the same path wait for it instead of repeating the
-        // queries.
+        // The lock is held while the state is rendered: other streams of the same path wait for it instead of
+        // repeating the queries.
         let mut held = slot.lock().await;
         if let Some(shown) = held.as_ref().filter(|shown| shown.position >= wanted) {
             return Ok(shown.clone());
@@ -72,8 +72,8 @@ pub(super) fn hash(html: &str) -> u64 {
     hasher.finish()
 }
 
-/// The key of what a stream shows, independent of what its client has received: its path without the numbers at its end, and
-/// its query.
+/// The key of what a stream shows, independent of what its client has received: its path without the numbers at its end,
+/// and its query.
 pub(super) fn key(request: &HttpRequest) -> String {
     let path = request.path();
     let path = path.rsplit_once("/live").map_or(path, |(path, _)| path);

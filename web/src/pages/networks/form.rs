@@ -76,7 +76,7 @@ pub(super) fn read(fields: &mut Fields) -> Option<NetworkSpec> {
     })
 }
 
-/// The form.
+/// Renders the form of a network.
 pub(super) fn view(target: &Target, fields: &Fields, sites: &[(String, String)], racks: &[Entry<RackSpec>]) -> Markup {
     let of_site: Vec<&str> =
         racks.iter().filter(|rack| rack.spec.site.as_str() == fields.text("site")).map(|rack| rack.key.as_str()).collect();

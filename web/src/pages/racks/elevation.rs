@@ -1,5 +1,5 @@
-//! The elevation of a rack: a picture of its units from the top down with the devices in them, and a table with the same
-//! content.
+//! The elevation of a rack: a picture of its units from the top down with the devices in them, and a table with
+//! the same content.
 
 use crate::pages::kit::badge::{self, Tone, badge};
 use bootledger_projections::deployments::Deployment;

@@ -1,5 +1,5 @@
-//! The page `/settings/password`: the user's own password. A user with a one-time password has to change it here before
-//! anything else.
+//! The page `/settings/password`: the user's own password. A user with a one-time password has to change it here
+//! before anything else.
 
 use crate::application::Application;
 use crate::auth::guard::{PASSWORD, SIGN_OUT};

@@ -1,5 +1,5 @@
-//! The page `/settings/secrets`: the management controllers that each secret may be sent to. The secrets themselves are never
-//! shown.
+//! The page `/settings/secrets`: the management controllers that each secret may be sent to. The secrets themselves
+//! are never shown.
 
 use super::tabs_of;
 use crate::auth::caller::{Administrator, Caller};

@@ -119,7 +119,7 @@ fn updates(fields: &mut Fields) -> Option<DnsUpdates> {
     Some(DnsUpdates { primary: primary?.0, port: port?.0, key })
 }
 
-/// The form.
+/// Renders the form of a site.
 pub(super) fn view(target: &Target, fields: &Fields, known: &Known) -> Markup {
     let algorithms: Vec<(String, String)> =
         TsigAlgorithm::ALL.iter().map(|(_, name)| ((*name).to_owned(), (*name).to_owned())).collect();

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 pub(super) enum From<'a> {
     /// The role itself.
     Role(&'a Name),
-    /// A venture.
+    /// A venture in the lineage.
     Venture(&'a Name),
 }
 
@@ -43,8 +43,8 @@ pub(super) fn boot_image<'a>(
 /// A class, optionally one of its parameters with its value, and the source.
 type ToldClass<'a> = (&'a str, Option<(&'a str, &'a Value)>, From<'a>);
 
-/// The data for Puppet: classes, each with one parameter or none; top-scope parameters; and the environment, each with its
-/// source.
+/// The data for Puppet: classes, each with one parameter or none; top-scope parameters; and the environment, each
+/// with its source.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Told<'a> {
     /// Class, parameter and value; without parameters, the class alone.

@@ -60,7 +60,7 @@ fn shown<'a>(all: &'a [Entry<VentureView>], q: Option<&str>) -> Vec<&'a Entry<Ve
     shown
 }
 
-/// The tree.
+/// Renders the tree of ventures.
 pub(super) fn tree(visit: &Visit, all: &[Entry<VentureView>], uses: &[RoleUse], q: Option<&str>, may: &Allowed) -> Markup {
     let shown = shown(all, q);
     let (retired, current): (Vec<&Entry<VentureView>>, Vec<_>) = shown.iter().partition(|venture| venture.retired);

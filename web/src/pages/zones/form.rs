@@ -117,7 +117,7 @@ fn read(fields: &mut Fields) -> ZoneSettings {
     }
 }
 
-/// The form.
+/// Renders the form of a zone.
 fn shown(zone: &Zone, sequence: i64, fields: &Fields) -> Markup {
     let policies: Vec<(String, String)> = [
         (SerialPolicy::Position, "the position of the last change in the log"),

@@ -23,7 +23,7 @@ use std::collections::HashMap;
 pub(super) struct Row<'a> {
     /// The site that manages the zone.
     pub(super) site: &'a Name,
-    /// The zone.
+    /// The zone and its settings.
     pub(super) zone: &'a Zone,
     /// Whether the zone's records are published to a primary.
     pub(super) updates: bool,

@@ -1,5 +1,5 @@
-//! Checks of single values beyond their JSON type: the parsers of the named types in the API's description, and the ranges of
-//! numbers.
+//! Checks of single values beyond their JSON type: the parsers of the named types in the API's description, and the
+//! ranges of numbers.
 //!
 //! Serde finds the same errors, but not where they are: it reports no path inside flattened and tagged types.
 

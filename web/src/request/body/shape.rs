@@ -153,8 +153,8 @@ impl<'a> Errors<'a> {
         }
     }
 
-    /// Checks alternatives that have the same JSON type: uses the one that fits, otherwise reports the errors of the one that
-    /// fits best.
+    /// Checks alternatives that have the same JSON type: uses the one that fits, otherwise reports the errors of the one
+    /// that fits best.
     fn check_nearest(&mut self, value: &Value, choices: &[&'a Value], path: &str) {
         if self.check_united(value, choices, path) {
             return;
