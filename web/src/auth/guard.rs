@@ -31,7 +31,7 @@ pub const SIGN_OUT: &str = "/sign-out";
 pub const PASSWORD: &str = "/settings/password";
 
 /// Paths that need no sign-in: those for monitoring, and those for machines of the boot network, whose handlers check the
-/// agents' tokens themselves. A listener that serves only these paths needs no other distinction.
+/// agents' tokens themselves. On a listener that serves only the boot network, every other path gets the same 404.
 const MACHINES: [&str; 6] = ["/healthz", "/readyz", "/metrics", "/favicon.ico", "/pxe", "/grub/grub.cfg"];
 const MACHINES_BELOW: [&str; 5] = ["/pxe/", "/boot/loaders/", "/dhcp/", "/dns/", "/puppet/nodes/"];
 /// The path that sets the light or dark theme, which is a choice of the browser.
@@ -39,7 +39,7 @@ const THEME: &str = "/theme";
 /// The paths that a browser needs before the user has signed in.
 const BROWSERS_BELOW: [&str; 2] = ["/sign-in/", "/assets/"];
 
-/// Paths with which users change their own account. No role is needed. The handlers check whose account it is.
+/// Paths with which users change their own account. Any role is enough. The handlers check whose account it is.
 const OWN_BELOW: [&str; 2] = ["/settings/sessions/", "/api/v1/sessions/"];
 
 /// The callers who may use a path.

@@ -62,7 +62,7 @@ pub(super) async fn of_site(
     Ok(Differences { check: last_check(reading, site, now).await?, items, count, next })
 }
 
-/// The differences of a site that concern some of its servers or zones.
+/// The differences of a site whose subject, DNS records or a DHCP server, matches `wanted`.
 pub(super) async fn some_of_site(
     reading: &mut Reading<'_>,
     site: &Name,
