@@ -42,7 +42,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 pub struct UserAnswer {
     /// The name that the user signs in with. Events name the actor by it.
     name: String,
-    /// The user's full name, for people to read.
+    /// The name that pages show for the user.
     display_name: Text,
     /// The user's role, which determines what the user may do.
     role: Role,
@@ -77,7 +77,7 @@ impl UserAnswer {
 pub struct NewUser {
     /// The name that the user signs in with.
     name: UserName,
-    /// The user's full name, for people to read.
+    /// The name that pages show for the user.
     #[serde(default)]
     display_name: Text,
     /// The user's role, which determines what the user may do.

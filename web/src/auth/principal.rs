@@ -44,7 +44,7 @@ pub struct Bearer {
 pub struct SignedIn {
     /// The name that the user signs in with.
     pub name: UserName,
-    /// The user's full name; may be empty.
+    /// The name that pages show for the user; may be empty.
     pub display_name: Text,
     /// The user's role.
     pub role: Role,

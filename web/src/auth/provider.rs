@@ -30,7 +30,7 @@ pub struct Begun {
 pub struct Identity {
     /// The user's name at the provider.
     pub name: String,
-    /// The user's full name.
+    /// The name that pages show for the user.
     pub display_name: String,
     /// The user's role; or why none of the provider's claims gives a role, for the user and the operator of the service.
     pub role: Result<Role, String>,

@@ -23,7 +23,7 @@ const SHOWN: i64 = 8;
 /// What needs attention.
 #[derive(Debug, Default)]
 pub(super) struct Attention {
-    /// The number of deployments with a failed plugin or installer.
+    /// The number of deployments with a failed plugin, plus the number of failed installers.
     pub(super) failing: i64,
     /// The number of deployments with a waiting plugin.
     pub(super) waiting: i64,
