@@ -257,7 +257,8 @@ pub struct Context {
     pub causation_id: Option<String>,
     /// The idempotency key. The same request with the same key gets the first answer again, and nothing is done.
     pub idempotency_key: Option<IdempotencyKey>,
-    /// The caller's role. Rules that only administrators may override check it. Bootledger's own workers have the level viewer.
+    /// The caller's role, for rules about changes that only administrators may make. Bootledger's own workers have
+    /// the level viewer.
     pub level: Level,
 }
 
@@ -498,7 +499,7 @@ pub trait Commands: Send + Sync {
     /// Records that a session is in use, and whether the request had the session's newest secret.
     async fn saw_session(&self, session: SessionId, newest: bool) -> Result<(), CommandError>;
 
-    /// Replaces a session's presented secret by a new one with the hash `next`. Returns false if another request has
+    /// Replaces a session's presented secret with a new one, whose hash is `next`. Returns false if another request has
     /// replaced it already.
     async fn rotate_session(&self, session: SessionId, presented: Sha256, next: Sha256) -> Result<bool, CommandError>;
 

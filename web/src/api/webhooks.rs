@@ -50,7 +50,7 @@ pub struct WebhookAnswer {
     begins: Beginning,
     /// When and why deliveries were paused; null while the webhook is not paused.
     paused: Option<Paused>,
-    /// The progress of deliveries. Null for past positions, and for a webhook that is not in use.
+    /// The progress of deliveries. Null for past positions, and for a retired webhook.
     delivery: Option<Delivery>,
 }
 

@@ -39,8 +39,8 @@ pub struct Readiness {
     /// Webhooks whose deliveries fail, or that cannot be sent any; `GET /api/v1/webhooks` gives the reasons.
     webhooks: Vec<webhooks::FailingWebhook>,
     /// Kinds of firmware that the service has no boot loader for, such as "UEFI, 64-bit ARM (architectures 11, 19;
-    /// ipxe-arm64.efi)". DHCP names no boot file to them, unless the service has no folder of boot loaders and so leaves TFTP
-    /// to another server. They need a file in the folder of `--loaders`.
+    /// ipxe-arm64.efi)". DHCP answers name no boot file for them, unless the service has no folder of boot loaders and so
+    /// leaves TFTP to another server. They need a file in the folder of `--loaders`.
     boot_loaders_missing: Vec<String>,
     /// DHCP entries that no network serves. Their sites' DHCP servers keep the last configuration that contained them.
     dhcp_strays: Vec<Stray>,

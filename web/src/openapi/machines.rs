@@ -45,10 +45,11 @@ fn file() {}
         (status = 304, description = "The client has it: `If-None-Match`")))]
 fn file_by_token() {}
 
-/// Reports that the server at the client's address is installed, and marks its deployment as done
+/// Reports that the server at the client's address is installed
 ///
-/// GET does the same, for installers that support only GET. Repeated requests get the same answer. If the server's network does
-/// not allow this by address alone, the token is required.
+/// This marks its deployment as done, unless the boot image leaves that to Puppet. GET does the same, for installers that
+/// support only GET. Repeated requests get the same answer. If the server's network does not allow this by address alone, the
+/// token is required.
 #[utoipa::path(post, path = "/pxe/DONE/", tag = "boot", operation_id = "done",
     responses((status = 200, body = String, content_type = "text/plain")))]
 fn done() {}
@@ -62,7 +63,7 @@ fn done_by_token() {}
 /// Reports the progress of an installer
 ///
 /// GET does the same with a query. The fields are those of Debian's, Red Hat's and Ubuntu's installers;
-/// docs/boot.md lists them.
+/// docs/installers.md lists them.
 #[utoipa::path(post, path = "/pxe/t/{token}/progress", tag = "boot", operation_id = "progress",
     params(("token" = String, Path, description = "The deployment's token")),
     request_body(content = String, content_type = "application/json", description = "The report"),
